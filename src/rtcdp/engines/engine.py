@@ -1,0 +1,90 @@
+"""The seam between engines and stores: an epoch, one atomic commit of a micro-batch.
+
+Engines are interchangeable, stateless folds. They turn a micro-batch of records into an `Epoch`
+and end in `store.commit(epoch)`; the store is the state, and the commit is the checkpoint.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from rtcdp.vocabulary.table import Table
+
+LEDGER_SCHEMA = pl.Schema(
+    {
+        "source": pl.String,
+        "minute": pl.Int64,
+        "received": pl.Int64,
+        "admitted": pl.Int64,
+        "duplicate": pl.Int64,
+        "late": pl.Int64,
+        "dead_letter": pl.Int64,
+        "conflict": pl.Int64,
+    }
+)
+"""`minute` is the start of the intake minute in UTC ms. Always: received = admitted + duplicate +
+late + dead_letter. `conflict` counts those duplicates that came with another content."""
+
+UNCOUNTED_SCHEMA = pl.Schema(
+    {
+        "partition": pl.Int64,
+        "offset": pl.Int64,
+        "source": pl.String,
+        "received_at": pl.Int64,
+        "verdict": pl.String,
+        "reason": pl.String,
+        "step": pl.String,
+        "message": pl.String,
+        "event_id": pl.String,
+        "user_id": pl.String,
+        "event_time": pl.Int64,
+        "raw": pl.Binary,
+    }
+)
+"""One row per record that was not counted. `verdict` is duplicate, late or dead_letter; `raw` holds
+the record's bytes for late events and dead letters, and is null for duplicates."""
+
+VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """Rows to merge into a table: columns as `table.column_names`, one row per primary key."""
+
+    table: Table
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class EpochSpan:
+    """What an epoch read from one partition: offsets `[first_offset, next_offset)`, and the range
+    of event times among its records (both None when no record had one), for finding events again
+    without reading the whole log."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    min_event_time: int | None
+    max_event_time: int | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One atomic commit. `number` is one more than the store's current epoch.
+
+    `max_received_at` is, per partition, the largest intake time seen in this epoch (UTC ms).
+    """
+
+    number: int
+    spans: tuple[EpochSpan, ...]
+    changes: tuple[TableChange, ...]
+    ledger: pl.DataFrame
+    uncounted: pl.DataFrame
+    max_received_at: Mapping[int, int] = field(default_factory=dict)
+    committed_at: int = 0
+    engine: str = "native"
+
+    @property
+    def next_offsets(self) -> dict[int, int]:
+        return {span.partition: span.next_offset for span in self.spans}

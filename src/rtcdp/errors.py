@@ -1,0 +1,32 @@
+"""The errors that a user can meet, each with what to do about it.
+
+Every error that leaves a public function of rtcdp and is not a programming mistake is an
+`RtcdpError`. Its text says what happened; its `hint` says what to do. The command line turns
+it into a message and an exit code, the HTTP side into a problem document.
+"""
+
+
+class RtcdpError(Exception):
+    """Base of all errors with a message for the user.
+
+    `hint` is one sentence in the imperative. `exit_code` follows the command line's contract:
+    1 a check failed, 2 wrong usage, 3 a part that is needed is not there.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(RtcdpError):
+    """A setting, flag or definition is wrong."""
+
+    exit_code = 2
+
+
+class PartMissing(RtcdpError):
+    """A part that was asked for (a server, an extra, a file) is not there."""
+
+    exit_code = 3

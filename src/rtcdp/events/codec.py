@@ -1,0 +1,282 @@
+"""From a record's bytes to an event, or to the reason why it is none. One verdict for all paths.
+
+JSON libraries disagree on the last of two equal keys, NaN, 1e999, lone surrogates, invalid UTF-8,
+huge integers and deep nesting. `decode` is the exact rule, one record at a time. `is_clean` checks
+a whole batch at once; it may say no to a good batch, and never says yes to a bad one. What either
+of them accepts, the columnar decoder reads as the same values.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from rtcdp.events import event as rules
+from rtcdp.events.dead_letter import DeadLetterReason, Rejection
+from rtcdp.events.event import CustomerActivityEvent, EventOnTheWire, KnownFieldsOnly
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(EventOnTheWire))
+_LONG_NUMBER = re.compile(rb"\d{19}")
+_FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
+
+_decode_event = msgspec.json.Decoder(EventOnTheWire).decode
+_decode_anything = msgspec.json.Decoder().decode
+_decode_clean_lines = msgspec.json.Decoder(KnownFieldsOnly).decode_lines
+_encode = msgspec.json.Encoder().encode
+
+
+def decode(record: bytes) -> CustomerActivityEvent | Rejection:
+    """Decode one record, strictly.
+
+    `record` is the JSON text of one object, at most `MAX_EVENT_BYTES` long. Returns the event, or
+    a `Rejection` that names the reason and says what to send instead. Raises nothing.
+    """
+    unreadable = _why_unreadable(record)
+    if unreadable is not None:
+        return unreadable
+    try:
+        wire = _decode_event(record)
+    except msgspec.ValidationError as error:
+        return _rejection_for(str(error))
+    if _has_known_field_twice(record, wire):
+        return _parse("duplicate_key", "a field of the event appears twice; send each field once")
+    return _validated(wire)
+
+
+def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
+    """True only if every line of `lines` is an event that `decode` accepts.
+
+    `lines` is NDJSON; the last line may end with or without a newline. False means: look at each
+    line with `decode`. When `events` is given, the decoded wire events are appended to it.
+    """
+    if b"\\" in lines or not _is_utf8(lines):
+        return False
+    try:
+        decoded = _decode_clean_lines(lines)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    body = lines.removesuffix(b"\n")
+    breaks = len(decoded) - 1
+    if body.count(b"\n") != breaks or body.count(b"}\n{") != breaks:
+        return False
+    if body.count(b'"') != _encode(decoded).count(b'"'):
+        return False
+    if len(body) > rules.MAX_EVENT_BYTES and _longest_line(body) > rules.MAX_EVENT_BYTES:
+        return False
+    if not _are_plain(decoded):
+        return False
+    if events is not None:
+        events.extend(decoded)
+    return True
+
+
+def timestamp_ms(timestamp: datetime | int) -> int:
+    """UTC milliseconds of a wire timestamp, rounded down."""
+    if isinstance(timestamp, int):
+        return timestamp
+    since_epoch = timestamp - _EPOCH
+    return (
+        since_epoch.days * 86_400 + since_epoch.seconds
+    ) * 1000 + since_epoch.microseconds // 1000
+
+
+def parse_timestamp_ms(text: str) -> int:
+    """UTC milliseconds of an ISO-8601 timestamp with offset.
+
+    Raises `msgspec.ValidationError` when `text` is none.
+    """
+    return timestamp_ms(msgspec.convert(text, rules.Instant))
+
+
+def _are_plain(events: list[KnownFieldsOnly]) -> bool:
+    """True if what the type checks leave open holds for events without escapes in them."""
+    if not all(map(_is_event_type, {event.event_type for event in events})):
+        return False
+    if not all([_is_plain_instant(event.timestamp) for event in events]):
+        return False
+    return all(
+        [
+            _are_plain_properties(event.properties)
+            for event in events
+            if event.properties is not UNSET
+        ]
+    )
+
+
+def _is_event_type(text: str) -> bool:
+    return rules.EVENT_TYPE.fullmatch(text) is not None
+
+
+def _is_plain_instant(timestamp: datetime | int) -> bool:
+    """True if surely in range; the first and last year are left to the exact rule."""
+    if isinstance(timestamp, int):
+        return _timestamp_in_range(timestamp)
+    return 1 < timestamp.year < 9999
+
+
+def _are_plain_properties(properties: msgspec.Raw) -> bool:
+    raw = bytes(properties)
+    return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
+
+
+def _validated(wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
+    if not _is_event_type(wire.event_type):
+        return _validate(
+            "invalid_event_type",
+            "eventType must match [A-Z][A-Z0-9_]{0,63}, for example PAGE_VIEW",
+        )
+    instant = timestamp_ms(wire.timestamp)
+    if not _timestamp_in_range(instant):
+        return _validate("invalid_timestamp", "timestamp must lie in the years 0001 to 9999")
+    texts = (
+        wire.user_id,
+        _present(wire.event_id),
+        _present(wire.session_id),
+        _present(wire.product_id),
+        _present(wire.page_url),
+    )
+    if any(text is not None and "\0" in text for text in texts):
+        return _validate("invalid_character", "text fields must not hold the character U+0000")
+    properties = None if wire.properties is UNSET else bytes(wire.properties)
+    if properties is not None:
+        rejected = _why_properties_rejected(properties)
+        if rejected is not None:
+            return rejected
+    _, event_id, session_id, product_id, page_url = texts
+    return CustomerActivityEvent(
+        user_id=wire.user_id,
+        timestamp_ms=instant,
+        event_type=wire.event_type,
+        event_id=event_id,
+        session_id=session_id,
+        product_id=product_id,
+        page_url=page_url,
+        value=_present(wire.value),
+        properties=None if properties == b"null" else properties,
+    )
+
+
+def _why_unreadable(record: bytes) -> Rejection | None:
+    """The reason why `record` is not JSON that every reader of the log agrees on, if it is not."""
+    if len(record) > rules.MAX_EVENT_BYTES:
+        return _parse("too_large", f"an event may be {rules.MAX_EVENT_BYTES} bytes long at most")
+    if not _is_utf8(record):
+        return _parse("not_utf8", "send UTF-8")
+    if _is_too_deep(record):
+        return _parse("too_deep", f"nest objects and arrays at most {rules.MAX_NESTING} deep")
+    try:
+        anything = _decode_anything(record)
+    except msgspec.ValidationError:
+        return _parse("out_of_range", "send numbers that fit a double or a 64-bit integer")
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _parse("not_json", f"send one JSON object: {error}")
+    if not isinstance(anything, dict):
+        return _parse("not_an_object", "send each event as a JSON object")
+    if _LONG_NUMBER.search(record) and _has_integer_out_of_range(anything):
+        return _parse("out_of_range", "send integers that fit 64 bits")
+    return None
+
+
+def _why_properties_rejected(raw: bytes) -> Rejection | None:
+    if raw == b"null":
+        return None
+    if not raw.startswith(b"{"):
+        return _validate("wrong_type", "properties must be an object")
+    if len(raw) > rules.MAX_PROPERTIES_BYTES:
+        return _validate(
+            "too_large", f"properties may be {rules.MAX_PROPERTIES_BYTES} bytes long at most"
+        )
+    return None
+
+
+def _has_known_field_twice(record: bytes, wire: EventOnTheWire) -> bool:
+    """Exact; the parse that keeps all pairs is needed only where quotes don't tell."""
+    if b"\\" not in record and record.count(b'"') == _encode(wire).count(b'"'):
+        return False
+    objects: list[list[tuple[str, object]]] = []
+    json.loads(record, object_pairs_hook=objects.append, parse_int=float)
+    keys = [key for key, _ in objects[-1] if key in _KNOWN_FIELDS]
+    return len(keys) != len(set(keys))
+
+
+def _is_too_deep(record: bytes) -> bool:
+    if record.count(b"{") + record.count(b"[") <= rules.MAX_NESTING:
+        return False
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in record:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest > rules.MAX_NESTING
+
+
+def _has_integer_out_of_range(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_integer_out_of_range(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_integer_out_of_range(item) for item in value)
+    return isinstance(value, int) and not rules.MIN_INTEGER <= value <= rules.MAX_INTEGER
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _longest_line(lines: bytes) -> int:
+    return max(map(len, lines.split(b"\n")))
+
+
+def _timestamp_in_range(instant: int) -> bool:
+    return rules.MIN_TIMESTAMP_MS <= instant <= rules.MAX_TIMESTAMP_MS
+
+
+def _present(value: T | None | msgspec.UnsetType) -> T | None:
+    return None if value is UNSET else value
+
+
+def _rejection_for(message: str) -> Rejection:
+    """Turn the decoder's message into a reason from the closed list."""
+    field = _FIELD_IN_ERROR.search(message)
+    if "missing required field" in message:
+        return _validate("missing_field", f"{message}; userId, timestamp and eventType are needed")
+    if field is not None and field.group(1) == "timestamp":
+        return _validate(
+            "invalid_timestamp",
+            "timestamp must be ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, "
+            "or an integer of milliseconds since 1970",
+        )
+    if "length" in message or "out of range" in message or ">=" in message or "<=" in message:
+        return _validate("out_of_range", message)
+    return _validate("wrong_type", message)
+
+
+def _parse(reason: DeadLetterReason, message: str) -> Rejection:
+    return Rejection(reason, "parse", message)
+
+
+def _validate(reason: DeadLetterReason, message: str) -> Rejection:
+    return Rejection(reason, "validate", message)

@@ -1,0 +1,34 @@
+"""The dead letter: a record that can't be admitted, with the reason and the step that said so."""
+
+from typing import Literal
+
+import msgspec
+
+DeadLetterReason = Literal[
+    "corrupt",
+    "not_utf8",
+    "not_json",
+    "not_an_object",
+    "too_large",
+    "too_deep",
+    "duplicate_key",
+    "missing_field",
+    "wrong_type",
+    "out_of_range",
+    "invalid_character",
+    "invalid_event_type",
+    "invalid_timestamp",
+    "future",
+]
+"""Every reason there is. `corrupt` is the log's own: a stored record whose checksum fails."""
+
+Step = Literal["log", "parse", "validate", "clock", "lateness", "duplicate"]
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """Why a record is not an event: a reason from the closed list, the admission step that
+    found it, and a sentence that says what to send instead."""
+
+    reason: DeadLetterReason
+    step: Step
+    message: str

@@ -1,0 +1,76 @@
+"""The event: what happened, in the shape that goes over the wire.
+
+One rule set decides what is valid (`rtcdp.events.codec` applies it). Its limits have names here.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+MAX_EVENT_BYTES = 65_536
+MAX_PROPERTIES_BYTES = 32_768
+MAX_NESTING = 64
+MAX_ABSOLUTE_VALUE = 1e12
+MIN_TIMESTAMP_MS = -62_135_596_800_000  # 0001-01-01T00:00:00.000Z
+MAX_TIMESTAMP_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**64 - 1
+
+EVENT_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+PAGE_VIEW = "PAGE_VIEW"
+PRODUCT_VIEW = "PRODUCT_VIEW"
+SEARCH = "SEARCH"
+ADD_TO_CART = "ADD_TO_CART"
+PURCHASE = "PURCHASE"
+
+TEXT_FIELDS = ("eventId", "userId", "sessionId", "eventType", "productId", "pageUrl")
+"""The fields that metrics may use as keys or count distinct values of."""
+
+
+class CustomerActivityEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """An event that passed every rule, with its `timestamp` as UTC milliseconds.
+
+    Optional fields are None when they were absent or null. `properties` holds the object's
+    own bytes as they came.
+    """
+
+    user_id: str
+    timestamp_ms: int
+    event_type: str
+    event_id: str | None = None
+    session_id: str | None = None
+    product_id: str | None = None
+    page_url: str | None = None
+    value: float | None = None
+    properties: bytes | None = None
+
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=100)]
+ShortText = Annotated[str, Meta(max_length=256)]
+Url = Annotated[str, Meta(max_length=2048)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Amount = Annotated[float, Meta(ge=-MAX_ABSOLUTE_VALUE, le=MAX_ABSOLUTE_VALUE)]
+
+
+class EventOnTheWire(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
+    """What a client sends. Unknown fields are allowed, kept in the record and ignored."""
+
+    user_id: Annotated[str, Meta(min_length=1, max_length=256)]
+    timestamp: Instant | int
+    event_type: str
+    event_id: Identifier | None | UnsetType = UNSET
+    session_id: ShortText | None | UnsetType = UNSET
+    product_id: ShortText | None | UnsetType = UNSET
+    page_url: Url | None | UnsetType = UNSET
+    value: Amount | None | UnsetType = UNSET
+    properties: Raw | UnsetType = UNSET
+
+
+class KnownFieldsOnly(
+    EventOnTheWire, gc=False, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
+    """The shape of an event without unknown fields, which a whole batch can be checked for."""

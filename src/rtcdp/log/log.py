@@ -1,0 +1,207 @@
+"""Where records rest: an append-only, partitioned, durable sequence of bytes.
+
+A record is one event's bytes with its partition, offset, intake time and source. An offset is a
+position; `next_offset` is where to resume, and only that is ever stored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rtcdp.errors import RtcdpError
+
+Intake = Literal["live", "import"]
+"""How records came: `live` ones can be late, imported history never is."""
+
+DEFAULT_SOURCE = "default"
+MAX_SOURCES = 100
+"""How many different sources one log takes, so that what is labelled by source stays bounded."""
+
+
+class LogUnavailable(RtcdpError):
+    """The log can't take or give records now, and may be able to soon (a full disk, a lock).
+
+    Nothing of the refused append is in the log.
+    """
+
+    exit_code = 3
+
+
+class LogFull(LogUnavailable):
+    """The log holds as much as it may, and none of it may be deleted yet."""
+
+
+class LogFailed(RtcdpError):
+    """The log broke (a failed fsync or write): this process must not write to it again.
+
+    Whether the last append is durable is unknown. A restart recovers what is.
+    """
+
+    exit_code = 3
+
+
+class OffsetsMissing(RtcdpError):
+    """Records that were asked for are no longer there, or not there yet after a truncation."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Records that came together, to be appended.
+
+    `lines` is NDJSON (each line one record, every line ended by a newline) that passed
+    `rtcdp.events.codec`; `rejects` are the records that did not, with their place: `(index, raw)`
+    means that `raw` is the index-th of the whole delivery. `received_at` is UTC milliseconds.
+    `replay_of` is given for a replayed dead letter: its partition and offset, which make the new
+    record's event id where it has none of its own, so that a second replay is a duplicate.
+    """
+
+    lines: bytes
+    line_count: int
+    received_at: int
+    source: str = DEFAULT_SOURCE
+    intake: Intake = "live"
+    rejects: tuple[tuple[int, bytes], ...] = ()
+    replay_of: str | None = None
+
+    @property
+    def record_count(self) -> int:
+        return self.line_count + len(self.rejects)
+
+
+@dataclass(frozen=True)
+class RawRecord:
+    """One record by itself."""
+
+    partition: int
+    offset: int
+    received_at: int
+    source: str
+    intake: Intake
+    raw: bytes
+    is_corrupt: bool = False
+    replay_of: str | None = None
+
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Records:
+    """Consecutive records of one partition, `[first_offset, next_offset)`, in columns.
+
+    `lines` holds the verified ones as NDJSON, one per newline. The arrays have one entry per line:
+    `offsets` (int64), `received_at` (int64, UTC ms), `source_codes` (int64, index into `sources`),
+    `imported` (bool). `odd` holds the others, sorted by offset: records that the codec rejected at
+    intake, stored records whose checksum fails, and replayed dead letters.
+    """
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    lines: bytes
+    offsets: Int64Array
+    received_at: Int64Array
+    source_codes: Int64Array
+    imported: npt.NDArray[np.bool_]
+    sources: tuple[str, ...]
+    odd: tuple[RawRecord, ...] = ()
+
+    def __len__(self) -> int:
+        return self.next_offset - self.first_offset
+
+    def each(self) -> Iterator[RawRecord]:
+        """The records one by one in offset order; for tools and tests, not for the hot path."""
+        lines = self.lines.split(b"\n")
+        verified = (
+            RawRecord(
+                partition=self.partition,
+                offset=int(self.offsets[i]),
+                received_at=int(self.received_at[i]),
+                source=self.sources[int(self.source_codes[i])],
+                intake="import" if self.imported[i] else "live",
+                raw=lines[i],
+            )
+            for i in range(len(self.offsets))
+        )
+        yield from sorted([*verified, *self.odd], key=lambda record: record.offset)
+
+
+@dataclass(frozen=True)
+class LogExtent:
+    """What a partition holds: offsets `[first_offset, next_offset)`, its bytes on disk, and the
+    intake time of the newest record (0 when there is none)."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    bytes: int
+    newest_received_at: int = 0
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long and how much to keep. Younger than `min_age_ms` is never deleted."""
+
+    max_age_ms: int = 7 * 86_400_000
+    max_bytes: int = 16 * 2**30
+    min_age_ms: int = 3_600_000
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Where a delivery came to rest: its records have the offsets from `first_offset` on."""
+
+    partition: int
+    first_offset: int
+    record_count: int = field(default=0)
+
+
+class LogReader(Protocol):
+    """Reads records. Safe to use while another process appends."""
+
+    def partitions(self) -> Sequence[int]: ...
+
+    def extent(self, partition: int) -> LogExtent: ...
+
+    def read(self, partition: int, offset: int, max_bytes: int) -> Records:
+        """Records from `offset` on, about `max_bytes` of them, at least one if there is any.
+
+        Empty (len 0) at the end of the log. Raises `OffsetsMissing` when `offset` lies before the
+        first or after the end.
+        """
+        ...
+
+    def offset_at(self, partition: int, received_at: int) -> int:
+        """The offset of the first record with an intake time of `received_at` or later, or a
+        little before it; the end of the log when there is none."""
+        ...
+
+    def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
+        """Block until there are records at or after the given offsets; False at the timeout."""
+        ...
+
+    def expire(self, committed: Mapping[int, int], retention: Retention, now_ms: int) -> int:
+        """Delete what is older or more than `retention` allows, never at or past `committed`.
+
+        Returns the number of deleted records.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class LogWriter(Protocol):
+    """Appends records; one writer a process."""
+
+    def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+        """Append all deliveries as one group, and return when they are durable.
+
+        Returns one `Appended` per delivery. Raises `LogUnavailable` (nothing was appended; try
+        again later), `LogFull`, or `LogFailed` (never write again from this process).
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,191 @@
+"""Where answers rest. The store is the state: an engine resumes by reading its progress.
+
+A store MUST apply an epoch entirely or not at all, MUST refuse an epoch that does not follow its
+current one, and MUST let readers see the outcome of whole epochs only. It SHOULD know nothing of
+metrics beyond the tables that `rtcdp.vocabulary.table` derives from them.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import polars as pl
+
+from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
+from rtcdp.errors import RtcdpError
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import Table
+
+
+class StoreUnavailable(RtcdpError):
+    """The store can't be reached or written now, and may be able to soon."""
+
+    exit_code = 3
+
+
+class EpochRefused(RtcdpError):
+    """The epoch does not follow the store's current one: another engine has committed.
+
+    Whoever gets this must stop, read the progress and start again from there.
+    """
+
+
+class StateMismatch(RtcdpError):
+    """The store was written by another version or under another definition."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the state is. `epoch` 0 means that nothing was committed yet.
+
+    `next_offsets` says per partition where to resume, `max_received_at` the largest intake time
+    that is counted in, `committed_at` when the epoch was committed (UTC ms).
+    """
+
+    epoch: int = 0
+    next_offsets: Mapping[int, int] = field(default_factory=dict)
+    max_received_at: Mapping[int, int] = field(default_factory=dict)
+    committed_at: int = 0
+    engine: str = ""
+
+    def watermark(self, allowed_lateness_ms: int) -> int | None:
+        """Event times before this are final: min over partitions of the intake time, less the
+        allowed lateness. None before the first record."""
+        if not self.max_received_at:
+            return None
+        return min(self.max_received_at.values()) - allowed_lateness_ms
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What to read of a table, newest bucket first, then by key ascending.
+
+    `equals` fixes key columns. `bucket_from` is included, `bucket_to` is not (UTC ms). `after` is
+    the primary key of the last row of the page before, (`window_start`, *key); `limit` counts rows.
+    """
+
+    table: Table
+    equals: Mapping[str, str] = field(default_factory=dict)
+    bucket_from: int | None = None
+    bucket_to: int | None = None
+    after: tuple[int | str, ...] | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class UncountedScan:
+    """Which uncounted records to read, newest first by (`received_at`, `partition`, `offset`).
+
+    `after` is that triple of the last row of the page before. A range of event times or offsets
+    narrows it; None leaves it open.
+    """
+
+    verdict: Literal["duplicate", "late", "dead_letter"] | None = None
+    reason: str | None = None
+    source: str | None = None
+    user_id: str | None = None
+    partition: int | None = None
+    offset_from: int | None = None
+    offset_to: int | None = None
+    only_not_replayed: bool = False
+    after: tuple[int, int, int] | None = None
+    limit: int = 100
+
+
+class StoreSnapshot(Protocol):
+    """One consistent state of the store: all reads see the outcome of the same epoch."""
+
+    @property
+    def progress(self) -> Progress: ...
+
+    def scan(self, scan: Scan) -> pl.DataFrame:
+        """Rows with the columns `table.column_names`, at most `limit`."""
+        ...
+
+    def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+        """All rows of a member or item table whose (`window_start`, *key) is among `groups`.
+
+        For "heaviest_items" tables, rows come with the largest `item_count` first in each group.
+        """
+        ...
+
+    def ledger(self, *, minute_from: int | None = None, limit: int = 1000) -> pl.DataFrame:
+        """Rows of `LEDGER_SCHEMA`, newest minute first, then by source."""
+        ...
+
+    def ledger_totals(self) -> dict[str, int]:
+        """received, admitted, duplicate, late, dead_letter and conflict over all time."""
+        ...
+
+    def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
+        """Rows of `UNCOUNTED_SCHEMA` plus `replayed_at` (UTC ms or null)."""
+        ...
+
+    def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
+        """What to read of the log to find every record with an event time in the half-open range
+        (and others); in log order."""
+        ...
+
+
+class Store(Protocol):
+    """A place for answers. One writer at a time; any number of readers."""
+
+    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+        """Create or upgrade the tables of `metrics`. Only a writer calls this.
+
+        Returns the metrics whose tables are new or were emptied because their fingerprint changed:
+        they have to be backfilled. Metrics that are in the store but not among `metrics` are left
+        as they are. Raises `StateMismatch` when a newer version wrote the store.
+        """
+        ...
+
+    def metrics(self) -> Sequence[str]:
+        """The names of the metrics that have tables here."""
+        ...
+
+    def progress(self) -> Progress: ...
+
+    def commit(self, epoch: Epoch) -> None:
+        """Apply an epoch, durably and entirely.
+
+        Raises `EpochRefused` when `epoch.number` is not the current one plus one, and
+        `StoreUnavailable` when nothing was applied (or when it is not known: read `progress`).
+        """
+        ...
+
+    def backfill_offsets(self, metric: str) -> Mapping[int, int] | None:
+        """Where to resume the backfill of a metric; None when it is complete."""
+        ...
+
+    def commit_backfill(
+        self,
+        metric: str,
+        changes: Sequence[TableChange],
+        next_offsets: Mapping[int, int],
+        *,
+        complete: bool,
+    ) -> None:
+        """Merge a step of a backfill and remember where to resume, in one transaction."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
+        """A consistent view for reading. Raises `StoreUnavailable`."""
+        ...
+
+    def mark_replayed(self, records: Sequence[tuple[int, int]], replayed_at: int) -> None:
+        """Remember that the dead letters at these (partition, offset) were replayed."""
+        ...
+
+    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+        """Delete buckets that start before `buckets_before`, and ledger minutes, uncounted records
+        and epoch spans from before `uncounted_before` (UTC ms). Returns the number of rows."""
+        ...
+
+    def dump(self, table: Table) -> pl.DataFrame:
+        """The whole table, sorted by primary key. For `verify` and tests."""
+        ...
+
+    def close(self) -> None: ...

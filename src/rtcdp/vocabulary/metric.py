@@ -1,0 +1,69 @@
+"""A metric: one customer question, asked once, answered by every engine and store."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+
+from rtcdp.errors import UsageError
+from rtcdp.vocabulary.measure import Measure
+from rtcdp.vocabulary.predicate import Everything, Predicate, TextField
+from rtcdp.vocabulary.window import Window
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_RESERVED = frozenset({"window_start", "window_end", "userId", "sessionId", "productId"})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A frozen, engine-neutral description.
+
+    `key` are the text fields that get a row each; an event without one of them is not counted by
+    this metric. With an empty key there is one row a window. Raises `UsageError` when a name is
+    not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
+    """
+
+    name: str
+    title: str
+    window: Window
+    measures: tuple[Measure, ...]
+    key: tuple[TextField, ...] = ()
+    predicate: Predicate = Everything()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        names = [self.name, *(measure.name for measure in self.measures)]
+        for name in names:
+            if _NAME.fullmatch(name) is None or "__" in name or name in _RESERVED:
+                raise UsageError(
+                    f"{name!r} can't be the name of a metric or measure",
+                    "use lower-case letters, digits and single underscores, 48 at most",
+                )
+        if not self.measures or len(set(names[1:])) != len(self.measures):
+            raise UsageError(
+                f"metric {self.name} needs at least one measure, each with a name of its own",
+                "add one, for example Count('page_view_count')",
+            )
+        if len(set(self.key)) != len(self.key):
+            raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when, and only when, what is counted changes; titles don't count."""
+        meaning = {
+            "window": asdict(self.window),
+            "key": self.key,
+            "predicate": _with_types(self.predicate),
+            "measures": [_with_types(measure) for measure in self.measures],
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _with_types(node: object) -> object:
+    """A node as plain data in which its type's name is kept."""
+    if isinstance(node, tuple):
+        return [_with_types(item) for item in node]
+    if not hasattr(node, "__dataclass_fields__"):
+        return node
+    fields = {name: _with_types(getattr(node, name)) for name in node.__dataclass_fields__}
+    return {"node": type(node).__name__, **fields}

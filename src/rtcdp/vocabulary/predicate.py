@@ -1,0 +1,90 @@
+"""Which events a metric looks at. Frozen nodes without behaviour; each engine lowers them.
+
+Predicates are two-valued: a comparison with an absent field is false, and so its negation is true.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+TextField = Literal["userId", "sessionId", "eventType", "productId", "pageUrl", "source"]
+NumberField = Literal["value"]
+Comparison = Literal["<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True)
+class Everything:
+    """Every admitted event."""
+
+
+@dataclass(frozen=True)
+class Equals:
+    """The text field equals the given text, exactly."""
+
+    field: TextField
+    text: str
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The text field equals one of the given texts."""
+
+    field: TextField
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Present:
+    """The field is there and not null."""
+
+    field: TextField | NumberField
+
+
+@dataclass(frozen=True)
+class Compare:
+    """The number stands in the given relation to the limit."""
+
+    field: NumberField
+    comparison: Comparison
+    limit: float
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Every one of the predicates holds."""
+
+    predicates: tuple["Predicate", ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """At least one of the predicates holds."""
+
+    predicates: tuple["Predicate", ...]
+
+
+@dataclass(frozen=True)
+class Negation:
+    """The predicate does not hold."""
+
+    predicate: "Predicate"
+
+
+Predicate = Everything | Equals | OneOf | Present | Compare | AllOf | AnyOf | Negation
+"""The closed set of nodes."""
+
+
+def event_type(*names: str) -> Predicate:
+    """Events of one of the given types: `event_type("PAGE_VIEW")`."""
+    return Equals("eventType", names[0]) if len(names) == 1 else OneOf("eventType", names)
+
+
+def all_of(*predicates: Predicate) -> Predicate:
+    return AllOf(predicates)
+
+
+def any_of(*predicates: Predicate) -> Predicate:
+    return AnyOf(predicates)
+
+
+def negate(predicate: Predicate) -> Predicate:
+    return Negation(predicate)
