@@ -1,0 +1,1 @@
+"""Reading: exact answers over HTTP, each from one snapshot of the store and with its freshness."""

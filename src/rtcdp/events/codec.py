@@ -98,14 +98,10 @@ def _are_plain(events: list[KnownFieldsOnly]) -> bool:
     """True if what the type checks leave open holds for events without escapes in them."""
     if not all(map(_is_event_type, {event.event_type for event in events})):
         return False
-    if not all([_is_plain_instant(event.timestamp) for event in events]):
+    if not all(_is_plain_instant(event.timestamp) for event in events):
         return False
     return all(
-        [
-            _are_plain_properties(event.properties)
-            for event in events
-            if event.properties is not UNSET
-        ]
+        _are_plain_properties(event.properties) for event in events if event.properties is not UNSET
     )
 
 
@@ -157,7 +153,7 @@ def _validated(wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
         session_id=session_id,
         product_id=product_id,
         page_url=page_url,
-        value=_present(wire.value),
+        value=_amount(wire.value),
         properties=None if properties == b"null" else properties,
     )
 
@@ -254,8 +250,13 @@ def _timestamp_in_range(instant: int) -> bool:
     return rules.MIN_TIMESTAMP_MS <= instant <= rules.MAX_TIMESTAMP_MS
 
 
-def _present(value: T | None | msgspec.UnsetType) -> T | None:
+def _present(value: T | msgspec.UnsetType | None) -> T | None:
     return None if value is UNSET else value
+
+
+def _amount(value: float | msgspec.UnsetType | None) -> float | None:
+    """Without the sign of zero, which would make minima depend on the order of events."""
+    return None if value is UNSET or value is None else value + 0.0
 
 
 def _rejection_for(message: str) -> Rejection:

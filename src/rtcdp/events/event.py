@@ -62,11 +62,11 @@ class EventOnTheWire(msgspec.Struct, gc=False, rename="camel", omit_defaults=Tru
     user_id: Annotated[str, Meta(min_length=1, max_length=256)]
     timestamp: Instant | int
     event_type: str
-    event_id: Identifier | None | UnsetType = UNSET
-    session_id: ShortText | None | UnsetType = UNSET
-    product_id: ShortText | None | UnsetType = UNSET
-    page_url: Url | None | UnsetType = UNSET
-    value: Amount | None | UnsetType = UNSET
+    event_id: Identifier | UnsetType | None = UNSET
+    session_id: ShortText | UnsetType | None = UNSET
+    product_id: ShortText | UnsetType | None = UNSET
+    page_url: Url | UnsetType | None = UNSET
+    value: Amount | UnsetType | None = UNSET
     properties: Raw | UnsetType = UNSET
 
 

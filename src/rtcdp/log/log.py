@@ -112,6 +112,25 @@ class Records:
     def __len__(self) -> int:
         return self.next_offset - self.first_offset
 
+    def until(self, next_offset: int) -> "Records":
+        """The same records, without those at `next_offset` and after."""
+        if next_offset >= self.next_offset:
+            return self
+        kept = int(np.searchsorted(self.offsets, next_offset))
+        lines = b"".join(line + b"\n" for line in self.lines.split(b"\n", kept)[:kept])
+        return Records(
+            partition=self.partition,
+            first_offset=self.first_offset,
+            next_offset=next_offset,
+            lines=lines,
+            offsets=self.offsets[:kept],
+            received_at=self.received_at[:kept],
+            source_codes=self.source_codes[:kept],
+            imported=self.imported[:kept],
+            sources=self.sources,
+            odd=tuple(record for record in self.odd if record.offset < next_offset),
+        )
+
     def each(self) -> Iterator[RawRecord]:
         """The records one by one in offset order; for tools and tests, not for the hot path."""
         lines = self.lines.split(b"\n")

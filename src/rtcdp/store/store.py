@@ -112,8 +112,17 @@ class StoreSnapshot(Protocol):
         """
         ...
 
-    def ledger(self, *, minute_from: int | None = None, limit: int = 1000) -> pl.DataFrame:
-        """Rows of `LEDGER_SCHEMA`, newest minute first, then by source."""
+    def ledger(
+        self,
+        *,
+        minute_from: int | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 1000,
+    ) -> pl.DataFrame:
+        """Rows of `LEDGER_SCHEMA`, newest minute first, then by source.
+
+        `after` is the (`minute`, `source`) of the last row of the page before.
+        """
         ...
 
     def ledger_totals(self) -> dict[str, int]:

@@ -6,7 +6,12 @@ import re
 from dataclasses import asdict, dataclass
 
 from rtcdp.errors import UsageError
-from rtcdp.vocabulary.measure import Measure
+from rtcdp.vocabulary.measure import (
+    DISTINCT_EXACT_UP_TO,
+    MICROS_PER_UNIT,
+    TOP_EXACT_UP_TO,
+    Measure,
+)
 from rtcdp.vocabulary.predicate import Everything, Predicate, TextField
 from rtcdp.vocabulary.window import Window
 
@@ -49,8 +54,15 @@ class Metric:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when, and only when, what is counted changes; titles don't count."""
+        """Changes whenever what is counted, or how it rests in a store, changes; titles don't
+        count. State of another fingerprint is never resumed."""
         meaning = {
+            "layout": (
+                self.window.bucket_ms,
+                DISTINCT_EXACT_UP_TO,
+                TOP_EXACT_UP_TO,
+                MICROS_PER_UNIT,
+            ),
             "window": asdict(self.window),
             "key": self.key,
             "predicate": _with_types(self.predicate),

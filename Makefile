@@ -1,0 +1,70 @@
+# `make` lists the targets. PYTHON picks the interpreter, ARGS goes to the command that is run.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup up test check bench lock clean
+
+help: ## Show this list
+	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
+	awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
+		'/^[a-z]+:.*## / { printf "  %smake %-7s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.runtime ## Make the environment in .venv, with everything that running needs
+
+up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
+	@$(BIN)/rtcdp up $(ARGS)
+
+test: check ## Check everything, then run all tests (ARGS="-k revenue" picks some)
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.dev ## Lint, formatting, types, direction of imports, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
+
+bench: $(VENV)/.dev ## Measure throughput and latency on this machine
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
+	$(PIP) install --require-hashes -r requirements/lock.txt
+	$(LOCK) requirements/build.in pyproject.toml -o requirements/runtime.txt
+	$(LOCK) requirements/build.in pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) requirements/lock.in -o requirements/lock.txt
+
+clean: ## Remove the environment, caches and build output; recorded data stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf src/*.egg-info
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. \
+	Install Python 3.11 or newer, or name yours: make setup PYTHON=python3.12" >&2; exit 3; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "rtcdp needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name a newer one: make setup PYTHON=python3.12" >&2; exit 3; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) can't make a virtual environment." >&2; \
+		echo "Install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; exit 3; }
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what running needs into $(VENV)"
+	@$(PIP) install --no-compile --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing what checks and tests need into $(VENV)"
+	@$(PIP) install --no-compile --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,185 @@
+"""Measure rtcdp on this machine, and print what docs/benchmarks.md keeps.
+
+    python -m bench [--events N] [--only NAME …] [--write]
+
+Every figure is made by a process of its own on data that is made here. They are the size of things:
+compare figures of one run only. `--write` replaces the measured part of docs/benchmarks.md.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+RUNS = 3
+
+say = Console(stderr=True).print
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: what was measured, the goal, and what came out."""
+
+    name: str
+    goal: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much to do: events for throughput, users for memory, seconds for each load."""
+
+    events: int
+    users: int
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--write", action="store_true", help="keep the result in the docs")
+    chosen = parser.parse_args()
+    scale = Scale(chosen.events, chosen.users, chosen.seconds)
+    figures = [figure for name in chosen.only for figure in SECTIONS[name](scale)]
+    table = _table(figures, scale)
+    sys.stdout.write(table)
+    if chosen.write:
+        page = PAGE.read_text()
+        before, after = page.split(BEGIN)[0], page.split(END)[1]
+        PAGE.write_text(f"{before}{BEGIN}\n{table}{END}{after}")
+
+
+def engine(scale: Scale) -> Iterator[Figure]:
+    """Log to store: the namesake, the catalog, the overlap, with and without ids."""
+    with tempfile.TemporaryDirectory() as directory:
+        with_ids, without = Path(directory) / "ids", Path(directory) / "no-ids"
+        say(f"making two logs of {scale.events:,} events")
+        _run("bench.engine", str(with_ids), "--build", str(scale.events))
+        _run("bench.engine", str(without), "--build", str(scale.events), "--without-ids")
+        kinds = {
+            "namesake": with_ids,
+            "catalog": with_ids,
+            "namesake without ids": without,
+            "overlap2": with_ids,
+            "overlap60": with_ids,
+        }
+        rates: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for _ in range(RUNS):
+            for kind, log in kinds.items():
+                found = _run("bench.engine", str(log), "--metrics", kind.split()[0])
+                assert found["admitted"] == scale.events, found
+                rates[kind].append(found["events_per_s"])
+                say(f"  {kind}: {found['events_per_s']:,.0f} events/s")
+    usual = {kind: median(found) for kind, found in rates.items()}
+    yield _rate("log → SQLite, the namesake metric", 1_000_000, "events/s", usual["namesake"])
+    yield _rate("log → SQLite, the whole catalog", 400_000, "events/s", usual["catalog"])
+    yield _rate("the namesake without event ids", None, "events/s", usual["namesake without ids"])
+    price = usual["namesake"] / usual["namesake without ids"]
+    yield Figure("speed with exact deduplication, against without", "", f"{price:.2f}")
+    overlap = usual["overlap60"] / usual["overlap2"]
+    yield Figure("speed at window overlap 60, against 2", "≥ 0.9", f"{overlap:.2f}")
+
+
+def memory(scale: Scale) -> Iterator[Figure]:
+    """Peak memory of the engine with many users, all in one hour."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory) / "log"
+        events, users = 3 * scale.users, scale.users
+        say(f"making a log of {events:,} events of {users:,} users")
+        _run("bench.engine", str(log), "--build", str(events), "--users", str(users))
+        found = _run("bench.engine", str(log), "--metrics", "catalog")
+    yield Figure(
+        f"memory of the engine at {users:,} users, whole catalog",
+        "≤ 1,000 MB",
+        f"{found['peak_mb']:,.0f} MB",
+    )
+
+
+def intake(scale: Scale) -> Iterator[Figure]:
+    """HTTP intake, durable."""
+    for events, goal, unit in ((1, 8_000, "requests/s"), (100, 300_000, "events/s")):
+        found = _run("bench.intake", "--batch", str(events), "--seconds", str(scale.seconds / 2))
+        what = "one event" if events == 1 else f"{events} events"
+        yield _rate(f"HTTP intake with fsync, {what} a request", goal, unit, found["events_per_s"])
+
+
+def freshness(scale: Scale) -> Iterator[Figure]:
+    """From POST to visible, under load."""
+    found = _run("bench.freshness", "--seconds", str(scale.seconds))
+    yield Figure(
+        f"POST to visible in the API at {found['load_events_per_s']:,.0f} events/s",
+        "p50 ≤ 50 ms, p99 ≤ 150 ms",
+        f"p50 {found['p50_ms']:.0f} ms, p99 {found['p99_ms']:.0f} ms",
+    )
+
+
+def restart(scale: Scale) -> Iterator[Figure]:
+    """kill -9 of everything, until all is counted again."""
+    events = scale.events // 5
+    seconds = median(_run("bench.restart", "--events", str(events))["seconds"] for _ in range(RUNS))
+    yield Figure(
+        f"kill -9 of all processes until caught up and exact, {events:,} ids to remember",
+        "≤ 3 s",
+        f"{seconds:.1f} s",
+    )
+
+
+SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
+    "engine": engine,
+    "memory": memory,
+    "intake": intake,
+    "freshness": freshness,
+    "restart": restart,
+}
+
+
+def _run(module: str, *arguments: str) -> dict[str, float]:
+    say(f"{module} {' '.join(arguments)}", style="dim")
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
+    return found
+
+
+def _rate(name: str, goal: int | None, unit: str, found: float) -> Figure:
+    return Figure(name, f"≥ {goal:,} {unit}" if goal else "", f"{found:,.0f} {unit}")
+
+
+def _table(figures: list[Figure], scale: Scale) -> str:
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("rtcdp", "polars", "numpy", "msgspec", "litestar", "granian")
+    )
+    rows = "".join(f"| {f.name} | {f.goal} | {f.measured} |\n" for f in figures)
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}), "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}; "
+        f"{versions}. {scale.events:,} events; the median of {RUNS} runs.\n\n"
+        f"| | goal | measured |\n|---|---|---|\n{rows}"
+    )
+
+
+if __name__ == "__main__":
+    main()

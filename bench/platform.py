@@ -1,0 +1,77 @@
+"""A whole platform in processes of its own, to be measured from outside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+
+class Platform:
+    """`rtcdp up` without a generator on a data folder and a free port; a context manager."""
+
+    def __init__(self, data_dir: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{port}"
+        self._command = [sys.executable, "-m", "rtcdp", "up", "--no-generate"]
+        self._command += ["--port", str(port), "--data-dir", str(data_dir)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Platform":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+
+    def start(self) -> None:
+        """Start it and return at once."""
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def wait_until_caught_up(self, deadline_s: float = 120) -> dict[str, int]:
+        """Wait until it answers and everything received is counted; the ledger's totals."""
+        deadline = time.monotonic() + deadline_s
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(f"{self.url}/api/ledger", timeout=5).json()
+                if answer["lag_ms"] == 0:
+                    totals: dict[str, int] = answer["totals"]
+                    return totals
+            except (httpx.HTTPError, ValueError, KeyError):
+                pass
+            time.sleep(0.01)
+        raise TimeoutError(f"not caught up after {deadline_s} s")
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor and of every process below it."""
+        assert self._process is not None
+        for pid in [*_children(self._process.pid), self._process.pid]:
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,48 @@
+"""What the API is built from. Assembled once, passed to every handler."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from rtcdp.clock import Clock
+from rtcdp.log.log import LogReader
+from rtcdp.store.store import Store
+from rtcdp.vocabulary.metric import Metric
+
+Check = Callable[[], str | None]
+"""Says what is wrong with a part, or None when it is well."""
+
+
+@dataclass(frozen=True)
+class ApiLimits:
+    """What one client may cost.
+
+    `live_clients` streams at once; a tick every `live_every_ms`. A drill-down request reads at
+    most `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
+    the server may be and still call itself ready.
+    """
+
+    live_clients: int = 100
+    live_every_ms: int = 500
+    events_bytes: int = 8 * 2**20
+    slice_bytes: int = 2**20
+    ready_lag_ms: int = 60_000
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """`log` is None where only a store is served: there is no drill-down then, and the lag is
+    counted from the last commit. `checks` are parts of this process that can fail, by name.
+    `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
+    server is about to stop, and ends the live streams."""
+
+    store: Store
+    metrics: tuple[Metric, ...]
+    clock: Clock
+    log: LogReader | None = None
+    limits: ApiLimits = ApiLimits()
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    stop: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,37 @@
+"""The OpenAPI description. The page that shows it is the dashboard's; nothing comes from a CDN."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+import rtcdp
+
+_USER_PATH = "/api/analytics/user/{userId}"
+
+
+class SchemaAsJson(JsonRenderPlugin):
+    """Writes the schema with the whole address of a user's page views.
+
+    Its route takes everything after `/user/`, because a user id may hold slashes.
+    """
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        paths = {
+            f"{path}/page-views" if path == _USER_PATH else path: item
+            for path, item in openapi_schema["paths"].items()
+        }
+        return super().render(request, {**openapi_schema, "paths": paths})
+
+
+openapi_config = OpenAPIConfig(
+    title="rtcdp",
+    version=rtcdp.__version__,
+    description="Customer activity events in, exact windowed answers out. Times are ISO-8601 UTC; "
+    "lists are paged by `cursor`; errors are RFC 9457 problem documents. Every answer says how "
+    "fresh it is: `X-As-Of` and `X-Lag-Ms`.",
+    path="/schema",
+    render_plugins=[SchemaAsJson(path="/openapi.json")],
+)
+"""To be given to the application. The schema is at `/schema/openapi.json`."""

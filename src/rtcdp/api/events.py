@@ -1,0 +1,135 @@
+"""Drill-down: the events behind a number, and those that were not counted, with the reasons."""
+
+from typing import Any, cast
+
+import msgspec
+from litestar import Request, Response, get
+
+from rtcdp.api.answer import Context, answer
+from rtcdp.api.context import ApiContext
+from rtcdp.api.cursor import write_cursor
+from rtcdp.api.drill_down import EventQuery, Judged, Place, read_events
+from rtcdp.api.freshness import open_reading
+from rtcdp.api.instant import iso_ms
+from rtcdp.api.matching import Wish
+from rtcdp.api.metric_windows import find_metric
+from rtcdp.api.problem import BadRequest, NotThere
+from rtcdp.api.query import (
+    CURSOR,
+    FROM,
+    LIMIT,
+    TEXT_FIELDS,
+    TO,
+    Query,
+    QueryParameter,
+    documented,
+    names_of,
+    read_query,
+)
+from rtcdp.engines.engine import VERDICTS
+
+_PARAMETERS = (
+    *(QueryParameter(name, f"events with this {name}") for name in TEXT_FIELDS),
+    QueryParameter("metric", "events that this metric looks at"),
+    QueryParameter("window_start", "with `metric`: events of the window that starts then"),
+    QueryParameter("verdict", "admitted, duplicate, late or dead_letter"),
+    FROM,
+    TO,
+    LIMIT,
+    CURSOR,
+)
+_DEFAULT_PAGE = 100
+_MAX_PAGE = 1000
+
+
+class EventFound(msgspec.Struct):
+    """One record of the log. `event` is it as it was sent; null where it is no event (its bytes
+    are among the dead letters). `reason` and `message` say why it was not counted."""
+
+    partition: int
+    offset: int
+    received_at: str
+    source: str
+    intake: str
+    verdict: str
+    reason: str | None
+    message: str | None
+    event: msgspec.Raw | None
+
+
+class EventsPage(msgspec.Struct):
+    """Events in the order of the log. A page may hold few or none and still have a `next_cursor`:
+    a request reads a bounded stretch of the log. `log_trimmed` says that older records which
+    were counted are no longer kept, so that events may be missing here."""
+
+    items: list[EventFound]
+    next_cursor: str | None
+    log_trimmed: bool
+    as_of: str | None
+    lag_ms: int
+
+
+@get(
+    "/api/events",
+    summary="The events behind a number",
+    description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
+    "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
+    "event times.",
+    operation_class=documented(*_PARAMETERS),
+    sync_to_thread=True,
+)
+def events(request: Request[Any, Any, Any], context: Context) -> Response[EventsPage]:
+    query = read_query(request, names_of(_PARAMETERS))
+    if context.log is None:
+        raise NotThere("this server has no log to look into", "ask the one that runs with --log")
+    wanted = EventQuery(
+        wish=_wish(context, query),
+        verdict=query.one_of("verdict", VERDICTS),
+        start=cast("Place | None", query.cursor((int, int))),
+        limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
+    )
+    with open_reading(context) as reading:
+        page = read_events(context.log, reading.snapshot, wanted, context.limits)
+    fresh = reading.freshness
+    found = EventsPage(
+        items=[_shown(item) for item in page.items],
+        next_cursor=None if page.after is None else write_cursor(page.after),
+        log_trimmed=page.is_trimmed,
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+    )
+    return answer(found, fresh)
+
+
+def _wish(context: ApiContext, query: Query) -> Wish:
+    name, start = query.text("metric"), query.instant("window_start")
+    metric = None if name is None else find_metric(context.metrics, name)
+    time_from, time_to = query.instant("from"), query.instant("to")
+    if start is not None:
+        if metric is None:
+            raise BadRequest("window_start needs a metric", "send metric=NAME with it")
+        window = metric.window
+        if start % window.slide_ms:
+            raise BadRequest(
+                f"no window of {metric.name} starts at {iso_ms(start)}",
+                f"send a multiple of {window.slide_ms} ms since 1970",
+            )
+        end = start + window.size_ms
+        time_from = start if time_from is None else max(start, time_from)
+        time_to = end if time_to is None else min(end, time_to)
+    return Wish(query.equals(), time_from, time_to, metric)
+
+
+def _shown(found: Judged) -> EventFound:
+    record = found.record
+    return EventFound(
+        partition=record.partition,
+        offset=record.offset,
+        received_at=iso_ms(record.received_at),
+        source=record.source,
+        intake=record.intake,
+        verdict=found.verdict,
+        reason=found.reason,
+        message=found.message,
+        event=None if found.event is None else msgspec.Raw(record.raw),
+    )

@@ -1,0 +1,65 @@
+"""Telemetry for Prometheus: the ledger's totals and the lag, read from the store when scraped."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from litestar import Response, get
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from rtcdp.api.answer import Context
+from rtcdp.api.context import ApiContext
+from rtcdp.api.freshness import open_reading
+from rtcdp.api.query import documented
+
+_MEANING = {
+    "received": "Records that were taken in and looked at.",
+    "admitted": "Records that are counted.",
+    "duplicate": "Records whose event id was there before.",
+    "late": "Valid events that were older at intake than allowed.",
+    "dead_letter": "Records that can't be admitted.",
+    "conflict": "Duplicates that came with another content.",
+}
+
+
+class StoreTelemetry(CollectorRegistry):
+    """What the store and the log say now, and then whatever `also` holds."""
+
+    def __init__(self, context: ApiContext, also: CollectorRegistry) -> None:
+        super().__init__(auto_describe=False)
+        self._context = context
+        self._also = also
+
+    def collect(self) -> Iterator[Metric]:
+        return chain(_families(self._context), self._also.collect())
+
+
+@get(
+    "/metrics",
+    summary="Telemetry for Prometheus",
+    operation_class=documented(),
+    media_type="text/plain",
+    sync_to_thread=True,
+)
+def exposition(context: Context) -> Response[bytes]:
+    text = generate_latest(StoreTelemetry(context, context.registry))
+    return Response(text, media_type=CONTENT_TYPE_LATEST.rpartition(";")[0])
+
+
+def _families(context: ApiContext) -> Iterator[Metric]:
+    with open_reading(context) as reading:
+        totals = reading.snapshot.ledger_totals()
+        epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
+    for name, total in totals.items():
+        yield CounterMetricFamily(f"rtcdp_{name}_records", _MEANING[name], value=total)
+    yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", lag_ms / 1000)
+    yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", epoch)
+    if context.log is not None:
+        for partition in context.log.partitions():
+            extent = context.log.extent(partition)
+            size = GaugeMetricFamily(
+                "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
+            )
+            size.add_metric([str(partition)], extent.bytes)
+            yield size

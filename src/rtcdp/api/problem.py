@@ -1,0 +1,101 @@
+"""Every error as an RFC 9457 problem document that says what to do."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from rtcdp.errors import RtcdpError
+from rtcdp.log.log import LogFailed, LogUnavailable
+from rtcdp.store.store import StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 1
+
+_HINTS = {
+    400: "compare the request with /docs",
+    404: "the addresses that exist are listed at /docs",
+    405: "use one of the methods named in the Allow header",
+    413: "send less at once",
+    415: "send application/json",
+}
+
+
+class BadRequest(RtcdpError):
+    """The request can't be understood: a parameter is unknown, malformed or out of range."""
+
+
+class NotThere(RtcdpError):
+    """What was asked for by name does not exist."""
+
+
+class TooManyClients(RtcdpError):
+    """A limit on concurrent clients is reached."""
+
+
+_STATUS_OF: tuple[tuple[type[RtcdpError], HTTPStatus], ...] = (
+    (BadRequest, HTTPStatus.BAD_REQUEST),
+    (NotThere, HTTPStatus.NOT_FOUND),
+    (TooManyClients, HTTPStatus.SERVICE_UNAVAILABLE),
+    (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (LogFailed, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def problem(
+    status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None
+) -> Response[dict[str, Any]]:
+    """A problem document. `title` is the status in words and `code` the same for programs;
+    `detail` says what is wrong and what to do, `hint` is the second part of it alone."""
+    title = HTTPStatus(status).phrase
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": f"{detail}: {hint}" if hint else detail,
+        "hint": hint,
+        "code": title.lower().replace(" ", "_"),
+    }
+    return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[dict[str, Any]]:
+    status = next((s for kind, s in _STATUS_OF if isinstance(error, kind)), None)
+    if status is None:
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+    unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if unavailable else None
+    hint = error.hint or ("try again in a moment" if unavailable else "")
+    return problem(status, str(error), hint, headers)
+
+
+def _of_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    status = error.status_code
+    detail = error.detail or HTTPStatus(status).phrase
+    return problem(status, detail, _HINTS.get(status, ""), dict(error.headers or {}))
+
+
+def _of_anything_else(
+    request: Request[Any, Any, Any], error: Exception
+) -> Response[dict[str, Any]]:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "the server met an error of its own",
+        "try again; if it stays, look into the server's log for this request",
+    )
+
+
+exception_handlers: ExceptionHandlersMap = {
+    RtcdpError: _of_rtcdp_error,
+    HTTPException: _of_http_exception,
+    Exception: _of_anything_else,
+}
+"""To be given to the application, so that unknown addresses and methods are answered alike."""

@@ -1,0 +1,153 @@
+"""The side door: records that were not counted, with the reasons and, where kept, their bytes."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Literal, cast, get_args
+
+import msgspec
+from litestar import Request, Response, get
+
+from rtcdp.api.answer import Context, answer
+from rtcdp.api.context import ApiContext
+from rtcdp.api.cursor import write_cursor
+from rtcdp.api.freshness import open_reading
+from rtcdp.api.instant import iso_ms, iso_ms_or_none
+from rtcdp.api.query import CURSOR, LIMIT, QueryParameter, documented, names_of, read_query
+from rtcdp.store.store import UncountedScan
+
+_PARAMETERS = (
+    QueryParameter("reason", "with exactly this reason"),
+    QueryParameter("source", "of this source"),
+    QueryParameter("userId", "of this user, where it is known"),
+    LIMIT,
+    CURSOR,
+)
+_DEFAULT_PAGE = 100
+_MAX_PAGE = 1000
+
+RawEncoding = Literal["utf-8", "base64"]
+Verdict = Literal["duplicate", "late", "dead_letter"]
+
+
+class UncountedRecord(msgspec.Struct):
+    """One record that was not counted. `step` is the admission step that decided, `message` says
+    what to send instead. `raw` is the record: as text where `raw_encoding` is utf-8, else
+    base64; null for duplicates. `replayed_at` is set once a dead letter was replayed."""
+
+    partition: int
+    offset: int
+    source: str
+    received_at: str
+    verdict: str
+    reason: str | None
+    step: str | None
+    message: str | None
+    eventId: str | None  # noqa: N815
+    userId: str | None  # noqa: N815
+    event_time: str | None
+    raw: str | None
+    raw_encoding: RawEncoding | None
+    replayed_at: str | None
+
+
+class UncountedPage(msgspec.Struct):
+    """Records, newest first."""
+
+    items: list[UncountedRecord]
+    next_cursor: str | None
+    as_of: str | None
+    lag_ms: int
+
+
+@get(
+    "/api/dead-letters",
+    summary="Records that can't be admitted",
+    description="Newest first, with the reason, the step that found it, and the raw bytes.",
+    operation_class=documented(*_PARAMETERS),
+    sync_to_thread=True,
+)
+def dead_letters(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
+    return _page(request, context, "dead_letter")
+
+
+@get(
+    "/api/late-events",
+    summary="Events that came too late",
+    description="Newest first: valid events, older at intake than allowed.",
+    operation_class=documented(*_PARAMETERS),
+    sync_to_thread=True,
+)
+def late_events(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
+    return _page(request, context, "late")
+
+
+@get(
+    "/api/duplicates",
+    summary="Records whose event id was there before",
+    description="Newest first. `reason` tells copies from conflicts (same id, other content).",
+    operation_class=documented(*_PARAMETERS),
+    sync_to_thread=True,
+)
+def duplicates(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
+    return _page(request, context, "duplicate")
+
+
+def _page(
+    request: Request[Any, Any, Any], context: ApiContext, verdict: Verdict
+) -> Response[UncountedPage]:
+    query = read_query(request, names_of(_PARAMETERS))
+    limit = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
+    scan = UncountedScan(
+        verdict=verdict,
+        reason=query.text("reason"),
+        source=query.text("source"),
+        user_id=query.text("userId"),
+        after=cast("tuple[int, int, int] | None", query.cursor((int, int, int))),
+        limit=limit + 1,
+    )
+    with open_reading(context) as reading:
+        rows = reading.snapshot.uncounted(scan).to_dicts()
+    page = rows[:limit]
+    last = page[-1] if len(rows) > limit else None
+    fresh = reading.freshness
+    found = UncountedPage(
+        items=[_shown(row) for row in page],
+        next_cursor=None if last is None else write_cursor(_place(last)),
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+    )
+    return answer(found, fresh)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    return (row["received_at"], row["partition"], row["offset"])
+
+
+def _shown(row: Mapping[str, Any]) -> UncountedRecord:
+    raw, encoding = _as_text(row["raw"])
+    return UncountedRecord(
+        partition=row["partition"],
+        offset=row["offset"],
+        source=row["source"],
+        received_at=iso_ms(row["received_at"]),
+        verdict=row["verdict"],
+        reason=row["reason"],
+        step=row["step"],
+        message=row["message"],
+        eventId=row["event_id"],
+        userId=row["user_id"],
+        event_time=iso_ms_or_none(row["event_time"]),
+        raw=raw,
+        raw_encoding=encoding,
+        replayed_at=iso_ms_or_none(row["replayed_at"]),
+    )
+
+
+def _as_text(raw: bytes | None) -> tuple[str | None, RawEncoding | None]:
+    if raw is None:
+        return None, None
+    text_encoding, bytes_encoding = get_args(RawEncoding)
+    try:
+        return raw.decode(), text_encoding
+    except UnicodeDecodeError:
+        return b64encode(raw).decode(), bytes_encoding

@@ -1,0 +1,1 @@
+"""Puts an installation together from its settings; only here adapters are known by name."""

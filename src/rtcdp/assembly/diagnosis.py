@@ -1,0 +1,184 @@
+"""What the machine and the data folder are like, for `rtcdp doctor`: facts, and what is broken."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rtcdp.assembly.parts import log_reader, metrics_of, running_url, store_of
+from rtcdp.assembly.ports import claim_port, is_listening
+from rtcdp.clock import Clock
+from rtcdp.errors import RtcdpError
+from rtcdp.settings import Settings, unknown_variables
+
+MIN_FREE_BYTES = 1 * 2**30
+SLOW_FSYNC_MS = 50.0
+OLDEST_PYTHON = (3, 11)
+
+_PACKAGES = ("adbc-driver-sqlite", "granian", "litestar", "msgspec", "polars", "xxhash")
+_FSYNCS = 5
+_RELEASE_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
+_SKEW_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what it is like, and what to do if it is not well."""
+
+    what: str
+    state: Literal["ok", "odd", "broken"]
+    fact: str
+    hint: str = ""
+
+
+def diagnose(settings: Settings, environment: Mapping[str, str], clock: Clock) -> list[Finding]:
+    """Look at everything that a running installation needs. Changes nothing but a trial file."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _packages,
+        lambda: _folder(settings.data_dir),
+        lambda: _port(settings),
+        lambda: _log(settings, clock),
+        lambda: _store(settings),
+        lambda: _catalog(settings),
+        lambda: _clock(clock),
+        lambda: _environment(environment),
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> Iterator[Finding]:
+    is_new = sys.version_info >= OLDEST_PYTHON
+    yield Finding(
+        "Python",
+        "ok" if is_new else "broken",
+        f"{platform.python_version()} on {platform.system()}",
+        "" if is_new else "install Python 3.11 or newer, and run make setup PYTHON=python3.11",
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    versions, absent = [], []
+    for name in _PACKAGES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        yield Finding("packages", "broken", f"missing: {', '.join(absent)}", "run make setup")
+    else:
+        yield Finding("packages", "ok", ", ".join(versions))
+
+
+def _folder(data_dir: Path) -> Iterator[Finding]:
+    place = data_dir
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK) or not place.is_dir():
+        hint = "make it writable, or name another folder with --data-dir"
+        yield Finding("data folder", "broken", f"{place} can't be written to", hint)
+        return
+    yield Finding("data folder", "ok", f"{data_dir}{'' if data_dir.exists() else ', to be made'}")
+    free = shutil.disk_usage(place).free
+    yield Finding(
+        "free disk",
+        "ok" if free >= MIN_FREE_BYTES else "odd",
+        f"{free / 2**30:,.1f} GiB",
+        "" if free >= MIN_FREE_BYTES else "free some space before it runs full",
+    )
+    yield _fsync(place)
+
+
+def _fsync(place: Path) -> Finding:
+    """How long a small write takes to be on disk: the least that an acknowledgement waits."""
+    taken_ms = []
+    with tempfile.TemporaryFile(dir=place) as trial:
+        for _ in range(_FSYNCS):
+            trial.write(b"x" * 4096)
+            trial.flush()
+            began = time.perf_counter()
+            os.fsync(trial.fileno())
+            taken_ms.append((time.perf_counter() - began) * 1000)
+    slowest = max(taken_ms)
+    is_quick = slowest < SLOW_FSYNC_MS
+    hint = "" if is_quick else "events wait that long for their answer; take a faster disk"
+    return Finding("fsync", "ok" if is_quick else "odd", f"{slowest:.1f} ms at most", hint)
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    own = running_url(settings)
+    if own is not None:
+        yield Finding("port", "ok", f"rtcdp runs already, at {own}")
+        return
+    try:
+        claim_port(settings.host, settings.port)
+    except RtcdpError as error:
+        answers = is_listening(settings.host, settings.port)
+        fact = "another program listens there" if answers else str(error)
+        yield Finding("port", "broken", f"{settings.host}:{settings.port}: {fact}", error.hint)
+    else:
+        yield Finding("port", "ok", f"{settings.host}:{settings.port} is free")
+
+
+def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    try:
+        with log_reader(settings) as log:
+            extents = [log.extent(partition) for partition in log.partitions()]
+            for extent in extents:
+                if extent.first_offset < extent.next_offset:
+                    log.read(extent.partition, extent.next_offset - 1, 1)
+    except RtcdpError as error:
+        yield Finding("log", "broken", str(error), error.hint)
+        return
+    records = sum(extent.next_offset - extent.first_offset for extent in extents)
+    size = sum(extent.bytes for extent in extents)
+    yield Finding("log", "ok", f"{records:,} records, {size / 2**20:,.1f} MiB")
+    newest = max(extent.newest_received_at for extent in extents)
+    if newest > clock.now_ms() + _SKEW_MS:
+        hint = "set the clock, or wait: new events get times before those of old ones"
+        yield Finding("clock", "odd", "the newest record was received in the future", hint)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    try:
+        with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+            progress = snapshot.progress
+            totals = snapshot.ledger_totals()
+    except RtcdpError as error:
+        yield Finding("store", "broken", str(error), error.hint)
+        return
+    balanced = totals["received"] == sum(
+        totals[verdict] for verdict in ("admitted", "duplicate", "late", "dead_letter")
+    )
+    if balanced:
+        yield Finding("store", "ok", f"epoch {progress.epoch:,}, {totals['received']:,} records")
+    else:
+        yield Finding("store", "broken", "the ledger doesn't balance", "run rtcdp verify")
+
+
+def _catalog(settings: Settings) -> Iterator[Finding]:
+    try:
+        yield Finding("catalog", "ok", f"{len(metrics_of(settings))} metrics")
+    except RtcdpError as error:
+        yield Finding("catalog", "broken", str(error), error.hint)
+
+
+def _clock(clock: Clock) -> Iterator[Finding]:
+    if clock.now_ms() < _RELEASE_MS:
+        yield Finding("clock", "broken", "it stands before this program was written", "set it")
+    else:
+        yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _environment(environment: Mapping[str, str]) -> Iterator[Finding]:
+    unknown = unknown_variables(environment)
+    if unknown:
+        hint = "docs/settings.md lists those that are"
+        yield Finding("environment", "odd", f"no settings: {', '.join(unknown)}", hint)

@@ -1,0 +1,131 @@
+"""The HTTP server process: collector, API and page on one port, in one event loop."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler
+
+from rtcdp.api.context import ApiContext, Check
+from rtcdp.api.documentation import openapi_config
+from rtcdp.api.problem import exception_handlers
+from rtcdp.api.routes import api_routes
+from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
+from rtcdp.assembly.priming import prime
+from rtcdp.clock import Clock
+from rtcdp.collector.collector import Collector
+from rtcdp.collector.documentation import document_collector
+from rtcdp.collector.routes import collector_routes
+from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.errors import RtcdpError
+from rtcdp.log.log import LogWriter
+from rtcdp.settings import Settings, require_loopback
+
+_HEADERS_TIMEOUT_MS = 10_000
+_CLOSE_PATIENCE_S = 4.0
+
+
+class ServerFailed(RtcdpError):
+    """The HTTP server ended though nobody asked it to."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What one HTTP server does: take events in, give answers out."""
+
+    collects: bool = True
+    answers: bool = True
+
+
+def run_http_server(
+    settings: Settings, clock: Clock, stop: threading.Event, roles: Roles = Roles()
+) -> None:
+    """Serve until `stop` is set; then answer what is under way, append what waits, and return.
+
+    Raises `LogFailed` when the log can't be written to any more (restart the process), and
+    `UsageError` when the address is open to others.
+    """
+    require_loopback(settings.host)
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(log_reader(settings))
+        routes: list[ControllerRouterHandler] = []
+        collector = None
+        if roles.collects:
+            writer = stack.enter_context(log_writer(settings, clock))
+            collector = stack.enter_context(_collector(settings, clock, writer, stop))
+            prime(collector, reader, settings, clock)
+            routes += collector_routes(collector)
+        if roles.answers:
+            store = stack.enter_context(store_of(settings, read_only=True))
+            context = ApiContext(
+                store,
+                metrics_of(settings),
+                clock,
+                log=reader,
+                limits=settings.api,
+                checks=_checks(collector),
+                stop=stop,
+            )
+            routes += [*api_routes(context), *dashboard_routes()]
+        app = Litestar(
+            route_handlers=routes,
+            exception_handlers=exception_handlers,
+            openapi_config=openapi_config,
+            on_startup=[document_collector] if roles.collects else [],
+            logging_config=None,
+        )
+        asyncio.run(_serve(app, settings, stop))
+    if collector is not None and collector.failure is not None:
+        raise collector.failure
+
+
+@contextlib.contextmanager
+def _collector(
+    settings: Settings, clock: Clock, writer: LogWriter, stop: threading.Event
+) -> Iterator[Collector]:
+    collector = Collector(writer, clock, settings.collector_limits, on_failure=lambda _: stop.set())
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
+def _checks(collector: Collector | None) -> dict[str, Check]:
+    """What `/health/ready` asks of this process."""
+    if collector is None:
+        return {}
+    return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
+
+
+async def _serve(app: Litestar, settings: Settings, stop: threading.Event) -> None:
+    server = Server(
+        app,
+        settings.host,
+        settings.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_TIMEOUT_MS),
+        websockets=False,
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    asked = stop.is_set()
+    stop.set()
+    server.stop()  # type: ignore[no-untyped-call]
+    # A client that keeps its connection open must not keep the server from ending.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(serving, _CLOSE_PATIENCE_S)
+    await stopping
+    if not asked:
+        raise ServerFailed(
+            f"the HTTP server on {settings.base_url} ended by itself",
+            "look for another program on that port, and start it again",
+        )

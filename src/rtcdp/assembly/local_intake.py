@@ -1,0 +1,62 @@
+"""Takes events in without a server: the same collector, called instead of asked over HTTP."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rtcdp.assembly.parts import log_reader, log_writer
+from rtcdp.assembly.priming import prime
+from rtcdp.clock import Clock
+from rtcdp.collector.collector import Collector
+from rtcdp.collector.splitting import NDJSON_TYPES
+from rtcdp.generator.sinks import Receipt
+from rtcdp.settings import Settings
+
+_NDJSON = min(NDJSON_TYPES)
+_BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
+
+
+class LocalSink:
+    """A sink whose lines a collector of this process takes as recorded history.
+
+    Raises `RequestRefused` when the collector doesn't take them.
+    """
+
+    def __init__(self, collector: Collector, source: str, runner: asyncio.Runner) -> None:
+        self._collector = collector
+        self._source = source
+        self._runner = runner
+
+    def write(self, lines: Sequence[bytes]) -> Receipt:
+        """Append the lines; they are on disk when it returns."""
+        body = b"\n".join([*lines, b""])
+        # A body may not start with a byte order mark; a bad line may. A blank line says nothing.
+        body = b"\n" + body if body.startswith(_BYTE_ORDER_MARK_STARTS) else body
+        self._collector.check_source(self._source)
+        answer = self._runner.run(
+            self._collector.take(body, _NDJSON, source=self._source, intake="import")
+        )
+        return Receipt(
+            accepted=answer.accepted,
+            duplicates=answer.duplicates,
+            rejected=len(answer.rejected),
+        )
+
+    def close(self) -> None:
+        """Nothing to do: each write is complete."""
+
+
+@contextmanager
+def local_sink(settings: Settings, clock: Clock, source: str) -> Iterator[LocalSink]:
+    """A sink into the installation's own log. Other processes may append meanwhile."""
+    with (
+        log_reader(settings) as reader,
+        log_writer(settings, clock) as writer,
+        asyncio.Runner() as runner,
+    ):
+        collector = Collector(writer, clock, settings.collector_limits)
+        try:
+            prime(collector, reader, settings, clock)
+            yield LocalSink(collector, source, runner)
+        finally:
+            collector.close()

@@ -1,0 +1,113 @@
+"""Who may run what: locks on files, which the system drops when their holder dies."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from rtcdp.errors import RtcdpError, UsageError
+
+_POLL_S = 0.05
+
+
+class AlreadyRunning(RtcdpError):
+    """Another process holds the lock; `holder` is what it says of itself."""
+
+    def __init__(self, message: str, hint: str, holder: "Holder") -> None:
+        super().__init__(message, hint)
+        self.holder = holder
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """What a lock's holder says of itself: its process id, and where it can be reached if at
+    all."""
+
+    pid: int = 0
+    url: str = ""
+
+
+class Lock:
+    """An exclusive lock on `path`, held until `close` or the end of the process.
+
+    `role` names what runs under it. Waits up to `patience_s` for another holder to go, then raises
+    `AlreadyRunning`. Raises `UsageError` when the file can't be made. Not inherited by children.
+    """
+
+    def __init__(self, path: Path, role: str, patience_s: float = 0.0) -> None:
+        self._path = path
+        self._descriptor = _opened(path)
+        deadline = time.monotonic() + patience_s
+        while not _try_lock(self._descriptor):
+            if time.monotonic() >= deadline:
+                holder = _read(self._descriptor)
+                os.close(self._descriptor)
+                raise AlreadyRunning(
+                    f"{role} runs already (process {holder.pid}); {path} is its lock",
+                    f"stop process {holder.pid} first, or use another --data-dir",
+                    holder,
+                )
+            time.sleep(_POLL_S)
+        self.announce("")
+
+    def announce(self, url: str) -> None:
+        """Let others know who holds the lock, and where it can be reached."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, msgspec.json.encode(Holder(os.getpid(), url)), 0)
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the lock go. May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Who holds the lock on `path`; None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _try_lock(descriptor) else _read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be made: {error.strerror}",
+            "name a folder with --data-dir that you may write to",
+        ) from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(descriptor: int) -> Holder:
+    try:
+        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
+    except msgspec.DecodeError:
+        return Holder()

@@ -1,0 +1,106 @@
+"""Finds the metrics: the built-in ones and a user's own, through the same door.
+
+One file is one metric: a Python file that binds the name METRIC to a `Metric`. Files whose name
+starts with an underscore or a dot are passed over, and so is everything that isn't `*.py`.
+"""
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from rtcdp.catalog.definition import faults_of
+from rtcdp.errors import UsageError
+from rtcdp.vocabulary.metric import Metric
+
+BUILT_IN = Path(__file__).parent / "metrics"
+
+_EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
+
+
+def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
+    """The built-in metrics and those of the files in `directory`, each group in file order.
+
+    A file runs as a module of its own that nothing else can import; `sys.path` and `sys.modules`
+    stay as they are. Raises `UsageError`, naming the file, when one can't be run, has no METRIC,
+    describes something that can't be computed, or takes a name that another one has.
+    """
+    files = [*_files_in(BUILT_IN)]
+    if directory is not None:
+        files += _files_of_user(directory)
+    catalog = [(file, load_metric(file)) for file in files]
+    _refuse_same_names(catalog)
+    return tuple(metric for _, metric in catalog)
+
+
+def load_metric(file: Path) -> Metric:
+    """The metric that one file defines. Raises `UsageError`, as `load_catalog` does."""
+    module = _run(file)
+    metric = getattr(module, "METRIC", None)
+    if not isinstance(metric, Metric):
+        raise UsageError(f"{file} has no METRIC", f"bind the name METRIC to a Metric: {_EXAMPLE}")
+    faults = faults_of(metric)
+    if faults:
+        raise UsageError(f"{file}: {faults[0].message}", faults[0].hint)
+    return metric
+
+
+def _files_of_user(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        raise UsageError(
+            f"there is no directory {directory} to take metrics from",
+            "name the directory that holds your metric files",
+        )
+    files = _files_in(directory)
+    if not files:
+        raise UsageError(
+            f"{directory} holds no metric", "put a file into it that says: " + _EXAMPLE
+        )
+    return files
+
+
+def _files_in(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.glob("*.py") if not file.name.startswith(("_", ".")))
+
+
+def _run(file: Path) -> ModuleType:
+    """Not by the import system, which would trust bytecode as old as the file, to the second."""
+    module = ModuleType(f"rtcdp_metric_{file.stem}")
+    module.__file__ = str(file)
+    try:
+        code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - a metric is trusted code of the installation
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}", error.hint) from error
+    except (Exception, SystemExit) as error:  # whatever a user's code may raise
+        what = f"{type(error).__name__}: {_text_of(error)}"
+        raise UsageError(
+            f"{file}{_line_of(error, file)} can't be read: {what}",
+            "correct the file; a metric file only imports from rtcdp and binds METRIC",
+        ) from error
+    return module
+
+
+def _line_of(error: BaseException, file: Path) -> str:
+    """`, line 7`, when the error tells the line of the file that it came from."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return f", line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    numbers = [frame.lineno for frame in frames if frame.filename == str(file)]
+    return f", line {numbers[-1]}" if numbers else ""
+
+
+def _text_of(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
+
+
+def _refuse_same_names(catalog: Iterable[tuple[Path, Metric]]) -> None:
+    """Tables of metrics with different names never have the same name."""
+    file_of: dict[str, Path] = {}
+    for file, metric in catalog:
+        if metric.name in file_of:
+            raise UsageError(
+                f"{file}: the name {metric.name} is taken by the metric in {file_of[metric.name]}",
+                "give your metric another name",
+            )
+        file_of[metric.name] = file

@@ -1,0 +1,154 @@
+"""Whether a metric can be computed and kept. Type checkers see most faults; users run none.
+
+`Metric` itself refuses bad names. What is checked here needs the types of the vocabulary, which
+Python doesn't hold at run time, or the names of tables and columns, which stores limit.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from math import isfinite
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
+
+from rtcdp.events.event import EVENT_TYPE
+from rtcdp.vocabulary.measure import TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import AllOf, AnyOf, Compare, Equals, Negation, OneOf, Predicate
+from rtcdp.vocabulary.table import tables_of
+
+TABLE_NAME_LENGTH_MAX = 63
+"""PostgreSQL cuts longer names off, and then two tables could share one."""
+
+TOP_MAX = 1000
+"""How many items a top-k measure may list."""
+
+NAMES_OF_DATABASES = ("sqlite_", "pg_")
+"""Databases keep names that begin like this to themselves."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a metric, and what to do about it."""
+
+    message: str
+    hint: str
+
+
+def faults_of(metric: Metric) -> list[Fault]:
+    """Everything that is wrong with a metric; empty when nothing is."""
+    mistyped = list(_mistyped(metric, Metric, "Metric"))
+    if mistyped:
+        return mistyped
+    return [*_senseless(metric), *_unstorable(metric)]
+
+
+def _mistyped(value: object, expected: object, place: str) -> Iterator[Fault]:
+    """Faults of a value, and of all values inside it, against a type of the vocabulary."""
+    origin, options = get_origin(expected), get_args(expected)
+    if origin in (Union, UnionType):
+        matching = [option for option in options if _is_of(value, option)]
+        if matching:
+            yield from _mistyped(value, matching[0], place)
+        else:
+            yield _wrong(value, expected, place)
+    elif not _is_of(value, expected):
+        yield _wrong(value, expected, place)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _mistyped(item, options[0], f"{place}[{index}]")
+    elif is_dataclass(value):
+        hints = get_type_hints(type(value))
+        for field in fields(value):
+            inner = getattr(value, field.name)
+            yield from _mistyped(inner, hints[field.name], f"{place}.{field.name}")
+
+
+def _is_of(value: object, expected: object) -> bool:
+    """Whether the value by itself, not what is inside it, is of the type."""
+    if get_origin(expected) is Literal:
+        return value in get_args(expected)
+    if expected is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if expected is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    kind = get_origin(expected) or expected
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _wrong(value: object, expected: object, place: str) -> Fault:
+    return Fault(f"{place} can't be {value!r}", f"give it {_wanted(expected)}")
+
+
+def _wanted(expected: object) -> str:
+    if get_origin(expected) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(expected)))
+    if get_origin(expected) is tuple:
+        return (
+            f"a tuple, with a comma even after a single item: ({_wanted(get_args(expected)[0])},)"
+        )
+    if get_origin(expected) in (Union, UnionType):
+        return " or ".join(_wanted(option) for option in get_args(expected))
+    return getattr(expected, "__name__", str(expected))
+
+
+def _senseless(metric: Metric) -> Iterator[Fault]:
+    for measure in metric.measures:
+        if isinstance(measure, TopK) and not 1 <= measure.k <= TOP_MAX:
+            yield Fault(f"{measure.name} lists {measure.k} items", f"let k be 1 to {TOP_MAX}")
+    for node in _nodes_of(metric.predicate):
+        for text in _event_types_in(node):
+            if EVENT_TYPE.fullmatch(text) is None:
+                yield Fault(
+                    f"no event has the type {text!r}",
+                    "event types are upper-case letters, digits and underscores, like PAGE_VIEW",
+                )
+        if isinstance(node, Compare) and not isfinite(node.limit):
+            yield Fault(f"no value compares with {node.limit}", "compare with a finite number")
+
+
+def _nodes_of(node: Predicate) -> Iterator[Predicate]:
+    """The predicate and all predicates inside it."""
+    yield node
+    match node:
+        case AllOf() | AnyOf():
+            for inner in node.predicates:
+                yield from _nodes_of(inner)
+        case Negation():
+            yield from _nodes_of(node.predicate)
+        case _:
+            pass
+
+
+def _event_types_in(node: Predicate) -> tuple[str, ...]:
+    match node:
+        case Equals(field="eventType"):
+            return (node.text,)
+        case OneOf(field="eventType"):
+            return node.texts
+        case _:
+            return ()
+
+
+def _unstorable(metric: Metric) -> Iterator[Fault]:
+    if metric.name.startswith(NAMES_OF_DATABASES):
+        yield Fault(f"databases keep names like {metric.name} to themselves", "begin otherwise")
+    tables = tables_of(metric)
+    for table in tables:
+        if len(table.name) > TABLE_NAME_LENGTH_MAX:
+            yield Fault(
+                f"its table would be called {table.name}, {len(table.name)} letters long",
+                f"shorten the names; {TABLE_NAME_LENGTH_MAX} letters fit into every store",
+            )
+        for column in _repeated(table.column_names):
+            yield Fault(
+                f"its table {table.name} would have two columns called {column}",
+                "give the measure another name",
+            )
+    for name in _repeated(tuple(table.name for table in tables)):
+        yield Fault(f"it would have two tables called {name}", "give the measure another name")
+
+
+def _repeated(names: tuple[str, ...]) -> list[str]:
+    """Names that come twice for a store that doesn't tell capitals from small letters."""
+    return [name for name, count in Counter(map(str.lower, names)).items() if count > 1]

@@ -1,0 +1,14 @@
+"""What is happening, by kind of event."""
+
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric(
+    name="events_by_type",
+    title="Events by type",
+    description="How many events of each type happened in each minute.",
+    key=("eventType",),
+    window=tumbling(minutes=1),
+    measures=(Count("event_count"),),
+)

@@ -1,0 +1,16 @@
+"""What people look at."""
+
+from rtcdp.events.event import PAGE_VIEW, PRODUCT_VIEW
+from rtcdp.vocabulary.measure import TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import Present, all_of, event_type
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric(
+    name="top_products",
+    title="Top products",
+    description="The ten products that were viewed most in each hour, with their views.",
+    predicate=all_of(event_type(PAGE_VIEW, PRODUCT_VIEW), Present("productId")),
+    window=tumbling(hours=1),
+    measures=(TopK("products", "productId", k=10),),
+)

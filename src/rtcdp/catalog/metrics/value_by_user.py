@@ -1,0 +1,17 @@
+"""Who the best customers are."""
+
+from rtcdp.events.event import PURCHASE
+from rtcdp.vocabulary.measure import Count, Maximum, Sum
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import event_type
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric(
+    name="value_by_user",
+    title="Value by user",
+    description="What each user spent in each day, in how many orders, and the largest of them.",
+    predicate=event_type(PURCHASE),
+    key=("userId",),
+    window=tumbling(days=1),
+    measures=(Sum("value"), Count("order_count"), Maximum("largest_order")),
+)

@@ -1,0 +1,191 @@
+"""The reference of all metrics, as a part of docs/metrics.md that is written from the catalog.
+
+`python -m rtcdp.catalog.reference` brings the page up to date, with `--check` it only says whether
+it is. What stands outside the two marks in the page is written by hand and stays.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.errors import PartMissing, RtcdpError, UsageError
+from rtcdp.vocabulary.measure import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Measure,
+    Minimum,
+    Sum,
+    TopK,
+)
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Predicate,
+    Present,
+)
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import Window
+
+PAGE = Path("docs/metrics.md")
+BEGIN = "<!-- from here on written by: python -m rtcdp.catalog.reference -->\n"
+END = "<!-- up to here -->\n"
+
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check the page; returns the exit code: 0 done, 1 out of date, 2, 3 as everywhere."""
+    try:
+        checks, page = _options(arguments)
+        return _check(page) if checks else _write(page)
+    except RtcdpError as error:
+        sys.stderr.write(f"{error}: {error.hint}\n")
+        return error.exit_code
+
+
+def updated(page: str, metrics: Sequence[Metric]) -> str:
+    """The page's text with the part between the marks written anew from `metrics`.
+
+    Raises `UsageError` when the marks are not there, in their order.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UsageError("the page has no marks", f"put {BEGIN.strip()} and {END.strip()} into it")
+    return before + BEGIN + "\n" + "\n".join(map(section, metrics)) + "\n" + END + after
+
+
+def section(metric: Metric) -> str:
+    """What the page says of one metric, in Markdown."""
+    name = metric.name
+    query = "".join(f"{'&' if i else '?'}{key}=…" for i, key in enumerate(metric.key))
+    measures = [f"`{measure.name}`: {measure_in_words(measure)}" for measure in metric.measures]
+    rows = {
+        "Counts": predicate_in_words(metric.predicate),
+        "One row per": " and ".join((*(f"`{key}`" for key in metric.key), "window")),
+        "Window": window_in_words(metric.window),
+        "Says": "<br>".join(measures),
+        "Tables": "<br>".join(
+            f"`{table.name}` ({', '.join(table.column_names)})" for table in tables_of(metric)
+        ),
+        "Ask": f"`GET /api/metrics/{name}{query}`",
+    }
+    lines = [
+        f"### {metric.title}",
+        "",
+        f"`{name}` — {metric.description}",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    lines += [f"| {label} | {text} |" for label, text in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def predicate_in_words(predicate: Predicate) -> str:
+    """Which events those are, as what follows "counts"."""
+    return (
+        "every event" if isinstance(predicate, Everything) else f"events where {_that(predicate)}"
+    )
+
+
+def window_in_words(window: Window) -> str:
+    """`1 minute`, or `1 minute, a new one every 30 seconds`."""
+    size = _span(window.size_ms)
+    if window.slide_ms == window.size_ms:
+        return size
+    return f"{size}, a new one every {_span(window.slide_ms)}"
+
+
+def measure_in_words(measure: Measure) -> str:
+    """What the measure's value is."""
+    match measure:
+        case Count():
+            return "how many events"
+        case Sum(field=field):
+            return f"the sum of `{field}`"
+        case Average(field=field):
+            return f"the mean of `{field}`"
+        case Minimum(field=field):
+            return f"the smallest `{field}`"
+        case Maximum(field=field):
+            return f"the largest `{field}`"
+        case Distinct(field=field):
+            return f"how many different `{field}`"
+        case TopK(field=field, k=k):
+            return f"the {k} most frequent `{field}`, with their counts"
+
+
+def _that(predicate: Predicate) -> str:
+    match predicate:
+        case Everything():
+            return "anything holds"
+        case Equals(field=field, text=text):
+            return f"`{field}` is `{text}`"
+        case OneOf(field=field, texts=texts):
+            return f"`{field}` is one of " + ", ".join(f"`{text}`" for text in texts)
+        case Present(field=field):
+            return f"`{field}` is there"
+        case Compare(field=field, comparison=comparison, limit=limit):
+            return f"`{field} {comparison} {limit:g}`"
+        case AllOf(predicates=inner):
+            return " and ".join(map(_bracketed, inner)) or "anything holds"
+        case AnyOf(predicates=inner):
+            return " or ".join(map(_bracketed, inner)) or "nothing holds"
+        case Negation(predicate=negated):
+            return f"not ({_that(negated)})"
+
+
+def _bracketed(predicate: Predicate) -> str:
+    words = _that(predicate)
+    return f"({words})" if isinstance(predicate, AllOf | AnyOf) else words
+
+
+def _span(milliseconds: int) -> str:
+    for unit_ms, unit in _UNITS:
+        count, rest = divmod(milliseconds, unit_ms)
+        if count and not rest:
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{milliseconds} ms"
+
+
+def _options(arguments: Sequence[str]) -> tuple[bool, Path]:
+    pages = [argument for argument in arguments if argument != "--check"]
+    if len(pages) > 1 or any(page.startswith("-") for page in pages):
+        raise UsageError(f"can't use {' '.join(arguments)}", "give [--check] [PAGE]")
+    return "--check" in arguments, Path(pages[0]) if pages else PAGE
+
+
+def _check(page: Path) -> int:
+    text = _read(page)
+    if updated(text, load_catalog()) == text:
+        return 0
+    sys.stderr.write(f"{page} is out of date: run python -m rtcdp.catalog.reference\n")
+    return 1
+
+
+def _write(page: Path) -> int:
+    page.write_text(updated(_read(page), load_catalog()), encoding="utf-8")
+    return 0
+
+
+def _read(page: Path) -> str:
+    try:
+        return page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PartMissing(
+            f"{page} can't be read", "name the page, or run this where it is"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

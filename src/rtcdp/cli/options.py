@@ -1,0 +1,120 @@
+"""Turns settings into command-line options, so that each is described in one place."""
+
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from rtcdp.settings import Setting, Settings, all_settings, load
+
+EVERYWHERE = ("data_dir", "log", "store")
+"""What every command takes."""
+
+_METAVARS = {
+    "data_dir": "DIR",
+    "log": "URL",
+    "store": "URL",
+    "catalog": "DIR",
+    "host": "ADDRESS",
+    "port": "N",
+    "rate": "PER_S",
+    "users": "N",
+    "config": "FILE",
+}
+_CONFIG_HELP = "Read settings from this file. Without it: ./rtcdp.toml, if it is there."
+
+
+def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator for commands that take `Settings` first.
+
+    The command gets an option for each of `keys`, for those in `EVERYWHERE`, and `--config`; it is
+    called with the settings that follow from all of them. A parameter of the command that is a
+    dataclass stands for one option per field.
+    """
+    wanted = (*EVERYWHERE, *keys)
+    by_key = {setting.key: setting for setting in all_settings()}
+    options = [_option(by_key[key]) for key in wanted]
+    options.append(_parameter("config", Path, "--config", _CONFIG_HELP))
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = list(signature.parameters.values())[1:]
+        groups: dict[str, Any] = {
+            each.name: each.annotation for each in own if is_dataclass(each.annotation)
+        }
+        plain = [each for each in own if each.name not in groups]
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            config = given.pop("config")
+            flags = {key: given.pop(key) for key in wanted}
+            for name, group in groups.items():
+                given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
+            command(load(flags, os.environ, config), **given)
+
+        grouped = [each for group in groups.values() for each in _parameters_of(group)]
+        every = [*plain, *grouped, *options]
+        run.__annotations__ = {each.name: each.annotation for each in every}
+        vars(run)["__signature__"] = inspect.Signature(every)
+        return run
+
+    return decorate
+
+
+def data_flags(settings: Settings) -> str:
+    """The flags that name the same data again, for hints."""
+    flags = [] if settings.data_dir == Settings.data_dir else [f"--data-dir {settings.data_dir}"]
+    flags += [f"--log {settings.log}"] if settings.log else []
+    flags += [f"--store {settings.store}"] if settings.store else []
+    return " ".join(["", *flags])
+
+
+def _parameters_of(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=hints[each.name],
+        )
+        for each in fields(group)
+    ]
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    meaning = setting.meaning
+    if setting.default not in (None, "") and not get_args(setting.kind):
+        meaning += f" [dim]\\[default: {_shown(setting.default)}][/dim]"
+    return _parameter(setting.key, _type_of(setting), setting.flag, meaning)
+
+
+def _parameter(name: str, kind: Any, flag: str, meaning: str) -> inspect.Parameter:
+    option = typer.Option(
+        flag,
+        help=meaning,
+        metavar=_METAVARS.get(name, "NAME"),
+        show_default=False,
+        rich_help_panel="Settings",
+    )
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+def _type_of(setting: Setting) -> Any:
+    """What the option reads; the choices are checked by `load`, whose message is better."""
+    arguments = get_args(setting.kind)
+    if Path in arguments:
+        return Path
+    return str if arguments else setting.kind
+
+
+def _shown(default: object) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)

@@ -1,0 +1,144 @@
+"""The command `replay`: recorded events, fed in again."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from rtcdp.assembly.local_intake import local_sink
+from rtcdp.assembly.locks import AlreadyRunning
+from rtcdp.assembly.parts import processor_of, running_url
+from rtcdp.assembly.running import stop_at_signals
+from rtcdp.assembly.watching import watcher_of
+from rtcdp.cli.options import with_settings
+from rtcdp.cli.terminal import balance, err, number, progress_bar, say
+from rtcdp.clock import Clock, SystemClock
+from rtcdp.generator.mapping import built_in_mappings, load_mapping
+from rtcdp.generator.replay import Replay, ReplayPlan, ReplayReport, parse_speed
+from rtcdp.generator.sender import IMPORT_PATH, CollectorAddress, HttpSink
+from rtcdp.generator.sinks import Sink
+from rtcdp.log.log import DEFAULT_SOURCE
+from rtcdp.settings import Settings
+
+_POLL_S = 0.2
+_MAPPINGS = ", ".join(built_in_mappings())
+
+
+@dataclass(frozen=True)
+class HowToReplay:
+    """The options of the command."""
+
+    mapping: Annotated[
+        str, typer.Option("--mapping", metavar="NAME", help=f"{_MAPPINGS}, or a TOML file.")
+    ] = "events"
+    speed: Annotated[
+        str, typer.Option("--speed", metavar="NX", help="max, or like 60x: as fast as recorded.")
+    ] = "max"
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="Move all times, so that the last one is now.")
+    ] = False
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="URL", help="Send to the collector there.")
+    ] = None
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="The name in the ledger.")
+    ] = DEFAULT_SOURCE
+
+
+@with_settings("engine", "catalog")
+def replay(
+    settings: Settings,
+    files: Annotated[list[Path], typer.Argument(help="Recorded files, plain or gzip.")],
+    *,
+    how: HowToReplay,
+) -> None:
+    """Feed recorded events in: into the data folder, or to a running collector."""
+    plan = ReplayPlan(
+        tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now
+    )
+    clock, stop = SystemClock(), threading.Event()
+    stop_at_signals(stop)
+    url = how.to or running_url(settings)
+    if url is not None:
+        address = CollectorAddress(base_url=url, path=IMPORT_PATH, source=how.source)
+        sink = HttpSink(address, clock, stop.wait)
+        try:
+            _say_sent(_feed(plan, sink, clock, stop), url)
+        finally:
+            sink.close()
+    else:
+        before = _totals(settings, clock)
+        with local_sink(settings, clock, how.source) as own:
+            report = _feed(plan, own, clock, stop)
+        _process(settings, clock, stop)
+        after = _totals(settings, clock)
+        gained = {name: after[name] - before.get(name, 0) for name in after}
+        say(_files_text(report), balance(gained))
+    if stop.is_set():
+        raise typer.Exit(130)
+
+
+def _feed(plan: ReplayPlan, sink: Sink, clock: Clock, stop: threading.Event) -> ReplayReport:
+    with progress_bar(counted=False) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(report: ReplayReport) -> None:
+            bar.update(
+                task,
+                description=f"{report.phase}: {report.records:,} records",
+                total=report.total_bytes,
+                completed=report.bytes_read,
+            )
+
+        return Replay(plan, sink, clock).run(stop.wait, show)
+
+
+def _process(settings: Settings, clock: Clock, stop: threading.Event) -> None:
+    """Fold what was fed; if another processor does that, wait for it."""
+    try:
+        with processor_of(settings, clock) as processor, _caught_up_bar(settings, clock) as show:
+            processor.on_epoch = lambda report: show(report.next_offset)
+            processor.run(stop, once=True)
+    except AlreadyRunning as running:
+        err.print(f"process {running.holder.pid} counts them; waiting for it", style="dim")
+        with watcher_of(settings, clock) as watcher:
+            while watcher.sample().pending and not stop.wait(_POLL_S):
+                pass
+
+
+@contextmanager
+def _caught_up_bar(settings: Settings, clock: Clock) -> Iterator[Callable[[int], None]]:
+    with watcher_of(settings, clock) as watcher, progress_bar() as bar:
+        task = bar.add_task("counting", total=watcher.sample().logged)
+        yield lambda next_offset: bar.update(task, completed=next_offset)
+
+
+def _totals(settings: Settings, clock: Clock) -> dict[str, int]:
+    with watcher_of(settings, clock) as watcher:
+        return watcher.sample().totals
+
+
+def _say_sent(report: ReplayReport, url: str) -> None:
+    receipt = report.receipt
+    say(_files_text(report))
+    say(
+        Text.assemble(
+            (f"sent {number(receipt.sent)}", "bold"),
+            f" to {url}: {receipt.accepted:,} taken, {receipt.rejected:,} kept as dead letters",
+            f", {receipt.duplicates:,} known already" if receipt.duplicates else "",
+            f", {receipt.unconfirmed:,} without an answer" if receipt.unconfirmed else "",
+        )
+    )
+
+
+def _files_text(report: ReplayReport) -> Text:
+    return Text.assemble(
+        f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others",
+        f", {report.blank:,} blank" if report.blank else "",
+        *((f"\n{damage}", "yellow") for damage in report.damage),
+    )

@@ -1,0 +1,88 @@
+"""How the command line talks: numbers, tables and errors, in one look."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import Console, JustifyMethod
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from rtcdp.errors import RtcdpError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
+
+
+def say(*lines: str | Text | Table) -> None:
+    """Write to standard output."""
+    for line in lines:
+        out.print(line)
+
+
+def complain(error: RtcdpError) -> None:
+    """Write an error and what to do about it to standard error."""
+    err.print(Text.assemble(("rtcdp: ", "bold red"), (str(error), "red")), soft_wrap=True)
+    if error.hint:
+        err.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)
+
+
+def listing(*columns: str, title: str | None = None) -> Table:
+    """An empty table without frames. A column whose name begins with > is aligned to the right."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="dim",
+        pad_edge=False,
+    )
+    for column in columns:
+        justify: JustifyMethod = "right" if column.startswith(">") else "left"
+        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
+    return table
+
+
+def progress_bar(*, counted: bool = True) -> Progress:
+    """A bar on standard error; `counted` shows how many of how many."""
+    columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
+    if counted:
+        columns.insert(2, MofNCompleteColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def number(value: float) -> str:
+    """12,345 or 12.3"""
+    return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
+
+
+def duration(milliseconds: float) -> str:
+    """250 ms, 12 s, 5 min, 3 h, 2 d"""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    amount = milliseconds / 1000
+    for unit, size in (("s", 60), ("min", 60), ("h", 48)):
+        if amount < size:
+            return f"{amount:.1f} {unit}" if amount < 10 and unit == "s" else f"{amount:.0f} {unit}"
+        amount /= 60 if unit != "h" else 24
+    return f"{amount:.0f} d"
+
+
+def moment(instant_ms: int) -> str:
+    """2026-01-31 09:30:00"""
+    return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def balance(totals: Mapping[str, int]) -> Text:
+    """received 12 = admitted 10 + duplicate 1 + late 1 + dead letter 0 ✓"""
+    parts = [f"{verdict.replace('_', ' ')} {totals.get(verdict, 0):,}" for verdict in _VERDICTS]
+    received = totals.get("received", 0)
+    is_balanced = received == sum(totals.get(verdict, 0) for verdict in _VERDICTS)
+    return Text.assemble(
+        (f"received {received:,}", "bold"),
+        f" = {' + '.join(parts)} ",
+        ("✓", "green") if is_balanced else ("✗ it doesn't balance", "bold red"),
+    )

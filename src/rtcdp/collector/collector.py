@@ -1,0 +1,331 @@
+"""The collector: takes events in, and answers only when they are durable."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from rtcdp.clock import Clock
+from rtcdp.collector.decompression import decompress
+from rtcdp.collector.group_commit import CommittedGroup, GroupCommit, NotAppended
+from rtcdp.collector.limits import CollectorLimits
+from rtcdp.collector.problem import RefusalCode, RequestRefused
+from rtcdp.collector.recent_ids import RecentIds
+from rtcdp.collector.splitting import Batch, RejectedEvent, split
+from rtcdp.errors import UsageError
+from rtcdp.log.log import (
+    DEFAULT_SOURCE,
+    Delivery,
+    Intake,
+    LogFailed,
+    LogFull,
+    LogWriter,
+    Records,
+)
+
+_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+_DRAIN_PAUSE_S = 0.002
+
+T = TypeVar("T")
+
+
+class IntakeAnswer(msgspec.Struct, frozen=True):
+    """What became of a request's events: `accepted` + `duplicates` + `rejected` are all of them.
+
+    All are in the log now, the rejected ones as dead letters to be. Duplicates are those whose id
+    this collector remembers; they are appended like the others, because admission decides what
+    counts and the ledger tells it exactly.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[RejectedEvent, ...] = ()
+
+
+class CollectorStats(msgspec.Struct, frozen=True):
+    """What the collector did since it started, and what it holds now.
+
+    `requests`, `events`, `rejected`, `duplicates` and `bytes` are of durable deliveries only;
+    `refused` counts the other requests by code. `commit_s` is the time in appends.
+    """
+
+    requests: int
+    events: int
+    rejected: int
+    duplicates: int
+    bytes: int
+    refused: dict[RefusalCode, int]
+    groups: int
+    group_requests_max: int
+    commit_s: float
+    commit_s_max: float
+    pending_requests: int
+    pending_bytes: int
+    recent_ids: int
+
+
+class _Waiting(msgspec.Struct, frozen=True, eq=False):
+    """A request whose delivery is on its way; `answered` gets the number of duplicates."""
+
+    delivery: Delivery
+    batch: Batch
+    byte_count: int
+    answered: "asyncio.Future[int]"
+
+
+class Collector:
+    """Takes the bodies of requests, splits and judges them, and appends them in groups.
+
+    All public methods are called from one event loop, but for `prime` and `close`, which come
+    before and after. `on_failure` is called once, from the writer's thread, when the log failed for
+    good: nothing is taken from then on, and the process should end with the error's exit code.
+    `known_sources` are the sources that the log has already. The writer is not closed here.
+    """
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        clock: Clock,
+        limits: CollectorLimits | None = None,
+        *,
+        on_failure: Callable[[LogFailed], None] | None = None,
+        known_sources: Iterable[str] = (),
+    ) -> None:
+        self.limits = limits or CollectorLimits()
+        self.failure: LogFailed | None = None
+        self._inline_limits = replace(
+            self.limits,
+            max_decompressed_bytes=min(
+                self.limits.max_decompressed_bytes, self.limits.max_inline_bytes
+            ),
+        )
+        self._clock = clock
+        self._on_failure = on_failure
+        self._sources = {DEFAULT_SOURCE, *known_sources}
+        self._recent_ids = RecentIds(self.limits.max_recent_ids, self.limits.dedup_window_ms)
+        self._commits = GroupCommit[_Waiting](
+            writer, clock, self.limits.max_group_bytes, self._on_committed
+        )
+        self._decoders = ThreadPoolExecutor(self.limits.decoder_threads, "decoder")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gathering: list[tuple[Delivery, _Waiting]] = []
+        self._is_closed = False
+        self._held_bytes = 0
+        self._waiting = 0
+        self._requests = self._events = self._rejected = self._duplicates = self._bytes = 0
+        self._refused: dict[RefusalCode, int] = {}
+        self._groups = self._group_requests_max = 0
+        self._commit_s = self._commit_s_max = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """True while events are taken."""
+        return self.failure is None and not self._is_closed
+
+    def stats(self) -> CollectorStats:
+        return CollectorStats(
+            requests=self._requests,
+            events=self._events,
+            rejected=self._rejected,
+            duplicates=self._duplicates,
+            bytes=self._bytes,
+            refused=dict(self._refused),
+            groups=self._groups,
+            group_requests_max=self._group_requests_max,
+            commit_s=self._commit_s,
+            commit_s_max=self._commit_s_max,
+            pending_requests=self._waiting,
+            pending_bytes=self._held_bytes,
+            recent_ids=len(self._recent_ids),
+        )
+
+    def prime(self, records: Records) -> None:
+        """Remember the sources and ids of records that are in the log already, oldest first."""
+        self._sources.update(records.sources)
+        self._recent_ids.prime(records)
+
+    async def drain(self) -> None:
+        """Take nothing more, and wait until all that was taken has its answer.
+
+        To be awaited before the server stops, which cuts off the requests that are under way.
+        """
+        self._is_closed = True
+        while self._waiting:
+            await asyncio.sleep(_DRAIN_PAUSE_S)
+
+    def close(self) -> None:
+        """Take nothing more, append what waits, end the threads."""
+        self._is_closed = True
+        self._hand_over()
+        self._commits.close()
+        self._decoders.shutdown()
+
+    def check_open(self) -> None:
+        """Raise `RequestRefused` (503) if nothing is taken any more."""
+        if self.failure is not None:
+            raise self._refusal_for(self.failure)
+        if self._is_closed:
+            raise self._try_later("shutting_down", "send the request again")
+
+    def check_source(self, source: str) -> None:
+        """Raise `RequestRefused` if `source` is no name (400) or one too many (429)."""
+        if source in self._sources:
+            return
+        if _SOURCE_NAME.fullmatch(source) is None:
+            raise RequestRefused(
+                "bad_source", "name the source like shop-eu: [a-z0-9][a-z0-9_-]{0,63}"
+            )
+        if len(self._sources) >= self.limits.max_sources:
+            raise self._try_later(
+                "too_many_sources",
+                f"this log takes {self.limits.max_sources} sources; use one that it knows",
+            )
+
+    def hold(self, size: int) -> None:
+        """Count `size` bytes of a body as held; `release` gives them back.
+
+        Raises `RequestRefused` (503) when all requests together would hold too many.
+        """
+        if self._held_bytes + size > self.limits.max_pending_bytes:
+            raise self._try_later("overloaded", "send the request again, and fewer at a time")
+        self._held_bytes += size
+
+    def release(self, size: int) -> None:
+        self._held_bytes -= size
+
+    def count_refused(self, code: RefusalCode) -> None:
+        self._refused[code] = self._refused.get(code, 0) + 1
+
+    async def take(
+        self,
+        body: bytes,
+        content_type: str = "",
+        encoding: str = "",
+        source: str = DEFAULT_SOURCE,
+        intake: Intake = "live",
+    ) -> IntakeAnswer:
+        """Take one request's body in; returns when its events are durable.
+
+        `body` is as it came over the wire, `content_type` and `encoding` are lower case without
+        parameters. Its intake time is now. Raises `RequestRefused`; then nothing is recorded,
+        unless it is `log_failed`, where that is unknown.
+        """
+        received_at = self._clock.now_ms()
+        self.check_open()
+        self.check_source(source)
+        batch = await self._split(body, content_type, encoding)
+        if batch.event_count == 0:
+            return IntakeAnswer(0, 0)
+        delivery = Delivery(
+            batch.lines,
+            batch.line_count,
+            received_at,
+            source=source,
+            intake=intake,
+            rejects=batch.rejects,
+        )
+        duplicates = await self._submit(delivery, batch)
+        return IntakeAnswer(batch.line_count - duplicates, duplicates, batch.rejected)
+
+    async def _split(self, body: bytes, content_type: str, encoding: str) -> Batch:
+        """The batch of a body, decoded here when it is small and by another thread when not."""
+        limits = self.limits
+        if len(body) <= limits.max_inline_bytes:
+            try:
+                return split(decompress(body, encoding, self._inline_limits), content_type, limits)
+            except RequestRefused as refused:
+                # A small body may hold a lot. How much more than a small one, a thread finds out.
+                if refused.code != "body_too_large":
+                    raise
+        return await self._in_thread(
+            lambda: split(decompress(body, encoding, limits), content_type, limits)
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+    def _submit(self, delivery: Delivery, batch: Batch) -> "asyncio.Future[int]":
+        """Put a delivery on the way to the log; the result is the number of its duplicates."""
+        self.check_open()
+        self.check_source(delivery.source)
+        if self._waiting >= self.limits.max_pending_requests:
+            raise self._try_later("overloaded", "send the request again, and fewer at a time")
+        byte_count = batch.byte_count
+        self.hold(byte_count)
+        self._waiting += 1
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._commits.start()
+        answered: asyncio.Future[int] = self._loop.create_future()
+        if not self._gathering:
+            # Once per turn of the loop: waking the writer for each request costs more.
+            self._loop.call_soon(self._hand_over)
+        self._gathering.append((delivery, _Waiting(delivery, batch, byte_count, answered)))
+        return answered
+
+    def _hand_over(self) -> None:
+        if self._gathering:
+            self._commits.put(self._gathering)
+            self._gathering = []
+
+    def _on_committed(self, group: CommittedGroup[_Waiting]) -> None:
+        """Called in the writer's thread: bring the news to the event loop, in one call."""
+        assert self._loop is not None
+        is_first_failure = isinstance(group.error, LogFailed) and self.failure is None
+        if isinstance(group.error, LogFailed):
+            self.failure = group.error
+        # The loop may have been closed while the group was written: nobody waits then.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._answer, group)
+        if is_first_failure and self._on_failure is not None and self.failure is not None:
+            self._on_failure(self.failure)
+
+    def _answer(self, group: CommittedGroup[_Waiting]) -> None:
+        for waiting in group.tickets:
+            self._waiting -= 1
+            self._held_bytes -= waiting.byte_count
+            if group.error is None:
+                duplicates = self._count(waiting)
+                if not waiting.answered.done():
+                    waiting.answered.set_result(duplicates)
+            elif not waiting.answered.done():
+                waiting.answered.set_exception(self._refusal_for(group.error))
+        self._groups += 1
+        self._group_requests_max = max(self._group_requests_max, len(group.tickets))
+        self._commit_s += group.commit_s
+        self._commit_s_max = max(self._commit_s_max, group.commit_s)
+
+    def _count(self, waiting: _Waiting) -> int:
+        """Count a durable delivery and remember its ids; returns the number of duplicates."""
+        delivery, batch = waiting.delivery, waiting.batch
+        duplicates = self._recent_ids.remember(
+            delivery.source, batch.id_hashes, delivery.received_at
+        )
+        self._sources.add(delivery.source)
+        self._requests += 1
+        self._events += batch.event_count
+        self._rejected += len(batch.rejects)
+        self._duplicates += duplicates
+        self._bytes += waiting.byte_count
+        return duplicates
+
+    def _refusal_for(self, error: NotAppended) -> RequestRefused:
+        if isinstance(error, LogFailed):
+            return self._try_later(
+                "log_failed",
+                "send the request again with the same event ids; the collector has to be restarted",
+            )
+        if isinstance(error, LogFull):
+            return self._try_later("log_full", f"send the request again later ({error})")
+        if isinstance(error, UsageError):
+            return self._try_later("too_many_sources", f"{error.hint} ({error})")
+        return self._try_later("log_unavailable", f"send the request again later ({error})")
+
+    def _try_later(self, code: RefusalCode, hint: str) -> RequestRefused:
+        return RequestRefused(code, hint, self.limits.retry_after_s)

@@ -1,0 +1,42 @@
+"""How much the collector takes. Every limit has a name; none is a loss when it is reached."""
+
+from dataclasses import dataclass
+
+from rtcdp.log.log import MAX_SOURCES
+
+
+@dataclass(frozen=True)
+class CollectorLimits:
+    """The bounds of the intake.
+
+    One request: `max_body_bytes` as it comes over the wire, `max_decompressed_bytes` after the
+    content encoding is taken off, `max_events_per_request`, `max_members_per_body` concatenated
+    gzip members, `max_array_commas` in a JSON array (what a splitter may have to hold), and
+    `max_torn_array_bytes` for an array that is not JSON as a whole. Beyond: 413.
+    `body_timeout_s` is how long a client may take to send its body. Beyond: 408.
+
+    All requests together: `max_pending_bytes` of bodies and of records that wait for the log, and
+    `max_pending_requests` that wait. Beyond: 503. `max_sources` source names. Beyond: 429.
+    `retry_after_s` is what such answers tell the client to wait.
+
+    `max_group_bytes` ends a commit group; `max_recent_ids` are remembered to count duplicates for
+    the answer, for at most `dedup_window_ms`. Bodies longer than `max_inline_bytes` are decoded
+    by one of `decoder_threads` threads, so that they don't hold up the others.
+    """
+
+    max_body_bytes: int = 4 * 2**20
+    max_decompressed_bytes: int = 16 * 2**20
+    max_events_per_request: int = 10_000
+    max_members_per_body: int = 1_000
+    max_array_commas: int = 1_000_000
+    max_torn_array_bytes: int = 2**20
+    body_timeout_s: float = 30.0
+    max_pending_bytes: int = 64 * 2**20
+    max_pending_requests: int = 4_096
+    max_sources: int = MAX_SOURCES
+    retry_after_s: int = 1
+    max_group_bytes: int = 16 * 2**20
+    max_recent_ids: int = 1_000_000
+    dedup_window_ms: int = 3_600_000
+    max_inline_bytes: int = 128 * 1024
+    decoder_threads: int = 2

@@ -1,0 +1,96 @@
+"""What the collector answers when it doesn't take a request: RFC 9457 problem documents."""
+
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+
+from rtcdp.errors import RtcdpError
+
+RefusalCode = Literal[
+    "bad_source",
+    "byte_order_mark",
+    "corrupt_encoding",
+    "empty_body",
+    "not_events",
+    "method_not_allowed",
+    "body_timeout",
+    "body_too_large",
+    "too_many_events",
+    "unknown_encoding",
+    "too_many_sources",
+    "overloaded",
+    "log_unavailable",
+    "log_full",
+    "log_failed",
+    "shutting_down",
+]
+
+REFUSALS: dict[RefusalCode, tuple[int, str]] = {
+    "bad_source": (400, "the source has no valid name"),
+    "byte_order_mark": (400, "the body starts with a byte order mark"),
+    "corrupt_encoding": (400, "the body can't be decompressed"),
+    "empty_body": (400, "the body is empty"),
+    "not_events": (400, "the body can't be split into events"),
+    "method_not_allowed": (405, "only POST is allowed here"),
+    "body_timeout": (408, "the body took too long to arrive"),
+    "body_too_large": (413, "the body is too large"),
+    "too_many_events": (413, "the request holds too many events"),
+    "unknown_encoding": (415, "the content encoding is not known"),
+    "too_many_sources": (429, "there are too many sources"),
+    "overloaded": (503, "the collector has too much to do"),
+    "log_unavailable": (503, "the log can't take events now"),
+    "log_full": (503, "the log is full"),
+    "log_failed": (503, "the log failed"),
+    "shutting_down": (503, "the collector is shutting down"),
+}
+"""The status of each refusal, and what happened in words."""
+
+
+class RequestRefused(RtcdpError):
+    """A request of which nothing was recorded, and why.
+
+    `code` tells programs what the matter is, `hint` tells people what to send or do instead.
+    `retry_after_s` is set where the same request may succeed later. `headers` are further ones
+    of the answer.
+    """
+
+    def __init__(
+        self,
+        code: RefusalCode,
+        hint: str,
+        retry_after_s: int | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self.status, what = REFUSALS[code]
+        super().__init__(what, hint)
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.headers = headers
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """The body of an answer of type `application/problem+json`.
+
+    `title` is the status in words, `detail` says what is wrong and what to send instead, `hint` is
+    the second part of it alone, and `code` is for programs.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+    code: RefusalCode
+
+
+def problem_document(refused: RequestRefused) -> ProblemDocument:
+    """The document that tells a client about `refused`."""
+    return ProblemDocument(
+        type="about:blank",
+        title=HTTPStatus(refused.status).phrase,
+        status=refused.status,
+        detail=f"{refused}: {refused.hint}",
+        hint=refused.hint,
+        code=refused.code,
+    )

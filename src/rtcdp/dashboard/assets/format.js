@@ -1,0 +1,33 @@
+// Numbers and times as people read them.
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+export const count = (number) => whole.format(number);
+
+export const compact = (number) => (number < 100_000 ? whole.format(number) : short.format(number));
+
+export function rate(perSecond) {
+  return perSecond > 0 && perSecond < 10 ? String(Number(perSecond.toFixed(1))) : compact(Math.round(perSecond));
+}
+
+export function share(part, total) {
+  if (total === 0 || part === 0) return "0 %";
+  const percent = (100 * part) / total;
+  if (percent < 0.01) return "< 0.01 %";
+  if (part !== total && percent > 99.99) return "> 99.99 %";
+  return `${percent === 100 ? 100 : percent.toFixed(2)} %`;
+}
+
+/** A duration in milliseconds, as [number, unit]. */
+export function duration(ms) {
+  if (ms < 1000) return [String(ms), "ms"];
+  if (ms < 120_000) return [(ms / 1000).toFixed(1), "s"];
+  if (ms < 7_200_000) return [Math.round(ms / 60_000).toString(), "min"];
+  return [(ms / 3_600_000).toFixed(1), "h"];
+}
+
+/** `2026-01-31T09:30:00.000Z` as `09:30:00`. */
+export const timeOfDay = (iso) => iso.split("T")[1].slice(0, 8);
+
+export const dayOf = (iso) => iso.split("T")[0];

@@ -1,0 +1,95 @@
+// The live page: listens to /api/live and shows each tick.
+
+import { Chart } from "./chart.js";
+import { compact, count, duration, rate, share, timeOfDay } from "./format.js";
+import { byId } from "./element.js";
+import { prepareLedger, showLedger } from "./ledger.js";
+import { showWindows } from "./windows.js";
+
+const RETRY_MS = 3000;
+const SMOOTHED_TICKS = 4; // Commits come in bursts; two seconds of them make a pace.
+const IN_STEP_MS = 2000;
+const recent = [];
+const chart = new Chart(byId("chart"), byId("readout"));
+
+function connect() {
+  const stream = new EventSource("/api/live");
+  stream.addEventListener("tick", (event) => show(JSON.parse(event.data)));
+  stream.addEventListener("problem", (event) => setState("problem", JSON.parse(event.data).detail));
+  stream.addEventListener("error", () => {
+    setState("away", "not connected; trying again…");
+    // The browser goes on by itself unless the server refused.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+  });
+}
+
+function show(tick) {
+  setState("live", "live");
+  const { totals, rates } = tick;
+  if (rates) {
+    const pace = smoothed(rates.received);
+    chart.add(Date.parse(tick.at), pace);
+    byId("rate").textContent = rate(pace);
+    byId("peak").textContent = rate(chart.peak);
+  }
+  byId("received").textContent = compact(totals.received);
+  byId("received").title = count(totals.received);
+  byId("admitted-share").textContent = share(totals.admitted, totals.received);
+  showFreshness(tick);
+  showLedger(totals);
+  showWindows(tick.window_metric, tick.windows);
+  byId("welcome").hidden = totals.received > 0 || tick.lag_ms > 0;
+}
+
+function smoothed(perSecond) {
+  recent.push(perSecond);
+  if (recent.length > SMOOTHED_TICKS) recent.shift();
+  return recent.reduce((sum, one) => sum + one, 0) / recent.length;
+}
+
+function showFreshness(tick) {
+  const [number, unit] = duration(tick.lag_ms);
+  byId("lag").textContent = number;
+  byId("lag-unit").textContent = unit;
+  byId("lag-words").textContent = lagWords(tick.lag_ms);
+  byId("as-of").textContent = tick.as_of ? timeOfDay(tick.as_of) : "–";
+  byId("as-of").title = tick.as_of ?? "";
+  byId("epoch").textContent = count(tick.epoch);
+}
+
+function lagWords(lagMs) {
+  if (lagMs === 0) return "all that came in is counted";
+  return lagMs < IN_STEP_MS ? "in step" : "catching up";
+}
+
+function setState(state, words) {
+  const node = byId("state");
+  if (node.dataset.state === state && node.lastElementChild.textContent === words) return;
+  node.dataset.state = state;
+  node.lastElementChild.textContent = words;
+}
+
+function firstEvent() {
+  const event = { userId: "user_1", eventType: "PAGE_VIEW", pageUrl: "/hello", timestamp: new Date().toISOString() };
+  return `curl -X POST ${location.origin}/v1/events \\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(event)}'`;
+}
+
+function prepareWelcome() {
+  const snippet = byId("curl");
+  snippet.textContent = firstEvent();
+  byId("copy").addEventListener("click", async () => {
+    snippet.textContent = firstEvent();
+    try {
+      await navigator.clipboard.writeText(snippet.textContent);
+      byId("copy").textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(snippet);
+      byId("copy").textContent = "Selected";
+    }
+    setTimeout(() => (byId("copy").textContent = "Copy"), 2000);
+  });
+}
+
+prepareLedger();
+prepareWelcome();
+connect();

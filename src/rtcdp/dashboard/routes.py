@@ -1,0 +1,71 @@
+"""The pages and their assets, as files of this package."""
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from litestar import MediaType, Request, Response, Router, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+LINKS = {
+    "page_views_of_user": "/api/analytics/user/{userId}/page-views",
+    "recent_page_views": "/api/analytics/recent-page-views?minutes=5",
+    "metrics": "/api/metrics",
+    "windows": "/api/metrics/{name}",
+    "events": "/api/events",
+    "ledger": "/api/ledger",
+    "dead_letters": "/api/dead-letters",
+    "late_events": "/api/late-events",
+    "duplicates": "/api/duplicates",
+    "live": "/api/live",
+    "send_events": "/v1/events",
+    "ready": "/health/ready",
+    "telemetry": "/metrics",
+    "docs": "/docs",
+    "openapi": "/schema/openapi.json",
+}
+"""What is where, for programs that ask for `/`."""
+
+
+def dashboard_routes() -> list[Router]:
+    """`/`, `/docs` and `/assets/*`. Assets are read once, here."""
+    assets = {asset.name: asset.read_bytes() for asset in (files(__package__) / "assets").iterdir()}
+
+    @get("/", include_in_schema=False, sync_to_thread=False)
+    def front(request: Request[Any, Any, Any]) -> Response[Any]:
+        if "text/html" in request.headers.get("accept", ""):
+            return _file(request, "index.html", assets["index.html"])
+        index = {"name": "rtcdp", "links": LINKS}
+        return Response(index, media_type=MediaType.JSON, headers={"Vary": "Accept"})
+
+    @get("/docs", include_in_schema=False, sync_to_thread=False)
+    def docs(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return _file(request, "docs.html", assets["docs.html"])
+
+    @get("/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
+    def asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+        if name not in assets:
+            raise NotFoundException(f"there is no asset {name[:100]!r}")
+        return _file(request, name, assets[name])
+
+    return [Router(path="/", route_handlers=[front, docs, asset], response_headers=_HEADERS)]
+
+
+def _file(request: Request[Any, Any, Any], name: str, content: bytes) -> Response[bytes]:
+    etag = f'"{sha256(content).hexdigest()[:16]}"'
+    headers = {"ETag": etag, "Vary": "Accept"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(b"", status_code=304, headers=headers)
+    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)

@@ -1,0 +1,411 @@
+"""Every setting there is: its name, default, limits and meaning, and where its value comes from.
+
+Flags go over the environment (`RTCDP_…`), the environment over `rtcdp.toml`, that over defaults.
+A setting is a field of `Settings` or of one of its sections; flags, environment variables, keys of
+the file and the page docs/settings.md all follow from it.
+"""
+
+import ipaddress
+import math
+import sys
+import tomllib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from rtcdp.api.context import ApiLimits
+from rtcdp.collector.limits import CollectorLimits
+from rtcdp.engines.native.processor import ProcessorLimits, StoreRetention
+from rtcdp.errors import PartMissing, UsageError
+from rtcdp.events.admission import AdmissionRules
+from rtcdp.log.log import MAX_SOURCES, Retention
+
+FILE_NAME = "rtcdp.toml"
+PREFIX = "RTCDP_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+
+LOG_SCHEMES = ("embedded", "kafka")
+STORE_SCHEMES = ("sqlite", "postgresql", "mongodb")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation's settings, complete and checked.
+
+    Raises `UsageError` for values that don't go together.
+    """
+
+    data_dir: Path = Path("rtcdp-data")
+    log: str = ""
+    store: str = ""
+    engine: Literal["native", "spark"] = "native"
+    catalog: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8081
+    rate: float = 20.0
+    users: int = 50
+    admission: AdmissionRules = field(default_factory=AdmissionRules)
+    collector: CollectorLimits = field(default_factory=CollectorLimits)
+    processor: ProcessorLimits = field(default_factory=ProcessorLimits)
+    api: ApiLimits = field(default_factory=ApiLimits)
+    log_retention: Retention = field(default_factory=Retention)
+    store_retention: StoreRetention = field(default_factory=StoreRetention)
+
+    def __post_init__(self) -> None:
+        for setting, value in values_of(self):
+            _check(setting, value)
+        _check_url("log", self.log_url, LOG_SCHEMES)
+        _check_url("store", self.store_url, STORE_SCHEMES)
+        if self.log_retention.min_age_ms < self.admission.dedup_window_ms:
+            raise UsageError(
+                f"log_retention.min_age_ms is {self.log_retention.min_age_ms}, less than "
+                f"admission.dedup_window_ms, {self.admission.dedup_window_ms}",
+                "keep records at least as long as their ids have to be remembered",
+            )
+
+    @property
+    def log_url(self) -> str:
+        return self.log or f"embedded:{self.data_dir / 'log'}"
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"sqlite:{self.data_dir / 'store.db'}"
+
+    @property
+    def log_directory(self) -> Path:
+        """Where the embedded log is. Raises `PartMissing` when another kind was asked for."""
+        return _path_of("log", self.log_url, "embedded")
+
+    @property
+    def store_file(self) -> Path:
+        """Where the SQLite store is. Raises `PartMissing` when another kind was asked for."""
+        return _path_of("store", self.store_url, "sqlite")
+
+    @property
+    def collector_limits(self) -> CollectorLimits:
+        """The collector's limits, with the window that admission forgets ids after."""
+        return replace(self.collector, dedup_window_ms=self.admission.dedup_window_ms)
+
+    @property
+    def base_url(self) -> str:
+        """Where the HTTP server can be reached from this machine."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def on_port(self, port: int) -> "Settings":
+        """The same, listening on another port."""
+        return replace(self, port=port)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: `key` as in the file (`section.name` within a section), what it takes, what it
+    is when nobody says, and what it means."""
+
+    key: str
+    kind: Any
+    default: object
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.key.replace(".", "_").upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.key.replace("_", "-")
+
+
+MEANINGS: dict[str, str] = {
+    "data_dir": "The folder that everything of this installation is kept in.",
+    "log": "Where events rest: embedded:DIR. Without it: DATA_DIR/log.",
+    "store": "Where answers rest: sqlite:FILE. Without it: DATA_DIR/store.db.",
+    "engine": "What computes the answers.",
+    "catalog": "A folder with metrics of your own.",
+    "host": "The address to listen on.",
+    "port": "The port to listen on; 0 takes a free one.",
+    "rate": "Events per second that the generator makes.",
+    "users": "Different users that the generator makes.",
+    "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",
+    "admission.allowed_lateness_ms": "How far an event's time may lie before its intake.",
+    "admission.dedup_window_ms": "How long an event id is remembered, in intake time.",
+    "collector.max_body_bytes": "The longest body of a request, as it comes over the wire.",
+    "collector.max_decompressed_bytes": "The longest body after it was decompressed.",
+    "collector.max_events_per_request": "How many events one request may hold.",
+    "collector.max_members_per_body": "How many gzip members one body may be joined from.",
+    "collector.max_array_commas": "How many commas a JSON array may hold.",
+    "collector.max_torn_array_bytes": "The longest array that is split though it is not JSON.",
+    "collector.body_timeout_s": "How long a client may take to send its body.",
+    "collector.max_pending_bytes": "What all requests that wait may hold together.",
+    "collector.max_pending_requests": "How many requests may wait for the log.",
+    "collector.max_sources": f"How many sources are taken, {MAX_SOURCES} at most.",
+    "collector.retry_after_s": "What a refused client is told to wait.",
+    "collector.max_group_bytes": "Where a group of requests that is committed together ends.",
+    "collector.max_recent_ids": "How many ids are remembered to name duplicates in answers.",
+    "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
+    "collector.decoder_threads": "How many threads decode long bodies.",
+    "processor.max_batch_bytes": "How much of the log one epoch takes.",
+    "processor.poll_s": "The longest sleep while the log is at rest.",
+    "processor.retry_s": "The pause before a commit is tried again.",
+    "processor.seen_ids_capacity": "How many event ids are remembered; 24 bytes each.",
+    "processor.expire_every_s": "How often old data is deleted.",
+    "api.live_clients": "How many clients may follow the live stream at once.",
+    "api.live_every_ms": "How often the live stream ticks.",
+    "api.events_bytes": "How much of the log a look at single events may read.",
+    "api.slice_bytes": "How much of it is read at a time.",
+    "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
+    "log_retention.max_age_ms": "Older records are deleted once they are counted.",
+    "log_retention.max_bytes": "Beyond this size the oldest records are deleted.",
+    "log_retention.min_age_ms": "Younger records are never deleted.",
+    "store_retention.windows_ms": "How long windows are kept.",
+    "store_retention.uncounted_ms": "How long the ledger, late events and dead letters are kept.",
+}
+
+_FOLLOWS = {"collector.dedup_window_ms": "admission.dedup_window_ms"}
+"""Fields that are no settings of their own, and the setting that they follow."""
+
+_FROM_ZERO = frozenset(
+    {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
+    | {"admission.dedup_window_ms", "log_retention.min_age_ms"}
+)
+_AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
+_AT_MOST["collector.max_sources"] = MAX_SOURCES
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Every setting, in the order of the dataclass."""
+    return tuple(_settings_of(Settings, ""))
+
+
+def values_of(settings: Settings) -> Iterator[tuple[Setting, object]]:
+    """Every setting with its value."""
+    for setting in all_settings():
+        section, _, name = setting.key.rpartition(".")
+        yield setting, getattr(getattr(settings, section) if section else settings, name)
+
+
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None = None
+) -> Settings:
+    """The settings in force.
+
+    `flags` are keyed like the file, with None for those not given. `config` is the file to read;
+    without it `RTCDP_CONFIG` says which, and without that `rtcdp.toml` of the current folder is
+    read if it is there. Relative paths in the file are relative to the file. Raises `UsageError`
+    for an unknown key or a bad value, naming it, and `PartMissing` when the file is not there.
+    """
+    known = {setting.key: setting for setting in all_settings()}
+    chosen: dict[str, object] = {}
+    named = config or (
+        Path(environment[CONFIG_VARIABLE]) if CONFIG_VARIABLE in environment else None
+    )
+    if named is not None or Path(FILE_NAME).exists():
+        chosen |= _from_file(named or Path(FILE_NAME), known)
+    for key, setting in known.items():
+        if setting.variable in environment:
+            chosen[key] = _from_text(setting, environment[setting.variable])
+        if flags.get(key) is not None:
+            chosen[key] = _checked_type(setting, flags[key], setting.flag)
+    return _built(chosen)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Names that look like settings of ours and are none. Not an error: other programs (container
+    orchestrators among them) set such variables, too."""
+    known = {setting.variable for setting in all_settings()} | {CONFIG_VARIABLE}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def require_loopback(host: str) -> None:
+    """Raise `UsageError` unless `host` can be reached from this machine alone."""
+    if host == "localhost":
+        return
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise UsageError(
+            f"it would listen on {host}, where others can reach it without a key: "
+            "API keys are not part of this version yet",
+            "listen on 127.0.0.1 and put a proxy with authentication in front of it",
+        )
+
+
+def settings_page() -> str:
+    """The page docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "<!-- Written by `python -m rtcdp.settings docs/settings.md`; a test compares it. -->",
+        "",
+        "Flags go over environment variables, those over `rtcdp.toml`, that over the defaults.",
+        "`rtcdp.toml` is read from the current folder, or from where `--config` or `RTCDP_CONFIG`",
+        "says. Paths in it are relative to it. A key with a dot stands in a section of the file:",
+        "`admission.allowed_lateness_ms = 60_000` is the same as `allowed_lateness_ms = 60_000`",
+        "below `[admission]`. An unknown key or a bad value stops the program with exit code 2.",
+        "",
+        "| key | variable | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{s.key}` | `{s.variable}` | {_shown_default(s)} | {s.meaning} |"
+        for s in all_settings()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _settings_of(owner: Any, section: str) -> Iterator[Setting]:
+    hints = get_type_hints(owner)
+    for entry in fields(owner):
+        key = section + entry.name
+        if key in _FOLLOWS:
+            continue
+        if is_dataclass(hints[entry.name]):
+            yield from _settings_of(hints[entry.name], f"{key}.")
+            continue
+        assert entry.default is not MISSING, f"{key} has no default"
+        assert key in MEANINGS, f"{key} has no meaning in MEANINGS"
+        yield Setting(key, hints[entry.name], entry.default, MEANINGS[key])
+
+
+def _from_file(path: Path, known: Mapping[str, Setting]) -> dict[str, object]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PartMissing(f"there is no file {path}", "name one that exists") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}", "make it a readable text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}", "correct that line") from error
+    sections = {key.partition(".")[0] for key in known if "." in key}
+    chosen: dict[str, object] = {}
+    for name, value in content.items():
+        if name in sections and isinstance(value, dict):
+            flat = {f"{name}.{inner}": inner_value for inner, inner_value in value.items()}
+        else:
+            flat = {name: value}
+        for key, one in flat.items():
+            if key not in known:
+                raise _unknown(key, path, known)
+            typed = _checked_type(known[key], one, f"{key} in {path}")
+            chosen[key] = _relative_to(path.parent, key, typed)
+    return chosen
+
+
+def _unknown(key: str, path: Path, known: Mapping[str, Setting]) -> UsageError:
+    section, dot, _ = key.rpartition(".")
+    allowed = [k for k in known if k.rpartition(".")[0] == section]
+    if not dot:
+        allowed += sorted({f"[{k.partition('.')[0]}]" for k in known if "." in k})
+    return UsageError(
+        f"{path} sets {key}, and there is no such setting",
+        f"use one of: {', '.join(k.removeprefix(section + dot) for k in allowed)}",
+    )
+
+
+def _relative_to(folder: Path, key: str, value: object) -> object:
+    if isinstance(value, Path):
+        return folder / value
+    for scheme in ("embedded:", "sqlite:"):
+        if key in ("log", "store") and isinstance(value, str) and value.startswith(scheme):
+            path = value.removeprefix(scheme)
+            return f"{scheme}{folder / path}" if path else value
+    return value
+
+
+def _from_text(setting: Setting, text: str) -> object:
+    value: object = text
+    if setting.kind in (int, float):
+        try:
+            value = setting.kind(text)
+        except ValueError:
+            value = text
+    return _checked_type(setting, value, setting.variable)
+
+
+def _checked_type(setting: Setting, value: object, place: str) -> object:
+    """`value` as the setting's type; raises `UsageError` that names `place`."""
+    kind = setting.kind
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (int, float, str) and type(value) is kind:
+        return value
+    if _takes_path(kind) and isinstance(value, str | Path) and str(value):
+        return Path(value)
+    if get_args(kind) and value in get_args(kind):
+        return value
+    raise UsageError(f"{place} is {value!r}", f"give {_wanted(setting)}")
+
+
+def _wanted(setting: Setting) -> str:
+    if _takes_path(setting.kind):
+        return "a path"
+    if get_args(setting.kind):
+        return f"one of: {', '.join(get_args(setting.kind))}"
+    return {int: "a whole number", float: "a number", str: "a text"}[setting.kind]
+
+
+def _takes_path(kind: object) -> bool:
+    return kind is Path or (isinstance(kind, types.UnionType) and Path in get_args(kind))
+
+
+def _check(setting: Setting, value: object) -> None:
+    if not isinstance(value, int | float):
+        return
+    lowest_is_zero = setting.key in _FROM_ZERO
+    highest = _AT_MOST.get(setting.key, math.inf)
+    if math.isfinite(value) and (value > 0 or (lowest_is_zero and value == 0)) and value <= highest:
+        return
+    least = "0 or more" if lowest_is_zero else "more than 0"
+    most = "" if highest == math.inf else f" and at most {highest}"
+    raise UsageError(f"{setting.key} is {value}", f"give {least}{most}")
+
+
+def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
+    scheme, colon, rest = url.partition(":")
+    if scheme not in schemes or not colon or not rest:
+        allowed = {"log": "embedded:DIR", "store": "sqlite:FILE"}[key]
+        others = " or ".join(f"{scheme}://…" for scheme in schemes[1:])
+        raise UsageError(f"{key} is {url!r}", f"give {allowed} (later also {others})")
+
+
+def _path_of(key: str, url: str, scheme: str) -> Path:
+    given, _, rest = url.partition(":")
+    if given != scheme:
+        raise PartMissing(
+            f"{key} {url!r}: {given} is not part of this version yet", f"use {scheme}:PATH"
+        )
+    return Path(rest)
+
+
+def _built(chosen: Mapping[str, object]) -> Settings:
+    own: dict[str, Any] = {key: value for key, value in chosen.items() if "." not in key}
+    for entry in fields(Settings):
+        section = get_type_hints(Settings)[entry.name]
+        prefix = f"{entry.name}."
+        values = {k.removeprefix(prefix): v for k, v in chosen.items() if k.startswith(prefix)}
+        if values:
+            own[entry.name] = section(**values)
+    return Settings(**own)
+
+
+def _shown_default(setting: Setting) -> str:
+    default = setting.default
+    if default in (None, ""):
+        return "–"
+    return f"`{default:_}`" if isinstance(default, int) and default > 9999 else f"`{default}`"
+
+
+def _write_page(arguments: list[str]) -> int:
+    path = Path(arguments[0])
+    if "--check" in arguments:
+        is_current = path.exists() and path.read_text(encoding="utf-8") == settings_page()
+        return 0 if is_current else 1
+    path.write_text(settings_page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_write_page(sys.argv[1:]))

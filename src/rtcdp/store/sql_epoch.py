@@ -1,0 +1,230 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""An epoch as SQL: everything of it, inside a transaction that the caller holds."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
+from rtcdp.store.balance import check_balance
+from rtcdp.store.sql import (
+    Dialect,
+    SqlConnection,
+    drop_spent_items,
+    fitted,
+    frame_schema,
+    keep_smallest_members,
+    names,
+    null_safe,
+    one_row,
+    overfull_groups,
+    take_off_items,
+    upsert,
+)
+from rtcdp.store.sql_reading import read_definitions, read_progress
+from rtcdp.store.store import EpochRefused, StateMismatch
+from rtcdp.vocabulary.table import BUCKET_START, ITEM_COUNT, Table
+
+COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
+"""What the ledger counts."""
+
+SPAN_RECORDS_MAX = 20_000
+SPAN_AGE_MS_MAX = 60_000
+"""Spans of small epochs that follow each other are joined up to this many records and this long, so
+that an idle system doesn't fill the store with them."""
+
+_SORTED_FROM_ROWS = 4096
+_SPAN_SCHEMA = pl.Schema(
+    dict.fromkeys(
+        (
+            "partition",
+            "first_offset",
+            "next_offset",
+            "min_event_time",
+            "max_event_time",
+            "committed_at",
+        ),
+        pl.Int64(),
+    )
+)
+
+
+def apply_epoch(
+    connection: SqlConnection, epoch: Epoch, prepared: Mapping[str, str] | None
+) -> None:
+    """Apply an epoch. `prepared` are the fingerprints by metric that the writer works with.
+
+    Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
+    """
+    _fence(connection, epoch)
+    check_definitions(connection, prepared, epoch.changes)
+    check_balance(epoch)
+    merge_changes(connection, epoch.changes)
+    _add_to_ledger(connection, epoch.ledger)
+    _insert_uncounted(connection, epoch.uncounted)
+    for span in epoch.spans:
+        _add_span(connection, span, epoch.committed_at)
+    _advance(connection, epoch)
+
+
+def check_definitions(
+    connection: SqlConnection,
+    prepared: Mapping[str, str] | None,
+    changes: Sequence[TableChange],
+) -> None:
+    """Raises `EpochRefused` when another process has prepared the store with other definitions, and
+    `StateMismatch` when a change is for a metric that was not prepared."""
+    active = {d.name: d.fingerprint for d in read_definitions(connection) if d.is_active}
+    if prepared is not None and active != prepared:
+        raise EpochRefused(
+            "another process has given this store other definitions of metrics",
+            "let only one engine work on a store, and restart this one to take it over",
+        )
+    for change in changes:
+        if change.table.metric not in active:
+            raise StateMismatch(
+                f"metric {change.table.metric} was not prepared in this store",
+                "prepare the store with all metrics before anything is committed",
+            )
+
+
+def merge_changes(connection: SqlConnection, changes: Sequence[TableChange]) -> None:
+    """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
+    for change in changes:
+        if change.rows.is_empty():
+            continue
+        table = change.table
+        rows = fitted(change.rows, frame_schema(table))
+        connection.run(upsert(connection.dialect, table), _in_key_order(rows, table))
+        if table.bound != "none":
+            _trim(connection, table, rows.select(BUCKET_START, *table.key).unique())
+
+
+def _in_key_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Many rows in key order touch each page of the table once, and are merged twice as fast."""
+    first = rows[BUCKET_START]
+    if rows.height < _SORTED_FROM_ROWS or first.flags["SORTED_ASC"]:
+        return rows
+    return rows.sort(table.primary_key)
+
+
+def _trim(connection: SqlConnection, table: Table, groups: pl.DataFrame) -> None:
+    dialect = connection.dialect
+    if table.bound == "smallest_members":
+        connection.run(keep_smallest_members(dialect, table), groups)
+        return
+    schema = frame_schema(table)
+    wanted = pl.Schema({name: schema[name] for name in (*groups.columns, ITEM_COUNT)})
+    overfull = connection.query(overfull_groups(dialect, table), wanted, groups)
+    if overfull.is_empty():
+        return
+    connection.run(take_off_items(dialect, table), overfull)
+    connection.run(drop_spent_items(dialect, table), overfull.select(groups.columns))
+
+
+def _fence(connection: SqlConnection, epoch: Epoch) -> None:
+    progress = read_progress(connection)
+    if epoch.number != progress.epoch + 1:
+        raise EpochRefused(
+            f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",
+            "another engine has committed; read the store's progress and start again from there",
+        )
+    reached = dict(progress.next_offsets)
+    for span in epoch.spans:
+        if not reached.get(span.partition, span.first_offset) <= span.first_offset:
+            raise EpochRefused(
+                f"epoch {epoch.number} starts at offset {span.first_offset} of partition"
+                f" {span.partition}, but the store has counted up to {reached[span.partition]}",
+                "if the log was replaced by another one, give it a store of its own",
+            )
+        reached[span.partition] = span.next_offset
+
+
+def _add_to_ledger(connection: SqlConnection, ledger: pl.DataFrame) -> None:
+    if ledger.is_empty():
+        return
+    rows = fitted(ledger, LEDGER_SCHEMA)
+    dialect = connection.dialect
+    connection.run(_add_counts(dialect, "_ledger", ("source", "minute")), rows)
+    total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
+    connection.run(_add_counts(dialect, "_ledger_totals", ("id",)), total)
+
+
+def _add_counts(dialect: Dialect, table: str, keys: tuple[str, ...]) -> str:
+    columns = (*keys, *COUNTS)
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COUNTS)
+    return (
+        f"INSERT INTO {table} ({names(*columns)}) VALUES ({dialect.placeholders(len(columns))})"
+        f" ON CONFLICT ({names(*keys)}) DO UPDATE SET {sums}"
+    )
+
+
+def _insert_uncounted(connection: SqlConnection, uncounted: pl.DataFrame) -> None:
+    if uncounted.is_empty():
+        return
+    columns = UNCOUNTED_SCHEMA.names()
+    connection.run(
+        f"INSERT INTO _uncounted ({names(*columns)})"
+        f" VALUES ({connection.dialect.placeholders(len(columns))})",
+        fitted(uncounted, UNCOUNTED_SCHEMA),
+    )
+
+
+def _add_span(connection: SqlConnection, span: EpochSpan, committed_at: int) -> None:
+    """Append a span, or lengthen the last one while that is short and young."""
+    p = connection.dialect.placeholder
+    values = pl.DataFrame(
+        {
+            "partition": [span.partition],
+            "first_offset": [span.first_offset],
+            "next_offset": [span.next_offset],
+            "min_event_time": [span.min_event_time],
+            "max_event_time": [span.max_event_time],
+            "committed_at": [committed_at],
+        },
+        _SPAN_SCHEMA,
+    )
+    partition, first, following, oldest, newest, committed = (p(n) for n in range(1, 7))
+    lengthened = connection.run(
+        f"UPDATE _spans SET next_offset = {following},"
+        f" min_event_time = {null_safe('<', 'min_event_time', oldest)},"
+        f" max_event_time = {null_safe('>', 'max_event_time', newest)}"
+        f' WHERE "partition" = {partition} AND first_offset = (SELECT MAX(first_offset)'
+        f' FROM _spans WHERE "partition" = {partition}) AND next_offset = {first}'
+        f" AND {following} - first_offset <= {SPAN_RECORDS_MAX}"
+        f" AND {committed} - committed_at < {SPAN_AGE_MS_MAX}",
+        values,
+    )
+    if lengthened == 0:
+        connection.run(
+            f"INSERT INTO _spans ({names(*values.columns)})"
+            f" VALUES ({connection.dialect.placeholders(6)})",
+            values,
+        )
+
+
+def _advance(connection: SqlConnection, epoch: Epoch) -> None:
+    dialect = connection.dialect
+    partitions = epoch.next_offsets
+    rows = pl.DataFrame(
+        {
+            "partition": list(partitions),
+            "next_offset": list(partitions.values()),
+            "max_received_at": [epoch.max_received_at.get(p) for p in partitions],
+        },
+        dict.fromkeys(("partition", "next_offset", "max_received_at"), pl.Int64),
+    )
+    newest = null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")
+    if not rows.is_empty():
+        connection.run(
+            f"INSERT INTO _partitions ({names(*rows.columns)})"
+            f' VALUES ({dialect.placeholders(3)}) ON CONFLICT ("partition") DO UPDATE SET'
+            f" next_offset = excluded.next_offset, max_received_at = {newest}",
+            rows,
+        )
+    connection.run(
+        "INSERT INTO _progress (id, epoch, committed_at, engine)"
+        f" VALUES ({dialect.placeholders(4)}) ON CONFLICT (id) DO UPDATE SET"
+        " epoch = excluded.epoch, committed_at = excluded.committed_at, engine = excluded.engine",
+        one_row(1, epoch.number, epoch.committed_at, epoch.engine),
+    )

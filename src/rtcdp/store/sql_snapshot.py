@@ -1,0 +1,130 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""One consistent state of a SQL store, and the state of a store that is not there yet."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import polars as pl
+
+from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan
+from rtcdp.store.sql import SqlConnection, frame_schema, in_group, names, quote
+from rtcdp.store.sql_epoch import COUNTS
+from rtcdp.store.sql_reading import (
+    UNCOUNTED_READ_SCHEMA,
+    ledger_queries,
+    read_pages,
+    read_progress,
+    read_spans,
+    scan_queries,
+    uncounted_query,
+)
+from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
+
+
+class SqlSnapshot:
+    """Reads inside one read transaction of a connection, which the caller opens and ends.
+
+    Tables that were not prepared yet are empty.
+    """
+
+    def __init__(self, connection: SqlConnection) -> None:
+        self._connection = connection
+        self.progress: Progress = read_progress(connection)
+
+    def scan(self, scan: Scan) -> pl.DataFrame:
+        queries = scan_queries(self._connection.dialect, scan)
+        if scan.table.name not in self._table_names:
+            return pl.DataFrame(schema=frame_schema(scan.table))
+        return read_pages(self._connection, queries, scan.limit)
+
+    def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+        schema = frame_schema(table)
+        if groups.is_empty() or table.name not in self._table_names:
+            return pl.DataFrame(schema=schema)
+        order = quote(MEMBER)
+        if table.bound == "heaviest_items":
+            order = f"{quote(ITEM_COUNT)} DESC, {quote(ITEM)}"
+        group_columns = (BUCKET_START, *table.key)
+        return self._connection.query(
+            f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
+            f" WHERE {in_group(self._connection.dialect, table)} ORDER BY {order}",
+            schema,
+            groups.select(group_columns).cast({name: schema[name] for name in group_columns}),
+        )
+
+    def ledger(
+        self,
+        *,
+        minute_from: int | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 1000,
+    ) -> pl.DataFrame:
+        queries = ledger_queries(self._connection.dialect, minute_from, after)
+        return read_pages(self._connection, queries, limit)
+
+    def ledger_totals(self) -> dict[str, int]:
+        totals = self._connection.query(
+            f"SELECT {names(*COUNTS)} FROM _ledger_totals",
+            pl.Schema(dict.fromkeys(COUNTS, pl.Int64)),
+        )
+        return dict.fromkeys(COUNTS, 0) if totals.is_empty() else totals.row(0, named=True)
+
+    def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
+        query = uncounted_query(self._connection.dialect, scan)
+        return query.rows(self._connection, scan.limit)
+
+    def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
+        return read_spans(self._connection, event_time_from, event_time_to)
+
+    def dump(self, table: Table) -> pl.DataFrame:
+        """The whole table, sorted by primary key."""
+        schema = frame_schema(table)
+        if table.name not in self._table_names:
+            return pl.DataFrame(schema=schema)
+        return self._connection.query(
+            f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
+            f" ORDER BY {names(*table.primary_key)}",
+            schema,
+        )
+
+    @cached_property
+    def _table_names(self) -> frozenset[str]:
+        found = self._connection.query(
+            "SELECT name FROM _relations WHERE kind = 'table'", pl.Schema({"name": pl.String})
+        )
+        return frozenset(found["name"])
+
+
+class EmptySnapshot:
+    """What there is to read before a store's first writer came."""
+
+    progress = Progress()
+
+    def scan(self, scan: Scan) -> pl.DataFrame:
+        return pl.DataFrame(schema=frame_schema(scan.table))
+
+    def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+        del groups
+        return pl.DataFrame(schema=frame_schema(table))
+
+    def ledger(
+        self,
+        *,
+        minute_from: int | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 1000,
+    ) -> pl.DataFrame:
+        del minute_from, after, limit
+        return pl.DataFrame(schema=LEDGER_SCHEMA)
+
+    def ledger_totals(self) -> dict[str, int]:
+        return dict.fromkeys(COUNTS, 0)
+
+    def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
+        del scan
+        return pl.DataFrame(schema=UNCOUNTED_READ_SCHEMA)
+
+    def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
+        del event_time_from, event_time_to
+        return ()

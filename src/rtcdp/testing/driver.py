@@ -1,0 +1,130 @@
+"""A synchronous driver for metrics: feed events, move the clock, read the windows.
+
+    driver = Driver([METRIC], directory)
+    driver.feed({"userId": "ada", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms})
+    assert driver.windows("user_page_view_counts")[0]["page_view_count"] == 1
+
+It runs the real native engine and the real SQLite store; only the log is in memory, and the time
+stands still until it is told to move.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
+from rtcdp.clock import ManualClock
+from rtcdp.engines.native.processor import Processor
+from rtcdp.errors import UsageError
+from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.log.log import DEFAULT_SOURCE, Delivery, Intake
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+
+START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
+
+
+class Driver:
+    """One small installation under the test's control.
+
+    `directory` is where the store's file goes. `records_per_read` decides where batches are cut.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        directory: Path,
+        rules: AdmissionRules = AdmissionRules(),
+        records_per_read: Callable[[], int] = lambda: 1_000_000,
+    ) -> None:
+        self._metrics = tuple(metrics)
+        self._rules = rules
+        self._clock = ManualClock(START_MS)
+        self._path = directory / "store.db"
+        self.log = MemoryLog(records_per_read)
+        self.store = SqliteStore(self._path)
+        self._processor = self._started()
+
+    @property
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    def advance(self, *, seconds: float) -> None:
+        """Move the clock."""
+        self._clock.advance(round(seconds * 1000))
+
+    def feed(
+        self,
+        *events: Mapping[str, object] | bytes,
+        source: str = DEFAULT_SOURCE,
+        intake: Intake = "live",
+    ) -> None:
+        """Take events in now, as one delivery; bytes go in as they are."""
+        raws = [e if isinstance(e, bytes) else msgspec.json.encode(e) for e in events]
+        is_rejected = [b"\n" in raw or isinstance(decode(raw), Rejection) for raw in raws]
+        lines = [raw for raw, rejected in zip(raws, is_rejected, strict=True) if not rejected]
+        self.log.append(
+            [
+                Delivery(
+                    lines=b"".join(line + b"\n" for line in lines),
+                    line_count=len(lines),
+                    received_at=self.now_ms,
+                    source=source,
+                    intake=intake,
+                    rejects=tuple((i, raws[i]) for i, bad in enumerate(is_rejected) if bad),
+                )
+            ]
+        )
+
+    def process(self) -> None:
+        """Let the engine catch up."""
+        while self._processor.step():
+            pass
+
+    def restart(self) -> None:
+        """Throw away everything that is in memory, as a crash between two epochs would."""
+        self.store.close()
+        self.store = SqliteStore(self._path)
+        self._processor = self._started()
+
+    def windows(self, metric: str, **key: str) -> list[dict[str, object]]:
+        """The windows of a metric as the API gives them, newest first, after catching up."""
+        self.process()
+        query = WindowQuery(equals=key, limit=MAX_PAGE)
+        with self.store.snapshot() as snapshot:
+            return windows(snapshot, self._metric(metric), query).items
+
+    def ledger(self) -> dict[str, int]:
+        """The ledger's totals after catching up."""
+        self.process()
+        with self.store.snapshot() as snapshot:
+            return snapshot.ledger_totals()
+
+    def dump(self) -> dict[str, pl.DataFrame]:
+        """Every table of every metric, sorted, after catching up."""
+        self.process()
+        return {
+            table.name: self.store.dump(table)
+            for metric in self._metrics
+            for table in tables_of(metric)
+        }
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _started(self) -> Processor:
+        processor = Processor(self.log, self.store, self._metrics, self._rules, self._clock)
+        processor.recover()
+        return processor
+
+    def _metric(self, name: str) -> Metric:
+        for metric in self._metrics:
+            if metric.name == name:
+                return metric
+        raise UsageError(f"the driver has no metric {name}", "give it to the driver first")

@@ -1,0 +1,142 @@
+"""The oracle: what the answers must be, computed as naively as possible, one event at a time.
+
+Shares nothing with the engines but the rules of a single record (`codec.decode`) and the data that
+describes metrics and tables. Slow, obvious, and therefore right.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from math import floor
+
+import xxhash
+
+from rtcdp.events.admission import AdmissionRules, ahead_of_clock, behind_lateness
+from rtcdp.events.codec import decode
+from rtcdp.events.columns import from_event
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.log.log import RawRecord
+from rtcdp.testing.predicates import holds
+from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Measure, Minimum, Sum
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+
+Row = dict[str, object]
+Key = tuple[object, ...]
+
+
+class Oracle:
+    """Feed it every record of the log in order; then `rows` holds every table, keyed by primary
+    key, `ledger` counts (source, minute, verdict), and `conflicts` the duplicates that differed.
+
+    Top-k tables are exact here whatever their size; distinct tables hold all members.
+    """
+
+    def __init__(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
+        self._metrics, self._rules = metrics, rules
+        self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.rows: dict[str, dict[Key, list[float | None]]] = {
+            table.name: {} for metric in metrics for table in tables_of(metric)
+        }
+        self.ledger: Counter[tuple[str, int, str]] = Counter()
+        self.conflicts = 0
+
+    def feed(self, records: Iterable[RawRecord]) -> "Oracle":
+        for record in records:
+            verdict = self._verdict(record)
+            minute = record.received_at // 60_000 * 60_000
+            self.ledger[record.source, minute, verdict] += 1
+        return self
+
+    def _verdict(self, record: RawRecord) -> str:
+        event = decode(record.raw)
+        if record.is_corrupt or isinstance(event, Rejection):
+            return "dead_letter"
+        if ahead_of_clock(event.timestamp_ms, record.received_at, self._rules) > 0:
+            return "dead_letter"
+        lateness = behind_lateness(event.timestamp_ms, record.received_at, self._rules)
+        if record.intake == "live" and lateness > 0:
+            return "late"
+        event_id = event.event_id or record.replay_of
+        if event_id is not None:
+            before = self._seen.get((record.source, event_id))
+            self._seen[record.source, event_id] = (record.received_at, record.raw)
+            if before and record.received_at - before[0] <= self._rules.dedup_window_ms:
+                self.conflicts += before[1] != record.raw
+                return "duplicate"
+        self._count({**from_event(event), "source": record.source})
+        return "admitted"
+
+    def _count(self, event: Row) -> None:
+        for metric in self._metrics:
+            key = tuple(event[field] for field in metric.key)
+            if None in key or not holds(metric.predicate, event):
+                continue
+            for bucket in _buckets(metric, event):
+                self._count_in(metric, (bucket, *key), event)
+
+    def _count_in(self, metric: Metric, key: Key, event: Row) -> None:
+        buckets, *sides = (self.rows[table.name] for table in tables_of(metric))
+        merges = [column.merge for column in tables_of(metric)[0].columns]
+        new = [value for measure in metric.measures for value in _values(measure, event)]
+        old = buckets.get(key)
+        buckets[key] = new if old is None else list(map(_merged, merges, old, new))
+        with_sides = [m for m in metric.measures if not _values(m, event)]
+        for measure, side in zip(with_sides, sides, strict=True):
+            value = None if isinstance(measure, Count) else event[measure.field]
+            if value is None:
+                continue
+            if isinstance(measure, Distinct):
+                side[*key, _signed_hash(str(value))] = []
+            else:
+                counted = side.setdefault((*key, value), [0])
+                counted[0] = (counted[0] or 0) + 1
+
+
+def _buckets(metric: Metric, event: Row) -> list[int]:
+    window, instant = metric.window, event["timestamp"]
+    assert isinstance(instant, int)
+    if not window.is_written_out:
+        return [instant - instant % window.pane_ms]
+    newest = instant - instant % window.slide_ms
+    starts = range(newest, instant - window.size_ms, -window.slide_ms)
+    return list(starts)
+
+
+def _values(measure: Measure, event: Row) -> list[float | None]:
+    """What one event brings to the columns of a measure."""
+    if isinstance(measure, Count):
+        return [1]
+    value = event[measure.field]
+    if isinstance(measure, Minimum | Maximum):
+        return [value if isinstance(value, float) else None]
+    if not isinstance(measure, Sum | Average):
+        return []
+    if not isinstance(value, float):
+        return [0, 0] if isinstance(measure, Sum) else [0, 0, 0]
+    units = floor(value)
+    exact: list[float | None] = [units, floor((value - units) * 1_000_000 + 0.5)]
+    return exact if isinstance(measure, Sum) else [*exact, 1]
+
+
+def _merged(merge: str, old: float | None, new: float | None) -> float | None:
+    if old is None or new is None:
+        return old if new is None else new
+    return old + new if merge == "add" else min(old, new) if merge == "min" else max(old, new)
+
+
+def _signed_hash(text: str) -> int:
+    unsigned = xxhash.xxh64_intdigest(text.encode())
+    return unsigned - 2**64 if unsigned >= 2**63 else unsigned
+
+
+def smallest_members(rows: dict[Key, list[float | None]], capacity: int) -> set[Key]:
+    """The keys that a member table keeps: of each group the `capacity` smallest members."""
+    groups: defaultdict[Key, list[Key]] = defaultdict(list)
+    for key in rows:
+        groups[key[:-1]].append(key)
+    return {key for group in groups.values() for key in sorted(group, key=_last)[:capacity]}
+
+
+def _last(key: Key) -> int:
+    assert isinstance(key[-1], int)
+    return key[-1]

@@ -1,0 +1,65 @@
+"""Old rows go, totals stay, and replayed dead letters are remembered."""
+
+from rtcdp.store.store import UncountedScan
+from rtcdp.testing.epochs import change
+
+MINUTE = 60_000
+
+
+def test_buckets_that_start_before_the_limit_expire_in_every_table(store, epochs, tables):
+    store.commit(
+        epochs.make(
+            change(tables["views"], (0, "ada", 1, None, None), (MINUTE, "ada", 2, None, None)),
+            change(tables["reach__users"], (0, "/a", 1), (0, "/a", 2), (MINUTE, "/a", 3)),
+            change(tables["total__panes"], (MINUTE, 1)),
+        )
+    )
+    assert store.expire(buckets_before=MINUTE, uncounted_before=0) == 3
+    assert store.dump(tables["views"])["window_start"].to_list() == [MINUTE]
+    assert store.dump(tables["reach__users"])["member"].to_list() == [3]
+    assert store.dump(tables["total__panes"]).height == 1
+
+
+def test_ledger_minutes_uncounted_records_and_spans_expire_but_totals_stay(store, epochs):
+    for received_at in (0, 5 * MINUTE):
+        store.commit(epochs.make(uncounted=[{}], received_at=received_at, event_times=(1, 2)))
+    assert store.expire(buckets_before=0, uncounted_before=MINUTE) == 3
+    with store.snapshot() as snapshot:
+        assert snapshot.ledger()["minute"].to_list() == [5 * MINUTE]
+        assert snapshot.uncounted(UncountedScan())["received_at"].to_list() == [5 * MINUTE]
+        assert [span.first_offset for span in snapshot.spans(0, 10)] == [2]
+        assert snapshot.ledger_totals()["received"] == 4
+
+
+def test_epochs_go_on_after_everything_expired(store, epochs, tables):
+    store.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None)), uncounted=[{}]))
+    store.expire(buckets_before=10 * MINUTE, uncounted_before=10 * MINUTE)
+    assert store.progress().next_offsets == {0: 2}
+    store.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None))))
+    assert store.progress().epoch == 2
+
+
+def test_replayed_dead_letters_are_marked_once(store, epochs):
+    store.commit(epochs.make(uncounted=[{}, {}]))
+    store.mark_replayed([(0, 1), (7, 7)], replayed_at=50)
+    store.mark_replayed([(0, 1)], replayed_at=60)
+    store.mark_replayed([], replayed_at=70)
+    with store.snapshot() as snapshot:
+        found = snapshot.uncounted(UncountedScan()).select("offset", "replayed_at").rows()
+        assert found == [(2, None), (1, 50)]
+        assert snapshot.uncounted(UncountedScan(only_not_replayed=True))["offset"].to_list() == [2]
+
+
+def test_a_dump_is_sorted_by_primary_key(store, epochs, tables):
+    rows = [(MINUTE, "ada", 1, None, None), (0, "bob", 1, None, None), (0, "ada", 1, None, None)]
+    store.commit(epochs.make(change(tables["views"], *rows)))
+    assert store.dump(tables["views"]).rows() == sorted(rows)
+
+
+def test_a_store_opened_again_is_where_it_was(open_store, store, epochs, tables):
+    store.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None))))
+    store.close()
+    again = open_store()
+    assert again.progress().epoch == 1
+    again.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None))))
+    assert again.dump(tables["views"])["view_count"].to_list() == [2]

@@ -1,0 +1,177 @@
+"""Finding events again in the log."""
+
+from collections.abc import Callable
+
+import pytest
+
+from rtcdp.api.context import ApiLimits
+from rtcdp.api.drill_down import EventPage, EventQuery, read_events
+from rtcdp.api.matching import Wish
+from rtcdp.log.log import Records, Retention
+from rtcdp.testing.driver import START_MS, Driver
+
+DAY_MS = 86_400_000
+ANYTHING = Wish()
+
+
+def event(event_id: str, user: str = "ada", second: int = 0) -> dict[str, object]:
+    return {
+        "eventId": event_id,
+        "userId": user,
+        "eventType": "PAGE_VIEW",
+        "timestamp": START_MS + 1000 * second,
+    }
+
+
+def read(driver: Driver, wish: Wish = ANYTHING, **changes: object) -> EventPage:
+    query = {"verdict": None, "start": None, "limit": 100, **changes}
+    limits = query.pop("limits", ApiLimits())
+    with driver.store.snapshot() as snapshot:
+        return read_events(driver.log, snapshot, EventQuery(wish, **query), limits)
+
+
+def offsets(page: EventPage) -> list[int]:
+    return [item.record.offset for item in page.items]
+
+
+def verdicts(page: EventPage) -> list[tuple[str, str | None]]:
+    return [(item.verdict, item.reason) for item in page.items]
+
+
+def test_every_record_comes_with_its_verdict(driver: Driver) -> None:
+    driver.feed(event("1"), event("1"), event("2", second=-3600), event("3", second=3600), b"{}")
+    driver.process()
+    assert verdicts(read(driver)) == [
+        ("admitted", None),
+        ("duplicate", "duplicate"),
+        ("late", "late"),
+        ("dead_letter", "future"),
+        ("dead_letter", "missing_field"),
+    ]
+
+
+def test_a_verdict_can_be_asked_for(driver: Driver) -> None:
+    driver.feed(event("1"), event("1"), event("2"))
+    driver.process()
+    assert offsets(read(driver, verdict="admitted")) == [0, 2]
+    assert offsets(read(driver, verdict="duplicate")) == [1]
+
+
+def test_what_is_no_event_is_found_only_by_its_source(driver: Driver) -> None:
+    driver.feed(b"{}")
+    driver.process()
+    assert offsets(read(driver, Wish({"source": "default"}))) == [0]
+    assert offsets(read(driver, Wish({"source": "app"}))) == []
+    assert offsets(read(driver, Wish(time_from=0))) == []
+
+
+def test_damaged_records_are_no_events(driver: Driver) -> None:
+    driver.feed(event("1"))
+    driver.log.damage(0)
+    driver.process()
+    (item,) = read(driver).items
+    assert (item.event, item.reason) == (None, "corrupt")
+
+
+def test_escapes_in_a_record_do_not_hide_it(driver: Driver) -> None:
+    driver.feed(
+        b'{"userId":"\\u0061da","eventType":"PAGE_VIEW","timestamp":%d}' % START_MS,
+        event("1", "bob"),
+    )
+    driver.process()
+    assert offsets(read(driver, Wish({"userId": "ada"}))) == [0]
+
+
+def test_what_is_not_committed_yet_is_not_shown(driver: Driver) -> None:
+    driver.feed(event("1"))
+    assert offsets(read(driver)) == []
+    driver.process()
+    driver.feed(event("2"))
+    assert offsets(read(driver)) == [0]
+    assert offsets(read(driver, Wish(time_from=START_MS))) == [0]
+
+
+def test_only_stretches_with_the_wished_times_are_read(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_each_minute(driver)
+    asked = recorded_reads(driver, monkeypatch)
+    assert offsets(read(driver, Wish(time_from=START_MS + 120_000))) == [2]
+    assert asked == [2]
+
+
+def test_neighbouring_stretches_are_read_as_one(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_each_minute(driver)
+    asked = recorded_reads(driver, monkeypatch)
+    assert offsets(read(driver, Wish(time_to=START_MS + 120_000))) == [0, 1]
+    assert asked == [0]
+
+
+def test_a_full_page_goes_on_at_the_next_match(driver: Driver) -> None:
+    driver.feed(*(event(str(i), user) for i, user in enumerate("abab")))
+    driver.process()
+    wish = Wish({"userId": "b"})
+    first = read(driver, wish, limit=1)
+    assert (offsets(first), first.after) == ([1], (0, 3))
+    second = read(driver, wish, limit=1, start=first.after)
+    assert (offsets(second), second.after) == ([3], None)
+
+
+def test_one_call_reads_a_bounded_stretch(driver: Driver) -> None:
+    driver.feed(*(event(str(i)) for i in range(6)))
+    driver.process()
+    limits, found, start, calls = ApiLimits(events_bytes=150, slice_bytes=100), [], None, 0
+    while True:
+        page = read(driver, start=start, limits=limits)
+        found, start, calls = [*found, *offsets(page)], page.after, calls + 1
+        if start is None:
+            break
+    assert found == [0, 1, 2, 3, 4, 5]
+    assert calls == 3
+
+
+def test_a_trimmed_log_is_told_of(driver: Driver) -> None:
+    commit_each_minute(driver)
+    assert not read(driver).is_trimmed
+    driver.log.expire({0: 3}, Retention(max_age_ms=150_000), driver.now_ms)
+    page = read(driver)
+    assert (offsets(page), page.is_trimmed) == ([1, 2], True)
+    assert read(driver, Wish(time_from=START_MS, time_to=START_MS + 1)).is_trimmed
+    assert not read(driver, Wish(time_from=START_MS + 60_000)).is_trimmed
+
+
+def test_a_log_trimmed_while_it_is_read_is_told_of_too(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.feed(event("1"))
+    driver.process()
+    with driver.store.snapshot() as snapshot:
+        extent = driver.log.extent(0)
+        monkeypatch.setattr(driver.log, "extent", lambda _: extent)
+        driver.log.expire({0: 1}, Retention(max_age_ms=0), driver.now_ms + DAY_MS)
+        query = EventQuery(Wish(), None, None, 10)
+        page = read_events(driver.log, snapshot, query, ApiLimits())
+    assert (page.items, page.after, page.is_trimmed) == ([], None, True)
+
+
+def commit_each_minute(driver: Driver) -> None:
+    """Three commits of one event each, far enough apart for the store to tell them apart."""
+    for second in (0, 60, 120):
+        driver.feed(event(str(second), second=second))
+        driver.process()
+        driver.advance(seconds=60)
+
+
+def recorded_reads(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The offsets that the log is read at from now on."""
+    asked: list[int] = []
+    real: Callable[[int, int, int], Records] = driver.log.read
+
+    def read_and_note(partition: int, offset: int, max_bytes: int) -> Records:
+        asked.append(offset)
+        return real(partition, offset, max_bytes)
+
+    monkeypatch.setattr(driver.log, "read", read_and_note)
+    return asked

@@ -1,0 +1,58 @@
+"""Telemetry as Prometheus reads it."""
+
+from collections.abc import Callable
+
+from litestar import Litestar
+from litestar.testing import TestClient
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.parser import text_string_to_metric_families
+
+from rtcdp.testing.driver import Driver
+
+Api = TestClient[Litestar]
+
+
+def samples(api: Api) -> dict[str, float]:
+    text = api.get("/metrics").text
+    return {
+        s.name: s.value for family in text_string_to_metric_families(text) for s in family.samples
+    }
+
+
+def test_the_ledgers_totals_are_counters(api: Api, driver: Driver) -> None:
+    event = {"eventId": "1", "userId": "a", "eventType": "SEARCH", "timestamp": driver.now_ms}
+    driver.feed(event, event, b"{}")
+    driver.process()
+    found = samples(api)
+    assert found["rtcdp_received_records_total"] == 3
+    assert found["rtcdp_admitted_records_total"] == 1
+    assert found["rtcdp_duplicate_records_total"] == 1
+    assert found["rtcdp_dead_letter_records_total"] == 1
+    assert found["rtcdp_late_records_total"] == 0
+    assert found["rtcdp_store_epoch"] == 1
+
+
+def test_the_lag_is_in_seconds(api: Api, driver: Driver) -> None:
+    driver.feed(b"{}")
+    driver.advance(seconds=2.5)
+    assert samples(api)["rtcdp_lag_seconds"] == 2.5
+
+
+def test_the_logs_size_is_there_if_there_is_a_log(
+    api: Api, make_api: Callable[..., Api], driver: Driver
+) -> None:
+    driver.feed(b"{}")
+    assert samples(api)["rtcdp_log_size_bytes"] == 2
+    assert "rtcdp_log_size_bytes" not in samples(make_api(log=None))
+
+
+def test_other_parts_add_their_own(make_api: Callable[..., Api]) -> None:
+    registry = CollectorRegistry()
+    Counter("rtcdp_requests", "Requests.", registry=registry).inc(7)
+    assert samples(make_api(registry=registry))["rtcdp_requests_total"] == 7
+
+
+def test_the_content_type_is_prometheus_own(api: Api) -> None:
+    content_type = api.get("/metrics").headers["content-type"]
+    assert content_type.startswith("text/plain; version=")
+    assert content_type.count("charset") == 1

@@ -1,0 +1,68 @@
+"""Health of the parts."""
+
+from collections.abc import Callable
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from rtcdp.log.log import LogExtent, LogUnavailable
+from rtcdp.store.store import StoreUnavailable
+from rtcdp.testing.driver import Driver
+
+Api = TestClient[Litestar]
+
+
+def test_a_running_process_is_alive(api: Api) -> None:
+    assert api.get("/health/live").json() == {"status": "ok", "parts": {}}
+
+
+def test_ready_names_the_parts(make_api: Callable[..., Api]) -> None:
+    answer = make_api(checks={"collector": lambda: None}).get("/health/ready")
+    assert answer.status_code == 200
+    parts = {"store": "ok", "log": "ok", "lag": "ok", "collector": "ok"}
+    assert answer.json() == {"status": "ok", "parts": parts}
+
+
+def test_a_failed_part_says_why(make_api: Callable[..., Api]) -> None:
+    answer = make_api(checks={"collector": lambda: "fsync failed"}).get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["parts"]["collector"] == "fsync failed"
+
+
+def test_a_store_that_is_away_says_why(
+    api: Api, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    monkeypatch.setattr(driver.store, "snapshot", away)
+    parts = api.get("/health/ready").json()["parts"]
+    assert parts == {"store": "the disk is gone", "log": "ok", "lag": "unknown"}
+
+
+def test_a_log_that_is_away_says_why(
+    api: Api, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(partition: int) -> LogExtent:
+        raise LogUnavailable(f"partition {partition} is locked")
+
+    monkeypatch.setattr(driver.log, "extent", away)
+    parts = api.get("/health/ready").json()["parts"]
+    assert parts == {"store": "ok", "log": "partition 0 is locked", "lag": "unknown"}
+
+
+def test_too_far_behind_is_not_ready(api: Api, driver: Driver) -> None:
+    driver.feed({"userId": "ada", "eventType": "SEARCH", "timestamp": driver.now_ms})
+    driver.advance(seconds=60)
+    assert api.get("/health/ready").status_code == 200
+    driver.advance(seconds=1)
+    assert "61000 ms behind" in api.get("/health/ready").json()["parts"]["lag"]
+
+
+def test_without_a_log_idleness_is_no_lag(make_api: Callable[..., Api], driver: Driver) -> None:
+    driver.feed({"userId": "ada", "eventType": "SEARCH", "timestamp": driver.now_ms})
+    driver.process()
+    driver.advance(seconds=3600)
+    assert make_api(log=None).get("/health/ready").status_code == 200

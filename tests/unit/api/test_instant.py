@@ -1,0 +1,43 @@
+"""Times as they are written and read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtcdp.api.instant import iso_ms, iso_ms_or_none, read_instant
+from rtcdp.api.problem import BadRequest
+from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
+
+
+def test_times_are_written_in_utc_with_milliseconds() -> None:
+    assert iso_ms(1_767_225_600_007) == "2026-01-01T00:00:00.007Z"
+    assert iso_ms(-1) == "1969-12-31T23:59:59.999Z"
+
+
+def test_windows_may_reach_beyond_the_years_of_events() -> None:
+    assert iso_ms(MIN_TIMESTAMP_MS - 1) == "0000-12-31T23:59:59.999Z"
+    assert iso_ms(MAX_TIMESTAMP_MS + 1) == "10000-01-01T00:00:00.000Z"
+
+
+def test_no_time_stays_none() -> None:
+    assert iso_ms_or_none(None) is None
+    assert iso_ms_or_none(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(st.integers(MIN_TIMESTAMP_MS, MAX_TIMESTAMP_MS))
+def test_a_time_is_read_back_from_text_and_from_milliseconds(instant: int) -> None:
+    assert read_instant("from", iso_ms(instant)) == instant
+    assert read_instant("from", str(instant)) == instant
+
+
+def test_an_offset_is_heeded() -> None:
+    assert read_instant("from", "1970-01-01T02:00:00+02:00") == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-01-31", "2026-01-31T09:30:00", "1.5", "9" * 16, "9" * 400, "١"]
+)
+def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read_instant("from", text)
+    assert "send from=2026-01-31T09:30:00.000Z" in refused.value.hint

@@ -1,0 +1,132 @@
+"""The live stream."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.response import ServerSentEventMessage
+from litestar.testing import TestClient
+
+from rtcdp.api.context import ApiContext, ApiLimits
+from rtcdp.api.live import LiveFeed
+from rtcdp.store.store import StoreUnavailable
+from rtcdp.testing.driver import Driver
+
+MakeContext = Callable[..., ApiContext]
+FAST = ApiLimits(live_every_ms=1)
+
+
+async def following(messages: AsyncIterator[ServerSentEventMessage]) -> dict[str, Any]:
+    return msgspec.json.decode((await anext(messages)).data)
+
+
+def send(driver: Driver, count: int = 1) -> None:
+    event = {"userId": "ada", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms}
+    driver.feed(*[event] * count)
+
+
+async def test_a_tick_tells_the_totals_the_lag_and_the_newest_windows(
+    driver: Driver, make_context: MakeContext
+) -> None:
+    send(driver)
+    driver.process()
+    send(driver)
+    driver.advance(seconds=3)
+    messages = LiveFeed(make_context(limits=FAST)).messages()
+    tick = await following(messages)
+    await messages.aclose()
+    assert tick["totals"]["received"] == tick["totals"]["admitted"] == tick["epoch"] == 1
+    assert (tick["at"], tick["as_of"]) == ("2026-01-01T00:00:03.000Z", "2026-01-01T00:00:00.000Z")
+    assert tick["lag_ms"] == 3000
+    assert tick["rates"] is None
+    assert [window["userId"] for window in tick["windows"]] == ["ada", "ada"]
+
+
+async def test_rates_are_per_second_since_the_tick_before(
+    driver: Driver, make_context: MakeContext
+) -> None:
+    messages = LiveFeed(make_context(limits=ApiLimits(live_every_ms=1000))).messages()
+    await following(messages)
+    send(driver, 10)
+    driver.process()
+    driver.advance(seconds=2)
+    tick = await following(messages)
+    await messages.aclose()
+    assert tick["rates"]["received"] == 5.0
+    assert tick["rates"]["late"] == 0.0
+
+
+async def test_after_a_pause_rates_begin_anew(driver: Driver, make_context: MakeContext) -> None:
+    messages = LiveFeed(make_context(limits=FAST)).messages()
+    await following(messages)
+    driver.advance(seconds=60)
+    assert (await following(messages))["rates"] is None
+    await messages.aclose()
+
+
+async def test_clients_share_one_sample_per_tick(
+    driver: Driver, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, real, taken = LiveFeed(make_context()), driver.store.snapshot, []
+
+    def counted() -> object:
+        taken.append(1)
+        return real()
+
+    monkeypatch.setattr(driver.store, "snapshot", counted)
+    clients = [feed.messages() for _ in range(3)]
+    ticks = [await following(client) for client in clients]
+    for client in clients:
+        await client.aclose()
+    assert ticks[0] == ticks[1] == ticks[2]
+    assert len(taken) == 1
+
+
+async def test_while_the_store_is_away_the_stream_says_so_and_goes_on(
+    driver: Driver, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise StoreUnavailable("the disk is gone", "put it back")
+
+    messages = LiveFeed(make_context(limits=FAST)).messages()
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.store, "snapshot", away)
+        message = await anext(messages)
+    assert message.event == "problem"
+    assert msgspec.json.decode(message.data) == {
+        "detail": "the disk is gone",
+        "hint": "put it back",
+    }
+    assert (await anext(messages)).event == "tick"
+    await messages.aclose()
+
+
+async def test_the_stream_ends_when_the_server_stops(make_context: MakeContext) -> None:
+    stop = threading.Event()
+    feed = LiveFeed(make_context(limits=FAST, stop=stop))
+    messages = feed.messages()
+    await anext(messages)
+    stop.set()
+    assert [message async for message in messages] == []
+    assert feed.clients == 0
+
+
+def test_streams_are_limited(make_api: Callable[..., TestClient[Litestar]]) -> None:
+    answer = make_api(limits=ApiLimits(live_clients=0)).get("/api/live")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert "limit" in answer.json()["detail"]
+
+
+def test_the_stream_is_made_of_server_sent_events(
+    make_api: Callable[..., TestClient[Litestar]],
+) -> None:
+    stop = threading.Event()
+    api = make_api(limits=FAST, stop=stop)
+    threading.Timer(0.2, stop.set).start()
+    answer = api.get("/api/live")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("event: tick\r\ndata: {")

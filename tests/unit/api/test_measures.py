@@ -1,0 +1,93 @@
+"""What readers see of each measure."""
+
+import polars as pl
+import pytest
+
+from rtcdp.api.measures import distinct_estimate, final_values
+from rtcdp.vocabulary.measure import (
+    DISTINCT_EXACT_UP_TO,
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Measure,
+    Minimum,
+    Sum,
+    TopK,
+)
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import tumbling
+
+
+def of(measure: Measure, side: pl.DataFrame | None = None, **columns: list[object]) -> list[object]:
+    metric = Metric("m", "M", tumbling(minutes=1), (measure,), ("userId",))
+    height = len(next(iter(columns.values()), ["a"]))
+    keys = {"window_start": [0] * height, "userId": ["a", "b", "c"][:height]}
+    return final_values(metric, measure, pl.DataFrame({**keys, **columns}), side)
+
+
+def test_counts_and_extremes_are_as_stored() -> None:
+    assert of(Count("n"), n=[3, 4]) == [3, 4]
+    assert of(Minimum("low"), low=[1.5, None]) == [1.5, None]
+    assert of(Maximum("high"), high=[None, -2.5]) == [None, -2.5]
+
+
+@pytest.mark.parametrize(
+    ("units", "micros", "total"),
+    [(0, 0, 0.0), (12, 340_000, 12.34), (-1, 999_999, -0.000001), (1, 3_500_000, 4.5)],
+)
+def test_a_sum_is_units_and_millionths(units: int, micros: int, total: float) -> None:
+    assert of(Sum("total"), total__units=[units], total__micros=[micros]) == [total]
+
+
+def test_a_large_sum_is_rounded_once() -> None:
+    units, micros = 4_503_599_627_370_495, 500_001
+    assert of(Sum("total"), total__units=[units], total__micros=[micros]) == [
+        float(f"{units}.{micros}")
+    ]
+
+
+def test_an_average_is_the_sum_over_the_count_or_null() -> None:
+    columns = {"mean__units": [10, 0], "mean__micros": [500_000, 0], "mean__count": [4, 0]}
+    assert of(Average("mean"), **columns) == [2.625, None]
+
+
+def test_distinct_is_exact_while_all_members_are_kept() -> None:
+    members = pl.DataFrame(
+        {"window_start": [0, 0, 0], "userId": ["a", "a", "c"], "member": [5, -7, 1]}
+    )
+    assert of(Distinct("kinds", "productId"), members, x=[0, 0, 0]) == [2, 0, 1]
+
+
+def test_distinct_is_estimated_from_the_smallest_hashes_beyond() -> None:
+    k = DISTINCT_EXACT_UP_TO
+    step = 2**64 // 1_000_000
+    hashes = [-(2**63) + step * (i + 1) for i in range(k + 100)]
+    members = pl.DataFrame(
+        {"window_start": [0] * len(hashes), "userId": ["a"] * len(hashes), "member": hashes}
+    )
+    (estimate,) = of(Distinct("kinds", "productId"), members, x=[0])
+    assert estimate == distinct_estimate(hashes[k - 1]) == pytest.approx(1_000_000, rel=0.001)
+
+
+def test_half_of_the_hash_space_means_twice_the_members() -> None:
+    assert distinct_estimate(0) == 2 * (DISTINCT_EXACT_UP_TO - 1)
+
+
+def test_top_items_come_by_count_then_by_name() -> None:
+    items = pl.DataFrame(
+        {
+            "window_start": [0] * 4,
+            "userId": ["a"] * 4,
+            "item": ["z", "y", "x", "w"],
+            "item_count": [2, 5, 2, 1],
+        }
+    )
+    assert of(TopK("best", "productId", k=3), items, x=[0, 0]) == [
+        [
+            {"productId": "y", "count": 5},
+            {"productId": "x", "count": 2},
+            {"productId": "z", "count": 2},
+        ],
+        [],
+    ]

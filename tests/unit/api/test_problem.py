@@ -1,0 +1,75 @@
+"""Errors are problem documents that say what to do."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from litestar import Litestar, get
+from litestar.testing import TestClient
+
+from rtcdp.errors import RtcdpError
+from rtcdp.log.log import LogUnavailable
+from rtcdp.store.store import StoreUnavailable
+
+MakeApi = Callable[..., TestClient[Litestar]]
+
+
+def raising(error: Exception) -> object:
+    @get("/raise", sync_to_thread=False)
+    def handler() -> None:
+        raise error
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("POST", "/api/ledger", 405), ("GET", "/api/ledger?x=1", 400)],
+)
+def test_every_refusal_has_one_shape(
+    api: TestClient[Litestar], method: str, path: str, status: int
+) -> None:
+    answer = api.request(method, path)
+    body = answer.json()
+    assert answer.status_code == body["status"] == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(body) == {"type", "title", "status", "detail", "hint", "code"}
+    assert body["detail"].endswith(body["hint"])
+    assert body["hint"]
+
+
+def test_a_wrong_method_is_told_the_right_ones(api: TestClient[Litestar]) -> None:
+    assert "GET" in api.post("/api/ledger").headers["allow"]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("it is locked"), LogUnavailable("disk full")])
+def test_what_may_come_back_is_503_with_a_time_to_wait(make_api: MakeApi, error: Exception) -> None:
+    answer = make_api([raising(error)]).get("/raise")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["hint"] == "try again in a moment"
+
+
+def test_an_error_with_a_hint_passes_it_on(make_api: MakeApi) -> None:
+    answer = make_api([raising(StoreUnavailable("it is locked", "stop the other one"))])
+    assert answer.get("/raise").json()["detail"] == "it is locked: stop the other one"
+
+
+def test_an_unforeseen_error_is_logged_and_tells_nothing_of_itself(
+    make_api: MakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = make_api([raising(ValueError("a secret"))]).get("/raise")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "a secret" in caplog.text
+
+
+def test_an_error_of_ours_without_a_status_is_logged_too(
+    make_api: MakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = make_api([raising(RtcdpError("the state is of another version"))]).get("/raise")
+    assert answer.status_code == 500
+    assert "another version" in answer.json()["detail"]
+    assert "another version" in caplog.text

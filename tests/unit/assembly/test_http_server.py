@@ -1,0 +1,107 @@
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from rtcdp.assembly.http_server import Roles, run_http_server
+from rtcdp.assembly.ports import claim_port, is_listening
+from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.log import LogFailed
+from rtcdp.settings import Settings
+
+EVERYTHING = Roles()
+EVENT = {"userId": "ada", "timestamp": 0, "eventType": "PAGE_VIEW"}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path, port=claim_port("127.0.0.1", 0))
+
+
+class Running(threading.Thread):
+    """A server in a thread; `error` is what it ended with."""
+
+    def __init__(self, settings: Settings, roles: Roles) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+        self.stop = threading.Event()
+        self._arguments = (settings, SystemClock(), self.stop, roles)
+
+    def run(self) -> None:
+        try:
+            run_http_server(*self._arguments)
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+
+
+@contextmanager
+def running(
+    settings: Settings, roles: Roles = EVERYTHING
+) -> Iterator[tuple[httpx.Client, Running]]:
+    server = Running(settings, roles)
+    server.start()
+    try:
+        while not is_listening(settings.host, settings.port):
+            assert server.is_alive(), server.error
+            time.sleep(0.02)
+        with httpx.Client(base_url=settings.base_url, trust_env=False) as client:
+            yield client, server
+    finally:
+        server.stop.set()
+        server.join(20)
+    assert not server.is_alive()
+
+
+def test_one_server_takes_events_answers_and_shows_the_page(settings):
+    with running(settings) as (client, server):
+        assert client.post("/v1/events", json=EVENT).json()["accepted"] == 1
+        assert client.get("/api/ledger").json()["totals"]["received"] == 0
+        assert "<html" in client.get("/", headers={"Accept": "text/html"}).text
+        assert client.get("/nowhere").headers["content-type"].startswith("application/problem+json")
+        paths = client.get("/schema/openapi.json").json()["paths"]
+        assert {"/v1/events", "/api/ledger"} <= set(paths)
+    assert server.error is None
+    assert not is_listening(settings.host, settings.port)
+
+
+def test_a_collector_alone_gives_no_answers(settings):
+    with running(settings, Roles(answers=False)) as (client, _):
+        assert client.post("/v1/events", json=EVENT).status_code == 200
+        assert client.get("/api/ledger").status_code == 404
+
+
+def test_answers_alone_take_no_events(settings):
+    with running(settings, Roles(collects=False)) as (client, _):
+        assert client.post("/v1/events", json=EVENT).status_code == 404
+        assert client.get("/api/ledger").status_code == 200
+    assert not settings.log_directory.exists()
+
+
+def test_an_open_live_stream_does_not_keep_it_from_stopping(settings):
+    with running(settings) as (client, server), client.stream("GET", "/api/live") as stream:
+        next(stream.iter_lines())
+        server.stop.set()
+        server.join(20)
+        assert not server.is_alive()
+
+
+def test_a_log_that_fails_ends_the_process_with_its_error(settings, monkeypatch):
+    def fail(*_: object) -> None:
+        raise LogFailed("the disk is gone")
+
+    with running(settings) as (client, server):
+        monkeypatch.setattr(EmbeddedLogWriter, "append", fail)
+        assert client.post("/v1/events", json=EVENT).status_code == 503
+        server.join(20)
+    assert isinstance(server.error, LogFailed)
+
+
+def test_other_addresses_than_loopback_are_refused(tmp_path):
+    settings = Settings(data_dir=tmp_path, host="0.0.0.0")  # noqa: S104
+    with pytest.raises(UsageError, match="without a key"):
+        run_http_server(settings, SystemClock(), threading.Event())

@@ -1,0 +1,43 @@
+import pytest
+
+from rtcdp.assembly.local_intake import local_sink
+from rtcdp.assembly.parts import log_reader
+from rtcdp.clock import SystemClock
+from rtcdp.collector.problem import RequestRefused
+from rtcdp.generator.sinks import Receipt
+from rtcdp.settings import Settings
+
+EVENT = b'{"eventId":"e1","userId":"ada","timestamp":0,"eventType":"PAGE_VIEW"}'
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path)
+
+
+def write(settings: Settings, *lines: bytes, source: str = "shop") -> Receipt:
+    with local_sink(settings, SystemClock(), source) as sink:
+        return sink.write(lines)
+
+
+def test_good_and_bad_lines_are_in_the_log_as_imported_ones(settings):
+    receipt = write(settings, EVENT, b"nonsense")
+    assert (receipt.accepted, receipt.rejected) == (1, 1)
+    with log_reader(settings) as reader:
+        records = list(reader.read(0, 0, 2**20).each())
+    assert [record.raw for record in records] == [EVENT, b"nonsense"]
+    assert {(record.source, record.intake) for record in records} == {("shop", "import")}
+
+
+def test_a_first_line_like_a_byte_order_mark_is_a_line(settings):
+    assert write(settings, b"\xef\xbb\xbfx", EVENT).rejected == 1
+
+
+def test_ids_of_the_run_before_are_known(settings):
+    assert write(settings, EVENT).duplicates == 0
+    assert write(settings, EVENT).duplicates == 1
+
+
+def test_a_source_without_a_valid_name_is_refused(settings):
+    with pytest.raises(RequestRefused, match="the source has no valid name"):
+        write(settings, EVENT, source="Not a name")

@@ -1,0 +1,162 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.errors import UsageError
+
+IMPORTS = """
+from rtcdp.vocabulary.measure import Count, Distinct
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import sliding, tumbling
+"""
+
+
+def definition(name: str, **other: str) -> str:
+    parts = {"window": "tumbling(minutes=1)", "measures": '(Count("n"),)', **other}
+    arguments = ", ".join(f"{field}={text}" for field, text in parts.items())
+    return f"{IMPORTS}METRIC = Metric(name={name!r}, title='T', {arguments})\n"
+
+
+def refusal(directory: Path) -> UsageError:
+    """The error that loading `directory` ends with."""
+    with pytest.raises(UsageError) as raised:
+        load_catalog(directory)
+    assert raised.value.hint
+    return raised.value
+
+
+def test_without_a_directory_there_are_the_built_in_metrics() -> None:
+    names = [metric.name for metric in load_catalog()]
+
+    assert "user_page_view_counts" in names
+    assert len(names) >= 9
+
+
+def test_metrics_of_a_user_follow_the_built_in_ones_in_file_order(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text(definition("first"))
+    (tmp_path / "c.py").write_text(definition("second"))
+    (tmp_path / "a.py").write_text(definition("third"))
+
+    catalog = load_catalog(tmp_path)
+
+    assert catalog[:-3] == load_catalog()
+    assert [metric.name for metric in catalog[-3:]] == ["third", "first", "second"]
+
+
+def test_other_files_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(definition("mine"))
+    (tmp_path / "_draft.py").write_text("this is no Python")
+    (tmp_path / ".#mine.py").write_text("an editor's lock")
+    (tmp_path / "notes.md").write_text("# Notes")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "gone.py").write_text("nor is this")
+
+    assert load_catalog(tmp_path)[-1].name == "mine"
+
+
+def test_a_file_name_need_not_be_a_python_name(tmp_path: Path) -> None:
+    (tmp_path / "01 my-metric.v2.py").write_text(definition("mine"))
+
+    assert load_catalog(tmp_path)[-1].name == "mine"
+
+
+def test_loading_leaves_nothing_behind_in_the_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text(definition("mine"))
+    modules, path, directory = set(sys.modules), list(sys.path), Path.cwd()
+    json = sys.modules.get("json")
+
+    load_catalog(tmp_path)
+
+    assert set(sys.modules) == modules
+    assert sys.modules.get("json") is json
+    assert (sys.path, Path.cwd()) == (path, directory)
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when its size and time of change are the same."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "mine.py"
+    file.write_text(definition("mine"))
+    times = file.stat()
+    load_catalog(tmp_path)
+
+    file.write_text(definition("ours"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert load_catalog(tmp_path)[-1].name == "ours"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("METRIC = Metric(\n", ", line 1 can't be read: SyntaxError: '(' was never closed"),
+        ("import rtcdp\n\nimport no_such_library\n", ", line 3 can't be read: ModuleNotFoundError"),
+        ("a = 1\nb = a / 0\n", ", line 2 can't be read: ZeroDivisionError"),
+        ("raise SystemExit(0)\n", ", line 1 can't be read: SystemExit"),
+        (definition("mine", measures='Count("n")'), ", line 5 can't be read: TypeError"),
+        ("", " has no METRIC"),
+        (definition("mine").replace("METRIC", "metric"), " has no METRIC"),
+        ("METRIC = 'page views'\n", " has no METRIC"),
+        (definition("Mine"), ": 'Mine' can't be the name of a metric or measure"),
+        (definition("mine", measures="()"), ": metric mine needs at least one measure"),
+        (definition("mine", window="tumbling()"), ": a window of 0 ms can't slide by 0 ms"),
+        (definition("mine", key='("userID",)'), ": Metric.key[0] can't be 'userID'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_its_fault(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+
+    assert str(refusal(tmp_path)).startswith(f"{file}{message}")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_bytes(b"\xff\xfe\x00")
+
+    assert str(refusal(tmp_path)).startswith(f"{tmp_path / 'mine.py'}")
+
+
+def test_a_name_of_a_built_in_metric_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(definition("revenue"))
+
+    message = str(refusal(tmp_path))
+
+    assert message.startswith(f"{tmp_path / 'mine.py'}: the name revenue is taken by")
+    assert message.endswith("metrics/revenue.py")
+
+
+def test_two_files_cannot_define_the_same_metric(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(definition("mine"))
+    (tmp_path / "b.py").write_text(definition("mine"))
+
+    assert str(tmp_path / "a.py") in str(refusal(tmp_path))
+    assert str(tmp_path / "b.py") in str(refusal(tmp_path))
+
+
+def test_a_name_is_taken_also_where_its_table_has_another_name(tmp_path: Path) -> None:
+    window = "sliding(size_seconds=60, every_seconds=1)"
+    (tmp_path / "mine.py").write_text(definition("revenue", window=window))
+
+    assert "revenue" in str(refusal(tmp_path))
+
+
+def test_tables_with_the_same_name_are_refused(tmp_path: Path) -> None:
+    """The panes of the one would be the members of the other."""
+    window = "sliding(size_seconds=60, every_seconds=1)"
+    measures = '(Distinct("panes", "userId"),)'
+    (tmp_path / "mine.py").write_text(definition("mine", window=window, measures=measures))
+
+    assert "two tables called mine__panes" in str(refusal(tmp_path))
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert f"no directory {tmp_path / 'gone'}" in str(refusal(tmp_path / "gone"))
+
+
+def test_a_directory_without_metrics_is_named(tmp_path: Path) -> None:
+    assert str(refusal(tmp_path)) == f"{tmp_path} holds no metric"

@@ -1,0 +1,201 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from rtcdp.catalog.catalog import load_catalog, load_metric
+from rtcdp.catalog.reference import (
+    BEGIN,
+    END,
+    main,
+    measure_in_words,
+    predicate_in_words,
+    section,
+    updated,
+    window_in_words,
+)
+from rtcdp.errors import UsageError
+from rtcdp.vocabulary.measure import (
+    DISTINCT_EXACT_UP_TO,
+    TOP_EXACT_UP_TO,
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Measure,
+    Minimum,
+    Sum,
+    TopK,
+)
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import (
+    Compare,
+    Equals,
+    Everything,
+    OneOf,
+    Predicate,
+    Present,
+    all_of,
+    any_of,
+    event_type,
+    negate,
+)
+from rtcdp.vocabulary.window import Window, sliding, tumbling
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+VIEW = event_type("PAGE_VIEW")
+
+
+def test_the_page_is_up_to_date() -> None:
+    """If not: python -m rtcdp.catalog.reference"""
+    assert main(["--check", str(PAGE)]) == 0
+
+
+def test_the_example_in_the_page_is_a_metric(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    (file_name,) = re.findall(r"`my-metrics/(\w+\.py)`", PAGE.read_text())
+    (tmp_path / file_name).write_text(example)
+
+    metric = load_catalog(tmp_path)[-1]
+
+    assert metric == load_metric(tmp_path / file_name)
+    assert f"/api/metrics/{metric.name}`" in PAGE.read_text()
+    assert file_name == f"{metric.name}.py"
+
+
+def test_the_page_names_the_limits_that_the_code_has() -> None:
+    text = " ".join(PAGE.read_text().split())
+
+    assert f"exact up to {DISTINCT_EXACT_UP_TO:,} and are estimated beyond" in text
+    assert f"at most {TOP_EXACT_UP_TO:,} different items" in text
+
+
+def test_every_word_of_the_vocabulary_is_in_the_page() -> None:
+    text = PAGE.read_text()
+    words = ["event_type(…)", "Equals", "OneOf", "Present", "Compare", "all_of", "any_of", "negate"]
+    words += ["Count", "Sum", "Average", "Minimum", "Maximum", "Distinct", "TopK"]
+
+    assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_a_section_says_what_is_asked_and_where_it_rests() -> None:
+    metric = Metric(
+        name="orders",
+        title="Orders",
+        description="How much each user buys.",
+        predicate=event_type("PURCHASE"),
+        key=("userId", "source"),
+        window=tumbling(minutes=1),
+        measures=(Count("n"), Distinct("products", "productId")),
+    )
+
+    assert section(metric) == (
+        "### Orders\n"
+        "\n"
+        "`orders` — How much each user buys.\n"
+        "\n"
+        "| | |\n"
+        "|---|---|\n"
+        "| Counts | events where `eventType` is `PURCHASE` |\n"
+        "| One row per | `userId` and `source` and window |\n"
+        "| Window | 1 minute |\n"
+        "| Says | `n`: how many events<br>`products`: how many different `productId` |\n"
+        "| Tables | `orders` (window_start, userId, source, n)<br>"
+        "`orders__products` (window_start, userId, source, member) |\n"
+        "| Ask | `GET /api/metrics/orders?userId=…&source=…` |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("predicate", "words"),
+    [
+        (Everything(), "every event"),
+        (VIEW, "events where `eventType` is `PAGE_VIEW`"),
+        (OneOf("source", ("web", "app")), "events where `source` is one of `web`, `app`"),
+        (Present("value"), "events where `value` is there"),
+        (Compare("value", ">=", 10.0), "events where `value >= 10`"),
+        (
+            all_of(VIEW, any_of(Present("value"), Equals("source", "web"))),
+            "events where `eventType` is `PAGE_VIEW` and (`value` is there or `source` is `web`)",
+        ),
+        (negate(VIEW), "events where not (`eventType` is `PAGE_VIEW`)"),
+        (all_of(), "events where anything holds"),
+        (any_of(), "events where nothing holds"),
+    ],
+)
+def test_a_predicate_is_put_into_words(predicate: Predicate, words: str) -> None:
+    assert predicate_in_words(predicate) == words
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        (tumbling(days=1), "1 day"),
+        (tumbling(minutes=90), "90 minutes"),
+        (tumbling(seconds=2), "2 seconds"),
+        (sliding(size_seconds=3600, every_seconds=45), "1 hour, a new one every 45 seconds"),
+        (Window(1500, 500), "1500 ms, a new one every 500 ms"),
+    ],
+)
+def test_a_window_is_put_into_words(window: Window, words: str) -> None:
+    assert window_in_words(window) == words
+
+
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        (Count("n"), "how many events"),
+        (Sum("n"), "the sum of `value`"),
+        (Average("n"), "the mean of `value`"),
+        (Minimum("n"), "the smallest `value`"),
+        (Maximum("n"), "the largest `value`"),
+        (Distinct("n", "userId"), "how many different `userId`"),
+        (TopK("n", "pageUrl", k=3), "the 3 most frequent `pageUrl`, with their counts"),
+    ],
+)
+def test_a_measure_is_put_into_words(measure: Measure, words: str) -> None:
+    assert measure_in_words(measure) == words
+
+
+def test_what_is_written_by_hand_stays() -> None:
+    page = f"# Metrics\n{BEGIN}old\n{END}by hand\n"
+
+    new = updated(page, load_catalog())
+
+    assert new.startswith(f"# Metrics\n{BEGIN}\n### ")
+    assert new.endswith(f"\n{END}by hand\n")
+    assert updated(new, load_catalog()) == new
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN])
+def test_a_page_without_marks_is_refused(page: str) -> None:
+    with pytest.raises(UsageError, match="has no marks"):
+        updated(page, ())
+
+
+def test_a_page_that_is_out_of_date_fails_the_check_and_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "metrics.md"
+    page.write_text(BEGIN + END)
+
+    assert main(["--check", str(page)]) == 1
+    assert "out of date: run python -m rtcdp.catalog.reference" in capsys.readouterr().err
+    assert page.read_text() == BEGIN + END
+
+
+def test_writing_brings_the_page_up_to_date(tmp_path: Path) -> None:
+    page = tmp_path / "metrics.md"
+    page.write_text(BEGIN + END)
+
+    assert main([str(page)]) == 0
+    assert main(["--check", str(page)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"), [(["--chekc"], 2), (["a", "b"], 2), (["gone.md"], 3)]
+)
+def test_wrong_usage_and_a_missing_page_have_their_exit_codes(
+    arguments: list[str], exit_code: int
+) -> None:
+    assert main(arguments) == exit_code

@@ -1,0 +1,66 @@
+import re
+
+import pytest
+
+import rtcdp as package
+
+
+def test_the_help_names_every_command_in_its_panel(rtcdp):
+    text = rtcdp("--help").out
+    panels = ("Run everything", "Run one part", "Look", "Prove")
+    places = [text.index(f"─ {panel} ─") for panel in panels]
+    assert places == sorted(places)
+    commands = re.findall(r"│ ([a-z-]+) +[A-Z]", text)
+    assert commands == [
+        *("up", "replay"),
+        *("collect", "process", "serve", "generate"),
+        *("metrics", "ledger", "dead-letters"),
+        *("verify", "doctor"),
+    ]
+
+
+def test_the_version_is_told(rtcdp):
+    assert rtcdp("--version").out == f"rtcdp {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fly"],
+        ["up", "--fly"],
+        ["up", "--port", "x"],
+        ["up", "--port", "70000"],
+        ["up", "--host", "0.0.0.0"],  # noqa: S104
+        ["up", "--engine", "flink"],
+        ["up", "--log", "file:x"],
+        ["ledger", "--store", "oracle:x"],
+        ["replay"],
+        ["dead-letters", "replay"],
+        ["metrics", "absent"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(rtcdp, arguments):
+    done = rtcdp(*arguments)
+    assert done.code == 2
+    assert done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["up", "--engine", "spark"],
+        ["up", "--log", "kafka://h:1/t"],
+        ["ledger", "--store", "postgresql://h/d"],
+        ["ledger", "--config", "absent.toml"],
+        ["replay", "absent.csv"],
+    ],
+)
+def test_a_missing_part_ends_with_3(rtcdp, arguments):
+    assert rtcdp(*arguments).code == 3
+
+
+def test_an_error_says_what_to_do_and_shows_no_traceback(rtcdp):
+    done = rtcdp("up", "--engine", "spark")
+    assert done.err == (
+        "rtcdp: the engine spark is not part of this version yet\n  → use --engine native\n"
+    )

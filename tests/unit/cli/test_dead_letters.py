@@ -1,0 +1,41 @@
+import json
+import time
+
+import pytest
+
+
+@pytest.fixture
+def ahead(tmp_path):
+    """A file with an event of the year 2100."""
+    path = tmp_path / "ahead.ndjson"
+    event = {"userId": "ada", "timestamp": "2100-01-01T00:00:00Z", "eventType": "PAGE_VIEW"}
+    path.write_text(json.dumps(event) + "\n")
+    return path
+
+
+def test_what_was_received_is_shown_with_the_reason(rtcdp, events):
+    rtcdp("replay", events)
+    (line,) = [line for line in rtcdp("dead-letters", "list").out.splitlines() if "0:2" in line]
+    assert "not_json" in line
+    assert line.split()[-1] == "nonsense"
+
+
+def test_no_dead_letters_are_none(rtcdp):
+    assert rtcdp("dead-letters", "list").out == "no dead letters\n"
+
+
+def test_what_still_is_one_is_not_replayed(rtcdp, events):
+    rtcdp("replay", events)
+    done = rtcdp("dead-letters", "replay", "--all")
+    assert "1 still can't be admitted" in done.out
+    assert done.out.endswith("nothing to replay\n")
+
+
+def test_each_is_replayed_once(rtcdp, ahead, tmp_path):
+    rtcdp("replay", ahead)
+    skew_ms = 4_102_444_800_000 - int(time.time() * 1000)
+    (tmp_path / "rtcdp.toml").write_text(f"admission.max_clock_skew_ms = {skew_ms}")
+    assert "replayed 1 dead letters" in rtcdp("dead-letters", "replay", "--reason", "future").out
+    assert rtcdp("dead-letters", "replay", "--all").out == "nothing to replay\n"
+    rtcdp("process", "--once")
+    assert "received 2 = admitted 1 + duplicate 0 + late 0 + dead letter 1" in rtcdp("ledger").out

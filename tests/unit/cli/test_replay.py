@@ -1,0 +1,27 @@
+def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
+    done = rtcdp("replay", events)
+    assert (done.code, done.out) == (
+        0,
+        "read 3 records: 2 events, 1 others\n"
+        "received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓\n",
+    )
+
+
+def test_the_same_file_again_is_known(rtcdp, events):
+    rtcdp("replay", events)
+    assert "admitted 0 + duplicate 2" in rtcdp("replay", events).out
+
+
+def test_events_of_another_source_are_others(rtcdp, events):
+    rtcdp("replay", events)
+    assert "admitted 2 + duplicate 0" in rtcdp("replay", events, "--source", "shop").out
+
+
+def test_a_mapping_that_is_not_there_is_wrong_usage(rtcdp, events):
+    done = rtcdp("replay", events, "--mapping", "nope")
+    assert (done.code, "there is no mapping 'nope'" in done.err) == (2, True)
+
+
+def test_where_nobody_listens_a_part_is_missing(rtcdp, events):
+    done = rtcdp("replay", events, "--to", "http://127.0.0.1:9")
+    assert (done.code, "127.0.0.1:9" in done.err) == (3, True)

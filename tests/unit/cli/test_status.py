@@ -1,0 +1,32 @@
+from rich.console import Console
+
+from rtcdp.assembly.watching import Sample
+from rtcdp.cli.status import RateMeter, Rates, status_line, status_page
+from rtcdp.supervisor import PartStatus
+
+TOTALS = {"received": 30, "admitted": 30, "duplicate": 0, "late": 0, "dead_letter": 0}
+PARTS = [PartStatus("http", 7, 61.0, 0), PartStatus("processor", None, 0.0, 2)]
+
+
+def test_rates_are_over_the_last_samples():
+    meter = RateMeter()
+    assert meter.take(Sample(10.0, logged=100)) == Rates()
+    assert meter.take(Sample(12.0, logged=140, totals={"admitted": 30})) == Rates(20.0, 15.0)
+
+
+def test_the_line_says_how_it_goes():
+    line = status_line(Sample(1.0, lag_ms=5, totals=TOTALS), Rates(20.04, 3), PARTS, 12.0).plain
+    assert line == (
+        "12 s: in 20/s, counted 3/s, lag 5 ms; "
+        "received 30 = admitted 30 + duplicate 0 + late 0 + dead letter 0 ✓; "
+        "http (process 7), processor (starting, 2 restarts)"
+    )
+
+
+def test_the_page_says_where_to_look():
+    console = Console(width=100, record=True, file=None)
+    with console.capture() as captured:
+        console.print(status_page(Sample(1.0, totals=TOTALS), Rates(), PARTS, "http://h:1"))
+    text = captured.get()
+    for wanted in ("http://h:1/", "POST http://h:1/v1/events", "received 30 =", "1 min", "Ctrl-C"):
+        assert wanted in text

@@ -1,0 +1,63 @@
+import pytest
+
+from rtcdp.cli.terminal import (
+    balance,
+    complain,
+    duration,
+    err,
+    listing,
+    moment,
+    number,
+    progress_bar,
+)
+from rtcdp.errors import UsageError
+
+TOTALS = {"received": 1234, "admitted": 1231, "duplicate": 1, "late": 1, "dead_letter": 1}
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1500, "1.5 s"),
+        (60_000, "1 min"),
+        (90_000_000, "25 h"),
+        (4 * 86_400_000, "4 d"),
+    ],
+)
+def test_durations_have_a_fitting_unit(milliseconds, text):
+    assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(5, "5"), (2.5, "2.5"), (1234567, "1,234,567")])
+def test_numbers_are_grouped(value, text):
+    assert number(value) == text
+
+
+def test_moments_are_in_utc():
+    assert moment(1_767_225_600_000) == "2026-01-01 00:00:00"
+
+
+def test_a_ledger_that_balances_says_so():
+    assert balance(TOTALS).plain == (
+        "received 1,234 = admitted 1,231 + duplicate 1 + late 1 + dead letter 1 ✓"
+    )
+
+
+def test_a_ledger_that_does_not_balance_says_so():
+    assert "✗ it doesn't balance" in balance({**TOTALS, "late": 0}).plain
+
+
+def test_errors_go_to_standard_error_with_their_hint(capsys):
+    complain(UsageError("port is [x]", "give a number"))
+    assert capsys.readouterr().err == "rtcdp: port is [x]\n  → give a number\n"
+
+
+def test_numbers_stand_to_the_right():
+    assert [column.justify for column in listing("a", ">b").columns] == ["left", "right"]
+
+
+def test_there_is_no_bar_where_there_is_no_terminal():
+    assert not err.is_terminal
+    assert progress_bar().disable

@@ -1,0 +1,22 @@
+import socket
+
+from rtcdp.assembly.locks import Lock
+
+
+def test_a_second_one_on_the_same_folder_is_refused(rtcdp, tmp_path):
+    with Lock(tmp_path / "rtcdp-data" / "up.lock", "rtcdp"):
+        done = rtcdp("up", "--port", 0)
+    assert (done.code, "runs already" in done.err, "--data-dir" in done.err) == (1, True, True)
+
+
+def test_a_port_that_is_taken_is_named_and_the_folder_is_free_again(rtcdp):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(2):
+            done = rtcdp("up", "--port", server.getsockname()[1])
+            assert (done.code, "--port" in done.err) == (3, True)
+
+
+def test_a_catalog_with_a_mistake_is_told_before_anything_starts(rtcdp, tmp_path):
+    (tmp_path / "wrong.py").write_text("METRIC = 1")
+    done = rtcdp("up", "--port", 0, "--catalog", tmp_path)
+    assert (done.code, "wrong.py has no METRIC" in done.err) == (2, True)

@@ -1,0 +1,52 @@
+import adbc_driver_sqlite.dbapi
+import pytest
+
+
+@pytest.fixture
+def change(tmp_path):
+    """Changes the store behind its back."""
+
+    def change(sql: str) -> None:
+        path = str(tmp_path / "rtcdp-data" / "store.db")
+        with (
+            adbc_driver_sqlite.dbapi.connect(path, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+
+    return change
+
+
+def test_a_store_that_is_right_has_no_difference(rtcdp, events):
+    rtcdp("replay", events)
+    done = rtcdp("verify")
+    assert done.code == 0
+    assert done.out.startswith("no difference: ")
+    assert done.out.endswith("3 events\n")
+
+
+def test_a_changed_value_is_found_and_shown(rtcdp, events, change):
+    rtcdp("replay", events)
+    change("UPDATE user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
+    done = rtcdp("verify")
+    assert done.code == 1
+    assert "2 differences: user_page_view_counts 2" in done.out
+    (line, _) = [line for line in done.out.splitlines() if ", bob" in line]
+    assert line.split()[-2:] == ["1", "7"]
+
+
+def test_a_deleted_row_is_found(rtcdp, events, change):
+    rtcdp("replay", events)
+    change("DELETE FROM events_by_type")
+    done = rtcdp("verify")
+    assert (done.code, "no row" in done.out) == (1, True)
+
+
+def test_a_changed_ledger_is_found(rtcdp, events, change):
+    rtcdp("replay", events)
+    change("UPDATE _ledger SET late = late + 1, received = received + 1")
+    assert rtcdp("verify").code == 1
+
+
+def test_nothing_at_all_has_no_difference(rtcdp):
+    assert rtcdp("verify").code == 0

@@ -1,0 +1,84 @@
+"""The pages and their assets."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from rtcdp.dashboard.routes import dashboard_routes
+
+Pages = TestClient[Litestar]
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+REFERENCE = re.compile(r"""(?:src|href|from)\s*=?\s*"(\.?/(?:assets/)?[\w.]+\.(?:js|css|svg))\"""")
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    with TestClient(Litestar(dashboard_routes(), logging_config=None)) as client:
+        yield client
+
+
+def test_a_browser_gets_the_page(pages: Pages) -> None:
+    answer = pages.get("/", headers=BROWSER)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<!doctype html>" in answer.text
+
+
+def test_a_program_gets_an_index_of_links(pages: Pages) -> None:
+    answer = pages.get("/")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["links"]["ledger"] == "/api/ledger"
+    assert answer.headers["vary"] == "Accept"
+
+
+def test_the_documentation_has_its_own_page(pages: Pages) -> None:
+    assert "/assets/docs.js" in pages.get("/docs").text
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_everything_a_page_needs_is_here(pages: Pages, path: str) -> None:
+    waiting, seen = [path], set()
+    while waiting:
+        address = waiting.pop()
+        answer = pages.get(address, headers=BROWSER)
+        assert answer.status_code == 200, address
+        seen.add(address)
+        found = {f"/assets/{name.rpartition('/')[2]}" for name in REFERENCE.findall(answer.text)}
+        waiting += found - seen - set(waiting)
+    assert len(seen) >= 4
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_scripts_and_styles_come_from_files_alone(pages: Pages, path: str) -> None:
+    answer = pages.get(path, headers=BROWSER)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", answer.text)
+
+
+def test_no_script_makes_markup_from_text(pages: Pages) -> None:
+    for name in ("live.js", "element.js", "windows.js", "ledger.js", "chart.js", "docs.js"):
+        script = pages.get(f"/assets/{name}").text
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval", script)
+
+
+def test_nothing_is_loaded_from_elsewhere(pages: Pages) -> None:
+    for path in ("/", "/docs", "/assets/style.css", "/assets/live.js", "/assets/docs.js"):
+        text = pages.get(path, headers=BROWSER).text
+        assert "https://" not in text
+        assert "http://" not in text
+
+
+def test_an_asset_that_did_not_change_is_not_sent_again(pages: Pages) -> None:
+    first = pages.get("/assets/live.js")
+    again = pages.get("/assets/live.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert again.content == b""
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2Froutes.py", "%2e%2e"])
+def test_only_assets_are_given_out(pages: Pages, name: str) -> None:
+    assert pages.get(f"/assets/{name}").status_code == 404

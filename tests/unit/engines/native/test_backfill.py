@@ -1,0 +1,85 @@
+"""A new metric is computed over what the log still holds, also when that is interrupted."""
+
+from pathlib import Path
+
+import pytest
+
+from rtcdp.engines.native import backfill as backfilling
+from rtcdp.engines.native.backfill import backfill
+from rtcdp.events.admission import AdmissionRules
+from rtcdp.log.log import Delivery
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.driver import START_MS, Driver
+from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
+
+OLD = Metric("old", "t", tumbling(minutes=1), (Count("n"),))
+NEW = Metric("new", "t", tumbling(minutes=1), (Count("n"),), ("userId",))
+RULES = AdmissionRules()
+ALL_AT_ONCE = 10**9
+
+
+def counted(log: MemoryLog, directory: Path) -> SqliteStore:
+    """A store that has counted the log for the old metric only."""
+    driver = Driver([OLD], directory)
+    for record in log.records():
+        driver.log.append([Delivery(record.raw + b"\n", 1, record.received_at)])
+    driver.process()
+    driver.close()
+    store = SqliteStore(directory / "store.db")
+    store.prepare([OLD, NEW])
+    return store
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    log = MemoryLog(lambda: 2)
+    for user in ["a", "b", "a", "a", "b"]:
+        line = f'{{"userId":"{user}","timestamp":{START_MS},"eventType":"A"}}\n'
+        log.append([Delivery(line.encode(), 1, START_MS)])
+    repeated = f'{{"eventId":"e","userId":"c","timestamp":{START_MS},"eventType":"A"}}\n'
+    log.append([Delivery(repeated.encode() * 2, 2, START_MS)])
+    return log
+
+
+def test_it_counts_what_was_admitted(log: MemoryLog, tmp_path: Path) -> None:
+    store = counted(log, tmp_path)
+    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    rows = store.dump(tables_of(NEW)[0]).select("userId", "n").rows()
+    assert rows == [("a", 3), ("b", 2), ("c", 1)]
+    assert store.backfill_offsets("new") is None
+    store.close()
+
+
+def test_what_came_after_the_stores_progress_is_left_to_the_loop(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    store = counted(log, tmp_path)
+    log.append([Delivery(log.records()[0].raw + b"\n", 1, START_MS)])
+    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    assert store.dump(tables_of(NEW)[0])["n"].sum() == 6
+    store.close()
+
+
+def test_an_interrupted_backfill_goes_on(
+    log: MemoryLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = counted(log, tmp_path)
+    slices = iter(range(3))
+
+    def stumbling(*arguments: object) -> object:
+        if next(slices) == 2:
+            raise KeyboardInterrupt
+        return changes_of(*arguments)
+
+    changes_of = backfilling.changes_of
+    monkeypatch.setattr(backfilling, "changes_of", stumbling)
+    with pytest.raises(KeyboardInterrupt):
+        backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    monkeypatch.undo()
+    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    assert store.dump(tables_of(NEW)[0])["n"].sum() == 6
+    store.close()

@@ -1,0 +1,192 @@
+"""One record, one verdict: what is an event, and why something is none."""
+
+import pytest
+
+from rtcdp.events.codec import decode, is_clean, parse_timestamp_ms
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.event import CustomerActivityEvent
+
+GOOD = '{"userId":"ada","timestamp":"2026-01-31T09:30:00.250Z","eventType":"PAGE_VIEW"%s}'
+
+
+def event_with(extra: str) -> bytes:
+    return (GOOD % extra).encode()
+
+
+def minimal(user_id: str = '"u"', timestamp: str = "1", event_type: str = '"A"') -> bytes:
+    return f'{{"userId":{user_id},"timestamp":{timestamp},"eventType":{event_type}}}'.encode()
+
+
+def reason_of(record: bytes) -> str | None:
+    verdict = decode(record)
+    return verdict.reason if isinstance(verdict, Rejection) else None
+
+
+def test_a_minimal_event_is_accepted() -> None:
+    assert decode(event_with("")) == CustomerActivityEvent(
+        user_id="ada", timestamp_ms=1_769_851_800_250, event_type="PAGE_VIEW"
+    )
+
+
+def test_every_field_is_read() -> None:
+    record = event_with(
+        ',"eventId":"e1","sessionId":"s1","productId":"p1","pageUrl":"/p1","value":12.5'
+        ',"properties":{"brand":"acme"}'
+    )
+    assert decode(record) == CustomerActivityEvent(
+        user_id="ada",
+        timestamp_ms=1_769_851_800_250,
+        event_type="PAGE_VIEW",
+        event_id="e1",
+        session_id="s1",
+        product_id="p1",
+        page_url="/p1",
+        value=12.5,
+        properties=b'{"brand":"acme"}',
+    )
+
+
+def test_null_is_the_same_as_absent_for_optional_fields() -> None:
+    nulls = ',"eventId":null,"productId":null,"value":null,"properties":null'
+    assert decode(event_with(nulls)) == decode(event_with(""))
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decode(event_with(',"color":"blue"')) == decode(event_with(""))
+
+
+def test_strings_are_kept_exactly() -> None:
+    record = ' {"userId":" Ädá\\u0009\\ud83d\\ude00 ","timestamp":0,"eventType":"A"} '.encode()
+    verdict = decode(record)
+    assert isinstance(verdict, CustomerActivityEvent)
+    assert verdict.user_id == " Ädá\t😀 "
+
+
+def test_minus_zero_is_zero() -> None:
+    verdict = decode(event_with(',"value":-0.0'))
+    assert isinstance(verdict, CustomerActivityEvent)
+    assert str(verdict.value) == "0.0"
+
+
+POISON = {
+    "nothing": (b"", "not_json"),
+    "not json": (b"hello", "not_json"),
+    "cut off": (event_with("")[:-1], "not_json"),
+    "two objects": (event_with("") + event_with(""), "not_json"),
+    "byte order mark": (b"\xef\xbb\xbf" + event_with(""), "not_json"),
+    "NaN": (event_with(',"value":NaN'), "not_json"),
+    "Infinity": (event_with(',"value":-Infinity'), "not_json"),
+    "lone surrogate": (event_with(',"x":"\\ud800"'), "not_json"),
+    "reversed surrogates": (event_with(',"x":"\\udc00\\ud800"'), "not_json"),
+    "raw control character": (event_with(',"x":"a\tb"'), "not_json"),
+    "invalid UTF-8 in a value": (event_with(',"x":"')[:-1] + b'\xff"}', "not_utf8"),
+    "UTF-8 of a surrogate": (event_with(',"x":"')[:-1] + b'\xed\xa0\x80"}', "not_utf8"),
+    "overlong UTF-8": (event_with(',"x":"')[:-1] + b'\xc0\xaf"}', "not_utf8"),
+    "array": (b"[1]", "not_an_object"),
+    "number": (b"3", "not_an_object"),
+    "null": (b"null", "not_an_object"),
+    "string": (b'"x"', "not_an_object"),
+    "1e999": (event_with(',"value":1e999'), "out_of_range"),
+    "1e999 in an unknown field": (event_with(',"x":1e999'), "out_of_range"),
+    "2^63 as a value": (event_with(',"value":9223372036854775808'), "out_of_range"),
+    "2^64 in an unknown field": (event_with(',"x":18446744073709551616'), "out_of_range"),
+    "5,000 digits": (event_with(',"x":' + "9" * 5000), "out_of_range"),
+    "a value too large to add up": (event_with(',"value":1.1e12'), "out_of_range"),
+    "depth 100,000": (event_with(',"x":' + "[" * 30_000 + "]" * 30_000), "too_deep"),
+    "depth 65": (event_with(',"x":' + "[" * 64 + "]" * 64), "too_deep"),
+    "1 MB key": (event_with(',"' + "k" * 1_000_000 + '":1'), "too_large"),
+    "properties too large": (event_with(',"properties":{"a":"' + "x" * 33_000 + '"}'), "too_large"),
+    "field twice": (event_with(',"userId":"bob"'), "duplicate_key"),
+    "field twice, spaced": (event_with(',"userId" : "bob"'), "duplicate_key"),
+    "field twice, escaped": (event_with(',"user\\u0049d":"bob"'), "duplicate_key"),
+    "field twice, second null": (event_with(',"value":1,"value":null'), "duplicate_key"),
+    "no userId": (b'{"timestamp":1,"eventType":"A"}', "missing_field"),
+    "null userId": (minimal(user_id="null"), "wrong_type"),
+    "number as userId": (minimal(user_id="5"), "wrong_type"),
+    "empty userId": (minimal(user_id='""'), "out_of_range"),
+    "long userId": (minimal(user_id='"' + "u" * 257 + '"'), "out_of_range"),
+    "NUL in userId": (minimal(user_id='"a\\u0000"'), "invalid_character"),
+    "text as value": (event_with(',"value":"1"'), "wrong_type"),
+    "boolean as value": (event_with(',"value":true'), "wrong_type"),
+    "array as properties": (event_with(',"properties":[]'), "wrong_type"),
+    "long eventId": (event_with(',"eventId":"' + "x" * 101 + '"'), "out_of_range"),
+    "lower-case type": (minimal(event_type='"view"'), "invalid_event_type"),
+    "newline after type": (minimal(event_type='"A\\n"'), "invalid_event_type"),
+    "no offset": (minimal(timestamp='"2026-01-01T00:00:00"'), "invalid_timestamp"),
+    "date only": (minimal(timestamp='"2026-01-01"'), "invalid_timestamp"),
+    "30 February": (minimal(timestamp='"2026-02-30T00:00:00Z"'), "invalid_timestamp"),
+    "float timestamp": (minimal(timestamp="1.5"), "invalid_timestamp"),
+    "digits as text": (minimal(timestamp='"1767225600000"'), "invalid_timestamp"),
+    "year 10000": (minimal(timestamp="253402300800000"), "invalid_timestamp"),
+    "microseconds": (minimal(timestamp="1767225600000000"), "invalid_timestamp"),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_poison_is_rejected_with_its_reason(name: str) -> None:
+    record, reason = POISON[name]
+    assert reason_of(record) == reason
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_poison_is_never_clean(name: str) -> None:
+    record, _ = POISON[name]
+    assert not is_clean(record)
+    assert not is_clean(event_with("") + b"\n" + record + b"\n" + event_with(""))
+
+
+BORDERLINE = {
+    "2^63 in an unknown field": event_with(',"x":9223372036854775808'),
+    "depth 64": event_with(',"x":' + "[" * 63 + "]" * 63),
+    "brackets in a string": event_with(',"x":"' + "[" * 500 + '"'),
+    "unknown field twice": event_with(',"x":1,"x":2'),
+    "known name inside properties": event_with(',"properties":{"userId":"a","userId":"b"}'),
+    "NUL in an unknown field": event_with(',"x":"\\u0000"'),
+    "year 1": b'{"userId":"u","timestamp":-62135596800000,"eventType":"A"}',
+    "value at the limit": event_with(',"value":-1e12'),
+    "surrounding space": b" \t" + event_with("") + b" \r",
+    "100 characters of two bytes": event_with(',"eventId":"' + "ä" * 100 + '"'),
+}
+
+
+@pytest.mark.parametrize("name", BORDERLINE)
+def test_what_is_just_within_the_rules_is_accepted(name: str) -> None:
+    assert reason_of(BORDERLINE[name]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:00.001Z", 1),
+        ("1969-12-31T23:59:59.999Z", -1),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01 00:00:00z", 0),
+        ("1970-01-01T00:00:00.0019Z", 1),
+        ("1969-12-31T23:59:59.9989Z", -2),
+        ("2024-02-29T12:00:00.5-05:30", 1_709_227_800_500),
+    ],
+)
+def test_timestamps_become_utc_milliseconds_rounded_down(text: str, milliseconds: int) -> None:
+    assert parse_timestamp_ms(text) == milliseconds
+
+
+def test_a_clean_batch_is_recognised_and_its_events_handed_out() -> None:
+    events: list[object] = []
+    lines = event_with(',"eventId":"1"') + b"\n" + event_with(',"eventId":"2"') + b"\n"
+    assert is_clean(lines, events)
+    assert [event.event_id for event in events] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        event_with("").replace(b",", b",\n", 1),
+        event_with("") + b"\n\n" + event_with(""),
+        event_with("") + event_with("") + b"\n\n",
+        b"\n" + event_with(""),
+    ],
+    ids=["event over two lines", "blank line", "two events on a line", "leading newline"],
+)
+def test_a_batch_is_clean_only_if_each_line_is_one_event(lines: bytes) -> None:
+    assert not is_clean(lines)

@@ -1,0 +1,62 @@
+"""Verified lines as columns."""
+
+import pytest
+
+from rtcdp.events.codec import decode, parse_timestamp_ms
+from rtcdp.events.columns import decode_lines, line_hashes, split_lines
+from rtcdp.events.dead_letter import Rejection
+
+
+def line(timestamp: str, extra: str = "") -> bytes:
+    return f'{{"userId":"u","timestamp":{timestamp},"eventType":"A"{extra}}}\n'.encode()
+
+
+PLAIN = [
+    "1970-01-01T00:00:00.000Z",
+    "1969-12-31T23:59:59.999Z",
+    "2000-02-29T12:34:56.789Z",
+    "1900-03-01T00:00:00.001Z",
+    "2100-12-31T23:59:59.000Z",
+    "0002-01-01T00:00:00.000Z",
+    "9998-12-31T23:59:59.999Z",
+]
+
+
+def test_plain_timestamps_of_many_days() -> None:
+    frame = decode_lines(b"".join(line(f'"{text}"') for text in PLAIN), len(PLAIN), ["userId"])
+    assert frame["timestamp"].to_list() == [parse_timestamp_ms(text) for text in PLAIN]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_timestamps_of_one_day(text: str) -> None:
+    frame = decode_lines(line(f'"{text}"') * 3, 3, ["userId"])
+    assert frame["timestamp"].to_list() == [parse_timestamp_ms(text)] * 3
+
+
+def test_mixed_timestamps() -> None:
+    frame = decode_lines(
+        line("-5") + line('"2026-01-01T00:00:00+01:00"') + line(f'"{PLAIN[2]}"'), 3, []
+    )
+    assert frame["timestamp"].to_list() == [-5, 1_767_222_000_000, 951_827_696_789]
+
+
+def test_only_the_asked_fields_are_read() -> None:
+    frame = decode_lines(line("1", ',"value":2,"productId":"p"'), 1, ["productId"])
+    assert frame.columns == ["productId", "timestamp"]
+
+
+def test_lines_that_the_columnar_parser_refuses_are_decoded_one_by_one() -> None:
+    tiny = line("1", ',"x":0.1e-99999999999')
+    assert not isinstance(decode(tiny), Rejection)
+    frame = decode_lines(tiny + line("2"), 2, ["userId"])
+    assert frame["timestamp"].to_list() == [1, 2]
+
+
+def test_lines_are_split_as_they_are() -> None:
+    lines = line("1", ',"pageUrl":"/a,b;c\\"d\\""') + b' {"x":"\xc3\xa4"} \n'
+    assert "".join(text + "\n" for text in split_lines(lines)).encode() == lines
+
+
+def test_equal_lines_have_equal_hashes() -> None:
+    hashes = line_hashes(line("1") + line("2") + line("1"))
+    assert hashes[0] == hashes[2] != hashes[1]

@@ -1,0 +1,139 @@
+import pytest
+
+from rtcdp.generator.line_mapper import line_mapper
+from rtcdp.generator.mapping import parse_mapping
+
+CSV = """
+format = "csv"
+header = false
+columns = ["who", "what", "when", "amount"]
+empty = ["", "NULL"]
+[fields]
+userId = "{who}"
+productId = "p-{amount}"
+[event_type]
+from = "{what}"
+map = { view = "PAGE_VIEW", buy = "PURCHASE" }
+[timestamp]
+from = "{when}"
+[value]
+from = "{amount}"
+only_for = ["PURCHASE"]
+[properties]
+amount = { from = "{amount}", type = "number" }
+"""
+NDJSON = """
+format = "ndjson"
+[fields]
+userId = "{user.id}"
+eventId = "{id}"
+[event_type]
+from = "{kind}"
+[timestamp]
+from = "{at}"
+format = "epoch_s"
+[properties]
+plan = "{user.plan}"
+"""
+NOON_MS = 1_767_268_800_000
+
+
+def mapped(toml, line):
+    return line_mapper(parse_mapping(toml, "test"))(line)
+
+
+def csv(line):
+    return mapped(CSV, line)
+
+
+def test_columns_become_members():
+    event = csv(b"ann,buy,2026-01-01T12:00:00Z,9.50")
+    assert event.timestamp_ms == NOON_MS
+    assert event.members == {
+        "userId": "ann",
+        "productId": "p-9.50",
+        "eventType": "PURCHASE",
+        "value": 9.5,
+        "properties": {"amount": 9.5},
+    }
+
+
+def test_the_value_is_only_for_the_types_that_are_named():
+    assert "value" not in csv(b"ann,view,2026-01-01T12:00:00Z,9.50").members
+
+
+@pytest.mark.parametrize("absent", [b"", b"NULL"])
+def test_an_absent_column_makes_absent_members(absent):
+    event = csv(b"ann,buy,2026-01-01T12:00:00Z," + absent)
+    assert event.members == {"userId": "ann", "eventType": "PURCHASE"}
+
+
+def test_quoted_texts_may_hold_delimiters_quotes_and_line_breaks():
+    event = csv(b'"a,""n""\nn",view,2026-01-01T12:00:00Z,')
+    assert event.members["userId"] == 'a,"n"\nn'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"ann,buy,2026-01-01T12:00:00Z",
+        b"ann,buy,2026-01-01T12:00:00Z,1,2",
+        b",buy,2026-01-01T12:00:00Z,1",
+        b"ann,steal,2026-01-01T12:00:00Z,1",
+        b"ann,buy,yesterday,1",
+        b"ann,buy,,1",
+        b"ann,buy,2026-01-01T12:00:00Z,much",
+        b"ann,buy,2026-01-01T12:00:00Z,1e999",
+        b"ann,buy,2026-01-01T12:00:00Z,nan",
+        b"ann,buy,2026-01-01T12:00:00Z,1_0",
+        b'"ann,buy,2026-01-01T12:00:00Z,1',
+        b'"an"n,buy,2026-01-01T12:00:00Z,1',
+        b"\xffann,buy,2026-01-01T12:00:00Z,1",
+    ],
+)
+def test_a_line_that_does_not_fit_is_no_event(line):
+    assert csv(line) is None
+
+
+@pytest.mark.parametrize(
+    ("when", "form", "zone"),
+    [
+        ("2026-01-01T12:00:00+00:00", "iso", "UTC"),
+        ("2026-01-01 13:00:00", "iso", "Europe/Berlin"),
+        ("2026-01-01T13:00:00+01:00", "iso", "America/New_York"),
+        ("1767268800", "epoch_s", "UTC"),
+        ("1767268800.000", "epoch_s", "UTC"),
+        ("1767268800000", "epoch_ms", "UTC"),
+        ("01/Jan/2026:07:00:00 -0500", "%d/%b/%Y:%H:%M:%S %z", "UTC"),
+        ("2026-01-01 12:00:00 UTC", "%Y-%m-%d %H:%M:%S UTC", "UTC"),
+    ],
+)
+def test_times_are_read_in_many_formats(when, form, zone):
+    toml = CSV.replace(
+        'from = "{when}"', f'from = "{{when}}"\nformat = "{form}"\ntimezone="{zone}"'
+    )
+    assert mapped(toml, f"ann,buy,{when},1".encode()).timestamp_ms == NOON_MS
+
+
+def test_json_members_are_reached_with_dots():
+    line = b'{"id":7,"user":{"id":"ann","plan":null},"kind":"LOGIN","at":1767268800}'
+    event = mapped(NDJSON, line)
+    assert event.members == {"userId": "ann", "eventId": "7", "eventType": "LOGIN"}
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"{", b'{"user":"ann"}', b"1", b"\xff", b"[" * 9_999])
+def test_json_that_does_not_fit_is_no_event(line):
+    assert mapped(NDJSON, line) is None
+
+
+def test_events_go_through_with_all_their_members():
+    line = b'{"userId":"ann","timestamp":1767268800000,"eventType":"A","eventId":null,"mine":[1e2]}'
+    event = mapped('format = "events"', line)
+    assert event.timestamp_ms == NOON_MS
+    assert {name: bytes(raw) for name, raw in event.members.items()} == {
+        "userId": b'"ann"',
+        "eventType": b'"A"',
+        "mine": b"[1e2]",
+    }
+    assert mapped('format = "events"', line[:-1]) is None

@@ -1,0 +1,59 @@
+import polars as pl
+import pytest
+
+from rtcdp.store.sql_definitions import prepare_metrics
+from rtcdp.store.sql_epoch import SPAN_AGE_MS_MAX, apply_epoch, check_definitions, merge_changes
+from rtcdp.store.sql_snapshot import SqlSnapshot
+from rtcdp.store.store import EpochRefused, StateMismatch
+from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.vocabulary.table import tables_of
+
+
+@pytest.fixture
+def prepared(transaction, written_out):
+    prepare_metrics(transaction, [written_out])
+    return {written_out.name: written_out.fingerprint}
+
+
+def test_many_unsorted_rows_are_merged_like_sorted_ones(transaction, written_out, prepared):
+    users = tables_of(written_out)[1]
+    rows = [(n % 7, "/a", f"user-{n * 7919 % 5000}", n) for n in range(5000)]
+    merge_changes(transaction, [change(users, *rows)])
+    assert SqlSnapshot(transaction).dump(users).rows() == sorted(rows)
+    assert prepared
+
+
+def test_a_group_is_trimmed_even_when_the_bucket_holds_many(transaction, written_out, prepared):
+    users = tables_of(written_out)[1]
+    merge_changes(transaction, [change(users, *((0, "/a", "ada", n) for n in range(2050)))])
+    merge_changes(transaction, [change(users, (0, "/a", "ada", -1), (0, "/b", "ada", 1))])
+    members = SqlSnapshot(transaction).dump(users)
+    assert members.group_by("pageUrl").len().sort("pageUrl").rows() == [("/a", 2048), ("/b", 1)]
+    assert members["member"].min() == -1
+    assert prepared
+
+
+def test_definitions_must_be_those_that_were_prepared(transaction, written_out, prepared):
+    rows = [change(tables_of(written_out)[0])]
+    check_definitions(transaction, prepared, rows)
+    check_definitions(transaction, None, rows)
+    with pytest.raises(EpochRefused):
+        check_definitions(transaction, {written_out.name: "another"}, rows)
+    prepare_metrics(transaction, [])
+    with pytest.raises(StateMismatch):
+        check_definitions(transaction, {}, rows)
+
+
+def test_a_span_that_is_old_enough_is_not_lengthened(transaction, prepared):
+    epochs = EpochMaker()
+    for committed_at in (0, SPAN_AGE_MS_MAX - 1, SPAN_AGE_MS_MAX):
+        epoch = epochs.make(received_at=committed_at, event_times=(0, 1))
+        apply_epoch(transaction, epoch, prepared)
+    assert [s.next_offset for s in SqlSnapshot(transaction).spans(0, 1)] == [2, 3]
+
+
+def test_an_epoch_without_uncounted_records_may_leave_the_frame_empty(transaction, prepared):
+    epoch = EpochMaker().make(admitted=0)
+    apply_epoch(transaction, epoch.__class__(1, (), (), pl.DataFrame(), pl.DataFrame()), prepared)
+    assert SqlSnapshot(transaction).progress.epoch == 1
+    assert epoch.number == 1

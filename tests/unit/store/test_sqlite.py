@@ -1,0 +1,111 @@
+"""What only the SQLite store has to hold; the contract itself is tested in conformance/stores."""
+
+import os
+import threading
+
+import pytest
+
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.store.sqlite_connection import SqliteConnection
+from rtcdp.store.store import Scan, StoreUnavailable
+from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
+
+VIEWS = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
+[TABLE] = tables_of(VIEWS)
+
+
+@pytest.fixture
+def store(path):
+    opened = SqliteStore(path, busy_timeout_ms=50)
+    opened.prepare([VIEWS])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def epochs():
+    return EpochMaker()
+
+
+def one_more(epochs):
+    return epochs.make(change(TABLE, (0, "ada", 1)))
+
+
+def test_nothing_is_made_before_it_is_written(path):
+    store = SqliteStore(path)
+    assert store.progress().epoch == 0
+    store.close()
+    assert not path.exists()
+
+
+def test_a_foreign_lock_makes_it_unavailable_and_its_end_available(store, epochs, path):
+    store.commit(one_more(epochs))
+    foreign = SqliteConnection(path, read_only=False, busy_timeout_ms=0)
+    foreign.run("BEGIN IMMEDIATE")
+    epoch = one_more(epochs)
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.commit(epoch)
+    assert store.progress().epoch == 1
+    foreign.close()
+    store.commit(epoch)
+    assert store.dump(TABLE).rows() == [(0, "ada", 2)]
+
+
+def test_a_failed_write_is_never_followed_by_another_on_the_same_handle(store, epochs):
+    store.commit(one_more(epochs))
+    used = store._writer
+    with pytest.raises(ZeroDivisionError), store._writing():
+        raise ZeroDivisionError
+    store.commit(one_more(epochs))
+    assert store._writer is not used
+
+
+def test_a_folder_that_is_a_file_makes_it_unavailable(tmp_path):
+    (tmp_path / "file").touch()
+    store = SqliteStore(tmp_path / "file" / "store.db")
+    with pytest.raises(StoreUnavailable):
+        store.prepare([VIEWS])
+    with pytest.raises(StoreUnavailable):
+        store.progress()
+    store.close()
+
+
+def test_no_file_handle_is_left_behind(path):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        store = SqliteStore(path)
+        store.prepare([VIEWS])
+        done = store.progress().epoch
+        store.commit(one_more(EpochMaker(number=done, next_offset=done)))
+        store.dump(TABLE)
+        store.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_readers_in_threads_see_whole_epochs_while_they_are_committed(store, epochs):
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def read():
+        while not done.is_set():
+            with store.snapshot() as snapshot:
+                first = snapshot.progress.epoch
+                rows = snapshot.scan(Scan(TABLE))
+                counted = rows["n"].sum()
+                if not first == counted == snapshot.ledger_totals()["received"]:
+                    wrong.append((first, counted))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in range(150):
+        store.commit(one_more(epochs))
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert store.progress().epoch == 150

@@ -1,0 +1,86 @@
+import stat
+
+import polars as pl
+import pytest
+
+from rtcdp.store.sqlite_connection import SqliteConnection
+from rtcdp.store.sqlite_file import MIGRATIONS, make_file, open_writer, version_of
+from rtcdp.store.store import StateMismatch, StoreUnavailable
+
+NEXT = (*MIGRATIONS, ("ALTER TABLE _progress ADD COLUMN note TEXT",))
+
+
+def opened(path, migrations=MIGRATIONS):
+    return open_writer(path, 50, migrations)
+
+
+def columns(connection):
+    found = connection.query(
+        "SELECT name FROM pragma_table_info('_progress')", pl.Schema({"name": pl.String})
+    )
+    return found["name"].to_list()
+
+
+def test_only_the_owner_may_read_the_file_and_what_lies_beside_it(connection, path):
+    connection.run("INSERT INTO _progress VALUES (1, 1, 1, '')")
+    made = sorted(path.parent.iterdir())
+    assert [file.name for file in made] == ["store.db", "store.db-shm", "store.db-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
+
+
+def test_folders_are_made_and_a_file_that_is_there_is_left_alone(tmp_path):
+    path = tmp_path / "a" / "b" / "store.db"
+    make_file(path)
+    path.write_bytes(b"something")
+    make_file(path)
+    assert path.read_bytes() == b"something"
+
+
+def test_a_place_where_no_file_can_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable, match="can't be made"):
+        make_file(tmp_path / "file" / "store.db")
+
+
+def test_every_commit_is_synced_and_the_log_of_writes_is_bounded(connection):
+    assert connection.pragma("journal_mode") == "wal"
+    assert connection.pragma("synchronous") == 2
+    assert connection.pragma("journal_size_limit") == 64 * 2**20
+
+
+def test_an_older_store_is_upgraded_and_keeps_its_rows(path):
+    older = opened(path)
+    older.run("INSERT INTO _progress VALUES (1, 7, 0, 'native')")
+    older.close()
+    newer = opened(path, NEXT)
+    assert version_of(newer, NEXT) == 2
+    rows = newer.query("SELECT epoch FROM _progress", pl.Schema({"epoch": pl.Int64}))
+    assert rows["epoch"].to_list() == [7]
+    assert "note" in columns(newer)
+    newer.close()
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(path):
+    opened(path).close()
+    with pytest.raises(StateMismatch, match="nowhere"):
+        opened(path, (*NEXT, ("INSERT INTO nowhere VALUES (1)",)))
+    older = opened(path)
+    assert version_of(older) == 1
+    assert "note" not in columns(older)
+    older.close()
+
+
+def test_a_newer_store_is_refused(path):
+    opened(path, NEXT).close()
+    with pytest.raises(StateMismatch, match="version 2"):
+        opened(path)
+
+
+def test_another_programs_database_is_refused_and_not_touched(path):
+    other = SqliteConnection(path, read_only=False, busy_timeout_ms=50)
+    other.run("CREATE TABLE theirs (n INTEGER)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(StateMismatch, match="another program"):
+        opened(path)
+    assert path.read_bytes() == before

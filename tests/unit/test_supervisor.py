@@ -1,0 +1,104 @@
+import sys
+import threading
+import time
+
+import pytest
+
+from rtcdp.clock import SystemClock
+from rtcdp.supervisor import PartCommand, PartGaveUp, RestartLimits, Supervisor
+
+QUICK = RestartLimits(quick_s=60, backoff_s=0.01, max_quick_deaths=3)
+UNTIL_STOPPED = "import sys; print(sys.stdin.readline().strip(), flush=True); sys.stdin.read()"
+
+
+def part(code: str, name: str = "part", grace_s: float = 5.0) -> PartCommand:
+    return PartCommand(name, (sys.executable, "-c", code), b"hello\n", grace_s)
+
+
+@pytest.fixture
+def supervised():
+    """Starts parts; stops them after the test."""
+    supervisors = []
+
+    def start(*parts: PartCommand, limits: RestartLimits = QUICK) -> tuple[Supervisor, list[str]]:
+        lines: list[str] = []
+        supervisor = Supervisor(
+            parts, SystemClock(), lambda name, line: lines.append(f"{name}: {line}"), limits
+        )
+        supervisors.append(supervisor)
+        supervisor.start()
+        return supervisor, lines
+
+    yield start
+    for supervisor in supervisors:
+        supervisor.stop()
+
+
+def wait_for(condition, check=lambda: None) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        check()
+        time.sleep(0.01)
+
+
+def test_a_part_gets_its_input_and_its_lines_are_heard(supervised):
+    _, lines = supervised(part(UNTIL_STOPPED))
+    wait_for(lambda: lines == ["part: hello"])
+
+
+def test_a_part_ends_when_its_input_does(supervised):
+    supervisor, lines = supervised(part(UNTIL_STOPPED + "; print('clean', flush=True)"))
+    wait_for(lambda: lines)
+    supervisor.stop()
+    assert lines[-1] == "part: clean"
+    assert supervisor.status()[0].pid is None
+
+
+def test_parts_stop_in_their_order(supervised):
+    supervisor, lines = supervised(
+        *(part(UNTIL_STOPPED + "; print('bye', flush=True)", name) for name in ("a", "b"))
+    )
+    wait_for(lambda: len(lines) == 2)
+    supervisor.stop()
+    assert lines[2:] == ["a: bye", "b: bye"]
+
+
+def test_a_part_that_does_not_stop_is_killed(supervised):
+    supervisor, lines = supervised(
+        part("import time; print('on', flush=True); time.sleep(600)", grace_s=0.1)
+    )
+    wait_for(lambda: lines)
+    supervisor.stop()
+    assert supervisor.status()[0].pid is None
+
+
+def test_what_dies_is_started_again(supervised, tmp_path):
+    once = tmp_path / "once"
+    code = f"import pathlib, os; p = pathlib.Path({str(once)!r})\n"
+    code += "if not p.exists(): p.touch(); os.kill(os.getpid(), 9)\n" + UNTIL_STOPPED
+    supervisor, lines = supervised(part(code))
+    wait_for(lambda: "part: hello" in lines, supervisor.check)
+    assert lines[0] == "part: died by signal 9; starting it again"
+    assert supervisor.status()[0].restarts == 1
+
+
+def test_what_dies_again_and_again_is_given_up_with_its_last_words(supervised):
+    supervisor, _ = supervised(part("import sys; sys.exit('no disk')"))
+    with pytest.raises(PartGaveUp, match=r"died 3 times in a row.*exit code 1: no disk"):
+        wait_for(lambda: False, supervisor.check)
+
+
+def test_wrong_usage_is_not_tried_again(supervised):
+    supervisor, _ = supervised(part("import sys; print('bad catalog'); sys.exit(2)"))
+    with pytest.raises(PartGaveUp, match="part can't run: bad catalog"):
+        wait_for(lambda: False, supervisor.check)
+    assert supervisor.status()[0].restarts == 0
+
+
+def test_stopping_does_not_wait_for_what_is_dead(supervised):
+    supervisor, _ = supervised(part("pass"))
+    stopping = threading.Thread(target=supervisor.stop)
+    stopping.start()
+    stopping.join(5)
+    assert not stopping.is_alive()
