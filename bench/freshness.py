@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from bench.platform import Platform
+from bench.installation import Platform
 
 BATCH_EVENTS = 100
 ASK_EVERY_S = 0.002

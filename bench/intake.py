@@ -1,14 +1,16 @@
 """How many requests and events a second the collector takes in, durably.
 
-    python bench/intake.py [--seconds S]
+    python -m bench.intake [--seconds S] [--batch EVENTS_PER_REQUEST]
 
 Starts the collector with the embedded log in a process of its own, on a directory that is deleted
 afterwards, and sends to it: with wrk if that is there, else with a small client of its own (which
 needs more of the machine, so that its numbers are lower). Client and server share the machine.
+With `--batch` one shape is measured and printed as JSON.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -196,11 +198,20 @@ async def _serve(directory: Path, port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--batch", type=int, help="measure this many events a request only")
     parser.add_argument("--serve", nargs=2, metavar=("DIR", "PORT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         asyncio.run(_serve(Path(options.serve[0]), int(options.serve[1])))
         return
+    if options.batch:
+        connections = dict(SHAPES).get(options.batch, 64)
+        sys.stdout.write(json.dumps(measure(options.batch, connections, options.seconds)) + "\n")
+        return
+    _print_table(options.seconds)
+
+
+def _print_table(seconds: float) -> None:
     row = "{:>8} {:>12} {:>10} {:>10} {:>7} {:>12} {:>10} {:>10}\n"
     sys.stdout.write(
         row.format(
@@ -215,7 +226,7 @@ def main() -> None:
         )
     )
     for events, connections in SHAPES:
-        got = measure(events, connections, options.seconds)
+        got = measure(events, connections, seconds)
         sys.stdout.write(
             row.format(
                 events,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.platform import Platform
+from bench.installation import Platform
 from rtcdp.generator.bulk import bench_events
 
 BATCH_EVENTS = 5_000

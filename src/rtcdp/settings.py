@@ -45,7 +45,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8081
     rate: float = 20.0
-    users: int = 50
+    users: int = 5
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     collector: CollectorLimits = field(default_factory=CollectorLimits)
     processor: ProcessorLimits = field(default_factory=ProcessorLimits)
@@ -146,6 +146,7 @@ MEANINGS: dict[str, str] = {
     "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
     "collector.decoder_threads": "How many threads decode long bodies.",
     "processor.max_batch_bytes": "How much of the log one epoch takes.",
+    "processor.epoch_every_s": "The shortest time from one epoch to the next.",
     "processor.poll_s": "The longest sleep while the log is at rest.",
     "processor.retry_s": "The pause before a commit is tried again.",
     "processor.seen_ids_capacity": "How many event ids are remembered; 24 bytes each.",
@@ -158,7 +159,7 @@ MEANINGS: dict[str, str] = {
     "log_retention.max_age_ms": "Older records are deleted once they are counted.",
     "log_retention.max_bytes": "Beyond this size the oldest records are deleted.",
     "log_retention.min_age_ms": "Younger records are never deleted.",
-    "store_retention.windows_ms": "How long windows are kept.",
+    "store_retention.windows_ms": "How long windows are kept, by their own time.",
     "store_retention.uncounted_ms": "How long the ledger, late events and dead letters are kept.",
 }
 
@@ -167,7 +168,7 @@ _FOLLOWS = {"collector.dedup_window_ms": "admission.dedup_window_ms"}
 
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
-    | {"admission.dedup_window_ms", "log_retention.min_age_ms"}
+    | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
 )
 _AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
 _AT_MOST["collector.max_sources"] = MAX_SOURCES

@@ -4,6 +4,7 @@ A child reads its input from a pipe whose other end only the supervisor holds. T
 input tells the child to stop, and it comes whether the supervisor closes the pipe or is killed.
 """
 
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -15,6 +16,7 @@ from rtcdp.errors import RtcdpError
 
 _KEPT_LINES = 3
 _WRONG_USAGE = 2
+_KILLED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 class PartGaveUp(RtcdpError):
@@ -40,7 +42,7 @@ class RestartLimits:
 
     A death within `quick_s` of the start is a quick one. The n-th quick death in a row is followed
     by a pause of `backoff_s` * 2^(n-1), at most `max_backoff_s`; after `max_quick_deaths` in a row
-    the supervisor gives up.
+    the supervisor gives up. A part that was killed from outside is started again every time.
     """
 
     quick_s: float = 10.0
@@ -170,21 +172,21 @@ class _Child:
         code = process.returncode
         self._close_input(process)
         self._forget(process)
-        self._quick_deaths = self._quick_deaths + 1 if uptime_s < limits.quick_s else 0
         said = "; ".join(self._last_lines)
         if code == _WRONG_USAGE:
             raise PartGaveUp(f"the {self._part.name} can't run: {said or 'wrong usage'}")
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        self._on_line(self._part.name, f"died {how}; starting it again")
+        if code in _KILLED_FROM_OUTSIDE:
+            return limits.backoff_s
+        self._quick_deaths = self._quick_deaths + 1 if uptime_s < limits.quick_s else 0
         if self._quick_deaths >= limits.max_quick_deaths:
             raise PartGaveUp(
                 f"the {self._part.name} died {self._quick_deaths} times in a row, the last time "
                 f"{how}{f': {said}' if said else ''}",
                 "mend what it says, then start again; rtcdp doctor looks for usual causes",
             )
-        self._on_line(self._part.name, f"died {how}; starting it again")
-        if self._quick_deaths <= 1:
-            return 0.0
-        doubled = limits.backoff_s * 2.0 ** (self._quick_deaths - 1)
+        doubled = limits.backoff_s * 2.0 ** max(0, self._quick_deaths - 1)
         return min(doubled, limits.max_backoff_s)
 
     def _close_input(self, process: subprocess.Popen[bytes]) -> None:

@@ -1,3 +1,5 @@
+import os
+import signal
 import sys
 import threading
 import time
@@ -81,6 +83,15 @@ def test_what_dies_is_started_again(supervised, tmp_path):
     wait_for(lambda: "part: hello" in lines, supervisor.check)
     assert lines[0] == "part: died by signal 9; starting it again"
     assert supervisor.status()[0].restarts == 1
+
+
+def test_what_is_killed_from_outside_comes_back_every_time(supervised):
+    supervisor, lines = supervised(part(UNTIL_STOPPED))
+    for times in range(1, QUICK.max_quick_deaths + 2):
+        wait_for(lambda: lines.count("part: hello") == times, supervisor.check)  # noqa: B023
+        os.kill(supervisor.status()[0].pid, signal.SIGKILL)
+        wait_for(lambda: supervisor.status()[0].restarts == times, supervisor.check)  # noqa: B023
+    wait_for(lambda: supervisor.status()[0].pid is not None, supervisor.check)
 
 
 def test_what_dies_again_and_again_is_given_up_with_its_last_words(supervised):

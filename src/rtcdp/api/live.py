@@ -76,7 +76,7 @@ class LiveFeed:
         except RtcdpError as error:
             text = msgspec.json.encode({"detail": str(error), "hint": error.hint})
             return ServerSentEventMessage(data=text, event="problem")
-        if before and since_s * 1000 <= _FORGET_AFTER_TICKS * self._context.limits.live_every_ms:
+        if since_s * 1000 <= _FORGET_AFTER_TICKS * self._context.limits.live_every_ms:
             tick.rates = {
                 name: round(max(0, total - before.get(name, 0)) / since_s, 1)
                 for name, total in tick.totals.items()

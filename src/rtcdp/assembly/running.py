@@ -52,16 +52,20 @@ def run_processor(
 
 
 def run_generator(
-    settings: Settings, clock: Clock, stop: threading.Event, url: str | None = None
+    settings: Settings,
+    clock: Clock,
+    stop: threading.Event,
+    url: str | None = None,
+    patience_s: float = START_PATIENCE_S,
 ) -> None:
     """Send events to the collector at `url`, by default the installation's own, until `stop` is
-    set.
+    set; wait `patience_s` for its first answer.
 
     Raises `CollectorUnreachable` and `CollectorRefused`.
     """
     now_ms = clock.now_ms()
     stream = EventStream(seed=now_ms, run_ms=now_ms, users=settings.users)
-    limits = replace(SenderLimits(), first_patience_s=START_PATIENCE_S)
+    limits = replace(SenderLimits(), first_patience_s=patience_s)
     sink = HttpSink(CollectorAddress(base_url=url or settings.base_url), clock, stop.wait, limits)
     try:
         Generator(stream, sink, Schedule(rate_per_s=settings.rate), clock).run(stop.wait)

@@ -14,6 +14,9 @@ from rtcdp.cli.terminal import number, say
 from rtcdp.clock import SystemClock
 from rtcdp.settings import Settings, require_loopback
 
+_PATIENCE_S = 5.0
+_STOPS = "(Ctrl-C stops it)"
+
 
 @with_settings("host", "port")
 def collect(settings: Settings) -> None:
@@ -36,6 +39,7 @@ def process(
     """Fold the log into answers."""
     stop, clock = _stopping(), SystemClock()
     if not once:
+        say(f"[bold]rtcdp[/bold] counts {settings.log_url} into {settings.store_url} {_STOPS}")
         run_processor(settings, clock, stop)
         return
     sizes: list[int] = []
@@ -55,14 +59,16 @@ def generate(
     ] = None,
 ) -> None:
     """Make up a shop's visitors, and send their events to a collector."""
-    run_generator(settings, SystemClock(), _stopping(), to)
+    url = to or settings.base_url
+    say(f"[bold]rtcdp[/bold] sends {settings.rate:g} events per second to {url} {_STOPS}")
+    run_generator(settings, SystemClock(), _stopping(), url, _PATIENCE_S)
 
 
 def _serve(settings: Settings, roles: Roles, what: str) -> None:
     require_loopback(settings.host)
     ready = settings.on_port(claim_port(settings.host, settings.port))
     stop = _stopping()
-    say(f"[bold]rtcdp[/bold] {what.format(ready.base_url)} (Ctrl-C stops it)")
+    say(f"[bold]rtcdp[/bold] {what.format(ready.base_url)} {_STOPS}")
     run_http_server(ready, SystemClock(), stop, roles)
 
 

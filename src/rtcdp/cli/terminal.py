@@ -20,7 +20,7 @@ _VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 def say(*lines: str | Text | Table) -> None:
     """Write to standard output."""
     for line in lines:
-        out.print(line)
+        out.print(line, soft_wrap=not isinstance(line, Table))
 
 
 def complain(error: RtcdpError) -> None:

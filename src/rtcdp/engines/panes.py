@@ -1,12 +1,16 @@
 """From panes to windows. Written once: engines write windows out with it, readers add panes up."""
 
+from typing import TypeVar
+
 import polars as pl
 
 from rtcdp.vocabulary.table import BUCKET_START
 from rtcdp.vocabulary.window import Window
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
-def explode_panes(frame: pl.DataFrame, window: Window) -> pl.DataFrame:
+
+def explode_panes(frame: Frame, window: Window) -> Frame:
     """One row per pane and window that the pane lies in.
 
     `frame` holds the start of a pane in `window_start` (int64, UTC ms, a multiple of

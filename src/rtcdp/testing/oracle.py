@@ -33,6 +33,7 @@ class Oracle:
 
     def __init__(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
         self._metrics, self._rules = metrics, rules
+        self._tables = {metric.name: tables_of(metric) for metric in metrics}
         self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
         self.rows: dict[str, dict[Key, list[float | None]]] = {
             table.name: {} for metric in metrics for table in tables_of(metric)
@@ -75,8 +76,9 @@ class Oracle:
                 self._count_in(metric, (bucket, *key), event)
 
     def _count_in(self, metric: Metric, key: Key, event: Row) -> None:
-        buckets, *sides = (self.rows[table.name] for table in tables_of(metric))
-        merges = [column.merge for column in tables_of(metric)[0].columns]
+        tables = self._tables[metric.name]
+        buckets, *sides = (self.rows[table.name] for table in tables)
+        merges = [column.merge for column in tables[0].columns]
         new = [value for measure in metric.measures for value in _values(measure, event)]
         old = buckets.get(key)
         buckets[key] = new if old is None else list(map(_merged, merges, old, new))

@@ -125,7 +125,8 @@ def test_a_full_disk_refuses_appends_and_takes_them_again_when_there_is_space(
         cp {directory}/log.db* {tmp_path}
     """
     unshare = shutil.which("unshare")
-    subprocess.run([unshare, "--map-root-user", "--mount", "sh", "-c", script], check=True)
+    command = [unshare, "--map-root-user", "--mount", "sh", "-c", script]
+    subprocess.run(command, check=True, timeout=120)
     said = (tmp_path / "said").read_text().splitlines()
     refused = said.index("unavailable")
     assert said[0] == "acked 20"

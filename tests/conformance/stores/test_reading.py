@@ -40,6 +40,7 @@ def pages(store, table, limit, **narrowed):
         if len(page) < limit:
             return found
         after = page[-1][: len(table.primary_key)]
+        assert len(found) <= 100, "the pages turn in a circle"
 
 
 @pytest.fixture
@@ -90,6 +91,15 @@ def test_a_page_may_start_after_a_row_that_is_gone_or_out_of_range(shop, tables)
     found = scan(shop, tables["shop"], after=(5 * MINUTE, "/x", "x"), bucket_to=MINUTE)
     assert {row[0] for row in found} == {-MINUTE, 0}
     assert scan(shop, tables["shop"], after=(-2 * MINUTE, "/x", "x")) == []
+
+
+def test_a_page_keeps_to_its_range_of_buckets_wherever_it_starts(shop, tables):
+    place = (MINUTE, "/a", "ada")
+    assert {row[0] for row in scan(shop, tables["shop"], after=place, bucket_to=MINUTE)} == {
+        -MINUTE,
+        0,
+    }
+    assert scan(shop, tables["shop"], after=place, bucket_from=2 * MINUTE) == []
 
 
 def test_a_table_without_key_is_paged_by_its_buckets(store, epochs, tables):

@@ -23,7 +23,7 @@ def test_parts_that_are_killed_come_back_and_nothing_is_lost_or_counted_twice(up
     for name in ("processor", "http", "generator"):
         os.kill(parts[name], signal.SIGKILL)
         running.hear(f"{name}: died by signal 9; starting it again")
-    running.wait_for(lambda: running.is_answering())
+    running.wait_for(running.is_answering)
     before = running.admitted()
     running.wait_for(lambda: running.admitted() > before)
     assert running.stop(signal.SIGTERM) == 0

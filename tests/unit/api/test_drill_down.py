@@ -1,7 +1,9 @@
 """Finding events again in the log."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rtcdp.api.context import ApiLimits
@@ -71,6 +73,19 @@ def test_damaged_records_are_no_events(driver: Driver) -> None:
     driver.process()
     (item,) = read(driver).items
     assert (item.event, item.reason) == (None, "corrupt")
+
+
+def test_damaged_bytes_that_still_read_as_an_event_are_none(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.feed(event("1"))
+    driver.process()
+    good = driver.log.read(0, 0, 1000)
+    damaged = tuple(replace(record, is_corrupt=True) for record in good.each())
+    nothing = np.empty(0, np.int64)
+    changed = replace(good, lines=b"", offsets=nothing, received_at=nothing, odd=damaged)
+    monkeypatch.setattr(driver.log, "read", lambda *_: changed)
+    assert read(driver, Wish({"userId": "ada"})).items == []
 
 
 def test_escapes_in_a_record_do_not_hide_it(driver: Driver) -> None:

@@ -1,12 +1,31 @@
 """How fresh answers are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import Freshness, open_reading
+from rtcdp.log.log import Delivery, LogExtent, Records
 from rtcdp.testing.driver import START_MS, Driver
+from rtcdp.testing.memory_log import MemoryLog
 
 MakeContext = Callable[..., ApiContext]
+
+
+class Partitions:
+    """Several logs as the partitions of one."""
+
+    def __init__(self, logs: Sequence[MemoryLog]) -> None:
+        self._logs = logs
+
+    def partitions(self) -> Sequence[int]:
+        return range(len(self._logs))
+
+    def extent(self, partition: int) -> LogExtent:
+        return replace(self._logs[partition].extent(0), partition=partition)
+
+    def read(self, partition: int, offset: int, max_bytes: int) -> Records:
+        return replace(self._logs[partition].read(0, offset, max_bytes), partition=partition)
 
 
 def send(driver: Driver) -> None:
@@ -40,6 +59,16 @@ def test_behind_the_log_they_are_as_of_the_first_record_that_waits(
     send(driver)
     driver.advance(seconds=1)
     assert freshness(make_context()) == Freshness(START_MS + 1000, 2000)
+
+
+def test_of_several_partitions_the_oldest_waiting_record_counts(
+    driver: Driver, make_context: MakeContext
+) -> None:
+    logs = (MemoryLog(), MemoryLog())
+    for second, log in zip((5, 2), logs, strict=True):
+        log.append([Delivery(b"{}\n", 1, START_MS + 1000 * second)])
+    driver.advance(seconds=10)
+    assert freshness(make_context(log=Partitions(logs))) == Freshness(START_MS + 2000, 8000)
 
 
 def test_what_came_after_the_question_is_no_lag(driver: Driver, make_context: MakeContext) -> None:

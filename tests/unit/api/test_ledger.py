@@ -52,6 +52,7 @@ def test_pages_joined_together_are_the_whole(api: Api) -> None:
     whole, pages, cursor = api.get("/api/ledger").json()["items"], [], ""
     while cursor is not None:
         page = api.get(f"/api/ledger?limit=1{cursor and '&cursor='}{cursor}").json()
+        assert len(page["items"]) == 1
         pages += page["items"]
         cursor = page["next_cursor"]
     assert pages == whole

@@ -70,6 +70,12 @@ def test_windows_are_narrowed_by_key_and_time(api: Api) -> None:
     assert [(item["userId"], item["window_start"]) for item in items] == [("ada", start)]
 
 
+@pytest.mark.usefixtures("views")
+def test_to_is_not_included(api: Api) -> None:
+    items = api.get(f"{VIEWS}?userId=ada&to={START_MS}").json()["items"]
+    assert [item["window_start"] for item in items] == ["2025-12-31T23:59:30.000Z"]
+
+
 def test_an_unknown_metric_is_told_the_known_ones(api: Api) -> None:
     answer = api.get("/api/metrics/views")
     assert answer.status_code == 404

@@ -15,6 +15,7 @@ from rtcdp.api.instant import iso_ms
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
 from rtcdp.vocabulary.window import Window, sliding
 
 EVERYTHING = Metric(
@@ -120,8 +121,20 @@ def test_starts_are_taken_from_the_range_and_not_outside(driver: Driver) -> None
     assert starts == ["00:00", "59:50"]
 
 
-def test_another_user_has_no_windows(driver: Driver) -> None:
-    assert read(driver, WindowQuery({"userId": "grace"})) == []
+def test_a_user_has_only_windows_of_their_own(driver: Driver) -> None:
+    before = read(driver, WindowQuery({"userId": "ada"}))
+    driver.feed({"userId": "grace", "eventType": "SEARCH", "timestamp": START_MS})
+    driver.process()
+    assert read(driver, WindowQuery({"userId": "ada"})) == before
+    assert {i["userId"] for i in read(driver, WindowQuery({"userId": "grace"}))} == {"grace"}
+    assert read(driver, WindowQuery({"userId": "linus"})) == []
+
+
+def test_no_more_windows_are_read_than_wanted(driver: Driver) -> None:
+    wanted = pane_windows.Wanted({}, None, None, None, limit=4)
+    with driver.store.snapshot() as snapshot:
+        rows = pane_windows.read(snapshot, EVERYTHING, tables_of(EVERYTHING)[0], wanted)
+    assert rows.height == 4
 
 
 def test_slices_of_a_long_scan_are_joined(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@ import socket
 
 import pytest
 
+from rtcdp.assembly.locks import Lock
+
 
 def test_process_once_ends_when_it_has_caught_up(rtcdp, events):
     rtcdp("replay", events)
@@ -19,3 +21,9 @@ def test_a_port_that_is_taken_is_named(rtcdp, command):
 
 def test_generate_needs_an_address(rtcdp):
     assert rtcdp("generate", "--to", "nowhere").code == 2
+
+
+def test_one_processor_at_a_time(rtcdp, tmp_path):
+    with Lock(tmp_path / "rtcdp-data" / "store.db.processor.lock", "a processor"):
+        done = rtcdp("process", "--once")
+    assert (done.code, "a processor runs already" in done.err) == (1, True)

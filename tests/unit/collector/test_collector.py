@@ -202,7 +202,9 @@ async def test_a_failed_log_ends_the_intake_for_good(log, clock: ManualClock) ->
     collector.close()
 
 
-async def test_requests_that_wait_behind_a_failed_append_are_refused_too(collector, log) -> None:
+async def test_requests_that_wait_behind_a_failed_append_are_refused_too(log, clock) -> None:
+    failures: list[LogFailed] = []
+    collector = Collector(log, clock, on_failure=failures.append)
     log.gate.clear()
     first = asyncio.create_task(collector.take(event(0)))
     await until(log.reached.is_set)
@@ -211,7 +213,9 @@ async def test_requests_that_wait_behind_a_failed_append_are_refused_too(collect
     log.error = LogFailed("fsync failed")
     log.gate.set()
     assert [(await refusal_of(taking)).code for taking in (first, second)] == ["log_failed"] * 2
+    collector.close()
     assert log.appends == 1
+    assert failures == [log.error]
 
 
 async def test_when_too_many_requests_wait_more_are_refused_at_once(limited, log) -> None:

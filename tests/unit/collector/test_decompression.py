@@ -1,4 +1,5 @@
 import gzip
+import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from rtcdp.collector.problem import RequestRefused
 
 LIMITS = CollectorLimits(max_decompressed_bytes=1000, max_members_per_body=20)
 PLAIN = b"some events " * 50
+NOISE = random.Random(1).randbytes(300)
 
 Compress = Callable[[bytes], bytes]
 
@@ -66,8 +68,11 @@ def test_the_limit_holds_over_all_members_together(encoding: str, compress: Comp
 
 
 @every_codec
-def test_a_truncated_body_is_refused_wherever_it_ends(encoding: str, compress: Compress) -> None:
-    whole = compress(PLAIN)
+@pytest.mark.parametrize("plain", [PLAIN, NOISE], ids=["text", "noise"])
+def test_a_truncated_body_is_refused_wherever_it_ends(
+    encoding: str, compress: Compress, plain: bytes
+) -> None:
+    whole = compress(plain)
     for length in range(1, len(whole)):
         assert refusal_of(whole[:length], encoding) == "corrupt_encoding"
         assert refusal_of(whole + whole[:length], encoding) in (

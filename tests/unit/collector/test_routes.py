@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import zstandard
+from litestar import Litestar
 
 from rtcdp.collector.collector import Collector
 from rtcdp.events.codec import decode
@@ -138,28 +139,29 @@ async def test_the_content_type_may_be_written_in_any_way(client, given: str) ->
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "headers", "status", "code"),
+    ("sent", "status", "code"),
     [
-        ("", b"", {}, 400, "empty_body"),
-        ("", b"garbage", {}, 400, "not_events"),
-        ("", b"\xef\xbb\xbf" + EVENT, NDJSON, 400, "byte_order_mark"),
-        ("", EVENT, {"content-encoding": "gzip"}, 400, "corrupt_encoding"),
-        ("", EVENT, {"content-encoding": "br"}, 415, "unknown_encoding"),
-        ("", EVENT, [("content-encoding", "gzip")] * 2, 415, "unknown_encoding"),
-        ("", b"x" * (4 * 2**20 + 1), {}, 413, "body_too_large"),
-        ("", b"{}\n" * 10_001, {}, 413, "too_many_events"),
-        ("?source=Shop", EVENT, {}, 400, "bad_source"),
-        ("?source=", EVENT, {}, 400, "bad_source"),
-        ("?source=a&source=b", EVENT, {}, 400, "bad_source"),
-        ("?source=%FF", EVENT, {}, 400, "bad_source"),
-        ("?" + "a=1&" * 21, EVENT, {}, 400, "bad_source"),
+        (("", b"", {}), 400, "empty_body"),
+        (("", b"garbage", {}), 400, "not_events"),
+        (("", b"\xef\xbb\xbf" + EVENT, NDJSON), 400, "byte_order_mark"),
+        (("", EVENT, {"content-encoding": "gzip"}), 400, "corrupt_encoding"),
+        (("", EVENT, {"content-encoding": "br"}), 415, "unknown_encoding"),
+        (("", EVENT, [("content-encoding", "gzip")] * 2), 415, "unknown_encoding"),
+        (("", b"x" * (4 * 2**20 + 1), {}), 413, "body_too_large"),
+        (("", b"{}\n" * 10_001, {}), 413, "too_many_events"),
+        (("?source=Shop", EVENT, {}), 400, "bad_source"),
+        (("?source=", EVENT, {}), 400, "bad_source"),
+        (("?source=a&source=b", EVENT, {}), 400, "bad_source"),
+        (("?source=%FF", EVENT, {}), 400, "bad_source"),
+        (("?" + "a=1&" * 21, EVENT, {}), 400, "bad_source"),
     ],
     ids=lambda value: str(value)[:24],
 )
 async def test_a_request_that_is_refused_says_why_and_records_nothing(
-    client: httpx.AsyncClient, log, collector: Collector, path, body, headers, status, code
+    client: httpx.AsyncClient, log, collector: Collector, sent, status: int, code: str
 ) -> None:
-    response = await client.post(f"/v1/events{path}", content=body, headers=headers)
+    query, body, headers = sent
+    response = await client.post(f"/v1/events{query}", content=body, headers=headers)
     assert response.headers["content-type"] == "application/problem+json"
     document = response.json()
     assert (response.status_code, document["status"], document["code"]) == (status, status, code)
@@ -211,3 +213,17 @@ async def test_after_a_failure_every_request_is_refused_unread(client, log) -> N
         response = await client.post("/v1/events", content=body)
         assert (response.status_code, response.json()["code"]) == (503, "log_failed")
     assert log.appends == 1
+
+
+async def test_a_web_socket_is_closed(app: Litestar) -> None:
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/events", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1000)]

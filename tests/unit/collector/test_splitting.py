@@ -114,6 +114,14 @@ def test_in_an_array_that_is_not_json_only_the_bad_element_is_rejected(bad: byte
     assert batch.rejects == ((1, bad),)
 
 
+@pytest.mark.parametrize("between", [b"", b" ", b"\n"])
+def test_two_elements_without_a_comma_are_one_bad_record(between: bytes) -> None:
+    both = event(1) + between + event(2)
+    batch = split(b"[" + both + b"," + event(3) + b"]", JSON, LIMITS)
+    assert batch.rejects == ((0, both),)
+    assert records_of(batch) == [event(3)]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -124,6 +132,8 @@ def test_in_an_array_that_is_not_json_only_the_bad_element_is_rejected(bad: byte
         b"[,]",
         b"[{}] {}",
         b"[{}]\n{}\n",
+        b"[{}] []",
+        b"[{}][{}]",
         b'[{"a":"]',
         b'["' + b'\\"' * 100_000,
         b"[" * 100_000,
@@ -230,6 +240,6 @@ def test_as_many_events_as_allowed_are_taken_and_one_more_is_refused(bad: bytes)
 
 
 def test_what_would_cost_much_memory_to_split_is_refused_before() -> None:
-    assert refusal_of(b"[" + b"1," * 100 + b"1]", JSON, FEW) == "too_many_events"
+    assert refusal_of(b"[[" + b"1," * 101 + b"1]]", JSON, FEW) == "too_many_events"
     assert refusal_of(b"\n" * 7 + event(), NDJSON, FEW) == "too_many_events"
     assert refusal_of(b"[NaN" + b" " * 1000 + b"]", JSON, FEW) == "not_events"

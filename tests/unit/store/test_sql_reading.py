@@ -48,6 +48,7 @@ def plans(connection):
         Scan(tables_of(BY_USER)[0], equals={"userId": "ada"}, bucket_from=0, bucket_to=9),
         Scan(tables_of(BY_USER)[0], equals={"userId": "ada"}, after=(5, "ada")),
         Scan(tables_of(BY_PAGE)[0], equals={"pageUrl": "/a"}),
+        Scan(tables_of(BY_PAGE)[0], equals={"userId": "ada"}),
         Scan(tables_of(BY_PAGE)[0], equals={"userId": "ada"}, after=(5, "/a", "ada")),
         Scan(tables_of(BY_PAGE)[0], equals={"pageUrl": "/a", "userId": "ada"}),
     ],

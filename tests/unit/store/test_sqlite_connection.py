@@ -86,6 +86,10 @@ def test_a_lock_that_stays_makes_the_store_unavailable(plain, path):
     other.close()
 
 
+def test_a_lock_is_waited_for_as_long_as_was_asked(plain):
+    assert plain.pragma("busy_timeout") == 50
+
+
 def test_a_file_that_is_not_there_is_not_made_for_reading(path):
     with pytest.raises(StoreUnavailable):
         opened(path, read_only=True)

@@ -73,14 +73,14 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
         pl.Series(_pane_column(size), timestamps // size * size) for size in pane_sizes
     ).lazy()
     planned = [
-        (metric, table, plan)
+        (table, _to_buckets(metric, table, plan))
         for metric in metrics
         for table, plan in zip(tables_of(metric), _plans(metric, with_panes), strict=True)
     ]
-    folded = pl.collect_all([plan for _, _, plan in planned])
+    folded = pl.collect_all([plan for _, plan in planned], engine="in-memory")
     changes = (
-        TableChange(table, _to_buckets(metric, table, rows))
-        for (metric, table, _), rows in zip(planned, folded, strict=True)
+        TableChange(table, rows)
+        for (table, _), rows in zip(planned, folded, strict=True)
         if not rows.is_empty()
     )
     return tuple(changes)
@@ -107,7 +107,7 @@ def to_expression(predicate: Predicate) -> pl.Expr:
             return ~to_expression(negated)
 
 
-def merge_rows(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
+def merge_rows(rows: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     """Rows of `table` with one row per primary key, merged by the columns' rules."""
     merged = [
         getattr(pl.col(column.name), "sum" if column.merge == "add" else column.merge)()
@@ -189,7 +189,7 @@ def _side_plan(
             raise AssertionError(f"{measure} has no table of its own")
 
 
-def _to_buckets(metric: Metric, table: Table, panes: pl.DataFrame) -> pl.DataFrame:
+def _to_buckets(metric: Metric, table: Table, panes: pl.LazyFrame) -> pl.LazyFrame:
     """Panes as the rows of the table, sorted by primary key for the sake of its tree."""
     rows = panes
     if metric.window.is_written_out and metric.window.overlap > 1:
@@ -199,9 +199,7 @@ def _to_buckets(metric: Metric, table: Table, panes: pl.DataFrame) -> pl.DataFra
     return rows.select(table.column_names).sort(table.primary_key)
 
 
-def _smallest_members(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    if rows.height <= table.capacity:
-        return rows
+def _smallest_members(rows: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     rank = pl.col(MEMBER).rank("ordinal").over([BUCKET_START, *table.key])
     return rows.filter(rank <= table.capacity)
 

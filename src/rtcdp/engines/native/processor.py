@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import polars as pl
+
 from rtcdp.clock import Clock
 from rtcdp.engines.engine import Epoch, EpochSpan
 from rtcdp.engines.native.admission import AdmittedBatch, Screened, admit, screen
@@ -28,12 +30,15 @@ from rtcdp.vocabulary.metric import Metric
 class ProcessorLimits:
     """What bounds the engine.
 
-    `max_batch_bytes`: how much of the log one epoch takes. `poll_s`: the longest sleep while the
-    log is at rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
+    `max_batch_bytes`: how much of the log one epoch takes. `epoch_every_s`: the shortest time from
+    one epoch to the next, so that a trickle of events does not keep a processor busy; an epoch that
+    takes longer is followed by the next at once. `poll_s`: the longest sleep while the log is at
+    rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
     many event ids are remembered. `expire_every_s`: how often old data is deleted.
     """
 
     max_batch_bytes: int = 16 * 2**20
+    epoch_every_s: float = 0.03
     poll_s: float = 0.25
     retry_s: float = 0.5
     seen_ids_capacity: int = DEFAULT_CAPACITY
@@ -42,9 +47,11 @@ class ProcessorLimits:
 
 @dataclass(frozen=True)
 class StoreRetention:
-    """How long the store keeps windows, and how long the ledger's minutes and uncounted records."""
+    """How long the store keeps windows, by their own time, and how long the ledger's minutes and
+    uncounted records. Windows stay for a century unless told otherwise: recorded history may be old
+    when it comes in."""
 
-    windows_ms: int = 400 * 86_400_000
+    windows_ms: int = 36_500 * 86_400_000
     uncounted_ms: int = 30 * 86_400_000
 
 
@@ -104,12 +111,15 @@ class Processor:
         Raises `EpochRefused` when another engine has taken over the store, and `OffsetsMissing`
         when the log no longer holds what comes next.
         """
-        self.recover()
-        with ThreadPoolExecutor(1, "screen") as ahead:
+        # Polars' streaming engine takes longer to start than most batches to fold.
+        with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
+            self.recover()
             while not stop.is_set():
+                started = self._clock.monotonic()
                 worked = [self._process(partition, ahead) for partition in self._log.partitions()]
                 self._expire_if_due()
                 if any(worked):
+                    stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
                     continue
                 if once:
                     return

@@ -206,7 +206,7 @@ def test_rows_of_a_key_are_merged_by_the_rules_of_their_columns() -> None:
             "high": [1.0, 2.0, None],
         }
     )
-    merged = merge_rows(frame, table).sort("userId").rows()
+    merged = merge_rows(frame.lazy(), table).sort("userId").collect().rows()
     assert merged == [(0, "a", 3, 1.0, 2.0), (0, "b", 3, None, None)]
 
 
