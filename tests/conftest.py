@@ -5,6 +5,13 @@ import os
 import pytest
 
 
+def pytest_addoption(parser):
+    for part in ("engines", "stores"):
+        parser.addoption(
+            f"--{part}", default="", help=f"conformance tests: only these {part}, comma-separated"
+        )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
     report = yield

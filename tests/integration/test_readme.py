@@ -73,9 +73,9 @@ def _has_page_views(port: str) -> bool:
 
 
 def run(command: str, directory: Path) -> str:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S602 - typed as a reader types it
         command,
-        shell=True,  # noqa: S602 - as a reader types it
+        shell=True,
         check=False,
         cwd=directory,
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},

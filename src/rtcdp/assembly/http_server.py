@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.log.log import LogWriter
 from rtcdp.settings import Settings, require_loopback
+
+if sys.platform == "win32":
+    from asyncio import new_event_loop
+else:
+    # Takes a quarter less time for a request than asyncio's own.
+    from uvloop import new_event_loop
 
 _HEADERS_TIMEOUT_MS = 10_000
 _CLOSE_PATIENCE_S = 4.0
@@ -80,7 +87,7 @@ def run_http_server(
             on_startup=[document_collector] if roles.collects else [],
             logging_config=None,
         )
-        with asyncio.Runner(loop_factory=_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(app, settings, stop, collector))
     if collector is not None and collector.failure is not None:
         raise collector.failure
@@ -102,15 +109,6 @@ def _checks(collector: Collector | None) -> dict[str, Check]:
     if collector is None:
         return {}
     return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, where there is one: it takes a quarter less time for a request."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 async def _serve(

@@ -10,12 +10,12 @@ from math import floor
 
 import xxhash
 
+from rtcdp.engines.predicates import holds
 from rtcdp.events.admission import AdmissionRules, ahead_of_clock, behind_lateness
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.log import RawRecord
-from rtcdp.testing.predicates import holds
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Measure, Minimum, Sum
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of

@@ -1,20 +1,12 @@
-"""Every test of this folder runs on every store. A store joins by its entry in `STORES`."""
+"""Every test of this folder runs on every store."""
 
 import pytest
 
-from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
 from rtcdp.vocabulary.window import sliding, tumbling
-
-
-def _sqlite(directory, read_only):
-    return SqliteStore(directory / "store.db", read_only=read_only)
-
-
-STORES = {"sqlite": _sqlite}
 
 VIEWS = Metric(
     name="views",
@@ -44,20 +36,6 @@ TOTAL = Metric(
     measures=(Count("event_count"),),
 )
 METRICS = (VIEWS, SHOP, REACH, TOTAL)
-
-
-@pytest.fixture(params=sorted(STORES))
-def open_store(request, tmp_path):
-    """Opens the test's one store, as often as it is asked to; all are closed at the end."""
-    opened = []
-
-    def open_one(*, read_only=False):
-        opened.append(STORES[request.param](tmp_path, read_only))
-        return opened[-1]
-
-    yield open_one
-    for store in opened:
-        store.close()
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Predicates on one event, by plain comparison; the oracle's half of the vocabulary."""
+"""Predicates on one event, by plain comparison: for the oracle, and for finding single events.
+
+The engines lower predicates to columns of their own; tests hold the two together.
+"""
 
 import operator
 from collections.abc import Callable, Mapping

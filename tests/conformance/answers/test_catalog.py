@@ -1,0 +1,89 @@
+"""Generated traffic with everything that goes wrong in it, through the whole catalog."""
+
+import random
+
+import pytest
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.collector.limits import CollectorLimits
+from rtcdp.collector.splitting import split
+from rtcdp.events.admission import AdmissionRules
+from rtcdp.generator.dials import Dials
+from rtcdp.generator.stream import EventStream
+from rtcdp.log.log import Delivery
+from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.testing.oracle import Oracle
+from rtcdp.verification import Kept, verify
+from rtcdp.vocabulary.table import tables_of
+
+START_MS = 1_767_225_600_000
+LINES = 6_000
+DIALS = Dials(
+    disorder_s=30, duplicates=0.1, late=0.05, malformed=0.05, hot_user=0.2, without_ids=0.1
+)
+RULES = AdmissionRules()
+FOREVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
+
+
+@pytest.fixture(scope="module")
+def traffic() -> tuple[MemoryLog, EventStream]:
+    """An hour of a shop's traffic as the collector hands it to the log, in requests of any size."""
+    rng = random.Random(5)
+    stream = EventStream(seed=5, run_ms=START_MS, users=40, dials=DIALS)
+    times_ms = [START_MS + position * 3_600_000 // LINES for position in range(LINES)]
+    lines = stream.lines(times_ms)
+    log, first = MemoryLog(lambda: 500), 0
+    while first < LINES:
+        stop = min(LINES, first + rng.choice([1, 7, 100]))
+        batch = split(b"\n".join(lines[first:stop]), "application/x-ndjson", CollectorLimits())
+        log.append(
+            [
+                Delivery(
+                    lines=batch.lines,
+                    line_count=batch.line_count,
+                    received_at=times_ms[stop - 1],
+                    source="shop",
+                    rejects=batch.rejects,
+                )
+            ]
+        )
+        first = stop
+    return log, stream
+
+
+@pytest.fixture(scope="module")
+def oracle(traffic: tuple[MemoryLog, EventStream]) -> Oracle:
+    return Oracle(load_catalog(), RULES).feed(traffic[0].records())
+
+
+@pytest.mark.parametrize("max_batch_bytes", [2_000, 50_000, 10**9])
+def test_every_table_equals_the_oracle_s(
+    traffic, oracle, run_engine, open_store, max_batch_bytes
+) -> None:
+    store = open_store()
+    run_engine(traffic[0], store, load_catalog(), RULES, max_batch_bytes)
+    for metric in load_catalog():
+        for table in tables_of(metric):
+            width = len(table.primary_key)
+            found = {row[:width]: list(row[width:]) for row in store.dump(table).rows()}
+            assert found == oracle.rows[table.name], table.name
+
+
+def test_the_ledger_is_as_the_generator_foretells(traffic, run_engine, open_store) -> None:
+    log, stream = traffic
+    store = open_store()
+    run_engine(log, store, load_catalog(), RULES, 10**9)
+    with store.snapshot() as snapshot:
+        totals = snapshot.ledger_totals()
+    counts = stream.counts
+    assert totals["received"] == LINES
+    assert totals["late"] == counts.late
+    assert totals["dead_letter"] == counts.malformed
+    assert totals["duplicate"] == counts.duplicate
+    assert totals["admitted"] == counts.fresh
+
+
+def test_verify_finds_no_difference(traffic, run_engine, open_store) -> None:
+    store = open_store()
+    run_engine(traffic[0], store, load_catalog(), RULES, 10**9)
+    assert verify(traffic[0], store, load_catalog(), RULES, FOREVER).differences == ()
