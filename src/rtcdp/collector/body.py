@@ -1,6 +1,5 @@
 """Reads a request's body from the server, no further than a limit allows."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from rtcdp.collector.collector import Collector
@@ -38,7 +37,7 @@ class HeldBody:
         if content_length is not None and content_length.isdigit():
             self._check_size(int(content_length[:20]))
         try:
-            async with asyncio.timeout(limits.body_timeout_s):
+            with self._collector.deadlines.within(limits.body_timeout_s):
                 return await self._read(receive)
         except TimeoutError as error:
             raise RequestRefused(

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from rtcdp.clock import Clock
+from rtcdp.collector.deadlines import Deadlines
 from rtcdp.collector.decompression import decompress
 from rtcdp.collector.group_commit import CommittedGroup, GroupCommit, NotAppended
 from rtcdp.collector.limits import CollectorLimits
@@ -99,6 +100,7 @@ class Collector:
     ) -> None:
         self.limits = limits or CollectorLimits()
         self.failure: LogFailed | None = None
+        self.deadlines = Deadlines()
         self._inline_limits = replace(
             self.limits,
             max_decompressed_bytes=min(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar.enums import ScopeType
 from litestar.handlers import ASGIRouteHandler, asgi
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from rtcdp.collector.body import ClientGone, HeldBody
 from rtcdp.collector.collector import Collector, IntakeAnswer
@@ -23,18 +23,25 @@ _PROBLEM = (b"content-type", b"application/problem+json")
 _encode = msgspec.json.Encoder().encode
 
 
-def collector_routes(collector: Collector) -> list[ASGIRouteHandler]:
-    """The route handlers of `collector`, for a Litestar application."""
+def collector_endpoints(collector: Collector) -> dict[str, ASGIApp]:
+    """The collector's two ASGI applications by path, for a server that calls them directly."""
 
-    @asgi("/v1/events", name="take-events", copy_scope=False)
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(collector, "live", scope, receive, send)
 
-    @asgi("/v1/import", name="take-history", copy_scope=False)
     async def history(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(collector, "import", scope, receive, send)
 
-    return [events, history]
+    return {"/v1/events": events, "/v1/import": history}
+
+
+def collector_routes(collector: Collector) -> list[ASGIRouteHandler]:
+    """The same as route handlers for a Litestar application."""
+    names = {"/v1/events": "take-events", "/v1/import": "take-history"}
+    return [
+        asgi(path, name=names[path], copy_scope=False)(endpoint)
+        for path, endpoint in collector_endpoints(collector).items()
+    ]
 
 
 async def _answer(

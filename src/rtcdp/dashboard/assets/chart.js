@@ -5,6 +5,7 @@ import { shape } from "./element.js";
 
 const MARGIN = { top: 10, right: 4, bottom: 22, left: 48 };
 const SPAN_MS = 120_000;
+const GAP_MS = 5_000; // Nothing is known of a longer silence, so no line is drawn through it.
 const LINES = 4;
 const TIMES = [[120, "2 min ago"], [90, "90 s"], [60, "1 min"], [30, "30 s"], [0, "now"]];
 const NARROW = 480;
@@ -69,11 +70,12 @@ export class Chart {
   }
 
   #curve(x, y) {
-    const points = this.#points;
-    if (points.length < 2) return [];
-    const line = points.map((point, i) => `${i ? "L" : "M"}${x(point.at).toFixed(1)} ${y(point.value).toFixed(1)}`).join("");
-    const area = `${line}L${x(points.at(-1).at).toFixed(1)} ${y(0)}L${x(points[0].at).toFixed(1)} ${y(0)}Z`;
-    return [shape("path", { class: "area", d: area }), shape("path", { class: "line", d: line })];
+    const lines = stretches(this.#points).map((points) => {
+      const line = points.map((point, i) => `${i ? "L" : "M"}${x(point.at).toFixed(1)} ${y(point.value).toFixed(1)}`).join("");
+      const area = `${line}L${x(points.at(-1).at).toFixed(1)} ${y(0)}L${x(points[0].at).toFixed(1)} ${y(0)}Z`;
+      return [shape("path", { class: "area", d: area }), shape("path", { class: "line", d: line })];
+    });
+    return lines.flat();
   }
 
   #show(x, y, height, now) {
@@ -91,6 +93,16 @@ export class Chart {
     const ago = Math.round((now - nearest.at) / 1000);
     this.#readout.textContent = `${rate(nearest.value)} events/s, ${ago === 0 ? "now" : `${ago} s ago`}`;
   }
+}
+
+/** The points in runs without a gap; a point alone makes no line. */
+function stretches(points) {
+  const runs = [];
+  points.forEach((point, i) => {
+    if (i === 0 || point.at - points[i - 1].at > GAP_MS) runs.push([]);
+    runs.at(-1).push(point);
+  });
+  return runs.filter((run) => run.length > 1);
 }
 
 /** The smallest of 1, 2, 4, 8 × 10ⁿ that is not below `value`, so that four lines fall on round numbers. */

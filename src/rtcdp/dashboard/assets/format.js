@@ -12,7 +12,8 @@ export function rate(perSecond) {
 }
 
 export function share(part, total) {
-  if (total === 0 || part === 0) return "0 %";
+  if (total === 0) return "–";
+  if (part === 0) return "0 %";
   const percent = (100 * part) / total;
   if (percent < 0.01) return "< 0.01 %";
   if (part !== total && percent > 99.99) return "> 99.99 %";

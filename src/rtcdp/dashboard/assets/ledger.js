@@ -43,7 +43,7 @@ export function showLedger(totals) {
     numbers.get(part).total.textContent = count(value);
     numbers.get(part).ratio.textContent = share(value, totals.received);
   }
-  byId("all").style.flexGrow = totals.received ? "1" : "0";
+  byId("all").toggleAttribute("data-some", totals.received > 0);
   const balance = byId("balance");
   const balanced = sum === totals.received;
   balance.dataset.balanced = balanced ? "yes" : "no";

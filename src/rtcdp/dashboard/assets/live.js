@@ -6,7 +6,8 @@ import { byId } from "./element.js";
 import { prepareLedger, showLedger } from "./ledger.js";
 import { showWindows } from "./windows.js";
 
-const RETRY_MS = 3000;
+const RETRY_MS = 2000;
+const SILENCE_MS = 8000;
 const SMOOTHED_TICKS = 4; // Commits come in bursts; two seconds of them make a pace.
 const IN_STEP_MS = 2000;
 const recent = [];
@@ -14,13 +15,31 @@ const chart = new Chart(byId("chart"), byId("readout"));
 
 function connect() {
   const stream = new EventSource("/api/live");
-  stream.addEventListener("tick", (event) => show(JSON.parse(event.data)));
-  stream.addEventListener("problem", (event) => setState("problem", JSON.parse(event.data).detail));
-  stream.addEventListener("error", () => {
-    setState("away", "not connected; trying again…");
-    // The browser goes on by itself unless the server refused.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
-  });
+  let silence;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => again(0), SILENCE_MS);
+  };
+  const again = (pauseMs) => {
+    clearTimeout(silence);
+    stream.close();
+    lost();
+    setTimeout(connect, pauseMs);
+  };
+  const on = (name, act) =>
+    stream.addEventListener(name, (event) => {
+      heard();
+      act(JSON.parse(event.data));
+    });
+  on("tick", show);
+  on("problem", (problem) => setState("problem", problem.detail));
+  stream.addEventListener("error", () => again(RETRY_MS));
+  heard();
+}
+
+function lost() {
+  recent.length = 0;
+  setState("away", "not connected; trying again…");
 }
 
 function show(tick) {
@@ -65,20 +84,20 @@ function lagWords(lagMs) {
 function setState(state, words) {
   const node = byId("state");
   if (node.dataset.state === state && node.lastElementChild.textContent === words) return;
-  node.dataset.state = state;
+  node.dataset.state = document.body.dataset.state = state;
+  document.title = state === "live" ? "rtcdp · live" : `rtcdp · ${words}`;
   node.lastElementChild.textContent = words;
 }
 
 function firstEvent() {
-  const event = { userId: "user_1", eventType: "PAGE_VIEW", pageUrl: "/hello", timestamp: new Date().toISOString() };
-  return `curl -X POST ${location.origin}/v1/events \\\n  -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(event)}'`;
+  const event = `{"userId": "user_1", "eventType": "PAGE_VIEW", "pageUrl": "/hello", "timestamp": '$(date +%s000)'}`;
+  return `curl ${location.origin}/v1/events \\\n  -H 'Content-Type: application/json' \\\n  -d '${event}'`;
 }
 
 function prepareWelcome() {
   const snippet = byId("curl");
   snippet.textContent = firstEvent();
   byId("copy").addEventListener("click", async () => {
-    snippet.textContent = firstEvent();
     try {
       await navigator.clipboard.writeText(snippet.textContent);
       byId("copy").textContent = "Copied";

@@ -3,23 +3,47 @@
 import { count, dayOf, timeOfDay } from "./format.js";
 import { byId, element } from "./element.js";
 
+const rows = new Map();
+
+/** Rows that stay are kept, so that a tick takes away neither the focus nor a click. */
 export function showWindows(metric, windows) {
+  const body = byId("windows");
   const largest = windows.reduce((most, window) => Math.max(most, window.page_view_count), 1);
-  byId("windows").replaceChildren(...windows.map((window) => row(metric, window, largest)));
+  const shown = new Set(windows.map(keyOf));
+  for (const [key, row] of rows) {
+    if (shown.has(key)) continue;
+    row.node.remove();
+    rows.delete(key);
+  }
+  windows.forEach((window, place) => {
+    const row = rows.get(keyOf(window)) ?? added(metric, window);
+    row.show(window.page_view_count, largest);
+    if (body.children[place] !== row.node) body.insertBefore(row.node, body.children[place] ?? null);
+  });
+  byId("windows-table").hidden = windows.length === 0;
   byId("no-windows").hidden = windows.length > 0;
 }
 
-function row(metric, window, largest) {
+const keyOf = (window) => `${window.window_start} ${window.userId}`;
+
+function added(metric, window) {
   const meter = element("i", {});
-  meter.style.width = `${Math.round((100 * window.page_view_count) / largest)}px`;
+  const number = element("b", {});
   const query = new URLSearchParams({ metric, userId: window.userId, window_start: window.window_start });
   const times = `${timeOfDay(window.window_start)} – ${timeOfDay(window.window_end)}`;
-  return element(
+  const node = element(
     "tr",
     {},
     element("td", { title: window.userId }, window.userId),
     element("td", { title: dayOf(window.window_start) }, times),
-    element("td", { class: "number" }, element("div", { class: "meter" }, meter, element("b", {}, count(window.page_view_count)))),
+    element("td", { class: "number" }, element("div", { class: "meter" }, number, meter)),
     element("td", {}, element("a", { href: `/api/events?${query}` }, "events")),
   );
+  const show = (views, largest) => {
+    number.textContent = count(views);
+    meter.style.setProperty("--ratio", String(views / largest));
+  };
+  const row = { node, show };
+  rows.set(keyOf(window), row);
+  return row;
 }
