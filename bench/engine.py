@@ -16,7 +16,7 @@ from pathlib import Path
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.generator.bulk import HOUR_MS, START_MS, bench_events
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import Delivery

@@ -15,12 +15,12 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from rtcdp.api.context import ApiLimits
+from rtcdp.api.limits import ApiLimits
 from rtcdp.collector.limits import CollectorLimits
-from rtcdp.engines.native.processor import ProcessorLimits, StoreRetention
+from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.errors import PartMissing, UsageError
-from rtcdp.events.admission import AdmissionRules
-from rtcdp.log.log import MAX_SOURCES, Retention
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.limits import MAX_SOURCES, Retention
 
 FILE_NAME = "rtcdp.toml"
 PREFIX = "RTCDP_"
@@ -232,6 +232,16 @@ def require_loopback(host: str) -> None:
             "API keys are not part of this version yet",
             "listen on 127.0.0.1 and put a proxy with authentication in front of it",
         )
+
+
+def require_present(settings: Settings) -> None:
+    """Raise `PartMissing` unless the engine, log and store that were asked for are there."""
+    if settings.engine != "native":
+        raise PartMissing(
+            f"the engine {settings.engine} is not part of this version yet", "use --engine native"
+        )
+    _path_of("log", settings.log_url, "embedded")
+    _path_of("store", settings.store_url, "sqlite")
 
 
 def settings_page() -> str:

@@ -68,7 +68,8 @@ LineHandler = Callable[[str, str], None]
 class Supervisor:
     """Parts as child processes. Call `start`, then `check` a few times a second, then `stop`.
 
-    All three from one thread. Parts are stopped in the order of `parts`, one after the other.
+    All three from one thread. Parts are stopped in the order of `parts`, one after the other; those
+    that were not started yet wait for another `start`.
     """
 
     def __init__(
@@ -78,24 +79,24 @@ class Supervisor:
         on_line: LineHandler,
         limits: RestartLimits = RestartLimits(),
     ) -> None:
-        self._children = [_Child(part, clock, on_line, limits) for part in parts]
+        self._children = {part.name: _Child(part, clock, on_line, limits) for part in parts}
 
-    def start(self) -> None:
-        """Start all parts at once."""
-        for child in self._children:
-            child.start()
+    def start(self, *names: str) -> None:
+        """Start the parts with these names at once; without a name all."""
+        for name in names or self._children:
+            self._children[name].start()
 
     def check(self) -> None:
         """Start again what has died and whose pause is over. Raises `PartGaveUp`."""
-        for child in self._children:
+        for child in self._children.values():
             child.check()
 
     def status(self) -> tuple[PartStatus, ...]:
-        return tuple(child.status() for child in self._children)
+        return tuple(child.status() for child in self._children.values())
 
     def stop(self) -> None:
         """Stop all parts; returns when none is left."""
-        for child in self._children:
+        for child in self._children.values():
             child.stop()
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Progress, Scan, Store
 from rtcdp.testing.oracle import Oracle, smallest_members

@@ -84,7 +84,7 @@ class Platform:
 
     def stop(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(30) == 0
 
     def dumps(self) -> dict[str, bytes]:

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.engines.native.processor import Processor, ProcessorLimits
+from rtcdp.engines.native.limits import ProcessorLimits
+from rtcdp.engines.native.processor import Processor
 from rtcdp.store.sqlite import SqliteStore
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.oracle import Oracle
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
@@ -36,7 +36,7 @@ RULES = AdmissionRules(max_clock_skew_ms=2_000, allowed_lateness_ms=20_000)
 Event = dict[str, object]
 
 texts = st.sampled_from(["a", "b", "c", "ä😀", ""])
-amounts = st.floats(-1e12, 1e12) | st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e-7, 19.99]) | st.none()
+amounts = st.floats(-1e10, 1e10) | st.sampled_from([0.1, 0.2, 0.3, -0.0, 1e-7, 19.99]) | st.none()
 predicates = st.recursive(
     st.just(Everything())
     | st.builds(Equals, st.sampled_from(["eventType", "productId"]), st.sampled_from(["A", "a"]))

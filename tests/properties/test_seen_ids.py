@@ -6,18 +6,21 @@ from hypothesis import strategies as st
 
 from rtcdp.events.seen_ids import SeenIds
 
-WINDOW_MS = 50
+STEP_MS = 60_000
+WINDOW_MS = 50 * STEP_MS
 
 records = st.lists(
-    st.tuples(st.integers(0, 12), st.integers(0, 30), st.integers(0, 2)), min_size=1, max_size=80
+    st.tuples(st.integers(0, 12), st.integers(-1, 30), st.integers(0, 2)), min_size=1, max_size=80
 )
+"""Each an id, how many minutes after the one before it came (a clock may run backwards a little),
+and its content."""
 
 
 @given(records, st.lists(st.integers(1, 9), min_size=1))
 def test_any_cut_gives_the_dictionarys_verdicts(
     steps: list[tuple[int, int, int]], cuts: list[int]
 ) -> None:
-    received_at = np.cumsum([step for _, step, _ in steps]).tolist()
+    received_at = (STEP_MS * np.cumsum([step for _, step, _ in steps])).tolist()
     expected, last = [], {}
     for (key, _, content), now in zip(steps, received_at, strict=True):
         before = last.get(key)

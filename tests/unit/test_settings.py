@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from rtcdp.errors import PartMissing, UsageError
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.settings import (
     MEANINGS,
     Settings,
     all_settings,
     load,
     require_loopback,
+    require_present,
     settings_page,
     unknown_variables,
 )
@@ -118,6 +119,17 @@ def test_parts_of_later_versions_are_missing_parts():
         _ = Settings(log="kafka://h:1/t").log_directory
     with pytest.raises(PartMissing, match="mongodb"):
         _ = Settings(store="mongodb://h/d").store_file
+
+
+def test_an_installation_of_this_version_is_all_there():
+    require_present(Settings())
+    for later in (
+        Settings(engine="spark"),
+        Settings(log="kafka://h:1/t"),
+        Settings(store="mongodb://h/d"),
+    ):
+        with pytest.raises(PartMissing, match="not part of this version"):
+            require_present(later)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])

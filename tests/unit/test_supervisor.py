@@ -3,6 +3,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,13 +23,15 @@ def supervised():
     """Starts parts; stops them after the test."""
     supervisors = []
 
-    def start(*parts: PartCommand, limits: RestartLimits = QUICK) -> tuple[Supervisor, list[str]]:
+    def start(
+        *parts: PartCommand, limits: RestartLimits = QUICK, first: Sequence[str] = ()
+    ) -> tuple[Supervisor, list[str]]:
         lines: list[str] = []
         supervisor = Supervisor(
             parts, SystemClock(), lambda name, line: lines.append(f"{name}: {line}"), limits
         )
         supervisors.append(supervisor)
-        supervisor.start()
+        supervisor.start(*first)
         return supervisor, lines
 
     yield start
@@ -64,6 +67,15 @@ def test_parts_stop_in_their_order(supervised):
     wait_for(lambda: len(lines) == 2)
     supervisor.stop()
     assert lines[2:] == ["a: bye", "b: bye"]
+
+
+def test_a_part_can_be_started_later_than_the_others(supervised):
+    supervisor, lines = supervised(part(UNTIL_STOPPED, "a"), part(UNTIL_STOPPED, "b"), first=["b"])
+    wait_for(lambda: lines, supervisor.check)
+    assert (lines, supervisor.status()[0].pid) == (["b: hello"], None)
+    supervisor.start("a")
+    wait_for(lambda: lines == ["b: hello", "a: hello"])
+    assert [status.restarts for status in supervisor.status()] == [0, 0]
 
 
 def test_a_part_that_does_not_stop_is_killed(supervised):

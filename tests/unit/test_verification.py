@@ -6,8 +6,9 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.admission import AdmissionRules
-from rtcdp.log.log import Delivery, Retention
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verification import (

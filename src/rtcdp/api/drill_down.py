@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rtcdp.api.context import ApiLimits
+from rtcdp.api.limits import ApiLimits
 from rtcdp.api.matching import Wish, is_wished
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
@@ -182,6 +182,8 @@ def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, 
 def _judged(
     record: RawRecord, event: CustomerActivityEvent | None, row: Mapping[str, Any] | None
 ) -> Judged:
+    if row is None and event is None:
+        return Judged(record, event, "dead_letter")
     if row is None:
         return Judged(record, event, ADMITTED)
     return Judged(record, event, row["verdict"], row["reason"], row["message"])

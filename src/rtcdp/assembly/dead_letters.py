@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rtcdp.clock import Clock
-from rtcdp.events.admission import AdmissionRules, ahead_of_clock, position_id
+from rtcdp.events.admission import ahead_of_clock, position_id
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.log.log import Delivery, LogWriter
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import Delivery, LogReader, LogWriter
 from rtcdp.store.store import Store, UncountedScan
 
 _PAGE = 1_000
+_SLICE_BYTES = 16 * 2**20
 
 DeadLetter = dict[str, Any]
 """A row as `StoreSnapshot.uncounted` gives it, by column name."""
@@ -36,27 +38,53 @@ def dead_letters_of(store: Store, wanted: UncountedScan, most: int) -> list[Dead
     return found[:most]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a replay works on."""
+
+    log: LogReader
+    writer: LogWriter
+    store: Store
+
+
 def replay_dead_letters(
-    writer: LogWriter, store: Store, clock: Clock, rules: AdmissionRules, wanted: UncountedScan
+    parts: Parts, clock: Clock, rules: AdmissionRules, wanted: UncountedScan
 ) -> Replayed:
     """Append the bytes of the wanted dead letters that were never replayed, and mark them.
 
     The new records have their true intake time and are marked as imported, because their events
-    may be old by now: they are never late. A record without an event id takes its first position
-    as one, so a replay that was interrupted before it could mark them counts nothing twice. Records
-    that would be dead letters again are left out. Raises what the log and the store raise.
+    may be old by now: they are never late. What a replay that was interrupted has appended already
+    is found in the log and only marked. Records that would be dead letters again are left out.
+    Raises what the log and the store raise.
     """
     done = Replayed()
+    in_the_log = _replays_in(parts.log)
     scan = replace(wanted, verdict="dead_letter", only_not_replayed=True, limit=_PAGE)
-    for page in _pages(store, scan):
+    for page in _pages(parts.store, scan):
         now_ms = clock.now_ms()
         ready = [letter for letter in page if _can_be_admitted(letter, now_ms, rules)]
+        deliveries = [_delivery(letter, now_ms) for letter in ready]
+        fresh = [delivery for delivery in deliveries if delivery.replay_of not in in_the_log]
+        if fresh:
+            parts.writer.append(fresh)
         if ready:
-            writer.append([_delivery(letter, now_ms) for letter in ready])
             places = [(letter["partition"], letter["offset"]) for letter in ready]
-            store.mark_replayed(places, now_ms)
+            parts.store.mark_replayed(places, now_ms)
         done = Replayed(done.replayed + len(ready), done.still_dead + len(page) - len(ready))
     return done
+
+
+def _replays_in(log: LogReader) -> set[str]:
+    """The places of the dead letters that the log holds a replay of."""
+    found: set[str] = set()
+    for partition in log.partitions():
+        extent = log.extent(partition)
+        offset = extent.first_offset
+        while offset < extent.next_offset:
+            records = log.read(partition, offset, _SLICE_BYTES)
+            found.update(record.replay_of for record in records.odd if record.replay_of)
+            offset = records.next_offset
+    return found
 
 
 def _pages(store: Store, scan: UncountedScan) -> Iterator[list[DeadLetter]]:

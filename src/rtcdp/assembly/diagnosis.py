@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rtcdp.assembly.parts import log_reader, metrics_of, running_url, store_of
+from rtcdp.assembly.claims import running_url
+from rtcdp.assembly.parts import log_reader, metrics_of, store_of
 from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError

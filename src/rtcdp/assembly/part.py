@@ -4,32 +4,32 @@ Its settings come as one line of JSON on standard input. When standard input end
 its supervisor closed it, or died. Troubles are written to standard error, one line each.
 """
 
+import gc
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.handover import GENERATOR, HTTP, PROCESSOR, decode_settings
-from rtcdp.assembly.http_server import run_http_server
-from rtcdp.assembly.running import run_generator, run_processor, stop_at_signals
-from rtcdp.clock import Clock, SystemClock
+from rtcdp.assembly.signals import stop_at_signals
+from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
-from rtcdp.settings import Settings
 
 STOP_S = 8.0
 """A part that was told to stop and has not after that many seconds ends itself."""
 
-_LOCK_PATIENCE_S = 15.0
 _STDIN = 0
 
-PARTS: dict[str, Callable[[Settings, Clock, threading.Event], None]] = {
-    GENERATOR: run_generator,
-    HTTP: run_http_server,
-    # After a crash the processor of the run before may still be on its way out.
-    PROCESSOR: lambda settings, clock, stop: run_processor(settings, clock, stop, _LOCK_PATIENCE_S),
+PARTS = {
+    GENERATOR: "rtcdp.assembly.generating:run_generator",
+    HTTP: "rtcdp.assembly.http_server:run_http_server",
+    PROCESSOR: "rtcdp.assembly.processing:run_processor_part",
 }
+"""Functions that take settings, a clock and the event that tells them to stop."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,11 +40,20 @@ def main(arguments: Sequence[str]) -> int:
     settings = decode_settings(_first_line())
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     try:
-        PARTS[arguments[0]](settings, SystemClock(), stop)
+        _imported(PARTS[arguments[0]])(settings, SystemClock(), stop)
     except RtcdpError as error:
         sys.stderr.write(f"{error}{f' – {error.hint}' if error.hint else ''}\n")
         return error.exit_code
     return 0
+
+
+def _imported(name: str) -> Any:
+    """What is imported stays for good: to look for garbage in it takes an eighth of the time."""
+    gc.disable()
+    found = deferred(name)
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 def _first_line() -> bytes:

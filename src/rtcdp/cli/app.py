@@ -2,30 +2,99 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import rtcdp
-from rtcdp.cli.dead_letters import dead_letters
-from rtcdp.cli.doctor import doctor
-from rtcdp.cli.looking import ledger, metrics
-from rtcdp.cli.replay import replay
-from rtcdp.cli.single_parts import collect, generate, process, serve
+from rtcdp.assembly.deferred import deferred
 from rtcdp.cli.terminal import complain, say
-from rtcdp.cli.up import up
-from rtcdp.cli.verify import verify
 from rtcdp.errors import RtcdpError
 
 ALL, ONE, LOOK, PROVE = "Run everything", "Run one part", "Look", "Prove"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: the panel of the help it stands in, what it says there, and where it is."""
+
+    panel: str
+    summary: str
+    place: str
+
+
+COMMANDS = {
+    "up": Command(
+        ALL,
+        "Run everything: collector, processor, API, dashboard and a generator of events.",
+        "rtcdp.cli.up:up",
+    ),
+    "replay": Command(
+        ALL,
+        "Feed recorded events in: into the data folder, or to a running collector.",
+        "rtcdp.cli.replay:replay",
+    ),
+    "collect": Command(
+        ONE,
+        "Take events in over HTTP, and keep them in the log.",
+        "rtcdp.cli.serve:collect",
+    ),
+    "process": Command(ONE, "Fold the log into answers.", "rtcdp.cli.process:process"),
+    "serve": Command(
+        ONE, "Give answers over HTTP: the API and the dashboard.", "rtcdp.cli.serve:serve"
+    ),
+    "generate": Command(
+        ONE,
+        "Make up a shop's visitors, and send or write their events.",
+        "rtcdp.cli.generate:generate",
+    ),
+    "metrics": Command(
+        LOOK,
+        "List the metrics of the catalog, or the newest windows of one.",
+        "rtcdp.cli.looking:metrics",
+    ),
+    "ledger": Command(
+        LOOK,
+        "Show what became of every record: the totals, and the newest minutes.",
+        "rtcdp.cli.looking:ledger",
+    ),
+    "dead-letters": Command(
+        LOOK,
+        "Look at what could not be admitted, and feed it in again.",
+        "rtcdp.cli.dead_letters:dead_letters",
+    ),
+    "verify": Command(
+        PROVE,
+        "Compute everything again from the log, naively, and compare it with the store.",
+        "rtcdp.cli.verify:verify",
+    ),
+    "doctor": Command(
+        PROVE,
+        "Look for what could keep it from running: Python, disk, port, log, store, clock.",
+        "rtcdp.cli.doctor:doctor",
+    ),
+}
 
 _EPILOG = (
     "Start with [bold]rtcdp up[/bold] and open http://127.0.0.1:8081.\n\n"
     "Then feed it your own events: [bold]rtcdp replay FILE --mapping NAME[/bold]"
 )
 
+
+class _Commands(TyperGroup):
+    """All commands by their summaries; the one that was typed is imported when it is run."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else command_of(name), rest
+
+
 app = typer.Typer(
     name="rtcdp",
+    cls=_Commands,
     help="Customer activity events in, exact windowed answers out.",
     epilog=_EPILOG,
     no_args_is_help=True,
@@ -35,15 +104,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for panel, commands in {
-    ALL: (up, replay),
-    ONE: (collect, process, serve, generate),
-    LOOK: (metrics, ledger),
-    PROVE: (verify, doctor),
-}.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(dead_letters, name="dead-letters", rich_help_panel=LOOK)
+
+def command_of(name: str) -> Any:
+    """The command with that name, imported."""
+    found = deferred(COMMANDS[name].place)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(rich_markup_mode="rich", add_completion=False)
+        single.command(name)(found)
+        found = single
+    return get_command(found)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -78,3 +147,11 @@ def _everything(
     ] = False,
 ) -> None:
     del version
+
+
+def _stand_in() -> None:
+    """What the help is made from, in the place of a command that is not imported."""
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.summary, rich_help_panel=_command.panel)(_stand_in)

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.dead_letters import dead_letters_of, replay_dead_letters
-from rtcdp.assembly.parts import log_writer, store_of
+from rtcdp.assembly.dead_letters import Parts, dead_letters_of, replay_dead_letters
+from rtcdp.assembly.parts import log_reader, log_writer, store_of
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.terminal import listing, moment, number, say
 from rtcdp.clock import SystemClock
@@ -22,7 +22,9 @@ Source = Annotated[
 ]
 
 dead_letters = typer.Typer(
-    no_args_is_help=True, help="Look at what could not be admitted, and feed it in again."
+    name="dead-letters",
+    no_args_is_help=True,
+    help="Look at what could not be admitted, and feed it in again.",
 )
 
 
@@ -72,8 +74,13 @@ def replay(
         )
     clock = SystemClock()
     wanted = UncountedScan(reason=reason, source=source)
-    with store_of(settings) as store, log_writer(settings, clock) as writer:
-        done = replay_dead_letters(writer, store, clock, settings.admission, wanted)
+    with (
+        store_of(settings) as store,
+        log_reader(settings) as log,
+        log_writer(settings, clock) as writer,
+    ):
+        parts = Parts(log, writer, store)
+        done = replay_dead_letters(parts, clock, settings.admission, wanted)
     if done.still_dead:
         say(
             Text.assemble(

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,6 +14,9 @@ from rtcdp.settings import Setting, Settings, all_settings, load
 
 EVERYWHERE = ("data_dir", "log", "store")
 """What every command takes."""
+
+SETTINGS = "Settings"
+"""The panel of the help that they stand in."""
 
 _METAVARS = {
     "data_dir": "DIR",
@@ -29,17 +32,21 @@ _METAVARS = {
 _CONFIG_HELP = "Read settings from this file. Without it: ./rtcdp.toml, if it is there."
 
 
-def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *keys: str, panels: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator for commands that take `Settings` first.
 
     The command gets an option for each of `keys`, for those in `EVERYWHERE`, and `--config`; it is
     called with the settings that follow from all of them. A parameter of the command that is a
-    dataclass stands for one option per field.
+    dataclass stands for one option per field. `panels` names the panel of the help that some of
+    `keys` stand in, if that is another one than that of all settings.
     """
     wanted = (*EVERYWHERE, *keys)
+    panel_of = panels or {}
     by_key = {setting.key: setting for setting in all_settings()}
-    options = [_option(by_key[key]) for key in wanted]
-    options.append(_parameter("config", Path, "--config", _CONFIG_HELP))
+    options = [_option(by_key[key], panel_of.get(key, SETTINGS)) for key in wanted]
+    options.append(_parameter("config", Path, "--config", _CONFIG_HELP, SETTINGS))
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
@@ -87,20 +94,20 @@ def _parameters_of(group: Any) -> list[inspect.Parameter]:
     ]
 
 
-def _option(setting: Setting) -> inspect.Parameter:
+def _option(setting: Setting, panel: str) -> inspect.Parameter:
     meaning = setting.meaning
     if setting.default not in (None, "") and not get_args(setting.kind):
         meaning += f" [dim]\\[default: {_shown(setting.default)}][/dim]"
-    return _parameter(setting.key, _type_of(setting), setting.flag, meaning)
+    return _parameter(setting.key, _type_of(setting), setting.flag, meaning, panel)
 
 
-def _parameter(name: str, kind: Any, flag: str, meaning: str) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, flag: str, meaning: str, panel: str) -> inspect.Parameter:
     option = typer.Option(
         flag,
         help=meaning,
         metavar=_METAVARS.get(name, "NAME"),
         show_default=False,
-        rich_help_panel="Settings",
+        rich_help_panel=panel,
     )
     annotation = Annotated[kind | None, option]
     return inspect.Parameter(

@@ -10,17 +10,19 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from rtcdp.assembly.claims import running_url
+from rtcdp.assembly.generating import collector_sink
 from rtcdp.assembly.local_intake import local_sink
 from rtcdp.assembly.locks import AlreadyRunning
-from rtcdp.assembly.parts import processor_of, running_url
-from rtcdp.assembly.running import stop_at_signals
+from rtcdp.assembly.processing import processor_of
+from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.assembly.watching import watcher_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, err, number, progress_bar, say
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.generator.mapping import built_in_mappings, load_mapping
 from rtcdp.generator.replay import Replay, ReplayPlan, ReplayReport, parse_speed
-from rtcdp.generator.sender import IMPORT_PATH, CollectorAddress, HttpSink
+from rtcdp.generator.sender import IMPORT_PATH, CollectorAddress
 from rtcdp.generator.sinks import Sink
 from rtcdp.log.log import DEFAULT_SOURCE
 from rtcdp.settings import Settings
@@ -66,11 +68,8 @@ def replay(
     url = how.to or running_url(settings)
     if url is not None:
         address = CollectorAddress(base_url=url, path=IMPORT_PATH, source=how.source)
-        sink = HttpSink(address, clock, stop.wait)
-        try:
+        with collector_sink(address, clock, stop) as sink:
             _say_sent(_feed(plan, sink, clock, stop), url)
-        finally:
-            sink.close()
     else:
         before = _totals(settings, clock)
         with local_sink(settings, clock, how.source) as own:

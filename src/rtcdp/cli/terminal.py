@@ -23,6 +23,11 @@ def say(*lines: str | Text | Table) -> None:
         out.print(line, soft_wrap=not isinstance(line, Table))
 
 
+def remark(line: Text) -> None:
+    """Write to standard error what is not the command's result."""
+    err.print(line, soft_wrap=True)
+
+
 def complain(error: RtcdpError) -> None:
     """Write an error and what to do about it to standard error."""
     err.print(Text.assemble(("rtcdp: ", "bold red"), (str(error), "red")), soft_wrap=True)
@@ -46,12 +51,12 @@ def listing(*columns: str, title: str | None = None) -> Table:
     return table
 
 
-def progress_bar(*, counted: bool = True) -> Progress:
-    """A bar on standard error; `counted` shows how many of how many."""
+def progress_bar(*, counted: bool = True, shown: bool = True) -> Progress:
+    """A bar on standard error, if that is a terminal; `counted` shows how many of how many."""
     columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
     if counted:
         columns.insert(2, MofNCompleteColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    return Progress(*columns, console=err, transient=True, disable=not (shown and err.is_terminal))
 
 
 def number(value: float) -> str:

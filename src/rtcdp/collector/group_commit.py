@@ -82,7 +82,7 @@ class GroupCommit(Generic[Ticket]):
         entries = self._queue.get()
         while entries is not None:
             group.extend(entries)
-            size += sum(len(delivery.lines) for delivery, _ in entries)
+            size += sum(_bytes_of(delivery) for delivery, _ in entries)
             if size >= self._max_group_bytes:
                 return group, True
             try:
@@ -118,3 +118,7 @@ class GroupCommit(Generic[Ticket]):
             self._failure.__cause__ = error
             return self._failure
         return None
+
+
+def _bytes_of(delivery: Delivery) -> int:
+    return len(delivery.lines) + sum(len(raw) for _, raw in delivery.rejects)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rtcdp.log.log import MAX_SOURCES
+from rtcdp.log.limits import MAX_SOURCES
 
 
 @dataclass(frozen=True)

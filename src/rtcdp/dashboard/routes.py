@@ -40,7 +40,7 @@ LINKS = {
 
 
 def dashboard_routes() -> list[Router]:
-    """`/`, `/docs` and `/assets/*`. Assets are read once, here."""
+    """`/`, `/docs`, `/assets/*` and the icon. Assets are read once, here."""
     assets = {asset.name: asset.read_bytes() for asset in (files(__package__) / "assets").iterdir()}
 
     @get("/", include_in_schema=False, sync_to_thread=False)
@@ -60,7 +60,13 @@ def dashboard_routes() -> list[Router]:
             raise NotFoundException(f"there is no asset {name[:100]!r}")
         return _file(request, name, assets[name])
 
-    return [Router(path="/", route_handlers=[front, docs, asset], response_headers=_HEADERS)]
+    @get("/favicon.ico", include_in_schema=False, sync_to_thread=False)
+    def icon(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """For answers that are no page and so can't name their icon; browsers ask here then."""
+        return _file(request, "favicon.svg", assets["favicon.svg"])
+
+    handlers = [front, docs, asset, icon]
+    return [Router(path="/", route_handlers=handlers, response_headers=_HEADERS)]
 
 
 def _file(request: Request[Any, Any, Any], name: str, content: bytes) -> Response[bytes]:

@@ -6,28 +6,16 @@ work on single integers and on whole columns alike, so that every engine and the
 same rule.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from rtcdp.events.rules import AdmissionRules
+
 STEPS = ("parse", "validate", "clock", "lateness", "duplicate")
 
 Times = TypeVar("Times", int, npt.NDArray[np.int64])
-
-
-@dataclass(frozen=True)
-class AdmissionRules:
-    """The limits of admission, in milliseconds.
-
-    `max_clock_skew_ms`: how far an event's time may lie after its intake. `allowed_lateness_ms`:
-    how far before. `dedup_window_ms`: how long an event id is remembered, in intake time.
-    """
-
-    max_clock_skew_ms: int = 300_000
-    allowed_lateness_ms: int = 600_000
-    dedup_window_ms: int = 3_600_000
 
 
 FUTURE_MESSAGE = "timestamp lies too far after the intake; check the sender's clock"

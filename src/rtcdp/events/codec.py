@@ -55,7 +55,7 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
     `lines` is NDJSON; the last line may end with or without a newline. False means: look at each
     line with `decode`. When `events` is given, the decoded wire events are appended to it.
     """
-    if b"\\" in lines or not _is_utf8(lines):
+    if b"\\" in lines or b"\r" in lines or not _is_utf8(lines):
         return False
     try:
         decoded = _decode_clean_lines(lines)

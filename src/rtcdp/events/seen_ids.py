@@ -8,18 +8,26 @@ O'Neil et al., The Log-Structured Merge-Tree, 1996). A bitmap in front of them s
 at once that they are new (Bloom, Space/Time Trade-offs in Hash Coding, 1970, with one hash).
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from rtcdp.events.rules import SEEN_IDS_CAPACITY
+
 UInt64Array = npt.NDArray[np.uint64]
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-DEFAULT_CAPACITY = 32_000_000
 _FAN_IN = 8
 _BITS_PER_ID = 16
+
+CLOCK_SLACK_MS = 300_000
+"""Intake times may run backwards: by moments because requests overtake each other, by more when a
+clock is set. Ids are kept this much longer than the window, so that no verdict hangs on it."""
+
+_CLOCK_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,13 @@ class SeenIds:
     their repeats would be counted again, so whoever sees it grow must raise an alarm.
     """
 
-    def __init__(self, window_ms: int, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, window_ms: int, capacity: int = SEEN_IDS_CAPACITY) -> None:
         self._window_ms = window_ms
         self._capacity = capacity
         self._runs: list[_Run] = []
         self._bitmap = _Bitmap()
-        self._newest = int(np.iinfo(np.int64).min)
+        # The smallest of several batches' times: one record from the future empties nothing.
+        self._times: deque[int] = deque(maxlen=_CLOCK_SAMPLES)
         self.forgotten_early = 0
 
     def __len__(self) -> int:
@@ -79,7 +88,7 @@ class SeenIds:
         previous_at, previous_content, has_previous = self._previous(run)
         is_duplicate = has_previous & (run.received_at - previous_at <= self._window_ms)
         is_conflict = is_duplicate & (run.contents != previous_content)
-        self._newest = max(self._newest, int(received_at.max()))
+        self._times.append(int(received_at.min()))
         self._add(_last_of_each(run))
         in_log_order = np.empty_like(order)
         in_log_order[order] = np.arange(len(order))
@@ -107,12 +116,13 @@ class SeenIds:
         return previous_at, previous_content, has_previous
 
     def _add(self, run: _Run) -> None:
+        oldest_kept = min(self._times) - self._window_ms - CLOCK_SLACK_MS
         self._runs.append(run)
         while len(self._runs) >= _FAN_IN and self._runs[-_FAN_IN].level == self._runs[-1].level:
-            merged = _merged(self._runs[-_FAN_IN:], self._newest - self._window_ms)
-            self._runs[-_FAN_IN:] = [merged]
+            merged = _merged(self._runs[-_FAN_IN:], oldest_kept)
+            self._runs[-_FAN_IN:] = [merged] if len(merged) else []
         if len(self) > self._capacity:
-            self._forget(self._newest - self._window_ms)
+            self._forget(oldest_kept)
             self._forget_early(len(self) - self._capacity)
         self._bitmap.add(run.hashes)
         if self._bitmap.is_crowded:

@@ -7,6 +7,7 @@ from random import Random
 from rtcdp.errors import UsageError
 
 MAX_DISORDER_S = 86_400.0
+_LIMITS = {"disorder_s": MAX_DISORDER_S, "allowed_lateness_s": 100 * 365 * 86_400.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Dials:
     def __post_init__(self) -> None:
         for field in fields(self):
             amount = getattr(self, field.name)
-            limit = MAX_DISORDER_S if field.name.endswith("_s") else 1.0
+            limit = _LIMITS.get(field.name, 1.0)
             if not (math.isfinite(amount) and 0 <= amount <= limit):
                 raise UsageError(f"{field.name} is {amount}", f"Give a number from 0 to {limit:g}.")
         if self.duplicates + self.late + self.malformed > 1:

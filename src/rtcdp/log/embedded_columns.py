@@ -29,6 +29,11 @@ UNKNOWN_RECEIVED_AT = 0
 """The intake time of a record whose chunk lost its header too: it moves no watermark."""
 
 
+ODD_WEIGHT = 16
+"""How much more an odd record's byte counts in a read: each becomes an object of its own, and a
+million bad lines of one byte must not fill the reader's memory."""
+
+
 class OffsetsTangled(Exception):
     """Chunks overlap, or lie further apart than one chunk can explain."""
 
@@ -81,7 +86,7 @@ def fitted(pieces: Sequence[Piece], max_bytes: int) -> Sequence[Piece]:
     """The pieces, or of a first one that is larger than `max_bytes` as many records as fit into
     it, at least one."""
     first = pieces[0]
-    odd_sizes = [len(record.raw) for record in first.odd]
+    odd_sizes = [ODD_WEIGHT * (len(record.raw) + 4) for record in first.odd]
     if len(first.lines) + sum(odd_sizes) <= max_bytes:
         return pieces
     sizes = record_sizes(_is_odd(first.runs), line_ends(first.lines), odd_sizes)

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from rtcdp.log.embedded_file import PAGE_BYTES, read_extent, transaction, used_bytes
-from rtcdp.log.log import Retention
+from rtcdp.log.limits import Retention
 
 STEP_CHUNKS = 256
 STEP_BYTES = 32 * 2**20
@@ -30,8 +30,11 @@ def expire_some(
         used = used_bytes(connection)
         freed = 0
         nexts = [*(row[0] for row in rows[1:]), end]
-        for (_, received_at_max, size), following in zip(rows[:STEP_CHUNKS], nexts, strict=False):
-            age_ms = now_ms - (received_at_max if type(received_at_max) is int else 0)
+        newest = _not_from_the_future([row[1] for row in rows], now_ms)
+        for (_, _, size), received_at_max, following in zip(
+            rows[:STEP_CHUNKS], newest, nexts, strict=False
+        ):
+            age_ms = now_ms - received_at_max
             is_surplus = age_ms > retention.max_age_ms or used - freed > retention.max_bytes
             if following > committed or age_ms < retention.min_age_ms or not is_surplus:
                 break
@@ -41,3 +44,15 @@ def expire_some(
                 break
         connection.execute("DELETE FROM chunk WHERE first_offset < ?", (until,))
     return int(until - first)
+
+
+def _not_from_the_future(received_at: list[object], now_ms: int) -> list[int]:
+    """Intake times; those that lie ahead give way to the smallest one behind them. A clock that was
+    ahead for a while must not keep a chunk, and all that follow it, until that time comes."""
+    kept: list[int] = []
+    earliest = now_ms
+    for found in reversed(received_at):
+        time = found if isinstance(found, int) else 0
+        kept.append(time if time <= now_ms else earliest)
+        earliest = min(earliest, kept[-1])
+    return kept[::-1]

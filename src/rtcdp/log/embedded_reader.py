@@ -10,6 +10,7 @@ from pathlib import Path
 from rtcdp.errors import UsageError
 from rtcdp.log.embedded_chunk import Chunk, header_of
 from rtcdp.log.embedded_columns import (
+    ODD_WEIGHT,
     PARTITION,
     OffsetsTangled,
     fitted,
@@ -32,7 +33,8 @@ from rtcdp.log.embedded_file import (
     used_bytes,
     write_turn,
 )
-from rtcdp.log.log import LogExtent, OffsetsMissing, Records, Retention
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import LogExtent, OffsetsMissing, Records
 
 _POLL_S = 0.004
 _EMPTY = LogExtent(PARTITION, 0, 0, 0)
@@ -211,9 +213,9 @@ def _chunks_from(connection: sqlite3.Connection, offset: int, max_bytes: int) ->
         connection, "SELECT max(first_offset) FROM chunk WHERE first_offset <= ?", offset
     )
     sizes = connection.execute(
-        "SELECT iif(first_offset + record_count > ?, length(lines) + length(odd), 0)"
+        "SELECT iif(first_offset + record_count > ?, length(lines) + ? * (length(odd) - 1), 0)"
         " FROM chunk WHERE first_offset >= ? ORDER BY first_offset",
-        (offset, start),
+        (offset, ODD_WEIGHT, start),
     )
     rows = total = 0
     for (size,) in sizes:

@@ -27,8 +27,8 @@ from rtcdp.log.embedded_file import (
     write_extent,
     write_turn,
 )
+from rtcdp.log.limits import MAX_SOURCES
 from rtcdp.log.log import (
-    MAX_SOURCES,
     Appended,
     Delivery,
     LogFailed,

@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcdp.errors import RtcdpError
+from rtcdp.log.limits import Retention
 
 Intake = Literal["live", "import"]
 """How records came: `live` ones can be late, imported history never is."""
 
 DEFAULT_SOURCE = "default"
-MAX_SOURCES = 100
-"""How many different sources one log takes, so that what is labelled by source stays bounded."""
 
 
 class LogUnavailable(RtcdpError):
@@ -158,15 +157,6 @@ class LogExtent:
     next_offset: int
     bytes: int
     newest_received_at: int = 0
-
-
-@dataclass(frozen=True)
-class Retention:
-    """How long and how much to keep. Younger than `min_age_ms` is never deleted."""
-
-    max_age_ms: int = 7 * 86_400_000
-    max_bytes: int = 16 * 2**30
-    min_age_ms: int = 3_600_000
 
 
 @dataclass(frozen=True)

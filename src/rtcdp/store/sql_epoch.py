@@ -131,7 +131,7 @@ def _fence(connection: SqlConnection, epoch: Epoch) -> None:
         )
     reached = dict(progress.next_offsets)
     for span in epoch.spans:
-        if not reached.get(span.partition, span.first_offset) <= span.first_offset:
+        if reached.get(span.partition, span.first_offset) != span.first_offset:
             raise EpochRefused(
                 f"epoch {epoch.number} starts at offset {span.first_offset} of partition"
                 f" {span.partition}, but the store has counted up to {reached[span.partition]}",

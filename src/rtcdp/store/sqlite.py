@@ -25,6 +25,8 @@ from rtcdp.vocabulary.table import BUCKET_START, Table
 BUSY_TIMEOUT_MS = 5000
 
 _EXPIRING = (("_ledger", "minute"), ("_uncounted", "received_at"), ("_spans", "committed_at"))
+_UNDATED = {"minute": " AND minute > 0", "received_at": " AND received_at > 0"}
+"""Records whose intake time was lost with a damaged chunk have the time 0: their age is unknown."""
 
 
 class SqliteStore:
@@ -119,9 +121,10 @@ class SqliteStore:
         expired += [(table, column, uncounted_before) for table, column in _EXPIRING]
         deleted = 0
         for table, column, before in expired:
+            condition = f"{quote(column)} < ?1{_UNDATED.get(column, '')}"
             with self._writing() as connection:
                 deleted += connection.run(
-                    f"DELETE FROM {quote(table)} WHERE {quote(column)} < ?1", one_row(before)
+                    f"DELETE FROM {quote(table)} WHERE {condition}", one_row(before)
                 )
         return deleted
 

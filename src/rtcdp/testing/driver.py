@@ -18,9 +18,9 @@ from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
 from rtcdp.errors import UsageError
-from rtcdp.events.admission import AdmissionRules
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import DEFAULT_SOURCE, Delivery, Intake
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog

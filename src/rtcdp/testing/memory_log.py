@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rtcdp.log.limits import Retention
 from rtcdp.log.log import (
     Appended,
     Delivery,
@@ -15,7 +16,6 @@ from rtcdp.log.log import (
     OffsetsMissing,
     RawRecord,
     Records,
-    Retention,
 )
 
 

@@ -11,10 +11,11 @@ from math import floor
 import xxhash
 
 from rtcdp.engines.predicates import holds
-from rtcdp.events.admission import AdmissionRules, ahead_of_clock, behind_lateness
+from rtcdp.events.admission import ahead_of_clock, behind_lateness
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import RawRecord
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Measure, Minimum, Sum
 from rtcdp.vocabulary.metric import Metric

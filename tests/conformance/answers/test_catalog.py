@@ -7,7 +7,7 @@ import pytest
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.collector.splitting import split
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.generator.dials import Dials
 from rtcdp.generator.stream import EventStream
 from rtcdp.log.log import Delivery

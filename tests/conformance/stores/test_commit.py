@@ -126,9 +126,17 @@ def test_the_loser_of_two_writers_is_refused(open_store, store, epochs, metrics)
     other = open_store()
     other.prepare(tuple(metrics.values()))
     store.commit(epochs.make())
+    losing = epochs.make()
     with pytest.raises(EpochRefused):
-        other.commit(replace(epochs.make(), number=1))
-    other.commit(replace(epochs.make(), number=2))
+        other.commit(replace(losing, number=1))
+    other.commit(replace(losing, number=2))
+
+
+def test_an_epoch_that_leaves_records_out_is_refused(store, epochs):
+    store.commit(epochs.make())
+    epochs.next_offset += 1
+    with pytest.raises(EpochRefused, match="starts at offset 2"):
+        store.commit(epochs.make())
 
 
 def test_a_writer_with_old_definitions_is_refused(open_store, store, epochs, metrics):

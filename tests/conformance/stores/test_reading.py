@@ -304,17 +304,6 @@ def test_spans_of_many_small_epochs_are_joined_and_cover_the_same(store, epochs)
     assert span == EpochSpan(0, 0, 20, 0, 20)
 
 
-def test_spans_with_a_gap_between_them_are_not_joined(store, epochs):
-    store.commit(epochs.make(event_times=(0, 1)))
-    epochs.next_offset = 500
-    store.commit(epochs.make(event_times=(0, 1)))
-    with store.snapshot() as snapshot:
-        assert list(snapshot.spans(0, 1)) == [
-            EpochSpan(0, 0, 1, 0, 1),
-            EpochSpan(0, 500, 501, 0, 1),
-        ]
-
-
 def test_spans_do_not_grow_without_end(store, epochs):
     for _ in range(3):
         store.commit(epochs.make(admitted=15_000, event_times=(0, 1)))

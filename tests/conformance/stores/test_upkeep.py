@@ -21,14 +21,22 @@ def test_buckets_that_start_before_the_limit_expire_in_every_table(store, epochs
 
 
 def test_ledger_minutes_uncounted_records_and_spans_expire_but_totals_stay(store, epochs):
-    for received_at in (0, 5 * MINUTE):
+    for received_at in (MINUTE, 5 * MINUTE):
         store.commit(epochs.make(uncounted=[{}], received_at=received_at, event_times=(1, 2)))
-    assert store.expire(buckets_before=0, uncounted_before=MINUTE) == 3
+    assert store.expire(buckets_before=0, uncounted_before=2 * MINUTE) == 3
     with store.snapshot() as snapshot:
         assert snapshot.ledger()["minute"].to_list() == [5 * MINUTE]
         assert snapshot.uncounted(UncountedScan())["received_at"].to_list() == [5 * MINUTE]
         assert [span.first_offset for span in snapshot.spans(0, 10)] == [2]
         assert snapshot.ledger_totals()["received"] == 4
+
+
+def test_records_whose_intake_time_was_lost_stay(store, epochs):
+    store.commit(epochs.make(uncounted=[{}], received_at=0))
+    store.expire(buckets_before=0, uncounted_before=10 * MINUTE)
+    with store.snapshot() as snapshot:
+        assert snapshot.ledger()["minute"].to_list() == [0]
+        assert snapshot.uncounted(UncountedScan()).height == 1
 
 
 def test_epochs_go_on_after_everything_expired(store, epochs, tables):

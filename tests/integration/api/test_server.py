@@ -15,15 +15,16 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
 
-from rtcdp.api.context import ApiContext, ApiLimits
+from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
+from rtcdp.api.limits import ApiLimits
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore

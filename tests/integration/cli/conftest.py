@@ -70,8 +70,11 @@ class Up:
         except httpx.TransportError:
             return False
 
+    def totals(self) -> dict[str, int]:
+        return dict(self.client.get("/api/ledger").json()["totals"])
+
     def admitted(self) -> int:
-        return int(self.client.get("/api/ledger").json()["totals"]["admitted"])
+        return self.totals()["admitted"]
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S

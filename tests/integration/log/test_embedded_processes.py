@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from rtcdp.log.embedded import EmbeddedLogReader
-from rtcdp.log.log import Retention
+from rtcdp.log.limits import Retention
 
 WRITER = """
 import sys

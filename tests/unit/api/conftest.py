@@ -7,8 +7,9 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from rtcdp.api.context import ApiContext, ApiLimits
+from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
+from rtcdp.api.limits import ApiLimits
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.testing.driver import Driver

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtcdp.api.context import ApiLimits
 from rtcdp.api.drill_down import EventPage, EventQuery, read_events
+from rtcdp.api.limits import ApiLimits
 from rtcdp.api.matching import Wish
-from rtcdp.log.log import Records, Retention
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import Records
 from rtcdp.testing.driver import START_MS, Driver
 
 DAY_MS = 86_400_000

@@ -10,7 +10,8 @@ from litestar import Litestar
 from litestar.response import ServerSentEventMessage
 from litestar.testing import TestClient
 
-from rtcdp.api.context import ApiContext, ApiLimits
+from rtcdp.api.context import ApiContext
+from rtcdp.api.limits import ApiLimits
 from rtcdp.api.live import LiveFeed
 from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.driver import Driver

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 from rtcdp.assembly.handover import HTTP, command_of, decode_settings, encode_settings
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.settings import Settings
 
 

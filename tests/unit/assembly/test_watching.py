@@ -1,6 +1,7 @@
 import pytest
 
-from rtcdp.assembly.parts import log_writer, processor_of
+from rtcdp.assembly.parts import log_writer
+from rtcdp.assembly.processing import processor_of
 from rtcdp.assembly.watching import watcher_of
 from rtcdp.clock import SystemClock
 from rtcdp.log.log import Delivery

@@ -3,6 +3,7 @@ import re
 import pytest
 
 import rtcdp as package
+from rtcdp.cli.app import COMMANDS, command_of
 
 
 def test_the_help_names_every_command_in_its_panel(rtcdp):
@@ -17,6 +18,12 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
         *("metrics", "ledger", "dead-letters"),
         *("verify", "doctor"),
     ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_where_the_table_says_and_says_of_itself_what_the_help_does(name):
+    command = command_of(name)
+    assert (command.name, command.help) == (name, COMMANDS[name].summary)
 
 
 def test_the_version_is_told(rtcdp):

@@ -1,3 +1,4 @@
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,17 @@ def test_a_file_can_be_named(called, tmp_path):
 def test_a_group_of_options_comes_as_one(called):
     assert called("--word", "hey", "--volume", "9")[1:] == ("hey", Loudness(9))
     assert called()[1:] == ("", Loudness())
+
+
+def test_an_option_can_stand_in_a_panel_of_its_own():
+    @with_settings("port", "rate", panels={"rate": "How much"})
+    def command(settings: Settings) -> None: ...
+
+    panels = {
+        parameter.name: parameter.annotation.__metadata__[0].rich_help_panel
+        for parameter in inspect.signature(command).parameters.values()
+    }
+    assert (panels["port"], panels["rate"]) == ("Settings", "How much")
 
 
 def test_hints_name_the_same_data_again():

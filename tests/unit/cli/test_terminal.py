@@ -1,4 +1,5 @@
 import pytest
+from rich.text import Text
 
 from rtcdp.cli.terminal import (
     balance,
@@ -9,6 +10,7 @@ from rtcdp.cli.terminal import (
     moment,
     number,
     progress_bar,
+    remark,
 )
 from rtcdp.errors import UsageError
 
@@ -52,6 +54,12 @@ def test_a_ledger_that_does_not_balance_says_so():
 def test_errors_go_to_standard_error_with_their_hint(capsys):
     complain(UsageError("port is [x]", "give a number"))
     assert capsys.readouterr().err == "rtcdp: port is [x]\n  → give a number\n"
+
+
+def test_remarks_go_to_standard_error(capsys):
+    remark(Text("made [x]"))
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "made [x]\n")
 
 
 def test_numbers_stand_to_the_right():

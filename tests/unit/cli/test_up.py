@@ -1,6 +1,15 @@
 import socket
 
+import pytest
+
+from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.locks import Lock
+from rtcdp.cli.up import LEDGER_TOTALS, WATCH
+
+
+@pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS])
+def test_what_it_imports_later_is_there(name):
+    assert callable(deferred(name))
 
 
 def test_a_second_one_on_the_same_folder_is_refused(rtcdp, tmp_path):

@@ -79,6 +79,12 @@ def test_an_asset_that_did_not_change_is_not_sent_again(pages: Pages) -> None:
     assert again.content == b""
 
 
+def test_an_answer_that_is_no_page_has_its_icon(pages: Pages) -> None:
+    icon = pages.get("/favicon.ico")
+    assert icon.headers["content-type"].startswith("image/svg+xml")
+    assert icon.content == pages.get("/assets/favicon.svg").content
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "..%2Froutes.py", "%2e%2e"])
 def test_only_assets_are_given_out(pages: Pages, name: str) -> None:
     assert pages.get(f"/assets/{name}").status_code == 404

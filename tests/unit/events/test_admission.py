@@ -4,11 +4,11 @@ import numpy as np
 
 from rtcdp.events.admission import (
     STEPS,
-    AdmissionRules,
     ahead_of_clock,
     behind_lateness,
     position_id,
 )
+from rtcdp.events.rules import AdmissionRules
 
 RULES = AdmissionRules(max_clock_skew_ms=100, allowed_lateness_ms=1000, dedup_window_ms=5000)
 

@@ -91,7 +91,7 @@ POISON = {
     "2^63 as a value": (event_with(',"value":9223372036854775808'), "out_of_range"),
     "2^64 in an unknown field": (event_with(',"x":18446744073709551616'), "out_of_range"),
     "5,000 digits": (event_with(',"x":' + "9" * 5000), "out_of_range"),
-    "a value too large to add up": (event_with(',"value":1.1e12'), "out_of_range"),
+    "a value too large to add up": (event_with(',"value":1.1e10'), "out_of_range"),
     "depth 100,000": (event_with(',"x":' + "[" * 30_000 + "]" * 30_000), "too_deep"),
     "depth 65": (event_with(',"x":' + "[" * 64 + "]" * 64), "too_deep"),
     "1 MB key": (event_with(',"' + "k" * 1_000_000 + '":1'), "too_large"),
@@ -143,7 +143,7 @@ BORDERLINE = {
     "known name inside properties": event_with(',"properties":{"userId":"a","userId":"b"}'),
     "NUL in an unknown field": event_with(',"x":"\\u0000"'),
     "year 1": b'{"userId":"u","timestamp":-62135596800000,"eventType":"A"}',
-    "value at the limit": event_with(',"value":-1e12'),
+    "value at the limit": event_with(',"value":-1e10'),
     "surrounding space": b" \t" + event_with("") + b" \r",
     "100 characters of two bytes": event_with(',"eventId":"' + "ä" * 100 + '"'),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtcdp.events.seen_ids import Repeats, SeenIds
+from rtcdp.events.seen_ids import CLOCK_SLACK_MS, Repeats, SeenIds
 
 WINDOW_MS = 1000
 
@@ -54,10 +54,10 @@ def test_another_content_is_a_conflict() -> None:
 
 
 def test_expired_ids_leave_room() -> None:
-    seen = SeenIds(WINDOW_MS, capacity=100)
-    for step in range(50):
-        check(seen, *((step * 50 + i, step * WINDOW_MS, 0) for i in range(50)))
-    assert len(seen) <= 100
+    seen = SeenIds(WINDOW_MS, capacity=2000)
+    for step in range(100):
+        check(seen, *((step * 50 + i, step * CLOCK_SLACK_MS, 0) for i in range(50)))
+    assert len(seen) <= 2000
     assert seen.forgotten_early == 0
 
 
@@ -68,3 +68,19 @@ def test_beyond_its_capacity_the_oldest_are_forgotten_and_counted() -> None:
     assert len(seen) == 10
     assert seen.forgotten_early == 10
     assert check(seen, (0, 20, 0), (19, 20, 0)).is_duplicate.tolist() == [False, True]
+
+
+def test_one_record_from_the_future_makes_nothing_forgotten() -> None:
+    seen = SeenIds(WINDOW_MS)
+    check(seen, (1, 0, 0))
+    check(seen, (2, 10**9, 0))
+    for other in range(100, 130):
+        check(seen, (other, 10, 0))
+    assert check(seen, (1, 20, 0)).is_duplicate.tolist() == [True]
+
+
+def test_an_emptied_index_goes_on() -> None:
+    seen = SeenIds(WINDOW_MS)
+    for step in range(100):
+        check(seen, (step, step * 10 * CLOCK_SLACK_MS, 0))
+        assert not check(seen, (step + 1000, step * 10 * CLOCK_SLACK_MS, 0)).is_duplicate.any()

@@ -4,6 +4,7 @@ import pytest
 
 from rtcdp.log.embedded_chunk import MAX_CHUNK_RECORDS, chunks_of
 from rtcdp.log.embedded_columns import (
+    ODD_WEIGHT,
     UNKNOWN_RECEIVED_AT,
     OffsetsTangled,
     fitted,
@@ -46,7 +47,20 @@ def test_reading_may_start_at_any_record(start):
     assert records.next_offset == 7
 
 
-@pytest.mark.parametrize(("max_bytes", "count"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+ODD_BYTES = ODD_WEIGHT * (1 + 4)
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "count"),
+    [
+        (1, 1),
+        (2, 1),
+        (1 + ODD_BYTES, 1),
+        (2 + ODD_BYTES, 2),
+        (3 + ODD_BYTES, 2),
+        (4 + ODD_BYTES, 3),
+    ],
+)
 def test_a_large_first_piece_is_cut(max_bytes, count):
     pieces = list(from_record(pieces_of(chunks(), 7), 2))
     assert raws(records_of(fitted(pieces, max_bytes), 2))[:3] == [b"2", b"3", b"4"][:count]

@@ -6,7 +6,8 @@ from rtcdp.clock import ManualClock
 from rtcdp.log import embedded_expiry
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.embedded_file import file_of, write_turn
-from rtcdp.log.log import Delivery, LogUnavailable, Retention
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import Delivery, LogUnavailable
 
 EVERYTHING = Retention(max_age_ms=0, max_bytes=0, min_age_ms=0)
 NOW = 1000
@@ -50,6 +51,11 @@ def test_what_is_young_stays_however_large_the_log_is(writer, reader):
     append_at(writer, 100, 901, 200)
     assert reader.expire({0: 6}, Retention(0, 0, min_age_ms=100), NOW) == 2
     assert reader.extent(0).first_offset == 2
+
+
+def test_a_chunk_from_the_future_keeps_nothing(writer, reader):
+    append_at(writer, 100, NOW + 10**9, 200, 990)
+    assert reader.expire({0: 8}, Retention(max_age_ms=500, min_age_ms=0), NOW) == 6
 
 
 def test_offsets_go_on_after_everything_was_deleted(directory, writer, reader):

@@ -10,14 +10,13 @@ from rtcdp.errors import UsageError
 from rtcdp.log import embedded_writer
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, TooManySources
 from rtcdp.log.embedded_file import WAL_KEPT_BYTES, file_of
+from rtcdp.log.limits import MAX_SOURCES, Retention
 from rtcdp.log.log import (
-    MAX_SOURCES,
     Appended,
     Delivery,
     LogFailed,
     LogFull,
     LogUnavailable,
-    Retention,
 )
 
 

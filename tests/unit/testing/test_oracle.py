@@ -1,6 +1,6 @@
 """The oracle, checked by hand-made numbers: who else would."""
 
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import RawRecord
 from rtcdp.testing.oracle import Oracle, smallest_members
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK

@@ -36,7 +36,7 @@ export class Chart {
 
   add(at, value) {
     this.#points.push({ at, value });
-    const first = this.#points.findIndex((point) => point.at >= at - SPAN_MS - 2000);
+    const first = this.#points.findIndex((point) => point.at >= at - SPAN_MS);
     this.#points.splice(0, first);
     this.#draw();
   }
@@ -47,7 +47,7 @@ export class Chart {
     const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
     const now = this.#points.at(-1)?.at ?? 0;
     const top = roundUp(this.peak);
-    const x = (at) => MARGIN.left + inner.width * (1 - Math.min(1, (now - at) / SPAN_MS));
+    const x = (at) => MARGIN.left + inner.width * (1 - (now - at) / SPAN_MS);
     const y = (value) => MARGIN.top + inner.height * (1 - value / top);
     this.#svg.replaceChildren(...this.#axes(width, height, top, x, y, now), ...this.#curve(x, y));
     this.#show(x, y, height, now);

@@ -5,7 +5,8 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignific
 
 export const count = (number) => whole.format(number);
 
-export const compact = (number) => (number < 100_000 ? whole.format(number) : short.format(number));
+/** Every digit below `from`, three of them above. */
+export const compact = (number, from = 100_000) => (number < from ? whole : short).format(number);
 
 export function rate(perSecond) {
   return perSecond > 0 && perSecond < 10 ? String(Number(perSecond.toFixed(1))) : compact(Math.round(perSecond));

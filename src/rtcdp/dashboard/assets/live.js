@@ -7,7 +7,7 @@ import { prepareLedger, showLedger } from "./ledger.js";
 import { showWindows } from "./windows.js";
 
 const RETRY_MS = 2000;
-const SILENCE_MS = 8000;
+const SILENCE_MS = 5000;
 const SMOOTHED_TICKS = 4; // Commits come in bursts; two seconds of them make a pace.
 const IN_STEP_MS = 2000;
 const recent = [];
@@ -47,11 +47,13 @@ function show(tick) {
   const { totals, rates } = tick;
   if (rates) {
     const pace = smoothed(rates.received);
-    chart.add(Date.parse(tick.at), pace);
     byId("rate").textContent = rate(pace);
-    byId("peak").textContent = rate(chart.peak);
+    if (recent.length === SMOOTHED_TICKS) {
+      chart.add(Date.parse(tick.at), pace);
+      byId("peak").textContent = rate(chart.peak);
+    }
   }
-  byId("received").textContent = compact(totals.received);
+  byId("received").textContent = compact(totals.received, 10_000_000);
   byId("received").title = count(totals.received);
   byId("admitted-share").textContent = share(totals.admitted, totals.received);
   showFreshness(tick);

@@ -30,12 +30,16 @@ function added(metric, window) {
   const meter = element("i", {});
   const number = element("b", {});
   const query = new URLSearchParams({ metric, userId: window.userId, window_start: window.window_start });
-  const times = `${timeOfDay(window.window_start)} – ${timeOfDay(window.window_end)}`;
   const node = element(
     "tr",
     {},
     element("td", { title: window.userId }, window.userId),
-    element("td", { title: dayOf(window.window_start) }, times),
+    element(
+      "td",
+      { title: dayOf(window.window_start) },
+      timeOfDay(window.window_start),
+      element("span", { class: "until" }, ` – ${timeOfDay(window.window_end)}`),
+    ),
     element("td", { class: "number" }, element("div", { class: "meter" }, number, meter)),
     element("td", {}, element("a", { href: `/api/events?${query}` }, "events")),
   );

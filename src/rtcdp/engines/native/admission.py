@@ -15,13 +15,13 @@ from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.events.admission import (
     FUTURE_MESSAGE,
     LATE_MESSAGE,
-    AdmissionRules,
     ahead_of_clock,
     behind_lateness,
 )
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import decode_lines, from_event, line_hashes, split_lines
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import RawRecord, Records
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rtcdp.engines.native.admission import admit, screen
 from rtcdp.engines.native.lowering import changes_of, fields_of
 from rtcdp.engines.native.recovery import records_between, seen_ids_until
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store

@@ -17,42 +17,17 @@ from rtcdp.clock import Clock
 from rtcdp.engines.engine import Epoch, EpochSpan
 from rtcdp.engines.native.admission import AdmittedBatch, Screened, admit, screen
 from rtcdp.engines.native.backfill import backfill
+from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of, fields_of
 from rtcdp.engines.native.recovery import seen_ids_until
-from rtcdp.events.admission import AdmissionRules
-from rtcdp.events.seen_ids import DEFAULT_CAPACITY, SeenIds
-from rtcdp.log.log import LogReader, Retention
-from rtcdp.store.store import Progress, Store, StoreUnavailable
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.events.seen_ids import SeenIds
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing
+from rtcdp.store.store import EpochRefused, Progress, Store, StoreUnavailable
 from rtcdp.vocabulary.metric import Metric
 
-
-@dataclass(frozen=True)
-class ProcessorLimits:
-    """What bounds the engine.
-
-    `max_batch_bytes`: how much of the log one epoch takes. `epoch_every_s`: the shortest time from
-    one epoch to the next, so that a trickle of events does not keep a processor busy; an epoch that
-    takes longer is followed by the next at once. `poll_s`: the longest sleep while the log is at
-    rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
-    many event ids are remembered. `expire_every_s`: how often old data is deleted.
-    """
-
-    max_batch_bytes: int = 16 * 2**20
-    epoch_every_s: float = 0.03
-    poll_s: float = 0.25
-    retry_s: float = 0.5
-    seen_ids_capacity: int = DEFAULT_CAPACITY
-    expire_every_s: float = 60.0
-
-
-@dataclass(frozen=True)
-class StoreRetention:
-    """How long the store keeps windows, by their own time, and how long the ledger's minutes and
-    uncounted records. Windows stay for a century unless told otherwise: recorded history may be old
-    when it comes in."""
-
-    windows_ms: int = 36_500 * 86_400_000
-    uncounted_ms: int = 30 * 86_400_000
+_EXPIRY_AHEAD_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -96,6 +71,7 @@ class Processor:
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
         self._ahead: tuple[int, int, Future[Screened]] | None = None
         self._expired_at = clock.monotonic()
+        self._stop = threading.Event()
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
@@ -108,27 +84,44 @@ class Processor:
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Process until `stop` is set, or with `once` until the log's end is reached.
 
+        While the log or the store can't be reached, it says so to `on_trouble` and tries again.
         Raises `EpochRefused` when another engine has taken over the store, and `OffsetsMissing`
-        when the log no longer holds what comes next.
+        when the log no longer holds what comes next, or never did.
         """
+        self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
         with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
-            self.recover()
+            is_ready = False
             while not stop.is_set():
-                started = self._clock.monotonic()
-                worked = [self._process(partition, ahead) for partition in self._log.partitions()]
-                self._expire_if_due()
-                if any(worked):
-                    stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
-                    continue
-                if once:
-                    return
-                self._log.wait(self._next_offsets(), self._limits.poll_s)
+                try:
+                    if not is_ready:
+                        self.recover()
+                        is_ready = True
+                    if self._round(ahead):
+                        continue
+                    if once:
+                        return
+                    self._log.wait(self._next_offsets(), self._limits.poll_s)
+                except (StoreUnavailable, LogUnavailable) as error:
+                    self.on_trouble(f"{error}; trying again")
+                    stop.wait(self._limits.retry_s)
+
+    def _round(self, ahead: ThreadPoolExecutor) -> bool:
+        """One batch of each partition; True if there was any."""
+        started = self._clock.monotonic()
+        worked = [self._process(partition, ahead) for partition in self._log.partitions()]
+        self._expire_if_due()
+        if any(worked):
+            self._stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
+            return True
+        return False
 
     def recover(self) -> None:
         """Prepare the store, read where it stands, fill new metrics, remember the last ids."""
         self._store.prepare(self._metrics)
         self._progress = self._store.progress()
+        self._ahead = None
+        self._check_log()
         backfill(self._log, self._store, self._metrics, self._rules, self._limits.max_batch_bytes)
         self._seen = seen_ids_until(
             self._log,
@@ -136,6 +129,16 @@ class Processor:
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
             self._rules,
         )
+
+    def _check_log(self) -> None:
+        for partition, next_offset in self._progress.next_offsets.items():
+            end = self._log.extent(partition).next_offset
+            if next_offset > end:
+                raise OffsetsMissing(
+                    f"the store has counted partition {partition} of the log up to offset "
+                    f"{next_offset}, but the log ends at {end}: it was replaced or cut off",
+                    "give a new log a store of its own, or bring the old log back",
+                )
 
     def step(self) -> bool:
         """Process what every partition holds now, at most one batch each; True if there was any.
@@ -205,16 +208,24 @@ class Processor:
         )
 
     def _commit(self, epoch: Epoch) -> None:
-        """Commit, and go on trying while the store is away; an unknown outcome is looked up."""
-        while True:
+        """Commit, and go on trying while the store is away; an unknown outcome is looked up.
+
+        Raises `StoreUnavailable` only when it is asked to stop meanwhile.
+        """
+        has_tried = False
+        while not (has_tried and self._has_committed(epoch)):
             try:
                 self._store.commit(epoch)
                 break
-            except StoreUnavailable as error:
-                self.on_trouble(f"{error}; trying again")
-                time.sleep(self._limits.retry_s)
-                if self._has_committed(epoch):
+            except EpochRefused:
+                if has_tried and self._has_committed(epoch):
                     break
+                raise
+            except StoreUnavailable as error:
+                has_tried = True
+                self.on_trouble(f"{error}; trying again")
+                if self._stop.wait(self._limits.retry_s):
+                    raise
         self._progress = Progress(
             epoch=epoch.number,
             next_offsets={**self._progress.next_offsets, **epoch.next_offsets},
@@ -247,7 +258,9 @@ class Processor:
         if now - self._expired_at < self._limits.expire_every_s:
             return
         self._expired_at = now
-        now_ms = self._clock.now_ms()
+        # A clock that is far ahead must not delete what is young.
+        newest = max(self._progress.max_received_at.values(), default=0)
+        now_ms = min(self._clock.now_ms(), newest + _EXPIRY_AHEAD_MS)
         if self.log_retention is not None:
             self._log.expire(self._progress.next_offsets, self.log_retention, now_ms)
         if self.store_retention is not None:

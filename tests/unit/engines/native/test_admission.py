@@ -6,7 +6,7 @@ import pytest
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.engines.native.admission import AdmittedBatch, admit, screen
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import Delivery, Intake
 from rtcdp.testing.memory_log import MemoryLog

@@ -6,7 +6,7 @@ import pytest
 
 from rtcdp.engines.native import backfill as backfilling
 from rtcdp.engines.native.backfill import backfill
-from rtcdp.events.admission import AdmissionRules
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.engines.native.processor import EpochReport, Processor, ProcessorLimits, StoreRetention
-from rtcdp.events.admission import AdmissionRules
-from rtcdp.log.log import Delivery, Retention
+from rtcdp.engines.engine import Epoch
+from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
+from rtcdp.engines.native.processor import EpochReport, Processor
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import Delivery, OffsetsMissing
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import EpochRefused
+from rtcdp.store.store import EpochRefused, Progress, StoreUnavailable
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
@@ -19,6 +22,7 @@ from rtcdp.vocabulary.table import tables_of
 from rtcdp.vocabulary.window import tumbling
 
 NOW = 1_767_225_600_000
+DAY_MS = 86_400_000
 PER_USER = Metric("per_user", "t", tumbling(minutes=1), (Count("events"),), ("userId",))
 IN_ALL = Metric("in_all", "t", tumbling(minutes=1), (Count("events"),))
 
@@ -147,3 +151,117 @@ def test_old_records_and_windows_expire(installation: Installation) -> None:
     processor.run(threading.Event(), once=True)
     assert installation.log.extent(0).first_offset == 1
     assert installation.rows() == []
+
+
+class Stumbling:
+    """A store whose commits fail as told, before or after they are applied; else it is real."""
+
+    def __init__(self, store: SqliteStore, *troubles: str) -> None:
+        self._store = store
+        self._troubles = list(troubles)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def progress(self) -> Progress:
+        if self._troubles[:1] == ["progress"]:
+            self._troubles.pop(0)
+            raise StoreUnavailable("the progress can't be read")
+        return self._store.progress()
+
+    def commit(self, epoch: Epoch) -> None:
+        trouble = self._troubles.pop(0) if self._troubles else ""
+        if trouble == "before":
+            raise StoreUnavailable("nothing was applied")
+        self._store.commit(epoch)
+        if trouble == "after":
+            raise StoreUnavailable("it was applied, and the answer was lost")
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [["before"], ["before", "before"], ["after"], ["after", "progress"], ["before", "after"]],
+    ids="+".join,
+)
+def test_a_commit_that_fails_is_applied_once(
+    installation: Installation, troubles: list[str]
+) -> None:
+    installation.log.append([delivery("a", "b", "a", "a", "b")])
+    said: list[str] = []
+    limits = ProcessorLimits(retry_s=0.001, epoch_every_s=0)
+    stumbling = Stumbling(installation.store, *troubles)
+    processor = Processor(
+        installation.log, stumbling, [PER_USER], AdmissionRules(), installation.clock, limits
+    )
+    processor.on_trouble = said.append
+    processor.run(threading.Event(), once=True)
+    assert installation.rows() == [(NOW, "a", 3), (NOW, "b", 2)]
+    assert said
+
+
+def test_it_stops_though_the_store_is_away(installation: Installation) -> None:
+    installation.log.append([delivery("a")])
+    stop = threading.Event()
+    limits = ProcessorLimits(retry_s=60)
+    stumbling = Stumbling(installation.store, *["before"] * 9)
+    processor = Processor(
+        installation.log, stumbling, [PER_USER], AdmissionRules(), installation.clock, limits
+    )
+    processor.on_trouble = lambda _: stop.set()
+    processor.run(stop)
+    assert installation.rows() == []
+
+
+def test_large_batches_are_screened_ahead_and_none_is_missed(installation: Installation) -> None:
+    log = installation.log = MemoryLog(lambda: 7)
+    users = [f"u{n % 10}" for n in range(500)]
+    log.append([delivery(*users)])
+    limits = ProcessorLimits(max_batch_bytes=400, epoch_every_s=0)
+    processor = Processor(
+        log, installation.store, [PER_USER], AdmissionRules(), installation.clock, limits
+    )
+    processor.run(threading.Event(), once=True)
+    assert installation.rows() == [(NOW, f"u{n}", 50) for n in range(10)]
+    assert installation.store.progress().next_offsets == {0: 500}
+
+
+def test_a_log_that_is_shorter_than_what_was_counted_is_refused(
+    installation: Installation,
+) -> None:
+    installation.log.append([delivery("a", "b")])
+    installation.run()
+    installation.log = MemoryLog()
+    installation.log.append([delivery("a")])
+    with pytest.raises(OffsetsMissing, match="replaced or cut off"):
+        installation.run()
+
+
+def test_a_clock_that_is_far_ahead_deletes_nothing(installation: Installation) -> None:
+    installation.log.append([delivery("a")])
+    processor = installation.processor()
+    processor.log_retention = Retention(min_age_ms=0)
+    processor.store_retention = StoreRetention(windows_ms=7 * DAY_MS, uncounted_ms=7 * DAY_MS)
+    processor.run(threading.Event(), once=True)
+    installation.clock.advance(100 * DAY_MS)
+    processor.run(threading.Event(), once=True)
+    assert installation.log.extent(0).first_offset == 0
+    assert installation.rows() == [(NOW, "a", 1)]
+
+
+def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
+    installation: Installation,
+) -> None:
+    installation.log.append([delivery("a")])
+    stop = threading.Event()
+    limits = ProcessorLimits(epoch_every_s=3600)
+    processor = Processor(
+        installation.log,
+        installation.store,
+        [PER_USER],
+        AdmissionRules(),
+        installation.clock,
+        limits,
+    )
+    processor.on_epoch = lambda _: stop.set()
+    processor.run(stop)
+    assert installation.rows() == [(NOW, "a", 1)]

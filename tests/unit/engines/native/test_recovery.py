@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rtcdp.engines.native.recovery import records_between, seen_ids_until
-from rtcdp.events.admission import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
 from rtcdp.log.log import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -29,9 +29,11 @@ def test_records_come_in_slices_cut_where_they_have_to_end(start: int, end: int)
 
 
 def test_the_ids_of_the_dedup_window_are_remembered() -> None:
-    log = log_of(0, 1000, 1500, 2000)
-    seen = seen_ids_until(log, {0: 4}, SeenIds(RULES.dedup_window_ms), RULES)
-    assert len(seen) == 3
+    now = 10 * CLOCK_SLACK_MS
+    kept = [now - 2000 - CLOCK_SLACK_MS + 1000, now - 1000, *[now] * 2000]
+    log = log_of(0, 1000, *kept)
+    seen = seen_ids_until(log, {0: len(kept) + 2}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert len(seen) == len(kept)
 
 
 def test_records_that_are_not_counted_yet_are_not_remembered() -> None:
@@ -51,3 +53,15 @@ def test_the_rebuilt_index_gives_the_verdicts_of_the_one_that_was_lost() -> None
         probe = np.array([candidate], np.uint64)
         first = lost.check_and_add(probe, now, probe).is_duplicate
         assert first.tolist() == rebuilt.check_and_add(probe, now, probe).is_duplicate.tolist()
+
+
+def test_a_processor_that_is_far_behind_remembers_what_lies_before_its_own_place() -> None:
+    log = log_of(1, 1000, 500_000_000)
+    seen = seen_ids_until(log, {0: 2}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert len(seen) == 2
+
+
+def test_one_record_from_the_future_hides_nothing() -> None:
+    log = log_of(1, 500, 500_000_000)
+    seen = seen_ids_until(log, {0: 3}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert len(seen) == 3

@@ -3,12 +3,7 @@ import threading
 
 import pytest
 
-from rtcdp.assembly.parts import log_writer, store_of
-from rtcdp.assembly.running import run_generator, run_processor, stop_at_signals
-from rtcdp.clock import SystemClock
-from rtcdp.errors import UsageError
-from rtcdp.log.log import Delivery
-from rtcdp.settings import Settings
+from rtcdp.assembly.signals import stop_at_signals
 
 
 @pytest.fixture
@@ -44,19 +39,3 @@ def test_an_ignored_signal_stays_ignored():
     stop_at_signals(stop)
     signal.raise_signal(signal.SIGHUP)
     assert not stop.is_set()
-
-
-def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_path):
-    settings = Settings(data_dir=tmp_path)
-    with log_writer(settings, SystemClock()) as writer:
-        writer.append([Delivery(b"", 0, 1, rejects=((0, b"nonsense"),))])
-    stop = threading.Event()
-    stop.set()
-    run_processor(settings, SystemClock(), stop)
-    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        assert snapshot.ledger_totals()["dead_letter"] == 1
-
-
-def test_a_generator_needs_an_address(tmp_path):
-    with pytest.raises(UsageError, match="ftp"):
-        run_generator(Settings(data_dir=tmp_path), SystemClock(), threading.Event(), "ftp://x")

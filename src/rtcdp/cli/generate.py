@@ -1,0 +1,196 @@
+"""The command `generate`: made-up events, to a collector, a file or standard output."""
+
+import os
+import sys
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from rtcdp.assembly.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
+from rtcdp.assembly.generating import generate as write_events
+from rtcdp.assembly.signals import stop_at_signals
+from rtcdp.cli import terminal
+from rtcdp.cli.options import with_settings
+from rtcdp.cli.terminal import number, progress_bar, remark
+from rtcdp.clock import Clock, SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.generator.dials import Dials
+from rtcdp.generator.live import GeneratorReport
+from rtcdp.generator.sender import CollectorAddress
+from rtcdp.generator.sinks import Sink
+from rtcdp.settings import Settings
+
+OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
+
+_SHARE = "SHARE"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the events go."""
+
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send to the collector there. Without it: HOST and PORT.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write NDJSON to a new file instead, gzip if it ends in .gz; - is standard "
+            "output. With an end it is written at once, and not at the rate.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.to is not None and self.out is not None:
+            raise UsageError("events go to a collector or into a file", "give --to or --out")
+
+    def where(self, settings: Settings) -> str:
+        """The place in words."""
+        if self.out is None:
+            return self.to or settings.base_url
+        return "standard output" if self.out == STANDARD_OUTPUT else str(self.out)
+
+    def sink(
+        self, settings: Settings, clock: Clock, stop: threading.Event
+    ) -> AbstractContextManager[Sink]:
+        """What writes there."""
+        if self.out is not None:
+            return file_sink(self.out)
+        return collector_sink(CollectorAddress(base_url=self.where(settings)), clock, stop)
+
+
+@dataclass(frozen=True)
+class HowMuch:
+    """When it ends, and what makes runs alike."""
+
+    events: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="End after that many events.", rich_help_panel=HOW_MUCH),
+    ] = None
+    duration: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="End after that time.", rich_help_panel=HOW_MUCH),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The same seed makes the same visitors. Without it: others every time.",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = None
+
+    @property
+    def has_end(self) -> bool:
+        return self.events is not None or self.duration is not None
+
+
+def _dial(metavar: str, meaning: str) -> Any:
+    return typer.Option(metavar=metavar, help=meaning, rich_help_panel=DIALS, show_default=False)
+
+
+@dataclass(frozen=True)
+class Flaws:
+    """What is wrong with the events on purpose: the fields of `Dials` that are no settings."""
+
+    disorder: Annotated[float, _dial("SECONDS", "Set back times, each by up to that much.")] = 0.0
+    duplicates: Annotated[float, _dial(_SHARE, "Repeat events: 0.1 is every tenth.")] = 0.0
+    late: Annotated[float, _dial(_SHARE, "Make events that come later than is allowed.")] = 0.0
+    malformed: Annotated[float, _dial(_SHARE, "Make lines that are no valid events.")] = 0.0
+    hot_user: Annotated[float, _dial(_SHARE, "Let one user make that much of it.")] = 0.0
+    without_ids: Annotated[float, _dial(_SHARE, "Leave out the event id.")] = 0.0
+
+    def dials(self, settings: Settings) -> Dials:
+        """Raises `UsageError` for a number out of range."""
+        given = asdict(self)
+        return Dials(
+            disorder_s=given.pop("disorder"),
+            allowed_lateness_s=settings.admission.allowed_lateness_ms / 1000,
+            **given,
+        )
+
+
+@with_settings("host", "port", "rate", "users", panels={"rate": HOW_MUCH, "users": HOW_MUCH})
+def generate(
+    settings: Settings, *, destination: Destination, how_much: HowMuch, flaws: Flaws
+) -> None:
+    """Make up a shop's visitors, and send or write their events."""
+    traffic = Traffic(
+        lines=how_much.events,
+        duration_s=how_much.duration,
+        paced=destination.out is None or not how_much.has_end,
+        seed=how_much.seed,
+        dials=flaws.dials(settings),
+    )
+    clock, stop = SystemClock(), threading.Event()
+    stop_at_signals(stop)
+    try:
+        report = _run(settings, traffic, destination, clock, stop)
+    except BrokenPipeError:
+        # Nobody reads on. What is left in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    remark(Text(_summary(report, destination, destination.where(settings))))
+    if report.total is not None and report.counts.lines < report.total:
+        raise typer.Exit(130)
+
+
+def _run(
+    settings: Settings,
+    traffic: Traffic,
+    destination: Destination,
+    clock: Clock,
+    stop: threading.Event,
+) -> GeneratorReport:
+    total = traffic.schedule(settings.rate).total
+    verb = "sends" if destination.out is None else "writes"
+    if traffic.paced:
+        what = f" {verb} {settings.rate:g} events per second to {destination.where(settings)}"
+        remark(
+            Text.assemble(("rtcdp", "bold"), what, " (Ctrl-C stops it)" if total is None else "")
+        )
+    is_in_the_way = destination.out == STANDARD_OUTPUT and terminal.out.is_terminal
+    with (
+        destination.sink(settings, clock, stop) as sink,
+        progress_bar(shown=total is not None and not is_in_the_way) as bar,
+    ):
+        task = bar.add_task("events", total=total)
+        return write_events(
+            settings,
+            traffic,
+            sink,
+            clock,
+            stop,
+            lambda report: bar.update(task, completed=report.counts.lines),
+        )
+
+
+def _summary(report: GeneratorReport, destination: Destination, where: str) -> str:
+    counts, receipt = report.counts, report.receipt
+    kinds = {
+        "good": counts.fresh,
+        "duplicate": counts.duplicate,
+        "late": counts.late,
+        "malformed": counts.malformed,
+    }
+    made = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.items() if count)
+    text = f"made {number(counts.lines)} events" + (f" ({made})" if made else "")
+    if destination.out is not None:
+        return f"{text}, written to {where}"
+    text += (
+        f"; sent {number(receipt.sent)} to {where}: {number(receipt.accepted)} accepted, "
+        f"{number(receipt.duplicates)} duplicates, {number(receipt.rejected)} rejected"
+    )
+    return text + (f", {number(receipt.unconfirmed)} unanswered" if receipt.unconfirmed else "")

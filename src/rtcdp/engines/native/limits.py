@@ -1,0 +1,34 @@
+"""What bounds the native engine, and what it keeps. Data alone, like `rtcdp.events.rules`."""
+
+from dataclasses import dataclass
+
+from rtcdp.events.rules import SEEN_IDS_CAPACITY
+
+
+@dataclass(frozen=True)
+class ProcessorLimits:
+    """What bounds the engine.
+
+    `max_batch_bytes`: how much of the log one epoch takes. `epoch_every_s`: the shortest time from
+    one epoch to the next, so that a trickle of events does not keep a processor busy; an epoch that
+    takes longer is followed by the next at once. `poll_s`: the longest sleep while the log is at
+    rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
+    many event ids are remembered. `expire_every_s`: how often old data is deleted.
+    """
+
+    max_batch_bytes: int = 16 * 2**20
+    epoch_every_s: float = 0.03
+    poll_s: float = 0.25
+    retry_s: float = 0.5
+    seen_ids_capacity: int = SEEN_IDS_CAPACITY
+    expire_every_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class StoreRetention:
+    """How long the store keeps windows, by their own time, and how long the ledger's minutes and
+    uncounted records. Windows of all years since the first stay unless told otherwise: recorded
+    history may be old when it comes in."""
+
+    windows_ms: int = 3_650_000 * 86_400_000
+    uncounted_ms: int = 30 * 86_400_000

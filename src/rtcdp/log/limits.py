@@ -1,0 +1,15 @@
+"""What bounds a log. Data alone, like `rtcdp.events.rules`."""
+
+from dataclasses import dataclass
+
+MAX_SOURCES = 100
+"""How many different sources one log takes, so that what is labelled by source stays bounded."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long and how much to keep. Younger than `min_age_ms` is never deleted."""
+
+    max_age_ms: int = 7 * 86_400_000
+    max_bytes: int = 16 * 2**30
+    min_age_ms: int = 3_600_000

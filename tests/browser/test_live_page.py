@@ -1,0 +1,152 @@
+"""The live page while events come in."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+UP_FLAGS = ["--rate", "200", "--users", "40"]
+
+CONTRASTS = """() => {
+  const parsed = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => {
+    const [r, g, b] = parsed(colour).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (node) => {
+    const colour = getComputedStyle(node).backgroundColor;
+    return parsed(colour)[3] === 0 ? behind(node.parentElement) : colour;
+  };
+  const ownText = (node) =>
+    [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+  return [...document.body.querySelectorAll("*")]
+    .filter((node) => ownText(node) && node.checkVisibility() && node.localName !== "noscript")
+    .map((node) => {
+      const style = getComputedStyle(node);
+      const ink = luminance(node.ownerSVGElement ? style.fill : style.color);
+      const paper = luminance(behind(node));
+      return [node.textContent, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)];
+    });
+}"""
+"""Each text with its contrast to what is behind it, as WCAG 2 computes it."""
+
+PAGE_VIEWS = """Object.fromEntries([...document.getElementById("windows").rows].map(
+  ({ cells }) => [cells[0].textContent + cells[1].textContent, Number(cells[2].textContent)]
+))"""
+"""The number of each window that is shown."""
+
+LOAD_FROM_ELSEWHERE = """async () => {
+  const stopped = new Set();
+  const note = (event) => stopped.add(event.effectiveDirective);
+  document.addEventListener("securitypolicyviolation", note);
+  const elsewhere = "http://127.0.0.1:1/elsewhere";
+  const add = (name, attributes) =>
+    document.body.append(Object.assign(document.createElement(name), attributes));
+  await fetch(elsewhere).catch(() => {});
+  add("img", { src: elsewhere });
+  add("script", { src: elsewhere });
+  add("style", { textContent: "* { display: none }" });
+  await new Promise((done) => setTimeout(done, 100));
+  return [...stopped];
+}"""
+"""Which directives of the page's policy stopped what it tried."""
+
+
+def received(page: Page) -> int:
+    expect(page.locator("#received")).to_have_text(re.compile(r"^[\d,]+$"))
+    return int(page.locator("#received").inner_text().replace(",", ""))
+
+
+def test_numbers_grow_by_themselves(visitor):
+    page = visitor.open()
+    before = received(page)
+    expect(page.locator("#state")).to_have_text("live")
+    page.wait_for_function(
+        "(before) => Number(received.textContent.replaceAll(',', '')) > before", arg=before
+    )
+    expect(page.locator("#rate")).to_have_text(re.compile(r"^[1-9]"))
+
+
+def test_the_chart_draws_a_line_that_grows(visitor):
+    page = visitor.open()
+    line = page.locator("#chart path.line")
+    expect(line).to_have_count(1)
+    page.wait_for_function(
+        "(width) => document.querySelector('#chart .line').getBoundingClientRect().width > width",
+        arg=line.bounding_box()["width"],
+    )
+    page.locator("#chart").hover(position={"x": 1000, "y": 100})
+    expect(page.locator("#readout")).to_have_text(re.compile(r"^[\d,.]+ events/s, "))
+
+
+def test_the_newest_windows_fill_up(visitor):
+    page = visitor.open()
+    expect(page.locator("#windows tr")).to_have_count(12)
+    page.wait_for_function(
+        f"(before) => Object.entries({PAGE_VIEWS}).some(([key, views]) => views > before[key])",
+        arg=page.evaluate(PAGE_VIEWS),
+    )
+
+
+def test_every_link_leads_somewhere(visitor):
+    page = visitor.open()
+    expect(page.locator("#windows tr")).to_have_count(12)
+    hrefs = page.evaluate("[...document.links].map((link) => link.getAttribute('href'))")
+    assert {"/docs", "/api/ledger", "/api/metrics", "/metrics"} <= set(hrefs)
+    for href in set(hrefs):
+        assert page.request.get(href).ok, href
+
+
+def test_a_window_leads_to_its_events(visitor):
+    page = visitor.open()
+    row = page.locator("#windows tr").first
+    user = row.locator("td").first.inner_text()
+    row.get_by_role("link", name="events").click()
+    page.wait_for_url("**/api/events?*")
+    items = page.request.get(page.url).json()["items"]
+    assert items
+    assert {item["event"]["userId"] for item in items} == {user}
+
+
+def test_every_text_stands_out_in_light_and_dark(visitor):
+    page = visitor.open()
+    expect(page.locator("#chart path.line")).to_have_count(1)
+    papers = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        contrasts = page.evaluate(CONTRASTS)
+        assert len(contrasts) > 50
+        assert [(text, ratio) for text, ratio in contrasts if ratio < 4.5] == []
+        papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    light, dark = (sum(map(int, re.findall(r"\d+", colour))) for colour in papers)
+    assert light > 600
+    assert dark < 150
+
+
+def test_the_docs_list_every_route(visitor):
+    page = visitor.open("/docs")
+    expect(page.locator(".operation").first).to_be_visible()
+    described = page.request.get("/schema/openapi.json").json()["paths"]
+    shown = page.locator(".operation summary").evaluate_all(
+        "(all) => all.map((each) => [...each.children].slice(0, 2).map((part) => part.textContent))"
+    )
+    assert sorted(map(tuple, shown)) == sorted(
+        (verb.upper(), path) for path, verbs in described.items() for verb in verbs
+    )
+
+
+def test_a_route_can_be_tried_in_the_docs(visitor):
+    page = visitor.open("/docs#get-api-analytics-user-userId-page-views")
+    page.get_by_role("textbox", name="userId").fill("user_0001")
+    page.locator("details[open]").get_by_role("button", name="Try it").click()
+    answer = page.locator("details[open] .answer")
+    expect(answer.locator("h3")).to_contain_text("200 OK")
+    expect(answer.locator("pre")).to_contain_text('"page_view_count"')
+
+
+def test_nothing_can_be_loaded_from_elsewhere(browser, platform):
+    page = browser.new_page(base_url=platform.url)
+    page.goto("/")
+    stopped = page.evaluate(LOAD_FROM_ELSEWHERE)
+    page.context.close()
+    assert sorted(stopped) == ["connect-src", "img-src", "script-src-elem", "style-src-elem"]

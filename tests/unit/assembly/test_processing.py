@@ -1,0 +1,39 @@
+import threading
+
+import pytest
+
+from rtcdp.assembly.locks import AlreadyRunning
+from rtcdp.assembly.parts import log_writer, store_of
+from rtcdp.assembly.processing import processor_of, run_processor
+from rtcdp.clock import SystemClock
+from rtcdp.errors import PartMissing
+from rtcdp.log.log import Delivery
+from rtcdp.settings import Settings
+
+
+def test_two_processors_of_one_store_are_refused(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    other = Settings(data_dir=tmp_path / "other", store=settings.store_url)
+    with (
+        processor_of(settings, SystemClock()),
+        pytest.raises(AlreadyRunning, match="a processor runs already"),
+        processor_of(other, SystemClock()),
+    ):
+        pass
+
+
+def test_an_engine_that_is_not_there_is_a_missing_part(tmp_path):
+    settings = Settings(data_dir=tmp_path, engine="spark")
+    with pytest.raises(PartMissing, match="spark"), processor_of(settings, SystemClock()):
+        pass
+
+
+def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(b"", 0, 1, rejects=((0, b"nonsense"),))])
+    stop = threading.Event()
+    stop.set()
+    run_processor(settings, SystemClock(), stop)
+    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["dead_letter"] == 1
