@@ -25,10 +25,10 @@ def test_many_unsorted_rows_are_merged_like_sorted_ones(transaction, written_out
 
 def test_a_group_is_trimmed_even_when_the_bucket_holds_many(transaction, written_out, prepared):
     users = tables_of(written_out)[1]
-    merge_changes(transaction, [change(users, *((0, "/a", "ada", n) for n in range(2050)))])
+    merge_changes(transaction, [change(users, *((0, "/a", "ada", n) for n in range(8194)))])
     merge_changes(transaction, [change(users, (0, "/a", "ada", -1), (0, "/b", "ada", 1))])
     members = SqlSnapshot(transaction).dump(users)
-    assert members.group_by("pageUrl").len().sort("pageUrl").rows() == [("/a", 2048), ("/b", 1)]
+    assert members.group_by("pageUrl").len().sort("pageUrl").rows() == [("/a", 8192), ("/b", 1)]
     assert members["member"].min() == -1
     assert prepared
 

@@ -74,7 +74,7 @@ def test_distinct_values_rest_in_a_table_of_members() -> None:
     assert members.column_names == ("window_start", "userId", "pageUrl", "member")
     assert members.primary_key == members.column_names
     assert members.member == ("member", "integer")
-    assert (members.bound, members.capacity) == ("smallest_members", 2048)
+    assert (members.bound, members.capacity) == ("smallest_members", 8192)
 
 
 def test_top_items_rest_in_a_table_of_items() -> None:

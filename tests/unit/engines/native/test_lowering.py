@@ -127,11 +127,11 @@ def test_distinct_members_are_signed_hashes_that_outlive_a_release() -> None:
 
 
 def test_of_many_members_only_the_smallest_leave_the_engine() -> None:
-    many = pl.DataFrame({"userId": [f"u{i}" for i in range(5000)]}).with_columns(
+    many = pl.DataFrame({"userId": [f"u{i}" for i in range(10_000)]}).with_columns(
         timestamp=pl.lit(0, pl.Int64), source=pl.lit("default")
     )
     change = changes_of([metric(Distinct("users", "userId"))], many)[1]
-    signed = sorted(signed_hash(f"u{i}") for i in range(5000))
+    signed = sorted(signed_hash(f"u{i}") for i in range(10_000))
     assert change.rows["member"].to_list() == signed[: change.table.capacity]
 
 
