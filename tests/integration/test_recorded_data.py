@@ -1,0 +1,89 @@
+"""Two recordings of real sites, from their files to answers that a naive computation agrees with.
+
+They lie beside the checkout, in `../shared/data`; the page there tells their origin and terms.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtcdp.api.answers import WindowQuery, windows
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.store.sqlite import SqliteStore
+
+RECORDINGS = Path(__file__).parents[3] / "shared" / "data"
+METRICS = {metric.name: metric for metric in load_catalog()}
+
+
+def rtcdp(*arguments: object) -> str:
+    command = [sys.executable, "-m", "rtcdp", *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def total(store: SqliteStore, metric: str, measure: str, **key: str) -> float:
+    """The measure added up over all windows of a metric."""
+    added, after = 0.0, None
+    while True:
+        query = WindowQuery(equals=key, limit=1000, after=after)
+        with store.snapshot() as snapshot:
+            page = windows(snapshot, METRICS[metric], query)
+        added += sum(float(str(item[measure])) for item in page.items)
+        after = page.after
+        if after is None:
+            return round(added, 6)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("shop")
+    said = rtcdp(
+        "replay",
+        RECORDINGS / "rees46-2019-oct.csv.gz",
+        "--mapping",
+        "rees46",
+        "--data-dir",
+        data_dir,
+    )
+    assert "received 17,435 = admitted 17,434 + duplicate 0 + late 0 + dead letter 1" in said
+    return data_dir
+
+
+@pytest.mark.parametrize(
+    ("metric", "measure", "key", "expected"),
+    [
+        ("events_by_type", "event_count", {"eventType": "PAGE_VIEW"}, 17_055),
+        ("events_by_type", "event_count", {"eventType": "ADD_TO_CART"}, 165),
+        ("events_by_type", "event_count", {"eventType": "PURCHASE"}, 214),
+        ("revenue", "revenue", {}, 59_442.63),
+        ("daily_active_users", "active_users", {}, 4_504),
+        ("user_page_view_counts", "page_view_count", {}, 34_110),
+    ],
+)
+def test_a_shop_s_numbers(
+    shop: Path, metric: str, measure: str, key: dict[str, str], expected: float
+) -> None:
+    store = SqliteStore(shop / "store.db", read_only=True)
+    assert total(store, metric, measure, **key) == expected
+    store.close()
+
+
+def test_a_shop_is_verified(shop: Path) -> None:
+    assert rtcdp("verify", "--data-dir", shop).startswith("no difference")
+
+
+def test_every_line_of_a_web_server_s_log_is_accounted_for(tmp_path: Path) -> None:
+    log = RECORDINGS / "apache_logs.gz"
+    said = rtcdp("replay", log, "--mapping", "combined-log", "--data-dir", tmp_path)
+    assert "received 10,000 = admitted 9,999 + duplicate 0 + late 0 + dead letter 1" in said
+    assert rtcdp("verify", "--data-dir", tmp_path).startswith("no difference")
+
+
+def test_replaying_again_counts_nothing_twice(shop: Path) -> None:
+    said = rtcdp(
+        "replay", RECORDINGS / "rees46-2019-oct.csv.gz", "--mapping", "rees46", "--data-dir", shop
+    )
+    assert "admitted 0 + duplicate 17,434" in said
