@@ -1,5 +1,6 @@
 """The processor of an installation, and how it runs."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ def processor_of(
         processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
         processor.log_retention = settings.log_retention
         processor.store_retention = settings.store_retention
+        processor.on_trouble = _say
         yield processor
 
 
@@ -54,6 +56,11 @@ def run_processor(
 def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:
     """`run_processor` in a process that is watched over."""
     run_processor(settings, clock, stop, PART_PATIENCE_S)
+
+
+def _say(trouble: str) -> None:
+    sys.stderr.write(f"processor: {trouble}\n")
+    sys.stderr.flush()
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

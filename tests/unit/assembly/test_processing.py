@@ -37,3 +37,9 @@ def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_pa
     run_processor(settings, SystemClock(), stop)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         assert snapshot.ledger_totals()["dead_letter"] == 1
+
+
+def test_trouble_is_told_on_standard_error(tmp_path, capfd):
+    with processor_of(Settings(data_dir=tmp_path), SystemClock()) as processor:
+        processor.on_trouble("the store is locked; trying again")
+    assert capfd.readouterr().err == "processor: the store is locked; trying again\n"

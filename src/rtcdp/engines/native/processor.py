@@ -48,7 +48,8 @@ class Processor:
     """Folds a log into a store, one epoch after another. One processor a store at a time.
 
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
-    a sentence whenever the store can't be reached and the commit will be tried again.
+    a sentence whenever the log or the store can't be reached and it will try again, and when event
+    ids had to be forgotten before their time.
     """
 
     def __init__(
@@ -157,7 +158,13 @@ class Processor:
         if ahead is not None and len(records.lines) >= self._limits.max_batch_bytes // 4:
             following = ahead.submit(self._read, partition, records.next_offset)
             self._ahead = (partition, records.next_offset, following)
+        forgotten = self._seen.forgotten_early
         batch = admit(screened, self._seen)
+        if self._seen.forgotten_early > forgotten:
+            self.on_trouble(
+                f"{self._seen.forgotten_early - forgotten:,} event ids were forgotten before the "
+                "dedup window ended: repeats of them would count; raise processor.seen_ids_capacity"
+            )
         epoch = self._epoch(screened, batch)
         self._commit(epoch)
         self.on_epoch(

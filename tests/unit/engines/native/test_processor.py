@@ -265,3 +265,21 @@ def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
     processor.on_epoch = lambda _: stop.set()
     processor.run(stop)
     assert installation.rows() == [(NOW, "a", 1)]
+
+
+def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation) -> None:
+    installation.log.append([delivery("a", "b", with_ids=True)])
+    installation.log.append([delivery("c", "d", received_at=NOW + 1, with_ids=True)])
+    limits = ProcessorLimits(seen_ids_capacity=2, epoch_every_s=0)
+    processor = Processor(
+        installation.log,
+        installation.store,
+        [PER_USER],
+        AdmissionRules(),
+        installation.clock,
+        limits,
+    )
+    said: list[str] = []
+    processor.on_trouble = said.append
+    processor.run(threading.Event(), once=True)
+    assert any("forgotten" in sentence for sentence in said)
