@@ -22,6 +22,9 @@ from statistics import median
 
 from rich.console import Console
 
+from bench.engine import metrics_named
+from bench.on_servers import Servers
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -141,12 +144,52 @@ def restart(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def kafka(scale: Scale) -> Iterator[Figure]:
+    """Kafka → PostgreSQL with the native engine."""
+    with Servers(_run) as servers:
+        topic = servers.topic(scale.events, with_ids=True)
+        for metrics, what, goal in (
+            ("namesake", "the namesake metric", 400_000),
+            ("catalog", "the whole catalog", None),
+        ):
+            rates = [servers.ours(topic, "native", metrics) for _ in range(RUNS)]
+            say(f"  {metrics}: {', '.join(f'{rate:,.0f}' for rate in rates)} events/s")
+            yield _rate(f"Kafka → PostgreSQL, native, {what}", goal, "events/s", median(rates))
+
+
+def spark(scale: Scale) -> Iterator[Figure]:
+    """Our Spark job against one that is written by hand, on the same topics."""
+    events = min(scale.events, 4_000_000)
+    with Servers(_run) as servers:
+        for with_ids, what, goal in (
+            (False, "without event ids", "≥ 1.0"),
+            (True, "with exact deduplication", "≥ 0.8"),
+        ):
+            topic = servers.topic(events, with_ids=with_ids)
+            by_hand = servers.by_hand(topic, "user_page_view_counts")
+            ours = servers.ours(topic, "spark", "namesake")
+            say(f"  {what}: ours {ours:,.0f}, by hand {by_hand:,.0f} events/s")
+            name = f"Spark, the namesake metric {what}: ours against a job written by hand"
+            measured = f"{ours / by_hand:.2f} ({ours:,.0f} against {by_hand:,.0f} events/s)"
+            yield Figure(name, goal, measured)
+        queries = [servers.by_hand(topic, metric.name) for metric in metrics_named("catalog")]
+        one_each = 1 / sum(1 / rate for rate in queries)
+        together = servers.ours(topic, "spark", "catalog")
+        yield Figure(
+            "Spark, the whole catalog in one pass: ours against one hand-written query each",
+            "",
+            f"{together / one_each:.1f} ({together:,.0f} against {one_each:,.0f} events/s)",
+        )
+
+
 SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "engine": engine,
     "memory": memory,
     "intake": intake,
     "freshness": freshness,
     "restart": restart,
+    "kafka": kafka,
+    "spark": spark,
 }
 
 

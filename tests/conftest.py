@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["tests.servers"]
+
 
 def pytest_addoption(parser):
     for part in ("engines", "stores"):

@@ -5,8 +5,10 @@ A setting is a field of `Settings` or of one of its sections; flags, environment
 the file and the page docs/settings.md all follow from it.
 """
 
+import importlib.util
 import ipaddress
 import math
+import re
 import sys
 import tomllib
 import types
@@ -18,16 +20,28 @@ from typing import Any, Literal, get_args, get_type_hints
 from rtcdp.api.limits import ApiLimits
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
+from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.limits import MAX_SOURCES, Retention
+from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
 
 FILE_NAME = "rtcdp.toml"
 PREFIX = "RTCDP_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
+EngineName = Literal["native", "spark"]
 LOG_SCHEMES = ("embedded", "kafka")
 STORE_SCHEMES = ("sqlite", "postgresql", "mongodb")
+
+NEEDS = {
+    "kafka": ("confluent_kafka", "kafka"),
+    "postgresql": ("psycopg", "postgres"),
+    "mongodb": ("pymongo", "mongo"),
+    "spark": ("pyspark", "spark"),
+}
+"""The library that each optional part needs, and the extra of this package that brings it."""
+
+_PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
 
 
 @dataclass(frozen=True)
@@ -40,10 +54,11 @@ class Settings:
     data_dir: Path = Path("rtcdp-data")
     log: str = ""
     store: str = ""
-    engine: Literal["native", "spark"] = "native"
+    engine: EngineName = "native"
     catalog: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8081
+    trust_network: bool = False
     rate: float = 20.0
     users: int = 5
     admission: AdmissionRules = field(default_factory=AdmissionRules)
@@ -52,6 +67,8 @@ class Settings:
     api: ApiLimits = field(default_factory=ApiLimits)
     log_retention: Retention = field(default_factory=Retention)
     store_retention: StoreRetention = field(default_factory=StoreRetention)
+    kafka: KafkaTopicSettings = field(default_factory=KafkaTopicSettings)
+    spark: SparkLimits = field(default_factory=SparkLimits)
 
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
@@ -74,14 +91,24 @@ class Settings:
         return self.store or f"sqlite:{self.data_dir / 'store.db'}"
 
     @property
+    def log_kind(self) -> str:
+        """Which of `LOG_SCHEMES` the log is."""
+        return self.log_url.partition(":")[0]
+
+    @property
+    def store_kind(self) -> str:
+        """Which of `STORE_SCHEMES` the store is."""
+        return self.store_url.partition(":")[0]
+
+    @property
     def log_directory(self) -> Path:
-        """Where the embedded log is. Raises `PartMissing` when another kind was asked for."""
-        return _path_of("log", self.log_url, "embedded")
+        """Where the embedded log is; only for that kind."""
+        return _path_of(self.log_url, "embedded")
 
     @property
     def store_file(self) -> Path:
-        """Where the SQLite store is. Raises `PartMissing` when another kind was asked for."""
-        return _path_of("store", self.store_url, "sqlite")
+        """Where the SQLite store is; only for that kind."""
+        return _path_of(self.store_url, "sqlite")
 
     @property
     def collector_limits(self) -> CollectorLimits:
@@ -119,12 +146,14 @@ class Setting:
 
 MEANINGS: dict[str, str] = {
     "data_dir": "The folder that everything of this installation is kept in.",
-    "log": "Where events rest: embedded:DIR. Without it: DATA_DIR/log.",
-    "store": "Where answers rest: sqlite:FILE. Without it: DATA_DIR/store.db.",
-    "engine": "What computes the answers.",
+    "log": "Where events rest: embedded:DIR or kafka://HOST:PORT/TOPIC. Else DATA_DIR/log.",
+    "store": "Where answers rest: sqlite:FILE, postgresql://… or mongodb://…. Else "
+    "DATA_DIR/store.db.",
+    "engine": "What computes the answers: native or spark.",
     "catalog": "A folder with metrics of your own.",
     "host": "The address to listen on.",
     "port": "The port to listen on; 0 takes a free one.",
+    "trust_network": "Listen where others can reach it, and let them in without a key.",
     "rate": "Events per second that the generator makes.",
     "users": "Different users that the generator makes.",
     "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",
@@ -151,6 +180,7 @@ MEANINGS: dict[str, str] = {
     "processor.retry_s": "The pause before a commit is tried again.",
     "processor.seen_ids_capacity": "How many event ids are remembered; 24 bytes each.",
     "processor.expire_every_s": "How often old data is deleted.",
+    "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
     "api.events_bytes": "How much of the log a look at single events may read.",
@@ -161,6 +191,16 @@ MEANINGS: dict[str, str] = {
     "log_retention.min_age_ms": "Younger records are never deleted.",
     "store_retention.windows_ms": "How long windows are kept, by their own time.",
     "store_retention.uncounted_ms": "How long the ledger, late events and dead letters are kept.",
+    "kafka.partitions": "How many partitions a topic gets when it is made.",
+    "kafka.replication_factor": "On how many brokers a topic is kept when it is made.",
+    "kafka.group": "The consumer group that shows how far the processor is.",
+    "spark.master": "Where Spark runs: local[2], or spark://HOST:7077.",
+    "spark.jars": "The jars of the Kafka connector, with commas; else from Maven Central.",
+    "spark.checkpoint": "Where Spark keeps its progress. Else DATA_DIR/spark-checkpoint.",
+    "spark.trigger_s": "The time from one batch of Spark's to the next.",
+    "spark.max_offsets_per_trigger": "How many records one batch of Spark's takes.",
+    "spark.shuffle_partitions": "In how many parts Spark shuffles; 0: one for each core.",
+    "spark.watermark_slack_ms": "How far apart in intake time partitions may be read.",
 }
 
 _FOLLOWS = {"collector.dedup_window_ms": "admission.dedup_window_ms"}
@@ -169,6 +209,7 @@ _FOLLOWS = {"collector.dedup_window_ms": "admission.dedup_window_ms"}
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
+    | {"spark.shuffle_partitions", "spark.watermark_slack_ms"}
 )
 _AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
 _AT_MOST["collector.max_sources"] = MAX_SOURCES
@@ -218,30 +259,44 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
-def require_loopback(host: str) -> None:
-    """Raise `UsageError` unless `host` can be reached from this machine alone."""
-    if host == "localhost":
+def require_loopback(settings: Settings) -> None:
+    """Raise `UsageError` unless the server can be reached from this machine alone, or the network
+    is trusted."""
+    if settings.host == "localhost" or settings.trust_network:
         return
     try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
+        is_loopback = ipaddress.ip_address(settings.host).is_loopback
     except ValueError:
         is_loopback = False
     if not is_loopback:
         raise UsageError(
-            f"it would listen on {host}, where others can reach it without a key: "
+            f"it would listen on {settings.host}, where others can reach it without a key: "
             "API keys are not part of this version yet",
-            "listen on 127.0.0.1 and put a proxy with authentication in front of it",
+            "listen on 127.0.0.1 and put a proxy with authentication in front of it; or, where "
+            "everybody on the network may read and write, give --trust-network",
         )
 
 
 def require_present(settings: Settings) -> None:
-    """Raise `PartMissing` unless the engine, log and store that were asked for are there."""
-    if settings.engine != "native":
-        raise PartMissing(
-            f"the engine {settings.engine} is not part of this version yet", "use --engine native"
+    """Raise `PartMissing` unless the libraries of the parts that were asked for are installed, and
+    `UsageError` when the parts don't go together."""
+    if settings.engine == "spark" and settings.log_kind != "kafka":
+        raise UsageError(
+            f"the engine spark reads Kafka, and the log is {settings.log_url}",
+            "give --log kafka://HOST:PORT/TOPIC as well, or use --engine native",
         )
-    _path_of("log", settings.log_url, "embedded")
-    _path_of("store", settings.store_url, "sqlite")
+    for part in (settings.log_kind, settings.store_kind, settings.engine):
+        module, extra = NEEDS.get(part, ("", ""))
+        if module and importlib.util.find_spec(module) is None:
+            raise PartMissing(
+                f"{part} needs {module}, which is not installed",
+                f"run `make full` in the checkout, or `pip install 'rtcdp[{extra}]'`",
+            )
+
+
+def without_password(url: str) -> str:
+    """A URL that may be shown."""
+    return _PASSWORD.sub(r"\1:…@", url)
 
 
 def settings_page() -> str:
@@ -328,7 +383,9 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
 
 def _from_text(setting: Setting, text: str) -> object:
     value: object = text
-    if setting.kind in (int, float):
+    if setting.kind is bool:
+        value = {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    elif setting.kind in (int, float):
         try:
             value = setting.kind(text)
         except ValueError:
@@ -341,7 +398,7 @@ def _checked_type(setting: Setting, value: object, place: str) -> object:
     kind = setting.kind
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if kind in (int, float, str) and type(value) is kind:
+    if kind in (bool, int, float, str) and type(value) is kind:
         return value
     if _takes_path(kind) and isinstance(value, str | Path) and str(value):
         return Path(value)
@@ -355,7 +412,8 @@ def _wanted(setting: Setting) -> str:
         return "a path"
     if get_args(setting.kind):
         return f"one of: {', '.join(get_args(setting.kind))}"
-    return {int: "a whole number", float: "a number", str: "a text"}[setting.kind]
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return words[setting.kind]
 
 
 def _takes_path(kind: object) -> bool:
@@ -363,7 +421,7 @@ def _takes_path(kind: object) -> bool:
 
 
 def _check(setting: Setting, value: object) -> None:
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return
     lowest_is_zero = setting.key in _FROM_ZERO
     highest = _AT_MOST.get(setting.key, math.inf)
@@ -379,15 +437,12 @@ def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
     if scheme not in schemes or not colon or not rest:
         allowed = {"log": "embedded:DIR", "store": "sqlite:FILE"}[key]
         others = " or ".join(f"{scheme}://…" for scheme in schemes[1:])
-        raise UsageError(f"{key} is {url!r}", f"give {allowed} (later also {others})")
+        raise UsageError(f"{key} is {without_password(url)!r}", f"give {allowed} or {others}")
 
 
-def _path_of(key: str, url: str, scheme: str) -> Path:
+def _path_of(url: str, scheme: str) -> Path:
     given, _, rest = url.partition(":")
-    if given != scheme:
-        raise PartMissing(
-            f"{key} {url!r}: {given} is not part of this version yet", f"use {scheme}:PATH"
-        )
+    assert given == scheme, f"{given} has no path"
     return Path(rest)
 
 
@@ -406,6 +461,8 @@ def _shown_default(setting: Setting) -> str:
     default = setting.default
     if default in (None, ""):
         return "–"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     return f"`{default:_}`" if isinstance(default, int) and default > 9999 else f"`{default}`"
 
 

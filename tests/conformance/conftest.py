@@ -11,6 +11,8 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
+from rtcdp.store.mongo import MongoStore
+from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sqlite import SqliteStore
 
 
@@ -20,15 +22,24 @@ def _native(log, store, metrics, rules, max_batch_bytes):
     processor.run(threading.Event(), once=True)
 
 
-def _sqlite(directory, read_only):
-    return SqliteStore(directory / "store.db", read_only=read_only)
+def _sqlite(request, read_only):
+    path = request.getfixturevalue("tmp_path") / "store.db"
+    return SqliteStore(path, read_only=read_only)
+
+
+def _postgresql(request, read_only):
+    return PostgresStore(request.getfixturevalue("postgres_schema_url"), read_only=read_only)
+
+
+def _mongodb(request, read_only):
+    return MongoStore(request.getfixturevalue("mongo_url"), read_only=read_only)
 
 
 ENGINES = {"native": _native}
 """Each runs until it has caught up: (log, store, metrics, rules, max_batch_bytes)."""
 
-STORES = {"sqlite": _sqlite}
-"""Each opens the store of a folder: (directory, read_only)."""
+STORES = {"mongodb": _mongodb, "postgresql": _postgresql, "sqlite": _sqlite}
+"""Each opens the store of a test: (request, read_only)."""
 
 
 def pytest_generate_tests(metafunc):
@@ -51,12 +62,12 @@ def run_engine(engine_name):
 
 
 @pytest.fixture
-def open_store(store_name, tmp_path):
+def open_store(store_name, request):
     """Opens the test's one store, as often as it is asked to; all are closed at the end."""
     opened = []
 
     def open_one(*, read_only=False):
-        opened.append(STORES[store_name](tmp_path, read_only))
+        opened.append(STORES[store_name](request, read_only))
         return opened[-1]
 
     yield open_one

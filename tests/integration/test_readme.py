@@ -26,7 +26,7 @@ def commands() -> list[str]:
     found: list[str] = []
     pending = ""
     for kind, block in BLOCKS:
-        for line in block.splitlines() if kind == "sh" else ():
+        for line in block.replace("\\\n", "").splitlines() if kind == "sh" else ():
             pending = f"{pending}\n{line}" if pending else line
             try:
                 shlex.split(pending, comments=True)
@@ -103,7 +103,7 @@ def test_the_example_event_is_accepted_as_it_says(platform: str, tmp_path: Path)
 
 
 def test_the_commands_on_recorded_data_run_one_after_another(tmp_path: Path) -> None:
-    lines = [command for command in commands() if command.startswith("rtcdp")]
+    lines = [c for c in commands() if c.startswith("rtcdp") and "kafka://" not in c]
     assert len(lines) >= 5
     outputs = [run(line, tmp_path) for line in lines]
     assert "no difference" in outputs[-1]

@@ -30,7 +30,12 @@ def run(directory: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(CONFTEST, directory / "conftest.py")
     for name, text in TESTS.items():
         (directory / name).write_text(text)
-    environment = {**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {
+        **os.environ,
+        "CI": ci,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(CONFTEST.parents[1]),
+    }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
     command.append("--continue-on-collection-errors")
     return subprocess.run(

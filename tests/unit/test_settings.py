@@ -14,6 +14,7 @@ from rtcdp.settings import (
     require_present,
     settings_page,
     unknown_variables,
+    without_password,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -114,34 +115,63 @@ def test_variables_that_look_like_settings_are_found():
     assert unknown_variables(environment) == ["RTCDP_STROE"]
 
 
-def test_parts_of_later_versions_are_missing_parts():
-    with pytest.raises(PartMissing, match="kafka"):
-        _ = Settings(log="kafka://h:1/t").log_directory
-    with pytest.raises(PartMissing, match="mongodb"):
-        _ = Settings(store="mongodb://h/d").store_file
+def test_what_an_installation_is_made_of_follows_from_its_urls():
+    settings = Settings(log="kafka://h:1/t", store="mongodb://h/d")
+    assert (settings.log_kind, settings.store_kind) == ("kafka", "mongodb")
+    assert (Settings().log_kind, Settings().store_kind) == ("embedded", "sqlite")
 
 
-def test_an_installation_of_this_version_is_all_there():
+def test_a_part_whose_library_is_absent_says_how_to_get_it(monkeypatch):
     require_present(Settings())
-    for later in (
-        Settings(engine="spark"),
-        Settings(log="kafka://h:1/t"),
-        Settings(store="mongodb://h/d"),
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    require_present(Settings())
+    for settings, extra in (
+        (Settings(log="kafka://h:1/t"), "kafka"),
+        (Settings(store="mongodb://h/d"), "mongo"),
+        (Settings(store="postgresql://h/d"), "postgres"),
     ):
-        with pytest.raises(PartMissing, match="not part of this version"):
-            require_present(later)
+        with pytest.raises(PartMissing, match="is not installed") as caught:
+            require_present(settings)
+        assert f"rtcdp[{extra}]" in caught.value.hint
+
+
+def test_spark_needs_kafka():
+    with pytest.raises(UsageError, match="spark reads Kafka") as caught:
+        require_present(Settings(engine="spark"))
+    assert "--log kafka://" in caught.value.hint
+
+
+def test_a_url_is_shown_without_its_password():
+    assert without_password("postgresql://ada:s3cret@h/d") == "postgresql://ada:…@h/d"
+    assert without_password("kafka://h:1/t") == "kafka://h:1/t"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
 def test_loopback_is_open(host):
-    require_loopback(host)
+    require_loopback(Settings(host=host))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", ""])  # noqa: S104
 def test_other_addresses_are_refused_as_long_as_there_are_no_keys(host):
     with pytest.raises(UsageError, match="API keys are not part of this version yet") as caught:
-        require_loopback(host)
+        require_loopback(Settings(host=host))
     assert "proxy" in caught.value.hint
+    assert "--trust-network" in caught.value.hint
+
+
+def test_a_trusted_network_is_let_in():
+    require_loopback(Settings(host="0.0.0.0", trust_network=True))  # noqa: S104
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("FALSE", False)])
+def test_a_variable_says_yes_or_no(text, value):
+    assert load({}, {"RTCDP_TRUST_NETWORK": text}).trust_network is value
+
+
+def test_a_variable_that_says_neither_yes_nor_no_is_named():
+    with pytest.raises(UsageError, match="RTCDP_TRUST_NETWORK is 'maybe'") as caught:
+        load({}, {"RTCDP_TRUST_NETWORK": "maybe"})
+    assert "true or false" in caught.value.hint
 
 
 def test_the_collector_forgets_ids_when_admission_does():

@@ -1,15 +1,22 @@
 """Differences are planted, and each has to be found."""
 
+import threading
+
 import polars as pl
 import pytest
 
 from rtcdp.clock import ManualClock
+from rtcdp.engines.admission import admit, reject
 from rtcdp.engines.engine import LEDGER_SCHEMA
+from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.processor import Processor
+from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.limits import Retention
 from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
+from rtcdp.store.store import Progress
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verification import (
     Difference,
@@ -181,3 +188,32 @@ def test_rows_that_are_gone_although_they_should_be_kept_are_differences(log, st
     assert {difference.table for difference in found.differences} == {
         table.name for table in tables_of(METRIC)
     }
+
+
+def test_partitions_are_compared_in_the_order_of_intake(tmp_path):
+    log = MemoryLog(lambda: 2, partitions=3)
+    for received_at in range(40):
+        user, partition = ("ada", "bob")[received_at % 2], received_at % 3
+        line = b'{"eventId":"%d","userId":"%s","timestamp":%d,"eventType":"PAGE_VIEW"}\n'
+        body = line % (received_at % 7, user.encode(), NOW_MS)
+        log.append([Delivery(body, 1, NOW_MS + received_at)], partition)
+        log.skip(received_at % 2, partition)
+    store = SqliteStore(tmp_path / "many.db")
+    processor = Processor(log, store, [METRIC], RULES, ManualClock(NOW_MS))
+    processor.run(threading.Event(), once=True)
+    seen = []
+    found = verify(log, store, [METRIC], RULES, YEARS, lambda *progress: seen.append(progress))
+    assert (found.differences, found.events) == ((), 40)
+    assert seen[-1] == (60, 60)
+    store.close()
+
+
+def test_what_the_processor_failed_at_is_no_difference(log, tmp_path):
+    store = SqliteStore(tmp_path / "poisoned.db")
+    store.prepare([METRIC])
+    records = log.read(0, 0, 10**6)
+    screened = reject([records], Rejection("processor_error", "count", "it failed"))
+    batch = admit(screened, SeenIds(1000))
+    store.commit(epoch_after(Progress(), screened, batch, (), "memory"))
+    assert verify(log, store, [METRIC], RULES, YEARS).differences == ()
+    store.close()

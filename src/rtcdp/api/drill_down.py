@@ -83,6 +83,9 @@ def read_events(
             except OffsetsMissing:
                 is_trimmed = True
                 break
+            if len(records) == 0:
+                is_trimmed = True
+                break
             for found in _matching(records, snapshot, query):
                 if len(items) == query.limit:
                     return EventPage(items, (place[0], found.record.offset), is_trimmed)
@@ -97,7 +100,8 @@ def _stretches(log: LogReader, snapshot: StoreSnapshot, wish: Wish) -> list[Stre
     if wish.time_from is None and wish.time_to is None:
         committed = snapshot.progress.next_offsets
         return [
-            Stretch(partition, 0, committed.get(partition, 0)) for partition in log.partitions()
+            Stretch(partition, 0, committed.get(partition, 0))
+            for partition in sorted(log.partitions())
         ]
     spans = snapshot.spans(
         MIN_TIMESTAMP_MS if wish.time_from is None else wish.time_from,
@@ -174,7 +178,7 @@ def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, 
         partition=records.partition,
         offset_from=records.first_offset,
         offset_to=records.next_offset,
-        limit=len(records),
+        limit=records.record_count,
     )
     return {row["offset"]: row for row in snapshot.uncounted(scan).drop("raw").to_dicts()}
 

@@ -75,8 +75,9 @@ def _against_log(
     for extent in extents:
         resume = max(progress.next_offsets.get(extent.partition, 0), extent.first_offset)
         if resume < extent.next_offset:
-            first = next(log.read(extent.partition, resume, max_bytes=1).each())
-            waiting.append(first.received_at)
+            # There may be none, where a log uses offsets for itself.
+            first = next(log.read(extent.partition, resume, max_bytes=1).each(), None)
+            waiting += [] if first is None else [first.received_at]
     if not waiting:
         return Freshness(now_ms, 0)
     oldest = min(waiting)

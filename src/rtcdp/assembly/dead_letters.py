@@ -82,6 +82,8 @@ def _replays_in(log: LogReader) -> set[str]:
         offset = extent.first_offset
         while offset < extent.next_offset:
             records = log.read(partition, offset, _SLICE_BYTES)
+            if len(records) == 0:
+                break
             found.update(record.replay_of for record in records.odd if record.replay_of)
             offset = records.next_offset
     return found

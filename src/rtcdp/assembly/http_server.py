@@ -59,7 +59,7 @@ def run_http_server(
     Raises `LogFailed` when the log can't be written to any more (restart the process), and
     `UsageError` when the address is open to others.
     """
-    require_loopback(settings.host)
+    require_loopback(settings)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []

@@ -10,6 +10,7 @@ from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.splitting import NDJSON_TYPES
 from rtcdp.generator.sinks import Receipt
+from rtcdp.log.log import DEFAULT_SOURCE, Intake
 from rtcdp.settings import Settings
 
 _NDJSON = min(NDJSON_TYPES)
@@ -17,14 +18,17 @@ _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 
 
 class LocalSink:
-    """A sink whose lines a collector of this process takes as recorded history.
+    """A sink whose lines a collector of this process takes.
 
     Raises `RequestRefused` when the collector doesn't take them.
     """
 
-    def __init__(self, collector: Collector, source: str, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, collector: Collector, source: str, intake: Intake, runner: asyncio.Runner
+    ) -> None:
         self._collector = collector
         self._source = source
+        self._intake = intake
         self._runner = runner
 
     def write(self, lines: Sequence[bytes]) -> Receipt:
@@ -34,7 +38,7 @@ class LocalSink:
         body = b"\n" + body if body.startswith(_BYTE_ORDER_MARK_STARTS) else body
         self._collector.check_source(self._source)
         answer = self._runner.run(
-            self._collector.take(body, _NDJSON, source=self._source, intake="import")
+            self._collector.take(body, _NDJSON, source=self._source, intake=self._intake)
         )
         return Receipt(
             accepted=answer.accepted,
@@ -47,8 +51,11 @@ class LocalSink:
 
 
 @contextmanager
-def local_sink(settings: Settings, clock: Clock, source: str) -> Iterator[LocalSink]:
-    """A sink into the installation's own log. Other processes may append meanwhile."""
+def local_sink(
+    settings: Settings, clock: Clock, source: str = DEFAULT_SOURCE, intake: Intake = "import"
+) -> Iterator[LocalSink]:
+    """A sink into the installation's own log, as recorded history unless told otherwise. Other
+    processes may append meanwhile."""
     with (
         log_reader(settings) as reader,
         log_writer(settings, clock) as writer,
@@ -57,6 +64,6 @@ def local_sink(settings: Settings, clock: Clock, source: str) -> Iterator[LocalS
         collector = Collector(writer, clock, settings.collector_limits)
         try:
             prime(collector, reader, settings, clock)
-            yield LocalSink(collector, source, runner)
+            yield LocalSink(collector, source, intake, runner)
         finally:
             collector.close()

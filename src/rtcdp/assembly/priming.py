@@ -2,6 +2,7 @@
 
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
+from rtcdp.engines.native.recovery import rounds_between
 from rtcdp.log.log import LogReader
 from rtcdp.settings import Settings
 
@@ -13,14 +14,20 @@ _SLICE_BYTES = 8 * 2**20
 
 
 def prime(collector: Collector, log: LogReader, settings: Settings, clock: Clock) -> None:
-    """Give the collector the sources and ids of the newest records, `PRIMED_RECORDS` at most, none
-    older than ids are remembered."""
+    """Give the collector the sources and ids of the newest records, `PRIMED_RECORDS` at most over
+    all partitions, none older than ids are remembered."""
     oldest = clock.now_ms() - settings.admission.dedup_window_ms
-    for partition in log.partitions():
-        extent = log.extent(partition)
-        bounded = max(extent.first_offset, extent.next_offset - PRIMED_RECORDS)
-        offset = max(bounded, log.offset_at(partition, oldest))
-        while offset < extent.next_offset:
-            records = log.read(partition, offset, _SLICE_BYTES)
+    extents = [log.extent(partition) for partition in log.partitions()]
+    most = PRIMED_RECORDS // max(1, len(extents))
+    starts = {
+        extent.partition: max(
+            extent.first_offset,
+            extent.next_offset - most,
+            log.offset_at(extent.partition, oldest),
+        )
+        for extent in extents
+    }
+    ends = {extent.partition: extent.next_offset for extent in extents}
+    for pieces in rounds_between(log, starts, ends, _SLICE_BYTES):
+        for records in pieces:
             collector.prime(records)
-            offset = records.next_offset

@@ -1,43 +1,73 @@
-"""The processor of an installation, and how it runs."""
+"""The processor of an installation, whichever engine it is, and how it runs."""
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
-from rtcdp.assembly.claims import processor_lock
+from rtcdp.assembly.deferred import deferred
+from rtcdp.assembly.leases import processing_right
 from rtcdp.assembly.parts import log_reader, metrics_of, store_of
 from rtcdp.clock import Clock
+from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.native.processor import Processor
+from rtcdp.log.log import LogReader
 from rtcdp.settings import Settings, require_present
+from rtcdp.store.store import Progress, Store
+from rtcdp.vocabulary.metric import Metric
+
+SPARK = "rtcdp.assembly.spark_processing:spark_processor"
 
 DRAIN_S = 3.0
 """How long a processor that was told to stop goes on with what is in the log already."""
 
-PART_PATIENCE_S = 15.0
+PART_PATIENCE_S = 20.0
 """How long a part waits for the processor of the run before, which may be on its way out."""
+
+
+class Processing(Protocol):
+    """What every engine's processor is to whoever runs it."""
+
+    on_epoch: Callable[[EpochReport], None]
+    on_trouble: Callable[[str], None]
+
+    @property
+    def progress(self) -> Progress: ...
+
+    def run(self, stop: threading.Event, *, once: bool = False) -> None:
+        """Process until `stop` is set, or with `once` until the log's end is reached."""
+        ...
 
 
 @contextmanager
 def processor_of(
     settings: Settings, clock: Clock, lock_patience_s: float = 0.0
-) -> Iterator[Processor]:
+) -> Iterator[Processing]:
     """The processor of the installation, alone on its store.
 
-    Raises `AlreadyRunning` when another one is still there after `lock_patience_s`.
+    Raises `AlreadyRunning` when another one is still there after `lock_patience_s`, `PartMissing`
+    and `UsageError` when the engine and its log are not there or don't go together.
     """
     require_present(settings)
-    metrics = metrics_of(settings)
     with (
-        processor_lock(settings, lock_patience_s),
         log_reader(settings) as log,
         store_of(settings) as store,
+        processing_right(settings, store, clock, lock_patience_s),
     ):
-        processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
-        processor.log_retention = settings.log_retention
-        processor.store_retention = settings.store_retention
+        processor = processor_on(settings, log, store, clock, metrics_of(settings))
         processor.on_trouble = _say
         yield processor
+
+
+def processor_on(
+    settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
+) -> Processing:
+    """The processor that `settings.engine` names, for `metrics`, reading `log` and writing to
+    `store`, without any right to it."""
+    make = deferred(SPARK) if settings.engine == "spark" else _native_processor
+    processor: Processing = make(settings, log, store, clock, metrics)
+    return processor
 
 
 def run_processor(
@@ -50,12 +80,22 @@ def run_processor(
     """
     with processor_of(settings, clock, lock_patience_s) as processor:
         processor.run(stop)
-        _drain(processor, clock)
+        if isinstance(processor, Processor):
+            _drain(processor, clock)
 
 
 def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:
     """`run_processor` in a process that is watched over."""
     run_processor(settings, clock, stop, PART_PATIENCE_S)
+
+
+def _native_processor(
+    settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
+) -> Processor:
+    processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
+    processor.log_retention = settings.log_retention
+    processor.store_retention = settings.store_retention
+    return processor
 
 
 def _say(trouble: str) -> None:

@@ -4,13 +4,14 @@ import os
 import sys
 import threading
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
 from rtcdp.assembly.generating import generate as write_events
 from rtcdp.assembly.signals import stop_at_signals
@@ -27,7 +28,10 @@ from rtcdp.settings import Settings
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
+LOCAL_SINK = "rtcdp.assembly.local_intake:local_sink"
+
 _SHARE = "SHARE"
+_KAFKA = "kafka://"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Destination:
         str | None,
         typer.Option(
             metavar="URL",
-            help="Send to the collector there. Without it: HOST and PORT.",
+            help="Send to the collector there, or to a topic: kafka://HOST:PORT/TOPIC. "
+            "Without it: HOST and PORT.",
             rich_help_panel=OUTPUT,
         ),
     ] = None
@@ -68,6 +73,11 @@ class Destination:
         """What writes there."""
         if self.out is not None:
             return file_sink(self.out)
+        if self.to is not None and self.to.startswith(_KAFKA):
+            sink: AbstractContextManager[Sink] = deferred(LOCAL_SINK)(
+                replace(settings, log=self.to), clock, intake="live"
+            )
+            return sink
         return collector_sink(CollectorAddress(base_url=self.where(settings)), clock, stop)
 
 

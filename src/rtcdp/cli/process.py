@@ -1,6 +1,8 @@
 """The command `process`: the engine by itself, in the foreground."""
 
+import re
 import threading
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -10,7 +12,54 @@ from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import number, say
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings
+from rtcdp.errors import UsageError
+from rtcdp.settings import Settings, without_password
+
+SPARK = "Spark (with --engine spark)"
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+@dataclass(frozen=True)
+class HowSparkRuns:
+    """The options of the command that are for Spark alone; settings too, under other names."""
+
+    master: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="local[2], or a cluster: spark://HOST:7077.",
+            rich_help_panel=SPARK,
+        ),
+    ] = None
+    trigger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="From one batch to the next: 1s, 500ms.", rich_help_panel=SPARK
+        ),
+    ] = None
+    jars: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILES",
+            help="The jars of the Kafka connector, with commas. Without it: from Maven Central.",
+            rich_help_panel=SPARK,
+        ),
+    ] = None
+
+    def applied_to(self, settings: Settings) -> Settings:
+        """The settings with what was given here. Raises `UsageError` for a bad time."""
+        spark, trigger_s = settings.spark, seconds_of(self.trigger)
+        return replace(
+            settings,
+            spark=replace(
+                spark,
+                master=spark.master if self.master is None else self.master,
+                jars=spark.jars if self.jars is None else self.jars,
+                trigger_s=spark.trigger_s if trigger_s is None else trigger_s,
+            ),
+        )
 
 
 @with_settings("engine", "catalog")
@@ -18,13 +67,16 @@ def process(
     settings: Settings,
     *,
     once: Annotated[bool, typer.Option("--once", help="End when it has caught up.")] = False,
+    how: HowSparkRuns,
 ) -> None:
     """Fold the log into answers."""
+    settings = how.applied_to(settings)
     clock, stop = SystemClock(), threading.Event()
     stop_at_signals(stop)
+    where = f"{without_password(settings.log_url)} into {without_password(settings.store_url)}"
     if not once:
-        where = f"{settings.log_url} into {settings.store_url}"
-        say(f"[bold]rtcdp[/bold] counts {where} (Ctrl-C stops it)")
+        engine = "" if settings.engine == "native" else f" with {settings.engine}"
+        say(f"[bold]rtcdp[/bold] counts {where}{engine} (Ctrl-C stops it)")
         run_processor(settings, clock, stop)
         return
     sizes: list[int] = []
@@ -33,3 +85,13 @@ def process(
         processor.run(stop, once=True)
         epoch = processor.progress.epoch
     say(f"caught up at epoch {epoch}: {number(sum(sizes))} records processed")
+
+
+def seconds_of(text: str | None) -> float | None:
+    """`1s`, `500ms` or `2m` in seconds; None stays None. Raises `UsageError` for anything else."""
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"--trigger is {text!r}", "give a time with its unit: 1s, 500ms or 2m")
+    return float(match[1]) * _SECONDS[match[2]]

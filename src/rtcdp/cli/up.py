@@ -21,10 +21,12 @@ from rtcdp.supervisor import PartCommand, Supervisor
 WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
+REQUIRE_REACHABLE = "rtcdp.assembly.parts:require_reachable"
+
 _CHECK_S = 0.02
 
 
-@with_settings("host", "port", "rate", "users", "engine", "catalog")
+@with_settings("host", "port", "trust_network", "rate", "users", "engine", "catalog")
 def up(
     settings: Settings,
     *,
@@ -33,13 +35,15 @@ def up(
     ] = False,
 ) -> None:
     """Run everything: collector, processor, API, dashboard and a generator of events."""
-    require_loopback(settings.host)
+    require_loopback(settings)
     require_present(settings)
     clock, stop = SystemClock(), threading.Event()
     with running_lock(settings) as lock:
         ready = settings.on_port(claim_port(settings.host, settings.port))
         lock.announce(ready.base_url)
         load_catalog(ready.catalog)
+        if (ready.log_kind, ready.store_kind) != ("embedded", "sqlite"):
+            deferred(REQUIRE_REACHABLE)(ready)
         supervisor = Supervisor(_parts(ready, not no_generate), clock, _show_line)
         stop_at_signals(stop)
         say(f"[bold]rtcdp[/bold] starts, with its data in {ready.data_dir}")

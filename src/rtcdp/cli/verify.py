@@ -1,19 +1,25 @@
 """The command `verify`: is the store what the log says?"""
 
+import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.parts import log_reader, metrics_of, store_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import listing, number, progress_bar, say
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings
+from rtcdp.settings import Settings, without_password
 from rtcdp.verification import Difference, Kept, Verification
 from rtcdp.verification import verify as compare
+
+PARSE_ENGINES = "rtcdp.engine_comparison:parse_engines"
+COMPARE_ENGINES = "rtcdp.engine_comparison:compare_engines"
 
 
 @with_settings("catalog")
@@ -23,8 +29,37 @@ def verify(
     show: Annotated[
         int, typer.Option("--show", metavar="N", help="How many differences to list.")
     ] = 10,
+    engines: Annotated[
+        str | None,
+        typer.Option(
+            "--engines",
+            metavar="A,B",
+            help="Run these engines over the log, each into a store of its own, and compare them "
+            "instead: native,spark.",
+        ),
+    ] = None,
 ) -> None:
     """Compute everything again from the log, naively, and compare it with the store."""
+    if engines is None:
+        _report(_against_the_oracle(settings), show, ("expected", "found"))
+        return
+    names = deferred(PARSE_ENGINES)(engines)
+    _report(_between(settings, names), show, (names[0], names[1]))
+
+
+def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:
+    with tempfile.TemporaryDirectory(prefix="rtcdp-verify-") as directory:
+        found: Verification = deferred(COMPARE_ENGINES)(
+            settings,
+            engines,
+            SystemClock(),
+            Path(directory),
+            lambda name: say(f"[bold]{name}[/bold] counts {without_password(settings.log_url)}"),
+        )
+    return found
+
+
+def _against_the_oracle(settings: Settings) -> Verification:
     retention = settings.store_retention
     kept = Kept(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
     with (
@@ -33,7 +68,7 @@ def verify(
         progress_bar() as bar,
     ):
         task = bar.add_task("verifying", total=None)
-        found = compare(
+        return compare(
             log,
             store,
             metrics_of(settings),
@@ -41,18 +76,22 @@ def verify(
             kept,
             lambda read, total: bar.update(task, completed=read, total=total),
         )
+
+
+def _report(found: Verification, show: int, sides: tuple[str, str]) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
     compared = f"{found.tables} tables, {number(found.rows)} rows, {number(found.events)} events"
     if not found.differences:
         say(Text.assemble(("no difference: ", "bold green"), compared))
         return
-    say(_table(found, show), _summary(found), f"compared: {compared}")
+    say(_table(found, show, sides), _summary(found), f"compared: {compared}")
     raise typer.Exit(1)
 
 
-def _table(found: Verification, show: int) -> Table:
-    table = listing("table", "key", "expected", "found", title="Not what the log says")
+def _table(found: Verification, show: int, sides: tuple[str, str]) -> Table:
+    title = "Not what the log says" if sides[0] == "expected" else "Not the same"
+    table = listing("table", "key", *sides, title=title)
     for difference in found.differences[: max(0, show)]:
         table.add_row(*map(Text, _cells(difference)))
     return table

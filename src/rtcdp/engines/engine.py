@@ -73,7 +73,9 @@ class EpochSpan:
 class Epoch:
     """One atomic commit. `number` is one more than the store's current epoch.
 
-    `max_received_at` is, per partition, the largest intake time seen in this epoch (UTC ms).
+    There is one span a partition at most. `max_received_at` is, per partition, the largest intake
+    time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
+    record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name.
     """
 
     number: int
@@ -84,7 +86,23 @@ class Epoch:
     max_received_at: Mapping[int, int] = field(default_factory=dict)
     committed_at: int = 0
     engine: str = "native"
+    gaps: int = 0
+    log_id: str = ""
 
     @property
     def next_offsets(self) -> dict[int, int]:
         return {span.partition: span.next_offset for span in self.spans}
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch did, for whoever watches: its number, where every partition is counted up to
+    now, the records read, how many of them were admitted, how long it took from the read to the
+    commit, and how many event ids were ever forgotten early."""
+
+    epoch: int
+    next_offsets: Mapping[int, int]
+    record_count: int
+    admitted_count: int
+    duration_ms: float
+    forgotten_ids: int

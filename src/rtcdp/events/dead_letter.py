@@ -19,10 +19,12 @@ DeadLetterReason = Literal[
     "invalid_event_type",
     "invalid_timestamp",
     "future",
+    "processor_error",
 ]
-"""Every reason there is. `corrupt` is the log's own: a stored record whose checksum fails."""
+"""Every reason there is. `corrupt` is the log's own: a stored record whose checksum fails.
+`processor_error` is the engine's: a good event that it fails to count."""
 
-Step = Literal["log", "parse", "validate", "clock", "lateness", "duplicate"]
+Step = Literal["log", "parse", "validate", "clock", "lateness", "duplicate", "count"]
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False):

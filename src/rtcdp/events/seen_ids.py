@@ -54,8 +54,23 @@ class Repeats:
     is_conflict: BoolArray
 
 
+@dataclass(frozen=True)
+class Mark:
+    """What an index held at one time; only good for the index that gave it."""
+
+    runs: tuple[_Run, ...]
+    bitmap: "_Bitmap"
+    times: tuple[int, ...]
+    forgotten_early: int
+
+
 class SeenIds:
     """The ids of one log's admitted and duplicate records, in log order.
+
+    Of a log with several partitions they are given by intake time: the smallest times of the last
+    batches are its clock, and what is older than the window before them is forgotten. A partition
+    that is read later than the others, with older records, would find its ids gone, unless they
+    are announced by `waiting_since`.
 
     `capacity` bounds the number of remembered ids (24 bytes each, twice that while merging). When
     more come within the window, the oldest are forgotten early and counted in `forgotten_early`:
@@ -75,11 +90,16 @@ class SeenIds:
         return sum(map(len, self._runs))
 
     def check_and_add(
-        self, hashes: UInt64Array, received_at: Int64Array, contents: UInt64Array
+        self,
+        hashes: UInt64Array,
+        received_at: Int64Array,
+        contents: UInt64Array,
+        waiting_since: int | None = None,
     ) -> Repeats:
         """Tell which of the ids, given in log order, are duplicates, and remember them all.
 
-        All arrays have one entry per record.
+        All arrays have one entry per record. `waiting_since` is an intake time (UTC ms) that
+        records to come may still have, if it is before all of these.
         """
         if len(hashes) == 0:
             return Repeats(np.zeros(0, np.bool_), np.zeros(0, np.bool_))
@@ -88,11 +108,24 @@ class SeenIds:
         previous_at, previous_content, has_previous = self._previous(run)
         is_duplicate = has_previous & (run.received_at - previous_at <= self._window_ms)
         is_conflict = is_duplicate & (run.contents != previous_content)
-        self._times.append(int(received_at.min()))
+        oldest = int(received_at.min())
+        self._times.append(oldest if waiting_since is None else min(oldest, waiting_since))
         self._add(_last_of_each(run))
         in_log_order = np.empty_like(order)
         in_log_order[order] = np.arange(len(order))
         return Repeats(is_duplicate[in_log_order], is_conflict[in_log_order])
+
+    def mark(self) -> Mark:
+        """What to `reset` to when a batch has to be taken back. Costs nothing that grows."""
+        return Mark(tuple(self._runs), self._bitmap, tuple(self._times), self.forgotten_early)
+
+    def reset(self, mark: Mark) -> None:
+        """Forget what came since `mark`, and remember again what was forgotten since."""
+        self._runs = list(mark.runs)
+        self._times = deque(mark.times, maxlen=_CLOCK_SAMPLES)
+        self.forgotten_early = mark.forgotten_early
+        # It still holds what came since, and is only sure when it says no.
+        self._bitmap = mark.bitmap
 
     def _previous(self, run: _Run) -> tuple[Int64Array, UInt64Array, BoolArray]:
         """Intake time and content of the record before each of `run`, in the run or the index."""

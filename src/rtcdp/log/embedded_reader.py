@@ -57,6 +57,15 @@ class EmbeddedLogReader:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
+    def log_id(self) -> str:
+        """When the log was made (UTC ms); two logs that take each other's place differ in it."""
+        with self._mutex, errors_of(self._path):
+            connection = self._opened()
+            if connection is None:
+                return ""
+            created_at = single(connection, "SELECT number FROM about WHERE name = 'created_at'")
+        return "" if created_at is None else f"embedded:{created_at}"
+
     def partitions(self) -> Sequence[int]:
         return (PARTITION,)
 
@@ -149,6 +158,9 @@ class EmbeddedLogReader:
                     return deleted
                 deleted += step
                 time.sleep(_POLL_S)
+
+    def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
+        """The file has no place for it, and nobody who would ask."""
 
     def close(self) -> None:
         """End the reader. May be called twice; a later call opens it again."""

@@ -13,3 +13,16 @@ class Retention:
     max_age_ms: int = 7 * 86_400_000
     max_bytes: int = 16 * 2**30
     min_age_ms: int = 3_600_000
+
+
+@dataclass(frozen=True)
+class KafkaTopicSettings:
+    """How a topic is made when it is not there yet, and under which name its reader shows itself.
+
+    `partitions` and `replication_factor` count for new topics only. `group` is the consumer group
+    that what was counted is committed to, so that Kafka's own tools show the lag.
+    """
+
+    partitions: int = 4
+    replication_factor: int = 1
+    group: str = "rtcdp"

@@ -5,7 +5,7 @@ position; `next_offset` is where to resume, and only that is ever stored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -44,6 +44,10 @@ class LogFailed(RtcdpError):
 
 class OffsetsMissing(RtcdpError):
     """Records that were asked for are no longer there, or not there yet after a truncation."""
+
+
+class LogReplaced(OffsetsMissing):
+    """The log is another one than that which was counted so far: it was deleted and made anew."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,14 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Records:
-    """Consecutive records of one partition, `[first_offset, next_offset)`, in columns.
+    """The records of one partition in `[first_offset, next_offset)`, in columns.
 
-    `lines` holds the verified ones as NDJSON, one per newline. The arrays have one entry per line:
-    `offsets` (int64), `received_at` (int64, UTC ms), `source_codes` (int64, index into `sources`),
-    `imported` (bool). `odd` holds the others, sorted by offset: records that the codec rejected at
-    intake, stored records whose checksum fails, and replayed dead letters.
+    Offsets may be missing in between, for a log may use some for itself (Kafka does for the ends of
+    transactions), or may have compacted records away. `lines` holds the verified ones as NDJSON,
+    one per newline. The arrays have one entry per line: `offsets` (int64), `received_at` (int64,
+    UTC ms), `source_codes` (int64, index into `sources`), `imported` (bool). `odd` holds the
+    others, sorted by offset: records that the codec rejected at intake, stored records whose
+    checksum fails, and replayed dead letters.
     """
 
     partition: int
@@ -109,25 +115,44 @@ class Records:
     odd: tuple[RawRecord, ...] = ()
 
     def __len__(self) -> int:
+        """How many offsets they span; 0 only when there was nothing to read."""
         return self.next_offset - self.first_offset
+
+    @property
+    def record_count(self) -> int:
+        """How many records there are."""
+        return len(self.offsets) + len(self.odd)
 
     def until(self, next_offset: int) -> "Records":
         """The same records, without those at `next_offset` and after."""
         if next_offset >= self.next_offset:
             return self
         kept = int(np.searchsorted(self.offsets, next_offset))
-        lines = b"".join(line + b"\n" for line in self.lines.split(b"\n", kept)[:kept])
-        return Records(
-            partition=self.partition,
-            first_offset=self.first_offset,
+        return replace(
+            self,
             next_offset=next_offset,
-            lines=lines,
+            lines=self.lines[: _start_of_line(self.lines, kept)],
             offsets=self.offsets[:kept],
             received_at=self.received_at[:kept],
             source_codes=self.source_codes[:kept],
             imported=self.imported[:kept],
-            sources=self.sources,
             odd=tuple(record for record in self.odd if record.offset < next_offset),
+        )
+
+    def since(self, first_offset: int) -> "Records":
+        """The same records, without those before `first_offset`, which lies among them."""
+        if first_offset <= self.first_offset:
+            return self
+        left = int(np.searchsorted(self.offsets, first_offset))
+        return replace(
+            self,
+            first_offset=first_offset,
+            lines=self.lines[_start_of_line(self.lines, left) :],
+            offsets=self.offsets[left:],
+            received_at=self.received_at[left:],
+            source_codes=self.source_codes[left:],
+            imported=self.imported[left:],
+            odd=tuple(record for record in self.odd if record.offset >= first_offset),
         )
 
     def each(self) -> Iterator[RawRecord]:
@@ -145,6 +170,14 @@ class Records:
             for i in range(len(self.offsets))
         )
         yield from sorted([*verified, *self.odd], key=lambda record: record.offset)
+
+
+def _start_of_line(lines: bytes, number: int) -> int:
+    """Where line `number`, counted from 0, begins, or would begin after the last one."""
+    if number == 0:
+        return 0
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+    return int(ends[number - 1]) + 1
 
 
 @dataclass(frozen=True)
@@ -170,6 +203,11 @@ class Appended:
 
 class LogReader(Protocol):
     """Reads records. Safe to use while another process appends."""
+
+    def log_id(self) -> str:
+        """Names this very log: another one after it was deleted and made anew. Empty when the log
+        is not there yet, or was made by a version that gave none."""
+        ...
 
     def partitions(self) -> Sequence[int]: ...
 
@@ -197,6 +235,11 @@ class LogReader(Protocol):
 
         Returns the number of deleted records.
         """
+        ...
+
+    def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
+        """Take notice that everything before these offsets is counted, for tools that show how far
+        a reader is. Nothing depends on it; a log that has no such place ignores it."""
         ...
 
     def close(self) -> None: ...

@@ -11,7 +11,7 @@ class EpochUnbalanced(RtcdpError):
 def check_balance(epoch: Epoch) -> None:
     """Raises `EpochUnbalanced` unless received = admitted + duplicate + late + dead_letter in every
     row of the epoch's ledger, and all received together are what its spans read."""
-    read = sum(span.next_offset - span.first_offset for span in epoch.spans)
+    read = sum(span.next_offset - span.first_offset for span in epoch.spans) - epoch.gaps
     received = 0
     for row in epoch.ledger.iter_rows(named=True):
         accounted = sum(row[verdict] for verdict in VERDICTS)

@@ -5,7 +5,7 @@ Only text is made here; values are always bound. Names of metrics and measures w
 the metric was made, and are quoted all the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -29,17 +29,24 @@ FRAME_TYPES: Mapping[SqlType, pl.DataType] = {
 class Dialect:
     """How one database says it.
 
-    `placeholder` gives the n-th parameter (from 1), `types` the names of column types.
-    `table_options` follow a table's closing bracket, `computed` makes a column of an expression.
-    `newest_first` follows the first column of a primary key where keys may run backwards, so that
-    the newest rows are found first without sorting.
+    `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
+    what an INSERT of rows with columns of the given types takes them from (see
+    `SqlWriter.send_rows`). `table_options` follow a table's closing bracket, and
+    `updated_options` that of a table whose rows are updated often. `computed` makes a column of an
+    expression. `newest_first` follows the first column of a primary key where keys may run
+    backwards, so that the newest rows are found first without sorting; with `key_by_index` such a
+    key is a unique index. A name may be `name_bytes_max` long.
     """
 
     placeholder: Callable[[int], str]
     types: Mapping[SqlType, str]
+    source: Callable[[Sequence[pl.DataType]], str]
     table_options: str = ""
+    updated_options: str = ""
     computed: str = "GENERATED ALWAYS AS ({}) STORED"
     newest_first: str = ""
+    key_by_index: bool = False
+    name_bytes_max: int = 1000
 
     def placeholders(self, count: int, first: int = 1) -> str:
         return ", ".join(self.placeholder(n) for n in range(first, first + count))
@@ -64,6 +71,37 @@ class SqlConnection(Protocol):
         """The rows of a query as columns of `schema`; with several rows of parameters, their
         answers one after another."""
         ...
+
+
+class SqlWriter(SqlConnection, Protocol):
+    """A connection that writes. When anything failed, it is closed, which undoes the open
+    transaction, and never used again."""
+
+    def send(self, sql: str, rows: pl.DataFrame) -> None:
+        """Like `run`, and it may still be under way on return: when it fails, a later call raises
+        the error, the commit at the latest."""
+        ...
+
+    def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
+        """Run a statement that takes its rows from `dialect.source`, for all rows. It may still be
+        under way on return, as with `send`."""
+        ...
+
+    def merge(self, table: Table, rows: pl.DataFrame) -> None:
+        """Merge rows, of `frame_schema(table)` and one for each primary key, into a table by its
+        columns' rules, and keep a bounded table within its bounds. It may still be under way on
+        return, as with `send`."""
+        ...
+
+    def begin(self) -> None:
+        """Open a transaction that excludes every other one of a writer, until it ends."""
+        ...
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        ...
+
+    def close(self) -> None: ...
 
 
 def quote(name: str) -> str:
@@ -104,10 +142,10 @@ def fitted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 @lru_cache(maxsize=1024)
 def upsert(dialect: Dialect, table: Table) -> str:
-    """Merge one row, bound in the order of `table.column_names`, into a table."""
+    """Merge rows, bound in the order of `table.column_names`, into a table."""
     insert = (
         f"INSERT INTO {quote(table.name)} ({names(*table.column_names)})"
-        f" VALUES ({dialect.placeholders(len(table.column_names))})"
+        f" {dialect.source(frame_schema(table).dtypes())}"
         f" ON CONFLICT ({names(*table.primary_key)})"
     )
     if not table.columns:

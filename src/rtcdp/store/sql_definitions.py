@@ -7,7 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import TableChange
 from rtcdp.errors import UsageError
-from rtcdp.store.sql import SqlConnection, one_row, quote
+from rtcdp.store.sql import SqlConnection, SqlWriter, one_row, quote
 from rtcdp.store.sql_epoch import check_definitions, merge_changes
 from rtcdp.store.sql_reading import (
     Definition,
@@ -48,7 +48,7 @@ def backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int
 
 
 def apply_backfill(
-    connection: SqlConnection,
+    connection: SqlWriter,
     metric: str,
     changes: Sequence[TableChange],
     next_offsets: Mapping[int, int],

@@ -8,22 +8,16 @@ import polars as pl
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
 from rtcdp.store.sql import (
-    Dialect,
     SqlConnection,
-    drop_spent_items,
+    SqlWriter,
     fitted,
     frame_schema,
-    keep_smallest_members,
     names,
     null_safe,
     one_row,
-    overfull_groups,
-    take_off_items,
-    upsert,
 )
 from rtcdp.store.sql_reading import read_definitions, read_progress
 from rtcdp.store.store import EpochRefused, StateMismatch
-from rtcdp.vocabulary.table import BUCKET_START, ITEM_COUNT, Table
 
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 """What the ledger counts."""
@@ -33,7 +27,6 @@ SPAN_AGE_MS_MAX = 60_000
 """Spans of small epochs that follow each other are joined up to this many records and this long, so
 that an idle system doesn't fill the store with them."""
 
-_SORTED_FROM_ROWS = 4096
 _SPAN_SCHEMA = pl.Schema(
     dict.fromkeys(
         (
@@ -49,9 +42,7 @@ _SPAN_SCHEMA = pl.Schema(
 )
 
 
-def apply_epoch(
-    connection: SqlConnection, epoch: Epoch, prepared: Mapping[str, str] | None
-) -> None:
+def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None) -> None:
     """Apply an epoch. `prepared` are the fingerprints by metric that the writer works with.
 
     Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
@@ -88,38 +79,11 @@ def check_definitions(
             )
 
 
-def merge_changes(connection: SqlConnection, changes: Sequence[TableChange]) -> None:
+def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
     """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
     for change in changes:
-        if change.rows.is_empty():
-            continue
-        table = change.table
-        rows = fitted(change.rows, frame_schema(table))
-        connection.run(upsert(connection.dialect, table), _in_key_order(rows, table))
-        if table.bound != "none":
-            _trim(connection, table, rows.select(BUCKET_START, *table.key).unique())
-
-
-def _in_key_order(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Many rows in key order touch each page of the table once, and are merged twice as fast."""
-    first = rows[BUCKET_START]
-    if rows.height < _SORTED_FROM_ROWS or first.flags["SORTED_ASC"]:
-        return rows
-    return rows.sort(table.primary_key)
-
-
-def _trim(connection: SqlConnection, table: Table, groups: pl.DataFrame) -> None:
-    dialect = connection.dialect
-    if table.bound == "smallest_members":
-        connection.run(keep_smallest_members(dialect, table), groups)
-        return
-    schema = frame_schema(table)
-    wanted = pl.Schema({name: schema[name] for name in (*groups.columns, ITEM_COUNT)})
-    overfull = connection.query(overfull_groups(dialect, table), wanted, groups)
-    if overfull.is_empty():
-        return
-    connection.run(take_off_items(dialect, table), overfull)
-    connection.run(drop_spent_items(dialect, table), overfull.select(groups.columns))
+        if not change.rows.is_empty():
+            connection.merge(change.table, fitted(change.rows, frame_schema(change.table)))
 
 
 def _fence(connection: SqlConnection, epoch: Epoch) -> None:
@@ -128,6 +92,11 @@ def _fence(connection: SqlConnection, epoch: Epoch) -> None:
         raise EpochRefused(
             f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",
             "another engine has committed; read the store's progress and start again from there",
+        )
+    if progress.log_id and epoch.log_id and progress.log_id != epoch.log_id:
+        raise EpochRefused(
+            f"the store has counted the log {progress.log_id}, and this epoch is of {epoch.log_id}",
+            "give a new log a store of its own",
         )
     reached = dict(progress.next_offsets)
     for span in epoch.spans:
@@ -140,38 +109,42 @@ def _fence(connection: SqlConnection, epoch: Epoch) -> None:
         reached[span.partition] = span.next_offset
 
 
-def _add_to_ledger(connection: SqlConnection, ledger: pl.DataFrame) -> None:
+def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
     if ledger.is_empty():
         return
     rows = fitted(ledger, LEDGER_SCHEMA)
-    dialect = connection.dialect
-    connection.run(_add_counts(dialect, "_ledger", ("source", "minute")), rows)
+    _add_counts(connection, "_ledger", ("source", "minute"), rows)
     total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
-    connection.run(_add_counts(dialect, "_ledger_totals", ("id",)), total)
+    _add_counts(connection, "_ledger_totals", ("id",), total)
 
 
-def _add_counts(dialect: Dialect, table: str, keys: tuple[str, ...]) -> str:
-    columns = (*keys, *COUNTS)
+def _add_counts(
+    connection: SqlWriter, table: str, keys: tuple[str, ...], rows: pl.DataFrame
+) -> None:
     sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COUNTS)
-    return (
-        f"INSERT INTO {table} ({names(*columns)}) VALUES ({dialect.placeholders(len(columns))})"
-        f" ON CONFLICT ({names(*keys)}) DO UPDATE SET {sums}"
+    connection.send_rows(
+        f"INSERT INTO {table} ({names(*keys, *COUNTS)})"
+        f" {connection.dialect.source(rows.schema.dtypes())}"
+        f" ON CONFLICT ({names(*keys)}) DO UPDATE SET {sums}",
+        rows,
     )
 
 
-def _insert_uncounted(connection: SqlConnection, uncounted: pl.DataFrame) -> None:
+def _insert_uncounted(connection: SqlWriter, uncounted: pl.DataFrame) -> None:
     if uncounted.is_empty():
         return
-    columns = UNCOUNTED_SCHEMA.names()
-    connection.run(
-        f"INSERT INTO _uncounted ({names(*columns)})"
-        f" VALUES ({connection.dialect.placeholders(len(columns))})",
+    connection.send_rows(
+        f"INSERT INTO _uncounted ({names(*UNCOUNTED_SCHEMA.names())})"
+        f" {connection.dialect.source(UNCOUNTED_SCHEMA.dtypes())}",
         fitted(uncounted, UNCOUNTED_SCHEMA),
     )
 
 
-def _add_span(connection: SqlConnection, span: EpochSpan, committed_at: int) -> None:
-    """Append a span, or lengthen the last one while that is short and young."""
+def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None:
+    """Append a span, or lengthen the last one while that is short and young. One without offsets
+    leads nowhere."""
+    if span.first_offset == span.next_offset:
+        return
     p = connection.dialect.placeholder
     values = pl.DataFrame(
         {
@@ -185,7 +158,7 @@ def _add_span(connection: SqlConnection, span: EpochSpan, committed_at: int) -> 
         _SPAN_SCHEMA,
     )
     partition, first, following, oldest, newest, committed = (p(n) for n in range(1, 7))
-    lengthened = connection.run(
+    connection.send(
         f"UPDATE _spans SET next_offset = {following},"
         f" min_event_time = {null_safe('<', 'min_event_time', oldest)},"
         f" max_event_time = {null_safe('>', 'max_event_time', newest)}"
@@ -195,15 +168,15 @@ def _add_span(connection: SqlConnection, span: EpochSpan, committed_at: int) -> 
         f" AND {committed} - committed_at < {SPAN_AGE_MS_MAX}",
         values,
     )
-    if lengthened == 0:
-        connection.run(
-            f"INSERT INTO _spans ({names(*values.columns)})"
-            f" VALUES ({connection.dialect.placeholders(6)})",
-            values,
-        )
+    connection.send(
+        f"INSERT INTO _spans ({names(*values.columns)})"
+        f" SELECT {connection.dialect.placeholders(6)} WHERE NOT EXISTS (SELECT 1 FROM _spans"
+        f' WHERE "partition" = {partition} AND next_offset = {following})',
+        values,
+    )
 
 
-def _advance(connection: SqlConnection, epoch: Epoch) -> None:
+def _advance(connection: SqlWriter, epoch: Epoch) -> None:
     dialect = connection.dialect
     partitions = epoch.next_offsets
     rows = pl.DataFrame(
@@ -216,15 +189,17 @@ def _advance(connection: SqlConnection, epoch: Epoch) -> None:
     )
     newest = null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")
     if not rows.is_empty():
-        connection.run(
+        connection.send_rows(
             f"INSERT INTO _partitions ({names(*rows.columns)})"
-            f' VALUES ({dialect.placeholders(3)}) ON CONFLICT ("partition") DO UPDATE SET'
+            f" {dialect.source(rows.schema.dtypes())}"
+            ' ON CONFLICT ("partition") DO UPDATE SET'
             f" next_offset = excluded.next_offset, max_received_at = {newest}",
             rows,
         )
-    connection.run(
-        "INSERT INTO _progress (id, epoch, committed_at, engine)"
-        f" VALUES ({dialect.placeholders(4)}) ON CONFLICT (id) DO UPDATE SET"
-        " epoch = excluded.epoch, committed_at = excluded.committed_at, engine = excluded.engine",
-        one_row(1, epoch.number, epoch.committed_at, epoch.engine),
+    connection.send(
+        "INSERT INTO _progress (id, epoch, committed_at, engine, log_id)"
+        f" VALUES ({dialect.placeholders(5)}) ON CONFLICT (id) DO UPDATE SET"
+        " epoch = excluded.epoch, committed_at = excluded.committed_at, engine = excluded.engine,"
+        " log_id = CASE WHEN excluded.log_id = '' THEN _progress.log_id ELSE excluded.log_id END",
+        one_row(1, epoch.number, epoch.committed_at, epoch.engine, epoch.log_id),
     )

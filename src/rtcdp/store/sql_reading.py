@@ -24,6 +24,7 @@ _PROGRESS_SCHEMA = pl.Schema(
         "epoch": pl.Int64(),
         "committed_at": pl.Int64(),
         "engine": pl.String(),
+        "log_id": pl.String(),
         "partition": pl.Int64(),
         "next_offset": pl.Int64(),
         "max_received_at": pl.Int64(),
@@ -236,19 +237,20 @@ def _ledger_query(where: Where) -> Query:
 def read_progress(connection: SqlConnection) -> Progress:
     """How far the store is; epoch 0 when nothing was committed."""
     rows = connection.query(
-        'SELECT epoch, committed_at, engine, "partition", next_offset, max_received_at'
+        'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at'
         " FROM _progress LEFT JOIN _partitions ON 1 = 1",
         _PROGRESS_SCHEMA,
     ).rows()
     if not rows:
         return Progress()
-    epoch, committed_at, engine, *_ = rows[0]
+    epoch, committed_at, engine, log_id, *_ = rows[0]
     return Progress(
         epoch=epoch,
-        next_offsets={row[3]: row[4] for row in rows if row[3] is not None},
-        max_received_at={row[3]: row[5] for row in rows if row[5] is not None},
+        next_offsets={row[4]: row[5] for row in rows if row[4] is not None},
+        max_received_at={row[4]: row[6] for row in rows if row[6] is not None},
         committed_at=committed_at,
         engine=engine,
+        log_id=log_id,
     )
 
 
@@ -259,6 +261,14 @@ def read_definitions(connection: SqlConnection) -> list[Definition]:
         _DEFINITION_SCHEMA,
     )
     return [Definition(name, mark, bool(a), bool(c)) for name, mark, a, c in rows.rows()]
+
+
+def read_table_names(connection: SqlConnection) -> list[str]:
+    """The tables of all metrics, in no order."""
+    found = connection.query(
+        "SELECT name FROM _relations WHERE kind = 'table'", pl.Schema({"name": pl.String})
+    )
+    return found["name"].to_list()
 
 
 def read_backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int]:

@@ -6,6 +6,7 @@ No metric's name begins with an underscore, so the two kinds never meet.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from rtcdp.errors import UsageError
 from rtcdp.store.sql import Dialect, names, quote
@@ -50,12 +51,13 @@ def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
         Relation(
             buckets.name,
             "table",
-            (_create_table(dialect, buckets, visible), *_create_indexes(buckets)),
+            (*_create_table(dialect, buckets, visible), *_create_indexes(dialect, buckets)),
         ),
-        *(Relation(side.name, "table", (_create_table(dialect, side),)) for side in sides),
+        *(Relation(side.name, "table", tuple(_create_table(dialect, side))) for side in sides),
     ]
     if not metric.window.is_written_out:
-        relations.append(Relation(metric.name, "view", (_create_view(metric, buckets),)))
+        view = _create_view(dialect, metric, buckets)
+        relations.append(Relation(metric.name, "view", (view,)))
     return tuple(relations)
 
 
@@ -75,6 +77,12 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
                     f"two tables would be called {relation.name}",
                     "rename one of the metrics, or the measure that is named after the table",
                 )
+            if len(relation.name) > dialect.name_bytes_max:
+                raise UsageError(
+                    f"{relation.name} is too long for the name of a table here",
+                    f"give the metric or its measure a shorter name: {dialect.name_bytes_max}"
+                    " letters together, at most",
+                )
             seen.add(relation.name)
         columns = [*metric.key, *(measure.name for measure in metric.measures)]
         if len({column.lower() for column in columns}) < len(columns):
@@ -87,7 +95,8 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
 def system_tables(dialect: Dialect) -> tuple[str, ...]:
     """The store's own tables, as version 1 has them."""
     integer, text, raw = (dialect.types[kind] for kind in ("integer", "text", "bytes"))
-    options, backwards = dialect.table_options, dialect.newest_first
+    options = dialect.table_options
+    backwards = "" if dialect.key_by_index else dialect.newest_first
     counts = ", ".join(
         f"{quote(name)} {integer} NOT NULL"
         for name in ("received", "admitted", "duplicate", "late", "dead_letter", "conflict")
@@ -126,7 +135,18 @@ def system_tables(dialect: Dialect) -> tuple[str, ...]:
     )
 
 
-def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -> str:
+def lease_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 2 adds: who may write, and which log was counted."""
+    integer, text = dialect.types["integer"], dialect.types["text"]
+    return (
+        f"ALTER TABLE _progress ADD COLUMN log_id {text} NOT NULL DEFAULT ''",
+        f"CREATE TABLE _lease (id {integer} PRIMARY KEY CHECK (id = 1),"
+        f" token {integer} NOT NULL, holder {text} NOT NULL,"
+        f" expires_at {integer} NOT NULL){dialect.table_options}",
+    )
+
+
+def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -> Iterator[str]:
     text, integer = dialect.types["text"], dialect.types["integer"]
     columns = [f"{quote(BUCKET_START)} {integer} NOT NULL"]
     columns += [f"{quote(name)} {text} NOT NULL" for name in table.key]
@@ -139,13 +159,16 @@ def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -
     columns += visible
     first, *others = table.primary_key
     primary_key = ", ".join([quote(first) + dialect.newest_first, *map(quote, others)])
-    return (
-        f"CREATE TABLE {quote(table.name)} ({', '.join(columns)},"
-        f" PRIMARY KEY ({primary_key})){dialect.table_options}"
-    )
+    if not dialect.key_by_index:
+        columns.append(f"PRIMARY KEY ({primary_key})")
+    options = dialect.table_options + (dialect.updated_options if table.columns else "")
+    yield f"CREATE TABLE {quote(table.name)} ({', '.join(columns)}){options}"
+    if dialect.key_by_index:
+        name = _index_name(dialect, table, "key")
+        yield f"CREATE UNIQUE INDEX {name} ON {quote(table.name)} ({primary_key})"
 
 
-def _create_indexes(table: Table) -> Iterator[str]:
+def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
     """One for the whole key; and where it has several fields, one for each of them, in the order
     in which pages are read."""
     start = quote(BUCKET_START)
@@ -155,10 +178,17 @@ def _create_indexes(table: Table) -> Iterator[str]:
             others = (other for other in table.key if other != field)
             orders.append(", ".join([quote(field), f"{start} DESC", *map(quote, others)]))
     for number, order in enumerate(orders):
-        yield (
-            f"CREATE INDEX {quote(f'_{table.name}__by_key_{number}')}"
-            f" ON {quote(table.name)} ({order})"
-        )
+        name = _index_name(dialect, table, f"by_key_{number}")
+        yield f"CREATE INDEX {name} ON {quote(table.name)} ({order})"
+
+
+def _index_name(dialect: Dialect, table: Table, what: str) -> str:
+    """The name of an index. Where it would be too long, a mark of the table's name ends it."""
+    name = f"_{table.name}__{what}"
+    if len(name) > dialect.name_bytes_max:
+        mark = sha256(table.name.encode()).hexdigest()[:12]
+        name = f"{name[: dialect.name_bytes_max - len(what) - 16]}__{mark}__{what}"
+    return quote(name)
 
 
 def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
@@ -167,11 +197,11 @@ def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
     yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
     for measure in metric.measures:
         if isinstance(measure, Sum | Average):
-            value = dialect.computed.format(_value(measure, quote))
+            value = dialect.computed.format(_value(dialect, measure, quote))
             yield f"{quote(measure.name)} {dialect.types['real']} {value}"
 
 
-def _create_view(metric: Metric, panes: Table) -> str:
+def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     """The windows of a metric, added up from its panes, with its plain measures."""
     window = metric.window
     pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
@@ -182,7 +212,7 @@ def _create_view(metric: Metric, panes: Table) -> str:
     values = [
         f"{value} AS {quote(measure.name)}"
         for measure in metric.measures
-        if (value := _summed(measure)) is not None
+        if (value := _summed(dialect, measure)) is not None
     ]
     group = ", ".join(str(n + 1) for n in range(2 + len(metric.key)))
     return (
@@ -196,26 +226,26 @@ def _create_view(metric: Metric, panes: Table) -> str:
     )
 
 
-def _summed(measure: Measure) -> str | None:
+def _summed(dialect: Dialect, measure: Measure) -> str | None:
     """A plain measure over several panes; None for those with a table of their own."""
     match measure:
         case Count(name):
-            return f"SUM(p.{quote(name)})"
+            return f"CAST(SUM(p.{quote(name)}) AS {dialect.types['integer']})"
         case Minimum(name):
             return f"MIN(p.{quote(name)})"
         case Maximum(name):
             return f"MAX(p.{quote(name)})"
         case Sum() | Average():
-            return _value(measure, lambda column: f"SUM(p.{quote(column)})")
+            return _value(dialect, measure, lambda column: f"SUM(p.{quote(column)})")
         case Distinct() | TopK():
             return None
 
 
-def _value(measure: Sum | Average, stored: Callable[[str], str]) -> str:
+def _value(dialect: Dialect, measure: Sum | Average, stored: Callable[[str], str]) -> str:
     """The number that people want, from the columns it is kept in; `stored` makes a column's
     expression."""
     units, micros = stored(units_column(measure)), stored(micros_column(measure))
-    total = f"({units} + {micros} / {MICROS_PER_UNIT}.0)"
+    total = f"({units} + CAST({micros} AS {dialect.types['real']}) / {MICROS_PER_UNIT}.0)"
     if isinstance(measure, Sum):
         return total
     count = stored(count_column(measure))

@@ -15,6 +15,7 @@ from rtcdp.store.sql_reading import (
     read_pages,
     read_progress,
     read_spans,
+    read_table_names,
     scan_queries,
     uncounted_query,
 )
@@ -29,14 +30,14 @@ class SqlSnapshot:
     """
 
     def __init__(self, connection: SqlConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.progress: Progress = read_progress(connection)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
-        queries = scan_queries(self._connection.dialect, scan)
+        queries = scan_queries(self.connection.dialect, scan)
         if scan.table.name not in self._table_names:
             return pl.DataFrame(schema=frame_schema(scan.table))
-        return read_pages(self._connection, queries, scan.limit)
+        return read_pages(self.connection, queries, scan.limit)
 
     def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
         schema = frame_schema(table)
@@ -46,9 +47,9 @@ class SqlSnapshot:
         if table.bound == "heaviest_items":
             order = f"{quote(ITEM_COUNT)} DESC, {quote(ITEM)}"
         group_columns = (BUCKET_START, *table.key)
-        return self._connection.query(
+        return self.connection.query(
             f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
-            f" WHERE {in_group(self._connection.dialect, table)} ORDER BY {order}",
+            f" WHERE {in_group(self.connection.dialect, table)} ORDER BY {order}",
             schema,
             groups.select(group_columns).cast({name: schema[name] for name in group_columns}),
         )
@@ -60,29 +61,29 @@ class SqlSnapshot:
         after: tuple[int, str] | None = None,
         limit: int = 1000,
     ) -> pl.DataFrame:
-        queries = ledger_queries(self._connection.dialect, minute_from, after)
-        return read_pages(self._connection, queries, limit)
+        queries = ledger_queries(self.connection.dialect, minute_from, after)
+        return read_pages(self.connection, queries, limit)
 
     def ledger_totals(self) -> dict[str, int]:
-        totals = self._connection.query(
+        totals = self.connection.query(
             f"SELECT {names(*COUNTS)} FROM _ledger_totals",
             pl.Schema(dict.fromkeys(COUNTS, pl.Int64)),
         )
         return dict.fromkeys(COUNTS, 0) if totals.is_empty() else totals.row(0, named=True)
 
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
-        query = uncounted_query(self._connection.dialect, scan)
-        return query.rows(self._connection, scan.limit)
+        query = uncounted_query(self.connection.dialect, scan)
+        return query.rows(self.connection, scan.limit)
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
-        return read_spans(self._connection, event_time_from, event_time_to)
+        return read_spans(self.connection, event_time_from, event_time_to)
 
     def dump(self, table: Table) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
         schema = frame_schema(table)
         if table.name not in self._table_names:
             return pl.DataFrame(schema=schema)
-        return self._connection.query(
+        return self.connection.query(
             f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
             f" ORDER BY {names(*table.primary_key)}",
             schema,
@@ -90,10 +91,7 @@ class SqlSnapshot:
 
     @cached_property
     def _table_names(self) -> frozenset[str]:
-        found = self._connection.query(
-            "SELECT name FROM _relations WHERE kind = 'table'", pl.Schema({"name": pl.String})
-        )
-        return frozenset(found["name"])
+        return frozenset(read_table_names(self.connection))
 
 
 class EmptySnapshot:

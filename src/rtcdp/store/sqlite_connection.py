@@ -17,11 +17,14 @@ from adbc_driver_manager import AdbcConnection, AdbcStatement
 
 from rtcdp.errors import RtcdpError
 from rtcdp.store.sql import Dialect
-from rtcdp.store.store import StateMismatch, StoreUnavailable
+from rtcdp.store.sql_merge import merge_one_by_one
+from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
+from rtcdp.vocabulary.table import Table
 
 SQLITE = Dialect(
     placeholder=lambda n: f"?{n}",
     types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
+    source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
     table_options=" STRICT, WITHOUT ROWID",
     computed="GENERATED ALWAYS AS ({}) VIRTUAL",
     newest_first=" DESC",
@@ -35,10 +38,6 @@ class StoreDamaged(RtcdpError):
     """The store's file is not readable as one."""
 
     exit_code = 3
-
-
-class RowsRefused(RtcdpError):
-    """The store's tables don't take a value: a sum beyond 64 bits, or a null where none may be."""
 
 
 class SqliteConnection:
@@ -77,6 +76,21 @@ class SqliteConnection:
             if rows is not None:
                 statement.bind_stream(rows)
             return int(statement.execute_update())
+
+    def send(self, sql: str, rows: pl.DataFrame) -> None:
+        self.run(sql, rows)
+
+    def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
+        self.run(sql, rows)
+
+    def merge(self, table: Table, rows: pl.DataFrame) -> None:
+        merge_one_by_one(self, table, rows)
+
+    def begin(self) -> None:
+        self.run("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.run("COMMIT")
 
     def query(
         self, sql: str, schema: pl.Schema, parameters: pl.DataFrame | None = None

@@ -28,8 +28,14 @@ class SqliteReaders:
     @contextmanager
     def snapshot(self) -> Iterator[StoreSnapshot]:
         """One consistent state; an empty one while no writer has made the store."""
+        with self.reading() as snapshot:
+            yield EmptySnapshot() if snapshot is None else snapshot
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlSnapshot | None]:
+        """The same; None while no writer has made the store."""
         with self.connection() as connection:
-            yield EmptySnapshot() if connection is None else SqlSnapshot(connection)
+            yield None if connection is None else SqlSnapshot(connection)
 
     @contextmanager
     def connection(self) -> Iterator[SqliteConnection | None]:

@@ -31,6 +31,28 @@ class EpochRefused(RtcdpError):
     """
 
 
+class LeaseHeld(RtcdpError):
+    """Another process has the right to write to the store; `lease` says which, and until when."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str, lease: "Lease") -> None:
+        super().__init__(message, hint)
+        self.lease = lease
+
+
+class LeaseLost(EpochRefused):
+    """Another process has taken over the right to write to the store. Nothing was applied."""
+
+
+class RowsRefused(RtcdpError):
+    """The store doesn't take a value, however often it is tried: a sum beyond 64 bits, or a null
+    where none may be. Nothing was applied.
+
+    An engine finds the record that it came from, and counts the others.
+    """
+
+
 class StateMismatch(RtcdpError):
     """The store was written by another version or under another definition."""
 
@@ -38,11 +60,22 @@ class StateMismatch(RtcdpError):
 
 
 @dataclass(frozen=True)
+class Lease:
+    """The right to write to a store. `token` is larger for each new holder; `holder` says who it is
+    in one line of text; it may be taken over after `expires_at` (UTC ms)."""
+
+    token: int
+    holder: str
+    expires_at: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far the state is. `epoch` 0 means that nothing was committed yet.
 
     `next_offsets` says per partition where to resume, `max_received_at` the largest intake time
-    that is counted in, `committed_at` when the epoch was committed (UTC ms).
+    that is counted in, `committed_at` when the epoch was committed (UTC ms). `log_id` names the log
+    that it was counted from; empty when that log had no name.
     """
 
     epoch: int = 0
@@ -50,6 +83,7 @@ class Progress:
     max_received_at: Mapping[int, int] = field(default_factory=dict)
     committed_at: int = 0
     engine: str = ""
+    log_id: str = ""
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
         """Event times before this are final: min over partitions of the intake time, less the
@@ -155,13 +189,35 @@ class Store(Protocol):
         """The names of the metrics that have tables here."""
         ...
 
+    def acquire_lease(
+        self, holder: str, now_ms: int, ttl_ms: int, *, over: int | None = None
+    ) -> Lease:
+        """Take the right to write, until `now_ms + ttl_ms`, and keep its token in this object.
+
+        From then on `prepare`, `commit`, `commit_backfill` and `expire` of this object are refused
+        with `LeaseLost` once another holder has taken over, checked together with the write. Raises
+        `LeaseHeld` while another holder's lease lasts, unless `over` is the token of that lease:
+        whoever gives it knows that its holder is dead. The same holder may take its lease anew.
+        """
+        ...
+
+    def renew_lease(self, now_ms: int, ttl_ms: int) -> None:
+        """Prolong this object's lease. Raises `LeaseLost`. Does nothing without a lease."""
+        ...
+
+    def release_lease(self) -> None:
+        """Give the right to write back, if this object still has it."""
+        ...
+
     def progress(self) -> Progress: ...
 
     def commit(self, epoch: Epoch) -> None:
         """Apply an epoch, durably and entirely.
 
-        Raises `EpochRefused` when `epoch.number` is not the current one plus one, and
-        `StoreUnavailable` when nothing was applied (or when it is not known: read `progress`).
+        Raises `EpochRefused` when `epoch.number` is not the current one plus one, a span does not
+        start where its partition was counted up to, or `log_id` is not the one that was counted
+        from (both are known, and differ); and `StoreUnavailable` when nothing was applied (or when
+        it is not known: read `progress`).
         """
         ...
 

@@ -1,5 +1,6 @@
 """Reading: pages in a fixed order, from one consistent state; any text comes back as it was."""
 
+import random
 from dataclasses import replace
 
 import polars as pl
@@ -180,6 +181,41 @@ def test_any_text_comes_back_as_it_was(store, tables, texts):
 def test_text_that_means_something_to_a_database_is_only_text(store, epochs, tables, text):
     store.commit(epochs.make(change(tables["views"], (0, text, 1, None, None))))
     assert scan(store, tables["views"], equals={"userId": text}) == [(0, text, 1, None, None)]
+
+
+def long_texts(length, count):
+    """Texts of the longest kind that nothing makes shorter, which begin alike."""
+    rng = random.Random(length)
+    beginning = "/" + "".join(chr(rng.randrange(0x20000, 0x2A6D0)) for _ in range(length - 9))
+    return [beginning + "".join(rng.choices("abcdefgh", k=8)) for _ in range(count)]
+
+
+def test_keys_may_be_as_long_as_an_event_s_fields(store, epochs, tables):
+    shop, top, addresses = tables["shop"], tables["reach__top"], long_texts(2048, 3)
+    [user] = long_texts(256, 1)
+    rows = [(bucket, page, user, 1, 0, 1, 0, 1) for bucket in (0, MINUTE) for page in addresses]
+    items = [(0, addresses[0], product, 2) for product in long_texts(256, 3)]
+    for _ in range(2):
+        store.commit(epochs.make(change(shop, *rows), change(top, *items)))
+    twice = [(*row[:3], 2, 0, 2, 0, 2) for row in rows]
+    assert store.dump(shop).rows() == sorted(twice)
+    assert store.dump(top).rows() == sorted((*item[:3], 4) for item in items)
+    assert scan(store, shop, equals={"pageUrl": addresses[1]}) == [
+        row for row in reversed(twice) if row[1] == addresses[1]
+    ]
+    assert sorted(pages(store, shop, 1, equals={"userId": user})) == sorted(twice)
+    with store.snapshot() as snapshot:
+        groups = pl.DataFrame({"window_start": [0], "pageUrl": [addresses[0]]})
+        assert snapshot.members(top, groups)["item_count"].to_list() == [4, 4, 4]
+
+
+def test_long_keys_of_expired_buckets_go_and_those_of_others_stay(store, epochs, tables):
+    shop = tables["shop"]
+    old, both = long_texts(2048, 2)
+    rows = [(0, old, "ada"), (0, both, "ada"), (MINUTE, both, "ada")]
+    store.commit(epochs.make(change(shop, *((*row, 1, 0, 1, 0, 1) for row in rows))))
+    assert store.expire(buckets_before=MINUTE, uncounted_before=0) == 2
+    assert store.dump(shop)["pageUrl"].to_list() == [both]
 
 
 def test_extreme_numbers_come_back_as_they_were(store, epochs, tables):

@@ -1,17 +1,25 @@
 """Finding events again in the log."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from rtcdp.api.drill_down import EventPage, EventQuery, read_events
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.matching import Wish
+from rtcdp.clock import ManualClock
+from rtcdp.engines.native.processor import Processor
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Records
+from rtcdp.log.log import Delivery, Records
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
+from rtcdp.testing.memory_log import MemoryLog
 
 DAY_MS = 86_400_000
 ANYTHING = Wish()
@@ -191,3 +199,32 @@ def recorded_reads(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> list[int]
 
     monkeypatch.setattr(driver.log, "read", read_and_note)
     return asked
+
+
+def test_all_partitions_are_searched_and_offsets_without_a_record_are_passed(
+    tmp_path: Path,
+) -> None:
+    log = MemoryLog(partitions=3)
+    for partition, event_id in ((0, "1"), (2, "1"), (2, "2"), (0, "3")):
+        body = msgspec.json.encode(event(event_id)) + b"\n"
+        log.append([Delivery(body, 1, START_MS + partition)], partition)
+        log.skip(2, partition)
+    store = SqliteStore(tmp_path / "store.db")
+    Processor(log, store, [], AdmissionRules(), ManualClock()).run(threading.Event(), once=True)
+    for wish in (ANYTHING, Wish(time_from=START_MS)):
+        found, start = [], None
+        while True:
+            query = EventQuery(wish, None, start, 1)
+            with store.snapshot() as snapshot:
+                page = read_events(log, snapshot, query, ApiLimits())
+            found += [(i.record.partition, i.record.offset, i.verdict) for i in page.items]
+            start = page.after
+            if start is None:
+                break
+        assert found == [
+            (0, 0, "admitted"),
+            (0, 3, "admitted"),
+            (2, 0, "duplicate"),
+            (2, 3, "admitted"),
+        ]
+    store.close()

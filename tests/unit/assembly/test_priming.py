@@ -41,3 +41,14 @@ def test_no_more_than_the_newest_are_looked_at(log, monkeypatch):
 
 def test_ids_that_no_repetition_counts_for_any_more_are_not_looked_at(log):
     assert primed(log, NOW_MS + Settings().admission.dedup_window_ms + 1) == 0
+
+
+def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
+    log = MemoryLog(partitions=2)
+    for number in range(6):
+        line = b'{"eventId":"e%d","userId":"u","timestamp":0,"eventType":"VIEW"}\n' % number
+        log.append([Delivery(line, 1, NOW_MS)], number % 2)
+    log.skip(1, partition=1)
+    assert primed(log) == 6
+    monkeypatch.setattr(priming, "PRIMED_RECORDS", 4)
+    assert primed(log) == 3

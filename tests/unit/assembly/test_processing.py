@@ -6,7 +6,7 @@ from rtcdp.assembly.locks import AlreadyRunning
 from rtcdp.assembly.parts import log_writer, store_of
 from rtcdp.assembly.processing import processor_of, run_processor
 from rtcdp.clock import SystemClock
-from rtcdp.errors import PartMissing
+from rtcdp.errors import UsageError
 from rtcdp.log.log import Delivery
 from rtcdp.settings import Settings
 
@@ -22,9 +22,9 @@ def test_two_processors_of_one_store_are_refused(tmp_path):
         pass
 
 
-def test_an_engine_that_is_not_there_is_a_missing_part(tmp_path):
+def test_an_engine_that_does_not_read_the_log_is_wrong_usage(tmp_path):
     settings = Settings(data_dir=tmp_path, engine="spark")
-    with pytest.raises(PartMissing, match="spark"), processor_of(settings, SystemClock()):
+    with pytest.raises(UsageError, match="spark"), processor_of(settings, SystemClock()):
         pass
 
 

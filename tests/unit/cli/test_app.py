@@ -39,6 +39,9 @@ def test_the_version_is_told(rtcdp):
         ["up", "--port", "70000"],
         ["up", "--host", "0.0.0.0"],  # noqa: S104
         ["up", "--engine", "flink"],
+        ["up", "--engine", "spark"],
+        ["process", "--engine", "spark", "--log", "kafka://h:1/t", "--trigger", "soon"],
+        ["verify", "--engines", "native"],
         ["up", "--log", "file:x"],
         ["ledger", "--store", "oracle:x"],
         ["replay"],
@@ -55,9 +58,9 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(rtcdp, arguments):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["up", "--engine", "spark"],
-        ["up", "--log", "kafka://h:1/t"],
-        ["ledger", "--store", "postgresql://h/d"],
+        ["up", "--log", "kafka://127.0.0.1:1/t"],
+        ["ledger", "--store", "postgresql://127.0.0.1:1/d"],
+        ["ledger", "--store", "mongodb://127.0.0.1:1/d"],
         ["ledger", "--config", "absent.toml"],
         ["replay", "absent.csv"],
     ],
@@ -69,5 +72,6 @@ def test_a_missing_part_ends_with_3(rtcdp, arguments):
 def test_an_error_says_what_to_do_and_shows_no_traceback(rtcdp):
     done = rtcdp("up", "--engine", "spark")
     assert done.err == (
-        "rtcdp: the engine spark is not part of this version yet\n  → use --engine native\n"
+        "rtcdp: the engine spark reads Kafka, and the log is embedded:rtcdp-data/log\n"
+        "  → give --log kafka://HOST:PORT/TOPIC as well, or use --engine native\n"
     )

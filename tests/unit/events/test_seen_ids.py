@@ -84,3 +84,29 @@ def test_an_emptied_index_goes_on() -> None:
     for step in range(100):
         check(seen, (step, step * 10 * CLOCK_SLACK_MS, 0))
         assert not check(seen, (step + 1000, step * 10 * CLOCK_SLACK_MS, 0)).is_duplicate.any()
+
+
+def test_a_batch_can_be_taken_back() -> None:
+    seen = SeenIds(WINDOW_MS, capacity=100)
+    for key in range(20):
+        check(seen, (key, 0, 0))
+    mark = seen.mark()
+    for key in range(1000, 1200):
+        check(seen, (key, key * CLOCK_SLACK_MS, 0))
+    seen.reset(mark)
+    assert len(seen) == 20
+    assert seen.forgotten_early == 0
+    assert check(seen, *((key, 1, 0) for key in range(20))).is_duplicate.all()
+    assert not check(seen, *((key, 1, 0) for key in range(1000, 1200))).is_duplicate.any()
+
+
+def test_what_records_to_come_may_repeat_is_kept() -> None:
+    later = 100 * CLOCK_SLACK_MS
+    seen, forgetful = SeenIds(WINDOW_MS), SeenIds(WINDOW_MS)
+    for each, waiting_since in ((seen, 500), (forgetful, None)):
+        for key in range(100):
+            received_at = np.array([later if key else 0], np.int64)
+            one = np.array([key], np.uint64)
+            each.check_and_add(one, received_at, one, waiting_since)
+    assert check(seen, (0, 500, 0)).is_duplicate.all()
+    assert not check(forgetful, (0, 500, 0)).is_duplicate.any()

@@ -1,7 +1,11 @@
-"""Real files for the parts of the SQL stores, and metrics of every shape."""
+"""Real files and databases for the parts of the stores, and metrics of every shape."""
 
 import pytest
 
+from rtcdp.store.mongo import MongoStore
+from rtcdp.store.mongo_connection import MongoDatabase
+from rtcdp.store.postgres_address import parse_address
+from rtcdp.store.postgres_schema import open_writer as open_postgres_writer
 from rtcdp.store.sqlite_file import open_writer
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
@@ -47,3 +51,40 @@ def transaction(connection):
     """The same connection inside a transaction, which is rolled back."""
     connection.run("BEGIN IMMEDIATE")
     return connection
+
+
+@pytest.fixture
+def address(postgres_schema_url):
+    """Where a PostgreSQL store can be made."""
+    return parse_address(postgres_schema_url)
+
+
+@pytest.fixture
+def writer(address):
+    """A connection that writes to PostgreSQL, with the store's own tables, in a transaction."""
+    opened = open_postgres_writer(address)
+    opened.begin()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mongo_database(mongo_url):
+    """An empty database on a MongoDB server."""
+    opened = MongoDatabase(mongo_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_mongo_store(mongo_url):
+    """Opens the store in that database, as often as it is asked to."""
+    opened = []
+
+    def open_one(**options):
+        opened.append(MongoStore(mongo_url, **options))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()

@@ -1,8 +1,9 @@
 import polars as pl
 import pytest
 
+from rtcdp.engines.engine import EpochSpan
 from rtcdp.store.sql_definitions import prepare_metrics
-from rtcdp.store.sql_epoch import SPAN_AGE_MS_MAX, apply_epoch, check_definitions, merge_changes
+from rtcdp.store.sql_epoch import SPAN_AGE_MS_MAX, apply_epoch, check_definitions
 from rtcdp.store.sql_snapshot import SqlSnapshot
 from rtcdp.store.store import EpochRefused, StateMismatch
 from rtcdp.testing.epochs import EpochMaker, change
@@ -15,22 +16,11 @@ def prepared(transaction, written_out):
     return {written_out.name: written_out.fingerprint}
 
 
-def test_many_unsorted_rows_are_merged_like_sorted_ones(transaction, written_out, prepared):
-    users = tables_of(written_out)[1]
-    rows = [(n % 7, "/a", f"user-{n * 7919 % 5000}", n) for n in range(5000)]
-    merge_changes(transaction, [change(users, *rows)])
-    assert SqlSnapshot(transaction).dump(users).rows() == sorted(rows)
-    assert prepared
-
-
-def test_a_group_is_trimmed_even_when_the_bucket_holds_many(transaction, written_out, prepared):
-    users = tables_of(written_out)[1]
-    merge_changes(transaction, [change(users, *((0, "/a", "ada", n) for n in range(8194)))])
-    merge_changes(transaction, [change(users, (0, "/a", "ada", -1), (0, "/b", "ada", 1))])
-    members = SqlSnapshot(transaction).dump(users)
-    assert members.group_by("pageUrl").len().sort("pageUrl").rows() == [("/a", 8192), ("/b", 1)]
-    assert members["member"].min() == -1
-    assert prepared
+def test_a_span_without_offsets_is_not_kept(transaction, prepared):
+    epochs = EpochMaker()
+    apply_epoch(transaction, epochs.make(admitted=0, event_times=(0, 1)), prepared)
+    apply_epoch(transaction, epochs.make(admitted=3, event_times=(0, 1)), prepared)
+    assert SqlSnapshot(transaction).spans(0, 1) == [EpochSpan(0, 0, 3, 0, 1)]
 
 
 def test_definitions_must_be_those_that_were_prepared(transaction, written_out, prepared):

@@ -8,7 +8,8 @@ from rtcdp.errors import UsageError
 from rtcdp.store.sql import upsert
 from rtcdp.store.sql_definitions import prepare_metrics
 from rtcdp.store.sql_schema import check_names, relations_of
-from rtcdp.store.sqlite_connection import SQLITE, RowsRefused
+from rtcdp.store.sqlite_connection import SQLITE
+from rtcdp.store.store import RowsRefused
 from rtcdp.testing.epochs import rows_of
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.table import tables_of

@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 from rtcdp.store.sql import one_row
-from rtcdp.store.sqlite_connection import RowsRefused, SqliteConnection, StoreDamaged
-from rtcdp.store.store import StateMismatch, StoreUnavailable
+from rtcdp.store.sqlite_connection import SqliteConnection, StoreDamaged
+from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
 
 NUMBER = pl.Schema({"n": pl.Int64})
 

@@ -1,17 +1,25 @@
 import stat
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.sqlite_connection import SqliteConnection
 from rtcdp.store.sqlite_file import MIGRATIONS, make_file, open_writer, version_of
-from rtcdp.store.store import StateMismatch, StoreUnavailable
+from rtcdp.store.store import Progress, StateMismatch, StoreUnavailable
+from rtcdp.testing.epochs import EpochMaker
 
 NEXT = (*MIGRATIONS, ("ALTER TABLE _progress ADD COLUMN note TEXT",))
+NEWEST = len(MIGRATIONS)
 
 
 def opened(path, migrations=MIGRATIONS):
     return open_writer(path, 50, migrations)
+
+
+def epoch_of(connection):
+    return connection.query("SELECT epoch FROM _progress", pl.Schema({"epoch": pl.Int64})).item()
 
 
 def columns(connection):
@@ -22,7 +30,7 @@ def columns(connection):
 
 
 def test_only_the_owner_may_read_the_file_and_what_lies_beside_it(connection, path):
-    connection.run("INSERT INTO _progress VALUES (1, 1, 1, '')")
+    connection.run("INSERT INTO _progress VALUES (1, 1, 1, '', '')")
     made = sorted(path.parent.iterdir())
     assert [file.name for file in made] == ["store.db", "store.db-shm", "store.db-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
@@ -48,16 +56,31 @@ def test_every_commit_is_synced_and_the_log_of_writes_is_bounded(connection):
     assert connection.pragma("journal_size_limit") == 64 * 2**20
 
 
-def test_an_older_store_is_upgraded_and_keeps_its_rows(path):
-    older = opened(path)
-    older.run("INSERT INTO _progress VALUES (1, 7, 0, 'native')")
+@pytest.mark.parametrize("version", range(1, NEWEST + 1))
+def test_a_store_of_any_older_version_is_upgraded_and_keeps_its_rows(path, version):
+    older = opened(path, MIGRATIONS[:version])
+    assert version_of(older) == version
+    older.run("INSERT INTO _progress (id, epoch, committed_at, engine) VALUES (1, 7, 0, 'native')")
     older.close()
     newer = opened(path, NEXT)
-    assert version_of(newer, NEXT) == 2
-    rows = newer.query("SELECT epoch FROM _progress", pl.Schema({"epoch": pl.Int64}))
-    assert rows["epoch"].to_list() == [7]
+    assert version_of(newer, NEXT) == NEWEST + 1
     assert "note" in columns(newer)
+    assert epoch_of(newer) == 7
     newer.close()
+
+
+def test_a_store_from_before_there_were_leases_is_counted_on(path):
+    older = opened(path, MIGRATIONS[:1])
+    older.run("INSERT INTO _progress VALUES (1, 7, 0, 'native')")
+    older.run('INSERT INTO _partitions ("partition", next_offset) VALUES (0, 70)')
+    older.close()
+    store = SqliteStore(path)
+    store.acquire_lease("here", now_ms=0, ttl_ms=1000)
+    store.prepare([])
+    assert store.progress() == Progress(7, {0: 70}, engine="native")
+    store.commit(replace(EpochMaker(number=7, next_offset=70).make(), log_id="a"))
+    assert store.progress().log_id == "a"
+    store.close()
 
 
 def test_an_upgrade_that_fails_leaves_the_store_as_it_was(path):
@@ -65,14 +88,14 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(path):
     with pytest.raises(StateMismatch, match="nowhere"):
         opened(path, (*NEXT, ("INSERT INTO nowhere VALUES (1)",)))
     older = opened(path)
-    assert version_of(older) == 1
+    assert version_of(older) == NEWEST
     assert "note" not in columns(older)
     older.close()
 
 
 def test_a_newer_store_is_refused(path):
     opened(path, NEXT).close()
-    with pytest.raises(StateMismatch, match="version 2"):
+    with pytest.raises(StateMismatch, match=f"version {NEWEST + 1}"):
         opened(path)
 
 

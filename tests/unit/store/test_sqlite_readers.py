@@ -2,7 +2,7 @@ import pytest
 
 from rtcdp.store.sql import one_row
 from rtcdp.store.sql_snapshot import EmptySnapshot
-from rtcdp.store.sqlite_file import make_file, open_writer
+from rtcdp.store.sqlite_file import MIGRATIONS, make_file, open_writer
 from rtcdp.store.sqlite_readers import SqliteReaders
 from rtcdp.store.store import StateMismatch, StoreUnavailable
 
@@ -21,7 +21,7 @@ def seen_epoch(readers):
 
 def at_epoch(path, epoch):
     writer = open_writer(path, 50)
-    writer.run("INSERT INTO _progress VALUES (1, ?1, 0, '')", one_row(epoch))
+    writer.run("INSERT INTO _progress VALUES (1, ?1, 0, '', '')", one_row(epoch))
     writer.close()
 
 
@@ -61,7 +61,7 @@ def test_a_file_that_was_replaced_is_seen(readers, path):
 
 def test_a_store_that_waits_for_its_upgrade_is_unavailable(readers, path, monkeypatch):
     at_epoch(path, 3)
-    monkeypatch.setattr("rtcdp.store.sqlite_readers.MIGRATIONS", ((), ()))
+    monkeypatch.setattr("rtcdp.store.sqlite_readers.MIGRATIONS", (*MIGRATIONS, ()))
     with pytest.raises(StoreUnavailable, match="waits to be upgraded"):
         seen_epoch(readers)
 
@@ -83,7 +83,7 @@ def test_a_reader_that_failed_is_not_lent_again(readers, connection):
 def test_after_closing_nothing_is_lent_and_what_comes_back_is_closed(readers):
     with readers.connection() as lent:
         readers.close()
-        assert lent.pragma("user_version") == 1
+        assert lent.pragma("user_version") == len(MIGRATIONS)
     assert readers._idle == []
     with pytest.raises(StoreUnavailable, match="closed"):
         seen_epoch(readers)

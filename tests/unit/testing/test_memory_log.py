@@ -56,3 +56,36 @@ def test_waiting_ends_when_there_is_a_record() -> None:
     assert not log.wait({0: 0}, 0)
     log.append([Delivery(LINE, 1, 0)])
     assert log.wait({0: 0}, 0)
+
+
+def test_partitions_are_apart() -> None:
+    log = MemoryLog(partitions=2)
+    log.append([Delivery(LINE, 1, 5)], partition=1)
+    assert [log.extent(partition).next_offset for partition in log.partitions()] == [0, 1]
+    assert [record.partition for record in log.records()] == [1]
+    assert log.wait({0: 0, 1: 0}, 0)
+    assert not log.wait({0: 0, 1: 1}, 0)
+
+
+def test_a_read_over_left_out_offsets_gives_a_record_if_there_is_one() -> None:
+    log = MemoryLog(lambda: 2)
+    log.skip(3)
+    log.append([Delivery(LINE * 2, 2, 0)])
+    log.skip(1)
+    first, last = log.read(0, 0, 10**6), log.read(0, 4, 10**6)
+    assert (len(first), first.record_count, first.offsets.tolist()) == (4, 1, [3])
+    assert (len(last), last.record_count) == (2, 1)
+    assert len(log.read(0, 5, 10**6)) == 1
+    assert log.read(0, 5, 10**6).record_count == 0
+
+
+def test_records_before_and_since_an_offset_are_all_of_them() -> None:
+    log = MemoryLog()
+    log.append([Delivery(b"1\n2\n3\n", 3, 5, rejects=((1, b"bad"),))])
+    log.skip(1)
+    log.append([Delivery(b"4\n", 1, 5)])
+    records = log.read(0, 0, 10**6)
+    for cut in range(7):
+        before, rest = records.until(cut), records.since(cut)
+        assert [*before.each(), *rest.each()] == list(records.each())
+        assert before.next_offset == rest.first_offset == cut

@@ -13,7 +13,8 @@ class ProcessorLimits:
     one epoch to the next, so that a trickle of events does not keep a processor busy; an epoch that
     takes longer is followed by the next at once. `poll_s`: the longest sleep while the log is at
     rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
-    many event ids are remembered. `expire_every_s`: how often old data is deleted.
+    many event ids are remembered. `expire_every_s`: how often old data is deleted. `lease_ttl_s`:
+    for how long the right to write to the store outlasts a processor that dies.
     """
 
     max_batch_bytes: int = 16 * 2**20
@@ -22,6 +23,7 @@ class ProcessorLimits:
     retry_s: float = 0.5
     seen_ids_capacity: int = SEEN_IDS_CAPACITY
     expire_every_s: float = 60.0
+    lease_ttl_s: float = 15.0
 
 
 @dataclass(frozen=True)

@@ -48,18 +48,6 @@ UNSUPPORTED: Mapping[type, str] = {}
 """The nodes of the vocabulary that this engine can't compute, each with the reason: none."""
 
 
-def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The event columns that the metrics need, in a fixed order, without `source`."""
-    needed: set[str] = set()
-    for metric in metrics:
-        needed.update(metric.key)
-        needed.update(_fields_of_predicate(metric.predicate))
-        needed.update(
-            measure.field for measure in metric.measures if not isinstance(measure, Count)
-        )
-    return tuple(sorted(needed - {"source"}))
-
-
 def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableChange, ...]:
     """Fold admitted events into the rows to merge into every metric's tables.
 
@@ -214,18 +202,6 @@ def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
             return left > limit
         case _:
             return left >= limit
-
-
-def _fields_of_predicate(predicate: Predicate) -> set[str]:
-    match predicate:
-        case Everything():
-            return set()
-        case Equals(field, _) | OneOf(field, _) | Present(field) | Compare(field, _, _):
-            return {field}
-        case AllOf(predicates) | AnyOf(predicates):
-            return {name for inner in predicates for name in _fields_of_predicate(inner)}
-        case Negation(negated):
-            return _fields_of_predicate(negated)
 
 
 def _pane_column(pane_ms: int) -> str:

@@ -2,54 +2,70 @@
 
 The store is the state. The only thing kept in memory between two epochs is the index of seen ids,
 which is rebuilt from the log's tail. Batches grow with the backlog: what is there is taken, up to a
-limit, so that an idle system answers at once and one that is behind catches up in big steps.
+limit, so that an idle system answers at once and one that is behind catches up in big steps. An
+epoch covers all partitions that have something.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
 from rtcdp.clock import Clock
-from rtcdp.engines.engine import Epoch, EpochSpan
-from rtcdp.engines.native.admission import AdmittedBatch, Screened, admit, screen
-from rtcdp.engines.native.backfill import backfill
+from rtcdp.engines.admission import Screened, admit, reject, screen_together
+from rtcdp.engines.committing import Patience, commit_for_sure
+from rtcdp.engines.engine import EpochReport
+from rtcdp.engines.fields import fields_of
+from rtcdp.engines.native.abreast import AbreastReader
+from rtcdp.engines.native.backfill import Listeners, backfill
+from rtcdp.engines.native.epochs import epoch_after, progress_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
-from rtcdp.engines.native.lowering import changes_of, fields_of
-from rtcdp.engines.native.recovery import seen_ids_until
+from rtcdp.engines.native.lowering import changes_of
+from rtcdp.engines.native.recovery import check_continuation, check_log_id, seen_ids_until
+from rtcdp.engines.poison import (
+    FAILURES,
+    halves,
+    is_fault_of_a_record,
+    places_left_out,
+    rejection_for,
+)
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing
-from rtcdp.store.store import EpochRefused, Progress, Store, StoreUnavailable
+from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing, Records
+from rtcdp.log.masked import MaskedLogReader
+from rtcdp.store.store import Progress, Store, StoreUnavailable
 from rtcdp.vocabulary.metric import Metric
+
+LEFT_OUT_IN_A_ROW_MAX = 100
+"""When so many records in a row can't be counted, it isn't their fault."""
 
 _EXPIRY_AHEAD_MS = 86_400_000
 
+Pieces = tuple[Records, ...]
+
 
 @dataclass(frozen=True)
-class EpochReport:
-    """What one epoch did, for whoever watches: its number, the records read, how many of them were
-    admitted, and how long it took from the read to the commit."""
+class _Ahead:
+    """What is being read and screened from `next_offsets` on, in another thread."""
 
-    epoch: int
-    partition: int
-    next_offset: int
-    record_count: int
-    admitted_count: int
-    duration_ms: float
-    forgotten_ids: int
+    next_offsets: Mapping[int, int]
+    pieces: Future[Pieces]
+    screened: Future[Screened]
 
 
 class Processor:
-    """Folds a log into a store, one epoch after another. One processor a store at a time.
+    """Folds a log into a store, one epoch after another. One processor a store at a time: whoever
+    runs it takes the store's lease before and gives it back after; here it is renewed.
 
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
-    a sentence whenever the log or the store can't be reached and it will try again, and when event
-    ids had to be forgotten before their time.
+    a sentence whenever the log or the store can't be reached and it will try again, when event ids
+    had to be forgotten before their time, when a record could not be counted, and when a new metric
+    can't be filled from the log's beginning.
     """
 
     def __init__(
@@ -70,8 +86,12 @@ class Processor:
         self._limits = limits
         self._progress = Progress()
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
-        self._ahead: tuple[int, int, Future[Screened]] | None = None
+        self._reader = AbreastReader(log, limits.max_batch_bytes)
+        self._ahead: _Ahead | None = None
+        self._starts: dict[int, int] = {}
+        self._left_out_in_a_row = 0
         self._expired_at = clock.monotonic()
+        self._renewed_at: float | None = None
         self._stop = threading.Event()
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
@@ -86,8 +106,9 @@ class Processor:
         """Process until `stop` is set, or with `once` until the log's end is reached.
 
         While the log or the store can't be reached, it says so to `on_trouble` and tries again.
-        Raises `EpochRefused` when another engine has taken over the store, and `OffsetsMissing`
-        when the log no longer holds what comes next, or never did.
+        Raises `EpochRefused` when another engine has taken over the store, `LeaseLost` when it has
+        taken over the right to it, `OffsetsMissing` when the log no longer holds what comes next,
+        or never did, and `LogReplaced` when it is another log.
         """
         self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
@@ -106,58 +127,127 @@ class Processor:
                 except (StoreUnavailable, LogUnavailable) as error:
                     self.on_trouble(f"{error}; trying again")
                     stop.wait(self._limits.retry_s)
+                except OffsetsMissing:
+                    check_log_id(self._progress, self._log.log_id())
+                    raise
 
     def _round(self, ahead: ThreadPoolExecutor) -> bool:
-        """One batch of each partition; True if there was any."""
+        """One batch of all partitions; True if there was anything."""
         started = self._clock.monotonic()
-        worked = [self._process(partition, ahead) for partition in self._log.partitions()]
+        has_worked = self._process(ahead)
         self._expire_if_due()
-        if any(worked):
+        if has_worked:
             self._stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
-            return True
-        return False
+        return has_worked
 
     def recover(self) -> None:
-        """Prepare the store, read where it stands, fill new metrics, remember the last ids."""
+        """Prepare the store, read where it stands, fill new metrics, remember the last ids.
+
+        Raises `OffsetsMissing` or `LogReplaced` when the log is not the one that the store has
+        counted, or no longer holds what comes next.
+        """
+        self._keep_lease()
         self._store.prepare(self._metrics)
         self._progress = self._store.progress()
         self._ahead = None
-        self._check_log()
-        backfill(self._log, self._store, self._metrics, self._rules, self._limits.max_batch_bytes)
+        self._reader = AbreastReader(self._log, self._limits.max_batch_bytes)
+        check_continuation(self._log, self._progress)
+        counted = MaskedLogReader(self._log, places_left_out(self._store))
+        backfill(
+            counted,
+            self._store,
+            self._metrics,
+            self._rules,
+            self._limits.max_batch_bytes,
+            Listeners(self._keep_lease, self.on_trouble),
+        )
         self._seen = seen_ids_until(
-            self._log,
+            counted,
             self._next_offsets(),
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
             self._rules,
+            self._keep_lease,
         )
 
-    def _check_log(self) -> None:
-        for partition, next_offset in self._progress.next_offsets.items():
-            end = self._log.extent(partition).next_offset
-            if next_offset > end:
-                raise OffsetsMissing(
-                    f"the store has counted partition {partition} of the log up to offset "
-                    f"{next_offset}, but the log ends at {end}: it was replaced or cut off",
-                    "give a new log a store of its own, or bring the old log back",
-                )
-
     def step(self) -> bool:
-        """Process what every partition holds now, at most one batch each; True if there was any.
+        """Process what the partitions hold now, one batch at most; True if there was anything.
 
         For tests and tools that drive the engine by hand, after `recover`.
         """
-        worked = [self._process(partition, None) for partition in self._log.partitions()]
-        return any(worked)
+        return self._process(None)
 
-    def _process(self, partition: int, ahead: ThreadPoolExecutor | None) -> bool:
+    def _process(self, ahead: ThreadPoolExecutor | None) -> bool:
+        self._keep_lease()
         started = time.perf_counter()
-        screened = self._screened(partition)
-        records = screened.records
-        if len(records) == 0:
+        next_offsets = self._next_offsets()
+        pieces, screened = self._taken(next_offsets)
+        if not pieces:
             return False
-        if ahead is not None and len(records.lines) >= self._limits.max_batch_bytes // 4:
-            following = ahead.submit(self._read, partition, records.next_offset)
-            self._ahead = (partition, records.next_offset, following)
+        # Asked after the reading, so that no record of another log slips in.
+        log_id = self._log.log_id()
+        check_log_id(self._progress, log_id)
+        if ahead and sum(len(piece.lines) for piece in pieces) >= self._limits.max_batch_bytes // 4:
+            following = {**next_offsets, **{piece.partition: piece.next_offset for piece in pieces}}
+            self._ahead = self._read_ahead(ahead, following)
+        self._count(pieces, screened, log_id, started)
+        self._log.acknowledge(self._progress.next_offsets)
+        return True
+
+    def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], Screened]]:
+        """The next round, and what gives its screened records."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            pieces = ahead.pieces.result()
+            if ahead.next_offsets == next_offsets:
+                return pieces, ahead.screened.result
+        pieces = self._reader.read(next_offsets)
+        return pieces, partial(self._screen, pieces)
+
+    def _read_ahead(self, ahead: ThreadPoolExecutor, next_offsets: Mapping[int, int]) -> _Ahead:
+        pieces = ahead.submit(self._reader.read, next_offsets)
+        screened = ahead.submit(lambda: self._screen(pieces.result()))
+        return _Ahead(next_offsets, pieces, screened)
+
+    def _screen(self, pieces: Pieces) -> Screened:
+        return screen_together(pieces, self._fields, self._rules)
+
+    def _count(
+        self, pieces: Pieces, screened: Callable[[], Screened], log_id: str, started: float
+    ) -> None:
+        """Admit, fold and commit. What can't be counted is taken apart until it can."""
+        mark = self._seen.mark()
+        try:
+            report = self._commit(screened(), log_id, started)
+        except FAILURES as error:
+            if not is_fault_of_a_record(error):
+                raise
+            self._seen.reset(mark)
+            self._take_apart(pieces, error, log_id)
+        else:
+            self._left_out_in_a_row = 0
+            self.on_epoch(report)
+
+    def _take_apart(self, pieces: Pieces, error: BaseException, log_id: str) -> None:
+        """Count the halves of what failed, one after the other; a record alone is left out."""
+        count = sum(piece.record_count for piece in pieces)
+        if count > 1:
+            for half in halves(pieces):
+                self._keep_lease()
+                self._count(half, partial(self._screen, half), log_id, time.perf_counter())
+            return
+        if count == 0 or self._left_out_in_a_row >= LEFT_OUT_IN_A_ROW_MAX:
+            raise error
+        self._left_out_in_a_row += 1
+        rejection = rejection_for(error)
+        screened = reject(pieces, rejection)
+        record, _ = screened.rejected[0]
+        self.on_trouble(
+            f"the record at offset {record.offset} of partition {record.partition} could not be "
+            f"counted and became a dead letter: {rejection.message}"
+        )
+        self.on_epoch(self._commit(screened, log_id, time.perf_counter()))
+
+    def _commit(self, screened: Screened, log_id: str, started: float) -> EpochReport:
         forgotten = self._seen.forgotten_early
         batch = admit(screened, self._seen)
         if self._seen.forgotten_early > forgotten:
@@ -165,100 +255,36 @@ class Processor:
                 f"{self._seen.forgotten_early - forgotten:,} event ids were forgotten before the "
                 "dedup window ended: repeats of them would count; raise processor.seen_ids_capacity"
             )
-        epoch = self._epoch(screened, batch)
-        self._commit(epoch)
-        self.on_epoch(
-            EpochReport(
-                epoch=epoch.number,
-                partition=partition,
-                next_offset=records.next_offset,
-                record_count=len(records),
-                admitted_count=batch.events.height,
-                duration_ms=(time.perf_counter() - started) * 1000,
-                forgotten_ids=self._seen.forgotten_early,
-            )
-        )
-        return True
-
-    def _screened(self, partition: int) -> Screened:
-        offset = self._next_offsets()[partition]
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[:2] == (partition, offset):
-            return ahead[2].result()
-        return self._read(partition, offset)
-
-    def _read(self, partition: int, offset: int) -> Screened:
-        records = self._log.read(partition, offset, self._limits.max_batch_bytes)
-        return screen(records, self._fields, self._rules)
-
-    def _epoch(self, screened: Screened, batch: AdmittedBatch) -> Epoch:
-        records = screened.records
-        newest = [int(screened.received_at.max())] if len(screened.received_at) else []
-        newest += [record.received_at for record, _ in screened.rejected]
-        known = self._progress.max_received_at.get(records.partition, 0)
-        return Epoch(
-            number=self._progress.epoch + 1,
-            spans=(
-                EpochSpan(
-                    partition=records.partition,
-                    first_offset=records.first_offset,
-                    next_offset=records.next_offset,
-                    min_event_time=batch.min_event_time,
-                    max_event_time=batch.max_event_time,
-                ),
-            ),
-            changes=changes_of(self._metrics, batch.events),
-            ledger=batch.ledger,
-            uncounted=batch.uncounted,
-            max_received_at={records.partition: max([known, *newest])},
-            committed_at=self._clock.now_ms(),
-        )
-
-    def _commit(self, epoch: Epoch) -> None:
-        """Commit, and go on trying while the store is away; an unknown outcome is looked up.
-
-        Raises `StoreUnavailable` only when it is asked to stop meanwhile.
-        """
-        has_tried = False
-        while not (has_tried and self._has_committed(epoch)):
-            try:
-                self._store.commit(epoch)
-                break
-            except EpochRefused:
-                if has_tried and self._has_committed(epoch):
-                    break
-                raise
-            except StoreUnavailable as error:
-                has_tried = True
-                self.on_trouble(f"{error}; trying again")
-                if self._stop.wait(self._limits.retry_s):
-                    raise
-        self._progress = Progress(
+        changes = changes_of(self._metrics, batch.events)
+        epoch = epoch_after(self._progress, screened, batch, changes, log_id)
+        epoch = replace(epoch, committed_at=self._clock.now_ms())
+        patience = Patience(self._limits.retry_s, self._stop.wait, self.on_trouble)
+        commit_for_sure(self._store, epoch, patience)
+        self._progress = progress_after(self._progress, epoch)
+        return EpochReport(
             epoch=epoch.number,
-            next_offsets={**self._progress.next_offsets, **epoch.next_offsets},
-            max_received_at={**self._progress.max_received_at, **epoch.max_received_at},
-            committed_at=epoch.committed_at,
-            engine=epoch.engine,
-        )
-
-    def _has_committed(self, epoch: Epoch) -> bool:
-        try:
-            progress = self._store.progress()
-        except StoreUnavailable:
-            return False
-        return progress.epoch == epoch.number and all(
-            progress.next_offsets.get(partition) == offset
-            for partition, offset in epoch.next_offsets.items()
+            next_offsets=self._progress.next_offsets,
+            record_count=sum(piece.record_count for piece in screened.pieces),
+            admitted_count=batch.events.height,
+            duration_ms=(time.perf_counter() - started) * 1000,
+            forgotten_ids=self._seen.forgotten_early,
         )
 
     def _next_offsets(self) -> Mapping[int, int]:
+        """Where every partition goes on. A partition that was never counted begins where it began
+        when it was first seen: what is deleted meanwhile is missed, and not passed over."""
         known = self._progress.next_offsets
-        return {
-            partition: known[partition]
-            if partition in known
-            else self._log.extent(partition).first_offset
-            for partition in self._log.partitions()
-        }
+        for partition in self._log.partitions():
+            if partition not in known and partition not in self._starts:
+                self._starts[partition] = self._log.extent(partition).first_offset
+        return {**self._starts, **known}
+
+    def _keep_lease(self) -> None:
+        """Renew the lease when a third of its time is over."""
+        now, ttl_s = self._clock.monotonic(), self._limits.lease_ttl_s
+        if self._renewed_at is None or now - self._renewed_at >= ttl_s / 3:
+            self._store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
+            self._renewed_at = now
 
     def _expire_if_due(self) -> None:
         now = self._clock.monotonic()

@@ -1,11 +1,14 @@
 """A new metric is computed over what the log still holds, also when that is interrupted."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from rtcdp.clock import ManualClock
 from rtcdp.engines.native import backfill as backfilling
-from rtcdp.engines.native.backfill import backfill
+from rtcdp.engines.native.backfill import Listeners, backfill
+from rtcdp.engines.native.processor import Processor
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
@@ -82,4 +85,38 @@ def test_an_interrupted_backfill_goes_on(
     monkeypatch.undo()
     backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
     assert store.dump(tables_of(NEW)[0])["n"].sum() == 6
+    store.close()
+
+
+def test_all_partitions_are_filled_and_an_id_counts_once_over_them(tmp_path: Path) -> None:
+    log = MemoryLog(lambda: 2, partitions=2)
+    for partition, times in enumerate([(0, 2, 4), (1, 3, 5)]):
+        for late_ms in times:
+            line = f'{{"eventId":"{late_ms // 2}","userId":"{partition}","timestamp":{START_MS},'
+            body = line.encode() + b'"eventType":"A"}\n'
+            log.append([Delivery(body, 1, START_MS + late_ms)], partition)
+    store = SqliteStore(tmp_path / "store.db")
+    Processor(log, store, [OLD], RULES, ManualClock(START_MS)).run(threading.Event(), once=True)
+    store.prepare([OLD, NEW])
+    backfill(log, store, [OLD, NEW], RULES, 100)
+    assert store.dump(tables_of(OLD)[0])["n"].to_list() == [3]
+    assert store.dump(tables_of(NEW)[0]).select("userId", "n").rows() == [("0", 3)]
+    store.close()
+
+
+def test_it_says_from_where_a_metric_is_filled_when_the_log_begins_later(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    store = counted(log, tmp_path)
+    log.trim(3)
+    said: list[str] = []
+    slices: list[None] = []
+    listeners = Listeners(on_slice=lambda: slices.append(None), on_trouble=said.append)
+    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE, listeners)
+    assert said == [
+        "metric new is filled from offset 3 of partition 0 on: the log no longer holds what came "
+        "before"
+    ]
+    assert slices
+    assert store.dump(tables_of(NEW)[0])["n"].sum() == 3
     store.close()

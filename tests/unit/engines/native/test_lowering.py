@@ -7,7 +7,6 @@ import xxhash
 from rtcdp.engines.native.lowering import (
     UNSUPPORTED,
     changes_of,
-    fields_of,
     merge_rows,
     to_expression,
 )
@@ -172,14 +171,6 @@ def test_a_predicate_chooses_the_events_of_all_measures() -> None:
     chosen = metric(Count("n"), TopK("products", "productId"), predicate=Equals("userId", "bob"))
     assert rows(chosen) == [(-1000, 1), (1000, 1)]
     assert rows(chosen, table=1) == [(1000, "x", 1)]
-
-
-def test_only_needed_fields_are_asked_for() -> None:
-    needs = [
-        metric(Count("n"), key=("productId", "source"), predicate=Compare("value", ">", 0)),
-        metric(Distinct("users", "userId"), predicate=negate(any_of(Present("pageUrl")))),
-    ]
-    assert fields_of(needs) == ("pageUrl", "productId", "userId", "value")
 
 
 def test_no_events_change_nothing() -> None:

@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.engines.engine import Epoch
+from rtcdp.engines.engine import Epoch, EpochReport
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
-from rtcdp.engines.native.processor import EpochReport, Processor
+from rtcdp.engines.native.processor import Processor
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, OffsetsMissing
+from rtcdp.log.log import Delivery, LogReplaced, OffsetsMissing
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import EpochRefused, Progress, StoreUnavailable
+from rtcdp.store.store import (
+    EpochRefused,
+    LeaseHeld,
+    LeaseLost,
+    StoreUnavailable,
+    UncountedScan,
+)
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
@@ -40,17 +46,30 @@ class Installation:
 
     def __init__(self, directory: Path) -> None:
         self.log = MemoryLog(lambda: 3)
-        self.store = SqliteStore(directory / "store.db")
+        self.said: list[str] = []
+        self.directory = directory
+        self.store = self.open_store()
         self.clock = ManualClock(NOW)
+
+    def open_store(self) -> SqliteStore:
+        return SqliteStore(self.directory / "store.db")
 
     def processor(self, *metrics: Metric) -> Processor:
         limits = ProcessorLimits(poll_s=0.01, expire_every_s=0)
-        return Processor(
+        processor = Processor(
             self.log, self.store, metrics or (PER_USER,), AdmissionRules(), self.clock, limits
         )
+        processor.on_trouble = self.said.append
+        return processor
 
     def run(self, *metrics: Metric) -> None:
         self.processor(*metrics).run(threading.Event(), once=True)
+
+    def uncounted(self) -> list[tuple[object, ...]]:
+        """Partition and offset of all that is not counted."""
+        with self.store.snapshot() as snapshot:
+            found = snapshot.uncounted(UncountedScan())
+        return sorted(found.select("partition", "offset").rows())
 
     def rows(self, metric: Metric = PER_USER) -> list[tuple[object, ...]]:
         return self.store.dump(tables_of(metric)[0]).rows()
@@ -95,7 +114,10 @@ def test_every_epoch_is_reported(installation: Installation) -> None:
     processor = installation.processor()
     processor.on_epoch = reports.append
     processor.run(threading.Event(), once=True)
-    assert [(r.epoch, r.next_offset, r.record_count) for r in reports] == [(1, 3, 3), (2, 4, 1)]
+    assert [(r.epoch, r.next_offsets, r.record_count) for r in reports] == [
+        (1, {0: 3}, 3),
+        (2, {0: 4}, 1),
+    ]
 
 
 def test_it_waits_for_records_until_it_is_stopped(installation: Installation) -> None:
@@ -153,59 +175,26 @@ def test_old_records_and_windows_expire(installation: Installation) -> None:
     assert installation.rows() == []
 
 
-class Stumbling:
-    """A store whose commits fail as told, before or after they are applied; else it is real."""
+class Away:
+    """A store that takes nothing; else it is real."""
 
-    def __init__(self, store: SqliteStore, *troubles: str) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         self._store = store
-        self._troubles = list(troubles)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def progress(self) -> Progress:
-        if self._troubles[:1] == ["progress"]:
-            self._troubles.pop(0)
-            raise StoreUnavailable("the progress can't be read")
-        return self._store.progress()
-
     def commit(self, epoch: Epoch) -> None:
-        trouble = self._troubles.pop(0) if self._troubles else ""
-        if trouble == "before":
-            raise StoreUnavailable("nothing was applied")
-        self._store.commit(epoch)
-        if trouble == "after":
-            raise StoreUnavailable("it was applied, and the answer was lost")
-
-
-@pytest.mark.parametrize(
-    "troubles",
-    [["before"], ["before", "before"], ["after"], ["after", "progress"], ["before", "after"]],
-    ids="+".join,
-)
-def test_a_commit_that_fails_is_applied_once(
-    installation: Installation, troubles: list[str]
-) -> None:
-    installation.log.append([delivery("a", "b", "a", "a", "b")])
-    said: list[str] = []
-    limits = ProcessorLimits(retry_s=0.001, epoch_every_s=0)
-    stumbling = Stumbling(installation.store, *troubles)
-    processor = Processor(
-        installation.log, stumbling, [PER_USER], AdmissionRules(), installation.clock, limits
-    )
-    processor.on_trouble = said.append
-    processor.run(threading.Event(), once=True)
-    assert installation.rows() == [(NOW, "a", 3), (NOW, "b", 2)]
-    assert said
+        raise StoreUnavailable(f"epoch {epoch.number} was not applied")
 
 
 def test_it_stops_though_the_store_is_away(installation: Installation) -> None:
     installation.log.append([delivery("a")])
     stop = threading.Event()
     limits = ProcessorLimits(retry_s=60)
-    stumbling = Stumbling(installation.store, *["before"] * 9)
+    away = Away(installation.store)
     processor = Processor(
-        installation.log, stumbling, [PER_USER], AdmissionRules(), installation.clock, limits
+        installation.log, away, [PER_USER], AdmissionRules(), installation.clock, limits
     )
     processor.on_trouble = lambda _: stop.set()
     processor.run(stop)
@@ -283,3 +272,154 @@ def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation)
     processor.on_trouble = said.append
     processor.run(threading.Event(), once=True)
     assert any("forgotten" in sentence for sentence in said)
+
+
+def test_an_epoch_covers_all_partitions_that_have_something(installation: Installation) -> None:
+    log = installation.log = MemoryLog(partitions=3)
+    log.append([delivery("a", "b")], 0)
+    log.append([delivery("a")], 2)
+    installation.run()
+    assert installation.rows() == [(NOW, "a", 2), (NOW, "b", 1)]
+    progress = installation.store.progress()
+    assert (progress.epoch, progress.next_offsets) == (1, {0: 2, 2: 1})
+    assert log.acknowledged == progress.next_offsets
+
+
+def test_an_id_counts_once_over_all_partitions_and_the_first_to_come_in_wins(
+    installation: Installation,
+) -> None:
+    log = installation.log = MemoryLog(partitions=2)
+    log.append([delivery("x", "a", received_at=NOW + 2, with_ids=True)], 0)
+    log.append([delivery("a", received_at=NOW + 1, with_ids=True)], 1)
+    installation.run()
+    assert installation.uncounted() == [(0, 1)]
+    log.append([delivery("a", received_at=NOW + 3, with_ids=True)], 1)
+    installation.run()
+    assert installation.uncounted() == [(0, 1), (1, 1)]
+    assert installation.rows() == [(NOW, "a", 1), (NOW, "x", 1)]
+
+
+def test_every_partition_keeps_its_own_newest_time(installation: Installation) -> None:
+    log = installation.log = MemoryLog(partitions=2)
+    log.append([delivery("a", received_at=NOW + 5)], 0)
+    log.append([Delivery(b"", 0, NOW + 9, rejects=((0, b"bad"),))], 1)
+    installation.run()
+    assert installation.store.progress().max_received_at == {0: NOW + 5, 1: NOW + 9}
+
+
+def test_offsets_without_a_record_are_passed_and_not_counted(installation: Installation) -> None:
+    log = installation.log
+    log.skip(2)
+    log.append([delivery("a")])
+    log.skip(4)
+    log.append([delivery("a")])
+    installation.run()
+    log.skip(5)
+    installation.run()
+    assert installation.store.progress().next_offsets == {0: 13}
+    assert installation.rows() == [(NOW, "a", 2)]
+    with installation.store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["received"] == 2
+
+
+def test_another_log_is_refused(installation: Installation) -> None:
+    installation.log.append([delivery("a", "b")])
+    installation.run()
+    assert installation.store.progress().log_id == "memory"
+    installation.log.identity = "another"
+    with pytest.raises(LogReplaced, match=r"memory.*another"):
+        installation.run()
+
+
+def test_a_log_that_is_replaced_meanwhile_is_noticed_before_anything_is_counted(
+    installation: Installation,
+) -> None:
+    installation.log.append([delivery("a")])
+    processor = installation.processor()
+    processor.recover()
+    processor.step()
+    installation.log.identity = "another"
+    installation.log.append([delivery("b")])
+    with pytest.raises(LogReplaced):
+        processor.step()
+    assert installation.rows() == [(NOW, "a", 1)]
+
+
+def test_a_shorter_log_that_comes_meanwhile_is_named_as_what_it_is(
+    installation: Installation,
+) -> None:
+    log = installation.log
+    log.append([delivery("a", "b")])
+    processor = installation.processor()
+    stop = threading.Event()
+
+    def replace(_: EpochReport) -> None:
+        log.identity = "another"
+        log.trim(9)
+
+    processor.on_epoch = replace
+    with pytest.raises(LogReplaced):
+        processor.run(stop)
+
+
+def test_records_that_were_deleted_before_they_were_counted_are_missed(
+    installation: Installation,
+) -> None:
+    installation.log.append([delivery("a", "b", "c")])
+    processor = installation.processor()
+    processor.recover()
+    processor.step()
+    installation.log.append([delivery("d", "e")])
+    installation.log.trim(4)
+    with pytest.raises(OffsetsMissing):
+        processor.step()
+    with pytest.raises(OffsetsMissing, match="begins at 4"):
+        installation.run()
+
+
+def test_a_new_partition_is_missed_as_well_when_it_loses_records(
+    installation: Installation,
+) -> None:
+    log = installation.log = MemoryLog(partitions=2)
+    processor = installation.processor()
+    processor.recover()
+    assert not processor.step()
+    log.append([delivery("a", "b")], 1)
+    log.trim(1, 1)
+    with pytest.raises(OffsetsMissing):
+        processor.step()
+
+
+def test_a_log_that_has_lost_a_partition_is_refused(installation: Installation) -> None:
+    installation.log = MemoryLog(partitions=2)
+    installation.log.append([delivery("a")], 1)
+    installation.run()
+    installation.log = MemoryLog(partitions=1)
+    with pytest.raises(OffsetsMissing, match="partition 1"):
+        installation.run()
+
+
+def test_the_lease_is_renewed_while_there_is_nothing_to_do(installation: Installation) -> None:
+    store, clock = installation.store, installation.clock
+    ttl_ms = int(ProcessorLimits().lease_ttl_s * 1000)
+    store.acquire_lease("me", clock.now_ms(), ttl_ms)
+    processor = installation.processor()
+    processor.recover()
+    for _ in range(10):
+        clock.advance(ttl_ms // 3 + 1)
+        processor.step()
+        other = installation.open_store()
+        with pytest.raises(LeaseHeld) as held:
+            other.acquire_lease("another", clock.now_ms(), ttl_ms)
+        other.close()
+        assert held.value.lease.expires_at == clock.now_ms() + ttl_ms
+
+
+def test_who_lost_the_lease_stops_though_there_is_nothing_to_do(installation: Installation) -> None:
+    store, clock = installation.store, installation.clock
+    store.acquire_lease("me", clock.now_ms(), 1000)
+    other = installation.open_store()
+    other.acquire_lease("another", clock.now_ms() + 2000, 10**6)
+    other.close()
+    with pytest.raises(LeaseLost):
+        installation.run()

@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from rtcdp.engines.native.recovery import records_between, seen_ids_until
+from rtcdp.engines.admission import admit, screen
+from rtcdp.engines.native.recovery import (
+    check_continuation,
+    check_log_id,
+    records_between,
+    rounds_between,
+    seen_ids_until,
+)
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
-from rtcdp.log.log import Delivery
+from rtcdp.log.log import Delivery, LogReplaced, OffsetsMissing
+from rtcdp.store.store import Progress
 from rtcdp.testing.memory_log import MemoryLog
 
 RULES = AdmissionRules(allowed_lateness_ms=10**9, dedup_window_ms=1000)
@@ -65,3 +73,87 @@ def test_one_record_from_the_future_hides_nothing() -> None:
     log = log_of(1, 500, 500_000_000)
     seen = seen_ids_until(log, {0: 3}, SeenIds(RULES.dedup_window_ms), RULES)
     assert len(seen) == 3
+
+
+def partitions_of(*partitions: list[tuple[int, str]]) -> MemoryLog:
+    """A log with one event for each (arrival time, id), by partition."""
+    log = MemoryLog(lambda: 2, len(partitions))
+    for partition, arrivals in enumerate(partitions):
+        for received_at, event_id in arrivals:
+            line = f'{{"eventId":"{event_id}","userId":"u","timestamp":0,"eventType":"A"}}\n'
+            log.append([Delivery(line.encode(), 1, received_at)], partition)
+    return log
+
+
+def test_rounds_give_all_partitions_up_to_their_ends_by_time_of_intake() -> None:
+    log = partitions_of([(1, "a"), (2, "b"), (9, "c")], [(3, "d"), (4, "e")], [(0, "f")])
+    rounds = rounds_between(log, {0: 0, 1: 0, 2: 0}, {0: 2, 1: 1, 2: 0}, 10**6)
+    records = [record for pieces in rounds for piece in pieces for record in piece.each()]
+    assert [(record.partition, record.offset) for record in records] == [(0, 0), (0, 1), (1, 0)]
+
+
+def repeats(seen: SeenIds, log: MemoryLog, event_id: str, received_at: int) -> bool:
+    """Whether the id, coming at that time, is one that was seen."""
+    line = f'{{"eventId":"{event_id}","userId":"u","timestamp":0,"eventType":"A"}}\n'
+    log.append([Delivery(line.encode(), 1, received_at)])
+    last = log.extent(0).next_offset - 1
+    batch = admit(screen(log.read(0, last, 10**6), (), RULES), seen)
+    return batch.events.is_empty()
+
+
+def test_the_last_time_of_an_id_is_the_latest_in_any_partition() -> None:
+    log = partitions_of([(10_900, "x")], [(10_100, "x"), (10_950, "y")])
+    seen = seen_ids_until(log, {0: 1, 1: 2}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert repeats(seen, log, "x", 11_900)
+
+
+def test_of_a_partition_that_rests_nothing_old_is_read_back() -> None:
+    now = 100 * CLOCK_SLACK_MS
+    log = partitions_of([(now - 10, "new"), (now, "newer")], [(1, "old"), (2, "older")])
+    seen = seen_ids_until(log, {0: 2, 1: 2}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert len(seen) == 2
+
+
+def test_a_partition_that_is_behind_needs_older_ids_of_the_others() -> None:
+    now = 100 * CLOCK_SLACK_MS
+    many = [(now, f"y{n}") for n in range(2000)]
+    log = partitions_of([(1000, "x"), *many], [(1900, "x")])
+    seen = seen_ids_until(log, {0: 2001, 1: 0}, SeenIds(RULES.dedup_window_ms), RULES)
+    assert repeats(seen, log, "x", 1900)
+
+
+def test_whoever_waits_is_called_after_each_slice() -> None:
+    slices: list[int] = []
+    log = log_of(1, 2, 3, 4, 5)
+    seen = SeenIds(RULES.dedup_window_ms)
+    seen_ids_until(log, {0: 5}, seen, RULES, lambda: slices.append(len(seen)))
+    assert slices == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("progress", "error", "words"),
+    [
+        (Progress(1, {0: 3, 1: 1}, log_id="memory"), None, ""),
+        (Progress(1, {0: 3}), None, ""),
+        (Progress(1, {0: 3}, log_id="other"), LogReplaced, "other.*memory"),
+        (Progress(1, {0: 6}), OffsetsMissing, "offset 6, but the log ends at 5"),
+        (Progress(1, {0: 1}), OffsetsMissing, "offset 1, but the log begins at 2"),
+        (Progress(1, {0: 3, 2: 1}), OffsetsMissing, "partition 2"),
+    ],
+)
+def test_only_the_log_that_was_counted_is_gone_on_with(
+    progress: Progress, error: type[Exception] | None, words: str
+) -> None:
+    log = partitions_of([(n, str(n)) for n in range(5)], [(1, "x")])
+    log.trim(2)
+    if error is None:
+        check_continuation(log, progress)
+        return
+    with pytest.raises(error, match=words) as refused:
+        check_continuation(log, progress)
+    assert refused.value.hint
+
+
+def test_a_log_without_a_name_is_taken_for_the_right_one() -> None:
+    check_log_id(Progress(log_id="known"), "")
+    check_log_id(Progress(), "known")

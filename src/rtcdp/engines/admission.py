@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,15 +36,18 @@ CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be
 
 @dataclass(frozen=True)
 class Screened:
-    """Records with what they tell by themselves, one row per well-formed record, in log order.
+    """Records with what they tell by themselves, one row per well-formed record, by partition and
+    in each in log order.
 
-    `events` has the asked fields, `eventId`, `userId`, `timestamp` and `source`. `verdicts` (int8)
-    is ADMITTED where a record may still turn out to be a duplicate; `id_hashes` and `contents`
-    (uint64) are for finding that out. `rejected` are the records that are no events.
+    `pieces` are what was read, in the same order. `events` has the asked fields, `eventId`,
+    `userId`, `timestamp` and `source`. `verdicts` (int8) is ADMITTED where a record may still turn
+    out to be a duplicate; `id_hashes` and `contents` (uint64) are for finding that out. `rejected`
+    are the records that are no events.
     """
 
-    records: Records
+    pieces: tuple[Records, ...]
     events: pl.DataFrame
+    partitions: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     received_at: npt.NDArray[np.int64]
     verdicts: npt.NDArray[np.int8]
@@ -67,17 +70,25 @@ class AdmittedBatch:
 
 
 def screen(records: Records, fields: Sequence[str], rules: AdmissionRules) -> Screened:
-    """Decode records and apply the rules that need nothing but the record."""
+    """Decode records of one partition and apply the rules that need nothing but the record."""
+    return screen_together((records,), fields, rules)
+
+
+def screen_together(
+    pieces: Sequence[Records], fields: Sequence[str], rules: AdmissionRules
+) -> Screened:
+    """`screen` for records of several partitions at once; pieces of one partition follow each other
+    in the log. The cost of a step does not grow with the number of pieces."""
+    pieces = tuple(sorted(pieces, key=_place_of))
     wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
-    line_count = len(records.offsets)
-    events = decode_lines(records.lines, line_count, wanted) if line_count else _no_events(wanted)
-    sources = pl.Series("source", records.sources, dtype=pl.String)
-    events = events.with_columns(sources.gather(records.source_codes).alias("source"))
-    offsets, received_at, imported = records.offsets, records.received_at, records.imported
-    contents = line_hashes(records.lines) if line_count else np.zeros(0, np.uint64)
+    lines = b"".join(piece.lines for piece in pieces)
+    partitions, offsets, received_at, imported = _columns_of(pieces)
+    events = decode_lines(lines, len(offsets), wanted) if len(offsets) else _no_events(wanted)
+    events = events.with_columns(_sources_of(pieces))
+    contents = line_hashes(lines) if len(offsets) else np.zeros(0, np.uint64)
     rejected: list[tuple[RawRecord, Rejection]] = []
     accepted: list[tuple[RawRecord, dict[str, object]]] = []
-    for record in records.odd:
+    for record in (odd for piece in pieces for odd in piece.odd):
         verdict = _decode_odd(record)
         if isinstance(verdict, Rejection):
             rejected.append((record, verdict))
@@ -85,21 +96,24 @@ def screen(records: Records, fields: Sequence[str], rules: AdmissionRules) -> Sc
             accepted.append((record, verdict))
     if accepted:
         events = pl.concat([events, _frame_of(accepted, events.schema)])
+        partitions = np.append(partitions, [record.partition for record, _ in accepted])
         offsets = np.append(offsets, [record.offset for record, _ in accepted])
         received_at = np.append(received_at, [record.received_at for record, _ in accepted])
         imported = np.append(imported, [record.intake == "import" for record, _ in accepted])
         raws = pl.Series([record.raw for record, _ in accepted], dtype=pl.Binary)
         contents = np.append(contents, raws.cast(pl.String).hash().to_numpy())
-        order = np.argsort(offsets)
+        order = np.lexsort((offsets, partitions))
         events, contents = events[order], contents[order]
-        offsets, received_at, imported = offsets[order], received_at[order], imported[order]
+        partitions, offsets = partitions[order], offsets[order]
+        received_at, imported = received_at[order], imported[order]
     timestamps = events["timestamp"].to_numpy()
     verdicts = np.zeros(len(timestamps), np.int8)
     verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
     verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
     return Screened(
-        records=records,
+        pieces=pieces,
         events=events,
+        partitions=partitions,
         offsets=offsets,
         received_at=received_at,
         verdicts=verdicts,
@@ -110,19 +124,54 @@ def screen(records: Records, fields: Sequence[str], rules: AdmissionRules) -> Sc
     )
 
 
-def admit(screened: Screened, seen: SeenIds) -> AdmittedBatch:
-    """Find the duplicates, remember the ids, and account for every record of the batch."""
+def reject(pieces: Sequence[Records], rejection: Rejection) -> Screened:
+    """All of these records as dead letters, for one reason, whatever they are."""
+    nothing = screen_together([_without_records(piece) for piece in pieces], (), AdmissionRules())
+    ordered = tuple(sorted(pieces, key=_place_of))
+    records = [record for piece in ordered for record in piece.each()]
+    rejected = tuple((record, rejection) for record in records)
+    return replace(nothing, pieces=ordered, rejected=rejected)
+
+
+def admit(screened: Screened, seen: SeenIds, waiting_since: int | None = None) -> AdmittedBatch:
+    """Find the duplicates, remember the ids, and account for every record of the batch.
+
+    Of several partitions, what was taken in earlier comes first. `waiting_since` is an intake time
+    (UTC ms) that records to come may still have, if it is before all of these.
+    """
     verdicts = screened.verdicts.copy()
     is_conflict = np.zeros(len(verdicts), np.bool_)
-    candidates = np.flatnonzero((verdicts == ADMITTED) & screened.has_id)
+    candidates = _in_order_of_intake(
+        screened, np.flatnonzero((verdicts == ADMITTED) & screened.has_id)
+    )
     if len(candidates):
         repeats = seen.check_and_add(
             screened.id_hashes[candidates],
             screened.received_at[candidates],
             screened.contents[candidates],
+            waiting_since,
         )
         verdicts[candidates[repeats.is_duplicate]] = DUPLICATE
         is_conflict[candidates[repeats.is_conflict]] = True
+    return account(screened, verdicts, is_conflict)
+
+
+def due_times(received_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The times (UTC ms) that put the records of one partition, given in log order, in line with
+    those of others: of each record the earliest intake time from it on.
+
+    They never run backwards, so that the log's order holds, and a record whose clock was ahead
+    does not hold up those behind it.
+    """
+    times: npt.NDArray[np.int64] = np.minimum.accumulate(received_at[::-1])[::-1]
+    return times
+
+
+def account(
+    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+) -> AdmittedBatch:
+    """Put every record of the batch where its verdict says. Both arrays have one entry per row of
+    `screened.events`; conflicts are duplicates that came with another content."""
     is_admitted = verdicts == ADMITTED
     timestamps = screened.events["timestamp"]
     return AdmittedBatch(
@@ -132,6 +181,61 @@ def admit(screened: Screened, seen: SeenIds) -> AdmittedBatch:
         min_event_time=None if timestamps.is_empty() else int(timestamps.min()),  # type: ignore[arg-type]
         max_event_time=None if timestamps.is_empty() else int(timestamps.max()),  # type: ignore[arg-type]
     )
+
+
+def _in_order_of_intake(screened: Screened, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Rows by time of intake, but those of one partition as they stand in its log."""
+    if len(rows) == 0 or screened.partitions[rows[0]] == screened.partitions[rows[-1]]:
+        return rows
+    received_at, partitions = screened.received_at[rows], screened.partitions[rows]
+    borders = np.flatnonzero(partitions[1:] != partitions[:-1]) + 1
+    times = np.concatenate([due_times(part) for part in np.split(received_at, borders)])
+    return rows[np.argsort(times, kind="stable")]
+
+
+def _place_of(piece: Records) -> tuple[int, int]:
+    return piece.partition, piece.first_offset
+
+
+def _without_records(records: Records) -> Records:
+    return replace(
+        records,
+        lines=b"",
+        offsets=records.offsets[:0],
+        received_at=records.received_at[:0],
+        source_codes=records.source_codes[:0],
+        imported=records.imported[:0],
+        odd=(),
+    )
+
+
+def _columns_of(
+    pieces: Sequence[Records],
+) -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]
+]:
+    """Partition, offset, intake time and whether it was imported, of each line of all pieces."""
+    if len(pieces) == 1:
+        only = pieces[0]
+        partitions = np.full(len(only.offsets), only.partition, np.int64)
+        return partitions, only.offsets, only.received_at, only.imported
+    return (
+        np.repeat(
+            np.array([piece.partition for piece in pieces], np.int64),
+            [len(piece.offsets) for piece in pieces],
+        ),
+        np.concatenate([piece.offsets for piece in pieces]),
+        np.concatenate([piece.received_at for piece in pieces]),
+        np.concatenate([piece.imported for piece in pieces]),
+    )
+
+
+def _sources_of(pieces: Sequence[Records]) -> pl.Series:
+    columns = [
+        pl.Series("source", piece.sources, dtype=pl.String).gather(piece.source_codes)
+        for piece in pieces
+    ]
+    return columns[0] if len(columns) == 1 else pl.concat(columns)
 
 
 def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
@@ -246,7 +350,7 @@ def _uncounted(
     )
     decoded = pl.DataFrame(
         {
-            "partition": np.full(len(at), screened.records.partition),
+            "partition": screened.partitions[at],
             "offset": screened.offsets[at],
             "source": events["source"],
             "received_at": screened.received_at[at],
@@ -261,7 +365,7 @@ def _uncounted(
         },
         schema_overrides=UNCOUNTED_SCHEMA,
     )
-    return pl.concat([rejected, decoded]).sort("offset")
+    return pl.concat([rejected, decoded]).sort("partition", "offset")
 
 
 def _raw_of(
@@ -270,11 +374,16 @@ def _raw_of(
     """The bytes of the late and dead records at these rows; null for duplicates."""
     raw: list[bytes | None] = [None] * len(at)
     keep = np.flatnonzero(verdict != DUPLICATE)
-    if len(keep):
-        odd = {record.offset: record.raw for record in screened.records.odd}
-        wanted = screened.offsets[at[keep]]
-        rows = np.searchsorted(screened.records.offsets, wanted)
-        lines = split_lines(screened.records.lines) if screened.records.lines else pl.Series()
-        for place, offset, row in zip(keep.tolist(), wanted.tolist(), rows.tolist(), strict=True):
+    partitions, offsets = screened.partitions[at[keep]], screened.offsets[at[keep]]
+    for piece in screened.pieces if len(keep) else ():
+        is_here = (partitions == piece.partition) & (offsets >= piece.first_offset)
+        here = np.flatnonzero(is_here & (offsets < piece.next_offset))
+        if len(here) == 0:
+            continue
+        odd = {record.offset: record.raw for record in piece.odd}
+        lines = split_lines(piece.lines) if piece.lines else pl.Series()
+        rows = np.searchsorted(piece.offsets, offsets[here])
+        places = keep[here].tolist()
+        for place, offset, row in zip(places, offsets[here].tolist(), rows.tolist(), strict=True):
             raw[place] = odd[offset] if offset in odd else str(lines[row]).encode()
     return pl.Series(raw, dtype=pl.Binary)

@@ -4,8 +4,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rtcdp.engines.admission import (
+    AdmittedBatch,
+    admit,
+    due_times,
+    reject,
+    screen,
+    screen_together,
+)
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.engines.native.admission import AdmittedBatch, admit, screen
+from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import Delivery, Intake
@@ -186,3 +194,66 @@ def test_verdicts_are_the_same_for_any_cut(intakes: Intakes) -> None:
     pieces = pl.concat([part.uncounted for part in parts])
     assert pieces.equals(whole.uncounted)
     assert pl.concat([part.events for part in parts]).equals(whole.events)
+
+
+def two_partitions() -> MemoryLog:
+    """Good, late, rejected and replayed records in two partitions."""
+    log = MemoryLog(partitions=2)
+    for partition in (0, 1):
+        good, late = line(f"e{partition}"), line(f"l{partition}", timestamp=0)
+        body = good + b"\n" + late + b"\n"
+        log.append(
+            [Delivery(body, 2, NOW + 5 - partition, "shop", rejects=((1, b"{"),))], partition
+        )
+        log.append([Delivery(line() + b"\n", 1, NOW, replay_of=f"{partition}:1")], partition)
+        log.append(
+            [Delivery(line("both", user=f"of{partition}") + b"\n", 1, NOW + 9 - partition)],
+            partition,
+        )
+    return log
+
+
+def test_pieces_of_several_partitions_come_to_what_each_comes_to() -> None:
+    log = two_partitions()
+    pieces = [log.read(1, 2, 10**6), log.read(0, 0, 10**6), log.read(1, 0, 10**6).until(2)]
+    together = screen_together(pieces, ("userId",), RULES)
+    assert [piece.partition for piece in together.pieces] == [0, 1, 1]
+    assert together.partitions.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert together.offsets.tolist() == [0, 2, 3, 4] * 2
+    batch = admit(together, SeenIds(RULES.dedup_window_ms))
+    assert batch.uncounted.select("partition", "offset", "verdict", "raw").rows() == [
+        (0, 1, "dead_letter", b"{"),
+        (0, 2, "late", line("l0", timestamp=0)),
+        (0, 4, "duplicate", None),
+        (1, 1, "dead_letter", b"{"),
+        (1, 2, "late", line("l1", timestamp=0)),
+    ]
+    assert batch.events["source"].to_list() == ["shop", "default", "shop", "default", "default"]
+    assert batch.events["userId"].to_list() == ["u", "u", "u", "u", "of1"]
+    assert totals(batch)["received"] == 10
+
+
+def test_of_two_partitions_the_record_that_came_earlier_counts() -> None:
+    batch = admit(
+        screen_together([two_partitions().read(p, 4, 10**6) for p in (0, 1)], (), RULES),
+        SeenIds(RULES.dedup_window_ms),
+    )
+    assert batch.events["userId"].to_list() == ["of1"]
+    assert batch.uncounted.select("partition", "reason").rows() == [(0, "conflict")]
+
+
+def test_due_times_never_run_backwards_and_hold_nobody_up() -> None:
+    assert due_times(np.array([1, 5, 3, 9, 4], np.int64)).tolist() == [1, 3, 3, 4, 4]
+
+
+def test_records_can_be_rejected_whatever_they_are() -> None:
+    pieces = [two_partitions().read(partition, 0, 10**6) for partition in (1, 0)]
+    screened = reject(pieces, Rejection("processor_error", "count", "it failed"))
+    batch = admit(screened, SeenIds(RULES.dedup_window_ms))
+    assert batch.events.is_empty()
+    assert batch.uncounted.select("partition", "offset").rows() == [
+        (partition, offset) for partition in (0, 1) for offset in range(5)
+    ]
+    assert set(batch.uncounted["reason"]) == {"processor_error"}
+    assert batch.uncounted["raw"][1] == b"{"
+    assert totals(batch)["dead_letter"] == 10

@@ -1,0 +1,105 @@
+"""Kafka → store on real servers: the native engine, Spark, and the job that is written by hand.
+
+Run as a script, it makes one run in a process of its own and prints the result as JSON:
+
+    python -m bench.servers build TOPIC_URL --events N [--without-ids]
+    python -m bench.servers run TOPIC_URL STORE_URL --engine native|spark --metrics namesake|catalog
+"""
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench.engine import MAX_SET_BACK_MS, metrics_named
+from rtcdp.assembly.parts import log_reader, log_writer, store_of
+from rtcdp.assembly.processing import processor_on
+from rtcdp.clock import SystemClock
+from rtcdp.engines.engine import EpochReport
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.generator.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.log.log import Delivery
+from rtcdp.settings import Settings
+
+PARTITIONS = 4
+BATCH_OFFSETS = 1_000_000
+
+
+def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
+    """Write `count` generated events into a new topic, taken in just after they happened."""
+    settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=PARTITIONS))
+    written = 0
+    began = time.perf_counter()
+    with log_writer(settings, SystemClock()) as writer:
+        for chunk in bench_events(count, with_ids=with_ids):
+            lines = chunk.count(b"\n")
+            written += lines
+            received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
+            writer.append([Delivery(chunk, lines, received_at)])
+    return {"events": written, "events_per_s": written / (time.perf_counter() - began)}
+
+
+def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) -> dict[str, object]:
+    """Fold the whole topic into a new store. Returns events, seconds, events/s, and records and
+    seconds of each epoch: Spark's first one is slow, and left out of its rate."""
+    epochs: list[tuple[int, float]] = []
+    with tempfile.TemporaryDirectory() as directory:
+        settings = Settings(
+            data_dir=Path(directory),
+            log=topic_url,
+            store=store_url,
+            engine="spark" if engine == "spark" else "native",
+            spark=SparkLimits(
+                "local[2]", jars, max_offsets_per_trigger=BATCH_OFFSETS, trigger_s=0.1
+            ),
+        )
+        with log_reader(settings) as log, store_of(settings) as store:
+            chosen = metrics_named(metrics)
+            processor = processor_on(settings, log, store, SystemClock(), chosen)
+
+            def note(report: EpochReport) -> None:
+                epochs.append((report.record_count, time.perf_counter()))
+
+            processor.on_epoch = note
+            began = time.perf_counter()
+            processor.run(threading.Event(), once=True)
+            seconds = time.perf_counter() - began
+            with store.snapshot() as snapshot:
+                totals = snapshot.ledger_totals()
+    warm = sum(records for records, _ in epochs[1:]) / max(1e-9, epochs[-1][1] - epochs[0][1])
+    return {
+        "events": totals["received"],
+        "admitted": totals["admitted"],
+        "seconds": seconds,
+        "events_per_s": totals["received"] / seconds,
+        "warm_events_per_s": warm,
+        "epochs": len(epochs),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    building = actions.add_parser("build")
+    building.add_argument("topic")
+    building.add_argument("--events", type=int, required=True)
+    building.add_argument("--without-ids", action="store_true")
+    running = actions.add_parser("run")
+    running.add_argument("topic")
+    running.add_argument("store")
+    running.add_argument("--engine", default="native")
+    running.add_argument("--metrics", default="namesake")
+    running.add_argument("--jars", default="")
+    chosen = parser.parse_args()
+    if chosen.action == "build":
+        found = build(chosen.topic, chosen.events, with_ids=not chosen.without_ids)
+        print(json.dumps(found))
+        return
+    print(json.dumps(run(chosen.topic, chosen.store, chosen.engine, chosen.metrics, chosen.jars)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How rtcdp is run elsewhere than on a laptop: real servers, containers."""

@@ -1,0 +1,50 @@
+"""The commit of an epoch, for every engine: tried until it is known to be done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtcdp.engines.engine import Epoch
+from rtcdp.store.store import EpochRefused, Store, StoreUnavailable
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How to wait while the store is away. `pause` takes seconds and returns early, with True,
+    when it is time to stop; `on_trouble` takes a sentence."""
+
+    retry_s: float
+    pause: Callable[[float], bool]
+    on_trouble: Callable[[str], None]
+
+
+def commit_for_sure(store: Store, epoch: Epoch, patience: Patience) -> None:
+    """Commit, and go on trying while the store is away; an unknown outcome is looked up.
+
+    Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile.
+    """
+    has_tried = False
+    while not (has_tried and has_committed(store, epoch)):
+        try:
+            store.commit(epoch)
+            return
+        except EpochRefused:
+            if has_tried and has_committed(store, epoch):
+                return
+            raise
+        except StoreUnavailable as error:
+            has_tried = True
+            patience.on_trouble(f"{error}; trying again")
+            if patience.pause(patience.retry_s):
+                raise
+
+
+def has_committed(store: Store, epoch: Epoch) -> bool:
+    """Whether the store's progress is what this epoch leads to; False when it can't be asked."""
+    try:
+        progress = store.progress()
+    except StoreUnavailable:
+        return False
+    return progress.epoch == epoch.number and all(
+        progress.next_offsets.get(partition) == offset
+        for partition, offset in epoch.next_offsets.items()
+    )

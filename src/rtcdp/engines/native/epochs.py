@@ -1,0 +1,79 @@
+"""From screened and admitted records to the epoch that is committed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rtcdp.engines.admission import AdmittedBatch, Screened
+from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
+from rtcdp.log.log import Records
+from rtcdp.store.store import Progress
+
+
+def epoch_after(
+    progress: Progress,
+    screened: Screened,
+    batch: AdmittedBatch,
+    changes: Sequence[TableChange],
+    log_id: str,
+) -> Epoch:
+    """The epoch that follows `progress`, without the time of its commit."""
+    pieces = screened.pieces
+    return Epoch(
+        number=progress.epoch + 1,
+        spans=tuple(_spans(screened)),
+        changes=tuple(changes),
+        ledger=batch.ledger,
+        uncounted=batch.uncounted,
+        max_received_at=_max_received_at(screened, progress),
+        gaps=sum(len(piece) - piece.record_count for piece in pieces),
+        log_id=log_id,
+    )
+
+
+def progress_after(progress: Progress, epoch: Epoch) -> Progress:
+    """Where a store at `progress` stands when the epoch is committed."""
+    return Progress(
+        epoch=epoch.number,
+        next_offsets={**progress.next_offsets, **epoch.next_offsets},
+        max_received_at={**progress.max_received_at, **epoch.max_received_at},
+        committed_at=epoch.committed_at,
+        engine=epoch.engine,
+        log_id=epoch.log_id or progress.log_id,
+    )
+
+
+def _spans(screened: Screened) -> Iterator[EpochSpan]:
+    timestamps = screened.events["timestamp"].to_numpy()
+    for partition, group in groupby(screened.pieces, key=_partition_of):
+        pieces = list(group)
+        times = timestamps[_rows_of(screened, partition)]
+        yield EpochSpan(
+            partition=partition,
+            first_offset=pieces[0].first_offset,
+            next_offset=pieces[-1].next_offset,
+            min_event_time=int(times.min()) if len(times) else None,
+            max_event_time=int(times.max()) if len(times) else None,
+        )
+
+
+def _max_received_at(screened: Screened, progress: Progress) -> dict[int, int]:
+    newest = {
+        piece.partition: progress.max_received_at.get(piece.partition, 0)
+        for piece in screened.pieces
+    }
+    for partition, known in newest.items():
+        times = screened.received_at[_rows_of(screened, partition)]
+        if len(times):
+            newest[partition] = max(known, int(times.max()))
+    for record, _ in screened.rejected:
+        newest[record.partition] = max(newest[record.partition], record.received_at)
+    return newest
+
+
+def _rows_of(screened: Screened, partition: int) -> slice:
+    start, stop = screened.partitions.searchsorted([partition, partition + 1])
+    return slice(int(start), int(stop))
+
+
+def _partition_of(piece: Records) -> int:
+    return piece.partition

@@ -1,0 +1,1 @@
+"""The engine on Spark Structured Streaming: the same definitions, on a cluster."""

@@ -1,0 +1,102 @@
+"""The indexes of a store on MongoDB: in the order in which pages are read, and no others.
+
+Their names begin with `rtcdp_`; those of other names are left alone.
+"""
+
+from collections.abc import Sequence
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from rtcdp.store.mongo_apply import UNCOUNTED
+from rtcdp.store.mongo_connection import MongoDatabase
+from rtcdp.store.mongo_groups import GROUPS
+from rtcdp.store.mongo_layout import LEDGER, REVISION, SPANS
+from rtcdp.store.mongo_plan import PLANS
+from rtcdp.vocabulary.table import BUCKET_START, Table
+
+PREFIX = "rtcdp_"
+
+Order = tuple[tuple[str, int], ...]
+
+_NEWEST = (("received_at", ASCENDING), ("partition", ASCENDING), ("offset", ASCENDING))
+
+SYSTEM_ORDERS: dict[str, tuple[Order, ...]] = {
+    LEDGER.collection: ((("minute", DESCENDING), ("source", ASCENDING)),),
+    SPANS.collection: (
+        (("max_event_time", ASCENDING), ("min_event_time", ASCENDING)),
+        (("committed_at", ASCENDING),),
+    ),
+    UNCOUNTED: (
+        _NEWEST,
+        (("verdict", ASCENDING), *_NEWEST),
+        (("user_id", ASCENDING), *_NEWEST),
+        (("partition", ASCENDING), ("offset", ASCENDING)),
+    ),
+    GROUPS: (
+        (("table", ASCENDING), ("size", ASCENDING)),
+        ((BUCKET_START, ASCENDING),),
+    ),
+    PLANS: ((("revision", ASCENDING),),),
+}
+"""The indexes of the store's own collections."""
+
+_VERSIONED = (LEDGER.collection, SPANS.collection, GROUPS)
+
+
+def orders_of(table: Table) -> tuple[Order, ...]:
+    """The indexes of a metric's table: one in reading order; one for the whole key; and where it
+    has several fields, one for each of them."""
+    primary: Order = (
+        (BUCKET_START, DESCENDING),
+        *((name, ASCENDING) for name in table.primary_key[1:]),
+    )
+    orders: list[Order] = [primary]
+    if table.bound == "none" and table.key:
+        orders.append((*((name, ASCENDING) for name in table.key), (BUCKET_START, DESCENDING)))
+        if len(table.key) > 1:
+            for field in table.key:
+                others = tuple((name, ASCENDING) for name in table.key if name != field)
+                orders.append(((field, ASCENDING), (BUCKET_START, DESCENDING), *others))
+    return tuple(orders)
+
+
+def ensure_system_indexes(database: MongoDatabase) -> None:
+    """Make the indexes of the store's own collections where they are missing."""
+    for name, orders in SYSTEM_ORDERS.items():
+        _ensure(database, name, orders, is_versioned=name in _VERSIONED)
+
+
+def ensure_indexes(database: MongoDatabase, tables: Sequence[Table]) -> None:
+    """Make the indexes of tables where they are missing."""
+    for table in tables:
+        _ensure(database, table.name, orders_of(table), is_versioned=True)
+
+
+def drop_old_indexes(database: MongoDatabase, collection: str, tables: Sequence[Table]) -> None:
+    """Drop the indexes that were made for another definition of a table. `tables` are those that
+    are there now."""
+    wanted = {
+        _name(order) for table in tables if table.name == collection for order in orders_of(table)
+    }
+    wanted.add(_name(_FENCE))
+    found = database.collection(collection)
+    for name in found.index_information():
+        if name.startswith(PREFIX) and name not in wanted:
+            found.drop_index(name)
+
+
+_FENCE: Order = (("_id", ASCENDING), (REVISION, ASCENDING))
+
+
+def _ensure(
+    database: MongoDatabase, collection: str, orders: Sequence[Order], *, is_versioned: bool
+) -> None:
+    models = [IndexModel(list(order), name=_name(order)) for order in orders]
+    if is_versioned and database.is_simple_server:
+        # Documents are written under the condition of exactly these fields.
+        models.append(IndexModel(list(_FENCE), name=_name(_FENCE), unique=True))
+    database.collection(collection).create_indexes(models)
+
+
+def _name(order: Order) -> str:
+    return PREFIX + "_".join(f"{name}_{direction}" for name, direction in order)

@@ -1,0 +1,107 @@
+"""What PostgreSQL says when it does not do what it is asked, in the words of the store's contract.
+
+Its five-letter codes decide; where libpq gives none (while it connects), its words have to do.
+"""
+
+from rtcdp.errors import RtcdpError, UsageError
+from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
+
+
+class StoreForbidden(RtcdpError):
+    """The database doesn't let this user in, or not do what a store needs."""
+
+    exit_code = 2
+
+
+_RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
+    (
+        ("28",),
+        StoreForbidden,
+        "check the user and the password of the store's URL, and what pg_hba.conf allows",
+    ),
+    (
+        ("42501",),
+        StoreForbidden,
+        "grant this user what it lacks, or name a schema that it owns: add ?schema=NAME to the URL",
+    ),
+    (
+        ("3D000",),
+        StoreForbidden,
+        "create the database first, or name one that is there in the store's URL",
+    ),
+    (
+        ("42P07", "42710"),
+        UsageError,
+        "another program uses that name; give the store a schema of its own: add ?schema=NAME",
+    ),
+    (
+        ("42P01", "42703", "3F000", "42883"),
+        StateMismatch,
+        "run all parts with the same version and the same catalog",
+    ),
+    (
+        ("22", "23", "54"),
+        RowsRefused,
+        "this is a defect of the engine; report it with this message",
+    ),
+    (
+        ("55P03",),
+        StoreUnavailable,
+        "another process writes to this store, or somebody holds its tables; it is tried again",
+    ),
+    (
+        ("53",),
+        StoreUnavailable,
+        "give the server more room or more connections; it is tried again",
+    ),
+    (
+        # A statement that was made ready for a table which has other columns now.
+        ("0A000",),
+        StoreUnavailable,
+        "the store's definitions were changed; it is tried again",
+    ),
+    (
+        ("25006",),
+        StoreUnavailable,
+        "name the primary server in the store's URL, or add target_session_attrs=read-write",
+    ),
+    (
+        ("08", "40", "57", "58", "25P03"),
+        StoreUnavailable,
+        "check that the server runs; it is tried again",
+    ),
+)
+"""Codes, or how they begin, with what they mean; the first that fits."""
+
+_WORDS_WHILE_CONNECTING = (
+    ("authentication failed", "28"),
+    ("no password supplied", "28"),
+    ("pg_hba.conf", "28"),
+    ("is not permitted to log in", "28"),
+    ("role ", "28"),
+    ("database ", "3D000"),
+)
+
+
+def error_of(code: str | None, words: str, place: str) -> RtcdpError:
+    """The error for what a statement met. `words` are the server's, `place` says where it is.
+
+    Without a code the connection itself has failed. A code that nobody expects is a mistake in the
+    program, and says so.
+    """
+    said = f"{place}: {' '.join(words.split())}"
+    if code is None:
+        return StoreUnavailable(said, "check that the server runs; it is tried again")
+    for beginnings, kind, hint in _RULES:
+        if code.startswith(beginnings):
+            return kind(said, hint)
+    return RtcdpError(f"{said} ({code})", "this is a defect; report it with this message")
+
+
+def error_while_connecting(words: str, place: str) -> RtcdpError:
+    """The error for a connection that did not come about."""
+    for sign, code in _WORDS_WHILE_CONNECTING:
+        refused = f'{sign}"' if sign.endswith(" ") else sign
+        if refused in words and (not sign.endswith(" ") or "does not exist" in words):
+            return error_of(code, words, place)
+    return error_of(None, words, place)

@@ -1,0 +1,210 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""The store that all SQL databases share: which transaction does what."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
+
+import polars as pl
+
+from rtcdp.engines.engine import Epoch, TableChange
+from rtcdp.errors import UsageError
+from rtcdp.store.sql import SqlWriter, frame_schema, one_row, quote
+from rtcdp.store.sql_definitions import apply_backfill, backfill_offsets, prepare_metrics
+from rtcdp.store.sql_epoch import apply_epoch
+from rtcdp.store.sql_lease import check_lease, prolong_lease, take_lease
+from rtcdp.store.sql_reading import read_definitions, read_table_names
+from rtcdp.store.sql_snapshot import SqlSnapshot
+from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import BUCKET_START, Table
+
+_EXPIRING = (("_ledger", "minute"), ("_uncounted", "received_at"), ("_spans", "committed_at"))
+_UNDATED = {"minute": " AND minute > 0", "received_at": " AND received_at > 0"}
+"""Records whose intake time was lost with a damaged chunk have the time 0: their age is unknown."""
+
+
+class SqlReaders(Protocol):
+    """Lends connections for reading."""
+
+    def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
+        """One consistent state; an empty one while no writer has made the store."""
+        ...
+
+    def reading(self) -> AbstractContextManager[SqlSnapshot | None]:
+        """The same; None while no writer has made the store."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqlStore:
+    """A `Store` in a SQL database; see `rtcdp.store.store` for what each method promises.
+
+    Nothing is opened or made before it is needed: `open_writer` is called before the first write
+    and after each one that failed. With `read_only` it never writes, and answers from an empty
+    store until another process has made one. Safe to use from several threads.
+    """
+
+    def __init__(
+        self, readers: SqlReaders, open_writer: Callable[[], SqlWriter], *, read_only: bool
+    ) -> None:
+        self._readers = readers
+        self._open_writer = open_writer
+        self._read_only = read_only
+        self._lock = threading.Lock()
+        self._writer: SqlWriter | None = None
+        self._prepared: dict[str, str] | None = None
+        self._lease: Lease | None = None
+
+    def acquire_lease(
+        self, holder: str, now_ms: int, ttl_ms: int, *, over: int | None = None
+    ) -> Lease:
+        with self._writing() as connection:
+            lease = take_lease(connection, holder, now_ms, ttl_ms, over)
+        self._lease = lease
+        return lease
+
+    def renew_lease(self, now_ms: int, ttl_ms: int) -> None:
+        if self._lease is not None:
+            with self._writing() as connection:
+                prolong_lease(connection, self._lease, now_ms + ttl_ms)
+
+    def release_lease(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            with suppress(LeaseLost), self._writing() as connection:
+                prolong_lease(connection, lease, 0)
+
+    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+        """As promised by `Store`; those whose backfill was begun or interrupted are returned too.
+
+        A metric that was left out for some time and comes back is backfilled from where it stopped.
+        Raises `UsageError` when the metrics' names don't go together.
+        """
+        with self._leased() as connection:
+            to_backfill = prepare_metrics(connection, metrics)
+        self._prepared = {metric.name: metric.fingerprint for metric in metrics}
+        return to_backfill
+
+    def metrics(self) -> Sequence[str]:
+        with self._readers.reading() as snapshot:
+            if snapshot is None:
+                return []
+            return [definition.name for definition in read_definitions(snapshot.connection)]
+
+    def progress(self) -> Progress:
+        with self.snapshot() as snapshot:
+            return snapshot.progress
+
+    def commit(self, epoch: Epoch) -> None:
+        """As promised by `Store`. Raises `EpochUnbalanced` when the epoch's ledger does not account
+        for what it read."""
+        with self._leased() as connection:
+            apply_epoch(connection, epoch, self._prepared)
+
+    def backfill_offsets(self, metric: str) -> Mapping[int, int] | None:
+        with self._readers.reading() as snapshot:
+            return None if snapshot is None else backfill_offsets(snapshot.connection, metric)
+
+    def commit_backfill(
+        self,
+        metric: str,
+        changes: Sequence[TableChange],
+        next_offsets: Mapping[int, int],
+        *,
+        complete: bool,
+    ) -> None:
+        with self._leased() as connection:
+            apply_backfill(
+                connection,
+                metric,
+                changes,
+                next_offsets,
+                complete=complete,
+                prepared=self._prepared,
+            )
+
+    def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
+        return self._readers.snapshot()
+
+    def mark_replayed(self, records: Sequence[tuple[int, int]], replayed_at: int) -> None:
+        rows = pl.DataFrame(
+            records, {"partition": pl.Int64, "offset": pl.Int64}, orient="row"
+        ).with_columns(pl.lit(replayed_at, pl.Int64).alias("replayed_at"))
+        if rows.is_empty():
+            return
+        with self._writing() as connection:
+            p = connection.dialect.placeholder
+            connection.run(
+                f"UPDATE _uncounted SET replayed_at = {p(3)}"
+                f' WHERE "partition" = {p(1)} AND "offset" = {p(2)} AND replayed_at IS NULL',
+                rows,
+            )
+
+    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+        """As promised by `Store`, one table at a time, so that no commit waits for all of them."""
+        with self._writing() as connection:
+            tables = read_table_names(connection)
+        expired = [(table, BUCKET_START, buckets_before) for table in tables]
+        expired += [(table, column, uncounted_before) for table, column in _EXPIRING]
+        return sum(self._expire_table(*each) for each in expired)
+
+    def dump(self, table: Table) -> pl.DataFrame:
+        with self._readers.reading() as snapshot:
+            if snapshot is None:
+                return pl.DataFrame(schema=frame_schema(table))
+            return snapshot.dump(table)
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop_writer()
+        self._readers.close()
+
+    def _expire_table(self, table: str, column: str, before: int) -> int:
+        """Delete the rows of a table with an older time in a column; returns their number."""
+        with self._leased() as connection:
+            return connection.run(
+                f"DELETE FROM {quote(table)} WHERE {older(column, connection.dialect.placeholder)}",
+                one_row(before),
+            )
+
+    @contextmanager
+    def _leased(self) -> Iterator[SqlWriter]:
+        """A write transaction that only the holder of the lease may do."""
+        with self._writing() as connection:
+            check_lease(connection, self._lease)
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[SqlWriter]:
+        """A write transaction, committed at the end.
+
+        When anything fails the connection is closed, which rolls back whatever state the failure
+        left it in: one whose write or sync failed is never used again.
+        """
+        if self._read_only:
+            raise UsageError(
+                "this store was opened for reading only", "write through the engine's process"
+            )
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._open_writer()
+            try:
+                self._writer.begin()
+                yield self._writer
+                self._writer.commit()
+            except BaseException:
+                self._drop_writer()
+                raise
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+
+def older(column: str, placeholder: Callable[[int], str]) -> str:
+    """The condition of having expired, bound as (before); see `SqlStore.expire`."""
+    return f"{quote(column)} < {placeholder(1)}{_UNDATED.get(column, '')}"

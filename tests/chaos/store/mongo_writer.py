@@ -1,0 +1,132 @@
+"""A process that commits epochs to a store on MongoDB, and is killed or stopped by itself.
+
+Each epoch's content follows from its number, so that whoever comes next goes on where it ended. The
+tables' bounds and the pieces in which plans are written and carried out are small: there are many
+moments at which a commit can be interrupted, and the bounds are reached all the time.
+"""
+
+import itertools
+import os
+import random
+import signal
+import sys
+import threading
+from dataclasses import replace
+
+from pymongo import monitoring
+
+from rtcdp.store import mongo_apply, mongo_connection, mongo_plan
+from rtcdp.store.mongo import MongoStore
+from rtcdp.store.store import LeaseLost
+from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.vocabulary.measure import Count, Distinct, Minimum, TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric(
+    "reach",
+    "Reach",
+    tumbling(minutes=1),
+    (Count("n"), Minimum("least"), Distinct("users", "userId"), TopK("top", "productId")),
+    key=("pageUrl",),
+)
+BUCKETS, MEMBERS, ITEMS = (
+    table if table.bound == "none" else replace(table, capacity=3) for table in tables_of(METRIC)
+)
+TABLES = (BUCKETS, MEMBERS, ITEMS)
+RECORDS = 3
+LEASE_MS = 1000
+LOST = 7
+"""The exit code of a process that could not write any more, because another one had taken over."""
+
+
+def epoch_of(number):
+    """The epoch of this number: one more for each of four rows, and some members and items."""
+    rng = random.Random(number)
+    pages = ("/a", "/b")
+    epochs = EpochMaker(number=number - 1, next_offset=(number - 1) * RECORDS)
+    rows = [(start, page, 1, rng.random()) for start in (0, 60_000) for page in pages]
+    members = {(0, rng.choice(pages), rng.randrange(100)) for _ in range(4)}
+    items = {(0, rng.choice(pages), f"p{rng.randrange(30)}"): rng.randrange(1, 5) for _ in "1234"}
+    return epochs.make(
+        change(BUCKETS, *rows),
+        change(MEMBERS, *members),
+        change(ITEMS, *((*place, count) for place, count in items.items())),
+        admitted=RECORDS - 1,
+        uncounted=[{"raw": b"x" * rng.randrange(300)}],
+        received_at=number * 40,
+        event_times=(number, number + 5),
+    )
+
+
+class Interruption(monitoring.CommandListener):
+    """Sends a signal to this process just before one of its commands goes to the server."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._lock = threading.Lock()
+        self._left = 0
+        self._signal = number
+        monitoring.register(self)
+
+    def arm(self, at: int) -> None:
+        """Let it be the command number `at` from now; 0 for none."""
+        self._left = at
+
+    def started(self, event) -> None:
+        del event
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), self._signal)
+
+    def succeeded(self, event) -> None:
+        """Nothing is to be done."""
+
+    def failed(self, event) -> None:
+        """Nothing is to be done."""
+
+
+def write_in_small_pieces() -> None:
+    mongo_apply.ROWS_AT_ONCE = 3
+    mongo_connection.TASKS_AT_ONCE = 1
+    mongo_plan.INLINE_BYTES_MAX = 500
+    mongo_plan.CHUNK_BYTES_MAX = 700
+
+
+def commit_next(url: str, killed_at: int = 0) -> None:
+    """Prepare the store and commit the next epoch; killed at a command of that, if at all."""
+    write_in_small_pieces()
+    interruption = Interruption(signal.SIGKILL)
+    store = MongoStore(url)
+    interruption.arm(killed_at)
+    store.prepare([METRIC])
+    store.commit(epoch_of(store.progress().epoch + 1))
+    store.close()
+
+
+def lead(url: str, stopped_at: int) -> None:
+    """Take the lease and commit two epochs, stopped at a command of the first one's commit. Ends
+    with `LOST` when the second one is refused."""
+    write_in_small_pieces()
+    interruption = Interruption(signal.SIGSTOP)
+    store = MongoStore(url)
+    store.acquire_lease("first", now_ms=0, ttl_ms=LEASE_MS)
+    store.prepare([METRIC])
+    epoch = epoch_of(store.progress().epoch + 1)
+    interruption.arm(stopped_at)
+    try:
+        store.commit(epoch)
+        interruption.arm(0)
+        store.commit(epoch_of(epoch.number + 1))
+    except LeaseLost:
+        sys.exit(LOST)
+    store.close()
+
+
+def commit_on_and_on(url: str) -> None:
+    """Commit one epoch after another until killed."""
+    store = MongoStore(url)
+    store.prepare([METRIC])
+    for number in itertools.count(store.progress().epoch + 1):
+        store.commit(epoch_of(number))

@@ -1,0 +1,76 @@
+"""An installation on Kafka changes its engine in the middle, or runs Spark on a cluster: the same
+numbers, and nothing counted twice or not at all."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from rtcdp.assembly.parts import log_writer, metrics_of, store_of
+from rtcdp.assembly.processing import processor_of
+from rtcdp.clock import SystemClock
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.settings import Settings
+from rtcdp.testing.dump import differing, dump
+from rtcdp.testing.traffic import Traffic
+
+TRAFFIC = Traffic(30_000, users=80, request_lines=200)
+
+
+@pytest.fixture
+def spark_limits(spark_jars):
+    jars = ",".join(map(str, spark_jars))
+    return SparkLimits(master="local[2]", jars=jars, max_offsets_per_trigger=4_000)
+
+
+@pytest.fixture
+def settings(kafka_server, spark_limits, tmp_path, request):
+    return Settings(
+        data_dir=tmp_path / "data",
+        log=kafka_server.url(request.node.name.replace("[", "-").replace("]", "")),
+        spark=spark_limits,
+    )
+
+
+def append(settings, deliveries):
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append(list(deliveries))
+
+
+def process(settings):
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+
+
+def dump_of(settings):
+    with store_of(settings, read_only=True) as store:
+        return dump(store, metrics_of(settings))
+
+
+def expected(settings, tmp_path):
+    """What the native engine makes of the whole log."""
+    undisturbed = replace(settings, data_dir=tmp_path / "undisturbed", engine="native")
+    process(undisturbed)
+    return dump_of(undisturbed)
+
+
+@pytest.mark.parametrize(
+    "engines",
+    [("native", "spark", "native"), ("spark", "native", "spark")],
+    ids=["native-spark-native", "spark-native-spark"],
+)
+def test_a_changed_engine_goes_on_where_the_other_one_stopped(engines, settings, tmp_path):
+    deliveries = list(TRAFFIC.deliveries())
+    third = len(deliveries) // 3
+    cuts = [0, third, 2 * third, len(deliveries)]
+    for engine, first, end in zip(engines, cuts, cuts[1:], strict=False):
+        append(settings, deliveries[first:end])
+        process(replace(settings, engine=engine))
+    assert differing(expected(settings, tmp_path), dump_of(settings)) == []
+
+
+def test_a_cluster_of_two_workers_counts_the_same(settings, spark_cluster, tmp_path):
+    append(settings, TRAFFIC.deliveries())
+    on_cluster = replace(settings.spark, master=spark_cluster.master)
+    process(replace(settings, engine="spark", spark=on_cluster))
+    assert differing(expected(settings, tmp_path), dump_of(settings)) == []

@@ -1,0 +1,103 @@
+"""The same million events through every engine, log and store: the same rows, the same ledger.
+
+In the events is everything that goes wrong: disorder, repeats, late ones, malformed ones, one user
+who makes a tenth of it, and events without an id.
+"""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from rtcdp.assembly.parts import log_writer, metrics_of, store_of
+from rtcdp.assembly.processing import processor_of
+from rtcdp.clock import SystemClock
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.settings import Settings
+from rtcdp.testing.dump import LEDGER, differing, dump
+from rtcdp.testing.traffic import Traffic
+
+TRAFFIC = Traffic(1_000_000, users=300)
+APPENDED_TOGETHER = 50
+
+COMBINATIONS = [
+    ("native", "kafka", "postgresql"),
+    ("native", "kafka", "mongodb"),
+    ("spark", "kafka", "postgresql"),
+    ("spark", "kafka", "mongodb"),
+]
+"""Each is compared with the native engine on the embedded log, into SQLite."""
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory, kafka_server):
+    """The same deliveries in an embedded log and in a topic."""
+    urls = {
+        "embedded": f"embedded:{tmp_path_factory.mktemp('log')}",
+        "kafka": kafka_server.url("same-numbers"),
+    }
+    writers = [log_writer(Settings(log=url), SystemClock()) for url in urls.values()]
+    with writers[0] as embedded, writers[1] as kafka:
+        group = []
+        for delivery in TRAFFIC.deliveries():
+            group.append(delivery)
+            if len(group) == APPENDED_TOGETHER:
+                append(group, embedded, kafka)
+        append(group, embedded, kafka)
+    return urls
+
+
+def append(group, *writers):
+    for writer in writers:
+        writer.append(group)
+    group.clear()
+
+
+@pytest.fixture(scope="module")
+def expected(logs, tmp_path_factory):
+    settings = Settings(data_dir=tmp_path_factory.mktemp("expected"), log=logs["embedded"])
+    return answers_of(settings)
+
+
+@pytest.fixture
+def store_url(request, tmp_path):
+    def url(kind):
+        if kind == "sqlite":
+            return f"sqlite:{tmp_path / 'store.db'}"
+        server = request.getfixturevalue(
+            {"postgresql": "postgres_server", "mongodb": "mongo_server"}[kind]
+        )
+        return server.url(f"same_numbers_{request.node.callspec.id.replace('-', '_')}")
+
+    return url
+
+
+@pytest.mark.parametrize(("engine", "log", "store"), COMBINATIONS)
+def test_every_row_is_the_same(engine, log, store, logs, expected, store_url, tmp_path, request):
+    settings = Settings(
+        data_dir=tmp_path / "data", log=logs[log], store=store_url(store), engine=engine
+    )
+    if engine == "spark":
+        jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
+        settings = replace(settings, spark=SparkLimits(master="local[2]", jars=jars))
+    found = answers_of(settings)
+    assert differing(expected, found) == []
+
+
+def test_nothing_of_it_was_lost(expected):
+    counts = TRAFFIC.counts()
+    ledger = expected[LEDGER]
+    totals = {name: int(ledger[name].sum()) for name in ledger.columns[2:]}
+    assert totals["received"] == counts.lines
+    assert totals["admitted"] == counts.fresh
+    assert totals["duplicate"] == counts.duplicate
+    assert totals["late"] == counts.late
+    assert totals["dead_letter"] == counts.malformed
+
+
+def answers_of(settings):
+    """Every table, the ledger and the uncounted records, once the engine has caught up."""
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+    with store_of(settings, read_only=True) as store:
+        return dump(store, metrics_of(settings))

@@ -1,0 +1,548 @@
+"""A Kafka topic as the log: what is appended comes back, and so does what others produce."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from deploy.servers import KafkaServer
+from rtcdp.errors import UsageError
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, parse_topic
+from rtcdp.log.limits import KafkaTopicSettings, Retention
+from rtcdp.log.log import (
+    Delivery,
+    LogExtent,
+    LogReader,
+    LogReplaced,
+    LogUnavailable,
+    OffsetsMissing,
+    RawRecord,
+)
+from tests.servers import unused_name
+
+T = 1_767_225_600_000
+
+Topics = Callable[..., str]
+Readers = Callable[..., KafkaLogReader]
+
+
+@pytest.fixture
+def reader_of(kafka_server: KafkaServer) -> Iterator[Readers]:
+    """Makes readers of topics."""
+    readers = []
+
+    def make(topic: str, settings: KafkaTopicSettings = KafkaTopicSettings()) -> KafkaLogReader:
+        readers.append(KafkaLogReader(parse_topic(kafka_server.url(topic)), settings))
+        return readers[-1]
+
+    yield make
+    for reader in readers:
+        reader.close()
+
+
+@pytest.fixture
+def writer_of(kafka_server: KafkaServer) -> Iterator[Callable[..., KafkaLogWriter]]:
+    writers = []
+
+    def make(topic: str, settings: KafkaTopicSettings = KafkaTopicSettings()) -> KafkaLogWriter:
+        writers.append(KafkaLogWriter(parse_topic(kafka_server.url(topic)), settings))
+        return writers[-1]
+
+    yield make
+    for writer in writers:
+        writer.close()
+
+
+@pytest.fixture
+def produce(kafka_server: KafkaServer) -> Callable[..., None]:
+    """Another producer than ours: `produce(topic, values, partition=0, **of_each_message)`."""
+    producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
+
+    def send(topic: str, values: Sequence[bytes | None], partition: int = 0, **other: object):
+        for value in values:
+            producer.produce(topic, value, partition=partition, **other)
+        assert producer.flush(30) == 0
+
+    return send
+
+
+@pytest.fixture
+def admin(kafka_server: KafkaServer) -> AdminClient:
+    return AdminClient({"bootstrap.servers": kafka_server.bootstrap})
+
+
+def event(user: str, number: int = 0) -> bytes:
+    return b'{"userId":"%s","timestamp":%d,"eventType":"A"}' % (user.encode(), number)
+
+
+def lines(*records: bytes) -> bytes:
+    return b"".join(record + b"\n" for record in records)
+
+
+def all_of(
+    log: LogReader, starts: Mapping[int, int] | None = None, max_bytes: int = 2**20
+) -> list[RawRecord]:
+    """Every record, partition by partition."""
+    records = []
+    for partition in log.partitions():
+        offset = (starts or {}).get(partition, 0)
+        while len(read := log.read(partition, offset, max_bytes)):
+            assert read.first_offset == offset
+            records += read.each()
+            offset = read.next_offset
+    return records
+
+
+def test_what_is_appended_comes_back(new_topic, writer_of, reader_of):
+    topic = new_topic(partitions=3)
+    writer_of(topic).append(
+        [
+            Delivery(lines(event("ada"), event("bob"), event("eve")), 3, T),
+            Delivery(lines(event("ada", 1)), 1, T + 1, source="web", intake="import"),
+            Delivery(lines(event("eve", 1)), 1, T + 2, replay_of="0:7"),
+            Delivery(b"", 0, T + 3, source="shop", rejects=((0, b"{"), (1, b""), (2, b"a\nb"))),
+        ]
+    )
+    records = all_of(reader_of(topic))
+    assert {
+        (r.raw, r.received_at, r.source, r.intake, r.replay_of, r.is_corrupt) for r in records
+    } == {
+        (event("ada"), T, "default", "live", None, False),
+        (event("bob"), T, "default", "live", None, False),
+        (event("eve"), T, "default", "live", None, False),
+        (event("ada", 1), T + 1, "web", "import", None, False),
+        (event("eve", 1), T + 2, "default", "live", "0:7", False),
+        (b"{", T + 3, "shop", "live", None, False),
+        (b"", T + 3, "shop", "live", None, False),
+        (b"a\nb", T + 3, "shop", "live", None, False),
+    }
+    assert len(records) == 8
+
+
+def test_a_user_stays_in_one_partition_and_in_order(new_topic, writer_of, reader_of):
+    topic = new_topic(partitions=4)
+    writer = writer_of(topic)
+    for start in range(0, 200, 20):
+        events = [event(f"u{user}", start + n) for n in range(20) for user in range(20)]
+        writer.append([Delivery(lines(*events), len(events), T)])
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for record in all_of(reader_of(topic)):
+        decoded = decode(record.raw)
+        assert not isinstance(decoded, Rejection)
+        seen.setdefault(decoded.user_id, []).append((record.partition, decoded.timestamp_ms))
+    assert len({partition for places in seen.values() for partition, _ in places}) == 4
+    for places in seen.values():
+        assert places == [(places[0][0], number) for number in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("user", "hashed"), [("21", -973932308), ("foobar", -790332482), ("abc", 479470107)]
+)
+def test_users_go_where_a_java_producer_sends_them(new_topic, writer_of, reader_of, user, hashed):
+    topic = new_topic(partitions=4)
+    writer_of(topic).append([Delivery(lines(event(user)), 1, T)])
+    (record,) = all_of(reader_of(topic))
+    assert record.partition == (hashed & 0x7FFFFFFF) % 4
+
+
+def test_a_missing_topic_is_made_by_the_writer_and_empty_for_a_reader(
+    kafka_server, admin, writer_of, reader_of
+):
+    topic = unused_name("made")
+    reader = reader_of(topic)
+    assert (reader.log_id(), list(reader.partitions())) == ("", [])
+    assert reader.extent(0) == LogExtent(0, 0, 0, 0)
+    assert len(reader.read(0, 0, 100)) == 0
+    assert reader.offset_at(0, T) == 0
+    assert not reader.wait({0: 0}, 0.01)
+    with pytest.raises(OffsetsMissing, match="no partition 0"):
+        reader.read(0, 1, 100)
+    writer_of(topic, KafkaTopicSettings(partitions=3)).append(
+        [Delivery(lines(*map(event, "abcdefgh")), 8, T)]
+    )
+    assert eventually(lambda: list(reader.partitions()) == [0, 1, 2])
+    assert len(all_of(reader)) == 8
+    assert reader.log_id().startswith("kafka:")
+    kafka_server.delete_topic(topic)
+
+
+def test_a_topic_that_the_brokers_cannot_hold_is_a_usage_error(writer_of):
+    with pytest.raises(UsageError, match="can't be made") as error:
+        writer_of(unused_name("copies"), KafkaTopicSettings(replication_factor=3))
+    assert "kafka.replication_factor" in error.value.hint
+
+
+def test_what_others_produce_is_judged_value_by_value(new_topic, produce, reader_of):
+    values = [
+        event("ada"),
+        b' {"userId":"ada", "timestamp": 1, "eventType": "A"} ',
+        b'{\n  "userId": "ada",\n  "timestamp": 1,\n  "eventType": "A"\n}',
+        b'{\r\n"userId":"ada","timestamp":1,"eventType":"A"}\r\n',
+        event("ada") + b"\n",
+        event("ada") + b"\r\n",
+        event("ada") + b"\n" + event("bob"),
+        b"\xef\xbb\xbf" + event("ada"),
+        None,
+        b"",
+        b" ",
+        b"\n",
+        b"null",
+        b"[]",
+        b'{"userId":"a\xff","timestamp":1,"eventType":"A"}',
+        b'{"userId":"a","userId":"b","timestamp":1,"eventType":"A"}',
+        '{"userId":"ä\\n\\"","timestamp":1,"eventType":"A"}'.encode(),
+        b'{"userId":"ada","timestamp":1,"eventType":"A","more":[1,{"x":"}\\n{"}]}',
+        b'{"userId":"ada","timestamp":1,"eventType":"A","value":1e999}',
+        b'{"userId":"ada","timestamp":1,"eventType":"a"}',
+        b'{"userId":"ada","timestamp":1,"eventType":"A"}{}',
+        b" " * 70_000,
+        event("eve"),
+    ]
+    topic = new_topic()
+    produce(topic, values, timestamp=T)
+    reader = reader_of(topic)
+    records = reader.read(0, 0, 2**20)
+    assert [record.raw for record in records.each()] == [value or b"" for value in values]
+    odd = {record.offset: record for record in records.odd}
+    for offset, value in enumerate(values):
+        is_event = value is not None and not isinstance(decode(value), Rejection)
+        breaks_line = value is not None and (b"\n" in value or b"\r" in value)
+        assert (offset not in odd) == (is_event and not breaks_line), value
+    assert all(record.received_at == T for record in records.each())
+
+
+def test_foreign_headers_do_no_harm(new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("a")], headers=[("trace", b"\xff"), ("rtcdp-source", b"web")])
+    produce(topic, [event("b")], headers=[("rtcdp-source", None), ("rtcdp-intake", b"\xff")])
+    produce(topic, [event("c")])
+    assert [(r.source, r.intake) for r in all_of(reader_of(topic))] == [
+        ("web", "live"),
+        ("default", "live"),
+        ("default", "live"),
+    ]
+
+
+def test_transactions_leave_no_lag(kafka_server, new_topic, produce, reader_of):
+    topic = new_topic()
+    reader = reader_of(topic)
+    bank = Producer(
+        {"bootstrap.servers": kafka_server.bootstrap, "transactional.id": unused_name("bank")}
+    )
+    bank.init_transactions()
+    offset, found = 0, []
+    for number, ends in enumerate([bank.commit_transaction, bank.abort_transaction] * 2):
+        bank.begin_transaction()
+        bank.produce(topic, event("bank", number), partition=0)
+        assert bank.flush(30) == 0
+        assert reader.extent(0).next_offset == offset, "what is open is not there yet"
+        assert len(reader.read(0, offset, 100)) == 0
+        ends()
+        deadline = time.monotonic() + 30
+        while offset < 2 * (number + 1) and time.monotonic() < deadline:
+            reader.wait({0: offset}, 1)
+            read = reader.read(0, offset, 100)
+            found += read.each()
+            offset = read.next_offset
+    assert [(record.offset, record.raw) for record in found] == [
+        (0, event("bank", 0)),
+        (4, event("bank", 2)),
+    ]
+    assert offset == reader.extent(0).next_offset == 8
+    # From every place, also between the records.
+    fresh = reader_of(topic)
+    for start in range(9):
+        expected = [record for record in found if record.offset >= start]
+        assert all_of(fresh, {0: start}) == expected
+
+
+def test_any_offset_can_be_read_while_another_thread_reads_in_order(
+    new_topic, writer_of, reader_of
+):
+    topic = new_topic(partitions=2)
+    events = [event(f"u{n % 50}", n) for n in range(30_000)]
+    writer_of(topic).append([Delivery(lines(*events), len(events), T)])
+    reader = reader_of(topic)
+    expected = {(r.partition, r.offset): r.raw for r in all_of(reader_of(topic))}
+    assert len(expected) == len(events)
+    in_order: list[RawRecord] = []
+    thread = threading.Thread(target=lambda: in_order.extend(all_of(reader, max_bytes=60_000)))
+    thread.start()
+    ends = {partition: reader.extent(partition).next_offset for partition in (0, 1)}
+    generator = np.random.default_rng(7)
+    for _ in range(60):
+        partition = int(generator.integers(2))
+        offset = int(generator.integers(ends[partition]))
+        records = list(reader.read(partition, offset, int(generator.integers(1, 30_000))).each())
+        assert records
+        for place, record in enumerate(records, start=offset):
+            assert (record.offset, record.raw) == (place, expected[partition, place])
+    thread.join()
+    assert {(r.partition, r.offset): r.raw for r in in_order} == expected
+    assert len(in_order) == len(expected)
+
+
+def test_about_as_much_is_read_as_asked_for(new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("u", n) for n in range(1000)])
+    reader = reader_of(topic)
+    assert len(reader.read(0, 0, 1)) == 1
+    assert len(reader.read(0, 1, 0)) == 1
+    assert 10 < len(reader.read(0, 2, 5_000)) <= 5_000 // len(event("u")) + 1
+    assert len(reader.read(0, 0, 2**20)) == 1000
+
+
+def test_a_time_is_found(new_topic, produce, reader_of):
+    topic = new_topic(partitions=2)
+    reader = reader_of(topic)
+    assert reader.offset_at(0, T) == 0
+    for number in range(5):
+        produce(topic, [event("u", number)], timestamp=T + 10 * number)
+    assert [reader.offset_at(0, T + ms) for ms in (-1, 0, 1, 10, 11, 40, 41)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        4,
+        5,
+    ]
+    assert eventually(lambda: reader.extent(0) == LogExtent(0, 0, 5, 0, T + 40))
+    assert reader.extent(1) == LogExtent(1, 0, 0, 0)
+
+
+def test_what_is_not_there_is_told_exactly(admin, new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("u", n) for n in range(100)])
+    admin.delete_records([Place(topic, 0, 40)])[Place(topic, 0)].result(30)
+    reader = reader_of(topic)
+    assert reader.extent(0).first_offset == 40
+    assert reader.read(0, 40, 1).first_offset == 40
+    assert len(reader.read(0, 100, 1)) == 0
+    for offset in (0, 39, 101, -1, -1001, 2**40):
+        with pytest.raises(OffsetsMissing, match=rf"offset {offset} .*{topic}.*\[40, 100\)"):
+            reader.read(0, offset, 100)
+    with pytest.raises(OffsetsMissing, match="no partition 5"):
+        reader.read(5, 0, 100)
+    assert [r.offset for r in all_of(reader, {0: 98})] == [98, 99]
+
+
+def test_records_that_are_deleted_under_a_reader_are_missed_by_it(
+    admin, new_topic, produce, reader_of
+):
+    topic = new_topic()
+    produce(topic, [event("u", n) for n in range(100)])
+    reader = reader_of(topic)
+    offset = reader.read(0, 0, 1).next_offset
+    admin.delete_records([Place(topic, 0, 90)])[Place(topic, 0)].result(30)
+    assert reader.wait({0: offset}, 10)
+    with pytest.raises(OffsetsMissing, match=r"\[90, 100\)"):
+        reader.read(0, offset, 100)
+    assert reader.read(0, 95, 1).first_offset == 95
+
+
+def test_a_topic_made_anew_is_another_log(kafka_server, new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("old", n) for n in range(5)])
+    reader = reader_of(topic)
+    identity = reader.log_id()
+    assert [r.offset for r in all_of(reader)] == [0, 1, 2, 3, 4]
+    assert not reader.wait({0: 5}, 0.01)
+    kafka_server.delete_topic(topic)
+    with pytest.raises(LogUnavailable, match="no longer there"):
+        while_it_lasts(lambda: reader.read(0, 5, 100))
+    kafka_server.create_topic(topic)
+    produce(topic, [event("new", n) for n in range(50)])
+    # It reaches further than the old one did: nothing but its id tells them apart.
+    calls: list[Callable[[], object]] = [
+        lambda: reader.read(0, 5, 100),
+        lambda: reader.wait({0: 5}, 0.01),
+        lambda: reader.extent(0),
+        lambda: reader.offset_at(0, T),
+        reader.partitions,
+    ]
+    for call in calls:
+        with pytest.raises(LogReplaced, match="made anew"):
+            while_it_lasts(call, LogUnavailable)
+    assert reader.log_id() not in ("", identity)
+    assert len(all_of(reader_of(topic))) == 50
+
+
+def test_a_topic_that_is_replaced_at_once_is_noticed(kafka_server, new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("old", n) for n in range(5)])
+    reader = reader_of(topic)
+    assert len(all_of(reader)) == 5
+    assert not reader.wait({0: 5}, 0.01)
+    kafka_server.delete_topic(topic)
+    kafka_server.create_topic(topic)
+    produce(topic, [event("new", n) for n in range(50)])
+    with pytest.raises(LogReplaced):
+        while_it_lasts(lambda: reader.read(0, 5, 100), LogUnavailable)
+
+
+def test_new_partitions_are_noticed(admin, new_topic, writer_of, reader_of, produce):
+    topic = new_topic()
+    reader = reader_of(topic)
+    assert not reader.wait({0: 0}, 0.01)
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result(30)
+    assert eventually(lambda: list(reader.partitions()) == [0, 1, 2])
+    produce(topic, [event("u")], partition=2)
+    assert reader.wait({0: 0, 1: 0, 2: 0}, 30)
+    assert [(r.partition, r.offset) for r in all_of(reader)] == [(2, 0)]
+
+
+def test_waiting_ends_when_a_record_comes(new_topic, writer_of, reader_of):
+    topic = new_topic(partitions=3)
+    writer, reader = writer_of(topic), reader_of(topic)
+    offsets = dict.fromkeys(reader.partitions(), 0)
+    assert not reader.wait(offsets, 0.05)
+    waited_ms = []
+    for number in range(20):
+        timer = threading.Timer(
+            0.02, lambda n=number: writer.append([Delivery(lines(event(f"u{n}")), 1, T)])
+        )
+        timer.start()
+        assert reader.wait(offsets, 30)
+        began = time.monotonic()
+        found = []
+        for partition, offset in offsets.items():
+            read = reader.read(partition, offset, 2**20)
+            found += read.each()
+            offsets[partition] = read.next_offset
+        waited_ms.append((time.monotonic() - began) * 1000)
+        assert [record.raw for record in found] == [event(f"u{number}")]
+        timer.join()
+    assert sorted(waited_ms)[10] < 50, "a read waits for nothing when something is there"
+
+
+def test_waiting_loses_nothing(new_topic, produce, reader_of):
+    topic = new_topic()
+    reader = reader_of(topic)
+    produce(topic, [event("u", n) for n in range(3000)])
+    for _ in range(5):
+        assert reader.wait({0: 0}, 10)
+    assert len(all_of(reader)) == 3000
+    assert not reader.wait({0: 3000}, 0.05)
+    assert reader.wait({0: 2999}, 10)
+    assert len(reader.read(0, 2999, 100)) == 1
+
+
+def test_others_can_read_while_one_waits(new_topic, produce, reader_of):
+    topic = new_topic(partitions=2)
+    produce(topic, [event("u", n) for n in range(100)])
+    reader = reader_of(topic)
+    waiting = threading.Thread(target=lambda: reader.wait({1: 0}, 5))
+    began = time.monotonic()
+    waiting.start()
+    assert len(all_of(reader, max_bytes=500)) == 100
+    assert time.monotonic() - began < 4
+    produce(topic, [event("u")], partition=1)
+    waiting.join()
+
+
+def test_the_group_shows_how_far_the_reader_is(admin, new_topic, produce, reader_of):
+    group = unused_name("group")
+    topic = new_topic(partitions=2)
+    produce(topic, [event("u", n) for n in range(10)])
+    reader = reader_of(topic, KafkaTopicSettings(group=group))
+
+    def committed() -> dict[int, int]:
+        asked = ConsumerGroupTopicPartitions(group, [Place(topic, 0), Place(topic, 1)])
+        (answer,) = admin.list_consumer_group_offsets([asked]).values()
+        return {p.partition: p.offset for p in answer.result(30).topic_partitions if p.offset >= 0}
+
+    reader.acknowledge({0: 4})
+    assert eventually(lambda: committed() == {0: 4})
+    reader.acknowledge({0: 7, 1: 0})
+    reader.acknowledge({0: 10, 1: 0})
+    assert not reader.wait({0: 10, 1: 0}, 1.5), "the last one goes out while it waits"
+    assert eventually(lambda: committed() == {0: 10, 1: 0})
+    reader.acknowledge({0: 9})
+    reader.close()
+    assert eventually(lambda: committed() == {0: 9, 1: 0}), "or when it is closed"
+
+
+def test_expiry_is_left_to_kafka(new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("u")])
+    reader = reader_of(topic)
+    assert reader.expire({0: 1}, Retention(0, 0, 0), 10**15) == 0
+    assert len(all_of(reader)) == 1
+
+
+def test_a_closed_reader_opens_again(new_topic, produce, reader_of):
+    topic = new_topic()
+    produce(topic, [event("u", n) for n in range(5)])
+    reader = reader_of(topic)
+    assert len(all_of(reader)) == 5
+    reader.close()
+    reader.close()
+    assert len(all_of(reader)) == 5
+
+
+def test_a_closed_writer_takes_nothing(new_topic, writer_of):
+    writer = writer_of(new_topic())
+    writer.close()
+    writer.close()
+    with pytest.raises(LogUnavailable, match="closed"):
+        writer.append([Delivery(lines(event("u")), 1, T)])
+
+
+def test_a_rejected_record_that_is_too_large_for_the_topic_is_cut(new_topic, writer_of, reader_of):
+    topic = new_topic()
+    raw = b'{"x":"' + b"y" * 3_000_000 + b'"}'
+    writer_of(topic).append([Delivery(lines(event("u")), 1, T, rejects=((1, raw),))])
+    good, cut = sorted(all_of(reader_of(topic)), key=lambda record: len(record.raw))
+    assert good.raw == event("u")
+    assert raw.startswith(cut.raw)
+    assert len(cut.raw) > 1_000_000
+    assert isinstance(decode(cut.raw), Rejection)
+
+
+def test_a_topic_that_takes_less_than_a_record_says_so(new_topic, writer_of):
+    writer = writer_of(new_topic(max_message_bytes="2000"))
+    long = event("u")[:-1] + b',"pageUrl":"%s"}' % (b"x" * 2040)
+    with pytest.raises(LogUnavailable) as error:
+        writer.append([Delivery(lines(long), 1, T)])
+    assert "max.message.bytes" in error.value.hint
+    writer.append([Delivery(lines(event("u")), 1, T)])
+
+
+def test_a_large_group_fits(new_topic, writer_of, reader_of):
+    topic = new_topic(partitions=2)
+    text = lines(*(event(f"u{n % 7}", n) for n in range(700_000)))
+    writer_of(topic).append([Delivery(text, 700_000, T)])
+    reader = reader_of(topic)
+    assert sum(reader.extent(p).next_offset for p in reader.partitions()) == 700_000
+
+
+def eventually(is_true: Callable[[], bool], timeout_s: float = 30) -> bool:
+    """Whether it becomes true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def while_it_lasts(
+    call: Callable[[], object], *meanwhile: type[Exception], timeout_s: float = 30
+) -> None:
+    """Call until it raises another error than `meanwhile`; fail when it gives new records."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            given = call()
+        except meanwhile:
+            continue
+        assert not getattr(given, "record_count", 0), "records of another topic were given"
+        time.sleep(0.005)

@@ -1,0 +1,115 @@
+"""What only the PostgreSQL store has to hold; the contract itself is in conformance/stores."""
+
+import threading
+
+import pytest
+
+from rtcdp.errors import UsageError
+from rtcdp.store.postgres import PostgresStore
+from rtcdp.store.postgres_connection import PostgresConnection
+from rtcdp.store.postgres_schema import open_writer
+from rtcdp.store.store import Scan, StoreUnavailable
+from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
+
+VIEWS = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
+[TABLE] = tables_of(VIEWS)
+
+
+@pytest.fixture
+def store(postgres_schema_url):
+    opened = PostgresStore(postgres_schema_url)
+    opened.prepare([VIEWS])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def epochs():
+    return EpochMaker()
+
+
+def one_more(epochs):
+    return epochs.make(change(TABLE, (0, "ada", 1)))
+
+
+def test_nothing_is_made_before_it_is_written(postgres_schema_url, address):
+    store = PostgresStore(postgres_schema_url)
+    assert store.progress().epoch == 0
+    store.close()
+    connection = PostgresConnection(address)
+    # This fails if it is there.
+    connection.run(f'CREATE SCHEMA "{address.schema}"')
+    connection.close()
+
+
+def test_two_schemas_of_a_database_are_two_stores(store, epochs, postgres_schema_url):
+    store.commit(one_more(epochs))
+    other = PostgresStore(f"{postgres_schema_url}b")
+    other.prepare([VIEWS])
+    assert other.progress().epoch == 0
+    other.commit(one_more(EpochMaker()))
+    other.close()
+    assert store.dump(TABLE).rows() == [(0, "ada", 1)]
+
+
+def test_a_foreign_transaction_is_waited_for_and_then_given_up(store, epochs, address):
+    store.commit(one_more(epochs))
+    foreign = open_writer(address)
+    foreign.begin()
+    store._writer.run("SET lock_timeout = 50")
+    epoch = one_more(epochs)
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        store.commit(epoch)
+    assert store.progress().epoch == 1
+    foreign.close()
+    store.commit(epoch)
+    assert store.dump(TABLE).rows() == [(0, "ada", 2)]
+
+
+def test_a_failed_write_is_never_followed_by_another_on_the_same_connection(store, epochs):
+    store.commit(one_more(epochs))
+    used = store._writer
+    with pytest.raises(ZeroDivisionError), store._writing():
+        raise ZeroDivisionError
+    store.commit(one_more(epochs))
+    assert store._writer is not used
+
+
+def test_more_than_one_step_of_rows_expires(store, epochs, monkeypatch):
+    monkeypatch.setattr("rtcdp.store.postgres._EXPIRED_AT_ONCE", 10)
+    store.commit(epochs.make(change(TABLE, *((n // 5, f"u{n}", 1) for n in range(50)))))
+    assert store.expire(buckets_before=7, uncounted_before=0) == 35
+    assert store.dump(TABLE)["window_start"].to_list() == [n // 5 for n in range(35, 50)]
+
+
+def test_a_url_that_can_t_be_read_is_refused_at_once():
+    with pytest.raises(UsageError):
+        PostgresStore("postgresql://h/d?colour=red")
+
+
+def test_readers_in_threads_see_whole_epochs_while_they_are_committed(store, epochs):
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def read():
+        while not done.is_set():
+            with store.snapshot() as snapshot:
+                first = snapshot.progress.epoch
+                counted = snapshot.scan(Scan(TABLE))["n"].sum()
+                if not first == counted == snapshot.ledger_totals()["received"]:
+                    wrong.append((first, counted))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in range(60):
+        store.commit(one_more(epochs))
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert store.progress().epoch == 60

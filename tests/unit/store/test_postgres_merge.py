@@ -1,0 +1,63 @@
+from dataclasses import replace
+
+import pytest
+
+from rtcdp.store.postgres_merge import groups_of, trim
+from rtcdp.store.sql_definitions import prepare_metrics
+from rtcdp.store.sql_snapshot import SqlSnapshot
+from rtcdp.testing.epochs import rows_of
+from rtcdp.vocabulary.table import tables_of
+
+
+@pytest.fixture
+def side_tables(writer, written_out):
+    """Those of members and of items, kept small."""
+    prepare_metrics(writer, [written_out])
+    return [replace(table, capacity=2) for table in tables_of(written_out)[1:]]
+
+
+def merged(writer, table, *rows):
+    writer.merge(table, rows_of(table, *rows))
+    return SqlSnapshot(writer).dump(table).rows()
+
+
+def test_the_groups_of_rows_are_told_once(side_tables):
+    members = side_tables[0]
+    rows = rows_of(members, (0, "/a", "ada", 1), (0, "/a", "ada", 2), (0, "/b", "ada", 1))
+    assert sorted(groups_of(members, rows).rows()) == [(0, "/a", "ada"), (0, "/b", "ada")]
+
+
+def test_every_touched_group_is_trimmed_and_no_other(writer, side_tables):
+    members = side_tables[0]
+    whole = replace(members, capacity=100)
+    groups = [(bucket, page, "ada") for bucket in (0, 60_000) for page in ("/a", "/b")]
+    merged(writer, whole, *((*group, member) for group in groups for member in range(5)))
+    found = merged(writer, members, *((*group, -1) for group in groups[1:]))
+    assert found == [
+        *((*groups[0], member) for member in range(5)),
+        *((*group, member) for group in groups[1:] for member in (-1, 0)),
+    ]
+
+
+def test_overfull_groups_lose_what_the_first_too_many_has(writer, side_tables):
+    items = side_tables[1]
+    full = [(0, "/a", "ada", item, count) for item, count in zip("abcd", (9, 7, 3, 2), strict=True)]
+    assert merged(writer, items, *full) == full
+    other = (0, "/b", "ada", "a", 1)
+    assert merged(writer, items, (0, "/a", "ada", "e", 1), other) == [
+        (0, "/a", "ada", "a", 6),
+        (0, "/a", "ada", "b", 4),
+        other,
+    ]
+
+
+def test_a_tie_at_the_limit_takes_both(writer, side_tables):
+    items = side_tables[1]
+    rows = [
+        (0, "/a", "ada", item, count) for item, count in zip("abcde", (9, 3, 3, 3, 1), strict=True)
+    ]
+    assert merged(writer, items, *rows) == [(0, "/a", "ada", "a", 6)]
+
+
+def test_the_text_of_a_statement_is_made_once(side_tables):
+    assert trim(side_tables[0]) is trim(side_tables[0])
