@@ -12,7 +12,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup up test check bench lock clean
+.PHONY: help setup full up test check bench lock clean
+
+EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
 help: ## Show this list
 	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
@@ -20,6 +22,8 @@ help: ## Show this list
 		'/^[a-z]+:.*## / { printf "  %smake %-7s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.runtime ## Make the environment in .venv, with everything that running needs
+
+full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@$(BIN)/rtcdp up $(ARGS)
@@ -40,7 +44,10 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt
 	$(LOCK) requirements/build.in pyproject.toml -o requirements/runtime.txt
-	$(LOCK) requirements/build.in pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) -c requirements/runtime.txt \
+		-o requirements/full.txt
+	$(LOCK) requirements/build.in requirements/dev.in pyproject.toml $(EXTRAS) --extra dev \
+		-c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/lock.in -o requirements/lock.txt
 
 clean: ## Remove the environment, caches and build output; recorded data stays
@@ -62,6 +69,11 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what running needs into $(VENV)"
 	@$(PIP) install --no-compile --require-hashes -r requirements/runtime.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.full: requirements/full.txt $(VENV)/.runtime
+	@echo "Installing what Kafka, Spark, PostgreSQL and MongoDB need into $(VENV)"
+	@$(PIP) install --no-compile --require-hashes -r requirements/full.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -18,7 +18,7 @@ from deploy.servers.server_process import (
 )
 
 if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 TOPIC = "raw_customer_events"
 """The topic that rtcdp reads when it is told no other."""
@@ -127,7 +127,7 @@ class KafkaServer:
     def create_topic(self, topic: str = TOPIC, partitions: int = 1, **config: str) -> str:
         """Make a topic unless it is there; its name. `config` is of Kafka's, with `_` for `.`.
 
-        Raises `ServerFailed` when the broker refuses it.
+        Clients can use it at once. Raises `ServerFailed` when the broker refuses it.
         """
         admin = needed_module("confluent_kafka.admin")
         kafka_error = needed_module("confluent_kafka").KafkaError
@@ -137,6 +137,7 @@ class KafkaServer:
         error = client.create_topics([new], operation_timeout=30)[topic].exception(60)
         if error is not None and error.args[0].code() != kafka_error.TOPIC_ALREADY_EXISTS:
             raise ServerFailed(f"the topic {topic} can't be made: {error}", "choose another name")
+        self._process.wait_until(lambda: _is_led(client.list_topics(topic, timeout=10), topic))
         return topic
 
     def delete_topic(self, topic: str) -> None:
@@ -185,6 +186,12 @@ class KafkaServer:
             return bool(self._admin().list_topics(timeout=5).brokers)
         except kafka_exception:
             return False
+
+
+def _is_led(cluster: "ClusterMetadata", topic: str) -> bool:
+    """Whether the broker knows the topic and leads all its partitions."""
+    partitions = cluster.topics[topic].partitions.values()
+    return bool(partitions) and all(partition.leader >= 0 for partition in partitions)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ import sys
 import threading
 from pathlib import Path
 
+PROC = Path("/proc")
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LOOK_EVERY_S = 0.5
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
 def children_of(parent: int) -> list[int]:
     """The process ids of a process's children; none where there is no /proc."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for stat in PROC.glob("[0-9]*/stat"):
         try:
             after_name = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):

@@ -1,27 +1,80 @@
 """The Spark engine of an installation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rtcdp.clock import Clock
-from rtcdp.engines.spark.processor import KafkaSource, SparkProcessor
+from rtcdp.engines.native.backfill import Listeners, backfill
+from rtcdp.engines.poison import places_left_out
+from rtcdp.engines.spark.processor import SparkProcessor
+from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.errors import UsageError
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.log import LogReader
+from rtcdp.log.masked import MaskedLogReader
 from rtcdp.settings import Settings
-from rtcdp.store.store import Store
+from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
 
 CHECKPOINT = "spark-checkpoint"
+
+_SAME_IN_JAVA = ("security.protocol", "client.id")
+_LOGIN = 'org.apache.kafka.common.security.{}LoginModule required username="{}" password="{}";'
 
 
 def spark_processor(
     settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
 ) -> SparkProcessor:
-    """The processor that runs on Spark; `log` is the same topic, for what is looked up in it."""
+    """The processor that runs on Spark; `log` is the same topic, for what is looked up in it.
+
+    Raises `UsageError` for options of the topic's URL that Spark's client doesn't have.
+    """
     topic = parse_topic(settings.log_url)
     checkpoint = settings.spark.checkpoint or str(settings.data_dir.absolute() / CHECKPOINT)
-    source = KafkaSource(topic.bootstrap, topic.name, dict(topic.options))
-    processor = SparkProcessor(source, log, store, metrics, settings.admission, clock)
-    processor.limits = replace(settings.spark, checkpoint=checkpoint)
+    processor = SparkProcessor(
+        KafkaSource(log, topic.bootstrap, topic.name, java_options(dict(topic.options))),
+        store,
+        metrics,
+        settings.admission,
+        clock,
+        replace(settings.spark, checkpoint=checkpoint),
+    )
     processor.lease_ttl_s = settings.processor.lease_ttl_s
+
+    def fill() -> None:
+        listeners = Listeners(on_trouble=lambda trouble: processor.on_trouble(trouble))
+        counted = MaskedLogReader(log, places_left_out(store))
+        batch_bytes = settings.processor.max_batch_bytes
+        backfill(counted, store, metrics, settings.admission, batch_bytes, listeners)
+
+    def expire(progress: Progress) -> None:
+        # A clock that is far ahead must not delete what is young.
+        newest = max(progress.max_received_at.values(), default=0)
+        now_ms = min(clock.now_ms(), newest + 86_400_000)
+        store.expire(
+            buckets_before=now_ms - settings.store_retention.windows_ms,
+            uncounted_before=now_ms - settings.store_retention.uncounted_ms,
+        )
+
+    processor.fill, processor.upkeep = fill, expire
     return processor
+
+
+def java_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Options of librdkafka as the Java client calls them. Raises `UsageError` for others than
+    those of a login."""
+    left = dict(options)
+    found = {name: left.pop(name) for name in _SAME_IN_JAVA if name in left}
+    mechanism = left.pop("sasl.mechanisms", left.pop("sasl.mechanism", ""))
+    user, password = left.pop("sasl.username", ""), left.pop("sasl.password", "")
+    if mechanism:
+        kind = "plain.Plain" if mechanism == "PLAIN" else "scram.Scram"
+        found["sasl.mechanism"] = mechanism
+        found["sasl.jaas.config"] = _LOGIN.format(kind, user, password)
+    if left:
+        raise UsageError(
+            f"Spark can't be given these options of the log's URL: {', '.join(sorted(left))}",
+            "use security.protocol, sasl.mechanism, sasl.username and sasl.password, "
+            "or the native engine",
+        )
+    return found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtcdp.engines.engine import Epoch
-from rtcdp.store.store import EpochRefused, Store, StoreUnavailable
+from rtcdp.store.store import EpochRefused, Progress, Store, StoreUnavailable
 
 
 @dataclass(frozen=True)
@@ -47,4 +47,16 @@ def has_committed(store: Store, epoch: Epoch) -> bool:
     return progress.epoch == epoch.number and all(
         progress.next_offsets.get(partition) == offset
         for partition, offset in epoch.next_offsets.items()
+    )
+
+
+def progress_after(progress: Progress, epoch: Epoch) -> Progress:
+    """Where a store at `progress` stands when the epoch is committed."""
+    return Progress(
+        epoch=epoch.number,
+        next_offsets={**progress.next_offsets, **epoch.next_offsets},
+        max_received_at={**progress.max_received_at, **epoch.max_received_at},
+        committed_at=epoch.committed_at,
+        engine=epoch.engine,
+        log_id=epoch.log_id or progress.log_id,
     )

@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+)
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import (
     AdminClient,
@@ -140,6 +146,18 @@ class TopicAdmin:
             for partition in partitions
         }
 
+    def show(self, group: str, next_offsets: Mapping[int, int]) -> "Future[Any]":
+        """Write down for a consumer group that everything before these offsets is done.
+
+        Nobody has to wait for the answer. A consumer could commit the same, but can't be ended
+        while the broker that it committed to is away.
+        """
+        places = [Place(self._topic.name, *place) for place in next_offsets.items()]
+        asked = self._client.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, places)], request_timeout=self._timeout_s
+        )
+        return asked[group]
+
     def missing(self, partition: int, offset: int) -> OffsetsMissing:
         """The error for whoever asks for an offset that is not there; it says what is."""
         try:
@@ -174,4 +192,5 @@ class TopicAdmin:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
 
     def _unavailable(self, error: KafkaException) -> LogUnavailable:
+        self._client.poll(0)
         return unavailable(self._topic, error_of(error), self._last_word)

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from typing import Any
 
 import numpy as np
-from confluent_kafka import KafkaException
 
 from rtcdp.log.kafka_admin import TIMEOUT_S, TopicAdmin, TopicState
-from rtcdp.log.kafka_stream import LOOK_UP, READ_ON, KafkaStream
+from rtcdp.log.kafka_stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
 from rtcdp.log.kafka_topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings, Retention
 from rtcdp.log.log import LogExtent, LogReplaced, LogUnavailable, OffsetsMissing, Records
@@ -22,6 +23,8 @@ anew goes on at the old offsets, if it reaches so far, and nothing but its id te
 _EXTENT_AGE_S = 0.02
 _WAIT_S = 0.25
 _ACKNOWLEDGE_S = 1.0
+_FAREWELL_S = 1.0
+_IDLE_S = 60.0
 
 
 class KafkaLogReader:
@@ -57,6 +60,7 @@ class KafkaLogReader:
         self._looked_up: dict[int, int] = {}
         self._counted: Mapping[int, int] = {}
         self._acknowledged_at = float("-inf")
+        self._telling: Future[Any] | None = None
 
     def log_id(self) -> str:
         """The topic's id; the broker gives every topic that is made another one."""
@@ -143,6 +147,8 @@ class KafkaLogReader:
         """End the consumers. May be called twice; a later call starts them again."""
         self._acknowledged_at = float("-inf")
         self._tell_group()
+        if self._telling is not None:
+            wait_for([self._telling], _FAREWELL_S)
         with self._mutex:
             streams = [self._read_on, self._look_up]
             self._read_on = self._look_up = None
@@ -151,29 +157,36 @@ class KafkaLogReader:
                 stream.close()
 
     def _seen(self) -> TopicState | None:
-        """The topic as it was at most `STATE_AGE_S` ago."""
+        """The topic as it was at most `STATE_AGE_S` ago; None while it was never there."""
         with self._mutex:
             now = time.monotonic()
             if now - self._state_at > STATE_AGE_S:
                 self._state = self._admin.describe()
                 self._state_at = now
-                if not self._topic_id and self._state is not None:
-                    self._topic_id = self._state.topic_id
+                self._let_go(now)
+            if self._state is not None:
+                self._topic_id = self._topic_id or self._state.topic_id
+            elif self._topic_id:
+                raise LogUnavailable(
+                    f"{self._topic} is no longer there", "find out who deleted it; rtcdp never does"
+                )
             return self._state
 
     def _checked(self) -> TopicState | None:
         """The same, but only for the topic that was seen first."""
         state = self._seen()
-        if state is None and self._topic_id:
-            raise LogUnavailable(
-                f"{self._topic} is no longer there", "see what became of it; it was not rtcdp"
-            )
         if state is not None and state.topic_id != self._topic_id:
             raise LogReplaced(
                 f"{self._topic} is not the one that was read so far: it was deleted and made anew",
                 "give the new topic a store of its own",
             )
         return state
+
+    def _let_go(self, now: float) -> None:
+        """Fetch no longer ahead for nobody."""
+        if self._read_on is not None and now - self._read_on.used_at > _IDLE_S:
+            self._read_on.close()
+            self._read_on = None
 
     def _consumed(self, partition: int, offset: int, max_bytes: int) -> WireBatch:
         """Read with the consumer that is there already, or, from the second read of a row on, with
@@ -184,18 +197,18 @@ class KafkaLogReader:
         if self._looked_up.get(partition) == offset:
             return self._stream_on().read(partition, offset, max_bytes)
         with self._mutex:
-            if self._look_up is None:
-                self._look_up = KafkaStream(self._topic, self._group, LOOK_UP, self._admin)
-            look_up = self._look_up
+            look_up = self._look_up = self._look_up or self._stream(LOOK_UP)
         batch = look_up.read(partition, offset, max_bytes)
         self._looked_up[partition] = batch.next_offset
         return batch
 
     def _stream_on(self) -> KafkaStream:
         with self._mutex:
-            if self._read_on is None:
-                self._read_on = KafkaStream(self._topic, self._group, READ_ON, self._admin)
+            self._read_on = self._read_on or self._stream(READ_ON)
             return self._read_on
+
+    def _stream(self, limits: StreamLimits) -> KafkaStream:
+        return KafkaStream(self._topic, self._group, limits, self._admin)
 
     def _tell_group(self) -> None:
         now = time.monotonic()
@@ -204,8 +217,7 @@ class KafkaLogReader:
         counted, self._counted = self._counted, {}
         self._acknowledged_at = now
         # It is for people who look at lags; the store alone knows where to go on.
-        with suppress(KafkaException):
-            self._stream_on().commit(counted)
+        self._telling = self._admin.show(self._group, counted)
 
     def _no_partition(self, partition: int) -> OffsetsMissing:
         return OffsetsMissing(

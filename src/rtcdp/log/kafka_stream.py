@@ -27,6 +27,7 @@ from rtcdp.log.kafka_topic import (
     refused_options,
     unavailable,
 )
+from rtcdp.log.log import LogUnavailable
 from rtcdp.log.wire_records import WireBatch
 
 PATIENCE_S = 10.0
@@ -96,6 +97,8 @@ class KafkaStream:
         self._assigned: set[int] = set()
         self._troubles: dict[int, RtcdpError] = {}
         self._mean_bytes = 1024
+        self._is_closed = False
+        self.used_at = time.monotonic()
         self._ends: dict[int, int] = {}
         self._ends_at = float("-inf")
         options = {
@@ -114,7 +117,6 @@ class KafkaStream:
             "fetch.message.max.bytes": limits.fetch_bytes,
             "queued.min.messages": 1_000_000,
             "queued.max.messages.kbytes": limits.queue_bytes // 1024,
-            "on_commit": _ignore,
         }
         try:
             self._consumer = Consumer(client_options(topic, options, self._last_word))
@@ -155,15 +157,12 @@ class KafkaStream:
                 if self._has_news(feeds):
                     return True
 
-    def commit(self, next_offsets: Mapping[int, int]) -> None:
-        """Tell the group's coordinator without waiting for it. Raises `KafkaException`."""
-        places = [Place(self._topic.name, *place) for place in next_offsets.items()]
-        self._consumer.commit(offsets=places, asynchronous=True)
-
     def close(self) -> None:
-        """End the consumer; it can't be used afterwards."""
-        with self._turn():
-            self._consumer.close()
+        """End the consumer. May be called twice; no other call is answered afterwards."""
+        with self._door, self._mutex:
+            if not self._is_closed:
+                self._is_closed = True
+                self._consumer.close()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -172,6 +171,9 @@ class KafkaStream:
         with self._door:
             self._mutex.acquire()
         try:
+            if self._is_closed:
+                raise LogUnavailable(f"{self._topic} was closed by this process", "open it again")
+            self.used_at = time.monotonic()
             yield
         finally:
             self._mutex.release()
@@ -212,7 +214,7 @@ class KafkaStream:
             idle_s = now - progress_at
             if idle_s > (PATIENCE_S if is_empty else _FILL_S):
                 if is_empty:
-                    raise unavailable(self._topic, _timed_out(), self._last_word)
+                    raise self._silence(feed)
                 return
             self._assign(feed)
             reached = feed.end
@@ -235,6 +237,12 @@ class KafkaStream:
         if end < feed.end:
             raise self._admin.missing(feed.partition, feed.end)
         return end == feed.end
+
+    def _silence(self, feed: Feed) -> RtcdpError:
+        """Why nothing came though the log goes on."""
+        if self._admin.extents([feed.partition])[feed.partition].first_offset > feed.end:
+            return self._admin.missing(feed.partition, feed.end)
+        return unavailable(self._topic, _timed_out(), self._last_word)
 
     def _has_more(self, feed: Feed) -> bool:
         """True if the broker had more at the last fetch."""
@@ -289,7 +297,9 @@ class KafkaStream:
         if error.code() == KafkaError._PARTITION_EOF:
             feed.reach(feed.end if offset is None else offset)
         elif error.code() in _GONE:
-            self._troubles[feed.partition] = self._admin.missing(feed.partition, feed.end)
+            # These, unlike messages, may still come from where the partition was read before.
+            if offset == feed.end:
+                self._troubles[feed.partition] = self._admin.missing(feed.partition, feed.end)
         else:
             self._troubles[feed.partition] = unavailable(self._topic, error, self._last_word)
 
@@ -317,7 +327,3 @@ def _is_due(asked_at: float | None, now: float) -> bool:
 
 def _timed_out() -> KafkaError:
     return KafkaError(KafkaError._TIMED_OUT)
-
-
-def _ignore(*_: object) -> None:
-    """How a commit ended; nothing depends on it."""

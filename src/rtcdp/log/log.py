@@ -23,7 +23,8 @@ DEFAULT_SOURCE = "default"
 class LogUnavailable(RtcdpError):
     """The log can't take or give records now, and may be able to soon (a full disk, a lock).
 
-    Nothing of the refused append is in the log.
+    The refused append is not acknowledged. Of an embedded log nothing of it is there; a server may
+    have some of it, if its answer got lost. Sent again with the same event ids it counts once.
     """
 
     exit_code = 3
@@ -182,8 +183,8 @@ def _start_of_line(lines: bytes, number: int) -> int:
 
 @dataclass(frozen=True)
 class LogExtent:
-    """What a partition holds: offsets `[first_offset, next_offset)`, its bytes on disk, and the
-    intake time of the newest record (0 when there is none)."""
+    """What a partition holds: offsets `[first_offset, next_offset)`, its bytes on disk (0 where the
+    log can't tell), and the intake time of the newest record (0 when there is none)."""
 
     partition: int
     first_offset: int
@@ -194,7 +195,8 @@ class LogExtent:
 
 @dataclass(frozen=True)
 class Appended:
-    """Where a delivery came to rest: its records have the offsets from `first_offset` on."""
+    """Where a delivery came to rest: its records have the offsets from `first_offset` on. Both are
+    -1 where a log spreads them over partitions and does not ask where they went."""
 
     partition: int
     first_offset: int

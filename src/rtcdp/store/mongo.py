@@ -21,7 +21,7 @@ from rtcdp.store.mongo_definitions import backfill_offsets, check_names, plan_ba
 from rtcdp.store.mongo_epoch import plan_epoch
 from rtcdp.store.mongo_expiry import expire
 from rtcdp.store.mongo_head import Head, make_head, read_head
-from rtcdp.store.mongo_indexes import ensure_indexes, ensure_system_indexes
+from rtcdp.store.mongo_indexes import drop_old_indexes, ensure_indexes, ensure_system_indexes
 from rtcdp.store.mongo_layout import date
 from rtcdp.store.mongo_lease import prolong_lease, take_lease
 from rtcdp.store.mongo_snapshot import MongoSnapshot
@@ -76,12 +76,15 @@ class MongoStore:
         Raises `UsageError` when the metrics' names don't go together.
         """
         check_names(metrics)
+        tables = [table for metric in metrics for table in tables_of(metric)]
         with self._writing() as database:
             ensure_system_indexes(database)
-            ensure_indexes(database, [table for metric in metrics for table in tables_of(metric)])
+            ensure_indexes(database, tables)
             redefinition = redefine_tables(
                 database, self._lease, lambda head: redefine(head, metrics)
             )
+            for collection in redefinition.emptied:
+                drop_old_indexes(database, collection, tables)
         self._prepared = {metric.name: metric.fingerprint for metric in metrics}
         return redefinition.to_backfill
 

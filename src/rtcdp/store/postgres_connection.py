@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import polars as pl
 import psycopg
@@ -42,6 +43,7 @@ POSTGRES = Dialect(
 
 _STATEMENTS_MAX = 256
 _BINARY = 1
+_Taker = Callable[[abc.PGresult], None]
 _ANSWERS = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
@@ -49,6 +51,16 @@ def unnested(types: Sequence[pl.DataType]) -> str:
     """Rows made of arrays that are bound, one for each column."""
     arrays = (f"${n}::{wire_type(dtype).name}[]" for n, dtype in enumerate(types, 1))
     return f"unnest({', '.join(arrays)})"
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """What is made ready once: a text, the types of what is bound, and those of the answer. Where a
+    table was made anew with other columns, the same text has another answer."""
+
+    sql: str
+    types: tuple[int, ...]
+    answered: tuple[pl.DataType, ...] = ()
 
 
 class PostgresConnection:
@@ -64,9 +76,9 @@ class PostgresConnection:
     ) -> None:
         self.address = address
         self._answer_timeout_s = answer_timeout_s
-        self._statements: OrderedDict[tuple[str, tuple[int, ...]], bytes] = OrderedDict()
+        self._statements: OrderedDict[_Statement, bytes] = OrderedDict()
         self._named = 0
-        self._under_way: deque[Callable[[abc.PGresult], None]] = deque()
+        self._under_way: deque[_Taker] = deque()
         self._pgconn = self._connected()
         try:
             self._pgconn.nonblocking = 1
@@ -95,30 +107,20 @@ class PostgresConnection:
         Returns the number of rows changed.
         """
         changed: list[int] = []
-        if rows is None:
-            self._enqueue(sql, [], [], lambda result: changed.append(result.command_tuples or 0))
-        else:
-            self._enqueue_each(sql, rows, lambda result: changed.append(result.command_tuples or 0))
+        self._enqueue(sql, rows, lambda result: changed.append(result.command_tuples or 0))
         self.settle()
         return sum(changed)
 
     def send(self, sql: str, rows: pl.DataFrame | None = None) -> None:
         """Like `run`, without waiting for the outcome; a later call raises its error."""
-        if rows is None:
-            self._enqueue(sql, [], [], _ignored)
-        else:
-            self._enqueue_each(sql, rows, _ignored)
+        self._enqueue(sql, rows, _ignored)
         self._set_off()
 
     def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
         """Run a statement over `unnested` columns, without waiting for the outcome."""
         columns = rows.get_columns()
-        self._enqueue(
-            sql,
-            [to_array(column) for column in columns],
-            [wire_type(column.dtype).array_oid for column in columns],
-            _ignored,
-        )
+        statement = _Statement(sql, tuple(wire_type(column.dtype).array_oid for column in columns))
+        self._enqueue_one(statement, [to_array(column) for column in columns], _ignored)
         self._set_off()
 
     def query(
@@ -126,19 +128,15 @@ class PostgresConnection:
     ) -> pl.DataFrame:
         """The rows of a query as columns of `schema`; with several rows of parameters, their
         answers one after another."""
-        answers: list[pl.DataFrame] = []
-
-        def keep(result: abc.PGresult) -> None:
-            answers.append(_frame(result, schema))
-
-        self._enqueue_each(sql, pl.DataFrame([{}]) if parameters is None else parameters, keep)
+        results: list[abc.PGresult] = []
+        self._enqueue(sql, parameters, results.append, tuple(schema.dtypes()))
         self.settle()
-        return pl.concat(answers) if answers else pl.DataFrame(schema=schema)
+        return _frame(results, schema)
 
     def commit(self) -> None:
         """Make the open transaction durable. An error may mean either outcome."""
         ended: list[bytes | None] = []
-        self._enqueue("COMMIT", [], [], lambda result: ended.append(result.command_status))
+        self._enqueue("COMMIT", None, lambda result: ended.append(result.command_status))
         self.settle()
         if ended != [b"COMMIT"]:
             raise error_of("40000", "the server rolled the transaction back", self.address.shown)
@@ -160,41 +158,42 @@ class PostgresConnection:
     def close(self) -> None:
         self._pgconn.finish()
 
-    def _enqueue_each(
-        self, sql: str, rows: pl.DataFrame, take: Callable[[abc.PGresult], None]
-    ) -> None:
-        columns = rows.get_columns()
-        types = [oid_of(column) for column in columns]
-        dtypes = rows.schema.dtypes()
-        for row in rows.iter_rows() if columns else [()] * rows.height:
-            values = [to_value(value, dtype) for value, dtype in zip(row, dtypes, strict=True)]
-            self._enqueue(sql, values, types, take)
-
     def _enqueue(
         self,
         sql: str,
-        values: Sequence[bytes | None],
-        types: Sequence[int],
-        take: Callable[[abc.PGresult], None],
+        rows: pl.DataFrame | None,
+        take: _Taker,
+        answered: tuple[pl.DataType, ...] = (),
     ) -> None:
-        """Put a statement into the pipeline; `take` is called with its answer."""
+        """Put a statement into the pipeline, once or for each row; `take` is called with each
+        answer."""
+        if rows is None:
+            self._enqueue_one(_Statement(sql, (), answered), [], take)
+            return
+        statement = _Statement(sql, tuple(map(oid_of, rows.get_columns())), answered)
+        dtypes = rows.schema.dtypes()
+        for row in rows.iter_rows():
+            values = [to_value(value, dtype) for value, dtype in zip(row, dtypes, strict=True)]
+            self._enqueue_one(statement, values, take)
+
+    def _enqueue_one(
+        self, statement: "_Statement", values: Sequence[bytes | None], take: _Taker
+    ) -> None:
         with self._translated():
-            name = self._prepared(sql, tuple(types))
-            self._pgconn.send_query_prepared(
-                name, values, [_BINARY] * len(values), result_format=_BINARY
-            )
+            name = self._prepared(statement)
+            formats = [_BINARY] * len(values)
+            self._pgconn.send_query_prepared(name, values, formats, result_format=_BINARY)
             self._under_way.append(take)
 
-    def _prepared(self, sql: str, types: tuple[int, ...]) -> bytes:
+    def _prepared(self, statement: "_Statement") -> bytes:
         """The name of a statement that the server knows, or will when it comes to it."""
-        key = (sql, types)
-        name = self._statements.pop(key, None)
+        name = self._statements.pop(statement, None)
         if name is None:
             self._named += 1
             name = b"s%d" % self._named
-            self._pgconn.send_prepare(name, sql.encode(), types)
+            self._pgconn.send_prepare(name, statement.sql.encode(), statement.types)
             self._under_way.append(_ignored)
-        self._statements[key] = name
+        self._statements[statement] = name
         if len(self._statements) > _STATEMENTS_MAX:
             _, oldest = self._statements.popitem(last=False)
             self._pgconn.send_query_params(b"DEALLOCATE " + oldest, [])
@@ -282,13 +281,11 @@ def _ignored(result: abc.PGresult) -> None:
     del result
 
 
-def _frame(result: abc.PGresult, schema: pl.Schema) -> pl.DataFrame:
-    rows = range(result.ntuples)
-    return pl.DataFrame(
-        [
-            to_series(
-                name, dtype, result.ftype(position), [result.get_value(r, position) for r in rows]
-            )
-            for position, (name, dtype) in enumerate(schema.items())
-        ]
-    )
+def _frame(results: Sequence[abc.PGresult], schema: pl.Schema) -> pl.DataFrame:
+    """The rows of answers to one statement, one after another."""
+    columns = []
+    for position, (name, dtype) in enumerate(schema.items()):
+        oid = results[0].ftype(position) if results else wire_type(dtype).oid
+        values = [r.get_value(row, position) for r in results for row in range(r.ntuples)]
+        columns.append(to_series(name, dtype, oid, values))
+    return pl.DataFrame(columns)

@@ -6,6 +6,7 @@ begin alike; beyond that, their order is that of their hashes.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -24,9 +25,10 @@ LONG_TEXT_SCHEMA = pl.Schema(
 )
 """`newest_bucket` is the start of the newest bucket (UTC ms) that has the text in a key."""
 
+_NO_LONG_TEXTS = pl.DataFrame(schema=LONG_TEXT_SCHEMA)
 _HASH_DIGITS = 32
 _MARK = "…#"
-_STANDS_FOR_LONG = rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}\z"
+_STANDS_FOR_LONG = re.compile(rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}\Z")
 _MARK_BYTES = len(_MARK.encode()) + _HASH_DIGITS
 
 
@@ -49,30 +51,29 @@ def stored_text(table: Table, text: str) -> str:
     """The text that stands for a key of a table: itself, unless it is too long or looks like one
     that stands for another."""
     allowed = KEY_BYTES_MAX // len(text_columns(table))
-    plain = text.encode()
     if len(escaped(text).encode()) <= allowed and not _looks_short(text):
         return text
     beginning = text.replace("\0", "").replace("\1", "").encode()[: allowed - _MARK_BYTES]
-    digest = hashlib.sha256(plain).hexdigest()[:_HASH_DIGITS]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]
     return f"{beginning.decode(errors='ignore')}{_MARK}{digest}"
 
 
 def stored_rows(table: Table, rows: pl.DataFrame) -> StoredRows:
     """Rows of a table, or columns of its key among others, as they rest."""
+    allowed = KEY_BYTES_MAX // max(1, len(text_columns(table)))
     long_texts = []
     for name in text_columns(table):
-        if name not in rows.columns:
-            continue
-        column = rows[name]
-        suspects = column.filter(_may_be_long(column, KEY_BYTES_MAX // len(text_columns(table))))
-        if suspects.is_empty():
-            continue
-        shorts = {text: stored_text(table, text) for text in suspects.unique().to_list()}
-        shorts = {text: short for text, short in shorts.items() if short != text}
-        long_texts.append(_long_texts(rows, name, shorts))
-        rows = rows.with_columns(pl.col(name).replace(shorts))
-    found = pl.concat([pl.DataFrame(schema=LONG_TEXT_SCHEMA), *long_texts])
-    return StoredRows(rows, found.group_by("short", "full_text").agg(pl.max("newest_bucket")))
+        if name in rows.columns and _may_be_long(rows[name].to_list(), allowed):
+            shorts = {text: stored_text(table, text) for text in rows[name].unique().to_list()}
+            shorts = {text: short for text, short in shorts.items() if short != text}
+            if not shorts:
+                continue
+            long_texts.append(_long_texts(rows, name, shorts))
+            rows = rows.with_columns(pl.col(name).replace(shorts))
+    if not long_texts:
+        return StoredRows(rows, _NO_LONG_TEXTS)
+    found = pl.concat(long_texts).group_by("short", "full_text").agg(pl.max("newest_bucket"))
+    return StoredRows(rows, found)
 
 
 def stored_scan(scan: Scan) -> Scan:
@@ -91,19 +92,21 @@ def restored(
     """Rows with the texts as they came. `look_up` gives the long texts by those that stand for
     them."""
     for name in text_columns(table):
-        shorts = rows[name].filter(rows[name].str.contains(_STANDS_FOR_LONG))
-        if not shorts.is_empty():
-            rows = rows.with_columns(pl.col(name).replace(dict(look_up(shorts.unique()))))
+        shorts = {text for text in rows[name].to_list() if _MARK in text and _looks_short(text)}
+        if shorts:
+            found = look_up(pl.Series("short", sorted(shorts)))
+            rows = rows.with_columns(pl.col(name).replace(dict(found)))
     return rows
 
 
-def _may_be_long(column: pl.Series, allowed: int) -> pl.Series:
-    """Texts that deserve a closer look: escapes make a text twice as long at most."""
-    return (column.str.len_bytes() > allowed // 2) | column.str.contains(_STANDS_FOR_LONG)
+def _may_be_long(texts: list[str], allowed: int) -> bool:
+    """Whether one of them deserves a closer look. A letter has four bytes at most, and an escape
+    makes two of one byte."""
+    return max(map(len, texts), default=0) > allowed // 4 or any(_MARK in text for text in texts)
 
 
 def _looks_short(text: str) -> bool:
-    return _MARK in text and bool(pl.Series([text]).str.contains(_STANDS_FOR_LONG).item())
+    return _STANDS_FOR_LONG.search(text) is not None
 
 
 def _long_texts(rows: pl.DataFrame, name: str, shorts: Mapping[str, str]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ U+0001 U+0002: no two texts become one, and their order by bytes stays.
 """
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,13 @@ _WIRE_TYPES: Mapping[pl.DataType, WireType] = {
 _BIG_ENDIAN: Mapping[pl.DataType, str] = {pl.Int64(): ">i8", pl.Float64(): ">f8"}
 _ANSWERED = {20: ">i8", 23: ">i4", 701: ">f8"}
 _UNTYPED = 0
+_ENDS = struct.Struct(">iii")
+"""Dimensions, whether there are nulls, the type of the elements."""
+
+_BOUNDS = struct.Struct(">ii")
+_SIZE = struct.Struct(">i")
+_NULL = _SIZE.pack(-1)
+_LETTERS = {">i8": "q", ">f8": "d"}
 _ESCAPE = re.compile("\1([\1\2])")
 
 
@@ -61,11 +69,11 @@ def to_array(column: pl.Series) -> bytes:
     has_nulls = column.null_count() > 0
     element = wire_type(column.dtype).oid
     if column.is_empty():
-        return np.array([0, 0, element], ">i4").tobytes()
-    head = np.array([1, int(has_nulls), element, len(column), 1], ">i4").tobytes()
+        return _ENDS.pack(0, 0, element)
+    head = _ENDS.pack(1, has_nulls, element) + _BOUNDS.pack(len(column), 1)
     if column.dtype in _BIG_ENDIAN:
         return head + _fixed_elements(column, has_nulls)
-    return head + _long_elements(column)
+    return head + _long_elements(column.to_list())
 
 
 def to_series(name: str, dtype: pl.DataType, oid: int, values: Sequence[bytes | None]) -> pl.Series:
@@ -73,15 +81,15 @@ def to_series(name: str, dtype: pl.DataType, oid: int, values: Sequence[bytes | 
     if dtype == pl.Binary():
         return pl.Series(name, values, pl.Binary)
     if dtype == pl.String():
-        texts = pl.Series(name, values, pl.Binary).cast(pl.String)
-        return _unescaped(texts)
+        return pl.Series(name, _texts(values), pl.String)
     layout = np.dtype(_ANSWERED[oid])
     missing = [position for position, value in enumerate(values) if value is None]
     zero = bytes(layout.itemsize)
-    data = b"".join(zero if value is None else value for value in values)
+    data = b"".join([zero if value is None else value for value in values])
     # A copy, in this machine's order of bytes, that belongs to the column.
     numbers = pl.Series(name, np.frombuffer(data, layout).astype(layout.newbyteorder("=")))
-    numbers = numbers.cast(dtype)
+    if numbers.dtype != dtype:
+        numbers = numbers.cast(dtype)
     return numbers.scatter(missing, None) if missing else numbers
 
 
@@ -92,11 +100,11 @@ def escaped(text: str) -> str:
     return text.replace("\1", "\1\2").replace("\0", "\1\1")
 
 
-def _unescaped(texts: pl.Series) -> pl.Series:
-    if not texts.str.contains("\1", literal=True).any():
-        return texts
-    meant = [None if text is None else _ESCAPE.sub(_meant, text) for text in texts.to_list()]
-    return pl.Series(texts.name, meant, pl.String)
+def _texts(values: Sequence[bytes | None]) -> list[str | None]:
+    texts = [None if value is None else value.decode() for value in values]
+    if any(value is not None and b"\1" in value for value in values):
+        return [None if text is None else _ESCAPE.sub(_meant, text) for text in texts]
+    return texts
 
 
 def _meant(escape: re.Match[str]) -> str:
@@ -104,40 +112,20 @@ def _meant(escape: re.Match[str]) -> str:
 
 
 def _fixed_elements(column: pl.Series, has_nulls: bool) -> bytes:
-    elements = np.empty(len(column), [("size", ">i4"), ("value", _BIG_ENDIAN[column.dtype])])
+    layout = _BIG_ENDIAN[column.dtype]
+    if has_nulls:
+        pack = struct.Struct(f">i{_LETTERS[layout]}").pack
+        return b"".join([_NULL if v is None else pack(8, v) for v in column.to_list()])
+    elements = np.empty(len(column), [("size", ">i4"), ("value", layout)])
     elements["size"] = 8
-    elements["value"] = column.fill_null(0).to_numpy()
-    if not has_nulls:
-        return elements.tobytes()
-    nulls = column.is_null().to_numpy()
-    elements["size"][nulls] = -1
-    # Of a null, only the size is sent.
-    is_sent = np.ones((len(column), 12), dtype=bool)
-    is_sent[nulls, 4:] = False
-    return elements.view(np.uint8).reshape(-1, 12)[is_sent].tobytes()
+    elements["value"] = column.to_numpy()
+    return elements.tobytes()
 
 
-def _long_elements(column: pl.Series) -> bytes:
-    data, sizes = _data_and_sizes(column)
-    nulls = column.is_null().to_numpy()
-    lengths = np.where(nulls, 0, sizes)
-    heads = np.arange(len(column)) * 4 + np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    sent = np.empty(4 * len(column) + len(data), np.uint8)
-    is_data = np.ones(len(sent), dtype=bool)
-    is_data[(heads[:, None] + np.arange(4)).ravel()] = False
-    sent[~is_data] = np.where(nulls, -1, sizes).astype(">i4").view(np.uint8)
-    sent[is_data] = np.frombuffer(data, np.uint8)
-    return sent.tobytes()
+def _long_elements(values: Sequence[str | bytes | None]) -> bytes:
+    sized = _SIZE.pack
+    return b"".join([_NULL if v is None else sized(len(v)) + v for v in map(_encoded, values)])
 
 
-def _data_and_sizes(column: pl.Series) -> tuple[bytes, np.ndarray]:
-    """All values one after another, and how many bytes each has."""
-    if column.dtype == pl.Binary():
-        values = column.fill_null(b"").to_list()
-        return b"".join(values), np.array([len(value) for value in values], np.int64)
-    data = column.str.join("").item().encode()
-    if b"\0" in data or b"\1" in data:
-        column = column.str.replace_all("\1", "\1\2", literal=True)
-        column = column.str.replace_all("\0", "\1\1", literal=True)
-        data = column.str.join("").item().encode()
-    return data, column.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+def _encoded(value: str | bytes | None) -> bytes | None:
+    return escaped(value).encode() if isinstance(value, str) else value

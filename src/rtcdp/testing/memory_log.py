@@ -47,7 +47,7 @@ class MemoryLog:
         """Append all deliveries to one partition."""
         return [self._append(self._partitions[partition], delivery) for delivery in deliveries]
 
-    def skip(self, offsets: int, partition: int = 0) -> None:
+    def leave_out(self, offsets: int, partition: int = 0) -> None:
         """Leave out so many offsets, as other logs do for the ends of transactions."""
         self._partitions[partition].slots += [None] * offsets
 

@@ -10,7 +10,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from rtcdp.errors import UsageError
+from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.store.mongo_connection import (
     DEFAULTS,
     TASKS_AT_ONCE,
@@ -25,7 +25,7 @@ NOBODY = "mongodb://ada:s%2Fcret@127.0.0.1:1/shop?serverSelectionTimeoutMS=50"
 
 def named(error, url=NOBODY):
     database = MongoDatabase(url)
-    with pytest.raises(Exception, match=r"") as raised, database.translated():
+    with pytest.raises(RtcdpError) as raised, database.translated():
         raise error
     return raised.value
 

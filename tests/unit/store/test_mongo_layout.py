@@ -86,8 +86,10 @@ def ledger_document(revision, *before):
 
 @pytest.mark.parametrize(
     ("revision", "since", "received"),
-    [(10, 0, 90), (9, 0, 90), (8, 0, 70), (7, 0, 70), (6, 0, 40), (3, 0, None)]
-    + [(9, 9, 90), (9, 10, None), (8, 8, None), (7, 7, 70)],
+    [
+        *((10, 0, 90), (9, 0, 90), (8, 0, 70), (7, 0, 70), (6, 0, 40), (3, 0, None)),
+        *((9, 9, 90), (9, 10, None), (8, 8, None), (7, 7, 70)),
+    ],
 )
 def test_a_reader_gets_the_newest_version_that_is_not_younger_than_its_revision(
     revision, since, received

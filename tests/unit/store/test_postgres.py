@@ -1,6 +1,7 @@
 """What only the PostgreSQL store has to hold; the contract itself is in conformance/stores."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from rtcdp.store.postgres_connection import PostgresConnection
 from rtcdp.store.postgres_schema import open_writer
 from rtcdp.store.store import Scan, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.measure import Count, Minimum
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
 from rtcdp.vocabulary.window import tumbling
@@ -84,6 +85,21 @@ def test_more_than_one_step_of_rows_expires(store, epochs, monkeypatch):
     store.commit(epochs.make(change(TABLE, *((n // 5, f"u{n}", 1) for n in range(50)))))
     assert store.expire(buckets_before=7, uncounted_before=0) == 35
     assert store.dump(TABLE)["window_start"].to_list() == [n // 5 for n in range(35, 50)]
+
+
+def test_readers_go_on_when_a_definition_was_changed(store, epochs):
+    store.commit(one_more(epochs))
+    reads = [store.snapshot() for _ in range(3)]
+    for read in reads:
+        assert read.__enter__().scan(Scan(TABLE))["n"].to_list() == [1]
+    for read in reads:
+        read.__exit__(None, None, None)
+    changed = replace(VIEWS, measures=(Minimum("n"),))
+    store.prepare([changed])
+    [table] = tables_of(changed)
+    for _ in reads:
+        with store.snapshot() as snapshot:
+            assert snapshot.scan(Scan(table))["n"].to_list() == []
 
 
 def test_a_url_that_can_t_be_read_is_refused_at_once():

@@ -111,12 +111,12 @@ def test_one_statement_can_be_given_values_of_other_types(connection):
 def test_a_transaction_that_the_server_rolled_back_is_no_commit(connection):
     connection.run("BEGIN")
     # A server answers so when the transaction had failed before.
-    connection._enqueue = partial(_rolled_back, connection._enqueue)
+    connection._enqueue = partial(rolled_back, connection._enqueue)
     with pytest.raises(StoreUnavailable, match="rolled"):
         connection.commit()
 
 
-def _rolled_back(enqueue, sql, *others):
+def rolled_back(enqueue, sql, *others):
     enqueue(sql.replace("COMMIT", "ROLLBACK"), *others)
 
 

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rtcdp.store.postgres_merge import groups_of, trim
 from rtcdp.store.sql_definitions import prepare_metrics
@@ -61,3 +63,38 @@ def test_a_tie_at_the_limit_takes_both(writer, side_tables):
 
 def test_the_text_of_a_statement_is_made_once(side_tables):
     assert trim(side_tables[0]) is trim(side_tables[0])
+
+
+starts = st.sampled_from((-60_000, 0, 60_000))
+pages = st.sampled_from(("/a", "/b"))
+users = st.sampled_from(("ada", "bob"))
+values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+sums = st.integers(0, 2**40)
+bucket_rows = st.tuples(starts, pages, users, sums, sums, sums, sums, sums, sums, values, values)
+member_rows = st.tuples(starts, pages, users, st.integers(-20, 20))
+item_rows = st.tuples(starts, pages, users, st.sampled_from("abcdefgh"), st.integers(1, 9))
+histories = st.lists(
+    st.tuples(st.just(0), st.lists(bucket_rows, max_size=9))
+    | st.tuples(st.just(1), st.lists(member_rows, max_size=9))
+    | st.tuples(st.just(2), st.lists(item_rows, max_size=9)),
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(history=histories)
+def test_rows_are_merged_as_sqlite_merges_them(writer, connection, written_out, history):
+    tables = [replace(table, capacity=3) for table in tables_of(written_out)]
+    dumps = []
+    for database in (writer, connection):
+        database.run("SAVEPOINT empty")
+        prepare_metrics(database, [written_out])
+        for number, rows in history:
+            distinct = {row[: len(tables[number].primary_key)]: row for row in rows}
+            if distinct:
+                database.merge(tables[number], rows_of(tables[number], *distinct.values()))
+        dumps.append([SqlSnapshot(database).dump(table).rows() for table in tables])
+        database.run("ROLLBACK TO empty")
+    assert dumps[0] == dumps[1]

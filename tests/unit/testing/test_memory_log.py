@@ -69,9 +69,9 @@ def test_partitions_are_apart() -> None:
 
 def test_a_read_over_left_out_offsets_gives_a_record_if_there_is_one() -> None:
     log = MemoryLog(lambda: 2)
-    log.skip(3)
+    log.leave_out(3)
     log.append([Delivery(LINE * 2, 2, 0)])
-    log.skip(1)
+    log.leave_out(1)
     first, last = log.read(0, 0, 10**6), log.read(0, 4, 10**6)
     assert (len(first), first.record_count, first.offsets.tolist()) == (4, 1, [3])
     assert (len(last), last.record_count) == (2, 1)
@@ -82,7 +82,7 @@ def test_a_read_over_left_out_offsets_gives_a_record_if_there_is_one() -> None:
 def test_records_before_and_since_an_offset_are_all_of_them() -> None:
     log = MemoryLog()
     log.append([Delivery(b"1\n2\n3\n", 3, 5, rejects=((1, b"bad"),))])
-    log.skip(1)
+    log.leave_out(1)
     log.append([Delivery(b"4\n", 1, 5)])
     records = log.read(0, 0, 10**6)
     for cut in range(7):

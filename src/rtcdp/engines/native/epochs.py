@@ -30,18 +30,6 @@ def epoch_after(
     )
 
 
-def progress_after(progress: Progress, epoch: Epoch) -> Progress:
-    """Where a store at `progress` stands when the epoch is committed."""
-    return Progress(
-        epoch=epoch.number,
-        next_offsets={**progress.next_offsets, **epoch.next_offsets},
-        max_received_at={**progress.max_received_at, **epoch.max_received_at},
-        committed_at=epoch.committed_at,
-        engine=epoch.engine,
-        log_id=epoch.log_id or progress.log_id,
-    )
-
-
 def _spans(screened: Screened) -> Iterator[EpochSpan]:
     timestamps = screened.events["timestamp"].to_numpy()
     for partition, group in groupby(screened.pieces, key=_partition_of):

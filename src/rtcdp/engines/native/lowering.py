@@ -6,8 +6,8 @@ from functools import reduce
 import polars as pl
 import polars_hash as plh
 
+from rtcdp.engines.buckets import to_buckets
 from rtcdp.engines.engine import TableChange
-from rtcdp.engines.panes import explode_panes
 from rtcdp.vocabulary.measure import (
     MICROS_PER_UNIT,
     Average,
@@ -36,7 +36,6 @@ from rtcdp.vocabulary.table import (
     ITEM,
     ITEM_COUNT,
     MEMBER,
-    Table,
     count_column,
     has_side_table,
     micros_column,
@@ -61,7 +60,7 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
         pl.Series(_pane_column(size), timestamps // size * size) for size in pane_sizes
     ).lazy()
     planned = [
-        (table, _to_buckets(metric, table, plan))
+        (table, to_buckets(metric, table, plan))
         for metric in metrics
         for table, plan in zip(tables_of(metric), _plans(metric, with_panes), strict=True)
     ]
@@ -93,15 +92,6 @@ def to_expression(predicate: Predicate) -> pl.Expr:
             return reduce(lambda a, b: a | b, map(to_expression, predicates), pl.lit(False))
         case Negation(negated):
             return ~to_expression(negated)
-
-
-def merge_rows(rows: pl.LazyFrame, table: Table) -> pl.LazyFrame:
-    """Rows of `table` with one row per primary key, merged by the columns' rules."""
-    merged = [
-        getattr(pl.col(column.name), "sum" if column.merge == "add" else column.merge)()
-        for column in table.columns
-    ]
-    return rows.group_by(table.primary_key).agg(merged)
 
 
 def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -175,21 +165,6 @@ def _side_plan(
             )
         case _:
             raise AssertionError(f"{measure} has no table of its own")
-
-
-def _to_buckets(metric: Metric, table: Table, panes: pl.LazyFrame) -> pl.LazyFrame:
-    """Panes as the rows of the table, sorted by primary key for the sake of its tree."""
-    rows = panes
-    if metric.window.is_written_out and metric.window.overlap > 1:
-        rows = merge_rows(explode_panes(panes, metric.window), table)
-    if table.bound == "smallest_members":
-        rows = _smallest_members(rows, table)
-    return rows.select(table.column_names).sort(table.primary_key)
-
-
-def _smallest_members(rows: pl.LazyFrame, table: Table) -> pl.LazyFrame:
-    rank = pl.col(MEMBER).rank("ordinal").over([BUCKET_START, *table.key])
-    return rows.filter(rank <= table.capacity)
 
 
 def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:

@@ -17,15 +17,16 @@ import polars as pl
 
 from rtcdp.clock import Clock
 from rtcdp.engines.admission import Screened, admit, reject, screen_together
-from rtcdp.engines.committing import Patience, commit_for_sure
+from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
+from rtcdp.engines.continuation import check_continuation, check_log_id
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.native.abreast import AbreastReader
 from rtcdp.engines.native.backfill import Listeners, backfill
-from rtcdp.engines.native.epochs import epoch_after, progress_after
+from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.recovery import check_continuation, check_log_id, seen_ids_until
+from rtcdp.engines.native.recovery import seen_ids_until
 from rtcdp.engines.poison import (
     FAILURES,
     halves,

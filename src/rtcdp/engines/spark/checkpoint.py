@@ -1,90 +1,98 @@
-"""Spark's checkpoint and the store's progress, brought together.
+"""What Spark wrote down about its batches: where they end, and the watermark they run with.
 
-A checkpoint continues one run of epochs. When another engine has committed since, when metrics have
-changed or the log is another one, it leads nowhere any more, and a new one is begun.
+A checkpoint's folder has a file a batch under `offsets`, written before the batch runs, and one
+under `commits`, written when it is done. Spark reads the same files when it starts again, so their
+form is as lasting as a checkpoint is.
 """
 
-import hashlib
-import json
-import shutil
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from rtcdp.store.store import Progress
-from rtcdp.vocabulary.metric import Metric
+import msgspec
+from pyspark.sql import SparkSession
 
-_ABOUT = "rtcdp.json"
+from rtcdp.engines.spark.failures import SparkFailed
+
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A folder of Spark's, and per partition the offset that counting began at with it."""
+class PlannedBatch:
+    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) behind
+    which it drops rows."""
 
-    folder: Path
-    counted_from: Mapping[int, int]
-
-    def ends_of(self, batch_id: int) -> dict[int, int] | None:
-        """Per partition the offset that a batch ends at; None before Spark planned it."""
-        path = self.folder / "offsets" / str(batch_id)
-        if batch_id < 0 or not path.exists():
-            return None
-        source = json.loads(path.read_text(encoding="utf-8").splitlines()[2])
-        (topic,) = source.values()
-        return {int(partition): int(offset) for partition, offset in topic.items()}
-
-    def watermark_of(self, batch_id: int) -> int:
-        """Rows before this (UTC ms) were dropped by Spark in this batch."""
-        lines = (self.folder / "offsets" / str(batch_id)).read_text(encoding="utf-8").splitlines()
-        return int(json.loads(lines[1])["batchWatermarkMs"])
+    next_offsets: Mapping[int, int]
+    watermark_ms: int
 
 
-def checkpoint_for(
-    base: Path,
-    progress: Progress,
-    metrics: Sequence[Metric],
-    log_id: str,
-    counted_from: Mapping[int, int],
-) -> tuple[Checkpoint, bool]:
-    """The checkpoint to go on with, and whether it is a new one that counts from `counted_from`."""
-    meaning = f"{log_id} {sorted((metric.name, metric.fingerprint) for metric in metrics)}"
-    mark = hashlib.sha256(meaning.encode()).hexdigest()[:12]
-    for about in sorted(base.glob(f"*/{_ABOUT}")):
-        known = json.loads(about.read_text(encoding="utf-8"))
-        found = Checkpoint(
-            about.parent, {int(p): offset for p, offset in known["counted_from"].items()}
+class _Metadata(msgspec.Struct):
+    watermark_ms: int = msgspec.field(name="batchWatermarkMs")
+
+
+_decode_metadata = msgspec.json.Decoder(_Metadata).decode
+_decode_offsets = msgspec.json.Decoder(dict[str, dict[str, int]]).decode
+
+
+def parse_planned(text: str) -> PlannedBatch:
+    """A file under `offsets`, as a batch of a query with one Kafka topic. Raises `SparkFailed`."""
+    version, _, rest = text.partition("\n")
+    metadata, _, offsets = rest.partition("\n")
+    try:
+        (partitions,) = _decode_offsets(offsets).values()
+        watermark_ms = _decode_metadata(metadata).watermark_ms
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SparkFailed(
+            f"Spark's checkpoint is written in a way that is not known here ({version}): {error}",
+            "use the version of PySpark that rtcdp names, or delete the checkpoint: it is made anew"
+            " from the log",
+        ) from error
+    return PlannedBatch({int(number): end for number, end in partitions.items()}, watermark_ms)
+
+
+class Checkpoints:
+    """The folders of checkpoints below a root, on whatever file system Spark is told of."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self._root = root
+        self._hadoop: Any = spark._jvm.org.apache.hadoop  # type: ignore[union-attr]
+        self._read: Any = spark._jvm.org.apache.commons.io.IOUtils.toString  # type: ignore[union-attr]
+        self._files: Any = self._hadoop.fs.Path(root).getFileSystem(
+            spark._jsc.hadoopConfiguration()
         )
-        if known["mark"] == mark and _continues(found, progress):
-            return found, False
-    folder = base / f"{mark}-{progress.epoch}"
-    shutil.rmtree(base, ignore_errors=True)
-    folder.mkdir(parents=True)
-    text = json.dumps({"mark": mark, "counted_from": dict(counted_from)})
-    (folder / _ABOUT).write_text(text, encoding="utf-8")
-    return Checkpoint(folder, dict(counted_from)), True
 
+    def path(self, name: str) -> str:
+        """Where the checkpoint of this name is, or would be."""
+        return f"{self._root}/{name}"
 
-def _continues(checkpoint: Checkpoint, progress: Progress) -> bool:
-    """Whether the store stands where one of the last two batches of the checkpoint ends, or where
-    the checkpoint began."""
-    batches = [int(path.name) for path in (checkpoint.folder / "offsets").glob("[0-9]*")]
-    last = max(batches, default=-1)
-    reached = [checkpoint.ends_of(batch) for batch in (last, last - 1)]
-    begun = [dict(checkpoint.counted_from)] if last <= 0 else []
-    candidates = [ends for ends in reached if ends is not None] + begun
-    filling = last >= 0 and not any(
-        end > checkpoint.counted_from.get(partition, 0)
-        for partition, end in (checkpoint.ends_of(last) or {}).items()
-    )
-    if filling:
-        candidates.append(dict(checkpoint.counted_from))
-    return any(_is_at(progress, ends, checkpoint) for ends in candidates)
+    def names(self) -> list[str]:
+        """The checkpoints that are there, sorted."""
+        return sorted(self._listed(self._root))
 
+    def delete(self, name: str) -> None:
+        """Delete a checkpoint that nobody uses any more."""
+        self._files.delete(self._hadoop.fs.Path(self.path(name)), True)
 
-def _is_at(progress: Progress, ends: Mapping[int, int], checkpoint: Checkpoint) -> bool:
-    at = progress.next_offsets
-    from_start = checkpoint.counted_from
-    return all(
-        at.get(partition, from_start.get(partition, 0)) == max(end, from_start.get(partition, 0))
-        for partition, end in ends.items()
-    )
+    def last_done(self, name: str) -> int | None:
+        """The number of the last batch that was committed; None before the first."""
+        return max(self._numbers(name, "commits"), default=None)
+
+    def planned(self, name: str, batch: int) -> PlannedBatch:
+        """What Spark planned for this batch. Raises `SparkFailed`."""
+        place = self._hadoop.fs.Path(f"{self.path(name)}/offsets/{batch}")
+        stream = self._files.open(place)
+        try:
+            return parse_planned(self._read(stream, "UTF-8"))
+        finally:
+            stream.close()
+
+    def _numbers(self, name: str, part: str) -> list[int]:
+        found = self._listed(f"{self.path(name)}/{part}")
+        return [int(each) for each in found if _NUMBER.fullmatch(each)]
+
+    def _listed(self, folder: str) -> list[str]:
+        place = self._hadoop.fs.Path(folder)
+        if not self._files.exists(place):
+            return []
+        return [status.getPath().getName() for status in self._files.listStatus(place)]

@@ -1,16 +1,16 @@
-"""From a metric's description to Spark: which events, which pane, which partial results.
+"""From a metric's description to Spark SQL: which events, which pane, which partial results.
 
-The same rows as `rtcdp.engines.native.lowering` gives, by Spark's own expressions and aggregations.
+One statement computes the tables of all metrics: each is a `SELECT … GROUP BY` over the view of
+admitted events, brought into one shape of row, so that a batch is one job of Spark's.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
-import polars_hash as plh
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 
+from rtcdp.engines.buckets import to_buckets
+from rtcdp.engines.engine import TableChange
 from rtcdp.vocabulary.measure import (
     MICROS_PER_UNIT,
     Average,
@@ -39,169 +39,211 @@ from rtcdp.vocabulary.table import (
     ITEM,
     ITEM_COUNT,
     MEMBER,
+    ColumnType,
     Table,
     count_column,
-    has_side_table,
     micros_column,
     tables_of,
     units_column,
 )
-from rtcdp.vocabulary.window import Window
 
 UNSUPPORTED: Mapping[type, str] = {}
 """The nodes of the vocabulary that this engine can't compute, each with the reason: none."""
 
-HASH_PREFIX = "hash_of_"
-_TYPES = {"value": "DOUBLE"}
+TABLE_NUMBER = "table_number"
+
+_SQL_TYPES: dict[ColumnType, str] = {"text": "string", "integer": "bigint", "real": "double"}
+
+_Shape = Mapping[ColumnType, int]
+"""How many columns of each type the common shape of row has."""
 
 
-def hashed_fields(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The fields whose hashes are members of distinct counts."""
-    measures = (measure for metric in metrics for measure in metric.measures)
-    return tuple(sorted({m.field for m in measures if isinstance(m, Distinct)}))
+@dataclass(frozen=True)
+class _Select:
+    """What gives the panes of one table: an expression for each column but the pane's start, and
+    those columns among them that are grouped by."""
+
+    condition: str
+    columns: Mapping[str, str]
+    grouped: tuple[str, ...]
 
 
-def event_columns(fields: Sequence[str], hashed: Sequence[str]) -> str:
-    """The schema of the events that Spark aggregates, as DDL."""
-    named = [f"`{field}` {_TYPES.get(field, 'STRING')}" for field in fields]
-    named += ["`source` STRING", "`timestamp` LONG"]
-    return ", ".join([*named, *(f"`{HASH_PREFIX}{field}` LONG" for field in hashed)])
-
-
-def with_hashes(events: pl.DataFrame, hashed: Sequence[str]) -> pl.DataFrame:
-    """The events with the hash of each of these fields, the very one that the native engine and
-    the oracle keep as a member; null where the field is."""
-    return events.with_columns(
-        plh.col(field).nchash.xxhash64().reinterpret(signed=True).alias(f"{HASH_PREFIX}{field}")
-        for field in hashed
-    )
-
-
-def plans_of(metric: Metric, events: DataFrame) -> list[tuple[Table, DataFrame]]:
-    """The rows to merge into each table of a metric, one per primary key.
-
-    `events` has the columns of `event_columns`.
-    """
-    condition = reduce(
-        lambda all_of, field: all_of & F.col(field).isNotNull(),
-        metric.key,
-        to_column(metric.predicate),
-    )
-    pane = _start_of(F.col("timestamp"), metric.window.pane_ms).alias(BUCKET_START)
-    chosen = events.where(condition)
-    group = [pane, *map(F.col, metric.key)]
-    buckets, *sides = tables_of(metric)
-    partials = [partial for measure in metric.measures for partial in _partials(measure)]
-    folded = chosen.groupBy(*group)
-    plans = [folded.agg(*partials) if partials else chosen.select(*group).distinct()]
-    plans += [
-        _side_plan(measure, chosen, group, metric)
+def distinct_fields(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The fields of which distinct values are counted; the view has a `member_column` for each."""
+    fields = {
+        measure.field
+        for metric in metrics
         for measure in metric.measures
-        if has_side_table(measure)
-    ]
-    return [
-        (table, _to_buckets(metric.window, table, plan))
-        for table, plan in zip([buckets, *sides], plans, strict=True)
-    ]
+        if isinstance(measure, Distinct)
+    }
+    return tuple(sorted(fields))
 
 
-def to_column(predicate: Predicate) -> Column:
-    """A predicate as a Boolean column that is never null."""
+def member_column(field: str) -> str:
+    """The column of the view with the hashes of a field's values."""
+    return f"{field}__member"
+
+
+def statement_of(metrics: Sequence[Metric], view: str) -> str:
+    """The SQL that folds a view of admitted events into the panes of every table of `metrics`.
+
+    The view has the columns of `fields_of(metrics)`, `source`, `timestamp` (bigint, UTC ms), and
+    a `member_column` (bigint) for each of `distinct_fields`. The rows have the number of their
+    table, counted over all metrics, the start of their pane, and the table's other columns by type;
+    `changes_of` puts them into tables again.
+    """
+    tables = [
+        (metric, table, select)
+        for metric in metrics
+        for table, select in zip(tables_of(metric), _selects(metric), strict=True)
+    ]
+    shape = _shape_of([table for _, table, _ in tables])
+    return "\nUNION ALL\n".join(
+        f"SELECT {', '.join(_columns(number, table, select, shape))}, "
+        f"{_pane(metric)} AS {BUCKET_START} FROM {view} WHERE {select.condition} "
+        f"GROUP BY {', '.join([_pane(metric), *(select.columns[name] for name in select.grouped)])}"
+        for number, (metric, table, select) in enumerate(tables)
+    )
+
+
+def changes_of(metrics: Sequence[Metric], panes: pl.DataFrame) -> tuple[TableChange, ...]:
+    """What the statement of the same metrics gave, as rows to merge into every table."""
+    numbered = enumerate((metric, table) for metric in metrics for table in tables_of(metric))
+    parts = panes.partition_by(TABLE_NUMBER, as_dict=True)
+    planned = [
+        (table, to_buckets(metric, table, _columns_of(table, parts[number,]).lazy()))
+        for number, (metric, table) in numbered
+        if (number,) in parts
+    ]
+    folded = pl.collect_all([plan for _, plan in planned], engine="in-memory")
+    return tuple(TableChange(table, rows) for (table, _), rows in zip(planned, folded, strict=True))
+
+
+def to_condition(predicate: Predicate) -> str:
+    """A predicate as a Boolean expression of SQL that is never null."""
     match predicate:
         case Everything():
-            return F.lit(True)
+            return "true"
         case Equals(field, text):
-            return F.coalesce(F.col(field) == text, F.lit(False))
+            return f"({_name(field)} <=> {_text(text)})"
         case OneOf(field, texts):
-            return F.coalesce(F.col(field).isin(list(texts)), F.lit(False))
+            return _any([f"({_name(field)} <=> {_text(text)})" for text in texts])
         case Present(field):
-            return F.col(field).isNotNull()
+            return f"({_name(field)} IS NOT NULL)"
         case Compare(field, comparison, limit):
-            return F.coalesce(_compare(F.col(field), comparison, limit), F.lit(False))
+            return f"coalesce({_name(field)} {comparison} {_number(limit)}, false)"
         case AllOf(predicates):
-            return reduce(lambda a, b: a & b, map(to_column, predicates), F.lit(True))
+            return f"({' AND '.join(['true', *map(to_condition, predicates)])})"
         case AnyOf(predicates):
-            return reduce(lambda a, b: a | b, map(to_column, predicates), F.lit(False))
+            return _any([to_condition(inner) for inner in predicates])
         case Negation(negated):
-            return ~to_column(negated)
+            return f"(NOT {to_condition(negated)})"
 
 
-def _start_of(instant: Column, size_ms: int) -> Column:
-    """The start of the slice of time that an instant lies in, in whole milliseconds: Spark's own
-    `window` takes timestamps, whose range and arithmetic are others before 1970."""
-    return instant - F.pmod(instant, F.lit(size_ms))
+def _columns(number: int, table: Table, select: _Select, shape: _Shape) -> Iterator[str]:
+    """The columns of the common shape; null where the table has none."""
+    yield f"{number} AS {TABLE_NUMBER}"
+    given = {slot: select.columns[name] for name, slot in _slots(table).items()}
+    for kind, count in shape.items():
+        for index in range(count):
+            expression = given.get((kind, index), "null")
+            yield f"CAST({expression} AS {_SQL_TYPES[kind]}) AS {kind}_{index}"
 
 
-def _partials(measure: Measure) -> list[Column]:
+def _shape_of(tables: Sequence[Table]) -> _Shape:
+    slots = [slot for table in tables for slot in _slots(table).values()]
+    return {
+        kind: max((index + 1 for each, index in slots if each == kind), default=0)
+        for kind in _SQL_TYPES
+    }
+
+
+def _slots(table: Table) -> dict[str, tuple[ColumnType, int]]:
+    """Where each of the table's columns, but for the pane's start, is in the common shape: the
+    n-th of its type."""
+    kinds: dict[str, ColumnType] = dict.fromkeys(table.key, "text")
+    if table.member is not None:
+        kinds[table.member[0]] = table.member[1]
+    kinds |= {column.name: column.type for column in table.columns}
+    slots: dict[str, tuple[ColumnType, int]] = {}
+    for name, kind in kinds.items():
+        slots[name] = (kind, sum(kind == taken for taken, _ in slots.values()))
+    return slots
+
+
+def _columns_of(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    names = {name: f"{kind}_{index}" for name, (kind, index) in _slots(table).items()}
+    return rows.select(BUCKET_START, **{name: pl.col(column) for name, column in names.items()})
+
+
+def _pane(metric: Metric) -> str:
+    """The start of the pane; `pmod` is never negative, so it holds before 1970 as well."""
+    return f"timestamp - pmod(timestamp, {metric.window.pane_ms}L)"
+
+
+def _selects(metric: Metric) -> Iterator[_Select]:
+    """One for each of the metric's tables, in the order of `tables_of`."""
+    conditions = [to_condition(metric.predicate)]
+    conditions += [f"{_name(field)} IS NOT NULL" for field in metric.key]
+    keys: dict[str, str] = {field: _name(field) for field in metric.key}
+    partials = {
+        column: expression
+        for measure in metric.measures
+        for column, expression in _partials(measure).items()
+    }
+    yield _Select(" AND ".join(conditions), {**keys, **partials}, metric.key)
+    for measure in metric.measures:
+        if isinstance(measure, Distinct | TopK):
+            condition = " AND ".join([*conditions, f"{_name(measure.field)} IS NOT NULL"])
+            added = _side_columns(measure)
+            yield _Select(condition, {**keys, **added}, (*keys, next(iter(added))))
+
+
+def _side_columns(measure: Distinct | TopK) -> dict[str, str]:
+    """What a table of members or items has besides the key; the first is grouped by as well."""
+    if isinstance(measure, Distinct):
+        return {MEMBER: _name(member_column(measure.field))}
+    return {ITEM: _name(measure.field), ITEM_COUNT: "count(*)"}
+
+
+def _partials(measure: Measure) -> dict[str, str]:
     match measure:
         case Count(name):
-            return [F.count(F.lit(1)).alias(name)]
+            return {name: "count(*)"}
         case Minimum(name, field):
-            return [F.min(field).alias(name)]
+            return {name: f"min({_name(field)})"}
         case Maximum(name, field):
-            return [F.max(field).alias(name)]
+            return {name: f"max({_name(field)})"}
         case Sum():
             return _exact_sum(measure)
         case Average(_, field):
-            return [*_exact_sum(measure), F.count(field).alias(count_column(measure))]
+            return {**_exact_sum(measure), count_column(measure): f"count({_name(field)})"}
         case Distinct() | TopK():
-            return []
+            return {}
 
 
-def _exact_sum(measure: Sum | Average) -> list[Column]:
+def _exact_sum(measure: Sum | Average) -> dict[str, str]:
     """Whole units and millionths, both integers, so that adding in any order gives the same."""
-    value = F.col(measure.field)
-    units = F.floor(value)
-    micros = F.floor((value - units.cast("double")) * float(MICROS_PER_UNIT) + F.lit(0.5))
-    nothing = F.lit(0).cast("long")
-    return [
-        F.coalesce(F.sum(units), nothing).alias(units_column(measure)),
-        F.coalesce(F.sum(micros), nothing).alias(micros_column(measure)),
-    ]
+    value = _name(measure.field)
+    micros = f"floor(({value} - floor({value})) * {MICROS_PER_UNIT}D + 0.5D)"
+    return {
+        units_column(measure): f"coalesce(sum(floor({value})), 0)",
+        micros_column(measure): f"coalesce(sum({micros}), 0)",
+    }
 
 
-def _side_plan(
-    measure: Measure, events: DataFrame, group: list[Column], metric: Metric
-) -> DataFrame:
-    match measure:
-        case Distinct(_, field):
-            member = F.col(f"{HASH_PREFIX}{field}").alias(MEMBER)
-            present = events.where(F.col(field).isNotNull())
-            return present.select(*group, member).distinct()
-        case TopK(_, field):
-            present = events.where(F.col(field).isNotNull())
-            return present.groupBy(*group, F.col(field).alias(ITEM)).agg(
-                F.count(F.lit(1)).alias(ITEM_COUNT)
-            )
-        case _:
-            raise AssertionError(f"{measure} of {metric.name} has no table of its own")
+def _any(conditions: Sequence[str]) -> str:
+    return f"({' OR '.join(['false', *conditions])})"
 
 
-def _to_buckets(window: Window, table: Table, panes: DataFrame) -> DataFrame:
-    """Panes as the rows of the table."""
-    if not window.is_written_out or window.overlap == 1:
-        return panes.select(*table.column_names)
-    pane = F.col(BUCKET_START)
-    newest = _start_of(pane, window.slide_ms)
-    oldest = _start_of(pane - window.size_ms, window.slide_ms) + window.slide_ms
-    starts = F.explode(F.sequence(oldest, newest, F.lit(window.slide_ms).cast("long")))
-    windows = panes.withColumn(BUCKET_START, starts)
-    merged = [
-        {"add": F.sum, "min": F.min, "max": F.max}[column.merge](column.name).alias(column.name)
-        for column in table.columns
-    ]
-    keys = windows.groupBy(*table.primary_key)
-    rows = keys.agg(*merged) if merged else windows.select(*table.primary_key).distinct()
-    return rows.select(*table.column_names)
+def _name(field: str) -> str:
+    return f"`{field}`"
 
 
-def _compare(left: Column, comparison: str, limit: float) -> Column:
-    match comparison:
-        case "<":
-            return left < limit
-        case "<=":
-            return left <= limit
-        case ">":
-            return left > limit
-        case _:
-            return left >= limit
+def _text(text: str) -> str:
+    """A text as a literal in which no character can mean anything else."""
+    return f"CAST(X'{text.encode().hex()}' AS string)"
+
+
+def _number(number: float) -> str:
+    return f"CAST('{number!r}' AS double)"

@@ -85,7 +85,7 @@ def test_records_without_a_known_time_go_with_their_neighbours() -> None:
 
 def test_offsets_without_a_record_are_passed() -> None:
     log = log_of([1, 2], [1])
-    log.skip(3, partition=1)
+    log.leave_out(3, partition=1)
     reading = Reading(log)
     assert sorted(record for each in reading.rounds() for record in each) == [
         (0, 0),

@@ -1,8 +1,9 @@
 """What an epoch says of the records that it is made of."""
 
 from rtcdp.engines.admission import admit, screen_together
+from rtcdp.engines.committing import progress_after
 from rtcdp.engines.engine import Epoch, EpochSpan
-from rtcdp.engines.native.epochs import epoch_after, progress_after
+from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import Delivery
@@ -22,10 +23,10 @@ def log_with_gaps() -> MemoryLog:
     """Three partitions: records and a gap, only a rejected record, only a gap."""
     log = MemoryLog(partitions=3)
     log.append([Delivery(line(NOW), 1, NOW), Delivery(line(NOW + 3), 1, NOW + 1)])
-    log.skip(2)
+    log.leave_out(2)
     log.append([Delivery(line(NOW - 4), 1, NOW + 2)])
     log.append([Delivery(b"", 0, NOW + 8, rejects=((0, b"bad"),))], 1)
-    log.skip(4, 2)
+    log.leave_out(4, 2)
     return log
 
 

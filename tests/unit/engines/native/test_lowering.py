@@ -7,7 +7,6 @@ import xxhash
 from rtcdp.engines.native.lowering import (
     UNSUPPORTED,
     changes_of,
-    merge_rows,
     to_expression,
 )
 from rtcdp.vocabulary.measure import (
@@ -32,7 +31,6 @@ from rtcdp.vocabulary.predicate import (
     any_of,
     negate,
 )
-from rtcdp.vocabulary.table import Column, Table
 from rtcdp.vocabulary.window import Window, tumbling
 
 SCHEMA = {
@@ -179,26 +177,6 @@ def test_no_events_change_nothing() -> None:
 
 def test_a_metric_that_no_event_concerns_changes_nothing() -> None:
     assert changes_of([metric(Count("n"), predicate=Equals("userId", "eve"))], EVENTS) == ()
-
-
-def test_rows_of_a_key_are_merged_by_the_rules_of_their_columns() -> None:
-    columns = (
-        Column("n", "integer", "add"),
-        Column("low", "real", "min"),
-        Column("high", "real", "max"),
-    )
-    table = Table("t", "m", 1000, ("userId",), columns)
-    frame = pl.DataFrame(
-        {
-            "window_start": [0, 0, 0],
-            "userId": ["a", "a", "b"],
-            "n": [1, 2, 3],
-            "low": [1.0, None, None],
-            "high": [1.0, 2.0, None],
-        }
-    )
-    merged = merge_rows(frame.lazy(), table).sort("userId").collect().rows()
-    assert merged == [(0, "a", 3, 1.0, 2.0), (0, "b", 3, None, None)]
 
 
 def test_every_node_of_the_vocabulary_is_lowered() -> None:

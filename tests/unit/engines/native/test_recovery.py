@@ -1,20 +1,12 @@
 """Reading back what the engine must remember."""
 
 import numpy as np
-import pytest
 
 from rtcdp.engines.admission import admit, screen
-from rtcdp.engines.native.recovery import (
-    check_continuation,
-    check_log_id,
-    records_between,
-    rounds_between,
-    seen_ids_until,
-)
+from rtcdp.engines.native.recovery import rounds_between, seen_ids_until
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
-from rtcdp.log.log import Delivery, LogReplaced, OffsetsMissing
-from rtcdp.store.store import Progress
+from rtcdp.log.log import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 
 RULES = AdmissionRules(allowed_lateness_ms=10**9, dedup_window_ms=1000)
@@ -27,13 +19,6 @@ def log_of(*arrivals: int) -> MemoryLog:
         line = f'{{"eventId":"{offset}","userId":"u","timestamp":0,"eventType":"A"}}\n'
         log.append([Delivery(line.encode(), 1, received_at)])
     return log
-
-
-@pytest.mark.parametrize(("start", "end"), [(0, 5), (1, 4), (0, 1), (2, 2)])
-def test_records_come_in_slices_cut_where_they_have_to_end(start: int, end: int) -> None:
-    slices = list(records_between(log_of(0, 0, 0, 0, 0), 0, start, end))
-    offsets = [record.offset for records in slices for record in records.each()]
-    assert offsets == list(range(start, end))
 
 
 def test_the_ids_of_the_dedup_window_are_remembered() -> None:
@@ -128,32 +113,3 @@ def test_whoever_waits_is_called_after_each_slice() -> None:
     seen = SeenIds(RULES.dedup_window_ms)
     seen_ids_until(log, {0: 5}, seen, RULES, lambda: slices.append(len(seen)))
     assert slices == [2, 4, 5]
-
-
-@pytest.mark.parametrize(
-    ("progress", "error", "words"),
-    [
-        (Progress(1, {0: 3, 1: 1}, log_id="memory"), None, ""),
-        (Progress(1, {0: 3}), None, ""),
-        (Progress(1, {0: 3}, log_id="other"), LogReplaced, "other.*memory"),
-        (Progress(1, {0: 6}), OffsetsMissing, "offset 6, but the log ends at 5"),
-        (Progress(1, {0: 1}), OffsetsMissing, "offset 1, but the log begins at 2"),
-        (Progress(1, {0: 3, 2: 1}), OffsetsMissing, "partition 2"),
-    ],
-)
-def test_only_the_log_that_was_counted_is_gone_on_with(
-    progress: Progress, error: type[Exception] | None, words: str
-) -> None:
-    log = partitions_of([(n, str(n)) for n in range(5)], [(1, "x")])
-    log.trim(2)
-    if error is None:
-        check_continuation(log, progress)
-        return
-    with pytest.raises(error, match=words) as refused:
-        check_continuation(log, progress)
-    assert refused.value.hint
-
-
-def test_a_log_without_a_name_is_taken_for_the_right_one() -> None:
-    check_log_id(Progress(log_id="known"), "")
-    check_log_id(Progress(), "known")

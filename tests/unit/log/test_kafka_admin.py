@@ -1,0 +1,167 @@
+"""What the brokers' answers mean."""
+
+from types import SimpleNamespace
+
+import pytest
+from confluent_kafka import KafkaError
+from confluent_kafka import TopicPartition as Place
+
+from rtcdp.errors import UsageError
+from rtcdp.log import kafka_admin
+from rtcdp.log.kafka_admin import DEFAULT_MAX_MESSAGE_BYTES, TopicAdmin, TopicState
+from rtcdp.log.kafka_topic import KafkaTopic
+from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.log.log import LogExtent, LogUnavailable
+from tests.unit.log.kafka_fakes import done
+
+TOPIC = KafkaTopic("nobody:9092", "events")
+
+
+class FakeAdminClient:
+    """Answers with what `answers` has for a question; an integer is an error's code."""
+
+    def __init__(self, options):
+        self.options = options
+        self.answers = {}
+        self.created = []
+        self.isolation = None
+
+    def poll(self, timeout_s):
+        del timeout_s
+
+    def describe_topics(self, topics, **_):
+        del topics
+        return {"events": done(self.answers["describe"])}
+
+    def create_topics(self, topics, **_):
+        self.created += topics
+        return {"events": done(self.answers["create"])}
+
+    def describe_configs(self, resources, **_):
+        return {resources[0]: done(self.answers["configs"])}
+
+    def list_offsets(self, asked, *, isolation_level, **_):
+        self.isolation = isolation_level
+        return {
+            place: done(self.answers[type(spec).__name__][place.partition])
+            for place, spec in asked.items()
+        }
+
+
+@pytest.fixture
+def admin(monkeypatch) -> TopicAdmin:
+    monkeypatch.setattr(kafka_admin, "AdminClient", FakeAdminClient)
+    return TopicAdmin(TOPIC, timeout_s=0.01)
+
+
+@pytest.fixture
+def client(admin) -> FakeAdminClient:
+    return admin._client
+
+
+def found(offset: int, timestamp: int = -1) -> SimpleNamespace:
+    return SimpleNamespace(offset=offset, timestamp=timestamp)
+
+
+def test_a_topic_has_an_id_and_partitions(admin, client):
+    partitions = [SimpleNamespace(id=number) for number in (1, 0, 2)]
+    client.answers["describe"] = SimpleNamespace(topic_id="abc", partitions=partitions)
+    assert admin.describe() == TopicState("abc", (0, 1, 2))
+
+
+def test_no_topic_is_no_error(admin, client):
+    client.answers["describe"] = KafkaError.UNKNOWN_TOPIC_OR_PART
+    assert admin.describe() is None
+
+
+@pytest.mark.parametrize("trouble", [KafkaError._TRANSPORT, TimeoutError()])
+def test_no_answer_means_that_the_log_is_away(admin, client, trouble):
+    client.answers |= {"describe": trouble, "create": trouble, "LatestSpec": {0: trouble}}
+    for call in (
+        admin.describe,
+        lambda: admin.create(KafkaTopicSettings()),
+        lambda: admin.next_offsets([0]),
+    ):
+        with pytest.raises(LogUnavailable, match="can't be reached"):
+            call()
+
+
+def test_a_topic_is_made_as_settings_ask(admin, client):
+    client.answers["create"] = None
+    admin.create(KafkaTopicSettings(partitions=7, replication_factor=3))
+    (topic,) = client.created
+    assert (topic.topic, topic.num_partitions, topic.replication_factor) == ("events", 7, 3)
+    assert topic.config == {"min.insync.replicas": "2"}, "acknowledged means two copies"
+    admin.create(KafkaTopicSettings(replication_factor=1))
+    assert client.created[1].config == {"min.insync.replicas": "1"}
+
+
+def test_a_topic_that_somebody_else_just_made_will_do(admin, client):
+    client.answers["create"] = KafkaError.TOPIC_ALREADY_EXISTS
+    admin.create(KafkaTopicSettings())
+
+
+def test_brokers_that_cannot_hold_it_are_a_matter_of_settings(admin, client):
+    client.answers["create"] = KafkaError.INVALID_REPLICATION_FACTOR
+    with pytest.raises(UsageError, match="can't be made"):
+        admin.create(KafkaTopicSettings())
+
+
+def test_the_largest_message_is_asked_for_or_taken_to_be_the_usual(admin, client):
+    client.answers["configs"] = {"max.message.bytes": SimpleNamespace(value="2000")}
+    assert admin.max_message_bytes() == 2000
+    client.answers["configs"] = {}
+    assert admin.max_message_bytes() == DEFAULT_MAX_MESSAGE_BYTES
+    client.answers["configs"] = KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert admin.max_message_bytes() == DEFAULT_MAX_MESSAGE_BYTES
+
+
+def test_extents_are_of_all_partitions(admin, client):
+    client.answers |= {
+        "EarliestSpec": {0: found(3), 1: found(0)},
+        "LatestSpec": {0: found(9), 1: found(0)},
+        "MaxTimestampSpec": {0: found(5, 1234), 1: found(-1, -1)},
+    }
+    assert admin.extents([0, 1]) == {
+        0: LogExtent(0, 3, 9, 0, 1234),
+        1: LogExtent(1, 0, 0, 0, 0),
+    }
+    assert client.isolation == kafka_admin.IsolationLevel.READ_COMMITTED
+    assert admin.extents([]) == {}
+    assert admin.next_offsets([0, 1]) == {0: 9, 1: 0}
+
+
+def test_what_is_missing_is_told_with_what_is_there(admin, client):
+    client.answers |= {
+        "EarliestSpec": {0: found(3)},
+        "LatestSpec": {0: found(9)},
+        "MaxTimestampSpec": {0: found(5, 1)},
+    }
+    assert str(admin.missing(0, 1)) == (
+        "offset 1 of partition 0 was asked for, but topic events at nobody:9092 holds [3, 9)"
+    )
+    client.answers["LatestSpec"] = {0: KafkaError._TRANSPORT}
+    assert "does not hold it (topic events" in str(admin.missing(0, 1))
+
+
+def test_no_record_at_a_time_or_later(admin, client):
+    client.answers["TimestampSpec"] = {0: found(-1)}
+    assert admin.offset_at(0, 5) is None
+    client.answers["TimestampSpec"] = {0: found(4)}
+    assert admin.offset_at(0, 5) == 4
+
+
+def test_an_option_that_the_client_does_not_know_is_a_usage_error():
+    with pytest.raises(UsageError, match="no.such.option"):
+        TopicAdmin(KafkaTopic("nobody:9092", "events", (("no.such.option", "1"),)))
+
+
+def test_the_group_is_told_where_reading_goes_on(admin, client):
+    told = []
+    client.alter_consumer_group_offsets = lambda asked, **_: (
+        told.extend(asked) or {"rtcdp": done(None)}
+    )
+    admin.show("rtcdp", {0: 5, 1: 7})
+    assert told[0].group_id == "rtcdp"
+    assert told[0].topic_partitions == [Place("events", 0, 5), Place("events", 1, 7)]
+    assert [place.offset for place in told[0].topic_partitions] == [5, 7]

@@ -1,0 +1,68 @@
+import pytest
+
+from rtcdp.store.mongo_expiry import expire
+from rtcdp.store.mongo_groups import GROUPS
+from rtcdp.store.mongo_head import make_head, read_head
+from rtcdp.store.mongo_snapshot import SnapshotTooOld
+from rtcdp.store.store import Scan
+from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.vocabulary.table import tables_of
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def users(written_out):
+    return tables_of(written_out)[1]
+
+
+@pytest.fixture
+def store(open_mongo_store, written_out, users):
+    """Two minutes, with a member, an uncounted record and a span each."""
+    opened = open_mongo_store()
+    opened.prepare([written_out])
+    epochs = EpochMaker()
+    for start in (MINUTE, 2 * MINUTE):
+        epoch = epochs.make(
+            change(users, (start, "/a", "ada", 1)), uncounted=[{}], received_at=start
+        )
+        opened.commit(epoch)
+    return opened
+
+
+def documents(database):
+    names = ("sales__users", GROUPS, "_ledger", "_uncounted", "_spans")
+    return [database.collection(name).count_documents({}) for name in names]
+
+
+@pytest.mark.usefixtures("store")
+def test_rows_are_out_of_sight_first_and_deleted_the_next_time(mongo_database):
+    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE) == 4
+    assert documents(mongo_database) == [2, 2, 2, 2, 2]
+    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE) == 0
+    assert documents(mongo_database) == [1, 1, 1, 1, 1]
+
+
+def test_a_snapshot_does_not_lose_rows_on_its_way(store, users):
+    with store.snapshot() as snapshot:
+        store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+        assert snapshot.scan(Scan(users)).height == 2
+        store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+        with pytest.raises(SnapshotTooOld):
+            snapshot.scan(Scan(users))
+    assert store.dump(users)["window_start"].to_list() == [2 * MINUTE]
+
+
+def test_a_longer_retention_shows_what_is_not_deleted_yet(store, users):
+    store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+    assert store.dump(users).height == 1
+    store.expire(buckets_before=0, uncounted_before=0)
+    store.expire(buckets_before=0, uncounted_before=0)
+    assert store.dump(users).height == 1
+
+
+def test_a_store_that_is_not_there_has_nothing_to_expire(mongo_database):
+    assert expire(mongo_database, None, MINUTE, MINUTE) == 0
+    assert read_head(mongo_database) is None
+    make_head(mongo_database)
+    assert expire(mongo_database, None, MINUTE, MINUTE) == 0
