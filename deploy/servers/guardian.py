@@ -12,6 +12,7 @@ It runs as a script of its own, so it imports the standard library only.
 
 import ctypes
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         user=user,
-        group=user,
+        group=None if user is None else pwd.getpwnam(user).pw_gid,
         extra_groups=None if user is None else [],
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is running yet
     )

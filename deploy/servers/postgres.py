@@ -112,7 +112,7 @@ class PostgresServer:
         if self._user is not None:
             _let_in(self._user, self._directory)
             self._data.mkdir(exist_ok=True)
-            shutil.chown(self._data, self._user, self._user)
+            shutil.chown(self._data, self._user)
         done = subprocess.run(
             (
                 str(self._binaries / "initdb"),
@@ -120,7 +120,7 @@ class PostgresServer:
                 *("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"),
             ),
             user=self._user,
-            group=self._user,
+            group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
             extra_groups=None if self._user is None else [],
             cwd=self._directory,
             check=False,

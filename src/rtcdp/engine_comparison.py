@@ -91,17 +91,23 @@ def compare_engines(
             runs[name] = _run(own, bounded, metrics, clock)
             bounded = BoundedLogReader(log, runs[ordered[0]].next_offsets)
     first, *others = (runs[name] for name in engines)
-    differences = [
-        replace(difference, note=other.engine)
-        for other in others
-        for difference in _differences(first, other)
-    ]
+    differences = differences_between(first, others)
     return Verification(
         differences=tuple(differences),
         tables=len(first.rows),
         rows=sum(map(len, first.rows.values())),
         events=first.records,
     )
+
+
+def differences_between(first: EngineRun, others: Sequence[EngineRun]) -> list[Difference]:
+    """Every row that is not the first engine's; `note` says which engine has it so."""
+    return [
+        replace(difference, note=other.engine)
+        for other in others
+        for table, rows in first.rows.items()
+        for difference in exact_differences(table, rows, other.rows[table])
+    ]
 
 
 def _run(settings: Settings, log: LogReader, metrics: Sequence[Metric], clock: Clock) -> EngineRun:
@@ -134,8 +140,3 @@ def _ledger_rows(ledger: pl.DataFrame) -> dict[tuple[object, ...], tuple[object,
     """Without the count of conflicts, which not every engine tells apart from duplicates."""
     columns = ("source", "minute", "received", *VERDICTS)
     return {row[:2]: row[2:] for row in ledger.select(columns).iter_rows()}
-
-
-def _differences(first: EngineRun, other: EngineRun) -> Iterator[Difference]:
-    for table, rows in first.rows.items():
-        yield from exact_differences(table, rows, other.rows[table])

@@ -42,7 +42,7 @@ def spark_processor(
     processor.lease_ttl_s = settings.processor.lease_ttl_s
 
     def fill() -> None:
-        listeners = Listeners(on_trouble=lambda trouble: processor.on_trouble(trouble))
+        listeners = Listeners(on_trouble=processor.on_trouble)
         counted = MaskedLogReader(log, places_left_out(store))
         batch_bytes = settings.processor.max_batch_bytes
         backfill(counted, store, metrics, settings.admission, batch_bytes, listeners)

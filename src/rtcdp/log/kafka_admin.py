@@ -158,15 +158,18 @@ class TopicAdmin:
         )
         return asked[group]
 
-    def missing(self, partition: int, offset: int) -> OffsetsMissing:
-        """The error for whoever asks for an offset that is not there; it says what is."""
+    def why_nothing_at(self, partition: int, offset: int) -> OffsetsMissing | LogUnavailable:
+        """The error for whoever gets no records at `offset`: they are not there, as the broker
+        says now, or it can't give them for another reason."""
         try:
             extent = self.extents([partition])[partition]
-            there = f"holds [{extent.first_offset}, {extent.next_offset})"
         except LogUnavailable as error:
-            there = f"does not hold it ({error})"
+            return error
+        if extent.first_offset <= offset <= extent.next_offset:
+            return self._unavailable(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
         return OffsetsMissing(
-            f"offset {offset} of partition {partition} was asked for, but {self._topic} {there}",
+            f"offset {offset} of partition {partition} was asked for, but {self._topic} "
+            f"holds [{extent.first_offset}, {extent.next_offset})",
             "check that log and store belong together and that the topic's retention keeps enough",
         )
 

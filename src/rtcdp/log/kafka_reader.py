@@ -99,7 +99,7 @@ class KafkaLogReader:
         if state is None or partition not in state.partitions:
             raise self._no_partition(partition)
         if offset < 0:
-            raise self._admin.missing(partition, offset)
+            raise self._admin.why_nothing_at(partition, offset)
         batch = self._consumed(partition, offset, max_bytes)
         self._checked()
         return records_of(batch)

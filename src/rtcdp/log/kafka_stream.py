@@ -27,7 +27,7 @@ from rtcdp.log.kafka_topic import (
     refused_options,
     unavailable,
 )
-from rtcdp.log.log import LogUnavailable
+from rtcdp.log.log import LogUnavailable, OffsetsMissing
 from rtcdp.log.wire_records import WireBatch
 
 PATIENCE_S = 10.0
@@ -50,7 +50,7 @@ _BYTES_AT_ONCE = 2 * 2**20
 """How much is taken from the client at a time. Beyond a few thousand messages it gets slower: they
 have left the processor's cache when they are looked at."""
 
-_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError.OFFSET_OUT_OF_RANGE}
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class KafkaStream:
             idle_s = now - progress_at
             if idle_s > (PATIENCE_S if is_empty else _FILL_S):
                 if is_empty:
-                    raise self._silence(feed)
+                    raise self._admin.why_nothing_at(feed.partition, feed.end)
                 return
             self._assign(feed)
             reached = feed.end
@@ -235,14 +235,8 @@ class KafkaStream:
         self._ends_at = now
         end = self._ends.pop(feed.partition)
         if end < feed.end:
-            raise self._admin.missing(feed.partition, feed.end)
+            raise self._admin.why_nothing_at(feed.partition, feed.end)
         return end == feed.end
-
-    def _silence(self, feed: Feed) -> RtcdpError:
-        """Why nothing came though the log goes on."""
-        if self._admin.extents([feed.partition])[feed.partition].first_offset > feed.end:
-            return self._admin.missing(feed.partition, feed.end)
-        return unavailable(self._topic, _timed_out(), self._last_word)
 
     def _has_more(self, feed: Feed) -> bool:
         """True if the broker had more at the last fetch."""
@@ -296,16 +290,23 @@ class KafkaStream:
             return
         if error.code() == KafkaError._PARTITION_EOF:
             feed.reach(feed.end if offset is None else offset)
-        elif error.code() in _GONE:
-            # These, unlike messages, may still come from where the partition was read before.
+        elif error.code() == KafkaError._LOG_TRUNCATION:
+            self._troubles[feed.partition] = OffsetsMissing(
+                f"{self._topic} lost records of partition {partition} that were read: "
+                f"{error.str()}",
+                "bring back the broker that has them, or start anew with a store of its own",
+            )
+        elif error.code() in _OUT_OF_RANGE:
+            # A broker that starts says so of good offsets, too; and it may still come from where
+            # the partition was read before.
             if offset == feed.end:
-                self._troubles[feed.partition] = self._admin.missing(feed.partition, feed.end)
+                why = self._admin.why_nothing_at(feed.partition, feed.end)
+                self._troubles[feed.partition] = why
         else:
             self._troubles[feed.partition] = unavailable(self._topic, error, self._last_word)
 
     def _assign(self, feed: Feed) -> None:
         if feed.partition not in self._assigned:
-            feed.at_end = False
             self._consumer.incremental_assign([Place(self._topic.name, feed.partition, feed.end)])
             self._assigned.add(feed.partition)
 
@@ -323,7 +324,3 @@ class KafkaStream:
 
 def _is_due(asked_at: float | None, now: float) -> bool:
     return asked_at is None or now - asked_at > _ASK_AGAIN_S
-
-
-def _timed_out() -> KafkaError:
-    return KafkaError(KafkaError._TIMED_OUT)

@@ -167,10 +167,10 @@ class _Group:
     """The records of one delivery, checked before the first of any is sent."""
 
     def __init__(self, delivery: Delivery) -> None:
-        self._lines = delivery.lines.split(b"\n")
+        *self._lines, _ = delivery.lines.split(b"\n")
         self._keys = [keyed.user_id for keyed in _keyed_lines(delivery.lines)]
         self._rejects = delivery.rejects
-        if self._lines.pop() or not delivery.line_count == len(self._lines) == len(self._keys):
+        if not delivery.line_count == len(self._lines) == len(self._keys):
             raise ValueError(
                 f"a delivery says that it has {delivery.line_count} lines, "
                 f"but it has {len(self._lines)}"

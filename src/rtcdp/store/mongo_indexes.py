@@ -69,7 +69,7 @@ def ensure_system_indexes(database: MongoDatabase) -> None:
 def ensure_indexes(database: MongoDatabase, tables: Sequence[Table]) -> None:
     """Make the indexes of tables where they are missing."""
     for table in tables:
-        _ensure(database, table.name, orders_of(table), is_versioned=True)
+        _ensure(database, table.name, orders_of(table), is_versioned=bool(table.columns))
 
 
 def drop_old_indexes(database: MongoDatabase, collection: str, tables: Sequence[Table]) -> None:
@@ -93,7 +93,7 @@ def _ensure(
 ) -> None:
     models = [IndexModel(list(order), name=_name(order)) for order in orders]
     if is_versioned and database.is_simple_server:
-        # Documents are written under the condition of exactly these fields.
+        # Documents that change are written under the condition of exactly these fields.
         models.append(IndexModel(list(_FENCE), name=_name(_FENCE), unique=True))
     database.collection(collection).create_indexes(models)
 

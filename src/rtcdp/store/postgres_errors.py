@@ -3,6 +3,8 @@
 Its five-letter codes decide; where libpq gives none (while it connects), its words have to do.
 """
 
+import re
+
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
 
@@ -74,12 +76,14 @@ _RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
 """Codes, or how they begin, with what they mean; the first that fits."""
 
 _WORDS_WHILE_CONNECTING = (
-    ("authentication failed", "28"),
-    ("no password supplied", "28"),
-    ("pg_hba.conf", "28"),
-    ("is not permitted to log in", "28"),
-    ("role ", "28"),
-    ("database ", "3D000"),
+    (
+        re.compile(
+            r"authentication failed|no password supplied|pg_hba\.conf|not permitted to log in"
+            r'|role "[^"]*" does not exist'
+        ),
+        "28000",
+    ),
+    (re.compile(r'database "[^"]*" does not exist'), "3D000"),
 )
 
 
@@ -100,8 +104,7 @@ def error_of(code: str | None, words: str, place: str) -> RtcdpError:
 
 def error_while_connecting(words: str, place: str) -> RtcdpError:
     """The error for a connection that did not come about."""
-    for sign, code in _WORDS_WHILE_CONNECTING:
-        refused = f'{sign}"' if sign.endswith(" ") else sign
-        if refused in words and (not sign.endswith(" ") or "does not exist" in words):
-            return error_of(code, words, place)
-    return error_of(None, words, place)
+    code = next((code for signs, code in _WORDS_WHILE_CONNECTING if signs.search(words)), None)
+    # Of a single server, libpq says again which one it is.
+    _, again, reason = words.partition(" failed: ")
+    return error_of(code, reason if again and " failed: " not in reason else words, place)

@@ -158,20 +158,23 @@ def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None
         _SPAN_SCHEMA,
     )
     partition, first, following, oldest, newest, committed = (p(n) for n in range(1, 7))
+    is_last = (
+        f'"partition" = {partition} AND first_offset ='
+        f' (SELECT MAX(first_offset) FROM _spans WHERE "partition" = {partition})'
+    )
     connection.send(
         f"UPDATE _spans SET next_offset = {following},"
         f" min_event_time = {null_safe('<', 'min_event_time', oldest)},"
         f" max_event_time = {null_safe('>', 'max_event_time', newest)}"
-        f' WHERE "partition" = {partition} AND first_offset = (SELECT MAX(first_offset)'
-        f' FROM _spans WHERE "partition" = {partition}) AND next_offset = {first}'
+        f" WHERE {is_last} AND next_offset = {first}"
         f" AND {following} - first_offset <= {SPAN_RECORDS_MAX}"
         f" AND {committed} - committed_at < {SPAN_AGE_MS_MAX}",
         values,
     )
     connection.send(
         f"INSERT INTO _spans ({names(*values.columns)})"
-        f" SELECT {connection.dialect.placeholders(6)} WHERE NOT EXISTS (SELECT 1 FROM _spans"
-        f' WHERE "partition" = {partition} AND next_offset = {following})',
+        f" SELECT {connection.dialect.placeholders(6)} WHERE NOT EXISTS"
+        f" (SELECT 1 FROM _spans WHERE {is_last} AND next_offset = {following})",
         values,
     )
 

@@ -16,6 +16,7 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.settings import Settings
 from rtcdp.testing.dump import LEDGER, differing, dump
 from rtcdp.testing.traffic import Traffic
+from tests.servers import unused_name
 
 TRAFFIC = Traffic(1_000_000, users=300)
 APPENDED_TOGETHER = 50
@@ -27,6 +28,8 @@ COMBINATIONS = [
     ("spark", "kafka", "mongodb"),
 ]
 """Each is compared with the native engine on the embedded log, into SQLite."""
+
+SERVERS = {"postgresql": "postgres_server", "mongodb": "mongo_server"}
 
 
 @pytest.fixture(scope="module")
@@ -59,29 +62,25 @@ def expected(logs, tmp_path_factory):
     return answers_of(settings)
 
 
-@pytest.fixture
-def store_url(request, tmp_path):
-    def url(kind):
-        if kind == "sqlite":
-            return f"sqlite:{tmp_path / 'store.db'}"
-        server = request.getfixturevalue(
-            {"postgresql": "postgres_server", "mongodb": "mongo_server"}[kind]
-        )
-        return server.url(f"same_numbers_{request.node.callspec.id.replace('-', '_')}")
-
-    return url
-
-
-@pytest.mark.parametrize(("engine", "log", "store"), COMBINATIONS)
-def test_every_row_is_the_same(engine, log, store, logs, expected, store_url, tmp_path, request):
-    settings = Settings(
-        data_dir=tmp_path / "data", log=logs[log], store=store_url(store), engine=engine
+@pytest.fixture(params=COMBINATIONS, ids="-".join)
+def settings(request, logs, tmp_path):
+    """An installation of these parts, with a store of its own."""
+    engine, log, store = request.param
+    server = request.getfixturevalue(SERVERS[store])
+    made = Settings(
+        data_dir=tmp_path / "data",
+        log=logs[log],
+        store=server.url(unused_name("same_numbers")),
+        engine=engine,
     )
-    if engine == "spark":
-        jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
-        settings = replace(settings, spark=SparkLimits(master="local[2]", jars=jars))
-    found = answers_of(settings)
-    assert differing(expected, found) == []
+    if engine == "native":
+        return made
+    jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
+    return replace(made, spark=SparkLimits(master="local[2]", jars=jars))
+
+
+def test_every_row_is_the_same(settings, expected):
+    assert differing(expected, answers_of(settings)) == []
 
 
 def test_nothing_of_it_was_lost(expected):

@@ -356,7 +356,7 @@ def test_a_topic_made_anew_is_another_log(kafka_server, new_topic, produce, read
     assert [r.offset for r in all_of(reader)] == [0, 1, 2, 3, 4]
     assert not reader.wait({0: 5}, 0.01)
     kafka_server.delete_topic(topic)
-    with pytest.raises(LogUnavailable, match="no longer there|Unknown topic"):
+    with pytest.raises(LogUnavailable, match=r"no longer there|Unknown topic"):
         while_it_lasts(lambda: reader.read(0, 5, 100))
     kafka_server.create_topic(topic)
     produce(topic, [event("new", n) for n in range(50)])

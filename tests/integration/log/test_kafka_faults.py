@@ -90,14 +90,14 @@ class Following(threading.Thread):
 def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(broker, topic):
     following = Following(topic)
     following.start()
-    writer = KafkaLogWriter(topic, timeout_ms=3_000)
+    writer = KafkaLogWriter(topic, timeout_ms=1_500)
     refused: set[int] = set()
     killer = threading.Timer(1, broker.kill)
     killer.start()
-    restart = threading.Timer(6, broker.start)
+    restart = threading.Timer(4, broker.start)
     restart.start()
     began, number = time.monotonic(), 0
-    while time.monotonic() < began + 12 or not refused:
+    while time.monotonic() < began + 8 or not refused:
         first = number * 50
         try:
             writer.append([events(first, 50)])

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
-from rtcdp.log.log import LogExtent, OffsetsMissing
+from rtcdp.log.log import LogExtent, LogUnavailable, OffsetsMissing
 
 
 @dataclass
@@ -48,13 +48,14 @@ def trouble_at(partition: int, offset: int, code: int) -> FakeMessage:
 
 
 class FakeConsumer:
-    """Gives what is in `coming`, and notes what is assigned."""
+    """Gives what is in `coming`, and to who waits what comes `later`; notes what is assigned."""
 
     made: "list[FakeConsumer]" = []  # noqa: RUF012
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.coming: list[FakeMessage] = []
+        self.later: list[FakeMessage] = []
         self.assigned: dict[int, int] = {}
         self.history: list[tuple[str, int]] = []
         self.asked: list[int] = []
@@ -62,8 +63,9 @@ class FakeConsumer:
         self.made.append(self)
 
     def consume(self, count: int, timeout_s: float) -> list[FakeMessage]:
-        del timeout_s
         self.asked.append(count)
+        if timeout_s > 0:
+            self.coming, self.later = self.coming + self.later, []
         given, self.coming = self.coming[:count], self.coming[count:]
         return given
 
@@ -102,7 +104,9 @@ class FakeAdmin:
     def extents(self, partitions: Sequence[int]) -> dict[int, LogExtent]:
         return {p: LogExtent(p, self.first, self.ends[p], 0) for p in partitions}
 
-    def missing(self, partition: int, offset: int) -> OffsetsMissing:
+    def why_nothing_at(self, partition: int, offset: int) -> OffsetsMissing | LogUnavailable:
+        if self.first <= offset <= self.ends[partition]:
+            return LogUnavailable("can't be reached")
         return OffsetsMissing(f"{offset} of {partition}")
 
 

@@ -11,7 +11,7 @@ from rtcdp.log import kafka_admin
 from rtcdp.log.kafka_admin import DEFAULT_MAX_MESSAGE_BYTES, TopicAdmin, TopicState
 from rtcdp.log.kafka_topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import LogExtent, LogUnavailable
+from rtcdp.log.log import LogExtent, LogUnavailable, OffsetsMissing
 from tests.unit.log.kafka_fakes import done
 
 TOPIC = KafkaTopic("nobody:9092", "events")
@@ -61,6 +61,13 @@ def client(admin) -> FakeAdminClient:
 
 def found(offset: int, timestamp: int = -1) -> SimpleNamespace:
     return SimpleNamespace(offset=offset, timestamp=timestamp)
+
+
+HOLDING_3_TO_9 = {
+    "EarliestSpec": {0: found(3)},
+    "LatestSpec": {0: found(9)},
+    "MaxTimestampSpec": {0: found(5, 1)},
+}
 
 
 def test_a_topic_has_an_id_and_partitions(admin, client):
@@ -131,17 +138,26 @@ def test_extents_are_of_all_partitions(admin, client):
     assert admin.next_offsets([0, 1]) == {0: 9, 1: 0}
 
 
-def test_what_is_missing_is_told_with_what_is_there(admin, client):
-    client.answers |= {
-        "EarliestSpec": {0: found(3)},
-        "LatestSpec": {0: found(9)},
-        "MaxTimestampSpec": {0: found(5, 1)},
-    }
-    assert str(admin.missing(0, 1)) == (
-        "offset 1 of partition 0 was asked for, but topic events at nobody:9092 holds [3, 9)"
+@pytest.mark.parametrize("offset", [2, 10, -1])
+def test_what_is_missing_is_told_with_what_is_there(admin, client, offset):
+    client.answers |= HOLDING_3_TO_9
+    why = admin.why_nothing_at(0, offset)
+    assert isinstance(why, OffsetsMissing)
+    assert str(why) == (
+        f"offset {offset} of partition 0 was asked for, "
+        "but topic events at nobody:9092 holds [3, 9)"
     )
-    client.answers["LatestSpec"] = {0: KafkaError._TRANSPORT}
-    assert "does not hold it (topic events" in str(admin.missing(0, 1))
+
+
+@pytest.mark.parametrize("offset", [3, 8, 9])
+def test_what_is_there_is_not_missing(admin, client, offset):
+    client.answers |= HOLDING_3_TO_9
+    assert isinstance(admin.why_nothing_at(0, offset), LogUnavailable)
+
+
+def test_what_nobody_can_tell_is_not_missing(admin, client):
+    client.answers |= HOLDING_3_TO_9 | {"LatestSpec": {0: KafkaError._TRANSPORT}}
+    assert isinstance(admin.why_nothing_at(0, 1), LogUnavailable)
 
 
 def test_no_record_at_a_time_or_later(admin, client):
@@ -152,7 +168,7 @@ def test_no_record_at_a_time_or_later(admin, client):
 
 
 def test_an_option_that_the_client_does_not_know_is_a_usage_error():
-    with pytest.raises(UsageError, match="no.such.option"):
+    with pytest.raises(UsageError, match=r"no\.such\.option"):
         TopicAdmin(KafkaTopic("nobody:9092", "events", (("no.such.option", "1"),)))
 
 

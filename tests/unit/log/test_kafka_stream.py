@@ -1,5 +1,7 @@
 """One consumer: where it reads, what it keeps, when it asks."""
 
+import time
+
 import pytest
 from confluent_kafka import KafkaError
 
@@ -121,15 +123,37 @@ def test_partitions_at_rest_are_asked_for_together(admin):
     assert admin.questions == 2, "each answer serves one read"
 
 
-def test_an_answer_from_before_a_record_came_is_not_used(admin):
+def test_an_answer_from_before_records_came_is_not_used(admin, monkeypatch):
+    monkeypatch.setattr(kafka_stream, "_ENDS_AGE_S", 1_000)
     stream, consumer = made(admin)
     admin.ends.update({0: 0, 1: 0})
     stream.wait({0: 0, 1: 0}, 0)
     assert offsets_of(stream, 0, 0) == ([], 0)
-    admin.ends[1] = 1
+    admin.ends[1] = 2
     consumer.coming = messages(1, 0)
     assert offsets_of(stream, 1, 0) == ([0], 1)
-    assert offsets_of(stream, 1, 1) == ([], 1)
+    consumer.later = messages(1, 1)
+    assert offsets_of(stream, 1, 1) == ([1], 2)
+
+
+def test_what_comes_too_late_of_a_parked_partition_is_fetched_again(admin):
+    stream, consumer = made(admin, LOOK_UP)
+    consumer.coming = messages(0, 5, 6)
+    stream.read(0, 5, 1)
+    consumer.coming = [*messages(0, 9, 10), *messages(1, 0)]
+    stream.read(1, 0, 1)
+    consumer.coming = messages(0, 7, 8)
+    assert offsets_of(stream, 0, 7) == ([7, 8], 9)
+
+
+def test_an_end_from_before_it_was_parked_is_not_the_end(admin, monkeypatch):
+    monkeypatch.setattr(kafka_stream, "_ASK_AGAIN_S", 1_000)
+    stream, consumer = made(admin, LOOK_UP)
+    consumer.coming = [*messages(0, 5), end_at(0, 6)]
+    stream.read(0, 5, 1)
+    consumer.coming = messages(0, 6)
+    assert offsets_of(stream, 0, 6) == ([6], 7)
+    assert admin.questions == 1
 
 
 def test_offsets_without_records_are_passed_at_the_end(admin):
@@ -140,28 +164,52 @@ def test_offsets_without_records_are_passed_at_the_end(admin):
     assert offsets_of(stream, 0, 9) == ([], 9)
 
 
-def test_an_offset_after_the_end_is_missing(admin):
+def test_an_offset_after_the_end_is_missing_at_once(admin, monkeypatch):
+    monkeypatch.setattr(kafka_stream, "PATIENCE_S", 2)
+    began = time.monotonic()
     stream, consumer = made(admin)
     admin.ends[0] = 5
     with pytest.raises(OffsetsMissing, match="7 of 0"):
         stream.read(0, 7, 100)
     assert consumer.assigned == {}
     assert not stream.is_at(0, 7)
+    assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("code", [KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION])
-def test_an_offset_that_the_broker_lost_is_missing(admin, code):
+def test_an_offset_that_the_broker_lost_is_missing(admin):
     stream, consumer = made(admin)
-    consumer.coming = [*messages(0, 5), trouble_at(0, 6, code)]
+    admin.first = 50
+    consumer.coming = [*messages(0, 5), trouble_at(0, 6, KafkaError._AUTO_OFFSET_RESET)]
     assert offsets_of(stream, 0, 5) == ([5], 6), "what came before is given"
     with pytest.raises(OffsetsMissing, match="6 of 0"):
         stream.read(0, 6, 100)
 
 
-def test_a_loss_where_it_was_reading_before_is_none(admin):
+def test_a_broker_that_errs_about_an_offset_is_away_for_a_moment(admin):
     stream, consumer = made(admin)
-    consumer.coming = [trouble_at(0, 900, KafkaError._AUTO_OFFSET_RESET), *messages(0, 5)]
+    consumer.coming = [trouble_at(0, 5, KafkaError._AUTO_OFFSET_RESET)]
+    with pytest.raises(LogUnavailable):
+        stream.read(0, 5, 100)
+    consumer.coming = messages(0, 5)
     assert offsets_of(stream, 0, 5) == ([5], 6)
+
+
+def test_an_offset_that_was_lost_where_it_read_before_does_not_matter(admin):
+    stream, consumer = made(admin)
+    admin.first = 50
+    consumer.coming = [*messages(0, 60), end_at(0, 61)]
+    stream.read(0, 60, 100)
+    consumer.coming = [trouble_at(0, 5, KafkaError._AUTO_OFFSET_RESET)]
+    assert not stream.wait({0: 61}, 0.01)
+    consumer.coming = [trouble_at(0, 5, KafkaError._AUTO_OFFSET_RESET), *messages(0, 61)]
+    assert offsets_of(stream, 0, 61) == ([61], 62)
+
+
+def test_a_log_that_lost_what_was_read_is_not_read_on(admin):
+    stream, consumer = made(admin)
+    consumer.coming = [trouble_at(0, 5, KafkaError._LOG_TRUNCATION)]
+    with pytest.raises(OffsetsMissing, match="lost records"):
+        stream.read(0, 5, 100)
 
 
 def test_other_errors_mean_that_the_log_is_away(admin):
@@ -199,6 +247,7 @@ def test_waiting_keeps_what_came(admin):
 
 def test_waiting_ends_for_an_error_that_reading_tells(admin):
     stream, consumer = made(admin)
+    admin.first = 50
     consumer.coming = [trouble_at(0, 5, KafkaError._AUTO_OFFSET_RESET)]
     assert stream.wait({0: 5}, 1)
     with pytest.raises(OffsetsMissing):

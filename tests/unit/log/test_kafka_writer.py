@@ -167,6 +167,7 @@ def test_a_rejected_record_is_cut_to_what_the_topic_takes(writer, producer):
         Delivery(line("ada"), 2, T),
         Delivery(line("ada") + line("bob"), 1, T),
         Delivery(line("ada")[:-1], 1, T),
+        Delivery(line("ada") + line("bob")[:-1], 1, T),
         Delivery(b"not json\n", 1, T),
     ],
 )

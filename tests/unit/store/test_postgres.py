@@ -8,6 +8,7 @@ import pytest
 from rtcdp.errors import UsageError
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.postgres_connection import PostgresConnection
+from rtcdp.store.postgres_errors import StoreForbidden
 from rtcdp.store.postgres_schema import open_writer
 from rtcdp.store.store import Scan, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
@@ -100,6 +101,25 @@ def test_readers_go_on_when_a_definition_was_changed(store, epochs):
     for _ in reads:
         with store.snapshot() as snapshot:
             assert snapshot.scan(Scan(table))["n"].to_list() == []
+
+
+def test_whoever_only_reads_needs_no_more_than_to_select(
+    store, epochs, postgres_schema_url, address
+):
+    store.commit(one_more(epochs))
+    admin = PostgresConnection(address)
+    admin.run("DO $$ BEGIN CREATE ROLE looker LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+    admin.run(f'GRANT USAGE ON SCHEMA "{address.schema}" TO looker')
+    admin.run(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{address.schema}" TO looker')
+    admin.close()
+    url = postgres_schema_url.replace("postgres@", "looker@")
+    reader = PostgresStore(url, read_only=True)
+    assert reader.dump(TABLE).rows() == [(0, "ada", 1)]
+    reader.close()
+    writer = PostgresStore(url)
+    with pytest.raises(StoreForbidden):
+        writer.commit(one_more(epochs))
+    writer.close()
 
 
 def test_a_url_that_can_t_be_read_is_refused_at_once():

@@ -68,3 +68,9 @@ def test_what_nobody_expects_is_a_defect_and_is_told_with_its_code():
 )
 def test_while_it_connects_the_words_decide(words, kind):
     assert type(error_while_connecting(words, "here")) is kind
+
+
+def test_where_it_is_is_said_once():
+    words = 'connection to server at "h", port 5 failed: Connection refused\n\tIs it running?\n'
+    assert str(error_while_connecting(words, "here")) == "here: Connection refused Is it running?"
+    assert "one" in str(error_while_connecting(f'at "one" failed: a\n{words}', "here"))

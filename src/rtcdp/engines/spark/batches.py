@@ -16,7 +16,13 @@ from rtcdp.engines.spark.folding import (
     event_unpacker,
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
-from rtcdp.engines.spark.slices import Int64Array, SliceAccount, unpack_account, unpack_offsets
+from rtcdp.engines.spark.slices import (
+    IDENTITY_SCHEMA,
+    Int64Array,
+    SliceAccount,
+    unpack_account,
+    unpack_offsets,
+)
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
 
@@ -46,9 +52,9 @@ class Batch:
 
     def duplicates(self, duplicates: Mapping[int, Int64Array]) -> pl.DataFrame:
         """The records at these offsets: the columns of `IDENTITY_SCHEMA`, and `partition`."""
-        packed = self._rows.select("partition", "identities").where("identities IS NOT NULL")
         if not duplicates:
-            packed = packed.limit(0)
+            return IDENTITY_SCHEMA.to_frame(eager=True).with_columns(partition=pl.lit(0))
+        packed = self._rows.select("partition", "identities").where("identities IS NOT NULL")
         unpacked = packed.mapInArrow(duplicate_unpacker(duplicates), DUPLICATES_SCHEMA)
         return pl.DataFrame(unpacked.toArrow())
 

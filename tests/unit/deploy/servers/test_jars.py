@@ -9,7 +9,7 @@ from rtcdp.errors import PartMissing
 
 FETCHES = """#!/bin/sh
 echo fetched >> "$0.calls"
-sleep 0.2
+while [ -e "$0.wait" ]; do sleep 0.05; done
 for each in "$@"; do case "$each" in
     -DoutputDirectory=*) folder="${each#*=}";;
 esac; done
@@ -20,7 +20,11 @@ FAILS = """#!/bin/sh
 echo 'Unknown host'
 exit 1
 """
-SHOWS = "from deploy.servers.jars import kafka_jars; print(kafka_jars())"
+SHOWS = """
+from deploy.servers.jars import kafka_jars
+print("begins", flush=True)
+print(kafka_jars())
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +92,10 @@ def test_two_processes_at_once_fetch_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     root = Path(__file__).parents[4]
     command = [sys.executable, "-c", SHOWS]
+    (folder / "mvn.wait").touch()
     both = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [process.stdout.readline() for process in both] == [b"begins\n"] * 2
+    (folder / "mvn.wait").unlink()
     shown = [process.communicate(timeout=60)[0] for process in both]
     assert shown[0] == shown[1] != b""
     assert (folder / "mvn.calls").read_text().split() == ["fetched"]

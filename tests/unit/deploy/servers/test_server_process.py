@@ -17,6 +17,7 @@ from deploy.servers.server_process import (
 
 WAITS = "echo started; exec sleep 600"
 WITH_CHILDREN = "sleep 600 & (sleep 600 & wait) & wait"
+CLEAN = "trap 'echo clean; exit 0' TERM; echo on; while true; do sleep 0.05; done"
 DEAF = "trap '' TERM; echo deaf; while true; do sleep 600; done"
 
 
@@ -117,8 +118,7 @@ def test_one_that_has_ended_by_itself_is_found(server):
 
 
 def test_it_is_asked_to_stop_by_its_signal(server, tmp_path):
-    stopped = "trap 'echo clean; exit 0' INT; echo on; while true; do sleep 0.05; done"
-    process = server(stopped, stop_signal=signal.SIGINT)
+    process = server(CLEAN.replace("TERM", "INT"), stop_signal=signal.SIGINT)
     process.start(lambda: "on" in log_of(tmp_path))
     process.stop()
     assert log_of(tmp_path).endswith("clean\n")
@@ -154,9 +154,14 @@ def test_all_of_it_is_frozen_and_goes_on(server):
     wait_for(lambda: states(process.pid) == {"T"})
     process.resume()
     wait_for(lambda: states(process.pid) == {"S"})
+
+
+def test_one_that_is_paused_hears_that_it_is_to_stop(server, tmp_path):
+    process = server(CLEAN)
+    process.start(lambda: "on" in log_of(tmp_path))
     process.pause()
     process.stop()
-    assert not process.running
+    assert log_of(tmp_path).endswith("clean\n")
 
 
 def test_a_free_port_is_none_that_the_system_gives_to_clients():
