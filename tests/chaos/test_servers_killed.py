@@ -8,9 +8,11 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ from rtcdp.settings import Settings
 from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.dump import differing, dump
 from rtcdp.testing.traffic import Traffic
+from tests.servers import unused_name
 
 KILLS = 5
 TRAFFIC = Traffic(60_000, users=100)
@@ -37,16 +40,24 @@ DEADLINE_S = 180
 
 
 @pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory):
+def folder():
+    """A folder that PostgreSQL's user can enter."""
+    with tempfile.TemporaryDirectory(prefix="rtcdp-killed-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def own_kafka(folder):
     """A broker of this module's own, which may be killed."""
-    with kafka(tmp_path_factory.mktemp("kafka")) as broker:
+    with kafka(folder / "kafka") as broker:
         yield broker
 
 
 @pytest.fixture(scope="module")
-def own_postgresql(tmp_path_factory):
+def own_postgresql(folder):
     """A PostgreSQL of this module's own, which may be killed."""
-    with postgresql(tmp_path_factory.mktemp("postgresql")) as server:
+    with postgresql(folder / "postgresql") as server:
         yield server
 
 
@@ -68,11 +79,11 @@ def expected(log_url, tmp_path_factory):
 
 
 class ProcessorProcess:
-    """`rtcdp process --once` with a process group of its own."""
+    """`rtcdp process` with a process group of its own."""
 
     def __init__(self, settings: Settings, *flags: str) -> None:
         self._command = [
-            *(sys.executable, "-m", "rtcdp", "process", "--once"),
+            *(sys.executable, "-m", "rtcdp", "process"),
             *("--data-dir", str(settings.data_dir)),
             *("--log", settings.log_url, "--store", settings.store_url),
             *("--engine", settings.engine, *flags),
@@ -100,9 +111,15 @@ class ProcessorProcess:
         os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def finish(self) -> None:
-        """Wait for its good end."""
+    def finish(self, settings: Settings) -> None:
+        """Let it count everything, and end it as an operator does."""
         assert self._process is not None
+        deadline = time.monotonic() + DEADLINE_S
+        while received_in(settings) < TRAFFIC.lines:
+            assert not self.has_ended, self._output.read_text()[-3000:]
+            assert time.monotonic() < deadline, self._output.read_text()[-3000:]
+            time.sleep(0.1)
+        self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(DEADLINE_S)
         assert code == 0, self._output.read_text()[-3000:]
 
@@ -114,11 +131,11 @@ class ProcessorProcess:
 
 
 @pytest.fixture
-def processor(request, tmp_path, log_url):
+def processor(request, tmp_path):
     """Makes the process of an installation; whatever is left of it is killed at the end."""
     started = []
 
-    def make(store_url: str, engine: str = "native") -> tuple[Settings, ProcessorProcess]:
+    def make(log_url: str, store_url: str, engine: str = "native"):
         settings = Settings(data_dir=tmp_path, log=log_url, store=store_url, engine=engine)
         flags = []
         if engine == "spark":
@@ -134,35 +151,29 @@ def processor(request, tmp_path, log_url):
 
 def server_url(request, kind):
     if kind == "postgresql":
-        return request.getfixturevalue("own_postgresql").url(f"killed_{os.urandom(4).hex()}")
-    return request.getfixturevalue("mongo_server").url(f"killed_{os.urandom(4).hex()}")
+        return request.getfixturevalue("own_postgresql").url(unused_name("killed"))
+    return request.getfixturevalue("mongo_server").url(unused_name("killed"))
 
 
 @pytest.mark.parametrize("store", ["postgresql", "mongodb"])
-def test_the_native_processor(store, request, processor, expected):
-    settings, process = processor(server_url(request, store))
-    kill_again_and_again(process, settings, random.Random(1), longest_s=1.0)
+def test_the_native_processor(store, request, processor, log_url, expected):
+    settings, process = processor(log_url, server_url(request, store))
+    kill_again_and_again(process, settings, random.Random(1), longest_s=0.5)
     assert differing(expected, dump_of(settings)) == []
 
 
 @pytest.mark.parametrize("store", ["postgresql", "mongodb"])
-def test_the_driver_of_spark(store, request, processor, expected):
-    settings, process = processor(server_url(request, store), "spark")
-    kill_again_and_again(process, settings, random.Random(2), longest_s=4.0)
+def test_the_driver_of_spark(store, request, processor, log_url, expected):
+    settings, process = processor(log_url, server_url(request, store), "spark")
+    kill_again_and_again(process, settings, random.Random(2), longest_s=2.0)
     assert differing(expected, dump_of(settings)) == []
 
 
-def test_the_broker_of_kafka(request, processor, expected, own_kafka):
-    settings, process = processor(server_url(request, "postgresql"))
-    process.start()
-    kill_beside(process, settings, own_kafka, random.Random(3))
-    assert differing(expected, dump_of(settings)) == []
-
-
-def test_postgresql(request, processor, expected, own_postgresql):
-    settings, process = processor(server_url(request, "postgresql"))
-    process.start()
-    kill_beside(process, settings, own_postgresql, random.Random(4))
+@pytest.mark.parametrize("victim", ["own_kafka", "own_postgresql"])
+def test_a_server(victim, request, processor, own_kafka, expected):
+    log_url = own_kafka.url(unused_name("fed"))
+    settings, process = processor(log_url, server_url(request, "postgresql"))
+    feed_and_kill(process, settings, request.getfixturevalue(victim), random.Random(3))
     assert differing(expected, dump_of(settings)) == []
 
 
@@ -173,23 +184,27 @@ def kill_again_and_again(process, settings, chance, longest_s):
         process.start()
         wait_for_more(settings, before, process)
         time.sleep(chance.uniform(0, longest_s))
-        assert not process.has_ended, "it was through before it could be killed often enough"
         process.kill()
+    assert received_in(settings) < TRAFFIC.lines, "the last kill came too late"
     process.start()
-    process.finish()
+    process.finish(settings)
 
 
-def kill_beside(process, settings, server, chance):
-    """Kill a server `KILLS` times while the process works, and start it again."""
-    for _ in range(KILLS):
+def feed_and_kill(process, settings, server, chance):
+    """Append the traffic in `KILLS` parts, and kill the server while each of them is counted."""
+    deliveries = list(TRAFFIC.deliveries())
+    size = -(-len(deliveries) // KILLS)
+    process.start()
+    for first in range(0, len(deliveries), size):
         before = epoch_of(settings)
+        with log_writer(settings, SystemClock()) as writer:
+            writer.append(deliveries[first : first + size])
         wait_for_more(settings, before, process)
-        time.sleep(chance.uniform(0, 0.3))
-        assert not process.has_ended, "it was through before the server was killed often enough"
+        time.sleep(chance.uniform(0, 0.2))
         server.kill()
         time.sleep(chance.uniform(0, 0.5))
         server.start()
-    process.finish()
+    process.finish(settings)
 
 
 def wait_for_more(settings, epoch, process):
@@ -204,6 +219,14 @@ def epoch_of(settings):
     """The store's epoch; 0 while it is away."""
     with suppress(StoreUnavailable), store_of(settings, read_only=True) as store:
         return store.progress().epoch
+    return 0
+
+
+def received_in(settings):
+    """How many records the store accounts for; 0 while it is away."""
+    with suppress(StoreUnavailable), store_of(settings, read_only=True) as store:
+        with store.snapshot() as snapshot:
+            return snapshot.ledger_totals()["received"]
     return 0
 
 

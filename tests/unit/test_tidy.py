@@ -30,7 +30,10 @@ WITHOUT_UNIT_TEST = {
     "store/store.py": "a protocol and shapes of data; every store is tested against it",
 }
 
-TEXT_SUFFIXES = {"", ".css", ".html", ".in", ".js", ".md", ".py", ".svg", ".toml", ".txt", ".yaml"}
+TEXT_SUFFIXES = {
+    *("", ".css", ".html", ".in", ".java", ".js", ".md", ".py", ".svg", ".toml", ".txt", ".xml"),
+    ".yaml",
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -245,7 +248,7 @@ def source_files() -> list[Path]:
 
 
 def python_files() -> list[Path]:
-    places = (PACKAGE, ROOT / "tests", ROOT / "bench")
+    places = (PACKAGE, ROOT / "tests", ROOT / "bench", ROOT / "deploy")
     return sorted(path for place in places for path in place.rglob("*.py"))
 
 

@@ -1,13 +1,13 @@
 """What a broker knows about a topic: that it is there, its id, its partitions, where they end."""
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -43,6 +43,15 @@ TIMEOUT_S = 5.0
 
 _UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 _UNUSABLE = {KafkaError.INVALID_REPLICATION_FACTOR, KafkaError.INVALID_PARTITIONS}
+
+_MOMENTARY = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+}
+"""What brokers say while a partition has just been made or moves from one of them to another."""
+
+_PAUSE_S = 0.02
 
 T = TypeVar("T")
 _Asked: TypeAlias = "Mapping[Place, Future[ListOffsetsResultInfo]]"
@@ -108,6 +117,7 @@ class TopicAdmin:
                 ) from error
             if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._unavailable(error) from error
+        self._until_known()
 
     def max_message_bytes(self) -> int:
         """How large a message the topic takes; the brokers' default when that can't be read."""
@@ -121,20 +131,20 @@ class TopicAdmin:
 
     def next_offsets(self, partitions: Sequence[int]) -> dict[int, int]:
         """Where partitions end for readers: before the first transaction that is open."""
-        found = self._answers(self._ask(partitions, OffsetSpec.latest()))
+        (found,) = self._answers(partitions, OffsetSpec.latest())
         return {partition: int(answer.offset) for partition, answer in found.items()}
 
     def offset_at(self, partition: int, time_ms: int) -> int | None:
         """The first record with this time (UTC ms) or a later one; None when there is none."""
-        found = self._answers(self._ask([partition], OffsetSpec.for_timestamp(time_ms)))
+        (found,) = self._answers([partition], OffsetSpec.for_timestamp(time_ms))
         offset = int(found[partition].offset)
         return None if offset < 0 else offset
 
     def extents(self, partitions: Sequence[int]) -> dict[int, LogExtent]:
         """What each partition holds. `bytes` is 0: this client can't ask for it."""
-        specs = (OffsetSpec.earliest(), OffsetSpec.latest(), OffsetSpec.max_timestamp())
-        asked = [self._ask(partitions, spec) for spec in specs]
-        first, end, newest = map(self._answers, asked)
+        first, end, newest = self._answers(
+            partitions, OffsetSpec.earliest(), OffsetSpec.latest(), OffsetSpec.max_timestamp()
+        )
         return {
             partition: LogExtent(
                 partition=partition,
@@ -145,18 +155,6 @@ class TopicAdmin:
             )
             for partition in partitions
         }
-
-    def show(self, group: str, next_offsets: Mapping[int, int]) -> "Future[Any]":
-        """Write down for a consumer group that everything before these offsets is done.
-
-        Nobody has to wait for the answer. A consumer could commit the same, but can't be ended
-        while the broker that it committed to is away.
-        """
-        places = [Place(self._topic.name, *place) for place in next_offsets.items()]
-        asked = self._client.alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, places)], request_timeout=self._timeout_s
-        )
-        return asked[group]
 
     def why_nothing_at(self, partition: int, offset: int) -> OffsetsMissing | LogUnavailable:
         """The error for whoever gets no records at `offset`: they are not there, as the broker
@@ -182,11 +180,39 @@ class TopicAdmin:
             request_timeout=self._timeout_s,
         )
 
-    def _answers(self, asked: _Asked) -> dict[int, ListOffsetsResultInfo]:
-        try:
-            return {place.partition: self._result(future) for place, future in asked.items()}
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+    def _answers(
+        self, partitions: Sequence[int], *specs: OffsetSpec
+    ) -> list[dict[int, ListOffsetsResultInfo]]:
+        """The answers to each question about each of the partitions, all asked at once."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            asked = [self._ask(partitions, spec) for spec in specs]
+            try:
+                return [
+                    {place.partition: self._result(future) for place, future in of_one.items()}
+                    for of_one in asked
+                ]
+            except KafkaException as error:
+                is_momentary = error_of(error).code() in _MOMENTARY
+                if not is_momentary or time.monotonic() > deadline:
+                    raise self._unavailable(error) from error
+            time.sleep(_PAUSE_S)
+
+    def _until_known(self) -> None:
+        """Wait until the brokers have heard of a topic that was just made."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                state = self.describe()
+                if state is not None:
+                    self.next_offsets(state.partitions)
+                    return
+            except LogUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+            if time.monotonic() > deadline:
+                raise self._unavailable(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+            time.sleep(_PAUSE_S)
 
     def _result(self, future: "Future[T]") -> T:
         try:

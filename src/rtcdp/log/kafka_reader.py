@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
-from typing import Any
 
 import numpy as np
 
 from rtcdp.log.kafka_admin import TIMEOUT_S, TopicAdmin, TopicState
+from rtcdp.log.kafka_group import ShownOffsets
 from rtcdp.log.kafka_stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
 from rtcdp.log.kafka_topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings, Retention
@@ -60,7 +60,8 @@ class KafkaLogReader:
         self._looked_up: dict[int, int] = {}
         self._counted: Mapping[int, int] = {}
         self._acknowledged_at = float("-inf")
-        self._telling: Future[Any] | None = None
+        self._shown = ShownOffsets(topic, settings.group)
+        self._telling: Future[None] | None = None
 
     def log_id(self) -> str:
         """The topic's id; the broker gives every topic that is made another one."""
@@ -217,7 +218,7 @@ class KafkaLogReader:
         counted, self._counted = self._counted, {}
         self._acknowledged_at = now
         # It is for people who look at lags; the store alone knows where to go on.
-        self._telling = self._admin.show(self._group, counted)
+        self._telling = self._shown.show(counted)
 
     def _no_partition(self, partition: int) -> OffsetsMissing:
         return OffsetsMissing(

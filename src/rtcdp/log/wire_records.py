@@ -30,8 +30,8 @@ UNKNOWN_RECEIVED_AT = 0
 Headers = Sequence[tuple[str, bytes | None]]
 
 _RUN_LENGTHS = (256, 16)
-"""Values are judged in runs of the first length, which fit into a processor's cache; where one isn't
-clean, in runs of the next; and single ones at last."""
+"""Values are judged in runs of the first length, which fit into a processor's cache; where one
+isn't clean, in runs of the next; and single ones at last."""
 
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What the collector takes as a source; other names are not kept: answers are labelled by it."""

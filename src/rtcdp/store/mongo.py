@@ -8,6 +8,7 @@ versions that can still be read. See `mongo_commit`, `mongo_layout` and `mongo_s
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import polars as pl
 from pymongo import UpdateOne
@@ -127,8 +128,14 @@ class MongoStore:
             )
 
     @contextmanager
-    def snapshot(self) -> Iterator[StoreSnapshot]:
-        yield MongoSnapshot(self._database, self._head())
+    def snapshot(self, *, lasting: bool = False) -> Iterator[StoreSnapshot]:
+        """As promised by `Store`. A `lasting` one can be read for half a minute at least while
+        others commit, and may be a minute old when it begins."""
+        head = self._head()
+        if lasting and head.kept:
+            kept = head.kept[-1]
+            head = replace(head, revision=kept.revision, state=kept.state)
+        yield MongoSnapshot(self._database, head)
 
     def mark_replayed(self, records: Sequence[tuple[int, int]], replayed_at: int) -> None:
         # The smallest of the times is the first.

@@ -22,6 +22,7 @@ from rtcdp.store.mongo_layout import (
     REVISION,
     SPANS,
     Layout,
+    Readable,
     Values,
     date,
     integer,
@@ -40,10 +41,11 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Aim:
-    """The revision that is being made, and what the documents may forget; see `Plan`."""
+    """The revision that is being made, and which others can be read meanwhile. Documents whose
+    newest version is older than `since` are of another definition."""
 
     revision: int
-    readable_from: int
+    readable: Readable
     since: int = 0
 
 
@@ -62,7 +64,7 @@ class Row:
 def row_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None]]:
     """What a plan says of the tables without bounds, the ledger, the spans and the uncounted
     records, in pieces that can be done at the same time."""
-    aim = Aim(plan.revision, plan.readable_from)
+    aim = Aim(plan.revision, plan.readable)
     frames = [
         (layout_of(change.table), change.rows, replace(aim, since=change.since))
         for change in plan.changes
@@ -202,7 +204,7 @@ def _changed(
             "$set": {
                 **layout.shown(values),
                 REVISION: integer(aim.revision),
-                BEFORE: layout.versions_before(document, aim.readable_from),
+                BEFORE: layout.versions_before(document, aim.readable),
             }
         },
     )

@@ -11,13 +11,14 @@ from dataclasses import replace
 from rtcdp.store.mongo_apply import check_sums, row_tasks
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_definitions import Redefinition
-from rtcdp.store.mongo_epoch import Step, recent_after
+from rtcdp.store.mongo_epoch import Step
 from rtcdp.store.mongo_groups import GROUPS, group_tasks
 from rtcdp.store.mongo_head import (
     Head,
     change_head,
     check_lease,
     finish,
+    kept_document,
     leftovers_document,
     make_head,
     read_head,
@@ -26,6 +27,7 @@ from rtcdp.store.mongo_head import (
 )
 from rtcdp.store.mongo_layout import REVISION, integer
 from rtcdp.store.mongo_plan import Plan, damaged, forget_plans, read_plan, write_plan
+from rtcdp.store.mongo_readable import recent_after
 from rtcdp.store.store import Lease, StoreUnavailable
 
 _ATTEMPTS = 10
@@ -54,16 +56,19 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
         check_lease(head, lease)
         step = step_of(head)
         check_sums(database, step.to_be_checked, head.revision)
-        after = {**state_document(step.after), "readable_from": integer(step.plan.readable_from)}
+        readable = {
+            "readable_from": integer(step.plan.readable.oldest),
+            "kept": kept_document(step.kept),
+        }
         if step.plan.is_empty:
+            after = {**state_document(step.after), **readable}
             if change_head(
                 database, head, lease, {**after, "revision": integer(step.plan.revision)}
             ):
                 return
             continue
         pending = {**write_plan(database, step.plan), "after": state_document(step.after)}
-        decision = {"plan": pending, "readable_from": after["readable_from"]}
-        if change_head(database, head, lease, decision):
+        if change_head(database, head, lease, {"plan": pending, **readable}):
             _carry_out(database, step.plan, pending)
             return
     raise _too_busy()
@@ -103,6 +108,7 @@ def _redefined(head: Head, redefinition: Redefinition) -> Document:
     if emptied:
         # Snapshots of before would miss what is deleted.
         fields["readable_from"] = integer(revision)
+        fields["kept"] = []
         fields["leftovers"] = leftovers_document({**dict(head.leftovers), **emptied})
     return fields
 

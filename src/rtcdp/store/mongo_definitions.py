@@ -5,16 +5,10 @@ from dataclasses import dataclass, replace
 
 from rtcdp.engines.engine import TableChange
 from rtcdp.errors import UsageError
-from rtcdp.store.mongo_epoch import (
-    Step,
-    check_definitions,
-    planned,
-    readable_from,
-    recent_after,
-    with_sums,
-)
+from rtcdp.store.mongo_epoch import Step, check_definitions, planned, with_sums
 from rtcdp.store.mongo_head import Definition, Head
 from rtcdp.store.mongo_plan import Plan
+from rtcdp.store.mongo_readable import kept_after, readable_after, recent_after
 from rtcdp.store.store import Progress, StateMismatch
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
@@ -101,9 +95,10 @@ def plan_backfill(
             "ask the store for the offsets to go on from, and backfill one metric at a time",
         )
     now_ms = head.state.progress.committed_at
+    kept = kept_after(head, now_ms)
     plan = Plan(
         revision=head.revision + 1,
-        readable_from=readable_from(head, now_ms),
+        readable=readable_after(head, kept, now_ms),
         changes=planned(head, changes),
     )
     definitions, to_be_checked = with_sums(head.state.definitions, plan.changes)
@@ -119,7 +114,8 @@ def plan_backfill(
         for each in definitions
     )
     recent = recent_after(head, now_ms)
-    return Step(plan, replace(head.state, definitions=definitions, recent=recent), to_be_checked)
+    after = replace(head.state, definitions=definitions, recent=recent)
+    return Step(plan, after, kept, to_be_checked)
 
 
 def check_names(metrics: Sequence[Metric]) -> None:

@@ -7,18 +7,14 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
-from rtcdp.store.mongo_head import COUNTS, Definition, Head, LastSpan, State
+from rtcdp.store.mongo_head import COUNTS, Definition, Head, Kept, LastSpan, State
 from rtcdp.store.mongo_layout import LEDGER, SPANS, Values, layout_of
 from rtcdp.store.mongo_plan import Plan, PlannedChange
+from rtcdp.store.mongo_readable import kept_after, readable_after, recent_after
 from rtcdp.store.sql import fitted
 from rtcdp.store.sql_epoch import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
 from rtcdp.store.store import EpochRefused, Progress, RowsRefused, StateMismatch
 from rtcdp.vocabulary.table import BUCKET_START
-
-READABLE_MS = 3_000
-READABLE_REVISIONS_MAX = 100
-"""For how long a snapshot can be read while others commit, and for how many revisions at most: so
-many older versions a document holds that changes with every one of them."""
 
 RAW_BYTES_MAX = 15 * 2**20
 
@@ -28,11 +24,12 @@ INTEGER_MAX = 2**63 - 1
 
 @dataclass(frozen=True)
 class Step:
-    """A plan, and the state that the head has when it was carried out. Where sums might grow
-    beyond 64 bits, the rows of the plan are `to_be_checked` before it is decided."""
+    """A plan, the state that the head has when it was carried out, and the older states that are
+    `kept`. Where sums might grow beyond 64 bits, rows are `to_be_checked` before it is decided."""
 
     plan: Plan
     after: State
+    kept: tuple[Kept, ...] = ()
     to_be_checked: tuple[PlannedChange, ...] = ()
 
 
@@ -49,10 +46,11 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
     ledger = fitted(epoch.ledger, LEDGER_SCHEMA)
     uncounted = fitted(epoch.uncounted, UNCOUNTED_SCHEMA)
     _check_sizes(uncounted)
+    kept = kept_after(head, epoch.committed_at)
     spans = _joined_spans(head.state.last_spans, epoch)
     plan = Plan(
         revision=head.revision + 1,
-        readable_from=readable_from(head, epoch.committed_at),
+        readable=readable_after(head, kept, epoch.committed_at),
         changes=planned(head, epoch.changes),
         ledger=fitted(ledger, LEDGER.schema),
         spans=pl.DataFrame(
@@ -71,7 +69,7 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
         last_spans=tuple(newest.values()),
         recent=recent_after(head, epoch.committed_at),
     )
-    return Step(plan, after, to_be_checked)
+    return Step(plan, after, kept, to_be_checked)
 
 
 def planned(head: Head, changes: Sequence[TableChange]) -> tuple[PlannedChange, ...]:
@@ -106,20 +104,6 @@ def with_sums(
     )
     full = {each.name for each in after if each.sum_max == INTEGER_MAX}
     return after, tuple(change for change in changes if change.table.metric in full)
-
-
-def readable_from(head: Head, now_ms: int) -> int:
-    """From which revision on snapshots can be read while the next one is made."""
-    young = [revision for revision, at in head.state.recent if at > now_ms - READABLE_MS]
-    # What was the newest before the first young one could be picked until then.
-    oldest = min(young) - 1 if young else head.revision
-    oldest = max(oldest, head.revision - READABLE_REVISIONS_MAX, head.readable_from)
-    return min(oldest, head.revision)
-
-
-def recent_after(head: Head, committed_at: int) -> tuple[tuple[int, int], ...]:
-    """The last revisions and their times, with the next one, made at `committed_at` (UTC ms)."""
-    return (*head.state.recent, (head.revision + 1, committed_at))[-READABLE_REVISIONS_MAX:]
 
 
 def check_definitions(

@@ -54,7 +54,7 @@ def group_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], No
     """What a plan says of the tables with bounds, in pieces that can be done at the same time."""
     for change in plan.changes:
         if change.table.bound != "none":
-            aim = Aim(plan.revision, plan.readable_from, change.since)
+            aim = Aim(plan.revision, plan.readable, change.since)
             yield partial(_Bounded(database, change.table, aim).apply, change.rows)
 
 
@@ -153,9 +153,9 @@ class _Bounded:
                 self._keep_smallest(group)
             return
         group.outcome = {**group.rows, **new}
-        readable_from = self._aim.readable_from
-        if group.spent_at is not None and group.spent_at <= readable_from:
-            group.deletions.append({ITEM_COUNT: {"$lte": 0}, REVISION: {"$lte": readable_from}})
+        earliest = self._aim.readable.earliest
+        if group.spent_at is not None and group.spent_at <= earliest:
+            group.deletions.append({ITEM_COUNT: {"$lte": 0}, REVISION: {"$lte": earliest}})
             group.spent_at = None
         if is_overfull:
             self._take_off(group)
@@ -173,7 +173,7 @@ class _Bounded:
         enough smaller ones among them.
         """
         seen_by_all = sorted(
-            _member(place) for _, place, _ in self._whole(group, self._aim.readable_from)
+            _member(place) for _, place, _ in self._whole(group, self._aim.readable.earliest)
         )
         if len(seen_by_all) < self._table.capacity:
             return

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.store.mongo_connection import Document, MongoDatabase
-from rtcdp.store.mongo_layout import integer
+from rtcdp.store.mongo_layout import Readable, integer
 from rtcdp.store.store import Lease, LeaseLost, Progress, StateMismatch
 
 PROGRESS = "_progress"
@@ -81,14 +81,27 @@ class State:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A state of before that can still be read, kept since `at` (UTC ms)."""
+
+    revision: int
+    at: int
+    state: State
+
+
+@dataclass(frozen=True)
 class Head:
-    """The head as it was read. Documents can be read as of any revision from `readable_from` to
-    `revision`. `pending` is the plan that leads to the next one, if it was decided. `leftovers`
-    are collections that hold documents of old definitions: (name, since)."""
+    """The head as it was read.
+
+    Documents can be read as of any revision from `readable_from` to `revision`, and as of those
+    that are `kept`. `pending` is the plan that leads to the next one, if it was decided.
+    `leftovers` are collections that hold documents of old definitions: (name, since).
+    """
 
     revision: int = 0
     readable_from: int = 0
     state: State = State()
+    kept: tuple[Kept, ...] = ()
     floors: Floors = Floors()
     lease: Lease | None = None
     pending: Document | None = None
@@ -121,6 +134,7 @@ def make_head(database: MongoDatabase) -> None:
         "version": VERSION,
         "revision": integer(head.revision),
         "readable_from": integer(head.readable_from),
+        "kept": kept_document(head.kept),
         "plan": None,
         "lease": None,
         "leftovers": [],
@@ -149,10 +163,14 @@ def finish(database: MongoDatabase, pending: Document) -> None:
     )
 
 
-def read_limits(database: MongoDatabase) -> tuple[int, Floors]:
-    """From which revision on the store can be read now, and what has expired."""
-    found = database.collection(PROGRESS).find_one({"_id": HEAD}, {"readable_from": 1, "floors": 1})
-    return (0, Floors()) if found is None else (int(found["readable_from"]), _floors(found))
+def read_limits(database: MongoDatabase) -> tuple[Readable, Floors]:
+    """Which revisions can be read now, and what has expired."""
+    wanted = {"readable_from": 1, "kept.revision": 1, "floors": 1}
+    found = _plain(database.collection(PROGRESS).find_one({"_id": HEAD}, wanted))
+    if found is None:
+        return Readable(0), Floors()
+    kept = tuple(each["revision"] for each in found["kept"])
+    return Readable(found["readable_from"], kept), _floors(found)
 
 
 def raise_floors(
@@ -205,6 +223,14 @@ def state_document(state: State) -> Document:
     }
 
 
+def kept_document(kept: Sequence[Kept]) -> list[Document]:
+    """The states that are kept, each with its revision."""
+    return [
+        {"revision": integer(k.revision), "at": integer(k.at), **state_document(k.state)}
+        for k in kept
+    ]
+
+
 def leftovers_document(leftovers: Mapping[str, int]) -> list[Document]:
     """Collections that hold documents of definitions from before a revision."""
     return [{"collection": name, "since": integer(since)} for name, since in leftovers.items()]
@@ -237,6 +263,7 @@ def _head(document: Document) -> Head:
         revision=found["revision"],
         readable_from=found["readable_from"],
         state=_state(found),
+        kept=tuple(Kept(each["revision"], each["at"], _state(each)) for each in found["kept"]),
         floors=_floors(found),
         lease=None if lease is None else Lease(**lease),
         pending=found["plan"],

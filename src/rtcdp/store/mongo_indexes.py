@@ -76,9 +76,12 @@ def drop_old_indexes(database: MongoDatabase, collection: str, tables: Sequence[
     """Drop the indexes that were made for another definition of a table. `tables` are those that
     are there now."""
     wanted = {
-        _name(order) for table in tables if table.name == collection for order in orders_of(table)
+        _name(collection, order)
+        for table in tables
+        if table.name == collection
+        for order in orders_of(table)
     }
-    wanted.add(_name(_FENCE))
+    wanted.add(_name(collection, _FENCE))
     found = database.collection(collection)
     for name in found.index_information():
         if name.startswith(PREFIX) and name not in wanted:
@@ -91,12 +94,14 @@ _FENCE: Order = (("_id", ASCENDING), (REVISION, ASCENDING))
 def _ensure(
     database: MongoDatabase, collection: str, orders: Sequence[Order], *, is_versioned: bool
 ) -> None:
-    models = [IndexModel(list(order), name=_name(order)) for order in orders]
+    models = [IndexModel(list(order), name=_name(collection, order)) for order in orders]
     if is_versioned and database.is_simple_server:
         # Documents that change are written under the condition of exactly these fields.
-        models.append(IndexModel(list(_FENCE), name=_name(_FENCE), unique=True))
+        models.append(IndexModel(list(_FENCE), name=_name(collection, _FENCE), unique=True))
     database.collection(collection).create_indexes(models)
 
 
-def _name(order: Order) -> str:
-    return PREFIX + "_".join(f"{name}_{direction}" for name, direction in order)
+def _name(collection: str, order: Order) -> str:
+    """A name that no index of another collection has: simple servers mix them up."""
+    fields = "_".join(f"{name}_{direction}" for name, direction in order)
+    return f"{PREFIX}{collection}__{fields}"

@@ -37,6 +37,23 @@ _TYPES: Mapping[str, pl.DataType] = {
 
 
 @dataclass(frozen=True)
+class Readable:
+    """Which revisions can be read: those from `oldest` on, and `kept` ones before."""
+
+    oldest: int
+    kept: tuple[int, ...] = ()
+
+    @property
+    def earliest(self) -> int:
+        """The first of all of them."""
+        return min(self.oldest, *self.kept) if self.kept else self.oldest
+
+    def has_one_of(self, first: int, end: int) -> bool:
+        """Whether a revision of a half-open range can be read."""
+        return end > self.oldest or any(first <= revision < end for revision in self.kept)
+
+
+@dataclass(frozen=True)
 class Layout:
     """The documents of one collection.
 
@@ -126,18 +143,17 @@ class Layout:
             fields[readout.name] = readout.of(fields)
         return fields
 
-    def versions_before(self, document: Document, readable_from: int) -> list[list[object]]:
-        """What a document has to remember of itself when its row gets a new version: all versions
-        that can still be read at `readable_from` or later, newest first."""
+    def versions_before(self, document: Document, readable: Readable) -> list[list[object]]:
+        """What a document has to remember of itself when its row gets a new version: the newest
+        one, and all others that can still be read, newest first."""
         number = document[REVISION]
         versions = [[number, *(document[name] for name in self.column_names)]]
         if self.dates:
             versions = [[_date_as_integer(value) for value in versions[0]]]
         for older in document.get(BEFORE, ()):
-            if number <= readable_from:
-                break
+            if readable.has_one_of(older[0], number):
+                versions.append(older)
             number = older[0]
-            versions.append(older)
         return versions
 
     def version_at(self, document: Document, revision: int, since: int = 0) -> Values | None:

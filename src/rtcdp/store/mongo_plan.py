@@ -17,7 +17,7 @@ from bson.binary import Binary
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.errors import RtcdpError
 from rtcdp.store.mongo_connection import Document, MongoDatabase
-from rtcdp.store.mongo_layout import LEDGER, SPANS, integer, layout_of
+from rtcdp.store.mongo_layout import LEDGER, SPANS, Readable, integer, layout_of
 from rtcdp.vocabulary.table import Table
 
 INLINE_BYTES_MAX = 256 * 1024
@@ -43,11 +43,11 @@ class PlannedChange:
 
 @dataclass(frozen=True)
 class Plan:
-    """What makes `revision` of the one before. Versions that can only be read at revisions before
-    `readable_from` are forgotten on the way."""
+    """What makes `revision` of the one before. Versions that no `readable` revision needs are
+    forgotten on the way."""
 
     revision: int
-    readable_from: int
+    readable: Readable
     changes: tuple[PlannedChange, ...] = ()
     ledger: pl.DataFrame = field(default_factory=LEDGER.schema.to_frame)
     spans: pl.DataFrame = field(default_factory=SPANS.schema.to_frame)
@@ -72,7 +72,7 @@ class _Written(msgspec.Struct, frozen=True):
     """A plan as it is written down."""
 
     revision: int
-    readable_from: int
+    readable: Readable
     changes: list[_Part]
     ledger: _Part
     spans: _Part
@@ -83,7 +83,7 @@ def encode(plan: Plan) -> bytes:
     """A plan as bytes."""
     written = _Written(
         plan.revision,
-        plan.readable_from,
+        plan.readable,
         [_Part(_columns(each.rows), each.table, each.since) for each in plan.changes],
         *(_Part(_columns(frame)) for frame in (plan.ledger, plan.spans, plan.uncounted)),
     )
@@ -100,7 +100,7 @@ def decode(data: bytes) -> Plan:
         changes.append(PlannedChange(part.table, part.since, rows))
     return Plan(
         revision=written.revision,
-        readable_from=written.readable_from,
+        readable=written.readable,
         changes=tuple(changes),
         ledger=pl.DataFrame(written.ledger.columns, LEDGER.schema),
         spans=pl.DataFrame(written.spans.columns, SPANS.schema),

@@ -135,10 +135,10 @@ class MongoSnapshot:
         return self.scan(Scan(table)).sort(table.primary_key)
 
     def _check_age(self) -> None:
-        readable_from, now = read_limits(self._database)
-        floors = self._head.floors
+        readable, now = read_limits(self._database)
+        revision, floors = self._head.revision, self._head.floors
         if (
-            readable_from > self._head.revision
+            not readable.has_one_of(revision, revision + 1)
             or now.buckets_deleted > floors.buckets_before
             or now.uncounted_deleted > floors.uncounted_before
         ):

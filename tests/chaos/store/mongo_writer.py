@@ -1,8 +1,9 @@
 """A process that commits epochs to a store on MongoDB, and is killed or stopped by itself.
 
 Each epoch's content follows from its number, so that whoever comes next goes on where it ended. The
-tables' bounds and the pieces in which plans are written and carried out are small: there are many
-moments at which a commit can be interrupted, and the bounds are reached all the time.
+tables' bounds and the pieces in which plans are written and carried out are small, and old versions
+are soon forgotten: there are many moments at which a commit can be interrupted, and in each epoch
+something is trimmed.
 """
 
 import itertools
@@ -15,7 +16,7 @@ from dataclasses import replace
 
 from pymongo import monitoring
 
-from rtcdp.store import mongo_apply, mongo_connection, mongo_plan
+from rtcdp.store import mongo_apply, mongo_connection, mongo_plan, mongo_readable
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.store import LeaseLost
 from rtcdp.testing.epochs import EpochMaker, change
@@ -36,6 +37,7 @@ BUCKETS, MEMBERS, ITEMS = (
 )
 TABLES = (BUCKETS, MEMBERS, ITEMS)
 RECORDS = 3
+EPOCH_MS = 40
 LEASE_MS = 1000
 LOST = 7
 """The exit code of a process that could not write any more, because another one had taken over."""
@@ -55,7 +57,7 @@ def epoch_of(number):
         change(ITEMS, *((*place, count) for place, count in items.items())),
         admitted=RECORDS - 1,
         uncounted=[{"raw": b"x" * rng.randrange(300)}],
-        received_at=number * 40,
+        received_at=number * EPOCH_MS,
         event_times=(number, number + 5),
     )
 
@@ -92,6 +94,8 @@ def write_in_small_pieces() -> None:
     mongo_connection.TASKS_AT_ONCE = 1
     mongo_plan.INLINE_BYTES_MAX = 500
     mongo_plan.CHUNK_BYTES_MAX = 700
+    mongo_readable.READABLE_MS = 2 * EPOCH_MS
+    mongo_readable.KEPT_EVERY_MS = 5 * EPOCH_MS
 
 
 def commit_next(url: str, killed_at: int = 0) -> None:

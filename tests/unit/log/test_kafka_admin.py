@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaError
-from confluent_kafka import TopicPartition as Place
 
 from rtcdp.errors import UsageError
 from rtcdp.log import kafka_admin
@@ -18,11 +17,13 @@ TOPIC = KafkaTopic("nobody:9092", "events")
 
 
 class FakeAdminClient:
-    """Answers with what `answers` has for a question; an integer is an error's code."""
+    """Answers with what `answers` has for a question, after what it has for it in `first`; an
+    integer is an error's code."""
 
     def __init__(self, options):
         self.options = options
         self.answers = {}
+        self.first = {}
         self.created = []
         self.isolation = None
 
@@ -31,7 +32,7 @@ class FakeAdminClient:
 
     def describe_topics(self, topics, **_):
         del topics
-        return {"events": done(self.answers["describe"])}
+        return {"events": self._answer("describe")}
 
     def create_topics(self, topics, **_):
         self.created += topics
@@ -43,15 +44,21 @@ class FakeAdminClient:
     def list_offsets(self, asked, *, isolation_level, **_):
         self.isolation = isolation_level
         return {
-            place: done(self.answers[type(spec).__name__][place.partition])
+            place: self._answer(type(spec).__name__, place.partition)
             for place, spec in asked.items()
         }
+
+    def _answer(self, question, partition=None):
+        if self.first.get(question):
+            return done(self.first[question].pop(0))
+        answer = self.answers[question]
+        return done(answer if partition is None else answer[partition])
 
 
 @pytest.fixture
 def admin(monkeypatch) -> TopicAdmin:
     monkeypatch.setattr(kafka_admin, "AdminClient", FakeAdminClient)
-    return TopicAdmin(TOPIC, timeout_s=0.01)
+    return TopicAdmin(TOPIC, timeout_s=0.1)
 
 
 @pytest.fixture
@@ -67,6 +74,11 @@ HOLDING_3_TO_9 = {
     "EarliestSpec": {0: found(3)},
     "LatestSpec": {0: found(9)},
     "MaxTimestampSpec": {0: found(5, 1)},
+}
+
+
+THERE = HOLDING_3_TO_9 | {
+    "describe": SimpleNamespace(topic_id="abc", partitions=[SimpleNamespace(id=0)])
 }
 
 
@@ -94,7 +106,7 @@ def test_no_answer_means_that_the_log_is_away(admin, client, trouble):
 
 
 def test_a_topic_is_made_as_settings_ask(admin, client):
-    client.answers["create"] = None
+    client.answers |= {"create": None} | THERE
     admin.create(KafkaTopicSettings(partitions=7, replication_factor=3))
     (topic,) = client.created
     assert (topic.topic, topic.num_partitions, topic.replication_factor) == ("events", 7, 3)
@@ -103,8 +115,31 @@ def test_a_topic_is_made_as_settings_ask(admin, client):
     assert client.created[1].config == {"min.insync.replicas": "1"}
 
 
+def test_a_topic_is_made_when_all_brokers_know_it(admin, client):
+    client.answers |= {"create": None} | THERE
+    news = [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_OR_PART]
+    client.first = {"describe": list(news), "LatestSpec": [KafkaError.UNKNOWN_TOPIC_OR_PART]}
+    admin.create(KafkaTopicSettings())
+    assert client.first == {"describe": [], "LatestSpec": []}
+
+
+def test_a_topic_that_nobody_gets_to_know_was_not_made(admin, client):
+    client.answers |= {"create": None, "describe": KafkaError.UNKNOWN_TOPIC_OR_PART}
+    with pytest.raises(LogUnavailable):
+        admin.create(KafkaTopicSettings())
+
+
+def test_a_partition_that_moves_is_asked_for_again(admin, client):
+    client.answers |= HOLDING_3_TO_9
+    client.first["LatestSpec"] = [KafkaError.NOT_LEADER_FOR_PARTITION]
+    assert admin.next_offsets([0]) == {0: 9}
+    client.answers["LatestSpec"] = {0: KafkaError.LEADER_NOT_AVAILABLE}
+    with pytest.raises(LogUnavailable):
+        admin.next_offsets([0])
+
+
 def test_a_topic_that_somebody_else_just_made_will_do(admin, client):
-    client.answers["create"] = KafkaError.TOPIC_ALREADY_EXISTS
+    client.answers |= {"create": KafkaError.TOPIC_ALREADY_EXISTS} | THERE
     admin.create(KafkaTopicSettings())
 
 
@@ -170,14 +205,3 @@ def test_no_record_at_a_time_or_later(admin, client):
 def test_an_option_that_the_client_does_not_know_is_a_usage_error():
     with pytest.raises(UsageError, match=r"no\.such\.option"):
         TopicAdmin(KafkaTopic("nobody:9092", "events", (("no.such.option", "1"),)))
-
-
-def test_the_group_is_told_where_reading_goes_on(admin, client):
-    told = []
-    client.alter_consumer_group_offsets = lambda asked, **_: (
-        told.extend(asked) or {"rtcdp": done(None)}
-    )
-    admin.show("rtcdp", {0: 5, 1: 7})
-    assert told[0].group_id == "rtcdp"
-    assert told[0].topic_partitions == [Place("events", 0, 5), Place("events", 1, 7)]
-    assert [place.offset for place in told[0].topic_partitions] == [5, 7]

@@ -15,7 +15,7 @@ from rtcdp.store.mongo_apply import (
     rows_of,
     uncounted_id,
 )
-from rtcdp.store.mongo_layout import LEDGER, layout_of
+from rtcdp.store.mongo_layout import LEDGER, Readable, layout_of
 from rtcdp.store.mongo_plan import Plan, PlannedChange
 from rtcdp.store.store import RowsRefused
 from rtcdp.testing.epochs import rows_of as frame_of
@@ -51,39 +51,39 @@ def versions(collection, user="ada"):
 
 
 def test_rows_are_inserted_and_then_merged(sales, layout):
-    merge_rows(sales, layout, one(2), Aim(1, 0))
-    merge_rows(sales, layout, one(3), Aim(2, 1))
+    merge_rows(sales, layout, one(2), Aim(1, Readable(0)))
+    merge_rows(sales, layout, one(3), Aim(2, Readable(1)))
     assert versions(sales) == [[2, 5], [1, 2]]
 
 
 def test_a_revision_is_merged_once(sales, layout):
     for _ in range(2):
-        merge_rows(sales, layout, one(2), Aim(1, 0))
-        merge_rows(sales, layout, {**one(3), **one(7, "bob")}, Aim(2, 1))
+        merge_rows(sales, layout, one(2), Aim(1, Readable(0)))
+        merge_rows(sales, layout, {**one(3), **one(7, "bob")}, Aim(2, Readable(1)))
     assert versions(sales) == [[2, 5], [1, 2]]
     assert versions(sales, "bob") == [[2, 7]]
 
 
 def test_a_process_that_comes_late_changes_nothing(sales, layout):
-    merge_rows(sales, layout, one(2), Aim(1, 0))
+    merge_rows(sales, layout, one(2), Aim(1, Readable(0)))
     as_it_was = documents_of(sales, layout, ["0:ada", "0:bob"])
     for revision in (2, 3):
-        merge_rows(sales, layout, {**one(1), **one(1, "bob")}, Aim(revision, 0))
-    merge_rows(sales, layout, {**one(1), **one(1, "bob")}, Aim(2, 0), as_it_was)
+        merge_rows(sales, layout, {**one(1), **one(1, "bob")}, Aim(revision, Readable(0)))
+    merge_rows(sales, layout, {**one(1), **one(1, "bob")}, Aim(2, Readable(0)), as_it_was)
     assert versions(sales) == [[3, 4], [2, 3], [1, 2]]
     assert versions(sales, "bob") == [[3, 2], [2, 1]]
 
 
 def test_a_row_of_an_old_definition_is_replaced(sales, layout):
     sales.insert_one({"_id": "0:ada", "old": 1, "_revision": 3, "_before": [[2, 9]]})
-    merge_rows(sales, layout, one(2), Aim(5, 4, since=4))
+    merge_rows(sales, layout, one(2), Aim(5, Readable(4), since=4))
     assert versions(sales) == [[5, 2]]
     assert "old" not in sales.find_one()
 
 
 def test_final_values_take_the_place_of_stored_ones(sales, layout):
-    merge_rows(sales, layout, one(2), Aim(1, 0))
-    merge_rows(sales, layout, {"0:ada": Row((0, "ada"), (7,), is_final=True)}, Aim(2, 1))
+    merge_rows(sales, layout, one(2), Aim(1, Readable(0)))
+    merge_rows(sales, layout, {"0:ada": Row((0, "ada"), (7,), is_final=True)}, Aim(2, Readable(1)))
     assert versions(sales) == [[2, 7], [1, 2]]
 
 
@@ -100,7 +100,7 @@ def test_a_plan_is_carried_out_in_pieces_in_any_order_and_as_often_as_one_likes(
     users = [f"u{number}" for number in range(2 * ROWS_AT_ONCE + 1)]
     plan = Plan(
         revision=1,
-        readable_from=0,
+        readable=Readable(0),
         changes=(
             PlannedChange(layout.table, 0, frame_of(layout.table, *((0, u, 1) for u in users))),
         ),
@@ -120,7 +120,7 @@ def test_a_plan_is_carried_out_in_pieces_in_any_order_and_as_often_as_one_likes(
 
 def test_many_documents_are_read_in_several_queries(sales, layout):
     rows = {f"0:u{n}": Row((0, f"u{n}"), (n,)) for n in range(600)}
-    merge_rows(sales, layout, rows, Aim(1, 0))
+    merge_rows(sales, layout, rows, Aim(1, Readable(0)))
     found = documents_of(sales, layout, [*rows, "0:nobody"])
     assert {each: document["events"] for each, document in found.items()} == {
         each: row.values[0] for each, row in rows.items()
@@ -128,7 +128,7 @@ def test_many_documents_are_read_in_several_queries(sales, layout):
 
 
 def test_a_sum_beyond_64_bits_is_refused_before_anything_is_written(mongo_database, sales, layout):
-    merge_rows(sales, layout, one(2**62), Aim(1, 0))
+    merge_rows(sales, layout, one(2**62), Aim(1, Readable(0)))
     for count, fits in ((2**62 - 1, True), (2**62, False), (-(2**63), True)):
         rows = frame_of(layout.table, (0, "ada", count), (0, "bob", 2**62))
         changes = [PlannedChange(layout.table, 0, rows)]

@@ -8,6 +8,7 @@ from rtcdp.store.mongo_definitions import redefine
 from rtcdp.store.mongo_epoch import Step, plan_epoch
 from rtcdp.store.mongo_groups import GROUPS
 from rtcdp.store.mongo_head import Head, change_head, read_head, read_pending
+from rtcdp.store.mongo_layout import Readable
 from rtcdp.store.mongo_plan import PLANS, Plan, PlanDamaged
 from rtcdp.store.store import Lease, LeaseLost, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker
@@ -127,7 +128,7 @@ def test_a_store_that_never_stands_still_is_given_up(mongo_database):
 
     def step_of(head):
         change_head(mongo_database, head, None, {"revision": head.revision + 1})
-        return Step(Plan(head.revision + 1, 0), head.state)
+        return Step(Plan(head.revision + 1, Readable(0)), head.state)
 
     with pytest.raises(StoreUnavailable, match="all the time"):
         change(mongo_database, None, step_of)

@@ -1,20 +1,14 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rtcdp.engines.engine import EpochSpan
 from rtcdp.store.mongo_epoch import (
     INTEGER_MAX,
     RAW_BYTES_MAX,
-    READABLE_MS,
-    READABLE_REVISIONS_MAX,
     check_definitions,
     plan_epoch,
     planned,
-    readable_from,
-    recent_after,
     with_sums,
 )
 from rtcdp.store.mongo_head import Definition, Head, LastSpan, State
@@ -137,20 +131,3 @@ def test_a_span_that_is_long_or_old_or_elsewhere_is_followed_by_a_new_one(
 ):
     span = EpochSpan(0, 10, 10 + records, 3, 4)
     assert spans_after(last, span, committed_at) == (LastSpan(*vars(span).values(), committed_at),)
-
-
-@given(st.lists(st.integers(0, 2 * READABLE_MS), min_size=1, max_size=250))
-def test_a_snapshot_stays_readable_for_its_time_or_so_many_revisions(pauses):
-    head, now_ms, newest_until = Head(), 0, {}
-    for pause in pauses:
-        now_ms += pause
-        oldest = readable_from(head, now_ms)
-        assert head.readable_from <= oldest <= head.revision
-        for revision, until in newest_until.items():
-            is_young = now_ms - until < READABLE_MS
-            if is_young and head.revision - revision < READABLE_REVISIONS_MAX:
-                assert revision >= oldest
-        newest_until[head.revision] = now_ms
-        state = replace(head.state, recent=recent_after(head, now_ms))
-        head = replace(head, revision=head.revision + 1, readable_from=oldest, state=state)
-    assert head.revision - readable_from(head, now_ms) <= READABLE_REVISIONS_MAX

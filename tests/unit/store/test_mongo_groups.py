@@ -4,7 +4,7 @@ import pytest
 
 from rtcdp.store import mongo_groups
 from rtcdp.store.mongo_groups import GROUPS, group_tasks, overfull_groups
-from rtcdp.store.mongo_layout import layout_of
+from rtcdp.store.mongo_layout import Readable, layout_of
 from rtcdp.store.mongo_plan import Plan, PlannedChange
 from rtcdp.testing.epochs import rows_of
 from rtcdp.vocabulary.table import tables_of
@@ -26,7 +26,7 @@ def apply(mongo_database):
         oldest = revision - 1 if readable_from is None else readable_from
         changes = (PlannedChange(table, since, rows_of(table, *rows)),)
         for _ in range(times):
-            for task in group_tasks(mongo_database, Plan(revision, oldest, changes)):
+            for task in group_tasks(mongo_database, Plan(revision, Readable(oldest), changes)):
                 task()
 
     return carry_out

@@ -9,11 +9,13 @@ from rtcdp.store.mongo_head import (
     Definition,
     Floors,
     Head,
+    Kept,
     LastSpan,
     State,
     change_head,
     check_lease,
     finish,
+    kept_document,
     leftovers_document,
     make_head,
     raise_floors,
@@ -22,6 +24,7 @@ from rtcdp.store.mongo_head import (
     read_pending,
     state_document,
 )
+from rtcdp.store.mongo_layout import Readable
 from rtcdp.store.store import Lease, LeaseLost, Progress, StateMismatch
 
 STATE = State(
@@ -73,6 +76,13 @@ def test_a_state_comes_back_as_it_was(mongo_database, head):
     assert type(found.progress.next_offsets[7]) is int
 
 
+def test_states_that_are_kept_come_back_as_they_were(mongo_database, head):
+    kept = (Kept(2, 7, STATE), Kept(5, 9, State()))
+    assert change_head(mongo_database, head, None, {"kept": kept_document(kept)})
+    assert read_head(mongo_database).kept == kept
+    assert read_limits(mongo_database)[0] == Readable(0, (2, 5))
+
+
 def test_a_head_that_changed_meanwhile_is_not_changed(mongo_database, head):
     assert change_head(mongo_database, head, None, {"revision": 1})
     assert not change_head(mongo_database, head, None, {"revision": 2})
@@ -112,7 +122,7 @@ def test_what_expires_is_deleted_the_next_time(mongo_database, head):
     assert raise_floors(mongo_database, None, 5, 6) == head.floors == Floors()
     lowest = Floors().buckets_before
     assert raise_floors(mongo_database, None, 7, 4) == Floors(5, 6, lowest, lowest)
-    assert read_limits(mongo_database) == (0, Floors(7, 4, 5, 6))
+    assert read_limits(mongo_database) == (Readable(0), Floors(7, 4, 5, 6))
     assert read_head(mongo_database).floors == Floors(7, 4, 5, 6)
 
 

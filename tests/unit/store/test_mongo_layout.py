@@ -6,7 +6,7 @@ from bson.int64 import Int64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.store.mongo_layout import BEFORE, LEDGER, REVISION, SPANS, layout_of
+from rtcdp.store.mongo_layout import BEFORE, LEDGER, REVISION, SPANS, Readable, layout_of
 from rtcdp.vocabulary.table import tables_of
 
 AS_READ = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
@@ -99,12 +99,28 @@ def test_a_reader_gets_the_newest_version_that_is_not_younger_than_its_revision(
 
 
 @pytest.mark.parametrize(
-    ("readable_from", "kept"), [(9, [9]), (8, [9, 7]), (7, [9, 7]), (6, [9, 7, 4]), (0, [9, 7, 4])]
+    ("readable", "kept"),
+    [
+        (Readable(9), [9]),
+        (Readable(8), [9, 7]),
+        (Readable(7), [9, 7]),
+        (Readable(6), [9, 7, 4]),
+        (Readable(0), [9, 7, 4]),
+        (Readable(9, (8,)), [9, 7]),
+        (Readable(9, (5,)), [9, 4]),
+        (Readable(9, (4, 7)), [9, 7, 4]),
+        (Readable(9, (1, 3)), [9]),
+    ],
 )
-def test_versions_that_nobody_can_read_any_more_are_forgotten(readable_from, kept):
-    versions = LEDGER.versions_before(ledger_document(9, *VERSIONS), readable_from)
+def test_versions_that_nobody_can_read_any_more_are_forgotten(readable, kept):
+    versions = LEDGER.versions_before(ledger_document(9, *VERSIONS), readable)
     assert [version[0] for version in versions] == kept
     assert versions[0][1] == 90
+
+
+def test_the_earliest_revision_that_can_be_read_is_a_kept_one_if_there_is_one():
+    assert Readable(5).earliest == 5
+    assert Readable(5, (2, 3)).earliest == 2
 
 
 def test_points_in_time_are_dates_for_people_and_numbers_in_rows():
@@ -112,7 +128,7 @@ def test_points_in_time_are_dates_for_people_and_numbers_in_rows():
     document = stored(SPANS, (0, 3), span, 1)
     assert document["max_event_time"] == DatetimeMS(-(2**62))
     assert SPANS.version_at(document, 1) == span
-    assert SPANS.versions_before(document, 0) == [[1, *span]]
+    assert SPANS.versions_before(document, Readable(0)) == [[1, *span]]
     assert list(SPANS.rows_at([document], 1)) == [(0, 3, *span)]
 
 

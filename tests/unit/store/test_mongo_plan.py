@@ -3,7 +3,7 @@ import pytest
 
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.store import mongo_plan
-from rtcdp.store.mongo_layout import LEDGER, SPANS
+from rtcdp.store.mongo_layout import LEDGER, SPANS, Readable
 from rtcdp.store.mongo_plan import (
     PLANS,
     Plan,
@@ -25,7 +25,7 @@ def plan(written_out):
     rows = (0, "/a", "a\x00b", 1, 2, 3, 4, 5, 2**62, float("-inf"), None)
     return Plan(
         revision=5,
-        readable_from=2,
+        readable=Readable(2, (0, 1)),
         changes=(
             PlannedChange(buckets, 3, rows_of(buckets, rows)),
             PlannedChange(users, 0, rows_of(users, (0, "/a", "ada", -5))),
@@ -37,7 +37,7 @@ def plan(written_out):
 
 
 def equal(one, other):
-    assert (one.revision, one.readable_from) == (other.revision, other.readable_from)
+    assert (one.revision, one.readable) == (other.revision, other.readable)
     assert [(c.table, c.since) for c in one.changes] == [(c.table, c.since) for c in other.changes]
     frames = [
         (each.ledger, each.spans, each.uncounted, *(c.rows for c in each.changes))
@@ -48,14 +48,14 @@ def equal(one, other):
 
 def test_a_plan_comes_back_as_it_was(plan):
     assert equal(decode(encode(plan)), plan)
-    assert equal(decode(encode(Plan(1, 0))), Plan(1, 0))
+    assert equal(decode(encode(Plan(1, Readable(0)))), Plan(1, Readable(0)))
 
 
 def test_a_plan_is_empty_when_no_document_changes(plan):
-    assert Plan(1, 0).is_empty
+    assert Plan(1, Readable(0)).is_empty
     assert not plan.is_empty
-    assert not Plan(1, 0, uncounted=uncounted_of({})).is_empty
-    assert Plan(1, 0).uncounted.schema == UNCOUNTED_SCHEMA
+    assert not Plan(1, Readable(0), uncounted=uncounted_of({})).is_empty
+    assert Plan(1, Readable(0)).uncounted.schema == UNCOUNTED_SCHEMA
 
 
 def test_a_small_plan_rests_in_the_head(mongo_database, plan):

@@ -3,8 +3,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rtcdp.store.mongo_epoch import READABLE_MS, READABLE_REVISIONS_MAX
 from rtcdp.store.mongo_head import Head, read_head
+from rtcdp.store.mongo_readable import KEPT_EVERY_MS, KEPT_MAX, READABLE_MS, READABLE_REVISIONS_MAX
 from rtcdp.store.mongo_snapshot import MongoSnapshot, SnapshotTooOld
 from rtcdp.store.store import Scan, StoreUnavailable, UncountedScan
 from rtcdp.testing.epochs import EpochMaker, change
@@ -112,8 +112,30 @@ def test_no_document_keeps_more_versions_than_can_be_read(store, epochs, tables,
         store.commit(epochs.make(change(buckets, (0, "/a", 1))))
     document = mongo_database.collection("sales").find_one()
     assert len(document["_before"]) == READABLE_REVISIONS_MAX + 1
-    store.commit(replace(epochs.make(change(buckets, (0, "/a", 1))), committed_at=READABLE_MS * 9))
-    assert len(mongo_database.collection("sales").find_one()["_before"]) == 1
+    for number in range(1, 4):
+        one_more = epochs.make(change(buckets, (0, "/a", 1)))
+        store.commit(replace(one_more, committed_at=number * KEPT_EVERY_MS))
+    assert len(mongo_database.collection("sales").find_one()["_before"]) == KEPT_MAX
+
+
+def test_a_lasting_snapshot_can_be_read_for_long(store, epochs, tables):
+    for number in range(1, 5):
+        store.commit(epoch_of(epochs, tables, number, number * 1000))
+    with store.snapshot(lasting=True) as empty:
+        assert everything(empty, tables)[0] == 0
+    store.commit(epoch_of(epochs, tables, 5, 2 * KEPT_EVERY_MS))
+    with store.snapshot(lasting=True) as lasting:
+        before = everything(lasting, tables)
+        assert before[:2] == (4, [(0, "/a", 4)])
+        for number in range(6, 12 + READABLE_REVISIONS_MAX):
+            at_ms = 2 * KEPT_EVERY_MS + number * KEPT_EVERY_MS // 300
+            store.commit(epoch_of(epochs, tables, number, at_ms))
+        assert everything(lasting, tables) == before
+        for number in range(1, 4):
+            at_ms = (3 + number) * KEPT_EVERY_MS
+            store.commit(replace(epochs.make(), committed_at=at_ms))
+        with pytest.raises(SnapshotTooOld):
+            lasting.ledger()
 
 
 def test_what_is_written_before_it_is_decided_is_not_seen(store, epochs, tables, mongo_database):

@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) behind
-    which it drops rows."""
+    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) that it
+    runs with. Rows are dropped that lie behind the watermark of the batch before."""
 
     next_offsets: Mapping[int, int]
     watermark_ms: int
@@ -77,6 +77,10 @@ class Checkpoints:
     def last_done(self, name: str) -> int | None:
         """The number of the last batch that was committed; None before the first."""
         return max(self._numbers(name, "commits"), default=None)
+
+    def watermark_before(self, name: str, batch: int) -> int:
+        """The watermark (UTC ms) behind which this batch drops rows. Raises `SparkFailed`."""
+        return self.planned(name, batch - 1).watermark_ms if batch else 0
 
     def planned(self, name: str, batch: int) -> PlannedBatch:
         """What Spark planned for this batch. Raises `SparkFailed`."""

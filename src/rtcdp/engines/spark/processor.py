@@ -187,13 +187,14 @@ class SparkProcessor:
         following = self._following
         assert following is not None
         planned = following.checkpoints.planned(following.checkpoint, number)
+        watermark_ms = following.checkpoints.watermark_before(following.checkpoint, number)
         with kept_batch(rows, self._metrics) as kept:
-            batch = account_of(*kept.slices(), planned.watermark_ms)
+            batch = account_of(*kept.slices(), watermark_ms)
             # Asked after the reading, so that no record of another topic slips in.
             log_id = self._source.log.log_id()
             check_log_id(self._progress, log_id)
             duplicates = kept.duplicates(batch.duplicates)
-            check_watermark(duplicates, planned.watermark_ms)
+            check_watermark(duplicates, watermark_ms)
             changes = kept.changes(batch.duplicates) if batch.counted else ()
         epoch = epoch_of(batch, planned, duplicates, changes, self._progress)
         if epoch is None:

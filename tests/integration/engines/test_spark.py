@@ -1,0 +1,328 @@
+"""The Spark engine from Kafka to a store: exact against the oracle, whatever happens on the way."""
+
+import json
+import shutil
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.clock import SystemClock
+from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.spark.failures import WatermarkPassed
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.processor import SparkProcessor
+from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.kafka import KafkaLogReader, parse_topic
+from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.log.log import LogReplaced, RawRecord
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.oracle import Oracle
+from rtcdp.testing.traffic import START_MS, Traffic
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
+
+RULES = AdmissionRules(dedup_window_ms=600_000)
+BY_USER = Metric("by_user", "By user", tumbling(minutes=1), (Count("events"),), ("userId",))
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Message:
+    """A record to send; `after_ms` is its intake time, counted from `START_MS`."""
+
+    value: bytes
+    after_ms: int = 0
+    partition: int = 0
+
+    @property
+    def received_at(self) -> int:
+        return START_MS + self.after_ms
+
+
+def event(event_id: str | None, user: str = "ada", after_ms: int = 0) -> bytes:
+    identity = {} if event_id is None else {"eventId": event_id}
+    fields = {"userId": user, "timestamp": START_MS + after_ms, "eventType": "PAGE_VIEW"}
+    return json.dumps({**identity, **fields}).encode()
+
+
+def hit(event_id: str | None, after_ms: int = 0, partition: int = 0, user: str = "ada") -> Message:
+    """An event that comes in at its own time."""
+    return Message(event(event_id, user, after_ms), after_ms, partition)
+
+
+class Installation:
+    """A topic, a store and a folder for checkpoints."""
+
+    def __init__(self, bootstrap: str, topic: str, directory: Path, metrics) -> None:
+        self.bootstrap, self.topic, self.directory = bootstrap, topic, directory
+        self.metrics = metrics
+        self.log = KafkaLogReader(
+            parse_topic(f"kafka://{bootstrap}/{topic}"), KafkaTopicSettings(group=topic)
+        )
+        self.store = SqliteStore(directory / "store.db")
+        self.limits = SparkLimits(
+            master="local[2]",
+            checkpoint=str(directory / "checkpoint"),
+            max_offsets_per_trigger=1_000_000,
+            watermark_slack_ms=600_000,
+        )
+        self.sent: list[Message] = []
+
+    def send(self, *messages: Message, **options: str) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap, **options})
+        for message in messages:
+            producer.produce(
+                self.topic,
+                message.value,
+                partition=message.partition,
+                timestamp=message.received_at,
+            )
+        assert producer.flush(30) == 0
+        self.sent += messages
+
+    def spark(self, **limits) -> SparkProcessor:
+        source = KafkaSource(self.log, self.bootstrap, self.topic)
+        processor = SparkProcessor(
+            source, self.store, self.metrics, RULES, SystemClock(), replace(self.limits, **limits)
+        )
+        processor.on_trouble = pytest.fail
+        return processor
+
+    def process(self, **limits) -> None:
+        self.spark(**limits).run(threading.Event(), once=True)
+
+    def process_natively(self) -> None:
+        processor = Processor(self.log, self.store, self.metrics, RULES, SystemClock())
+        processor.run(threading.Event(), once=True)
+
+    def totals(self) -> dict[str, int]:
+        with self.store.snapshot() as snapshot:
+            return snapshot.ledger_totals()
+
+    def check(self) -> None:
+        """Every table and the ledger are what the oracle says of all that was sent."""
+        offsets: dict[int, int] = {}
+        records = []
+        for message in self.sent:
+            offset = offsets.get(message.partition, 0)
+            offsets[message.partition] = offset + 1
+            records.append(
+                RawRecord(
+                    message.partition,
+                    offset,
+                    message.received_at,
+                    "default",
+                    "live",
+                    message.value,
+                )
+            )
+        oracle = Oracle(self.metrics, RULES).feed(records)
+        for metric in self.metrics:
+            for table in tables_of(metric):
+                width = len(table.primary_key)
+                rows = self.store.dump(table).rows()
+                found = {row[:width]: list(row[width:]) for row in rows}
+                assert found == oracle.rows[table.name], table.name
+        with self.store.snapshot() as snapshot:
+            ledger = snapshot.ledger(limit=10**6)
+        counted = {
+            (row["source"], row["minute"], verdict): row[verdict]
+            for row in ledger.iter_rows(named=True)
+            for verdict in ("admitted", "duplicate", "late", "dead_letter")
+            if row[verdict]
+        }
+        assert counted == oracle.ledger
+
+    def close(self) -> None:
+        self.store.close()
+        self.log.close()
+
+
+@pytest.fixture
+def install(kafka_server, new_topic, tmp_path, spark):
+    """Makes the installation of the test: (partitions, metrics)."""
+    made = []
+
+    def one(partitions=1, metrics=(BY_USER,)) -> Installation:
+        topic = new_topic(partitions)
+        made.append(Installation(kafka_server.bootstrap, topic, tmp_path, list(metrics)))
+        return made[-1]
+
+    yield one
+    for installation in made:
+        installation.close()
+
+
+def messages_of(traffic: Traffic, partitions: int) -> list[Message]:
+    """A shop's traffic, good and bad; the records of a user in one partition, bad ones in any."""
+    messages = []
+    for delivery in traffic.deliveries():
+        rejects = dict(delivery.rejects)
+        lines = iter(delivery.lines.split(b"\n"))
+        for index in range(delivery.record_count):
+            value = rejects[index] if index in rejects else next(lines)
+            try:
+                key = str(json.loads(value)["userId"])
+            except (ValueError, TypeError, KeyError):
+                key = str(index)
+            after_ms = delivery.received_at - START_MS
+            messages.append(Message(value, after_ms, sum(key.encode()) % partitions))
+    return messages
+
+
+def test_traffic_with_every_flaw_is_counted_as_by_the_oracle(install):
+    shop = install(partitions=3, metrics=load_catalog())
+    shop.send(*messages_of(Traffic(4_000, users=40), 3))
+    shop.process(max_offsets_per_trigger=1_500)
+    shop.check()
+    totals = shop.totals()
+    assert all(totals[each] > 50 for each in ("admitted", "duplicate", "late", "dead_letter"))
+    assert shop.store.progress().engine == "spark"
+    assert shop.store.progress().log_id == shop.log.log_id()
+
+
+def test_an_id_counts_once_on_whichever_partitions_it_comes(install):
+    shop = install(partitions=2)
+    shop.send(hit("a"), hit("b"), hit("a", 5, partition=1), hit("c", 6, partition=1))
+    shop.process()
+    shop.send(hit("c", 7), hit("b", 8, partition=1), hit(None, 9), hit(None, 9, partition=1))
+    shop.process()
+    totals = shop.totals()
+    assert (totals["received"], totals["admitted"], totals["duplicate"]) == (8, 5, 3)
+    (table,) = tables_of(BY_USER)
+    assert shop.store.dump(table).rows() == [(START_MS, "ada", 5)]
+
+
+def test_of_a_partition_s_repeats_the_first_in_the_log_is_counted(install):
+    shop = install()
+    shop.send(*(hit(f"e{n % 700}", n, user=f"user-{n}") for n in range(2_000)))
+    shop.process()
+    shop.check()
+    with shop.store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["duplicate"] == 1_300
+
+
+def test_the_ends_of_transactions_are_no_records(install):
+    shop = install()
+    producer = Producer(
+        {"bootstrap.servers": shop.bootstrap, "transactional.id": shop.topic, "linger.ms": 0}
+    )
+    producer.init_transactions(30)
+    for number in range(4):
+        producer.begin_transaction()
+        for place in range(3):
+            at = START_MS + number
+            producer.produce(shop.topic, event(f"{number}-{place}"), partition=0, timestamp=at)
+        (producer.commit_transaction if number % 2 == 0 else producer.abort_transaction)(30)
+    shop.process()
+    assert shop.totals()["received"] == shop.totals()["admitted"] == 6
+    assert shop.store.progress().next_offsets == {0: shop.log.extent(0).next_offset}
+
+
+class Crash(Exception):
+    """What the test makes of a processor in the middle of its work."""
+
+
+def test_a_batch_that_spark_runs_again_is_not_counted_again(install):
+    shop = install(partitions=2)
+    shop.send(*(hit(f"e{n}", n, n % 2) for n in range(300)))
+    processor = shop.spark(max_offsets_per_trigger=100)
+
+    def crash_after_the_commit(report):
+        if report.epoch == 2:
+            raise Crash
+
+    processor.on_epoch = crash_after_the_commit
+    with pytest.raises(Crash):
+        processor.run(threading.Event(), once=True)
+    assert shop.store.progress().epoch == 2
+    shop.send(*(hit(f"e{n}", 300 + n, n % 2) for n in range(300)))
+    shop.process(max_offsets_per_trigger=100)
+    shop.check()
+    assert shop.totals()["duplicate"] == 300
+
+
+def test_a_lost_checkpoint_is_made_again_from_the_log(install):
+    shop = install(partitions=2)
+    shop.send(*(hit(f"e{n}", n, n % 2) for n in range(200)))
+    shop.process()
+    shutil.rmtree(shop.limits.checkpoint)
+    shop.send(*(hit(f"e{n}", 1_000 + n, n % 2) for n in range(300)))
+    shop.process()
+    shop.check()
+    assert shop.totals()["duplicate"] == 200
+
+
+def test_the_engine_may_change_back_and_forth(install):
+    shop = install(partitions=2)
+    for round_number in range(4):
+        first, at = 50 * round_number, 1_000 * round_number
+        shop.send(*(hit(f"e{n}", at + n, n % 2) for n in range(first, first + 100)))
+        (shop.process if round_number % 2 else shop.process_natively)()
+        shop.check()
+    assert shop.totals()["duplicate"] == 150
+
+
+def test_what_comes_too_late_for_the_index_of_ids_stops_it_before_the_commit(install):
+    shop = install(partitions=2)
+    hour = 60 * MINUTE_MS
+    for round_number in range(3):
+        shop.send(*(hit(f"{round_number}-{n}", 5 * hour + n) for n in range(20)))
+        shop.process()
+    shop.send(hit("old", 0, partition=1), hit("older", 0, partition=1))
+    with pytest.raises(WatermarkPassed) as refused:
+        shop.process()
+    assert "watermark_slack_ms" in refused.value.hint
+    assert shop.totals()["received"] == 60
+    shop.process(watermark_slack_ms=6 * hour)
+    shop.check()
+
+
+def test_partitions_that_are_read_at_different_times_are_counted_alike(install):
+    shop = install(partitions=2)
+    minutes = [n * MINUTE_MS for n in range(15)]
+    shop.send(*(hit(f"e{n % 9}-{n}", at) for n, at in enumerate(minutes)))
+    shop.send(*(hit(f"e{n % 9}-{n}", at + 5, partition=1) for n, at in enumerate(minutes)))
+    shop.process()
+    shop.send(*(hit(f"f{n}", at, partition=1) for n, at in enumerate(minutes[5:])))
+    shop.process()
+    totals = shop.totals()
+    assert (totals["duplicate"], totals["admitted"]) == (15, 25)
+
+
+def test_another_topic_of_the_same_name_is_not_gone_on_with(install, kafka_server):
+    shop = install()
+    shop.send(hit("a"), hit("b"))
+    shop.process()
+    kafka_server.delete_topic(shop.topic)
+    kafka_server.create_topic(shop.topic, 1)
+    shop.send(hit("c"), hit("d"), hit("e"))
+    with pytest.raises(LogReplaced):
+        shop.process()
+    assert shop.totals()["received"] == 2
+
+
+def test_it_follows_the_topic_until_it_is_told_to_stop(install):
+    shop = install()
+    shop.send(hit("a"), hit("b"))
+    stop, counted = threading.Event(), threading.Semaphore(0)
+    processor = shop.spark(trigger_s=0.1)
+    processor.on_epoch = lambda report: counted.release(report.record_count)
+    thread = threading.Thread(target=processor.run, args=(stop,))
+    thread.start()
+    try:
+        assert all(counted.acquire(timeout=120) for _ in range(2))
+        shop.send(hit("a", 5), hit("c", 6))
+        assert all(counted.acquire(timeout=120) for _ in range(2))
+    finally:
+        stop.set()
+        thread.join(120)
+    assert not thread.is_alive()
+    shop.check()

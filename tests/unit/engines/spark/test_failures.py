@@ -1,0 +1,31 @@
+"""What goes wrong in Spark becomes an error that says what to do."""
+
+import pytest
+
+from rtcdp.engines.spark.failures import SparkFailed, failure_of, watermark_passed
+from rtcdp.log.log import LogUnavailable, OffsetsMissing
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("x\nCaused by: org.apache.kafka.common.errors.TimeoutException: Timed out", LogUnavailable),
+        ("Some data may have been lost because they are not available in Kafka", OffsetsMissing),
+        ("java.lang.OutOfMemoryError: Java heap space", SparkFailed),
+    ],
+)
+def test_the_end_of_a_query_is_told_apart(said: str, kind: type[Exception]) -> None:
+    failure = failure_of(RuntimeError(said), "clicks")
+    assert type(failure) is kind
+    assert failure.hint
+
+
+def test_the_last_cause_is_what_is_said() -> None:
+    text = "a\nCaused by: b: first\n\tat c\nCaused by: d: the real one\n\tat e"
+    assert "d: the real one" in str(failure_of(RuntimeError(text), "clicks"))
+
+
+def test_a_passed_watermark_says_which_setting_and_by_how_much() -> None:
+    error = watermark_passed(2, 17, 5_000)
+    assert "offset 17 of partition 2" in str(error)
+    assert "spark.watermark_slack_ms by more than 5000" in error.hint
