@@ -6,18 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.session import application_settings
 
 MASTER = "local[2]"
 
 
 @pytest.fixture(scope="module")
-def spark(spark_jars: tuple[Path, ...]) -> Iterator["object"]:
+def spark(spark_jars: tuple[Path, ...]) -> Iterator[SparkSession]:
     """The `SparkSession` of an application on two cores, which every `SparkProcessor` uses too."""
-    from pyspark.sql import SparkSession
-
-    from rtcdp.engines.spark.limits import SparkLimits
-    from rtcdp.engines.spark.session import application_settings
-
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     limits = SparkLimits(master=MASTER, jars=",".join(map(str, spark_jars)))
     # Tests are over before the compiler that optimises has paid off.

@@ -224,9 +224,12 @@ def epoch_of(settings):
 
 def received_in(settings):
     """How many records the store accounts for; 0 while it is away."""
-    with suppress(StoreUnavailable), store_of(settings, read_only=True) as store:
-        with store.snapshot() as snapshot:
-            return snapshot.ledger_totals()["received"]
+    with (
+        suppress(StoreUnavailable),
+        store_of(settings, read_only=True) as store,
+        store.snapshot() as snapshot,
+    ):
+        return snapshot.ledger_totals()["received"]
     return 0
 
 

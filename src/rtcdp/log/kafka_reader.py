@@ -146,10 +146,11 @@ class KafkaLogReader:
 
     def close(self) -> None:
         """End the consumers. May be called twice; a later call starts them again."""
-        self._acknowledged_at = float("-inf")
-        self._tell_group()
-        if self._telling is not None:
-            wait_for([self._telling], _FAREWELL_S)
+        for _ in range(2):
+            if self._telling is not None:
+                wait_for([self._telling], _FAREWELL_S)
+            self._acknowledged_at = float("-inf")
+            self._tell_group()
         with self._mutex:
             streams = [self._read_on, self._look_up]
             self._read_on = self._look_up = None
@@ -214,6 +215,8 @@ class KafkaLogReader:
     def _tell_group(self) -> None:
         now = time.monotonic()
         if not self._counted or now - self._acknowledged_at < _ACKNOWLEDGE_S:
+            return
+        if self._telling is not None and not self._telling.done():
             return
         counted, self._counted = self._counted, {}
         self._acknowledged_at = now

@@ -58,9 +58,10 @@ class StreamLimits:
     """How much a stream fetches ahead.
 
     `fetch_bytes` of one partition at a time, `queue_bytes` fetched and not yet consumed, by the
-    client itself; `feed_bytes` consumed of one partition and not yet read. A fetch at the end of
-    the log waits `fetch_wait_ms` for records, and holds up a change of place for as long.
-    `fetches_on` tells whether a partition is fetched on after it was read.
+    client itself; `feed_bytes` consumed and not yet read, an equal share of it for each partition
+    that is read. A fetch at the end of the log waits `fetch_wait_ms` for records, and holds up a
+    change of place for as long. `fetches_on` tells whether a partition is fetched on after it was
+    read.
     """
 
     fetch_bytes: int
@@ -70,7 +71,7 @@ class StreamLimits:
     fetches_on: bool
 
 
-READ_ON = StreamLimits(8 * 2**20, 128 * 2**20, 32 * 2**20, 100, fetches_on=True)
+READ_ON = StreamLimits(8 * 2**20, 128 * 2**20, 128 * 2**20, 100, fetches_on=True)
 """For who reads everything in order."""
 
 LOOK_UP = StreamLimits(2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
@@ -137,9 +138,12 @@ class KafkaStream:
             except RtcdpError:
                 self._forget(partition)
                 raise
+            batch = feed.give(max_bytes)
             if not self._limits.fetches_on:
                 self._park(partition)
-            return feed.give(max_bytes)
+                if feed.byte_count > self._share():
+                    self._forget(partition)
+            return batch
 
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Block until something came at or after the offsets; False at the timeout. An error of a
@@ -188,9 +192,13 @@ class KafkaStream:
             self._forget(partition)
             feed = self._feeds[partition] = Feed(partition, offset)
         feed.forget_before(offset)
-        if self._limits.fetches_on and feed.byte_count < self._limits.feed_bytes // 2:
+        if self._limits.fetches_on and feed.byte_count < self._share() // 2:
             self._assign(feed)
         return feed
+
+    def _share(self) -> int:
+        """How many bytes of one partition are kept for later."""
+        return self._limits.feed_bytes // len(self._feeds)
 
     def _fill(self, feed: Feed, max_bytes: int) -> None:
         """Consume until `feed` holds `max_bytes`, or all that the broker has."""
@@ -278,7 +286,7 @@ class KafkaStream:
             if feed is None or run.partition not in self._assigned:
                 continue
             feed.add(run)
-            if feed is not wanted and feed.byte_count > self._limits.feed_bytes:
+            if feed is not wanted and feed.byte_count > self._share():
                 self._park(run.partition)
         self._mean_bytes = max(1, byte_count // len(messages))
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
@@ -38,7 +38,7 @@ DEFAULTS: Document = {
     "journal": True,
     "serverSelectionTimeoutMS": 5_000,
     "connectTimeoutMS": 5_000,
-    "socketTimeoutMS": 60_000,
+    "socketTimeoutMS": 30_000,
     "appName": "rtcdp",
 }
 """What holds where the URL says nothing."""
@@ -119,7 +119,9 @@ class MongoDatabase:
                 self._client = MongoClient(self._url, **self._options)
             client = self._client
         dates = CodecOptions[Document](datetime_conversion=DatetimeConversion.DATETIME_MS)
-        return client.get_database(self._name, codec_options=dates)
+        # Members of a replica set that follow behind would mix the outcomes of several epochs.
+        primary = ReadPreference.PRIMARY
+        return client.get_database(self._name, codec_options=dates, read_preference=primary)
 
     def _named(self, error: PyMongoError) -> RtcdpError:
         words = self._without_secrets(str(error))

@@ -6,6 +6,7 @@ Their names begin with `rtcdp_`; those of other names are left alone.
 from collections.abc import Sequence
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
 
 from rtcdp.store.mongo_apply import UNCOUNTED
 from rtcdp.store.mongo_connection import MongoDatabase
@@ -39,6 +40,9 @@ SYSTEM_ORDERS: dict[str, tuple[Order, ...]] = {
     PLANS: ((("revision", ASCENDING),),),
 }
 """The indexes of the store's own collections."""
+
+_THERE_BY_ANOTHER_NAME = 85
+"""The server's code for an index on the same fields that somebody has given a name."""
 
 _VERSIONED = (LEDGER.collection, SPANS.collection, GROUPS)
 
@@ -98,7 +102,12 @@ def _ensure(
     if is_versioned and database.is_simple_server:
         # Documents that change are written under the condition of exactly these fields.
         models.append(IndexModel(list(_FENCE), name=_name(collection, _FENCE), unique=True))
-    database.collection(collection).create_indexes(models)
+    for model in models:
+        try:
+            database.collection(collection).create_indexes([model])
+        except OperationFailure as error:
+            if error.code != _THERE_BY_ANOTHER_NAME:
+                raise
 
 
 def _name(collection: str, order: Order) -> str:

@@ -7,9 +7,12 @@ import random
 import signal
 import time
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 
+from deploy.servers import mongodb
+from rtcdp.engines.committing import Patience, commit_for_sure
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo_snapshot import SnapshotTooOld
@@ -201,6 +204,35 @@ def test_a_reader_sees_whole_epochs_only(url):
     store.close()
     assert len(seen) > 20
     assert too_old < len(seen)
+
+
+def test_a_server_that_stands_still_in_the_middle_of_commits_loses_and_repeats_nothing(undisturbed):
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    troubles = []
+    patience = Patience(0.05, time.sleep, troubles.append)
+    with mongodb() as server:
+        url = server.url() + "?socketTimeoutMS=300&serverSelectionTimeoutMS=300"
+        store = MongoStore(url)
+        store.prepare([METRIC])
+        for number in range(1, 11):
+            standstill = Thread(target=stand_still, args=(server, rng.random() / 20))
+            standstill.start()
+            commit_for_sure(store, epoch_of(number), patience)
+            standstill.join()
+            epoch, held = held_by(server.url())
+            assert epoch == number
+            assert held == undisturbed.after(epoch), f"seed {seed}"
+        store.close()
+    assert troubles
+
+
+def stand_still(server, after_s):
+    """Let the server not answer for longer than anybody waits."""
+    time.sleep(after_s)
+    server.pause()
+    time.sleep(0.5)
+    server.resume()
 
 
 def wait_for_epoch(url, epoch):

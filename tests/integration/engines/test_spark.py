@@ -146,7 +146,7 @@ class Installation:
 
 
 @pytest.fixture
-def install(kafka_server, new_topic, tmp_path, spark):
+def install(kafka_server, new_topic, tmp_path, spark):  # noqa: ARG001 - it has to run
     """Makes the installation of the test: (partitions, metrics)."""
     made = []
 

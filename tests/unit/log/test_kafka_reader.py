@@ -38,6 +38,7 @@ class FakeShownOffsets:
     """Remembers what a group was told."""
 
     told = []  # noqa: RUF012
+    is_slow = False
 
     def __init__(self, topic, group):
         del topic
@@ -45,9 +46,10 @@ class FakeShownOffsets:
 
     def show(self, next_offsets):
         self.told.append((self._group, next_offsets))
-        shown = Future()
-        shown.set_result(None)
-        return shown
+        self.shown = Future()
+        if not self.is_slow:
+            self.shown.set_result(None)
+        return self.shown
 
 
 class FakeStream:
@@ -229,6 +231,18 @@ def test_what_is_acknowledged_is_told_at_most_once_a_second(reader, clock):
     reader.acknowledge({0: 4})
     reader.close()
     assert FakeShownOffsets.told[2:] == [("rtcdp", {0: 4})]
+
+
+def test_the_last_word_to_the_group_is_not_lost_while_it_is_slow(reader, clock, monkeypatch):
+    monkeypatch.setattr(FakeShownOffsets, "is_slow", True)
+    reader.acknowledge({0: 1})
+    clock.now_s += 2
+    reader.acknowledge({0: 2})
+    assert FakeShownOffsets.told == [("rtcdp", {0: 1})]
+    reader._shown.shown.set_result(None)
+    reader.wait({0: 2}, 0)
+    assert FakeShownOffsets.told[1:] == [("rtcdp", {0: 2})]
+    reader._shown.shown.set_result(None)
 
 
 def test_nothing_is_fetched_ahead_for_nobody(reader, clock):

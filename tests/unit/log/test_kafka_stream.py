@@ -77,7 +77,7 @@ def test_what_comes_of_other_partitions_is_kept_for_them(admin):
 
 
 def test_a_partition_with_enough_is_parked_until_it_was_read(admin):
-    limits = StreamLimits(1, 1, 500, 1, fetches_on=True)
+    limits = StreamLimits(1, 1, 1_000, 1, fetches_on=True)
     stream, consumer = made(admin, limits)
     consumer.coming = messages(0, 0)
     stream.read(0, 0, 1)
@@ -97,6 +97,14 @@ def test_who_looks_up_fetches_nothing_for_later(admin):
     assert offsets_of(stream, 0, 5, 1) == ([5], 6)
     assert consumer.assigned == {}
     assert offsets_of(stream, 0, 6, 1) == ([6], 7)
+
+
+def test_who_looks_up_much_keeps_nothing_of_it(admin):
+    stream, consumer = made(admin, LOOK_UP)
+    consumer.coming = [FakeMessage(0, n, b"x" * 50_000) for n in range(30)]
+    assert offsets_of(stream, 0, 0, 10**7)[1] == 30
+    assert not stream.is_at(0, 30)
+    assert consumer.assigned == {}
 
 
 def test_the_end_is_what_the_broker_says_now(admin):

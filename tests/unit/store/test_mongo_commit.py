@@ -138,6 +138,7 @@ def test_an_old_definition_is_out_of_sight_at_once_and_then_deleted(
     prepared, epoch, metric, monkeypatch
 ):
     commit(prepared, epoch)
+    assert read_head(prepared).kept != ()
     other = replace(metric, measures=(Count("again"),))
     with monkeypatch.context() as dying:
         dying.setattr(mongo_commit, "_delete_leftovers", lambda *_: 1 / 0)
@@ -146,6 +147,7 @@ def test_an_old_definition_is_out_of_sight_at_once_and_then_deleted(
     head = read_head(prepared)
     assert head.since == {"sales": 3}
     assert head.readable_from == head.revision == 3
+    assert head.kept == ()
     assert head.leftovers == (("sales", 3), ("sales__top", 3))
     redefine_tables(prepared, None, lambda head: redefine(head, [other]))
     for collection in ("sales", "sales__top", GROUPS):

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from pymongo import ReadPreference
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -104,6 +105,12 @@ def test_writes_are_sure_unless_the_url_says_otherwise(mongo_server):
         assert concern == (expected or {"w": 1, "j": False})
         database.close()
     assert {"serverSelectionTimeoutMS", "socketTimeoutMS", "connectTimeoutMS"} <= set(DEFAULTS)
+
+
+def test_everything_is_read_where_it_is_written(mongo_server):
+    database = MongoDatabase(mongo_server.url("any") + "?readPreference=secondaryPreferred")
+    assert database.collection("x").read_preference == ReadPreference.PRIMARY
+    database.close()
 
 
 def test_what_is_closed_is_unavailable(mongo_database):

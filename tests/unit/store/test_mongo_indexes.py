@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+import pytest
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from rtcdp.store.mongo_indexes import (
     PREFIX,
@@ -50,6 +52,33 @@ def test_they_are_made_once_and_those_of_others_stay(mongo_database, written_out
     left = keys(mongo_database, "sales")
     assert "ours" in left
     assert not any("pageUrl" in name for name in left if name.startswith(PREFIX))
+
+
+class Server:
+    """One with a single collection, on which making an index fails."""
+
+    is_simple_server = False
+
+    def __init__(self, code):
+        self._code = code
+        self.asked = 0
+
+    def collection(self, name):
+        del name
+        return self
+
+    def create_indexes(self, models):
+        self.asked += len(models)
+        raise OperationFailure("no", self._code)
+
+
+def test_an_index_that_somebody_else_has_made_will_do(written_out):
+    table = tables_of(written_out)[0]
+    server = Server(85)
+    ensure_indexes(server, [table])
+    assert server.asked == len(orders_of(table))
+    with pytest.raises(OperationFailure):
+        ensure_indexes(Server(86), [table])
 
 
 def test_a_simple_server_gets_an_index_of_the_fields_that_a_write_asks_for(

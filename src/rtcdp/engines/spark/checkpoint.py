@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) that it
-    runs with. Rows are dropped that lie behind the watermark of the batch before."""
+    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) that
+    it runs with. Rows are dropped that lie behind the watermark of the batch before."""
 
     next_offsets: Mapping[int, int]
     watermark_ms: int

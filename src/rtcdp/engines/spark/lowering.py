@@ -99,10 +99,7 @@ def statement_of(metrics: Sequence[Metric], view: str) -> str:
     ]
     shape = _shape_of([table for _, table, _ in tables])
     return "\nUNION ALL\n".join(
-        f"SELECT {', '.join(_columns(number, table, select, shape))}, "
-        f"{_pane(metric)} AS {BUCKET_START} FROM {view} WHERE {select.condition} "
-        f"GROUP BY {', '.join([_pane(metric), *(select.columns[name] for name in select.grouped)])}"
-        for number, (metric, table, select) in enumerate(tables)
+        _statement(number, tables[number], shape, view) for number in range(len(tables))
     )
 
 
@@ -138,6 +135,20 @@ def to_condition(predicate: Predicate) -> str:
             return _any([to_condition(inner) for inner in predicates])
         case Negation(negated):
             return f"(NOT {to_condition(negated)})"
+
+
+def _statement(
+    number: int, planned: tuple[Metric, Table, _Select], shape: _Shape, view: str
+) -> str:
+    metric, table, select = planned
+    pane = _pane(metric)
+    grouped = [pane, *(select.columns[name] for name in select.grouped)]
+    columns = [*_columns(number, table, select, shape), f"{pane} AS {BUCKET_START}"]
+    # Without the `true`, a condition in brackets would be read as the names of the view's columns.
+    return (
+        f"SELECT {', '.join(columns)} FROM {view} "  # noqa: S608 - every name and text is quoted
+        f"WHERE true AND {select.condition} GROUP BY {', '.join(grouped)}"
+    )
 
 
 def _columns(number: int, table: Table, select: _Select, shape: _Shape) -> Iterator[str]:

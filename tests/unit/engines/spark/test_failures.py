@@ -9,7 +9,7 @@ from rtcdp.log.log import LogUnavailable, OffsetsMissing
 @pytest.mark.parametrize(
     ("said", "kind"),
     [
-        ("x\nCaused by: org.apache.kafka.common.errors.TimeoutException: Timed out", LogUnavailable),
+        ("x\nCaused by: org.apache.kafka.common.errors.TimeoutException: late", LogUnavailable),
         ("Some data may have been lost because they are not available in Kafka", OffsetsMissing),
         ("java.lang.OutOfMemoryError: Java heap space", SparkFailed),
     ],

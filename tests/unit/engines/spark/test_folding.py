@@ -34,7 +34,7 @@ def test_events_come_without_duplicates_and_with_hashed_members() -> None:
     batches = event_unpacker(unpacking)(iter([packed("events", EVENTS)]))
     frame = pl.DataFrame(pa.Table.from_batches(batches))
     assert frame["userId"].to_list() == ["a", "c"]
-    expected = [xxhash.xxh64_intdigest(text) for text in ("a", "c")]
+    expected = [xxhash.xxh64_intdigest(text) for text in (b"a", b"c")]
     assert [member % 2**64 for member in frame["userId__member"]] == expected
     assert unpacking.schema.startswith("`userId` string, `value` double, source string")
 

@@ -1,0 +1,130 @@
+"""The SQL gives what the native engine's plans give."""
+
+import random
+
+import polars as pl
+import polars_hash as plh
+import pytest
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.engines.fields import fields_of
+from rtcdp.engines.native import lowering as native
+from rtcdp.engines.spark.lowering import (
+    UNSUPPORTED,
+    changes_of,
+    distinct_fields,
+    member_column,
+    statement_of,
+    to_condition,
+)
+from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Present,
+)
+from rtcdp.vocabulary.window import Window
+
+MEASURES = (
+    Count("events"),
+    Sum("total"),
+    Average("mean"),
+    Minimum("lowest"),
+    Maximum("highest"),
+    Distinct("users", "userId"),
+    TopK("pages", "pageUrl"),
+)
+PREDICATES = [
+    Everything(),
+    Equals("eventType", "it's `\\' \"${x}\" ä😀\n"),
+    OneOf("eventType", ("A", "B")),
+    OneOf("eventType", ()),
+    Present("pageUrl"),
+    Compare("value", "<", 0.1),
+    Compare("value", ">=", -1e-7),
+    Negation(Compare("value", ">", 0.1)),
+    Negation(Equals("pageUrl", "/a")),
+    AllOf((Present("value"), Equals("eventType", "A"))),
+    AllOf(()),
+    AnyOf((Equals("eventType", "B"), Negation(Present("value")))),
+    AnyOf(()),
+]
+METRICS = [
+    Metric(f"m{number}", "a metric", window, MEASURES, key, predicate)
+    for number, (window, key, predicate) in enumerate(
+        (window, key, predicate)
+        for window, key in [(Window(700, 700), ()), (Window(1500, 1000), ("source", "userId"))]
+        for predicate in PREDICATES
+    )
+] + [Metric("wide", "a metric", Window(7000, 700), (Count("n"),), ("pageUrl",))]
+
+
+def events_of(seed: int, count: int) -> pl.DataFrame:
+    """Random events around 1970, with the last second before it."""
+    rng = random.Random(seed)
+    odd = PREDICATES[1].text
+    rows = [
+        (
+            rng.choice(["u1", "u2", "", "ä😀"]),
+            rng.choice(["A", "B", odd]),
+            rng.choice(["/a", "/b", "", None]),
+            rng.choice([0.1, -0.1, 1e10, -1e10, 19.99, -1e-7, 0.0, None, rng.uniform(-9, 9)]),
+            rng.choice(["web", "app"]),
+            rng.randint(-5_000, 5_000),
+        )
+        for _ in range(count)
+    ]
+    schema = {
+        "userId": pl.String,
+        "eventType": pl.String,
+        "pageUrl": pl.String,
+        "value": pl.Float64,
+        "source": pl.String,
+        "timestamp": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def folded(spark, metrics, events):
+    """The changes by table, as the SQL gives them."""
+    members = [
+        plh.col(field).nchash.xxhash64().reinterpret(signed=True).alias(member_column(field))
+        for field in distinct_fields(metrics)
+    ]
+    view = spark.createDataFrame(events.with_columns(members).to_arrow())
+    view.createOrReplaceTempView("folded_events")
+    panes = pl.DataFrame(spark.sql(statement_of(metrics, "folded_events")).toArrow())
+    return {change.table.name: change.rows for change in changes_of(metrics, panes)}
+
+
+def test_every_node_folds_as_in_the_native_engine(spark) -> None:
+    events = events_of(1, 400)
+    for metrics in (METRICS[:13], METRICS[13:]):
+        expected = {each.table.name: each.rows for each in native.changes_of(metrics, events)}
+        found = folded(spark, metrics, events)
+        assert found.keys() == expected.keys()
+        for name, rows in expected.items():
+            assert found[name].equals(rows), name
+
+
+def test_the_statement_names_only_what_metrics_need() -> None:
+    (metric,) = [each for each in load_catalog() if each.name == "user_page_view_counts"]
+    assert fields_of([metric]) == ("eventType", "userId")
+    statement = statement_of([metric], "v")
+    assert "UNION" not in statement
+    assert "pageUrl" not in statement
+
+
+@pytest.mark.parametrize("predicate", PREDICATES)
+def test_no_text_can_leave_its_place(predicate) -> None:
+    assert "${" not in to_condition(predicate)
+
+
+def test_every_node_of_the_vocabulary_is_lowered() -> None:
+    assert not UNSUPPORTED

@@ -1,0 +1,71 @@
+"""What the Spark processor does around its query; the query itself needs Kafka."""
+
+import threading
+
+import pytest
+
+from rtcdp.clock import ManualClock
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.processor import SparkProcessor
+from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.epochs import EpochMaker
+from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = SqliteStore(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+def processor_of(log, store, tmp_path):
+    limits = SparkLimits(master="local[2]", checkpoint=str(tmp_path / "checkpoint"))
+    source = KafkaSource(log, "127.0.0.1:1", "nothing")
+    return SparkProcessor(source, store, [METRIC], AdmissionRules(), ManualClock(), limits)
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_topic_that_is_not_there_yet_is_an_empty_log(store, tmp_path) -> None:
+    processor = processor_of(MemoryLog(partitions=0), store, tmp_path)
+    filled = []
+    processor.fill = lambda: filled.append(list(store.metrics()))
+    processor.run(threading.Event(), once=True)
+    assert filled == [["m"]]
+    assert processor.progress.epoch == 0
+
+
+@pytest.mark.usefixtures("spark")
+def test_a_log_that_is_shorter_than_what_was_counted_is_refused(store, tmp_path) -> None:
+    log = MemoryLog(partitions=1)
+    store.prepare([METRIC])
+    store.commit(EpochMaker().make())
+    with pytest.raises(OffsetsMissing, match="log ends at 0"):
+        processor_of(log, store, tmp_path).run(threading.Event(), once=True)
+
+
+@pytest.mark.usefixtures("spark")
+def test_while_the_log_is_away_it_says_so_and_tries_again(store, tmp_path) -> None:
+    class Away(MemoryLog):
+        def partitions(self):
+            raise LogUnavailable("no broker answers", "is Kafka running?")
+
+    processor = processor_of(Away(), store, tmp_path)
+    stop, troubles = threading.Event(), []
+
+    def hear(trouble: str) -> None:
+        troubles.append(trouble)
+        if len(troubles) == 2:
+            stop.set()
+
+    processor.on_trouble = hear
+    processor.run(stop)
+    assert troubles == ["no broker answers; trying again"] * 2
