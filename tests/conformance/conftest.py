@@ -5,21 +5,67 @@ some of them.
 """
 
 import threading
+from contextlib import closing
+from functools import partial
+from tempfile import TemporaryDirectory
 
 import pytest
+from confluent_kafka import Producer
 
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.processor import SparkProcessor
+from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.log.kafka import KafkaLogReader, parse_topic
+from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.log.wire_records import headers_for
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sqlite import SqliteStore
 
 
-def _native(log, store, metrics, rules, max_batch_bytes):
+def _native(request, log, store, metrics, rules, max_batch_bytes):
+    del request
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0)
     processor = Processor(log, store, metrics, rules, ManualClock(), limits)
     processor.run(threading.Event(), once=True)
+
+
+def _spark(request, log, store, metrics, rules, max_batch_bytes):
+    """Reads what is in `log` from a topic with the same partitions."""
+    request.getfixturevalue("spark")
+    kafka = request.getfixturevalue("kafka_server")
+    topic = request.getfixturevalue("new_topic")(len(log.partitions()))
+    produce(kafka.bootstrap, topic, log.records())
+    with (
+        TemporaryDirectory() as checkpoint,
+        closing(KafkaLogReader(parse_topic(kafka.url(topic)), KafkaTopicSettings())) as reader,
+    ):
+        limits = SparkLimits(
+            master="local[2]",
+            checkpoint=checkpoint,
+            # A batch of Spark's takes a second however small it is.
+            max_offsets_per_trigger=min(max(2_000, max_batch_bytes // 20), 1_000_000),
+        )
+        source = KafkaSource(reader, kafka.bootstrap, topic)
+        processor = SparkProcessor(source, store, metrics, rules, ManualClock(), limits)
+        processor.run(threading.Event(), once=True)
+
+
+def produce(bootstrap, topic, records):
+    """Send records to the partitions that they lie in."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for record in records:
+        producer.produce(
+            topic,
+            record.raw,
+            partition=record.partition,
+            timestamp=record.received_at,
+            headers=headers_for(record.source, record.intake, record.replay_of),
+        )
+    assert producer.flush(60) == 0
 
 
 def _sqlite(request, read_only):
@@ -35,8 +81,8 @@ def _mongodb(request, read_only):
     return MongoStore(request.getfixturevalue("mongo_url"), read_only=read_only)
 
 
-ENGINES = {"native": _native}
-"""Each runs until it has caught up: (log, store, metrics, rules, max_batch_bytes)."""
+ENGINES = {"native": _native, "spark": _spark}
+"""Each runs until it has caught up: (request, log, store, metrics, rules, max_batch_bytes)."""
 
 STORES = {"mongodb": _mongodb, "postgresql": _postgresql, "sqlite": _sqlite}
 """Each opens the store of a test: (request, read_only)."""
@@ -52,13 +98,16 @@ def pytest_generate_tests(metafunc):
             unknown = set(asked) - set(known)
             if unknown:
                 raise pytest.UsageError(f"--{option} takes {', '.join(known)}; not {unknown}")
-            metafunc.parametrize(fixture, asked or sorted(known), scope="session")
+            # A module may say which of them can keep what it promises, and why only those.
+            able = getattr(metafunc.module, option.upper(), known)
+            chosen = [name for name in asked or sorted(known) if name in able]
+            metafunc.parametrize(fixture, chosen, scope="session")
 
 
 @pytest.fixture
-def run_engine(engine_name):
+def run_engine(engine_name, request):
     """Runs the engine of this test until it has caught up."""
-    return ENGINES[engine_name]
+    return partial(ENGINES[engine_name], request)
 
 
 @pytest.fixture
