@@ -27,7 +27,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from rtcdp.errors import RtcdpError, UsageError
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.store.store import StoreForbidden, StoreUnavailable
 
 Document = dict[str, Any]
 
@@ -49,12 +49,6 @@ _WHO_MAY = frozenset({8000, 13, 18})
 """The server's codes for a wrong password, and for a user without the right."""
 _MESSAGE_MAX = 200
 _NOT_OURS = frozenset({"admin", "config", "local"})
-
-
-class StoreForbidden(RtcdpError):
-    """The server does not let this user in, or not do what a store needs."""
-
-    exit_code = 3
 
 
 class MongoDatabase:

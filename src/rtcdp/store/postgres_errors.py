@@ -6,14 +6,7 @@ Its five-letter codes decide; where libpq gives none (while it connects), its wo
 import re
 
 from rtcdp.errors import RtcdpError, UsageError
-from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
-
-
-class StoreForbidden(RtcdpError):
-    """The database doesn't let this user in, or not do what a store needs."""
-
-    exit_code = 2
-
+from rtcdp.store.store import RowsRefused, StateMismatch, StoreForbidden, StoreUnavailable
 
 _RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
     (

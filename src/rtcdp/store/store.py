@@ -24,6 +24,12 @@ class StoreUnavailable(RtcdpError):
     exit_code = 3
 
 
+class StoreForbidden(RtcdpError):
+    """The server doesn't let this user in, or not do what a store needs."""
+
+    exit_code = 2
+
+
 class EpochRefused(RtcdpError):
     """The epoch does not follow the store's current one: another engine has committed.
 

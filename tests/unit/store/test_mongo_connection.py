@@ -16,10 +16,9 @@ from rtcdp.store.mongo_connection import (
     DEFAULTS,
     TASKS_AT_ONCE,
     MongoDatabase,
-    StoreForbidden,
     only_duplicates,
 )
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.store.store import StoreForbidden, StoreUnavailable
 
 NOBODY = "mongodb://ada:s%2Fcret@127.0.0.1:1/shop?serverSelectionTimeoutMS=50"
 

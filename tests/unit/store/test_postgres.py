@@ -8,9 +8,8 @@ import pytest
 from rtcdp.errors import UsageError
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.postgres_connection import PostgresConnection
-from rtcdp.store.postgres_errors import StoreForbidden
 from rtcdp.store.postgres_schema import open_writer
-from rtcdp.store.store import Scan, StoreUnavailable
+from rtcdp.store.store import Scan, StoreForbidden, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
 from rtcdp.vocabulary.measure import Count, Minimum
 from rtcdp.vocabulary.metric import Metric

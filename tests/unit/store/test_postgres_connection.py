@@ -9,9 +9,8 @@ import pytest
 
 from rtcdp.store.postgres_address import parse_address
 from rtcdp.store.postgres_connection import POSTGRES, PostgresConnection, unnested
-from rtcdp.store.postgres_errors import StoreForbidden
 from rtcdp.store.sql import one_row
-from rtcdp.store.store import RowsRefused, StoreUnavailable
+from rtcdp.store.store import RowsRefused, StoreForbidden, StoreUnavailable
 
 NUMBER = pl.Schema({"n": pl.Int64()})
 

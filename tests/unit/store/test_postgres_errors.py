@@ -1,8 +1,8 @@
 import pytest
 
 from rtcdp.errors import RtcdpError, UsageError
-from rtcdp.store.postgres_errors import StoreForbidden, error_of, error_while_connecting
-from rtcdp.store.store import RowsRefused, StateMismatch, StoreUnavailable
+from rtcdp.store.postgres_errors import error_of, error_while_connecting
+from rtcdp.store.store import RowsRefused, StateMismatch, StoreForbidden, StoreUnavailable
 
 
 @pytest.mark.parametrize(

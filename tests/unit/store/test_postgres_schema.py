@@ -8,7 +8,6 @@ from rtcdp.engines.panes import explode_panes
 from rtcdp.errors import UsageError
 from rtcdp.store.postgres_address import parse_address
 from rtcdp.store.postgres_connection import POSTGRES, PostgresConnection
-from rtcdp.store.postgres_errors import StoreForbidden
 from rtcdp.store.postgres_schema import (
     MIGRATIONS,
     PostgresReader,
@@ -18,7 +17,7 @@ from rtcdp.store.postgres_schema import (
 )
 from rtcdp.store.sql_definitions import prepare_metrics
 from rtcdp.store.sql_schema import relations_of
-from rtcdp.store.store import StateMismatch, StoreUnavailable
+from rtcdp.store.store import StateMismatch, StoreForbidden, StoreUnavailable
 from rtcdp.testing.epochs import rows_of
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.table import tables_of
