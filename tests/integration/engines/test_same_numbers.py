@@ -1,9 +1,10 @@
-"""The same million events through every engine, log and store: the same rows, the same ledger.
+"""The same events through every engine, log and store: the same rows, the same ledger.
 
 In the events is everything that goes wrong: disorder, repeats, late ones, malformed ones, one user
 who makes a tenth of it, and events without an id.
 """
 
+import os
 import threading
 from dataclasses import replace
 
@@ -18,7 +19,9 @@ from rtcdp.testing.dump import LEDGER, differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.servers import unused_name
 
-TRAFFIC = Traffic(1_000_000, users=300)
+TRAFFIC = Traffic(int(os.environ.get("RTCDP_TEST_EVENTS", "200_000")), users=300)
+"""`RTCDP_TEST_EVENTS=1_000_000` takes a few minutes more."""
+
 APPENDED_TOGETHER = 50
 
 COMBINATIONS = [
@@ -75,6 +78,7 @@ def settings(request, logs, tmp_path):
     )
     if engine == "native":
         return made
+    request.getfixturevalue("spark")
     jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
     return replace(made, spark=SparkLimits(master="local[2]", jars=jars))
 
