@@ -4,6 +4,8 @@ Every Arrow batch holds consecutive records of one Kafka partition, since Spark 
 one task unless it is told otherwise; `rtcdp.engines.spark.accounts` checks that it did.
 """
 
+import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,11 +98,17 @@ def _records_of(batch: pa.RecordBatch, partition: int, offsets: npt.NDArray[np.i
 
 
 def _headers_of(column: pa.Array) -> Sequence[Headers | None] | None:
+    """The headers of each record, which come as JSON with their values in base64; None where no
+    record has any."""
     if column.null_count == len(column):
         return None
+    return [None if text is None else _pairs_of(text) for text in column.to_pylist()]
+
+
+def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
     return [
-        None if pairs is None else [(pair["key"], pair["value"]) for pair in pairs]
-        for pairs in column.to_pylist()
+        (pair["key"], b64decode(pair["value"]) if "value" in pair else None)
+        for pair in json.loads(text)
     ]
 
 

@@ -15,14 +15,13 @@ SCREENING = Screening(("userId",), AdmissionRules(allowed_lateness_ms=1_000), {0
 
 def batch(*values: bytes, first: int = 0, received_at: int = 5_000) -> pa.RecordBatch:
     count = len(values)
-    header = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
     return pa.RecordBatch.from_arrays(
         [
             pa.array(values, pa.binary()),
             pa.array([0] * count, pa.int32()),
             pa.array(range(first, first + count), pa.int64()),
             pa.array([received_at * 1000] * count, pa.timestamp("us", "UTC")),
-            pa.nulls(count, header),
+            pa.nulls(count, pa.string()),
         ],
         ["value", "partition", "offset", "timestamp", "headers"],
     )
