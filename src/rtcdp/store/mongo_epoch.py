@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
+from rtcdp.store.fence import check_follows
 from rtcdp.store.mongo_head import COUNTS, Definition, Head, Kept, LastSpan, State
 from rtcdp.store.mongo_layout import LEDGER, SPANS, Values, layout_of
 from rtcdp.store.mongo_plan import Plan, PlannedChange
@@ -40,7 +41,7 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
     Raises `EpochRefused`, `EpochUnbalanced`, `StateMismatch`, and `RowsRefused`.
     """
     progress = head.state.progress
-    _fence(progress, epoch)
+    check_follows(progress, epoch)
     check_definitions(head.state.definitions, prepared, epoch.changes)
     check_balance(epoch)
     ledger = fitted(epoch.ledger, LEDGER_SCHEMA)
@@ -125,28 +126,6 @@ def check_definitions(
                 f"metric {change.table.metric} was not prepared in this store",
                 "prepare the store with all metrics before anything is committed",
             )
-
-
-def _fence(progress: Progress, epoch: Epoch) -> None:
-    if epoch.number != progress.epoch + 1:
-        raise EpochRefused(
-            f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",
-            "another engine has committed; read the store's progress and start again from there",
-        )
-    if progress.log_id and epoch.log_id and progress.log_id != epoch.log_id:
-        raise EpochRefused(
-            f"the store has counted the log {progress.log_id}, and this epoch is of {epoch.log_id}",
-            "give a new log a store of its own",
-        )
-    reached = dict(progress.next_offsets)
-    for span in epoch.spans:
-        if reached.get(span.partition, span.first_offset) != span.first_offset:
-            raise EpochRefused(
-                f"epoch {epoch.number} starts at offset {span.first_offset} of partition"
-                f" {span.partition}, but the store has counted up to {reached[span.partition]}",
-                "if the log was replaced by another one, give it a store of its own",
-            )
-        reached[span.partition] = span.next_offset
 
 
 def _refuse_unfit(change: PlannedChange) -> None:

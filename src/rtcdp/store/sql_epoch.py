@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
+from rtcdp.store.fence import check_follows
 from rtcdp.store.sql import (
     SqlConnection,
     SqlWriter,
@@ -47,7 +48,7 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
 
     Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
     """
-    _fence(connection, epoch)
+    check_follows(read_progress(connection), epoch)
     check_definitions(connection, prepared, epoch.changes)
     check_balance(epoch)
     merge_changes(connection, epoch.changes)
@@ -84,29 +85,6 @@ def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None
     for change in changes:
         if not change.rows.is_empty():
             connection.merge(change.table, fitted(change.rows, frame_schema(change.table)))
-
-
-def _fence(connection: SqlConnection, epoch: Epoch) -> None:
-    progress = read_progress(connection)
-    if epoch.number != progress.epoch + 1:
-        raise EpochRefused(
-            f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",
-            "another engine has committed; read the store's progress and start again from there",
-        )
-    if progress.log_id and epoch.log_id and progress.log_id != epoch.log_id:
-        raise EpochRefused(
-            f"the store has counted the log {progress.log_id}, and this epoch is of {epoch.log_id}",
-            "give a new log a store of its own",
-        )
-    reached = dict(progress.next_offsets)
-    for span in epoch.spans:
-        if reached.get(span.partition, span.first_offset) != span.first_offset:
-            raise EpochRefused(
-                f"epoch {epoch.number} starts at offset {span.first_offset} of partition"
-                f" {span.partition}, but the store has counted up to {reached[span.partition]}",
-                "if the log was replaced by another one, give it a store of its own",
-            )
-        reached[span.partition] = span.next_offset
 
 
 def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:

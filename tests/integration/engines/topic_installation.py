@@ -1,0 +1,47 @@
+"""An installation on a topic of its own, and what the native engine makes of the same topic."""
+
+import threading
+from dataclasses import replace
+
+from rtcdp.assembly.parts import log_writer, metrics_of, store_of
+from rtcdp.assembly.processing import processor_of
+from rtcdp.clock import SystemClock
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.settings import Settings
+from rtcdp.testing.dump import dump
+from rtcdp.testing.traffic import Traffic
+from tests.servers import unused_name
+
+TRAFFIC = Traffic(16_000, users=80, request_lines=200)
+
+
+def installation(kafka_server, spark_jars, tmp_path, *, batch):
+    """Its settings; Spark takes `batch` records at a time."""
+    jars = ",".join(map(str, spark_jars))
+    return Settings(
+        data_dir=tmp_path / "data",
+        log=kafka_server.url(unused_name("installation")),
+        spark=SparkLimits(master="local[2]", jars=jars, max_offsets_per_trigger=batch),
+    )
+
+
+def append(settings, deliveries):
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append(list(deliveries))
+
+
+def process(settings):
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+
+
+def dump_of(settings):
+    with store_of(settings, read_only=True) as store:
+        return dump(store, metrics_of(settings))
+
+
+def expected(settings, tmp_path):
+    """What the native engine makes of the whole log."""
+    undisturbed = replace(settings, data_dir=tmp_path / "undisturbed", engine="native")
+    process(undisturbed)
+    return dump_of(undisturbed)
