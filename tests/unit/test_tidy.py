@@ -23,10 +23,18 @@ BANNED_NAMES = {"base", "common", "core", "helper", "helpers", "impl", "manager"
 OUTERMOST_CLASSES = {"RtcdpError"}
 """To our errors it is what Exception is to Python's: depth is counted from its children."""
 
+MEASURES = (
+    *("average", "contract", "count", "distinct", "exact_sum", "extremes", "ratio", "top", "total"),
+)
+MEASURES_TOGETHER = "tests/unit/vocabulary/test_measures.py asks all measures the same questions"
+
 WITHOUT_UNIT_TEST = {
     "errors.py": "three classes without behaviour",
     "engines/engine.py": "shapes of data; stores and engines are tested through them",
     "log/log.py": "a protocol and shapes of data; every log is tested against it",
+    **{f"vocabulary/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
+    "vocabulary/state.py": "merge rules; tests/properties/test_store_merge.py holds all stores to them",
+    "vocabulary/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
     "store/store.py": "a protocol and shapes of data; every store is tested against it",
 }
 

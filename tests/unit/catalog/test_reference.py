@@ -8,11 +8,8 @@ from rtcdp.catalog.reference import (
     BEGIN,
     END,
     main,
-    measure_in_words,
-    predicate_in_words,
     section,
     updated,
-    window_in_words,
 )
 from rtcdp.errors import UsageError
 from rtcdp.vocabulary.measure import (
@@ -41,6 +38,7 @@ from rtcdp.vocabulary.predicate import (
     negate,
 )
 from rtcdp.vocabulary.window import Window, sliding, tumbling
+from rtcdp.vocabulary.words import measure_in_words, predicate_in_words, window_in_words
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 VIEW = event_type("PAGE_VIEW")

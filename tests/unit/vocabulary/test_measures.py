@@ -5,27 +5,26 @@ import random
 import polars as pl
 import pytest
 
-from rtcdp.api.measures import distinct_estimate, final_values
-from rtcdp.vocabulary.measure import (
-    DISTINCT_EXACT_UP_TO,
+from rtcdp.vocabulary.measures import (
     Average,
     Count,
     Distinct,
     Maximum,
     Measure,
     Minimum,
+    Ratio,
     Sum,
     TopK,
 )
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.vocabulary.measures.contract import States
+from rtcdp.vocabulary.measures.distinct import DISTINCT_EXACT_UP_TO, distinct_estimate
 
 
 def of(measure: Measure, side: pl.DataFrame | None = None, **columns: list[object]) -> list[object]:
-    metric = Metric("m", "M", tumbling(minutes=1), (measure,), ("userId",))
     height = len(next(iter(columns.values()), ["a"]))
     keys = {"window_start": [0] * height, "userId": ["a", "b", "c"][:height]}
-    return final_values(metric, measure, pl.DataFrame({**keys, **columns}), side)
+    group = ("window_start", "userId")
+    return measure.final(States(pl.DataFrame({**keys, **columns}), group, side))
 
 
 def test_counts_and_extremes_are_as_stored() -> None:
@@ -120,3 +119,13 @@ def test_distinct_a_little_beyond_its_bound_is_near(seed: int) -> None:
     )
     (count,) = of(Distinct("kinds", "productId"), members, x=[0])
     assert count == pytest.approx(size, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "value"), [(1, 4, 0.25), (3.0, 2, 1.5), (1, 0, None), (None, 2, None)]
+)
+def test_a_ratio_is_null_where_there_is_nothing_to_divide_by(
+    one: object, other: object, value: object
+) -> None:
+    states = States(pl.DataFrame({"userId": ["a"]}), ("userId",), None, {"a": [one], "b": [other]})
+    assert Ratio("conversion", of="a", to="b").final(states) == [value]
