@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.oracle import Oracle
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
+from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK, Variance
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     Compare,
@@ -64,6 +64,7 @@ measures = st.lists(
         st.builds(Minimum, st.just("lowest"), where=wheres),
         st.builds(Maximum, st.just("highest"), where=wheres),
         st.builds(Average, st.just("mean"), where=wheres),
+        st.builds(Variance, st.just("spread"), where=wheres),
         st.builds(Distinct, st.just("users"), st.just("userId"), wheres),
         st.builds(Distinct, st.just("products"), st.just("productId"), wheres),
         st.builds(TopK, st.just("pages"), st.just("pageUrl"), where=wheres),

@@ -25,6 +25,7 @@ OUTERMOST_CLASSES = {"RtcdpError"}
 
 MEASURES = (
     *("average", "contract", "count", "distinct", "exact_sum", "extremes", "ratio", "top", "total"),
+    "variance",
 )
 MEASURES_TOGETHER = "tests/unit/vocabulary/test_measures.py asks all measures the same questions"
 
@@ -33,7 +34,7 @@ WITHOUT_UNIT_TEST = {
     "engines/engine.py": "shapes of data; stores and engines are tested through them",
     "log/log.py": "a protocol and shapes of data; every log is tested against it",
     **{f"vocabulary/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
-    "vocabulary/state.py": "merge rules; tests/properties/test_store_merge.py holds all stores to them",
+    "vocabulary/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
     "vocabulary/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
     "store/store.py": "a protocol and shapes of data; every store is tested against it",
 }

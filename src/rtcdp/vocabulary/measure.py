@@ -8,8 +8,10 @@ from rtcdp.vocabulary.measures import (
     Measure,
     Minimum,
     Ratio,
+    StandardDeviation,
     Sum,
     TopK,
+    Variance,
 )
 from rtcdp.vocabulary.measures.distinct import DISTINCT_EXACT_UP_TO
 from rtcdp.vocabulary.measures.exact_sum import MICROS_PER_UNIT
@@ -26,6 +28,8 @@ __all__ = [
     "Measure",
     "Minimum",
     "Ratio",
+    "StandardDeviation",
     "Sum",
     "TopK",
+    "Variance",
 ]

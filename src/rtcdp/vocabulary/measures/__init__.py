@@ -8,6 +8,7 @@ from rtcdp.vocabulary.measures.extremes import Maximum, Minimum
 from rtcdp.vocabulary.measures.ratio import Ratio
 from rtcdp.vocabulary.measures.top import TopK
 from rtcdp.vocabulary.measures.total import Sum
+from rtcdp.vocabulary.measures.variance import StandardDeviation, Variance
 
 __all__ = [
     "Average",
@@ -17,6 +18,8 @@ __all__ = [
     "Measure",
     "Minimum",
     "Ratio",
+    "StandardDeviation",
     "Sum",
     "TopK",
+    "Variance",
 ]
