@@ -34,7 +34,7 @@ def metrics(
     catalog = metrics_of(settings)
     described = [section(metric) for metric in catalog if docs and name in {None, metric.name}]
     if described:
-        say(Text("\n".join(described)))
+        say(*"\n".join(described).splitlines())
         return
     if name is None:
         say(_catalog_table(catalog))

@@ -29,6 +29,7 @@ from rtcdp.log.log import DEFAULT_SOURCE
 from rtcdp.settings import Settings
 
 _POLL_S = 0.2
+_SHOWN_REASONS = 5
 _MAPPINGS = ", ".join(built_in_mappings())
 
 
@@ -142,5 +143,7 @@ def _say_sent(report: ReplayReport, url: str) -> None:
 def _say_read(report: ReplayReport) -> None:
     blank = f", {report.blank:,} blank" if report.blank else ""
     say(f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others{blank}")
+    for reason in report.reasons[:_SHOWN_REASONS]:
+        say(Text(f"  {reason.count:,} × {reason.first}", "yellow"))
     for damage in report.damage:
         say(Text(damage, "yellow"))
