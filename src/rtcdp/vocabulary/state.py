@@ -6,9 +6,10 @@ their spellings side by side. So no store and no engine knows what a measure mea
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 ColumnType = Literal["text", "integer", "real"]
 Merge = Literal["add", "min", "max"]
@@ -58,7 +59,7 @@ class MergeRule:
     """
 
     of_two: Callable[[Any, Any], Any]
-    of_column: Callable[[pl.Expr], pl.Expr]
+    of_column: "Callable[[pl.Expr], pl.Expr]"
     aggregate: str
     update: Callable[[str, str], str]
     is_never_null: bool = False

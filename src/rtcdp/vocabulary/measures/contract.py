@@ -8,12 +8,13 @@ events alone, so the order of arrival changes nothing.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-import polars as pl
+from typing import TYPE_CHECKING, ClassVar
 
 from rtcdp.vocabulary.predicate import Predicate
 from rtcdp.vocabulary.state import Part, Side
+
+if TYPE_CHECKING:
+    import polars as pl
 
 EventFields = Mapping[str, object]
 """An event's fields by name; None where it has none."""
@@ -28,18 +29,18 @@ class States:
     metric's measures that stand before this one.
     """
 
-    columns: pl.DataFrame
+    columns: "pl.DataFrame"
     group: tuple[str, ...]
-    side: pl.DataFrame | None = None
+    side: "pl.DataFrame | None" = None
     values: Mapping[str, Sequence[object]] | None = None
 
-    def beside(self, found: pl.DataFrame) -> pl.DataFrame:
+    def beside(self, found: "pl.DataFrame") -> "pl.DataFrame":
         """Rows that have `group`, brought into the order of the groups; null where one has none."""
         groups = self.columns.select(self.group)
         return groups.join(found, on=self.group, how="left", maintain_order="left")
 
     @property
-    def members(self) -> pl.DataFrame:
+    def members(self) -> "pl.DataFrame":
         """The rows of the measure's own table."""
         if self.side is None:
             raise AssertionError("this measure is read from a table of its own")

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import polars as pl
-
 from rtcdp.vocabulary.measures.contract import Measure, States
 from rtcdp.vocabulary.predicate import Predicate, TextField
 from rtcdp.vocabulary.state import Side
@@ -34,14 +32,13 @@ class Distinct(Measure):
 
     def final(self, states: States) -> list[object]:
         kept = DISTINCT_EXACT_UP_TO
-        groups = states.members.group_by(states.group).agg(
-            pl.len().alias("size"),
-            pl.col(MEMBER).sort().get(kept - 1, null_on_oob=True).alias("kth_smallest"),
-        )
-        found = states.beside(groups)
+        sizes = states.members.group_by(states.group).len(name="size")
+        smallest = states.members.sort(MEMBER).group_by(states.group).head(kept)
+        kth = smallest.group_by(states.group).max()
+        found = states.beside(sizes.join(kth, on=states.group))
         return [
-            _beyond(kth) if kth is not None else size or 0
-            for size, kth in zip(found["size"], found["kth_smallest"], strict=True)
+            _beyond(last) if size is not None and size >= kept else size or 0
+            for size, last in zip(found["size"], found[MEMBER], strict=True)
         ]
 
     def in_words(self) -> str:

@@ -1,9 +1,8 @@
 """The most frequent values of a field."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import polars as pl
 
 from rtcdp.vocabulary.measures.contract import Fault, Measure, States
 from rtcdp.vocabulary.predicate import Predicate, TextField
@@ -37,20 +36,15 @@ class TopK(Measure):
         return Side("heaviest_items", self.field, TOP_EXACT_UP_TO)
 
     def final(self, states: States) -> list[object]:
-        groups = (
+        heaviest = (
             states.members.sort([ITEM_COUNT, ITEM], descending=[True, False])
             .group_by(states.group, maintain_order=True)
-            .agg(pl.col(ITEM, ITEM_COUNT).head(self.k))
+            .head(self.k)
         )
-        found = states.beside(groups)
-        pairs = zip(found[ITEM].to_list(), found[ITEM_COUNT].to_list(), strict=True)
-        return [
-            [
-                {self.field: item, "count": count}
-                for item, count in zip(names or (), counts or (), strict=True)
-            ]
-            for names, counts in pairs
-        ]
+        lists: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
+        for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
+            lists[tuple(group)].append({self.field: item, "count": count})
+        return [lists[group] for group in states.columns.select(states.group).iter_rows()]
 
     def in_words(self) -> str:
         return f"the {self.k} most frequent `{self.field}`, with their counts"
