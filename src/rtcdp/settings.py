@@ -166,6 +166,8 @@ MEANINGS: dict[str, str] = {
     "collector.max_array_commas": "How many commas a JSON array may hold.",
     "collector.max_torn_array_bytes": "The longest array that is split though it is not JSON.",
     "collector.body_timeout_s": "How long a client may take to send its body.",
+    "collector.body_grace_s": "After how long a body has to have come fast enough.",
+    "collector.min_body_bytes_per_s": "How fast that is.",
     "collector.max_pending_bytes": "What all requests that wait may hold together.",
     "collector.max_pending_requests": "How many requests may wait for the log.",
     "collector.max_sources": f"How many sources are taken, {MAX_SOURCES} at most.",

@@ -18,6 +18,7 @@ from rtcdp.collector.limits import CollectorLimits
 from rtcdp.collector.problem import RefusalCode, RequestRefused
 from rtcdp.collector.recent_ids import RecentIds
 from rtcdp.collector.splitting import Batch, RejectedEvent, split
+from rtcdp.collector.transfers import Transfers
 from rtcdp.errors import UsageError
 from rtcdp.log.log import (
     DEFAULT_SOURCE,
@@ -101,6 +102,7 @@ class Collector:
         self.limits = limits or CollectorLimits()
         self.failure: LogFailed | None = None
         self.deadlines = Deadlines()
+        self.transfers = Transfers(self.release)
         self._inline_limits = replace(
             self.limits,
             max_decompressed_bytes=min(

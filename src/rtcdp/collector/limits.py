@@ -13,9 +13,11 @@ class CollectorLimits:
     content encoding is taken off, `max_events_per_request`, `max_members_per_body` concatenated
     gzip members, `max_array_commas` in a JSON array (what a splitter may have to hold), and
     `max_torn_array_bytes` for an array that is not JSON as a whole. Beyond: 413.
-    `body_timeout_s` is how long a client may take to send its body. Beyond: 408.
+    `body_timeout_s` is how long a client may take to send its body; after `body_grace_s` it has to
+    have sent `min_body_bytes_per_s` on the average. Beyond: 408.
 
-    All requests together: `max_pending_bytes` of bodies and of records that wait for the log, and
+    All requests together: `max_pending_bytes` of bodies and of records that wait for the log (when
+    a body finds no room, the slowest of those that are still on their way gives way, with 408), and
     `max_pending_requests` that wait. Beyond: 503. `max_sources` source names. Beyond: 429.
     `retry_after_s` is what such answers tell the client to wait.
 
@@ -31,6 +33,8 @@ class CollectorLimits:
     max_array_commas: int = 1_000_000
     max_torn_array_bytes: int = 2**20
     body_timeout_s: float = 30.0
+    body_grace_s: float = 5.0
+    min_body_bytes_per_s: int = 4_096
     max_pending_bytes: int = 64 * 2**20
     max_pending_requests: int = 4_096
     max_sources: int = MAX_SOURCES
