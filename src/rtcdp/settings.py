@@ -17,7 +17,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from rtcdp.api.limits import ApiLimits
+from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.spark.limits import SparkLimits
@@ -65,6 +65,7 @@ class Settings:
     collector: CollectorLimits = field(default_factory=CollectorLimits)
     processor: ProcessorLimits = field(default_factory=ProcessorLimits)
     api: ApiLimits = field(default_factory=ApiLimits)
+    http: HttpLimits = field(default_factory=HttpLimits)
     log_retention: Retention = field(default_factory=Retention)
     store_retention: StoreRetention = field(default_factory=StoreRetention)
     kafka: KafkaTopicSettings = field(default_factory=KafkaTopicSettings)
@@ -188,6 +189,16 @@ MEANINGS: dict[str, str] = {
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
+    "http.max_connections": "How many connections are taken at once.",
+    "http.header_timeout_s": "How long headers may take, and a connection may rest.",
+    "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",
+    "http.write_timeout_s": "When a client is cut off that takes nothing of its answer.",
+    "http.max_answers": "How many answers are worked out at once.",
+    "http.max_waiting_answers": "How many may wait for that.",
+    "http.max_answer_bytes": "What all long answers on their way may hold together.",
+    "http.patience_s": "How long an answer waits for room.",
+    "http.answer_grace_s": "After how long a long answer has to be read fast enough.",
+    "http.min_answer_bytes_per_s": "How fast that is.",
     "log_retention.max_age_ms": "Older records are deleted once they are counted.",
     "log_retention.max_bytes": "Beyond this size the oldest records are deleted.",
     "log_retention.min_age_ms": "Younger records are never deleted.",

@@ -55,9 +55,9 @@ class HeldBody:
         limits, collector = self._collector.limits, self._collector
         chunks, has_more = [first], True
         try:
-            with collector.transfers.under_way() as self._transfer:
-                self._transfer.held_bytes = self._transfer.moved_bytes = len(first)
-                self._held_bytes = 0
+            with collector.transfers.under_way() as transfer:
+                transfer.held_bytes = transfer.moved_bytes = len(first)
+                self._transfer, self._held_bytes = transfer, 0
                 while has_more:
                     due_s = limits.body_grace_s + self.held_bytes / limits.min_body_bytes_per_s
                     spent_s = asyncio.get_running_loop().time() - began_at
@@ -65,8 +65,8 @@ class HeldBody:
                     chunk, has_more = await self._next(receive)
                     chunks.append(chunk)
                 # From here on it is the collector's time, not the client's.
-                self._held_bytes, self._transfer.held_bytes = self.held_bytes, 0
-                self._transfer = None
+                self._held_bytes, self._transfer = transfer.held_bytes, None
+                transfer.held_bytes = 0
         except GaveWay as error:
             raise self._too_slow() from error
         return b"".join(chunks)
@@ -83,16 +83,20 @@ class HeldBody:
             raise RequestRefused("body_damaged", "send the body whole, as its headers say")
         chunk: bytes = message.get("body", b"")
         self._check_size(self.held_bytes + len(chunk))
-        self._hold(len(chunk))
-        return chunk, bool(message.get("more_body", False))
+        has_more = bool(message.get("more_body", False))
+        self._hold(len(chunk), is_part=has_more)
+        return chunk, has_more
 
-    def _hold(self, size: int) -> None:
+    def _hold(self, size: int, *, is_part: bool) -> None:
+        collector = self._collector
         while True:
             try:
-                self._collector.hold(size)
+                if is_part:
+                    collector.check_share(collector.transfers.held_bytes + size)
+                collector.hold(size)
                 break
             except RequestRefused:
-                if not self._collector.transfers.make_room():
+                if not collector.transfers.make_room():
                     raise
         if self._transfer is None:
             self._held_bytes += size

@@ -33,6 +33,7 @@ from rtcdp.log.log import (
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 _DRAIN_PAUSE_S = 0.002
+_SHARE_OF_PARTS = 0.75
 
 T = TypeVar("T")
 
@@ -190,6 +191,12 @@ class Collector:
                 "too_many_sources",
                 f"this log takes {self.limits.max_sources} sources; use one that it knows",
             )
+
+    def check_share(self, size: int) -> None:
+        """Raise `RequestRefused` (503) if `size` is more than bodies may hold together before they
+        are whole: some room is left to those that are."""
+        if size > self.limits.max_pending_bytes * _SHARE_OF_PARTS:
+            raise self._try_later("overloaded", "send the request again, and fewer at a time")
 
     def hold(self, size: int) -> None:
         """Count `size` bytes of a body as held; `release` gives them back.

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-YOUNG_S = 1.0
+YOUNG_S = 0.5
 """Who has had less time than this is not called slow yet."""
 
 
@@ -47,6 +47,11 @@ class Transfers:
 
     def __len__(self) -> int:
         return len(self._under_way)
+
+    @property
+    def held_bytes(self) -> int:
+        """What all of them hold."""
+        return sum(transfer.held_bytes for transfer in self._under_way)
 
     @contextmanager
     def under_way(self) -> Iterator[Transfer]:

@@ -114,22 +114,33 @@ async def read(collector: Collector, receive) -> bytes:
 
 async def test_the_slowest_body_gives_way_when_there_is_no_room(log, clock, monkeypatch) -> None:
     monkeypatch.setattr(transfers, "YOUNG_S", 0.0)
-    limits = replace(LIMITS, body_timeout_s=30.0)
+    limits = replace(LIMITS, body_timeout_s=30.0, max_pending_bytes=28)
     collector = Collector(log, clock, limits)
     slower, faster = Sending(b"1234"), Sending(b"0123456789")
     tasks = [asyncio.create_task(read(collector, each.receive)) for each in (slower, faster)]
     while collector.stats().pending_bytes < 14:
         await asyncio.sleep(0)
     assert await read(collector, Client(b"0123456789", b"").receive) == b"0123456789"
-    with HeldBody(collector) as held:
-        await held.read(Client(b"0123456789").receive, None)
-        assert await read(collector, Client(b"01234").receive) == b"01234"
     with pytest.raises(RequestRefused) as refused:
         await tasks[0]
     assert refused.value.code == "body_too_slow"
     faster.rest.set_result(b"")
     assert await tasks[1] == b"0123456789"
     assert collector.stats().pending_bytes == 0
+    collector.close()
+
+
+async def test_bodies_that_are_not_whole_yet_leave_room_for_those_that_are(log, clock) -> None:
+    collector = Collector(log, clock, replace(LIMITS, body_timeout_s=30.0, max_pending_bytes=28))
+    parts = [Sending(b"0123456789"), Sending(b"0123456789")]
+    tasks = [asyncio.create_task(read(collector, each.receive)) for each in parts]
+    while collector.stats().pending_bytes < 20:
+        await asyncio.sleep(0)
+    assert await refusal_of(collector, Client(b"01", b"").receive) == "overloaded"
+    assert await read(collector, Client(b"01234567").receive) == b"01234567"
+    for part in parts:
+        part.rest.set_result(b"")
+    assert await asyncio.gather(*tasks) == [b"0123456789"] * 2
     collector.close()
 
 
