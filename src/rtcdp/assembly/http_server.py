@@ -36,7 +36,7 @@ else:
     from uvloop import new_event_loop
 
 _CLOSE_PATIENCE_S = 4.0
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.001
 """After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
 out would hold up every request that comes meanwhile for that long."""
 

@@ -8,7 +8,7 @@ from rtcdp.collector.problem import RequestRefused
 from rtcdp.collector.transfers import GaveWay, Transfer
 
 if TYPE_CHECKING:
-    from litestar.types import Receive
+    from litestar.types import Receive, ReceiveMessage
 
 
 class HeldBody:
@@ -18,6 +18,7 @@ class HeldBody:
         self._collector = collector
         self._held_bytes = 0
         self._transfer: Transfer | None = None
+        self._is_slow = False
 
     def __enter__(self) -> "HeldBody":
         return self
@@ -36,22 +37,23 @@ class HeldBody:
         limits = self._collector.limits
         if content_length is not None and content_length.isdigit():
             self._check_size(int(content_length[:20]))
-        began_at = asyncio.get_running_loop().time()
         first_s = min(limits.body_grace_s, limits.body_timeout_s)
         try:
             with self._collector.deadlines.within(first_s):
-                chunk, has_more = await self._next(receive)
+                # Nearly every body is one message, and this is all that it costs.
+                message = await receive()
+                chunk, has_more = self._held(message)
                 if not has_more:
                     return chunk
-                return await self._rest(receive, chunk, began_at)
+                return await self._rest(receive, chunk)
         except TimeoutError as error:
-            if asyncio.get_running_loop().time() - began_at < limits.body_timeout_s:
+            if self._is_slow or first_s < limits.body_timeout_s:
                 raise self._too_slow() from error
             raise RequestRefused(
                 "body_timeout", f"send the whole body within {limits.body_timeout_s:g} s"
             ) from error
 
-    async def _rest(self, receive: "Receive", first: bytes, began_at: float) -> bytes:
+    async def _rest(self, receive: "Receive", first: bytes) -> bytes:
         limits, collector = self._collector.limits, self._collector
         chunks, has_more = [first], True
         try:
@@ -59,10 +61,8 @@ class HeldBody:
                 transfer.held_bytes = transfer.moved_bytes = len(first)
                 self._transfer, self._held_bytes = transfer, 0
                 while has_more:
-                    due_s = limits.body_grace_s + self.held_bytes / limits.min_body_bytes_per_s
-                    spent_s = asyncio.get_running_loop().time() - began_at
-                    collector.deadlines.move(min(due_s, limits.body_timeout_s) - spent_s)
-                    chunk, has_more = await self._next(receive)
+                    self._move_deadline(transfer)
+                    chunk, has_more = self._held(await receive())
                     chunks.append(chunk)
                 # From here on it is the collector's time, not the client's.
                 self._held_bytes, self._transfer = transfer.held_bytes, None
@@ -76,9 +76,15 @@ class HeldBody:
         """What is held now."""
         return self._held_bytes + (self._transfer.held_bytes if self._transfer else 0)
 
-    async def _next(self, receive: "Receive") -> tuple[bytes, bool]:
-        """One more chunk, held, and whether there are others."""
-        message = await receive()
+    def _move_deadline(self, transfer: Transfer) -> None:
+        limits = self._collector.limits
+        due_s = limits.body_grace_s + transfer.moved_bytes / limits.min_body_bytes_per_s
+        self._is_slow = due_s < limits.body_timeout_s
+        spent_s = asyncio.get_running_loop().time() - transfer.began_at
+        self._collector.deadlines.move(min(due_s, limits.body_timeout_s) - spent_s)
+
+    def _held(self, message: "ReceiveMessage") -> tuple[bytes, bool]:
+        """The chunk in a message, held, and whether there are others."""
         if message["type"] != "http.request":
             raise RequestRefused("body_damaged", "send the body whole, as its headers say")
         chunk: bytes = message.get("body", b"")
