@@ -189,6 +189,7 @@ MEANINGS: dict[str, str] = {
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
+    "api.ready_stall_ms": "How long records may wait while none is counted, and it is ready.",
     "http.max_connections": "How many connections are taken at once.",
     "http.header_timeout_s": "How long headers may take, and a connection may rest.",
     "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from rtcdp.api.limits import ApiLimits
+from rtcdp.api.probes import Probes
 from rtcdp.clock import Clock
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store
@@ -20,7 +21,8 @@ Check = Callable[[], str | None]
 class ApiContext:
     """`log` is None where only a store is served: there is no drill-down then, and the lag is
     counted from the last commit. `checks` are parts of this process that can fail, by name.
-    `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
+    `is_processing` tells whether a processor works on the store, where that can be known, and
+    `probes` keep the checks that are under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
     server is about to stop, and ends the live streams."""
 
     store: Store
@@ -29,5 +31,7 @@ class ApiContext:
     log: LogReader | None = None
     limits: ApiLimits = ApiLimits()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    is_processing: Callable[[], bool] | None = None
+    probes: Probes = field(default_factory=Probes)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)

@@ -9,7 +9,8 @@ class ApiLimits:
 
     `live_clients` streams at once; a tick every `live_every_ms`. A drill-down request reads at
     most `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
-    the server may be and still call itself ready.
+    the server may be and still call itself ready, and `ready_stall_ms` for how long records may
+    wait without any being counted.
     """
 
     live_clients: int = 100
@@ -17,6 +18,7 @@ class ApiLimits:
     events_bytes: int = 8 * 2**20
     slice_bytes: int = 2**20
     ready_lag_ms: int = 60_000
+    ready_stall_ms: int = 1_500
 
 
 @dataclass(frozen=True)

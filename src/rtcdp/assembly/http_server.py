@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from rtcdp.api.context import ApiContext, Check
+from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.problem import exception_handlers
@@ -20,6 +20,7 @@ from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
 from rtcdp.assembly.listening import HttpServer, listening_socket
 from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
 from rtcdp.assembly.priming import prime
+from rtcdp.assembly.readiness import checks_of, is_processing
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
@@ -79,7 +80,8 @@ def run_http_server(
                 clock,
                 log=reader,
                 limits=settings.api,
-                checks=_checks(collector),
+                checks=checks_of(settings, collector),
+                is_processing=is_processing(settings),
                 stop=stop,
             )
             routes += [*api_routes(context), *dashboard_routes()]
@@ -106,13 +108,6 @@ def _collector(
         yield collector
     finally:
         collector.close()
-
-
-def _checks(collector: Collector | None) -> dict[str, Check]:
-    """What `/health/ready` asks of this process."""
-    if collector is None:
-        return {}
-    return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
 
 
 def _directly(collector: Collector | None, app: Litestar, limits: HttpLimits) -> ASGIApp:

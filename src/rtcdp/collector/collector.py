@@ -34,6 +34,7 @@ _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 _DRAIN_PAUSE_S = 0.002
 _SHARE_OF_PARTS = 0.75
+_ERROR_FRESH_S = 2.0
 
 T = TypeVar("T")
 
@@ -121,6 +122,7 @@ class Collector:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gathering: list[tuple[Delivery, _Waiting]] = []
         self._is_closed = False
+        self._last_error: tuple[NotAppended | None, float] = (None, 0.0)
         self._held_bytes = 0
         self._waiting = 0
         self._requests = self._events = self._rejected = self._duplicates = self._bytes = 0
@@ -132,6 +134,21 @@ class Collector:
     def ready(self) -> bool:
         """True while events are taken."""
         return self.failure is None and not self._is_closed
+
+    @property
+    def trouble(self) -> str | None:
+        """Why events are not taken now; None while they are.
+
+        A log that could not take them lately may be able to again: after two seconds without
+        another try it has the benefit of the doubt.
+        """
+        if self.failure is not None:
+            return str(self.failure)
+        if self._is_closed:
+            return "closed"
+        error, at = self._last_error
+        is_fresh = error is not None and self._clock.monotonic() - at <= _ERROR_FRESH_S
+        return str(error) if is_fresh else None
 
     def stats(self) -> CollectorStats:
         return CollectorStats(
@@ -298,6 +315,9 @@ class Collector:
             self._on_failure(self.failure)
 
     def _answer(self, group: CommittedGroup[_Waiting]) -> None:
+        is_refusal_of_all = group.error is None or not isinstance(group.error, UsageError)
+        if is_refusal_of_all:
+            self._last_error = (group.error, self._clock.monotonic())
         for waiting in group.tickets:
             self._waiting -= 1
             self._held_bytes -= waiting.byte_count

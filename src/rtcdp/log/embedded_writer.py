@@ -58,8 +58,9 @@ class EmbeddedLogWriter:
     """Appends to `DIRECTORY/log.db`, which it creates if it is missing.
 
     Several threads and several processes may have one; they take turns. `max_bytes` limits the
-    pages in use and the files beside the database together; a group of more than `max_chunk_bytes` is stored in several chunks. Raises
-    `LogUnavailable`, `LogFailed` or `LogVersionMismatch` when the file can't be opened for writing.
+    pages in use and the files beside the database together; a group of more than `max_chunk_bytes`
+    is stored in several chunks. Raises `LogUnavailable`, `LogFailed` or `LogVersionMismatch` when
+    the file can't be opened for writing.
     """
 
     def __init__(

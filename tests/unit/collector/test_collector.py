@@ -334,3 +334,25 @@ async def test_the_stats_are_what_was_done(collector: Collector) -> None:
     assert stats.bytes == 2 * (len(event()) + 1) + len(b"bad")
     assert (stats.groups, stats.recent_ids) == (2, 1)
     assert stats.refused == {"empty_body": 1}
+
+
+async def test_trouble_with_the_log_is_told_until_it_takes_events_again(collector, log) -> None:
+    assert collector.trouble is None
+    log.error = LogFull("no room")
+    await refusal_of(collector.take(event()))
+    assert collector.trouble == "no room"
+    log.error = None
+    await collector.take(event())
+    assert collector.trouble is None
+
+
+async def test_trouble_that_nobody_has_met_for_two_seconds_may_be_over(
+    collector, log, clock
+) -> None:
+    """Otherwise a server that gets no requests while it is not ready would never be again."""
+    log.error = LogUnavailable("locked")
+    await refusal_of(collector.take(event()))
+    clock.advance(2_000)
+    assert collector.trouble == "locked"
+    clock.advance(1)
+    assert collector.trouble is None
