@@ -22,8 +22,8 @@ class ApiContext:
     """`log` is None where only a store is served: there is no drill-down then, and the lag is
     counted from the last commit. `checks` are parts of this process that can fail, by name.
     `is_processing` tells whether a processor works on the store, where that can be known, and
-    `probes` keep the checks that are under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
-    server is about to stop, and ends the live streams."""
+    `probes` keep the checks that are under way. `registry` holds telemetry of other parts, for
+    `/metrics`. `stop` is set when the server is about to stop, and ends the live streams."""
 
     store: Store
     metrics: tuple[Metric, ...]

@@ -54,7 +54,7 @@ class HeldBody:
             ) from error
 
     async def _rest(self, receive: "Receive", first: bytes) -> bytes:
-        limits, collector = self._collector.limits, self._collector
+        collector = self._collector
         chunks, has_more = [first], True
         try:
             with collector.transfers.under_way() as transfer:

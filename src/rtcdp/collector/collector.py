@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -28,6 +28,7 @@ from rtcdp.log.log import (
     LogFull,
     LogWriter,
     Records,
+    summary_mark,
 )
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -40,7 +41,8 @@ T = TypeVar("T")
 
 
 class IntakeAnswer(msgspec.Struct, frozen=True):
-    """What became of a request's events: `accepted` + `duplicates` + `rejected` are all of them.
+    """What became of a request's events: `accepted` + `duplicates` + `rejected_count` are all of
+    them, and `rejected` names the first ones.
 
     All are in the log now, the rejected ones as dead letters to be. Duplicates are those whose id
     this collector remembers; they are appended like the others, because admission decides what
@@ -50,6 +52,7 @@ class IntakeAnswer(msgspec.Struct, frozen=True):
     accepted: int
     duplicates: int
     rejected: tuple[RejectedEvent, ...] = ()
+    rejected_count: int = 0
 
 
 class CollectorStats(msgspec.Struct, frozen=True):
@@ -120,7 +123,7 @@ class Collector:
         )
         self._decoders = ThreadPoolExecutor(self.limits.decoder_threads, "decoder")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gathering: list[tuple[Delivery, _Waiting]] = []
+        self._gathering: list[tuple[Delivery, _Waiting | None]] = []
         self._is_closed = False
         self._last_error: tuple[NotAppended | None, float] = (None, 0.0)
         self._held_bytes = 0
@@ -259,7 +262,8 @@ class Collector:
             rejects=batch.rejects,
         )
         duplicates = await self._submit(delivery, batch)
-        return IntakeAnswer(batch.line_count - duplicates, duplicates, batch.rejected)
+        accepted = batch.line_count - duplicates
+        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
 
     async def _split(self, body: bytes, content_type: str, encoding: str) -> Batch:
         """The batch of a body, decoded here when it is small and by another thread when not."""
@@ -294,6 +298,7 @@ class Collector:
         if not self._gathering:
             # Once per turn of the loop: waking the writer for each request costs more.
             self._loop.call_soon(self._hand_over)
+        self._gathering += [(summary, None) for summary in _summaries_of(delivery, batch)]
         self._gathering.append((delivery, _Waiting(delivery, batch, byte_count, answered)))
         return answered
 
@@ -341,7 +346,7 @@ class Collector:
         self._sources.add(delivery.source)
         self._requests += 1
         self._events += batch.event_count
-        self._rejected += len(batch.rejects)
+        self._rejected += batch.rejected_count
         self._duplicates += duplicates
         self._bytes += waiting.byte_count
         return duplicates
@@ -360,3 +365,11 @@ class Collector:
 
     def _try_later(self, code: RefusalCode, hint: str) -> RequestRefused:
         return RequestRefused(code, hint, self.limits.retry_after_s)
+
+
+def _summaries_of(delivery: Delivery, batch: Batch) -> Iterator[Delivery]:
+    """What stands for the rejected events that are not kept, next to the delivery of the others."""
+    for first, count in batch.summaries:
+        yield replace(
+            delivery, lines=b"", line_count=0, rejects=((0, first),), replay_of=summary_mark(count)
+        )

@@ -21,6 +21,11 @@ class CollectorLimits:
     `max_pending_requests` that wait. Beyond: 503. `max_sources` source names. Beyond: 429.
     `retry_after_s` is what such answers tell the client to wait.
 
+    Rejected events of one request are dead letters of their own up to `max_dead_letters` for each
+    reason, and `max_dead_letter_bytes` in all; a summary of each reason stands for the others.
+    Of a single one four times the length of the longest event is kept. The answer names the first
+    `max_rejections_named`.
+
     `max_group_bytes` ends a commit group; `max_recent_ids` are remembered to count duplicates for
     the answer, for at most `dedup_window_ms`. Bodies longer than `max_inline_bytes` are decoded
     by one of `decoder_threads` threads, so that they don't hold up the others.
@@ -39,6 +44,9 @@ class CollectorLimits:
     max_pending_requests: int = 4_096
     max_sources: int = MAX_SOURCES
     retry_after_s: int = 1
+    max_dead_letters: int = 100
+    max_dead_letter_bytes: int = 2**20
+    max_rejections_named: int = 100
     max_group_bytes: int = 16 * 2**20
     max_recent_ids: int = 1_000_000
     dedup_window_ms: int = 3_600_000

@@ -20,8 +20,8 @@ from rtcdp.log.embedded_columns import (
 )
 from rtcdp.log.embedded_expiry import expire_some
 from rtcdp.log.embedded_file import (
-    beside_bytes,
     LOCK_TIMEOUT_MS,
+    beside_bytes,
     connect,
     errors_of,
     file_of,

@@ -356,3 +356,16 @@ async def test_trouble_that_nobody_has_met_for_two_seconds_may_be_over(
     assert collector.trouble == "locked"
     clock.advance(1)
     assert collector.trouble is None
+
+
+async def test_ten_thousand_bad_events_are_a_hundred_dead_letters_and_a_summary(
+    collector: Collector, log
+) -> None:
+    body = gzip.compress(b"{}\n" * 10_000)
+    answer = await collector.take(body, NDJSON, "gzip")
+    assert (answer.accepted, answer.rejected_count, len(answer.rejected)) == (0, 10_000, 100)
+    summary, others = log.deliveries
+    assert summary.rejects == ((0, b"{}"),)
+    assert summary.replay_of == "summary:9900"
+    assert others.record_count == 100
+    assert collector.stats().rejected == 10_000
