@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from rtcdp.api.door import Door, hosts_of, origins_of
-from rtcdp.api.limits import ApiLimits
+from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.spark.limits import SparkLimits
@@ -69,6 +69,7 @@ class Settings:
     collector: CollectorLimits = field(default_factory=CollectorLimits)
     processor: ProcessorLimits = field(default_factory=ProcessorLimits)
     api: ApiLimits = field(default_factory=ApiLimits)
+    http: HttpLimits = field(default_factory=HttpLimits)
     log_retention: Retention = field(default_factory=Retention)
     store_retention: StoreRetention = field(default_factory=StoreRetention)
     kafka: KafkaTopicSettings = field(default_factory=KafkaTopicSettings)
@@ -198,10 +199,15 @@ MEANINGS: dict[str, str] = {
     "collector.max_array_commas": "How many commas a JSON array may hold.",
     "collector.max_torn_array_bytes": "The longest array that is split though it is not JSON.",
     "collector.body_timeout_s": "How long a client may take to send its body.",
+    "collector.body_grace_s": "After how long a body has to have come fast enough.",
+    "collector.min_body_bytes_per_s": "How fast that is.",
     "collector.max_pending_bytes": "What all requests that wait may hold together.",
     "collector.max_pending_requests": "How many requests may wait for the log.",
     "collector.max_sources": f"How many sources are taken, {MAX_SOURCES} at most.",
     "collector.retry_after_s": "What a refused client is told to wait.",
+    "collector.max_dead_letters": "Rejected events of a request that are kept, for each reason.",
+    "collector.max_dead_letter_bytes": "How much of the rejected events of a request is kept.",
+    "collector.max_rejections_named": "How many rejected events an answer names.",
     "collector.max_group_bytes": "Where a group of requests that is committed together ends.",
     "collector.max_recent_ids": "How many ids are remembered to name duplicates in answers.",
     "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
@@ -218,6 +224,17 @@ MEANINGS: dict[str, str] = {
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
+    "api.ready_stall_ms": "How long records may wait while none is counted, and it is ready.",
+    "http.max_connections": "How many connections are taken at once.",
+    "http.header_timeout_s": "How long headers may take, and a connection may rest.",
+    "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",
+    "http.write_timeout_s": "When a client is cut off that takes nothing of its answer.",
+    "http.max_answers": "How many answers are worked out at once.",
+    "http.max_waiting_answers": "How many may wait for that.",
+    "http.max_answer_bytes": "What all long answers on their way may hold together.",
+    "http.patience_s": "How long an answer waits for room.",
+    "http.answer_grace_s": "After how long a long answer has to be read fast enough.",
+    "http.min_answer_bytes_per_s": "How fast that is.",
     "log_retention.max_age_ms": "Older records are deleted once they are counted.",
     "log_retention.max_bytes": "Beyond this size the oldest records are deleted.",
     "log_retention.min_age_ms": "Younger records are never deleted.",

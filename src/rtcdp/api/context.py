@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from rtcdp.api.limits import ApiLimits
+from rtcdp.api.probes import Probes
 from rtcdp.clock import Clock
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader
@@ -21,9 +22,10 @@ Check = Callable[[], str | None]
 class ApiContext:
     """`log` is None where only a store is served: there is no drill-down then, and the lag is
     counted from the last commit. `allowed_lateness_ms` says how long after its end a window may
-    still change. `checks` are parts of this process that can fail, by name.
-    `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
-    server is about to stop, and ends the live streams."""
+    still change. `checks` are parts of this process that can fail, by name. `is_processing` tells
+    whether a processor works on the store, where that can be known, and `probes` keep the checks
+    that are under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set
+    when the server is about to stop, and ends the live streams."""
 
     store: Store
     metrics: tuple[Metric, ...]
@@ -31,6 +33,8 @@ class ApiContext:
     log: LogReader | None = None
     limits: ApiLimits = ApiLimits()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    is_processing: Callable[[], bool] | None = None
+    probes: Probes = field(default_factory=Probes)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)
     allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms

@@ -7,15 +7,16 @@ import msgspec
 from litestar import MediaType, Response, get
 
 from rtcdp.api.answer import Context
-from rtcdp.api.context import ApiContext
+from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.parameter import documented
 from rtcdp.api.problem import RETRY_AFTER_S
-from rtcdp.errors import RtcdpError
 
+_PATIENCE_S = 0.9
+"""Two rounds of checks stay below two seconds."""
 
-class TooFarBehind(RtcdpError):
-    """The engine has not caught up with the log."""
+_BUSY = 5
+"""So many times longer a processor that is known to be there may take for one commit."""
 
 
 class Health(msgspec.Struct):
@@ -44,7 +45,7 @@ def live() -> Health:
     sync_to_thread=True,
 )
 def ready(context: Context) -> Response[Health]:
-    parts = {**_own_parts(context), **{n: check() or "ok" for n, check in context.checks.items()}}
+    parts = _parts(context)
     if all(state == "ok" for state in parts.values()):
         return Response(Health("ok", parts))
     return Response(
@@ -54,38 +55,49 @@ def ready(context: Context) -> Response[Health]:
     )
 
 
-def _own_parts(context: ApiContext) -> dict[str, str]:
-    parts = {
-        "store": _state(lambda: _read_store(context)),
-        "log": _state(lambda: _read_log(context)),
+def _parts(context: ApiContext) -> dict[str, str]:
+    checks = {
+        "store": lambda: _read_store(context),
+        "log": lambda: _read_log(context),
+        **{name: _as_state(check) for name, check in context.checks.items()},
     }
-    if all(state == "ok" for state in parts.values()):
-        return {**parts, "lag": _state(lambda: _refuse_long_lag(context))}
-    return {**parts, "lag": "unknown"}
+    parts = context.probes.results(checks, _PATIENCE_S)
+    if parts["store"] != "ok" or parts["log"] != "ok":
+        return {**parts, "lag": "unknown"}
+    return {**parts, **context.probes.results({"lag": lambda: _lag(context)}, _PATIENCE_S)}
 
 
-def _state(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except RtcdpError as error:
-        return str(error)
+def _as_state(check: Check) -> Callable[[], str]:
+    return lambda: check() or "ok"
+
+
+def _read_store(context: ApiContext) -> str:
+    with context.store.snapshot() as snapshot:
+        snapshot.ledger_totals()
     return "ok"
 
 
-def _read_store(context: ApiContext) -> None:
-    with context.store.snapshot() as snapshot:
-        snapshot.ledger_totals()
-
-
-def _read_log(context: ApiContext) -> None:
+def _read_log(context: ApiContext) -> str:
     if context.log is not None:
         for partition in context.log.partitions():
             context.log.extent(partition)
+    return "ok"
 
 
-def _refuse_long_lag(context: ApiContext) -> None:
+def _lag(context: ApiContext) -> str:
     """Without a log the lag is not known: an idle source looks the same as a stopped engine."""
+    if context.log is None:
+        return "ok"
     with open_reading(context) as reading:
-        lag_ms, limit = reading.freshness.lag_ms, context.limits.ready_lag_ms
-    if context.log is not None and lag_ms > limit:
-        raise TooFarBehind(f"{lag_ms} ms behind; ready means at most {limit}")
+        lag_ms, progress = reading.freshness.lag_ms, reading.snapshot.progress
+    limits = context.limits
+    if lag_ms > limits.ready_lag_ms:
+        return f"{lag_ms} ms behind; ready means at most {limits.ready_lag_ms}"
+    still_ms = min(lag_ms, context.clock.now_ms() - progress.committed_at)
+    if still_ms <= limits.ready_stall_ms:
+        return "ok"
+    if context.is_processing is None or not context.is_processing():
+        return f"no processor works: records have been waiting for {lag_ms} ms"
+    if still_ms > _BUSY * limits.ready_stall_ms:
+        return f"the processor has counted nothing for {still_ms} ms, and records wait"
+    return "ok"

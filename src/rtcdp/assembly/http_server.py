@@ -7,21 +7,22 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from rtcdp.api.context import ApiContext, Check
+from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
+from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
+from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
+from rtcdp.assembly.listening import HttpServer, listening_socket
 from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
 from rtcdp.assembly.priming import prime
+from rtcdp.assembly.readiness import checks_of, is_processing
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
@@ -37,8 +38,10 @@ else:
     # Takes a quarter less time for a request than asyncio's own.
     from uvloop import new_event_loop
 
-_HEADERS_TIMEOUT_MS = 10_000
 _CLOSE_PATIENCE_S = 4.0
+_SWITCH_S = 0.001
+"""After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
+out would hold up every request that comes meanwhile for that long."""
 
 
 class ServerFailed(RtcdpError):
@@ -62,6 +65,7 @@ def run_http_server(
     `UsageError` when the address is open to others.
     """
     require_loopback(settings)
+    sys.setswitchinterval(_SWITCH_S)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
@@ -78,7 +82,8 @@ def run_http_server(
                 clock,
                 log=reader,
                 limits=settings.api,
-                checks=_checks(collector),
+                checks=checks_of(settings, collector),
+                is_processing=is_processing(settings),
                 stop=stop,
                 allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             )
@@ -91,7 +96,7 @@ def run_http_server(
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            front = guarded(_directly(collector, with_manners(app)), settings.door)
+            front = guarded(_directly(collector, with_manners(app), settings.http), settings.door)
             runner.run(_serve(front, settings, stop, collector))
     if collector is not None and collector.failure is not None:
         raise collector.failure
@@ -108,20 +113,22 @@ def _collector(
         collector.close()
 
 
-def _checks(collector: Collector | None) -> dict[str, Check]:
-    """What `/health/ready` asks of this process."""
-    if collector is None:
-        return {}
-    return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
+def _directly(collector: Collector | None, app: ASGIApp, limits: HttpLimits) -> ASGIApp:
+    """`app`, but with the collector's endpoints past its router: an eighth less time a request.
+    Whether the process is alive is answered past everything, and the API within its limits."""
+    endpoints: dict[str, ASGIApp] = {} if collector is None else collector_endpoints(collector)
+    flow = AnswerFlow(limits)
 
-
-def _directly(collector: Collector | None, app: ASGIApp) -> ASGIApp:
-    """`app`, but with the collector's endpoints past its router: an eighth less time a request."""
-    endpoints = {} if collector is None else collector_endpoints(collector)
+    async def within_limits(scope: Scope, receive: Receive, send: Send) -> None:
+        # An answer that its client doesn't read is nobody's error.
+        with contextlib.suppress(TooSlow):
+            await flow.serve(app, scope, receive, send)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = endpoints.get(scope["path"], app) if scope["type"] == ScopeType.HTTP else app
-        await endpoint(scope, receive, send)
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/health/"):
+            await app(scope, receive, send)
+            return
+        await endpoints.get(scope["path"], within_limits)(scope, receive, send)
 
     return dispatch
 
@@ -129,16 +136,13 @@ def _directly(collector: Collector | None, app: ASGIApp) -> ASGIApp:
 async def _serve(
     app: ASGIApp, settings: Settings, stop: threading.Event, collector: Collector | None
 ) -> None:
-    server = Server(
-        app,
-        settings.host,
-        settings.port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_TIMEOUT_MS),
-        websockets=False,
-        log_enabled=False,
-    )
+    with listening_socket(settings) as listener:
+        await _serve_on(HttpServer(app, settings, listener), settings, stop, collector)
+
+
+async def _serve_on(
+    server: HttpServer, settings: Settings, stop: threading.Event, collector: Collector | None
+) -> None:
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

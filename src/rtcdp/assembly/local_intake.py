@@ -43,7 +43,7 @@ class LocalSink:
         return Receipt(
             accepted=answer.accepted,
             duplicates=answer.duplicates,
-            rejected=len(answer.rejected),
+            rejected=answer.rejected_count,
         )
 
     def close(self) -> None:

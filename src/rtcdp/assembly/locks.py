@@ -11,6 +11,8 @@ import msgspec
 from rtcdp.errors import RtcdpError, UsageError
 
 _POLL_S = 0.05
+_LOOKING_S = 0.1
+"""Who only looks whether there is a holder has the lock for an instant himself."""
 
 
 class AlreadyRunning(RtcdpError):
@@ -39,7 +41,7 @@ class Lock:
     def __init__(self, path: Path, role: str, patience_s: float = 0.0) -> None:
         self._path = path
         self._descriptor = _opened(path)
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + max(patience_s, _LOOKING_S)
         while not _try_lock(self._descriptor):
             if time.monotonic() >= deadline:
                 holder = _read(self._descriptor)

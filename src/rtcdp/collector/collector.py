@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -18,6 +18,7 @@ from rtcdp.collector.limits import CollectorLimits
 from rtcdp.collector.problem import RefusalCode, RequestRefused
 from rtcdp.collector.recent_ids import RecentIds, that_reach
 from rtcdp.collector.splitting import Batch, RejectedEvent, split
+from rtcdp.collector.transfers import Transfers
 from rtcdp.errors import UsageError
 from rtcdp.log.log import (
     DEFAULT_SOURCE,
@@ -27,17 +28,21 @@ from rtcdp.log.log import (
     LogFull,
     LogWriter,
     Records,
+    summary_mark,
 )
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 _DRAIN_PAUSE_S = 0.002
+_SHARE_OF_PARTS = 0.75
+_ERROR_FRESH_S = 2.0
 
 T = TypeVar("T")
 
 
 class IntakeAnswer(msgspec.Struct, frozen=True):
-    """What became of a request's events: `accepted` + `duplicates` + `rejected` are all of them.
+    """What became of a request's events: `accepted` + `duplicates` + `rejected_count` are all of
+    them, and `rejected` names the first ones.
 
     All are in the log now, the rejected ones as dead letters to be. Duplicates are those whose id
     this collector remembers; they are appended like the others, because admission decides what
@@ -47,6 +52,7 @@ class IntakeAnswer(msgspec.Struct, frozen=True):
     accepted: int
     duplicates: int
     rejected: tuple[RejectedEvent, ...] = ()
+    rejected_count: int = 0
 
 
 class CollectorStats(msgspec.Struct, frozen=True):
@@ -101,6 +107,7 @@ class Collector:
         self.limits = limits or CollectorLimits()
         self.failure: LogFailed | None = None
         self.deadlines = Deadlines()
+        self.transfers = Transfers(self.release)
         self._inline_limits = replace(
             self.limits,
             max_decompressed_bytes=min(
@@ -116,8 +123,9 @@ class Collector:
         )
         self._decoders = ThreadPoolExecutor(self.limits.decoder_threads, "decoder")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gathering: list[tuple[Delivery, _Waiting]] = []
+        self._gathering: list[tuple[Delivery, _Waiting | None]] = []
         self._is_closed = False
+        self._last_error: tuple[NotAppended | None, float] = (None, 0.0)
         self._held_bytes = 0
         self._waiting = 0
         self._requests = self._events = self._rejected = self._duplicates = self._bytes = 0
@@ -129,6 +137,21 @@ class Collector:
     def ready(self) -> bool:
         """True while events are taken."""
         return self.failure is None and not self._is_closed
+
+    @property
+    def trouble(self) -> str | None:
+        """Why events are not taken now; None while they are.
+
+        A log that could not take them lately may be able to again: after two seconds without
+        another try it has the benefit of the doubt.
+        """
+        if self.failure is not None:
+            return str(self.failure)
+        if self._is_closed:
+            return "closed"
+        error, at = self._last_error
+        is_fresh = error is not None and self._clock.monotonic() - at <= _ERROR_FRESH_S
+        return str(error) if is_fresh else None
 
     def stats(self) -> CollectorStats:
         return CollectorStats(
@@ -189,6 +212,12 @@ class Collector:
                 f"this log takes {self.limits.max_sources} sources; use one that it knows",
             )
 
+    def check_share(self, size: int) -> None:
+        """Raise `RequestRefused` (503) if `size` is more than bodies may hold together before they
+        are whole: some room is left to those that are."""
+        if size > self.limits.max_pending_bytes * _SHARE_OF_PARTS:
+            raise self._try_later("overloaded", "send the request again, and fewer at a time")
+
     def hold(self, size: int) -> None:
         """Count `size` bytes of a body as held; `release` gives them back.
 
@@ -233,7 +262,8 @@ class Collector:
             rejects=batch.rejects,
         )
         duplicates = await self._submit(delivery, batch)
-        return IntakeAnswer(batch.line_count - duplicates, duplicates, batch.rejected)
+        accepted = batch.line_count - duplicates
+        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
 
     async def _split(self, body: bytes, content_type: str, encoding: str) -> Batch:
         """The batch of a body, decoded here when it is small and by another thread when not."""
@@ -268,6 +298,7 @@ class Collector:
         if not self._gathering:
             # Once per turn of the loop: waking the writer for each request costs more.
             self._loop.call_soon(self._hand_over)
+        self._gathering += [(summary, None) for summary in _summaries_of(delivery, batch)]
         self._gathering.append((delivery, _Waiting(delivery, batch, byte_count, answered)))
         return answered
 
@@ -289,6 +320,9 @@ class Collector:
             self._on_failure(self.failure)
 
     def _answer(self, group: CommittedGroup[_Waiting]) -> None:
+        is_refusal_of_all = group.error is None or not isinstance(group.error, UsageError)
+        if is_refusal_of_all:
+            self._last_error = (group.error, self._clock.monotonic())
         for waiting in group.tickets:
             self._waiting -= 1
             self._held_bytes -= waiting.byte_count
@@ -314,7 +348,7 @@ class Collector:
         self._sources.add(delivery.source)
         self._requests += 1
         self._events += batch.event_count
-        self._rejected += len(batch.rejects)
+        self._rejected += batch.rejected_count
         self._duplicates += duplicates
         self._bytes += waiting.byte_count
         return duplicates
@@ -333,3 +367,11 @@ class Collector:
 
     def _try_later(self, code: RefusalCode, hint: str) -> RequestRefused:
         return RequestRefused(code, hint, self.limits.retry_after_s)
+
+
+def _summaries_of(delivery: Delivery, batch: Batch) -> Iterator[Delivery]:
+    """What stands for the rejected events that are not kept, next to the delivery of the others."""
+    for first, count in batch.summaries:
+        yield replace(
+            delivery, lines=b"", line_count=0, rejects=((0, first),), replay_of=summary_mark(count)
+        )

@@ -39,6 +39,12 @@ class Deadlines:
             self._deadlines.pop(task, None)
             self._missed.discard(task)
 
+    def move(self, seconds: float) -> None:
+        """Give the current task, which is within a deadline, `seconds` from now on."""
+        task = asyncio.current_task()
+        if task in self._deadlines:
+            self._deadlines[task] = asyncio.get_running_loop().time() + seconds
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for task in [task for task, deadline in self._deadlines.items() if deadline <= now]:

@@ -158,14 +158,15 @@ def _answer() -> Schema:
     return Schema(
         type=OpenAPIType.OBJECT,
         title="IntakeAnswer",
-        description="accepted + duplicates + rejected are the events of the request",
-        required=["accepted", "duplicates", "rejected"],
+        description="accepted + duplicates + rejected_count are the events of the request",
+        required=["accepted", "duplicates", "rejected", "rejected_count"],
         properties={
             "accepted": Schema(type=_WHOLE),
             "duplicates": Schema(
                 type=_WHOLE, description="ids this collector remembers; recorded as well"
             ),
-            "rejected": Schema(type=_ARRAY, items=rejected),
+            "rejected": Schema(type=_ARRAY, items=rejected, description="the first of them"),
+            "rejected_count": Schema(type=_WHOLE, description="how many were rejected"),
         },
     )
 

@@ -15,7 +15,8 @@ from rtcdp.errors import UsageError
 from rtcdp.log.log import Delivery, LogFailed, LogUnavailable, LogWriter
 
 Ticket = TypeVar("Ticket")
-Entries: TypeAlias = list[tuple[Delivery, Ticket]]
+Entries: TypeAlias = list[tuple[Delivery, Ticket | None]]
+"""Deliveries with what comes back for them; None where another one of the same request has it."""
 
 NotAppended: TypeAlias = LogUnavailable | LogFailed | UsageError
 """Why a delivery is not in the log: not now, never again by this process, or never from this
@@ -100,7 +101,7 @@ class GroupCommit(Generic[Ticket]):
             for source in sorted(sources):
                 self._commit([entry for entry in group if entry[0].source == source])
             return
-        tickets = tuple(ticket for _, ticket in group)
+        tickets = tuple(ticket for _, ticket in group if ticket is not None)
         self._on_committed(CommittedGroup(tickets, error, self._clock.monotonic() - began))
 
     def _append(self, deliveries: list[Delivery]) -> NotAppended | None:

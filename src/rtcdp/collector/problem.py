@@ -9,12 +9,14 @@ from rtcdp.errors import RtcdpError
 
 RefusalCode = Literal[
     "bad_source",
+    "body_damaged",
     "byte_order_mark",
     "corrupt_encoding",
     "empty_body",
     "not_events",
     "method_not_allowed",
     "body_timeout",
+    "body_too_slow",
     "body_too_large",
     "too_many_events",
     "unknown_encoding",
@@ -28,12 +30,14 @@ RefusalCode = Literal[
 
 REFUSALS: dict[RefusalCode, tuple[int, str]] = {
     "bad_source": (400, "the source has no valid name"),
+    "body_damaged": (400, "the body ends early, or its chunks are damaged"),
     "byte_order_mark": (400, "the body starts with a byte order mark"),
     "corrupt_encoding": (400, "the body can't be decompressed"),
     "empty_body": (400, "the body is empty"),
     "not_events": (400, "the body can't be split into events"),
     "method_not_allowed": (405, "only POST is allowed here"),
     "body_timeout": (408, "the body took too long to arrive"),
+    "body_too_slow": (408, "the body came too slowly"),
     "body_too_large": (413, "the body is too large"),
     "too_many_events": (413, "the request holds too many events"),
     "unknown_encoding": (415, "the content encoding is not known"),

@@ -12,7 +12,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from rtcdp.collector.body import ClientGone, HeldBody
+from rtcdp.collector.body import HeldBody
 from rtcdp.collector.collector import Collector, IntakeAnswer
 from rtcdp.collector.problem import RequestRefused, problem_document
 from rtcdp.log.log import DEFAULT_SOURCE, Intake
@@ -56,8 +56,6 @@ async def _answer(
         return
     try:
         answer = await _take(collector, intake, scope, receive)
-    except ClientGone:
-        return
     except RequestRefused as refused:
         collector.count_refused(refused.code)
         await _send(

@@ -18,6 +18,7 @@ spans lines: the log holds one record a line, so the white space between its tok
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -44,6 +45,8 @@ _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _RUN_LENGTH = 50
 _MAX_ID_LENGTH = 100
+_MAX_KEPT_BYTES = 4 * MAX_EVENT_BYTES
+"""What is kept of a rejected record that is longer than this is its first part."""
 _ARRAY_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
 
 _decode_value = msgspec.json.Decoder(msgspec.Raw).decode
@@ -63,9 +66,11 @@ class RejectedEvent(msgspec.Struct, frozen=True, rename="camel"):
 class Batch(msgspec.Struct, frozen=True):
     """The events of one request, judged.
 
-    `lines` are the accepted records, each ended by a newline; `rejects` the others with their
-    place; `rejected` the same for the answer. `id_hashes` are of the accepted events' ids, where
-    they have one, and `id_times` the times of the same events.
+    `lines` are the accepted records, each ended by a newline; `rejects` the others with their place
+    among those that are kept, and `summaries` the first of each reason's others with how many it
+    stands for; `rejected` names the first of all for the answer, and `rejected_count` counts them.
+    `id_hashes` are of the accepted events' ids, where they have one, and `id_times` the times of
+    the same events.
     """
 
     lines: bytes
@@ -74,14 +79,17 @@ class Batch(msgspec.Struct, frozen=True):
     rejects: tuple[tuple[int, bytes], ...] = ()
     rejected: tuple[RejectedEvent, ...] = ()
     id_times: list[datetime | int] = []
+    rejected_count: int = 0
+    summaries: tuple[tuple[bytes, int], ...] = ()
 
     @property
     def event_count(self) -> int:
-        return self.line_count + len(self.rejects)
+        return self.line_count + self.rejected_count
 
     @property
     def byte_count(self) -> int:
-        return len(self.lines) + sum(len(raw) for _, raw in self.rejects)
+        kept = sum(len(raw) for _, raw in self.rejects)
+        return len(self.lines) + kept + sum(len(raw) for raw, _ in self.summaries)
 
 
 EMPTY_BATCH = Batch(b"", 0, [])
@@ -109,15 +117,15 @@ def split(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
     if not stripped:
         raise RequestRefused("empty_body", "send one event or more; an empty array is [] in JSON")
     if content_type in NDJSON_TYPES:
-        return _judge(_lines_of(body, limits))
+        return _judge(_lines_of(body, limits), limits)
     if stripped.startswith(b"["):
-        return _judge(_elements_of(stripped, limits))
+        return _judge(_elements_of(stripped, limits), limits)
     if _is_json(stripped):
-        return _judge_value(stripped)
+        return _judge_value(stripped, limits)
     lines = _lines_of(body, limits)
     if not any(map(_is_json_object, lines)):
         raise _not_events("no line of it is a JSON object")
-    return _judge(lines)
+    return _judge(lines, limits)
 
 
 def _clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
@@ -181,15 +189,15 @@ def _between_brackets(array: bytes, limits: CollectorLimits) -> list[bytes]:
     return elements
 
 
-def _judge_value(value: bytes) -> Batch:
+def _judge_value(value: bytes, limits: CollectorLimits) -> Batch:
     if not value.startswith(b"{"):
         raise _not_events("it is a single JSON value that is no object")
-    return _judge([value])
+    return _judge([value], limits)
 
 
-def _judge(records: Sequence[bytes]) -> Batch:
+def _judge(records: Sequence[bytes], limits: CollectorLimits) -> Batch:
     """Judge each record; runs of clean ones at once."""
-    judged = _Judged()
+    judged = _Judged(limits)
     if len(records) <= _RUN_LENGTH or not judged.take_if_clean(records):
         for first in range(0, len(records), _RUN_LENGTH):
             run = records[first : first + _RUN_LENGTH]
@@ -202,7 +210,11 @@ def _judge(records: Sequence[bytes]) -> Batch:
 class _Judged:
     """Records on both sides of the verdict, as they come in."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: CollectorLimits) -> None:
+        self._limits = limits
+        self._kept_bytes = self._rejected_count = 0
+        self._kept: Counter[str] = Counter()
+        self._summaries: dict[str, tuple[bytes, int]] = {}
         self._lines: list[bytes] = []
         self._id_hashes: list[int] = []
         self._id_times: list[datetime | int] = []
@@ -222,15 +234,30 @@ class _Judged:
     def take(self, index: int, record: bytes) -> None:
         verdict = decode(record)
         if isinstance(verdict, Rejection):
-            self._rejects.append((index, record))
-            self._rejected.append(
-                RejectedEvent(index, _readable_id(record), verdict.reason, verdict.message)
-            )
+            self._reject(index, record, verdict)
             return
         self._lines.append(_on_one_line(record))
         if verdict.event_id is not None:
             self._id_hashes.append(hash(verdict.event_id))
             self._id_times.append(verdict.timestamp_ms)
+
+    def _reject(self, index: int, record: bytes, rejection: Rejection) -> None:
+        limits, reason = self._limits, rejection.reason
+        self._rejected_count += 1
+        if len(self._rejected) < limits.max_rejections_named:
+            event_id = _readable_id(record)
+            self._rejected.append(RejectedEvent(index, event_id, reason, rejection.message))
+        # What is too long is so still when the rest of it is missing.
+        kept = record[:_MAX_KEPT_BYTES]
+        has_room = self._kept_bytes + len(kept) <= limits.max_dead_letter_bytes
+        is_one_more = reason in self._summaries or self._kept[reason] >= limits.max_dead_letters
+        if is_one_more or not has_room:
+            first, count = self._summaries.get(reason, (kept, 0))
+            self._summaries[reason] = (first, count + 1)
+            return
+        self._kept[reason] += 1
+        self._kept_bytes += len(kept)
+        self._rejects.append((len(self._lines) + len(self._rejects), kept))
 
     def batch(self) -> Batch:
         lines = b"\n".join([*self._lines, b""])
@@ -241,6 +268,8 @@ class _Judged:
             tuple(self._rejects),
             tuple(self._rejected),
             self._id_times,
+            self._rejected_count,
+            tuple(self._summaries.values()),
         )
 
 

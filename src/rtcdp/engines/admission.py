@@ -34,6 +34,8 @@ _MINUTE_MS = 60_000
 
 CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
 DUPLICATE_MESSAGE = "an earlier event has the same eventId"
+SUMMARY_MESSAGE = "{count} records of one request, of which this is the first: {message}"
+SUMMARY_OF_GOOD_MESSAGE = "a summary of rejected records holds one that is an event"
 CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be failing"
 
 
@@ -319,12 +321,22 @@ def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
     if record.is_corrupt:
         return Rejection("corrupt", "log", CORRUPT_MESSAGE)
     event = decode(record.raw)
+    if record.stands_for > 1:
+        return _of_summary(event, record.stands_for)
     if isinstance(event, Rejection):
         return event
     row = from_event(event)
     if record.replay_of is not None and event.event_id is None:
         row["eventId"] = assigned_id(record.replay_of)
     return {**row, "source": record.source}
+
+
+def _of_summary(first: object, count: int) -> Rejection:
+    """What a summary says: how many records it stands for, and what is wrong with the first."""
+    if not isinstance(first, Rejection):
+        return Rejection("corrupt", "log", SUMMARY_OF_GOOD_MESSAGE)
+    message = SUMMARY_MESSAGE.format(count=count, message=first.message)
+    return Rejection(first.reason, first.step, message)
 
 
 def _frame_of(
@@ -354,6 +366,7 @@ def _ledger(
             "minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,
             "verdict": verdicts,
             "is_conflict": is_conflict,
+            "weight": np.ones(len(verdicts), np.int64),
         }
     )
     others = pl.DataFrame(
@@ -364,6 +377,7 @@ def _ledger(
             ],
             "verdict": [DEAD_LETTER] * len(screened.rejected),
             "is_conflict": [False] * len(screened.rejected),
+            "weight": [record.stands_for for record, _ in screened.rejected],
         },
         schema=decoded.schema,
     )
@@ -372,11 +386,11 @@ def _ledger(
         (decoded.vstack(others) if len(others) else decoded)
         .group_by("source", "minute")
         .agg(
-            pl.len().cast(pl.Int64).alias("received"),
+            pl.col("weight").sum().alias("received"),
             (verdict == ADMITTED).sum().cast(pl.Int64).alias("admitted"),
             (verdict == DUPLICATE).sum().cast(pl.Int64).alias("duplicate"),
             (verdict == LATE).sum().cast(pl.Int64).alias("late"),
-            (verdict == DEAD_LETTER).sum().cast(pl.Int64).alias("dead_letter"),
+            pl.col("weight").filter(verdict == DEAD_LETTER).sum().alias("dead_letter"),
             pl.col("is_conflict").sum().cast(pl.Int64).alias("conflict"),
         )
         .select(LEDGER_SCHEMA.names())

@@ -92,6 +92,7 @@ class _Answer(msgspec.Struct):
     accepted: int
     duplicates: int
     rejected: list[msgspec.Raw]
+    rejected_count: int = 0
 
 
 class HttpSink:
@@ -187,7 +188,7 @@ class HttpSink:
         receipt = Receipt(
             accepted=answer.accepted,
             duplicates=answer.duplicates,
-            rejected=len(answer.rejected),
+            rejected=max(answer.rejected_count, len(answer.rejected)),
             retries=retries,
         )
         if receipt.sent != lines:

@@ -3,7 +3,13 @@
 import sqlite3
 from pathlib import Path
 
-from rtcdp.log.embedded_file import PAGE_BYTES, read_extent, transaction, used_bytes
+from rtcdp.log.embedded_file import (
+    PAGE_BYTES,
+    beside_bytes,
+    read_extent,
+    transaction,
+    used_bytes,
+)
 from rtcdp.log.limits import Retention
 
 STEP_CHUNKS = 256
@@ -27,7 +33,7 @@ def expire_some(
         ).fetchall()
         end, _ = read_extent(connection, path)
         first = until = rows[0][0] if rows else end
-        used = used_bytes(connection)
+        used = used_bytes(connection) + beside_bytes(path)
         freed = 0
         nexts = [*(row[0] for row in rows[1:]), end]
         newest = _not_from_the_future([row[1] for row in rows], now_ms)

@@ -289,6 +289,22 @@ def identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def beside_bytes(path: Path) -> int:
+    """The bytes of the files that SQLite keeps beside the database: its WAL and the index of it."""
+    return sum(
+        status.st_size
+        for suffix in ("-wal", "-shm")
+        if (status := _status(path.with_name(f"{path.name}{suffix}"))) is not None
+    )
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
 def used_bytes(connection: sqlite3.Connection) -> int:
     """The bytes of all pages in use, those that are free to be used again left out."""
     pages = connection.execute(

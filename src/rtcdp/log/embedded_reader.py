@@ -21,6 +21,7 @@ from rtcdp.log.embedded_columns import (
 from rtcdp.log.embedded_expiry import expire_some
 from rtcdp.log.embedded_file import (
     LOCK_TIMEOUT_MS,
+    beside_bytes,
     connect,
     errors_of,
     file_of,
@@ -70,7 +71,8 @@ class EmbeddedLogReader:
         return (PARTITION,)
 
     def extent(self, partition: int) -> LogExtent:
-        """What the log holds; `bytes` are those of the database pages in use."""
+        """What the log holds; `bytes` are those of the database's pages in use, its WAL and the
+        index of that. Free pages are used again before the file grows."""
         _check(partition)
         with self._mutex, errors_of(self._path):
             connection = self._opened()
@@ -195,8 +197,8 @@ class EmbeddedLogReader:
         end, newest = read_extent(connection, self._path)
         first = single(connection, "SELECT min(first_offset) FROM chunk")
         if first is None:
-            return LogExtent(PARTITION, end, end, used_bytes(connection))
-        return LogExtent(PARTITION, first, end, used_bytes(connection), newest)
+            return LogExtent(PARTITION, end, end, _bytes_on_disk(connection, self._path))
+        return LogExtent(PARTITION, first, end, _bytes_on_disk(connection, self._path), newest)
 
     def _reaches(self, offset: int) -> bool:
         with self._mutex, errors_of(self._path):
@@ -213,6 +215,10 @@ class EmbeddedLogReader:
             f"[{extent.first_offset}, {extent.next_offset})",
             "check that log and store belong together and that retention keeps enough",
         )
+
+
+def _bytes_on_disk(connection: sqlite3.Connection, path: Path) -> int:
+    return used_bytes(connection) + beside_bytes(path)
 
 
 def _chunks_from(connection: sqlite3.Connection, offset: int, max_bytes: int) -> list[Chunk]:

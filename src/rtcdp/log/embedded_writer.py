@@ -8,10 +8,12 @@ from pathlib import Path
 
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
-from rtcdp.log.embedded_chunk import MAX_CHUNK_BYTES, check_delivery, chunks_of
+from rtcdp.log.embedded_chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of
 from rtcdp.log.embedded_columns import PARTITION
 from rtcdp.log.embedded_file import (
     LOCK_TIMEOUT_MS,
+    PAGE_BYTES,
+    beside_bytes,
     connect,
     create_file,
     create_schema,
@@ -42,6 +44,10 @@ MAX_LOG_BYTES = 24 * 2**30
 CHECKPOINT_BYTES = 16 * 2**20
 MAX_WAL_BYTES = 64 * 2**20
 _RESTART_PATIENCE_MS = 250
+_TRY_AGAIN_BYTES = 2**20
+_OTHER_PAGES = 3
+"""Pages that a small commit writes beside those of its chunk: the index, the extent, and one of the
+tree above."""
 
 
 class TooManySources(UsageError):
@@ -52,8 +58,9 @@ class EmbeddedLogWriter:
     """Appends to `DIRECTORY/log.db`, which it creates if it is missing.
 
     Several threads and several processes may have one; they take turns. `max_bytes` limits the
-    pages in use; a group of more than `max_chunk_bytes` is stored in several chunks. Raises
-    `LogUnavailable`, `LogFailed` or `LogVersionMismatch` when the file can't be opened for writing.
+    pages in use and the files beside the database together; a group of more than `max_chunk_bytes`
+    is stored in several chunks. Raises `LogUnavailable`, `LogFailed` or `LogVersionMismatch` when
+    the file can't be opened for writing.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class EmbeddedLogWriter:
         self._mutex = threading.Lock()
         self._failure: LogFailed | None = None
         self._sources: frozenset[str] = frozenset()
-        self._bytes_since_checkpoint = 0
+        self._wal_bytes_since_checkpoint = 0
         self._connection: sqlite3.Connection | None = None
         with errors_of(self._path):
             create_file(directory)
@@ -97,12 +104,14 @@ class EmbeddedLogWriter:
         with self._mutex, self._failing_for_good():
             connection = self._checked_connection()
             with errors_of(self._path), write_turn(self._directory, self._lock_timeout_ms):
-                with transaction(connection, "IMMEDIATE"):
-                    first_offset = read_extent(connection, self._path)[0]
-                    sources = self._with_sources_of(deliveries, connection)
-                    self._insert(connection, deliveries, first_offset)
-                self._sources = sources
-                self._checkpoint_if_due(connection)
+                try:
+                    first_offset = self._append_to(connection, deliveries)
+                except LogFull:
+                    if not self._checkpoint(connection, "TRUNCATE"):
+                        raise
+                    first_offset = self._append_to(connection, deliveries)
+                if self._wal_bytes_since_checkpoint >= CHECKPOINT_BYTES:
+                    self._checkpoint_in_turn(connection)
         return _placed(deliveries, first_offset)
 
     def close(self) -> None:
@@ -117,6 +126,15 @@ class EmbeddedLogWriter:
             newest = single(connection, "SELECT max(first_offset) FROM chunk")
             if isinstance(newest, int) and newest >= read_extent(connection, self._path)[0]:
                 raise malformed(self._path, "a chunk lies behind the end of the log")
+
+    def _append_to(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> int:
+        """Append in one transaction; returns the offset of the first record."""
+        with transaction(connection, "IMMEDIATE"):
+            first_offset: int = read_extent(connection, self._path)[0]
+            sources = self._with_sources_of(deliveries, connection)
+            self._insert(connection, deliveries, first_offset)
+        self._sources = sources
+        return first_offset
 
     @contextmanager
     def _failing_for_good(self) -> Iterator[None]:
@@ -167,7 +185,7 @@ class EmbeddedLogWriter:
         if not chunks:
             return
         size = sum(len(chunk.lines) + len(chunk.odd) + len(chunk.spans) for chunk in chunks)
-        if used_bytes(connection) + size > self._max_bytes:
+        if used_bytes(connection) + size + beside_bytes(self._path) > self._max_bytes:
             raise LogFull(
                 f"{self._path} holds the {self._max_bytes} bytes that it may",
                 "let a processor catch up, so that old records can be deleted, or raise the limit",
@@ -180,28 +198,32 @@ class EmbeddedLogWriter:
             next_offset=last.first_offset + last.record_count,
             newest_received_at=newest,
         )
-        self._bytes_since_checkpoint += size
+        self._wal_bytes_since_checkpoint += sum(map(_wal_bytes_of, chunks))
 
-    def _checkpoint_if_due(self, connection: sqlite3.Connection) -> None:
+    def _checkpoint_in_turn(self, connection: sqlite3.Connection) -> None:
         """Copy what is in the WAL to the database, so that the WAL can be used from its start.
 
         It runs by itself, not inside SQLite's commit, so that a failing fsync is seen. When the
-        disk is full or readers are in the way, the records are safe in the WAL: the next append
-        tries again.
+        disk is full or readers are in the way, the records are safe in the WAL: it is tried again
+        when there is some more of it.
         """
-        if self._bytes_since_checkpoint < CHECKPOINT_BYTES:
-            return
-        kind = "PASSIVE" if _size_of_wal(self._path) < MAX_WAL_BYTES else "TRUNCATE"
+        is_long = _size_of_wal(self._path) >= MAX_WAL_BYTES
+        if self._checkpoint(connection, "TRUNCATE" if is_long else "PASSIVE"):
+            self._wal_bytes_since_checkpoint = 0
+        else:
+            self._wal_bytes_since_checkpoint = CHECKPOINT_BYTES - _TRY_AGAIN_BYTES
+
+    def _checkpoint(self, connection: sqlite3.Connection, kind: str) -> bool:
+        """False when it can't be done now."""
         try:
             with errors_of(self._path):
                 connection.execute(f"PRAGMA busy_timeout = {_RESTART_PATIENCE_MS}")
                 ((busy, _, _),) = connection.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
         except LogUnavailable:
-            return
+            return False
         finally:
             connection.execute(f"PRAGMA busy_timeout = {self._lock_timeout_ms}")
-        if not busy:
-            self._bytes_since_checkpoint = 0
+        return not busy
 
     def _close_connection(self) -> None:
         if self._connection is not None:
@@ -215,6 +237,13 @@ def _placed(deliveries: Sequence[Delivery], first_offset: int) -> list[Appended]
         placed.append(Appended(PARTITION, first_offset, delivery.record_count))
         first_offset += delivery.record_count
     return placed
+
+
+def _wal_bytes_of(chunk: Chunk) -> int:
+    """About what a chunk adds to the WAL. SQLite writes whole pages: of one event a commit, five
+    hundred times its size."""
+    size = len(chunk.lines) + len(chunk.odd) + len(chunk.spans)
+    return (-(-size // PAGE_BYTES) + _OTHER_PAGES) * PAGE_BYTES
 
 
 def _size_of_wal(path: Path) -> int:

@@ -59,7 +59,8 @@ class Delivery:
     `rtcdp.events.codec`; `rejects` are the records that did not, with their place: `(index, raw)`
     means that `raw` is the index-th of the whole delivery. `received_at` is UTC milliseconds.
     `replay_of` is given for a replayed dead letter: its partition and offset, which make the new
-    record's event id where it has none of its own, so that a second replay is a duplicate.
+    record's event id where it has none of its own, so that a second replay is a duplicate. Or it is
+    a `summary_mark`: each record stands for so many then, of which it is the first.
     """
 
     lines: bytes
@@ -75,9 +76,19 @@ class Delivery:
         return self.line_count + len(self.rejects)
 
 
+_SUMMARY = "summary:"
+_SUMMARY_DIGITS_MAX = 7
+
+
+def summary_mark(count: int) -> str:
+    """The mark of a record that stands for `count` rejected ones of one request, itself among
+    them."""
+    return f"{_SUMMARY}{count}"
+
+
 @dataclass(frozen=True)
 class RawRecord:
-    """One record by itself."""
+    """One record by itself, or a summary."""
 
     partition: int
     offset: int
@@ -87,6 +98,15 @@ class RawRecord:
     raw: bytes
     is_corrupt: bool = False
     replay_of: str | None = None
+
+    @property
+    def stands_for(self) -> int:
+        """How many records were taken in for this one."""
+        if self.replay_of is None or not self.replay_of.startswith(_SUMMARY):
+            return 1
+        count = self.replay_of.removeprefix(_SUMMARY)
+        is_number = count.isascii() and count.isdigit() and len(count) <= _SUMMARY_DIGITS_MAX
+        return max(1, int(count)) if is_number else 1
 
 
 Int64Array = npt.NDArray[np.int64]
@@ -123,6 +143,11 @@ class Records:
     def record_count(self) -> int:
         """How many records there are."""
         return len(self.offsets) + len(self.odd)
+
+    @property
+    def received_count(self) -> int:
+        """How many were taken in: a summary stands for several."""
+        return len(self.offsets) + sum(record.stands_for for record in self.odd)
 
     def until(self, next_offset: int) -> "Records":
         """The same records, without those at `next_offset` and after."""

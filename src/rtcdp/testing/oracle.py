@@ -45,12 +45,12 @@ class Oracle:
         for record in records:
             verdict = self._verdict(record)
             minute = record.received_at // 60_000 * 60_000
-            self.ledger[record.source, minute, verdict] += 1
+            self.ledger[record.source, minute, verdict] += record.stands_for
         return self
 
     def _verdict(self, record: RawRecord) -> str:
         event = decode(record.raw)
-        if record.is_corrupt or isinstance(event, Rejection):
+        if record.is_corrupt or record.stands_for > 1 or isinstance(event, Rejection):
             return "dead_letter"
         if ahead_of_clock(event.timestamp_ms, record.received_at, self._rules) > 0:
             return "dead_letter"

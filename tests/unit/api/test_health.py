@@ -1,11 +1,14 @@
 """Health of the parts."""
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from rtcdp.api.limits import ApiLimits
 from rtcdp.log.log import LogExtent, LogUnavailable
 from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
@@ -53,12 +56,60 @@ def test_a_log_that_is_away_says_why(
     assert parts == {"store": "ok", "log": "partition 0 is locked", "lag": "unknown"}
 
 
-def test_too_far_behind_is_not_ready(api: Api, driver: Driver) -> None:
+def search(driver: Driver) -> None:
     driver.feed({"userId": "ada", "eventType": "SEARCH", "timestamp": driver.now_ms})
+
+
+def test_too_far_behind_is_not_ready(make_api: Callable[..., Api], driver: Driver) -> None:
+    api = make_api(limits=ApiLimits(ready_stall_ms=10**9))
+    search(driver)
     driver.advance(seconds=60)
     assert api.get("/health/ready").status_code == 200
     driver.advance(seconds=1)
     assert "61000 ms behind" in api.get("/health/ready").json()["parts"]["lag"]
+
+
+def test_records_that_wait_without_a_processor_are_told_within_two_seconds(
+    make_api: Callable[..., Api], driver: Driver
+) -> None:
+    api = make_api(is_processing=lambda: False)
+    driver.advance(seconds=60)
+    search(driver)
+    assert api.get("/health/ready").status_code == 200
+    driver.advance(seconds=2)
+    assert "no processor works" in api.get("/health/ready").json()["parts"]["lag"]
+    driver.process()
+    assert api.get("/health/ready").status_code == 200
+
+
+def test_a_processor_that_is_there_has_more_time(
+    make_api: Callable[..., Api], driver: Driver
+) -> None:
+    api = make_api(is_processing=lambda: True)
+    search(driver)
+    driver.advance(seconds=7)
+    assert api.get("/health/ready").status_code == 200
+    driver.advance(seconds=1)
+    assert "has counted nothing for" in api.get("/health/ready").json()["parts"]["lag"]
+
+
+def test_a_part_that_does_not_answer_is_not_waited_for(make_api: Callable[..., Api]) -> None:
+    """A server that went away without a word: what asks it waits for long."""
+    stuck = threading.Event()
+
+    def never() -> None:
+        stuck.wait(60)
+
+    api = make_api(checks={"broker": never})
+    began = time.monotonic()
+    parts = api.get("/health/ready").json()["parts"]
+    api.get("/health/ready")
+    threads = [thread.name for thread in threading.enumerate()]
+    stuck.set()
+    assert "no answer" in parts.pop("broker")
+    assert parts == {"store": "ok", "log": "ok", "lag": "ok"}
+    assert threads.count("probe-broker") == 1
+    assert time.monotonic() - began < 30
 
 
 def test_without_a_log_idleness_is_no_lag(make_api: Callable[..., Api], driver: Driver) -> None:

@@ -1,3 +1,5 @@
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -105,3 +107,17 @@ def test_other_addresses_than_loopback_are_refused(tmp_path):
     settings = Settings(data_dir=tmp_path, host="0.0.0.0")  # noqa: S104
     with pytest.raises(UsageError, match="without a key"):
         run_http_server(settings, SystemClock(), threading.Event())
+
+
+def test_clients_that_say_or_read_nothing_lock_nobody_out(settings):
+    """The server library stops taking connections at 128 by itself."""
+    with running(settings) as (client, _), contextlib.ExitStack() as connections:
+        for number in range(200):
+            connection = socket.create_connection((settings.host, settings.port))
+            connections.enter_context(connection)
+            if number % 2:
+                connection.sendall(
+                    b"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+                )
+        assert client.get("/health/live", timeout=3.0).status_code == 200
+        assert client.post("/v1/events", json=EVENT, timeout=3.0).status_code == 200

@@ -1,9 +1,11 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.collector.body import ClientGone, HeldBody
+from rtcdp.collector import transfers
+from rtcdp.collector.body import HeldBody
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.collector.problem import RequestRefused
@@ -84,9 +86,67 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(collector: Collecto
     assert await refusal_of(collector, never) == "body_timeout"
 
 
-async def test_a_client_that_hangs_up_ends_the_reading(collector: Collector) -> None:
+async def test_a_body_that_ends_early_or_is_damaged_is_refused(collector: Collector) -> None:
     async def gone():
         return {"type": "http.disconnect"}
 
-    with HeldBody(collector) as held, pytest.raises(ClientGone):
-        await held.read(gone, None)
+    assert await refusal_of(collector, gone) == "body_damaged"
+
+
+class Sending:
+    """A client that sends `first` and then waits until it is told to send the rest."""
+
+    def __init__(self, first: bytes) -> None:
+        self.first = first
+        self.rest: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def receive(self):
+        if self.first:
+            first, self.first = self.first, b""
+            return {"type": "http.request", "body": first, "more_body": True}
+        return {"type": "http.request", "body": await self.rest, "more_body": False}
+
+
+async def read(collector: Collector, receive) -> bytes:
+    with HeldBody(collector) as held:
+        return await held.read(receive, None)
+
+
+async def test_the_slowest_body_gives_way_when_there_is_no_room(log, clock, monkeypatch) -> None:
+    monkeypatch.setattr(transfers, "YOUNG_S", 0.0)
+    limits = replace(LIMITS, body_timeout_s=30.0, max_pending_bytes=28)
+    collector = Collector(log, clock, limits)
+    slower, faster = Sending(b"1234"), Sending(b"0123456789")
+    tasks = [asyncio.create_task(read(collector, each.receive)) for each in (slower, faster)]
+    while collector.stats().pending_bytes < 14:
+        await asyncio.sleep(0)
+    assert await read(collector, Client(b"0123456789", b"").receive) == b"0123456789"
+    with pytest.raises(RequestRefused) as refused:
+        await tasks[0]
+    assert refused.value.code == "body_too_slow"
+    faster.rest.set_result(b"")
+    assert await tasks[1] == b"0123456789"
+    assert collector.stats().pending_bytes == 0
+    collector.close()
+
+
+async def test_bodies_that_are_not_whole_yet_leave_room_for_those_that_are(log, clock) -> None:
+    collector = Collector(log, clock, replace(LIMITS, body_timeout_s=30.0, max_pending_bytes=28))
+    parts = [Sending(b"0123456789"), Sending(b"0123456789")]
+    tasks = [asyncio.create_task(read(collector, each.receive)) for each in parts]
+    while collector.stats().pending_bytes < 20:
+        await asyncio.sleep(0)
+    assert await refusal_of(collector, Client(b"01", b"").receive) == "overloaded"
+    assert await read(collector, Client(b"01234567").receive) == b"01234567"
+    for part in parts:
+        part.rest.set_result(b"")
+    assert await asyncio.gather(*tasks) == [b"0123456789"] * 2
+    collector.close()
+
+
+async def test_a_body_that_comes_by_and_by_must_come_fast_enough(log, clock) -> None:
+    limits = CollectorLimits(body_grace_s=0.01, min_body_bytes_per_s=1000, body_timeout_s=30.0)
+    collector = Collector(log, clock, limits)
+    assert await refusal_of(collector, Sending(b"12").receive) == "body_too_slow"
+    assert collector.stats().pending_bytes == 0
+    collector.close()

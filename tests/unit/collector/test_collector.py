@@ -348,3 +348,38 @@ async def test_an_event_whose_first_copy_can_t_be_admitted_is_no_duplicate(
     clock.advance(max(0, ahead_ms))
     assert await collector.take(body, intake="import") == IntakeAnswer(1, 0)
     assert await collector.take(body, intake="import") == IntakeAnswer(0, 1)
+
+
+async def test_trouble_with_the_log_is_told_until_it_takes_events_again(collector, log) -> None:
+    assert collector.trouble is None
+    log.error = LogFull("no room")
+    await refusal_of(collector.take(event()))
+    assert collector.trouble == "no room"
+    log.error = None
+    await collector.take(event())
+    assert collector.trouble is None
+
+
+async def test_trouble_that_nobody_has_met_for_two_seconds_may_be_over(
+    collector, log, clock
+) -> None:
+    """Otherwise a server that gets no requests while it is not ready would never be again."""
+    log.error = LogUnavailable("locked")
+    await refusal_of(collector.take(event()))
+    clock.advance(2_000)
+    assert collector.trouble == "locked"
+    clock.advance(1)
+    assert collector.trouble is None
+
+
+async def test_ten_thousand_bad_events_are_a_hundred_dead_letters_and_a_summary(
+    collector: Collector, log
+) -> None:
+    body = gzip.compress(b"{}\n" * 10_000)
+    answer = await collector.take(body, NDJSON, "gzip")
+    assert (answer.accepted, answer.rejected_count, len(answer.rejected)) == (0, 10_000, 100)
+    summary, others = log.deliveries
+    assert summary.rejects == ((0, b"{}"),)
+    assert summary.replay_of == "summary:9900"
+    assert others.record_count == 100
+    assert collector.stats().rejected == 10_000

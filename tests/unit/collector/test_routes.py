@@ -80,14 +80,14 @@ async def test_each_event_gets_the_verdict_of_the_codec(
         assert log.deliveries[0].rejects == ((1, record),)
         assert log.records == [EVENT, EVENT]
     else:
-        assert answer == {"accepted": 2, "duplicates": 1, "rejected": []}
+        assert answer == {"accepted": 2, "duplicates": 1, "rejected": [], "rejected_count": 0}
         assert log.records == [EVENT, record, EVENT]
 
 
 async def test_one_event_is_taken(client: httpx.AsyncClient, log) -> None:
     response = await client.post("/v1/events", json=json.loads(EVENT))
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert response.json() == {"accepted": 1, "duplicates": 0, "rejected": [], "rejected_count": 0}
     assert (log.deliveries[0].source, log.deliveries[0].intake) == ("default", "live")
 
 
@@ -104,12 +104,13 @@ async def test_a_rejected_event_is_named(client: httpx.AsyncClient) -> None:
                 "message": decode(b'{"eventId":"x","userId":"u"}').message,
             }
         ],
+        "rejected_count": 1,
     }
 
 
 async def test_an_empty_array_is_fine(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/events", content=b"[]")
-    assert response.json() == {"accepted": 0, "duplicates": 0, "rejected": []}
+    assert response.json() == {"accepted": 0, "duplicates": 0, "rejected": [], "rejected_count": 0}
 
 
 async def test_imported_history_carries_its_mark(client: httpx.AsyncClient, log) -> None:

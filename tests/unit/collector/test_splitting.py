@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -6,6 +8,7 @@ from rtcdp.collector.problem import RequestRefused
 from rtcdp.collector.splitting import Batch, split
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.event import MAX_EVENT_BYTES
 
 LIMITS = CollectorLimits()
 NDJSON = "application/x-ndjson"
@@ -243,3 +246,30 @@ def test_what_would_cost_much_memory_to_split_is_refused_before() -> None:
     assert refusal_of(b"[[" + b"1," * 101 + b"1]]", JSON, FEW) == "too_many_events"
     assert refusal_of(b"\n" * 7 + event(), NDJSON, FEW) == "too_many_events"
     assert refusal_of(b"[NaN" + b" " * 1000 + b"]", JSON, FEW) == "not_events"
+
+
+SUMMED = replace(LIMITS, max_dead_letters=2, max_rejections_named=3)
+
+
+def test_beyond_a_number_a_summary_stands_for_the_rejected_of_a_reason() -> None:
+    records = [b"{}", b"x", b"{}", event(1), b"{ }", b"{  }", b"x", event(2)]
+    batch = split(b"\n".join(records), NDJSON, SUMMED)
+    # Places are those among what is kept: the log holds nothing else.
+    assert batch.rejects == ((0, b"{}"), (1, b"x"), (2, b"{}"), (4, b"x"))
+    assert batch.summaries == ((b"{ }", 2),)
+    assert (batch.line_count, batch.rejected_count, batch.event_count) == (2, 6, 8)
+    assert [each.index for each in batch.rejected] == [0, 1, 2]
+
+
+def test_what_is_kept_of_the_rejected_has_a_limit_in_bytes() -> None:
+    limits = replace(LIMITS, max_dead_letter_bytes=5)
+    batch = split(b"xxxx\n" + b"yyyy\n" + b"{}", NDJSON, limits)
+    assert batch.rejects == ((0, b"xxxx"),)
+    assert batch.summaries == ((b"yyyy", 1), (b"{}", 1))
+
+
+def test_of_a_long_rejected_record_the_first_part_is_kept() -> None:
+    batch = split(b"x" * 2**20, NDJSON, LIMITS)
+    ((_, kept),) = batch.rejects
+    assert kept == b"x" * (4 * MAX_EVENT_BYTES)
+    assert batch.rejected[0].code == "too_large"

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -129,6 +130,29 @@ def test_the_wal_stays_small(directory, writer):
     for _ in range(8):
         writer.append(batch)
     assert wal.stat().st_size <= WAL_KEPT_BYTES
+
+
+def test_the_wal_stays_small_when_each_event_is_a_commit_of_its_own(directory, writer):
+    """Each writes whole pages, hundreds of times its own size."""
+    wal = file_of(directory).with_name("log.db-wal")
+    for _ in range(1_000):
+        writer.append([lines(1)])
+    assert wal.stat().st_size <= WAL_KEPT_BYTES
+
+
+def test_all_files_count_as_what_the_log_takes(directory, writer, reader):
+    writer.append([lines(20_000)])
+    files = [path.stat().st_size for path in directory.glob("log.db*")]
+    # What waits in the WAL counts twice: its place in the database is as good as taken.
+    assert sum(files) <= reader.extent(0).bytes <= 2 * sum(files)
+
+
+def test_the_wal_counts_in_what_a_log_may_take(directory):
+    """What it may take is full of WAL alone: it is written back, and then there is room."""
+    with closing(EmbeddedLogWriter(directory, ManualClock(), max_bytes=2**20)) as writer:
+        for _ in range(100):
+            writer.append([lines(1)])
+            assert sum(path.stat().st_size for path in directory.glob("log.db*")) < 2**20 + 2**17
 
 
 def test_a_reader_in_the_way_only_delays_the_checkpoint(directory, writer, monkeypatch):

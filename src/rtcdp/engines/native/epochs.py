@@ -25,7 +25,7 @@ def epoch_after(
         ledger=batch.ledger,
         uncounted=batch.uncounted,
         max_received_at=_max_received_at(screened, progress),
-        gaps=sum(len(piece) - piece.record_count for piece in pieces),
+        gaps=sum(len(piece) - piece.received_count for piece in pieces),
         log_id=log_id,
     )
 

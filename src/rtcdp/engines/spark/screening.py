@@ -128,7 +128,7 @@ def _screened(
         is_counted=is_counted,
         first_offset=records.first_offset,
         next_offset=records.next_offset,
-        record_count=records.record_count,
+        record_count=records.received_count,
         admitted_count=provisional.events.height,
         candidates=pack_offsets(screened.offsets[candidates]),
         oldest_candidate=int(received_at.min()) if len(received_at) else None,

@@ -1,0 +1,45 @@
+"""What `/health/ready` asks of the parts of this process beside log and store."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rtcdp.api.context import Check
+from rtcdp.assembly.claims import processor_lock_path
+from rtcdp.assembly.locks import holder_of
+from rtcdp.collector.collector import Collector
+from rtcdp.settings import Settings
+
+MIN_FREE_BYTES = 8 * 2**20
+"""With less the next commits fail. Half the log's WAL, before it is written back."""
+
+
+def checks_of(settings: Settings, collector: Collector | None) -> dict[str, Check]:
+    """The checks of a process that takes events in; none where it doesn't."""
+    if collector is None:
+        return {}
+    checks: dict[str, Check] = {"collector": lambda: collector.trouble}
+    if settings.log_kind == "embedded":
+        checks["disk"] = lambda: lack_of_room(settings.log_directory)
+    return checks
+
+
+def lack_of_room(directory: Path, min_free_bytes: int = MIN_FREE_BYTES) -> str | None:
+    """Says so when the disk under `directory` has less room than `min_free_bytes`."""
+    try:
+        status = os.statvfs(directory)
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    free = status.f_bavail * status.f_frsize
+    if free >= min_free_bytes:
+        return None
+    return f"the disk under {directory} is full: {free} bytes are free"
+
+
+def is_processing(settings: Settings) -> Callable[[], bool] | None:
+    """Tells whether a processor works on the store; None where nobody knows at once (a server's
+    lease outlives its holder)."""
+    if settings.store_kind != "sqlite":
+        return None
+    path = processor_lock_path(settings)
+    return lambda: holder_of(path) is not None

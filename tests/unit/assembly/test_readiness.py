@@ -1,0 +1,27 @@
+from rtcdp.assembly.claims import processor_lock
+from rtcdp.assembly.readiness import checks_of, is_processing, lack_of_room
+from rtcdp.settings import Settings
+
+
+def test_a_disk_without_room_is_told(tmp_path) -> None:
+    assert lack_of_room(tmp_path, min_free_bytes=0) is None
+    assert "is full" in str(lack_of_room(tmp_path, min_free_bytes=2**80))
+    assert "No such file" in str(lack_of_room(tmp_path / "nowhere"))
+
+
+def test_whether_a_processor_works_is_known_by_its_lock(tmp_path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    works = is_processing(settings)
+    assert works is not None
+    assert not works()
+    with processor_lock(settings):
+        assert works()
+    assert not works()
+
+
+def test_of_a_store_on_a_server_it_is_not_known(tmp_path) -> None:
+    assert is_processing(Settings(data_dir=tmp_path, store="postgresql://localhost/a")) is None
+
+
+def test_who_takes_no_events_has_nothing_of_its_own_to_check(tmp_path) -> None:
+    assert checks_of(Settings(data_dir=tmp_path), None) == {}
