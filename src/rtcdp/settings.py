@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from rtcdp.api.door import Door, hosts_of, origins_of
 from rtcdp.api.limits import ApiLimits
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
@@ -59,6 +60,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8081
     trust_network: bool = False
+    allowed_hosts: str = ""
+    allowed_origins: str = ""
     rate: float = 20.0
     users: int = 5
     admission: AdmissionRules = field(default_factory=AdmissionRules)
@@ -73,6 +76,8 @@ class Settings:
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
             _check(setting, value)
+        hosts_of(self.allowed_hosts)
+        origins_of(self.allowed_origins)
         _check_url("log", self.log_url, LOG_SCHEMES)
         _check_url("store", self.store_url, STORE_SCHEMES)
         if self.log_retention.min_age_ms < self.admission.dedup_window_ms:
@@ -116,6 +121,12 @@ class Settings:
         return replace(self.collector, dedup_window_ms=self.admission.dedup_window_ms)
 
     @property
+    def door(self) -> Door:
+        """Whom the HTTP server lets in."""
+        hosts = hosts_of(self.allowed_hosts) | {self.host.lower()}
+        return Door(hosts, origins_of(self.allowed_origins), self.trust_network)
+
+    @property
     def base_url(self) -> str:
         """Where the HTTP server can be reached from this machine."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
@@ -154,6 +165,9 @@ MEANINGS: dict[str, str] = {
     "host": "The address to listen on.",
     "port": "The port to listen on; 0 takes a free one.",
     "trust_network": "Listen where others can reach it, and let them in without a key.",
+    "allowed_hosts": "Further names that the server goes by, with commas; localhost always works.",
+    "allowed_origins": "Web origins whose pages may read and write, with commas: "
+    "https://shop.example.",
     "rate": "Events per second that the generator makes.",
     "users": "Different users that the generator makes.",
     "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",

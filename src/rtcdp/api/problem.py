@@ -8,13 +8,13 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from rtcdp.api.problem_document import PROBLEM_JSON, ProblemDocument, problem_document
 from rtcdp.errors import RtcdpError
 from rtcdp.log.log import LogFailed, LogUnavailable
 from rtcdp.store.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
-PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 1
 
 _HINTS = {
@@ -23,6 +23,12 @@ _HINTS = {
     405: "use one of the methods named in the Allow header",
     413: "send less at once",
     415: "send application/json",
+}
+
+
+_DETAILS = {
+    404: "there is nothing at this address",
+    405: "this address doesn't take that method",
 }
 
 
@@ -50,22 +56,13 @@ _STATUS_OF: tuple[tuple[type[RtcdpError], HTTPStatus], ...] = (
 
 def problem(
     status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None
-) -> Response[dict[str, Any]]:
-    """A problem document. `title` is the status in words and `code` the same for programs;
-    `detail` says what is wrong and what to do, `hint` is the second part of it alone."""
-    title = HTTPStatus(status).phrase
-    body = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": f"{detail}: {hint}" if hint else detail,
-        "hint": hint,
-        "code": title.lower().replace(" ", "_"),
-    }
+) -> Response[ProblemDocument]:
+    """The answer with a problem document: `detail` says what is wrong, `hint` what to do."""
+    body = problem_document(status, detail, hint)
     return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[dict[str, Any]]:
+def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[Any]:
     status = next((s for kind, s in _STATUS_OF if isinstance(error, kind)), None)
     if status is None:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -76,15 +73,15 @@ def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Respo
     return problem(status, str(error), hint, headers)
 
 
-def _of_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+def _of_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     status = error.status_code
-    detail = error.detail or HTTPStatus(status).phrase
+    title = HTTPStatus(status).phrase
+    # Litestar's text for it is the title once more, or the address that the client knows.
+    detail = _DETAILS.get(status) or error.detail or title
     return problem(status, detail, _HINTS.get(status, ""), dict(error.headers or {}))
 
 
-def _of_anything_else(
-    request: Request[Any, Any, Any], error: Exception
-) -> Response[dict[str, Any]]:
+def _of_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,

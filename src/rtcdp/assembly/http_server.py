@@ -16,6 +16,8 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
+from rtcdp.api.guard import guarded
+from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
@@ -88,7 +90,8 @@ def run_http_server(
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(_directly(collector, app), settings, stop, collector))
+            front = guarded(_directly(collector, with_manners(app)), settings.door)
+            runner.run(_serve(front, settings, stop, collector))
     if collector is not None and collector.failure is not None:
         raise collector.failure
 
@@ -111,7 +114,7 @@ def _checks(collector: Collector | None) -> dict[str, Check]:
     return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
 
 
-def _directly(collector: Collector | None, app: Litestar) -> ASGIApp:
+def _directly(collector: Collector | None, app: ASGIApp) -> ASGIApp:
     """`app`, but with the collector's endpoints past its router: an eighth less time a request."""
     endpoints = {} if collector is None else collector_endpoints(collector)
 

@@ -72,8 +72,8 @@ class RequestRefused(RtcdpError):
 class ProblemDocument(msgspec.Struct, frozen=True):
     """The body of an answer of type `application/problem+json`.
 
-    `title` is the status in words, `detail` says what is wrong and what to send instead, `hint` is
-    the second part of it alone, and `code` is for programs.
+    `title` is the status in words, `detail` says what is wrong, `hint` what to send instead, and
+    `code` is for programs.
     """
 
     type: str
@@ -90,7 +90,7 @@ def problem_document(refused: RequestRefused) -> ProblemDocument:
         type="about:blank",
         title=HTTPStatus(refused.status).phrase,
         status=refused.status,
-        detail=f"{refused}: {refused.hint}",
+        detail=str(refused),
         hint=refused.hint,
         code=refused.code,
     )

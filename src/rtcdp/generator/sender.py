@@ -269,6 +269,7 @@ def _problem(response: httpx.Response) -> str:
         problem = None
     said = ""
     if isinstance(problem, dict):
-        said = ": ".join(str(problem[key]) for key in ("title", "detail") if problem.get(key))
+        told = (problem.get(key) for key in ("title", "detail", "hint"))
+        said = ": ".join(str(part) for part in told if part)
     said = said or response.text[:200]
     return f"{response.status_code} {' '.join(said.split())}".strip()

@@ -6,7 +6,7 @@ from rtcdp.collector.problem import REFUSALS, RefusalCode, RequestRefused, probl
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_refusal_says_what_is_wrong_and_what_to_do(code: RefusalCode) -> None:
     document = problem_document(RequestRefused(code, "do this"))
-    assert document.detail == f"{REFUSALS[code][1]}: do this"
+    assert (document.detail, document.hint) == (REFUSALS[code][1], "do this")
     assert (document.hint, document.code, document.type) == ("do this", code, "about:blank")
     assert document.status == REFUSALS[code][0]
 
