@@ -1,12 +1,13 @@
 """Windows of a metric, read from one snapshot of the store, a page at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from rtcdp.api import pane_windows
 from rtcdp.api.cursor import Part
+from rtcdp.api.filters import combinations
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.measures import final_values
 from rtcdp.store.store import Scan, StoreSnapshot
@@ -29,15 +30,19 @@ _WINDOWS_AT_FIRST = 4
 class WindowQuery:
     """Which windows to read.
 
-    `equals` fixes key fields. Windows start at `start_from` or later and before `start_to`
-    (UTC ms). `after` is the (`window_start`, *key) of the last window of the page before.
+    `equals` fixes key fields, each to one text or to any of several. Windows start at `start_from`
+    or later and before `start_to` (UTC ms). Those that start at `last_from` or later come after
+    all the others. `after` is the (`window_start`, *key) of the last window of the page before.
+    With `final_until` each item says whether it is `final`: whether it ended by then.
     """
 
-    equals: Mapping[str, str] = field(default_factory=dict)
+    equals: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     start_from: int | None = None
     start_to: int | None = None
     limit: int = DEFAULT_PAGE
     after: tuple[Part, ...] | None = None
+    last_from: int | None = None
+    final_until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,29 +60,84 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     measures by name. Where the store holds panes, they are added up here. A page ends before its
     limit when `MAX_SIDE_ROWS` members and items were read for it.
     """
-    buckets, *sides = tables_of(metric)
-    one_more = query.limit + 1
-    if metric.window.is_written_out:
-        found = snapshot.scan(
-            Scan(
-                table=buckets,
-                equals=query.equals,
-                bucket_from=query.start_from,
-                bucket_to=query.start_to,
-                after=query.after,
-                limit=one_more,
-            )
-        )
-    else:
-        wanted = pane_windows.Wanted(
-            query.equals, query.start_from, query.start_to, query.after, one_more
-        )
-        found = pane_windows.read(snapshot, metric, buckets, wanted)
+    _, *sides = tables_of(metric)
+    found = _in_two_parts(snapshot, metric, query, query.limit + 1)
     page = found.head(query.limit)
     items = _items(snapshot, metric, sides, page)
+    if query.final_until is not None:
+        ends = (start + metric.window.size_ms for start in page[BUCKET_START].to_list())
+        items = [
+            {**item, "final": end <= query.final_until}
+            for item, end in zip(items, ends, strict=False)
+        ]
     if found.height <= query.limit and len(items) == page.height:
         return WindowPage(items, None)
     return WindowPage(items, page.head(len(items)).select(BUCKET_START, *metric.key).row(-1))
+
+
+def _in_two_parts(
+    snapshot: StoreSnapshot, metric: Metric, query: WindowQuery, limit: int
+) -> pl.DataFrame:
+    """At most `limit` windows: those from `last_from` on after the others."""
+    border, after = query.last_from, query.after
+    if border is None:
+        return _of_any_key(snapshot, metric, query, limit)
+    last = replace(query, start_from=_later(query.start_from, border))
+    if after is not None and int(after[0]) >= border:
+        return _of_any_key(snapshot, metric, last, limit)
+    first = replace(query, start_to=_earlier(query.start_to, border))
+    found = _of_any_key(snapshot, metric, first, limit)
+    missing = limit - found.height
+    if missing == 0:
+        return found
+    return found.vstack(_of_any_key(snapshot, metric, replace(last, after=None), missing))
+
+
+def _of_any_key(
+    snapshot: StoreSnapshot, metric: Metric, query: WindowQuery, limit: int
+) -> pl.DataFrame:
+    """At most `limit` windows of any of the wanted keys, in reading order."""
+    fields = {
+        name: (wanted,) if isinstance(wanted, str) else wanted
+        for name, wanted in query.equals.items()
+    }
+    found = [_of_one_key(snapshot, metric, query, one, limit) for one in combinations(fields)]
+    if len(found) == 1:
+        return found[0]
+    order = [BUCKET_START, *metric.key]
+    descending = [True, *[False] * len(metric.key)]
+    return pl.concat(found).sort(order, descending=descending).head(limit)
+
+
+def _of_one_key(
+    snapshot: StoreSnapshot,
+    metric: Metric,
+    query: WindowQuery,
+    equals: Mapping[str, str],
+    limit: int,
+) -> pl.DataFrame:
+    buckets, *_ = tables_of(metric)
+    if not metric.window.is_written_out:
+        wanted = pane_windows.Wanted(equals, query.start_from, query.start_to, query.after, limit)
+        return pane_windows.read(snapshot, metric, buckets, wanted)
+    return snapshot.scan(
+        Scan(
+            table=buckets,
+            equals=equals,
+            bucket_from=query.start_from,
+            bucket_to=query.start_to,
+            after=query.after,
+            limit=limit,
+        )
+    )
+
+
+def _later(one: int | None, other: int) -> int:
+    return other if one is None else max(one, other)
+
+
+def _earlier(one: int | None, other: int) -> int:
+    return other if one is None else min(one, other)
 
 
 def _items(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import brotli
 import zstandard
+from litestar.enums import ScopeType
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,7 +70,7 @@ def compressed(app: "ASGIApp") -> "ASGIApp":
     """`app`, with its bodies of `MIN_BYTES` and more compressed for clients that want it."""
 
     async def compressing(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         given = [value.decode("latin-1") for name, value in _headers(scope) if name == _ACCEPT]

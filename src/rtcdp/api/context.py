@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from rtcdp.api.limits import ApiLimits
 from rtcdp.clock import Clock
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store
 from rtcdp.vocabulary.metric import Metric
@@ -19,7 +20,8 @@ Check = Callable[[], str | None]
 @dataclass(frozen=True)
 class ApiContext:
     """`log` is None where only a store is served: there is no drill-down then, and the lag is
-    counted from the last commit. `checks` are parts of this process that can fail, by name.
+    counted from the last commit. `allowed_lateness_ms` says how long after its end a window may
+    still change. `checks` are parts of this process that can fail, by name.
     `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
     server is about to stop, and ends the live streams."""
 
@@ -31,3 +33,4 @@ class ApiContext:
     checks: Mapping[str, Check] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)
+    allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms

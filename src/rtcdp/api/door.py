@@ -143,8 +143,10 @@ def _origin(text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in _DEFAULT_PORTS or text != f"{parts.scheme}://{parts.netloc}" or (
-        _AUTHORITY.fullmatch(parts.netloc) is None
+    if (
+        parts.scheme not in _DEFAULT_PORTS
+        or text != f"{parts.scheme}://{parts.netloc}"
+        or (_AUTHORITY.fullmatch(parts.netloc) is None)
     ):
         raise UsageError(
             f"allowed_origins names {text!r}, which is no web origin",

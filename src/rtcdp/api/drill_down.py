@@ -5,7 +5,7 @@ in slices. One call reads a bounded number of bytes and says where to go on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rtcdp.api.limits import ApiLimits
@@ -20,6 +20,9 @@ Place = tuple[int, int]
 """A partition and an offset in it."""
 
 ADMITTED = "admitted"
+
+_RECORDS_AT_FIRST = 64
+"""Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
 
 
 @dataclass(frozen=True)
@@ -54,45 +57,136 @@ class EventPage:
 
 @dataclass(frozen=True)
 class EventQuery:
-    """`verdict` None means any. `start` is the `after` of the page before."""
+    """`verdict` None means any, several any of them. `start` is the `after` of the page before.
+    `newest_first` goes through the log backwards."""
 
     wish: Wish
-    verdict: str | None
+    verdict: str | tuple[str, ...] | None
     start: Place | None
     limit: int
+    newest_first: bool = False
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The wanted ones; none means any."""
+        if self.verdict is None:
+            return ()
+        return (self.verdict,) if isinstance(self.verdict, str) else self.verdict
 
 
 def read_events(
     log: LogReader, snapshot: StoreSnapshot, query: EventQuery, limits: ApiLimits
 ) -> EventPage:
-    """A page of events in log order, partition by partition; only what was committed.
+    """A page of events in log order, partition by partition, or in the reverse of it; only what was
+    committed.
 
     Records that are no event are found only when nothing but the source and verdict is asked for.
     """
     kept, is_trimmed = _still_there(log, _stretches(log, snapshot, query.wish))
-    items: list[Judged] = []
-    budget = limits.events_bytes
-    for stretch in kept:
-        offset = _resume(stretch, query.start)
+    page = _Page(query.limit, limits.events_bytes, is_trimmed)
+    source = _Source(log, snapshot, query, limits.slice_bytes)
+    fill = _newest_first if query.newest_first else _oldest_first
+    after = fill(source, kept, page)
+    return EventPage(page.items, after, page.is_trimmed)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where events are looked for, and which."""
+
+    log: LogReader
+    snapshot: StoreSnapshot
+    query: EventQuery
+    slice_bytes: int
+
+    def read(self, place: Place, next_offset: int) -> Records | None:
+        """Records from a place on, before `next_offset`; None where they are no longer kept."""
+        try:
+            records = self.log.read(*place, self.slice_bytes).until(next_offset)
+        except OffsetsMissing:
+            return None
+        return records if len(records) else None
+
+    def matching(self, records: Records) -> Iterator[Judged]:
+        return _matching(records, self.snapshot, self.query)
+
+
+@dataclass
+class _Page:
+    """A page that fills: how much may still be read for it, and whether records were missing."""
+
+    limit: int
+    budget: int
+    is_trimmed: bool
+    items: list[Judged] = field(default_factory=list)
+
+    def take(self, found: Judged) -> bool:
+        """Add an event, unless the page is full."""
+        if len(self.items) == self.limit:
+            return False
+        self.items.append(found)
+        return True
+
+
+def _oldest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) -> Place | None:
+    """Fill the page; returns the place where the next one begins, None at the end."""
+    for stretch in stretches:
+        offset = _resume(stretch, source.query.start)
         while offset < stretch.next_offset:
             place = (stretch.partition, offset)
-            if budget <= 0:
-                return EventPage(items, place, is_trimmed)
-            try:
-                records = log.read(*place, limits.slice_bytes).until(stretch.next_offset)
-            except OffsetsMissing:
-                is_trimmed = True
+            if page.budget <= 0:
+                return place
+            records = source.read(place, stretch.next_offset)
+            if records is None:
+                page.is_trimmed = True
                 break
-            if len(records) == 0:
-                is_trimmed = True
-                break
-            for found in _matching(records, snapshot, query):
-                if len(items) == query.limit:
-                    return EventPage(items, (place[0], found.record.offset), is_trimmed)
-                items.append(found)
-            budget -= max(1, len(records.lines) + sum(len(odd.raw) for odd in records.odd))
+            for found in source.matching(records):
+                if not page.take(found):
+                    return (stretch.partition, found.record.offset)
+            page.budget -= _bytes_of(records)
             offset = records.next_offset
-    return EventPage(items, None, is_trimmed)
+    return None
+
+
+def _newest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) -> Place | None:
+    """The same backwards; the place is the one after the next event."""
+    for stretch in reversed(stretches):
+        end, at_once = _resume_before(stretch, source.query.start), _RECORDS_AT_FIRST
+        while end > stretch.first_offset:
+            if page.budget <= 0:
+                return (stretch.partition, end)
+            start = max(stretch.first_offset, end - at_once)
+            block = _Block(source, stretch.partition, start, end)
+            for found in reversed(block.matching):
+                if not page.take(found):
+                    return (stretch.partition, found.record.offset + 1)
+            page.budget -= block.byte_count
+            page.is_trimmed |= block.is_trimmed
+            fitting = source.slice_bytes * (end - start) // max(1, block.byte_count)
+            at_once = max(1, min(4 * at_once, fitting))
+            end = start
+    return None
+
+
+class _Block:
+    """The wished events of offsets [`start`, `end`), read to its end, and how much that was."""
+
+    def __init__(self, source: _Source, partition: int, start: int, end: int) -> None:
+        self.matching: list[Judged] = []
+        self.byte_count = 0
+        self.is_trimmed = False
+        while start < end:
+            records = source.read((partition, start), end)
+            if records is None:
+                self.is_trimmed = True
+                return
+            self.matching += source.matching(records)
+            self.byte_count += _bytes_of(records)
+            start = records.next_offset
+
+
+def _bytes_of(records: Records) -> int:
+    return max(1, len(records.lines) + sum(len(odd.raw) for odd in records.odd))
 
 
 def _stretches(log: LogReader, snapshot: StoreSnapshot, wish: Wish) -> list[Stretch]:
@@ -137,8 +231,20 @@ def _resume(stretch: Stretch, start: Place | None) -> int:
     return max(stretch.first_offset, start[1])
 
 
+def _resume_before(stretch: Stretch, start: Place | None) -> int:
+    if start is None or start[0] > stretch.partition:
+        return stretch.next_offset
+    if start[0] < stretch.partition:
+        return stretch.first_offset
+    return min(stretch.next_offset, start[1])
+
+
 def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> Iterator[Judged]:
-    texts = [text.encode() for name, text in query.wish.equals.items() if name != "source"]
+    texts = [
+        [text.encode() for text in wanted]
+        for name, wanted in query.wish.texts.items()
+        if name != "source"
+    ]
     wished = [
         (record, event)
         for record in records.each()
@@ -151,13 +257,13 @@ def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> I
     uncounted = _uncounted_among(records, snapshot)
     for record, event in wished:
         found = _judged(record, event, uncounted.get(record.offset))
-        if query.verdict in (None, found.verdict):
+        if not query.verdicts or found.verdict in query.verdicts:
             yield found
 
 
-def _may_hold(raw: bytes, texts: Sequence[bytes]) -> bool:
+def _may_hold(raw: bytes, texts: Sequence[Sequence[bytes]]) -> bool:
     """Cheaper than decoding: without escapes, a text stands in the record as it is."""
-    return all(text in raw for text in texts) or b"\\" in raw
+    return all(any(text in raw for text in wanted) for wanted in texts) or b"\\" in raw
 
 
 def _event_in(record: RawRecord) -> CustomerActivityEvent | None:
@@ -170,7 +276,9 @@ def _event_in(record: RawRecord) -> CustomerActivityEvent | None:
 def _is_wished(wish: Wish, record: RawRecord, event: CustomerActivityEvent | None) -> bool:
     if event is not None:
         return is_wished(wish, event, record.source)
-    return wish in (Wish(), Wish(equals={"source": record.source}))
+    if replace(wish, equals={}) != Wish() or set(wish.equals) - {"source"}:
+        return False
+    return record.source in wish.texts.get("source", (record.source,))
 
 
 def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, Mapping[str, Any]]:

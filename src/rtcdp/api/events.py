@@ -4,42 +4,49 @@ from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.openapi.spec import OpenAPIType, Schema
 
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import write_cursor
+from rtcdp.api.cursor import OFFSET, PARTITION, Shape, write_cursor
 from rtcdp.api.drill_down import EventQuery, Judged, Place, read_events
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.matching import Wish
 from rtcdp.api.metric_windows import find_metric
-from rtcdp.api.problem import BadRequest, NotThere
-from rtcdp.api.query import (
+from rtcdp.api.parameter import (
     CURSOR,
     FROM,
-    LIMIT,
-    TEXT_FIELDS,
+    SINCE,
     TO,
-    Query,
     QueryParameter,
     documented,
-    names_of,
-    read_query,
+    instant,
+    limit,
+    text,
+    words,
 )
+from rtcdp.api.problem import BadRequest, NotThere
+from rtcdp.api.query import TEXT_FIELDS, Query, read_query
 from rtcdp.engines.engine import VERDICTS
 
-_PARAMETERS = (
-    *(QueryParameter(name, f"events with this {name}") for name in TEXT_FIELDS),
-    QueryParameter("metric", "events that this metric looks at"),
-    QueryParameter("window_start", "with `metric`: events of the window that starts then"),
-    QueryParameter("verdict", "admitted, duplicate, late or dead_letter"),
-    FROM,
-    TO,
-    LIMIT,
-    CURSOR,
-)
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+_ORDERS = ("asc", "desc")
+_PARAMETERS = (
+    *(text(name, f"events with this {name}") for name in TEXT_FIELDS),
+    QueryParameter("metric", "events that this metric looks at", Schema(type=OpenAPIType.STRING)),
+    instant("window_start", "with `metric`: events of the window that starts then"),
+    words("verdict", "what became of them", VERDICTS, is_many=True),
+    FROM,
+    SINCE,
+    TO,
+    words("order", "from the beginning of the log on, or backwards from its end", _ORDERS),
+    limit(_DEFAULT_PAGE, _MAX_PAGE),
+    CURSOR,
+)
+_FORWARDS = (PARTITION, OFFSET)
+_BACKWARDS: tuple[Shape, ...] = ("desc", PARTITION, OFFSET)
 
 
 class EventFound(msgspec.Struct):
@@ -58,9 +65,9 @@ class EventFound(msgspec.Struct):
 
 
 class EventsPage(msgspec.Struct):
-    """Events in the order of the log. A page may hold few or none and still have a `next_cursor`:
-    a request reads a bounded stretch of the log. `log_trimmed` says that older records which
-    were counted are no longer kept, so that events may be missing here."""
+    """Events in the order of the log, or backwards. A page may hold few or none and still have a
+    `next_cursor`: a request reads a bounded stretch of the log. `log_trimmed` says that older
+    records which were counted are no longer kept, so that events may be missing here."""
 
     items: list[EventFound]
     next_cursor: str | None
@@ -74,26 +81,29 @@ class EventsPage(msgspec.Struct):
     summary="The events behind a number",
     description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
     "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
-    "event times.",
+    "event times. `order=desc` begins with what came last.",
     operation_class=documented(*_PARAMETERS),
     sync_to_thread=True,
 )
 def events(request: Request[Any, Any, Any], context: Context) -> Response[EventsPage]:
-    query = read_query(request, names_of(_PARAMETERS))
+    query = read_query(request, _PARAMETERS)
     if context.log is None:
         raise NotThere("this server has no log to look into", "ask the one that runs with --log")
+    newest_first = query.one_of("order", _ORDERS) == "desc"
+    start = query.cursor(_BACKWARDS if newest_first else _FORWARDS)
     wanted = EventQuery(
         wish=_wish(context, query),
-        verdict=query.one_of("verdict", VERDICTS),
-        start=cast("Place | None", query.cursor((int, int))),
+        verdict=query.some_of("verdict", VERDICTS),
+        start=None if start is None else cast("Place", start[-2:]),
         limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
+        newest_first=newest_first,
     )
     with open_reading(context) as reading:
         page = read_events(context.log, reading.snapshot, wanted, context.limits)
     fresh = reading.freshness
     found = EventsPage(
         items=[_shown(item) for item in page.items],
-        next_cursor=None if page.after is None else write_cursor(page.after),
+        next_cursor=_cursor(page.after, newest_first),
         log_trimmed=page.is_trimmed,
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
@@ -101,10 +111,16 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
     return answer(found, fresh)
 
 
+def _cursor(after: Place | None, newest_first: bool) -> str | None:
+    if after is None:
+        return None
+    return write_cursor(("desc", *after) if newest_first else after)
+
+
 def _wish(context: ApiContext, query: Query) -> Wish:
     name, start = query.text("metric"), query.instant("window_start")
     metric = None if name is None else find_metric(context.metrics, name)
-    time_from, time_to = query.instant("from"), query.instant("to")
+    time_from, time_to = query.start(context.clock.now_ms), query.instant("to")
     if start is not None:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from rtcdp.api.answer import Context
 from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import open_reading
-from rtcdp.api.query import documented
+from rtcdp.api.parameter import documented
 
 _MEANING = {
     "received": "Records that were taken in and looked at.",

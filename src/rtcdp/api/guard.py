@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from litestar.enums import ScopeType
 
 from rtcdp.api.door import Caller, Concern, Door
 from rtcdp.api.problem_document import PROBLEM_JSON, problem_document
@@ -60,7 +61,7 @@ def guarded(app: "ASGIApp", door: Door) -> "ASGIApp":
     known: set[tuple[bytes, bytes]] = set()
 
     async def guard(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         seen = [(name, value) for name, value in scope["headers"] if name in _HEADERS]

@@ -9,8 +9,8 @@ from litestar import MediaType, Response, get
 from rtcdp.api.answer import Context
 from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import open_reading
+from rtcdp.api.parameter import documented
 from rtcdp.api.problem import RETRY_AFTER_S
-from rtcdp.api.query import documented
 from rtcdp.errors import RtcdpError
 
 

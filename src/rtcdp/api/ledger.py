@@ -6,14 +6,15 @@ import msgspec
 from litestar import Request, Response, get
 
 from rtcdp.api.answer import Context, answer
-from rtcdp.api.cursor import write_cursor
+from rtcdp.api.cursor import INSTANT, write_cursor
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms
-from rtcdp.api.query import CURSOR, FROM, LIMIT, documented, names_of, read_query
+from rtcdp.api.parameter import CURSOR, FROM, SINCE, documented, limit
+from rtcdp.api.query import read_query
 
-_PARAMETERS = (FROM, LIMIT, CURSOR)
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+_PARAMETERS = (FROM, SINCE, limit(_DEFAULT_PAGE, _MAX_PAGE), CURSOR)
 
 
 class LedgerTotals(msgspec.Struct):
@@ -51,15 +52,15 @@ class Ledger(msgspec.Struct):
     sync_to_thread=True,
 )
 def ledger(request: Request[Any, Any, Any], context: Context) -> Response[Ledger]:
-    query = read_query(request, names_of(_PARAMETERS))
-    limit = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
-    after = cast("tuple[int, str] | None", query.cursor((int, str)))
-    since = query.instant("from")
+    query = read_query(request, _PARAMETERS)
+    most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
+    after = cast("tuple[int, str] | None", query.cursor((INSTANT, str)))
+    since = query.start(context.clock.now_ms)
     with open_reading(context) as reading:
         totals = reading.snapshot.ledger_totals()
-        rows = reading.snapshot.ledger(minute_from=since, after=after, limit=limit + 1).to_dicts()
-    page = rows[:limit]
-    last = page[-1] if len(rows) > limit else None
+        rows = reading.snapshot.ledger(minute_from=since, after=after, limit=most + 1).to_dicts()
+    page = rows[:most]
+    last = page[-1] if len(rows) > most else None
     fresh = reading.freshness
     found = Ledger(
         totals=msgspec.convert(totals, LedgerTotals),

@@ -16,8 +16,9 @@ from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.page_views import METRIC
+from rtcdp.api.parameter import documented
 from rtcdp.api.problem import TooManyClients
-from rtcdp.api.query import documented, read_query
+from rtcdp.api.query import read_query
 from rtcdp.errors import RtcdpError
 
 NEWEST_WINDOWS = 12

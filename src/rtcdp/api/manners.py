@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from litestar.enums import ScopeType
+
 from rtcdp.api.compression import compressed
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ def with_manners(app: "ASGIApp") -> "ASGIApp":
     inner = compressed(app)
 
     async def polite(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
         elif scope["method"] == "HEAD":
             await _head(inner, scope, receive, send)
@@ -40,7 +42,8 @@ async def _head(app: "ASGIApp", scope: Any, receive: "Receive", send: "Send") ->
             is_answered = True
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    await app({**scope, "method": "GET"}, receive_unless_answered, _naming_head(send_headers))
+    as_get: Any = {**scope, "method": "GET"}
+    await app(as_get, receive_unless_answered, _naming_head(send_headers))
 
 
 def _naming_head(send: "Send") -> "Send":

@@ -12,15 +12,24 @@ from rtcdp.vocabulary.metric import Metric
 
 @dataclass(frozen=True)
 class Wish:
-    """Events with these text fields and an event time in [`time_from`, `time_to`) (UTC ms).
+    """Events with these text fields, each equal to one text or to any of several, and an event time
+    in [`time_from`, `time_to`) (UTC ms).
 
     With a `metric`, only those that it counts: its predicate holds and every key field is there.
     """
 
-    equals: Mapping[str, str] = field(default_factory=dict)
+    equals: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     time_from: int | None = None
     time_to: int | None = None
     metric: Metric | None = None
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """`equals` with a tuple of texts for each field."""
+        return {
+            name: (wanted,) if isinstance(wanted, str) else wanted
+            for name, wanted in self.equals.items()
+        }
 
 
 def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
@@ -30,7 +39,7 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     if wish.time_to is not None and event.timestamp_ms >= wish.time_to:
         return False
     fields = {**from_event(event), "source": source}
-    if any(fields[name] != text for name, text in wish.equals.items()):
+    if any(fields[name] not in texts for name, texts in wish.texts.items()):
         return False
     metric = wish.metric
     if metric is None:

@@ -1,7 +1,8 @@
 """The catalog of metrics, and the windows of any of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import msgspec
 from litestar import Request, Response, get
@@ -9,25 +10,40 @@ from litestar.params import FromPath
 
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.answers import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
-from rtcdp.api.cursor import write_cursor
+from rtcdp.api.cursor import INSTANT, Shape, write_cursor
 from rtcdp.api.freshness import open_reading
-from rtcdp.api.problem import NotThere
-from rtcdp.api.query import (
+from rtcdp.api.instant import EARLIEST
+from rtcdp.api.parameter import (
     CURSOR,
     FROM,
-    LIMIT,
+    NOW,
+    SINCE,
     TO,
     QueryParameter,
     documented,
-    names_of,
-    read_query,
+    instant_or_now,
+    limit,
+    text,
+    words,
 )
+from rtcdp.api.problem import BadRequest, NotThere
+from rtcdp.api.query import Query, read_query
+from rtcdp.api.validators import tag_of, unless_known
 from rtcdp.store.store import Store
 from rtcdp.vocabulary.measure import Count, Measure, TopK
 from rtcdp.vocabulary.metric import Metric
 
-_PAGED = (FROM, TO, LIMIT, CURSOR)
-_KEY = QueryParameter("KEY", "a key field of the metric by its name, for example `userId=u1`")
+State = Literal["open", "closed"]
+
+_PARAMETERS = (
+    FROM,
+    TO,
+    SINCE,
+    instant_or_now("at", "the one window that had ended last at this time"),
+    words("state", "windows that have ended (closed), or that have not (open)", get_args(State)),
+    limit(DEFAULT_PAGE, MAX_PAGE),
+    CURSOR,
+)
 
 
 class WindowDescription(msgspec.Struct):
@@ -85,41 +101,85 @@ class WindowsPage(msgspec.Struct, omit_defaults=True):
     operation_class=documented(),
     sync_to_thread=True,
 )
-def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[Catalog]:
+def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[Any]:
     read_query(request, ())
     with open_reading(context) as reading:
         fresh = reading.freshness
     items = [_described(metric) for metric in context.metrics]
-    return answer(Catalog(items, fresh.as_of_text, fresh.lag_ms), fresh)
+    catalog = Catalog(items, fresh.as_of_text, fresh.lag_ms)
+    return unless_known(request, answer(catalog, fresh), tag_of(msgspec.json.encode(items)))
 
 
 @get(
     "/api/metrics/{name:str}",
     summary="Windows of a metric",
-    description="Newest first, then by key ascending. Filter by the metric's key fields.",
-    operation_class=documented(_KEY, *_PAGED),
+    description="Newest first, then by key ascending; of a sliding metric, windows that are still "
+    "open come last, because they hold only part of their time. Filter by the metric's key fields.",
+    operation_class=documented(*_PARAMETERS),
     sync_to_thread=True,
 )
 def metric_windows(
     request: Request[Any, Any, Any], context: Context, name: FromPath[str]
 ) -> Response[WindowsPage]:
     metric = find_metric(context.metrics, name)
-    query = read_query(request, (*metric.key, *names_of(_PAGED)))
-    wanted = WindowQuery(
-        equals=query.equals(),
-        start_from=query.instant("from"),
-        start_to=query.instant("to"),
-        limit=query.number("limit", default=DEFAULT_PAGE, most=MAX_PAGE),
-        after=query.cursor((int, *(str for _ in metric.key))),
-    )
+    query = read_query(request, parameters_of(metric))
+    now_ms = context.clock.now_ms()
+    wanted = _wanted(metric, query, now_ms)
     # Asked before the snapshot is taken: a backfill that ends in between is in it entirely.
     incomplete = _is_incomplete(context.store, metric)
     with open_reading(context) as reading:
-        page = windows(reading.snapshot, metric, wanted)
+        watermark = reading.snapshot.progress.watermark(context.allowed_lateness_ms)
+        final_until = EARLIEST if watermark is None else watermark
+        page = windows(reading.snapshot, metric, replace(wanted, final_until=final_until))
     fresh = reading.freshness
-    cursor = None if page.after is None else write_cursor(page.after)
+    border = () if wanted.last_from is None else (wanted.last_from,)
+    cursor = None if page.after is None else write_cursor((*border, *page.after))
     found = WindowsPage(page.items, cursor, fresh.as_of_text, fresh.lag_ms, incomplete)
     return answer(found, fresh)
+
+
+def parameters_of(metric: Metric) -> tuple[QueryParameter, ...]:
+    """What the windows of a metric can be asked with: its key fields, and what every metric has."""
+    return (*(text(name, f"windows of this {name}") for name in metric.key), *_PARAMETERS)
+
+
+def _wanted(metric: Metric, query: Query, now_ms: int) -> WindowQuery:
+    """What the query asks for, up to the pages before."""
+    first_open = now_ms - metric.window.size_ms + 1
+    state = query.one_of("state", get_args(State))
+    leads_with_closed = metric.window.overlap > 1 and state is None and query.text("at") is None
+    position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key)))
+    after = query.cursor((INSTANT, *position) if leads_with_closed else position)
+    if after is not None and leads_with_closed:
+        # What was open on the first page is so on all, lest windows fall through the border.
+        first_open, after = int(after[0]), after[1:]
+    start_from, start_to = query.start(lambda: now_ms), query.instant("to")
+    if query.text("at") is not None:
+        start_from, start_to = _one_window(metric, query, now_ms)
+    if state == "open":
+        start_from = first_open if start_from is None else max(start_from, first_open)
+    if state == "closed":
+        start_to = first_open if start_to is None else min(start_to, first_open)
+    return WindowQuery(
+        equals=query.equals(),
+        start_from=start_from,
+        start_to=start_to,
+        limit=query.number("limit", default=DEFAULT_PAGE, most=MAX_PAGE),
+        after=after,
+        last_from=first_open if leads_with_closed else None,
+    )
+
+
+def _one_window(metric: Metric, query: Query, now_ms: int) -> tuple[int, int]:
+    """The start of the newest window that had ended at the time `at`, and what follows it."""
+    others = [name for name in ("from", "to", "since", "state") if name in query.values]
+    if others:
+        raise BadRequest(f"at names one window, and {others[0]} a range", "send one of them")
+    instant = now_ms if query.text("at") == NOW else query.instant("at")
+    assert instant is not None
+    window = metric.window
+    start = (instant - window.size_ms) // window.slide_ms * window.slide_ms
+    return start, start + 1
 
 
 def _is_incomplete(store: Store, metric: Metric) -> bool:

@@ -1,7 +1,7 @@
 """The namesake metric at the addresses it has always had: bare arrays, newest window first."""
 
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 from litestar import Request, Response, get
@@ -9,21 +9,21 @@ from litestar import Request, Response, get
 from rtcdp.api.answer import Context, answer, link_to_next
 from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
 from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import write_cursor
+from rtcdp.api.cursor import INSTANT, write_cursor
 from rtcdp.api.freshness import open_reading
+from rtcdp.api.parameter import CURSOR, documented, limit, number
 from rtcdp.api.problem import BadRequest, NotThere
-from rtcdp.api.query import CURSOR, LIMIT, Query, QueryParameter, documented, names_of, read_query
+from rtcdp.api.query import Query, read_query
 from rtcdp.vocabulary.metric import Metric
 
 METRIC = "user_page_view_counts"
 _USER_PREFIX = "/api/analytics/user/"
 _USER_SUFFIX = "/page-views"
 _MAX_MINUTES = 366 * 24 * 60
-_OF_USER = (LIMIT, CURSOR)
+_OF_USER = (limit(MAX_PAGE, MAX_PAGE), CURSOR)
 _RECENT = (
-    QueryParameter("minutes", "windows that ended within the last so many minutes; 5 if absent"),
-    LIMIT,
-    CURSOR,
+    number("minutes", "windows that ended within the last so many minutes", 5, _MAX_MINUTES),
+    *_OF_USER,
 )
 
 
@@ -48,7 +48,7 @@ def page_views_of_user(
     request: Request[Any, Any, Any], context: Context
 ) -> Response[list[PageViewWindow]]:
     user_id = _user_in_path(request)
-    query = read_query(request, names_of(_OF_USER))
+    query = read_query(request, _OF_USER)
     return _answer(request, context, query, {"userId": user_id}, None)
 
 
@@ -63,7 +63,7 @@ def page_views_of_user(
 def recent_page_views(
     request: Request[Any, Any, Any], context: Context
 ) -> Response[list[PageViewWindow]]:
-    query = read_query(request, names_of(_RECENT))
+    query = read_query(request, _RECENT)
     minutes = query.number("minutes", default=5, most=_MAX_MINUTES)
     since_end = context.clock.now_ms() - minutes * 60_000
     return _answer(request, context, query, {}, since_end)
@@ -82,7 +82,7 @@ def _answer(
         equals=equals,
         start_from=start_from,
         limit=query.number("limit", default=MAX_PAGE, most=MAX_PAGE),
-        after=query.cursor((int, str)),
+        after=query.cursor((INSTANT, str)),
     )
     with open_reading(context) as reading:
         page = windows(reading.snapshot, metric, wanted)
@@ -95,8 +95,8 @@ def _next_page(
 ) -> dict[str, str]:
     if after is None:
         return {}
-    kept = {name: text for name, text in query.values.items() if name != "cursor"}
-    path = request.scope["raw_path"].decode("ascii").partition("?")[0]
+    kept = {name: query.text(name) for name in query.values if name != "cursor"}
+    path = quote(_path_of(request), safe="/%:@!$&'()*+,;=~")
     address = f"{path}?{urlencode(kept)}" if kept else path
     return link_to_next(address, write_cursor(after))
 
@@ -108,9 +108,18 @@ def _metric(context: ApiContext) -> Metric:
     raise NotThere(f"there is no metric {METRIC} here", "add its file to the catalog")
 
 
+def _path_of(request: Request[Any, Any, Any]) -> str:
+    """The path as it was sent, percent-encoded or in UTF-8. Raises `BadRequest`."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        return raw.decode().partition("?")[0]
+    except UnicodeDecodeError as error:
+        raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
+
+
 def _user_in_path(request: Request[Any, Any, Any]) -> str:
     """The user id exactly as it was sent: the undecoded path tells its slashes from others."""
-    path = request.scope["raw_path"].decode("ascii").partition("?")[0]
+    path = _path_of(request)
     middle = path.removeprefix(_USER_PREFIX)
     if middle == path or not middle.endswith(_USER_SUFFIX):
         raise NotThere(
@@ -122,4 +131,6 @@ def _user_in_path(request: Request[Any, Any, Any]) -> str:
         raise BadRequest("the user id is not UTF-8", "percent-encode it as UTF-8") from error
     if not user_id:
         raise NotThere("the user id is empty", f"ask for {_USER_PREFIX}ID{_USER_SUFFIX}")
+    if "\0" in user_id:
+        raise BadRequest("the user id holds the character U+0000", "no event has such a user")
     return user_id

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -9,24 +10,49 @@ from litestar import Request, Response, get
 
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import write_cursor
+from rtcdp.api.cursor import INSTANT, OFFSET, PARTITION, write_cursor
+from rtcdp.api.filters import combinations
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms, iso_ms_or_none
-from rtcdp.api.query import CURSOR, LIMIT, QueryParameter, documented, names_of, read_query
+from rtcdp.api.parameter import (
+    CURSOR,
+    SINCE,
+    QueryParameter,
+    documented,
+    instant,
+    limit,
+    text,
+    words,
+)
+from rtcdp.api.query import Query, read_query
+from rtcdp.events.dead_letter import DeadLetterReason
 from rtcdp.store.store import UncountedScan
 
-_PARAMETERS = (
-    QueryParameter("reason", "with exactly this reason"),
-    QueryParameter("source", "of this source"),
-    QueryParameter("userId", "of this user, where it is known"),
-    LIMIT,
-    CURSOR,
-)
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
+_POSITION = (INSTANT, PARTITION, OFFSET)
 
 RawEncoding = Literal["utf-8", "base64"]
 Verdict = Literal["duplicate", "late", "dead_letter"]
+
+_REASONS: dict[Verdict, tuple[str, ...]] = {
+    "dead_letter": get_args(DeadLetterReason),
+    "late": ("late",),
+    "duplicate": ("duplicate", "conflict"),
+}
+
+
+def _parameters(verdict: Verdict) -> tuple[QueryParameter, ...]:
+    return (
+        words("reason", "with this reason", _REASONS[verdict], is_many=True),
+        text("source", "of this source"),
+        text("userId", "of this user, where it is known"),
+        instant("from", "taken in at this time or later"),
+        SINCE,
+        instant("to", "taken in before this time"),
+        limit(_DEFAULT_PAGE, _MAX_PAGE),
+        CURSOR,
+    )
 
 
 class UncountedRecord(msgspec.Struct):
@@ -63,7 +89,7 @@ class UncountedPage(msgspec.Struct):
     "/api/dead-letters",
     summary="Records that can't be admitted",
     description="Newest first, with the reason, the step that found it, and the raw bytes.",
-    operation_class=documented(*_PARAMETERS),
+    operation_class=documented(*_parameters("dead_letter")),
     sync_to_thread=True,
 )
 def dead_letters(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
@@ -74,7 +100,7 @@ def dead_letters(request: Request[Any, Any, Any], context: Context) -> Response[
     "/api/late-events",
     summary="Events that came too late",
     description="Newest first: valid events, older at intake than allowed.",
-    operation_class=documented(*_PARAMETERS),
+    operation_class=documented(*_parameters("late")),
     sync_to_thread=True,
 )
 def late_events(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
@@ -85,7 +111,7 @@ def late_events(request: Request[Any, Any, Any], context: Context) -> Response[U
     "/api/duplicates",
     summary="Records whose event id was there before",
     description="Newest first. `reason` tells copies from conflicts (same id, other content).",
-    operation_class=documented(*_PARAMETERS),
+    operation_class=documented(*_parameters("duplicate")),
     sync_to_thread=True,
 )
 def duplicates(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
@@ -95,28 +121,44 @@ def duplicates(request: Request[Any, Any, Any], context: Context) -> Response[Un
 def _page(
     request: Request[Any, Any, Any], context: ApiContext, verdict: Verdict
 ) -> Response[UncountedPage]:
-    query = read_query(request, names_of(_PARAMETERS))
-    limit = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
-    scan = UncountedScan(
-        verdict=verdict,
-        reason=query.text("reason"),
-        source=query.text("source"),
-        user_id=query.text("userId"),
-        after=cast("tuple[int, int, int] | None", query.cursor((int, int, int))),
-        limit=limit + 1,
-    )
+    query = read_query(request, _parameters(verdict))
+    most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
+    start, end = query.start(context.clock.now_ms), query.instant("to")
+    after = cast("tuple[int, int, int] | None", query.cursor(_POSITION))
+    if end is not None:
+        # Newest first, the first place with that time comes after all of them.
+        after = min((end, 0, 0), after or (end, 0, 0))
+    every = UncountedScan(verdict=verdict, after=after, limit=most + 1)
+    scans = [
+        replace(
+            every,
+            reason=chosen.get("reason"),
+            source=chosen.get("source"),
+            user_id=chosen.get("userId"),
+        )
+        for chosen in combinations(_filters(query, verdict))
+    ]
+    rows: list[dict[str, Any]] = []
     with open_reading(context) as reading:
-        rows = reading.snapshot.uncounted(scan).to_dicts()
-    page = rows[:limit]
-    last = page[-1] if len(rows) > limit else None
+        for scan in scans:
+            rows += reading.snapshot.uncounted(scan).to_dicts()
+            rows = sorted(rows, key=_place, reverse=True)[: most + 1]
+    rows = [row for row in rows if start is None or row["received_at"] >= start]
+    page = rows[:most]
+    last = page[-1] if len(rows) > most else None
     fresh = reading.freshness
-    found = UncountedPage(
+    answered = UncountedPage(
         items=[_shown(row) for row in page],
         next_cursor=None if last is None else write_cursor(_place(last)),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
     )
-    return answer(found, fresh)
+    return answer(answered, fresh)
+
+
+def _filters(query: Query, verdict: Verdict) -> dict[str, tuple[str, ...]]:
+    reasons = query.some_of("reason", _REASONS[verdict])
+    return {**query.equals(), **({"reason": reasons} if reasons else {})}
 
 
 def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:

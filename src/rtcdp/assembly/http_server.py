@@ -80,6 +80,7 @@ def run_http_server(
                 limits=settings.api,
                 checks=_checks(collector),
                 stop=stop,
+                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             )
             routes += [*api_routes(context), *dashboard_routes()]
         app = Litestar(

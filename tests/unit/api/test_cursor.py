@@ -4,15 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.api.cursor import read_cursor, write_cursor
+from rtcdp.api.cursor import INSTANT, OFFSET, read_cursor, write_cursor
 from rtcdp.api.problem import BadRequest
 
-parts = st.lists(st.integers(-(2**63), 2**63 - 1) | st.text(), max_size=4)
+texts = st.text().filter(lambda text: "\0" not in text)
+parts = st.lists(st.integers(0, 2**63 - 1) | texts, max_size=4)
 
 
 @given(parts)
 def test_a_cursor_comes_back_as_it_was(sent: list[int | str]) -> None:
-    assert read_cursor(write_cursor(sent), [type(part) for part in sent]) == tuple(sent)
+    assert read_cursor(
+        write_cursor(sent), [OFFSET if type(part) is int else str for part in sent]
+    ) == tuple(sent)
 
 
 @given(parts)
@@ -23,9 +26,23 @@ def test_a_cursor_is_safe_in_an_address(sent: list[int | str]) -> None:
 @pytest.mark.parametrize("text", ["", "!", "é", "AAAA", "W10", "WzEsMl0", "W1sxXV0", "W3RydWVd"])
 def test_what_is_no_cursor_of_this_list_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="does not belong to this list"):
-        read_cursor(text, (int, str))
+        read_cursor(text, (INSTANT, str))
 
 
-def test_a_number_that_no_store_can_hold_is_refused() -> None:
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1, 2**63, INSTANT.start - 1, INSTANT.stop])
+def test_a_time_that_no_window_can_have_is_refused(number: int) -> None:
     with pytest.raises(BadRequest):
-        read_cursor(write_cursor((2**63,)), (int,))
+        read_cursor(write_cursor((number,)), (INSTANT,))
+
+
+def test_a_text_that_no_event_can_have_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        read_cursor(write_cursor(("a\0",)), (str,))
+
+
+def test_a_cursor_of_a_list_is_of_no_use_for_the_list_backwards() -> None:
+    backwards = write_cursor(("desc", 7))
+    assert read_cursor(backwards, ("desc", OFFSET)) == ("desc", 7)
+    for shape in ((OFFSET,), ("asc", OFFSET)):
+        with pytest.raises(BadRequest):
+            read_cursor(backwards, shape)

@@ -36,6 +36,7 @@ def test_parameters_are_described(api: Api) -> None:
     operation = api.get("/schema/openapi.json").json()["paths"]["/api/ledger"]["get"]
     assert [parameter["name"] for parameter in operation["parameters"]] == [
         "from",
+        "since",
         "limit",
         "cursor",
     ]

@@ -1,6 +1,7 @@
 """The catalog, and the windows of any metric."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.vocabulary.measure import Count, TopK
 from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.vocabulary.predicate import event_type
+from rtcdp.vocabulary.window import sliding, tumbling
 
 Api = TestClient[Litestar]
 VIEWS = "/api/metrics/user_page_view_counts"
@@ -85,11 +87,17 @@ def test_an_unknown_metric_is_told_the_known_ones(api: Api) -> None:
 def test_an_unknown_key_is_told_the_known_ones(api: Api) -> None:
     answer = api.get(f"{VIEWS}?productId=p1")
     assert answer.status_code == 400
-    assert answer.json()["hint"] == "send userId, from, to, limit or cursor"
+    assert answer.json()["hint"] == "send userId, from, to, since, at, state, limit or cursor"
 
 
 @pytest.mark.parametrize(
-    "query", ["from=noon", "limit=0", "limit=1001", "cursor=zzz", "cursor=WzFd", "cursor="]
+    "query",
+    [
+        *("from=noon", "limit=0", "limit=1001", "cursor=zzz", "cursor=WzFd", "cursor="),
+        *("cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDdd", "state=half", "at=", "at=now&state=open"),
+        *("at=now&from=0", "since=1h&from=0", "since=hour", "from=1767225600", "userId=%00"),
+        "&".join(f"userId={n}" for n in range(51)),
+    ],
 )
 def test_a_malformed_parameter_is_refused(api: Api, query: str) -> None:
     assert api.get(f"{VIEWS}?{query}").status_code == 400
@@ -101,3 +109,149 @@ def test_a_metric_that_nobody_has_computed_yet_says_so(
     store = SqliteStore(tmp_path / "other.db", read_only=True)
     assert make_api(store=store).get(VIEWS).json()["incomplete"] is True
     store.close()
+
+
+class DriverClock:
+    """Shows the driver's time."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def now_ms(self) -> int:
+        return self._driver.now_ms
+
+    def monotonic(self) -> float:
+        return self._driver.now_ms / 1000
+
+
+HOUR = Metric(
+    name="user_page_view_counts",
+    title="Page views per user, last hour",
+    key=("userId",),
+    predicate=event_type("PAGE_VIEW"),
+    window=sliding(size_seconds=3600, every_seconds=600),
+    measures=(Count("page_view_count"),),
+)
+
+
+@pytest.fixture(params=["written out", "panes"])
+def hour(
+    request: pytest.FixtureRequest,
+    make_driver: Callable[..., Driver],
+    make_api: Callable[..., Api],
+) -> tuple[Driver, Api]:
+    """An hour that slides by ten minutes, or by half an hour, which stores keep in another way."""
+    slide_s = 600 if request.param == "panes" else 1800
+    metric = replace(HOUR, window=sliding(size_seconds=3600, every_seconds=slide_s))
+    assert metric.window.is_written_out is (request.param == "written out")
+    driver = make_driver(metric)
+    clock = DriverClock(driver)
+    return driver, make_api(store=driver.store, log=driver.log, metrics=(metric,), clock=clock)
+
+
+def see_pages(driver: Driver, *users: str) -> None:
+    driver.feed(
+        *({"userId": u, "eventType": "PAGE_VIEW", "timestamp": driver.now_ms} for u in users)
+    )
+    driver.process()
+
+
+def test_a_sliding_metric_leads_with_the_window_that_closed_last(hour: tuple[Driver, Api]) -> None:
+    driver, api = hour
+    see_pages(driver, "ada", "ada")
+    driver.advance(seconds=3600)
+    see_pages(driver, "ada")
+    items = api.get(VIEWS).json()["items"]
+    assert items[0]["window_end"] == "2026-01-01T01:00:00.000Z"
+    assert items[0]["page_view_count"] == 2
+    ended = [item["window_end"] <= "2026-01-01T01:00:00.000Z" for item in items]
+    assert ended == sorted(ended, reverse=True)
+    assert len(set(ended)) == 2
+    for part in (True, False):
+        of_part = [item for item, is_ended in zip(items, ended, strict=True) if is_ended is part]
+        starts = [item["window_start"] for item in of_part]
+        assert starts == sorted(starts, reverse=True)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_page_by_page_each_window_comes_once_though_time_goes_on(
+    hour: tuple[Driver, Api], limit: int
+) -> None:
+    driver, api = hour
+    see_pages(driver, "ada")
+    driver.advance(seconds=3600)
+    see_pages(driver, "ada", "bob")
+    expected = api.get(VIEWS).json()["items"]
+    found, cursor = [], ""
+    while cursor is not None:
+        body = api.get(f"{VIEWS}?limit={limit}{cursor and f'&cursor={cursor}'}").json()
+        found += body["items"]
+        cursor = body["next_cursor"]
+        driver.advance(seconds=600)
+    assert found == expected
+
+
+def test_open_and_closed_windows_can_be_asked_for_alone(hour: tuple[Driver, Api]) -> None:
+    driver, api = hour
+    see_pages(driver, "ada")
+    driver.advance(seconds=3600)
+    see_pages(driver, "ada")
+    closed = api.get(f"{VIEWS}?state=closed").json()["items"]
+    opened = api.get(f"{VIEWS}?state=open").json()["items"]
+    assert {item["window_end"] <= "2026-01-01T01:00:00.000Z" for item in closed} == {True}
+    assert {item["window_end"] > "2026-01-01T01:00:00.000Z" for item in opened} == {True}
+    assert closed + opened == api.get(VIEWS).json()["items"]
+
+
+def test_at_now_is_the_window_that_ends_now(hour: tuple[Driver, Api]) -> None:
+    driver, api = hour
+    see_pages(driver, *["ada"] * 5)
+    driver.advance(seconds=3599)
+    see_pages(driver, "bob")
+    assert api.get(f"{VIEWS}?at=now&userId=bob").json()["items"] == []
+    driver.advance(seconds=1)
+    items = api.get(f"{VIEWS}?at=now").json()["items"]
+    assert [(item["userId"], item["page_view_count"]) for item in items] == [("ada", 5), ("bob", 1)]
+    assert {item["window_end"] for item in items} == {"2026-01-01T01:00:00.000Z"}
+    driver.advance(seconds=7200)
+    assert api.get(f"{VIEWS}?at=now").json()["items"] == []
+    assert api.get(f"{VIEWS}?at=2026-01-01T01:00:00Z").json()["items"] == items
+
+
+def test_each_window_says_whether_it_may_still_change(api: Api, driver: Driver) -> None:
+    see_pages(driver, "ada")
+    driver.advance(seconds=600 + 30)
+    see_pages(driver, "bob")
+    finals = {i["window_end"]: i["final"] for i in api.get(f"{VIEWS}?userId=ada").json()["items"]}
+    assert finals == {"2026-01-01T00:00:30.000Z": True, "2026-01-01T00:01:00.000Z": False}
+
+
+def test_before_the_first_event_nothing_is_final(api: Api) -> None:
+    assert api.get(VIEWS).json()["items"] == []
+
+
+@pytest.mark.usefixtures("views")
+def test_several_values_of_a_key_mean_any_of_them(api: Api, driver: Driver) -> None:
+    see_pages(driver, "eve")
+    items = api.get(f"{VIEWS}?userId=bob&userId=ada&userId=nobody").json()["items"]
+    assert [item["userId"] for item in items] == ["ada", "bob", "ada", "bob"]
+    first = api.get(f"{VIEWS}?userId=bob&userId=ada&limit=3").json()
+    rest = api.get(f"{VIEWS}?userId=bob&userId=ada&limit=3&cursor={first['next_cursor']}").json()
+    assert first["items"] + rest["items"] == items
+
+
+@pytest.mark.usefixtures("views")
+def test_since_is_counted_from_now(api: Api, driver: Driver) -> None:
+    driver.advance(seconds=30)
+    items = api.get(f"{VIEWS}?since=30s&userId=ada").json()["items"]
+    assert [item["window_start"] for item in items] == ["2026-01-01T00:00:00.000Z"]
+    assert len(api.get(f"{VIEWS}?since=1m&userId=ada").json()["items"]) == 2
+
+
+def test_a_catalog_that_did_not_change_is_not_sent_again(api: Api, driver: Driver) -> None:
+    first = api.get("/api/metrics")
+    see_pages(driver, "ada")
+    again = api.get("/api/metrics", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+    assert again.headers["x-lag-ms"] == "0"
