@@ -22,6 +22,9 @@ MAX_SIDE_ROWS = 500_000
 """How many members of distinct counts and items of top lists are read for one page, and those of
 one step more. A page that needs more is shorter than asked for, and goes on at its cursor."""
 
+_LAST_TEXT = "\U0010ffff" * 2049
+"""Comes after whatever a field of an event can hold."""
+
 _SIDE_ROWS_AT_ONCE = 100_000
 _WINDOWS_AT_FIRST = 4
 
@@ -120,16 +123,48 @@ def _of_one_key(
     if not metric.window.is_written_out:
         wanted = pane_windows.Wanted(equals, query.start_from, query.start_to, query.after, limit)
         return pane_windows.read(snapshot, metric, buckets, wanted)
-    return snapshot.scan(
-        Scan(
-            table=buckets,
-            equals=equals,
-            bucket_from=query.start_from,
-            bucket_to=query.start_to,
-            after=query.after,
-            limit=limit,
-        )
+    whole = Scan(
+        table=buckets,
+        equals=equals,
+        bucket_from=query.start_from,
+        bucket_to=query.start_to,
+        after=query.after,
+        limit=limit,
     )
+    return pl.concat([snapshot.scan(scan) for scan in _scans(metric, whole)])
+
+
+def _scans(metric: Metric, whole: Scan) -> list[Scan]:
+    """The scans that together find what `whole` asks for.
+
+    A store goes on after a row that has the fixed key fields of the scan. With several values of
+    a field, the last row of a page may have another one of them: the bucket of that row is then
+    read by the rule for the order of rows, and the older ones from their beginning.
+    """
+    if whole.after is None:
+        return [whole]
+    start, *place = whole.after
+    order = list(zip(metric.key, map(str, place), strict=True))
+    other = next(
+        (i for i, (n, part) in enumerate(order) if whole.equals.get(n, part) != part), None
+    )
+    if other is None:
+        return [whole]
+    name, part = order[other]
+    before = {n: p for n, p in order[:other] if n not in whole.equals}
+    bucket = int(start)
+    there = replace(
+        whole,
+        bucket_from=_later(whole.bucket_from, bucket),
+        bucket_to=_earlier(whole.bucket_to, bucket + 1),
+    )
+    scans = [replace(whole, bucket_to=_earlier(whole.bucket_to, bucket), after=None)]
+    if whole.equals[name] > part:
+        scans.append(replace(there, equals={**whole.equals, **before}, after=None))
+    if before:
+        rest = [_LAST_TEXT] * (len(place) - other)
+        scans.append(replace(there, after=(bucket, *place[:other], *rest)))
+    return scans
 
 
 def _later(one: int | None, other: int) -> int:

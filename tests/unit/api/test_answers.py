@@ -1,6 +1,8 @@
 """Windows of a metric, page by page."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 
 import polars as pl
 import pytest
@@ -171,3 +173,56 @@ def test_items_are_let_go_before_the_next_ones_are_read(
         monkeypatch.setattr(snapshot, "members", counted)
         assert len(windows(snapshot, metric, WindowQuery(limit=40)).items) == 40
     assert max(sizes) <= 25
+
+
+TEXTS = ["a", "b", "c"]
+PAIRED = Metric(
+    name="pairs",
+    title="Pairs",
+    key=("userId", "productId", "pageUrl"),
+    window=tumbling(minutes=1),
+    measures=(Count("n"),),
+)
+
+
+@pytest.mark.parametrize("slide_s", [60, 10], ids=["written out", "panes"])
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        {"userId": ("b", "a")},
+        {"productId": ("c", "a")},
+        {"pageUrl": ("a", "c")},
+        {"userId": ("a", "c"), "pageUrl": ("c", "b")},
+        {"productId": "b"},
+        {},
+    ],
+    ids=str,
+)
+def test_page_by_page_any_of_several_values_come_in_the_same_order(
+    make_driver: Callable[..., Driver], slide_s: int, fixed: dict[str, tuple[str, ...]]
+) -> None:
+    metric = replace(PAIRED, window=sliding(size_seconds=60, every_seconds=slide_s))
+    driver = make_driver(metric)
+    fields = ("userId", "productId", "pageUrl")
+    driver.feed(
+        *(
+            {**dict(zip(fields, texts, strict=True)), "eventType": "A", "timestamp": START_MS + ms}
+            for texts in product(TEXTS, repeat=3)
+            for ms in (0, 60_000)
+        )
+    )
+    driver.process()
+    with driver.store.snapshot() as snapshot:
+        whole = windows(snapshot, metric, WindowQuery(limit=1000)).items
+        wanted = [
+            item for item in whole if all(item[name] in texts for name, texts in fixed.items())
+        ]
+        found, after = [], None
+        while True:
+            page = windows(snapshot, metric, WindowQuery(fixed, limit=5, after=after))
+            found += page.items
+            after = page.after
+            if after is None:
+                break
+    assert found == wanted
+    assert len(found) > 5
