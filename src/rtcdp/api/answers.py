@@ -151,7 +151,7 @@ def _scans(metric: Metric, whole: Scan) -> list[Scan]:
     if other is None:
         return [whole]
     name, part = order[other]
-    before = {n: p for n, p in order[:other] if n not in whole.equals}
+    before: dict[str, str] = {n: p for n, p in order[:other] if n not in whole.equals}
     bucket = int(start)
     there = replace(
         whole,

@@ -20,6 +20,7 @@ from rtcdp.log.log import DEFAULT_SOURCE, Intake
 _HEADERS = (b"content-type", b"content-encoding", b"content-length")
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
+_ALLOW = (b"allow", b"OPTIONS, POST")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -50,6 +51,9 @@ async def _answer(
     if scope["type"] != ScopeType.HTTP:
         await send({"type": "websocket.close", "code": 1000, "reason": "send events with POST"})
         return
+    if scope["method"] == "OPTIONS":
+        await _send(send, 204, [_ALLOW], b"")
+        return
     try:
         answer = await _take(collector, intake, scope, receive)
     except ClientGone:
@@ -71,7 +75,7 @@ async def _take(
 ) -> IntakeAnswer:
     if scope["method"] != "POST":
         raise RequestRefused(
-            "method_not_allowed", "send events with POST", headers=((b"allow", b"POST"),)
+            "method_not_allowed", "send events with POST", headers=(_ALLOW,)
         )
     collector.check_open()
     source = _source_of(scope["query_string"])
@@ -122,6 +126,7 @@ def _extra_headers(refused: RequestRefused) -> list[tuple[bytes, bytes]]:
 
 
 async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    headers.append((b"content-length", b"%d" % len(body)))
+    if status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

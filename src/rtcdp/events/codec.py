@@ -17,6 +17,7 @@ from msgspec import UNSET
 from rtcdp.events import event as rules
 from rtcdp.events.dead_letter import DeadLetterReason, Rejection
 from rtcdp.events.event import CustomerActivityEvent, EventOnTheWire, KnownFieldsOnly
+from rtcdp.events.faults import OUT_OF_YEARS, faults_of
 
 T = TypeVar("T")
 
@@ -50,10 +51,11 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
     try:
         wire = _decode_event(record)
     except msgspec.ValidationError as error:
-        return _rejection_for(str(error))
+        return _invalid(record, _reason_for(str(error)))
     if _has_known_field_twice(record, wire):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
-    return _validated(record, wire)
+    verdict = _validated(record, wire)
+    return _invalid(record, verdict) if isinstance(verdict, str) else verdict
 
 
 def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
@@ -141,15 +143,12 @@ def _are_plain_properties(properties: msgspec.Raw) -> bool:
     return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
 
 
-def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
+def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | DeadLetterReason:
     if not _is_event_type(wire.event_type):
-        return _validate(
-            "invalid_event_type",
-            "eventType must match [A-Z][A-Z0-9_]{0,63}, for example PAGE_VIEW",
-        )
+        return "invalid_event_type"
     instant = _instant_of(record, wire)
     if not _timestamp_in_range(instant):
-        return _validate("invalid_timestamp", "timestamp must lie in the years 0002 to 9998")
+        return "invalid_timestamp"
     texts = (
         wire.user_id,
         _present(wire.event_id),
@@ -158,7 +157,7 @@ def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | R
         _present(wire.page_url),
     )
     if any(text is not None and "\0" in text for text in texts):
-        return _validate("invalid_character", "text fields must not hold the character U+0000")
+        return "invalid_character"
     properties = None if wire.properties is UNSET else bytes(wire.properties)
     if properties is not None:
         rejected = _why_properties_rejected(properties)
@@ -199,16 +198,12 @@ def _why_unreadable(record: bytes) -> Rejection | None:
     return None
 
 
-def _why_properties_rejected(raw: bytes) -> Rejection | None:
+def _why_properties_rejected(raw: bytes) -> DeadLetterReason | None:
     if raw == b"null":
         return None
     if not raw.startswith(b"{"):
-        return _validate("wrong_type", "properties must be an object")
-    if len(raw) > rules.MAX_PROPERTIES_BYTES:
-        return _validate(
-            "too_large", f"properties may be {rules.MAX_PROPERTIES_BYTES} bytes long at most"
-        )
-    return None
+        return "wrong_type"
+    return "too_large" if len(raw) > rules.MAX_PROPERTIES_BYTES else None
 
 
 def _has_known_field_twice(record: bytes, wire: EventOnTheWire) -> bool:
@@ -279,25 +274,22 @@ def _amount(value: float | msgspec.UnsetType | None) -> float | None:
     return None if value is UNSET or value is None else value + 0.0
 
 
-def _rejection_for(message: str) -> Rejection:
+def _reason_for(message: str) -> DeadLetterReason:
     """Turn the decoder's message into a reason from the closed list."""
     field = _FIELD_IN_ERROR.search(message)
     if "missing required field" in message:
-        return _validate("missing_field", f"{message}; userId, timestamp and eventType are needed")
+        return "missing_field"
     if field is not None and field.group(1) == "timestamp":
-        return _validate(
-            "invalid_timestamp",
-            "timestamp must be ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, "
-            "or an integer of milliseconds since 1970",
-        )
+        return "invalid_timestamp"
     if "length" in message or "out of range" in message or ">=" in message or "<=" in message:
-        return _validate("out_of_range", message)
-    return _validate("wrong_type", message)
+        return "out_of_range"
+    return "wrong_type"
+
+
+def _invalid(record: bytes, reason: DeadLetterReason) -> Rejection:
+    """The verdict for an object that is no event: one reason, and every fault in the message."""
+    return Rejection(reason, "validate", "; ".join(faults_of(record)) or OUT_OF_YEARS)
 
 
 def _parse(reason: DeadLetterReason, message: str) -> Rejection:
     return Rejection(reason, "parse", message)
-
-
-def _validate(reason: DeadLetterReason, message: str) -> Rejection:
-    return Rejection(reason, "validate", message)

@@ -191,10 +191,17 @@ async def test_a_chunked_body_is_read_no_further_than_the_limit(client) -> None:
     assert (response.status_code, sent) == (413, 5)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
+async def test_options_are_told_without_a_request_of_events(client: httpx.AsyncClient, log) -> None:
+    response = await client.options("/v1/events")
+    assert (response.status_code, response.headers["allow"]) == (204, "OPTIONS, POST")
+    assert response.content == b""
+    assert log.appends == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD"])
 async def test_any_other_method_is_not_allowed(client: httpx.AsyncClient, method: str) -> None:
     response = await client.request(method, "/v1/import")
-    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert (response.status_code, response.headers["allow"]) == (405, "OPTIONS, POST")
 
 
 @pytest.mark.parametrize(
