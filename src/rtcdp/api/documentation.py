@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from litestar import Request
+from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 import rtcdp
+from rtcdp.api.validators import KEPT, tag_of
 
 _USER_PATH = "/api/analytics/user/{userId}"
 
@@ -25,6 +26,17 @@ class SchemaAsJson(JsonRenderPlugin):
         return super().render(request, {**openapi_schema, "paths": paths})
 
 
+_SCHEMA = SchemaAsJson(path="/openapi.json")
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The description, where programs look for it first."""
+    content = _SCHEMA.render(request, request.app.openapi_schema.to_schema())
+    headers = {**KEPT, "ETag": tag_of(content)}
+    return Response(content, media_type=MediaType.JSON, headers=headers)
+
+
 openapi_config = OpenAPIConfig(
     title="rtcdp",
     version=rtcdp.__version__,
@@ -32,6 +44,6 @@ openapi_config = OpenAPIConfig(
     "lists are paged by `cursor`; errors are RFC 9457 problem documents. Every answer says how "
     "fresh it is: `X-As-Of` and `X-Lag-Ms`.",
     path="/schema",
-    render_plugins=[SchemaAsJson(path="/openapi.json")],
+    render_plugins=[_SCHEMA],
 )
-"""To be given to the application. The schema is at `/schema/openapi.json`."""
+"""To be given to the application. The schema is at `/openapi.json` and `/schema/openapi.json`."""

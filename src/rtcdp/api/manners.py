@@ -1,10 +1,12 @@
-"""What every GET route does without saying so: it answers HEAD, and compresses what is long."""
+"""What every GET route does without saying so: it answers HEAD, compresses what is long, and does
+not send again what the client has."""
 
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
 
 from rtcdp.api.compression import compressed
+from rtcdp.api.validators import conditional
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
 
 def with_manners(app: "ASGIApp") -> "ASGIApp":
     """`app`, whose GET routes answer HEAD with the same headers and no body, say so in `Allow`,
-    and send long bodies in the encoding that the client likes best."""
-    inner = compressed(app)
+    answer 304 for an entity tag that the client knows, and send long bodies in the encoding that
+    it likes best."""
+    inner = compressed(conditional(app))
 
     async def polite(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != ScopeType.HTTP:

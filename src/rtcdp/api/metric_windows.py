@@ -6,10 +6,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.answers import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
+from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import INSTANT, Shape, write_cursor
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import EARLIEST
@@ -28,12 +30,14 @@ from rtcdp.api.parameter import (
 )
 from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
-from rtcdp.api.validators import tag_of, unless_known
+from rtcdp.api.row_schema import answer_schema
+from rtcdp.api.validators import KEPT, tag_of
 from rtcdp.store.store import Store
 from rtcdp.vocabulary.measure import Count, Measure, TopK
 from rtcdp.vocabulary.metric import Metric
 
 State = Literal["open", "closed"]
+_PREFIX = "/api/metrics/"
 
 _PARAMETERS = (
     FROM,
@@ -101,27 +105,46 @@ class WindowsPage(msgspec.Struct, omit_defaults=True):
     operation_class=documented(),
     sync_to_thread=True,
 )
-def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[Any]:
+def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[Catalog]:
     read_query(request, ())
     with open_reading(context) as reading:
         fresh = reading.freshness
     items = [_described(metric) for metric in context.metrics]
     catalog = Catalog(items, fresh.as_of_text, fresh.lag_ms)
-    return unless_known(request, answer(catalog, fresh), tag_of(msgspec.json.encode(items)))
+    return answer(catalog, fresh, {**KEPT, "ETag": tag_of(msgspec.json.encode(items))})
 
 
-@get(
-    "/api/metrics/{name:str}",
-    summary="Windows of a metric",
-    description="Newest first, then by key ascending; of a sliding metric, windows that are still "
-    "open come last, because they hold only part of their time. Filter by the metric's key fields.",
-    operation_class=documented(*_PARAMETERS),
-    sync_to_thread=True,
-)
-def metric_windows(
-    request: Request[Any, Any, Any], context: Context, name: FromPath[str]
+def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
+    """A route for each metric, described by what the metric is; and one for all other names."""
+
+    @get(f"{_PREFIX}{{name:str}}", include_in_schema=False, sync_to_thread=True)
+    def unknown_metric(name: FromPath[str]) -> None:
+        find_metric(metrics, name)
+
+    return [*(_handler(metric) for metric in metrics), unknown_metric]
+
+
+def _handler(metric: Metric) -> HTTPRouteHandler:
+    order = "Newest first, then by key."
+    if metric.window.overlap > 1:
+        order += " Windows that are still open come last: they hold only part of their time."
+
+    @get(
+        f"{_PREFIX}{metric.name}",
+        summary=metric.title,
+        description=f"{metric.description} {order}".strip(),
+        operation_class=documented(*parameters_of(metric), answer=answer_schema(metric)),
+        sync_to_thread=True,
+    )
+    def metric_windows(request: Request[Any, Any, Any], context: Context) -> Response[WindowsPage]:
+        return _windows(request, context, metric)
+
+    return metric_windows
+
+
+def _windows(
+    request: Request[Any, Any, Any], context: ApiContext, metric: Metric
 ) -> Response[WindowsPage]:
-    metric = find_metric(context.metrics, name)
     query = read_query(request, parameters_of(metric))
     now_ms = context.clock.now_ms()
     wanted = _wanted(metric, query, now_ms)
@@ -204,7 +227,7 @@ def _described(metric: Metric) -> MetricDescription:
         window=WindowDescription(metric.window.size_ms, metric.window.slide_ms),
         measures=[_described_measure(measure) for measure in metric.measures],
         fingerprint=metric.fingerprint,
-        url=f"/api/metrics/{metric.name}",
+        url=f"{_PREFIX}{metric.name}",
     )
 
 

@@ -1,6 +1,6 @@
 """Query parameters as they are described: the same description is read by and documented for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from litestar.openapi.spec import (
@@ -117,8 +117,11 @@ _PROBLEM = OpenAPIResponse(
 )
 
 
-def documented(*parameters: QueryParameter) -> type[Operation]:
-    """The operation of a handler that reads these parameters, for the OpenAPI description."""
+def documented(*parameters: QueryParameter, answer: Schema | None = None) -> type[Operation]:
+    """The operation of a handler that reads these parameters, for the OpenAPI description.
+
+    `answer` describes the body of a 200 where its type says less.
+    """
     in_query = [parameter.documented for parameter in parameters]
 
     @dataclass
@@ -126,13 +129,9 @@ def documented(*parameters: QueryParameter) -> type[Operation]:
         def __post_init__(self) -> None:
             self.parameters = [*(self.parameters or []), *in_query]
             good = {status: r for status, r in (self.responses or {}).items() if status != "400"}
+            if answer is not None:
+                content = {"application/json": OpenAPIMediaType(schema=answer)}
+                good["200"] = OpenAPIResponse(description="Newest first.", content=content)
             self.responses = {**good, "default": _PROBLEM}
 
     return WithParameters
-
-
-def with_answer(operation: Operation, schema: Schema) -> Operation:
-    """The same operation, whose 200 is described by `schema`."""
-    content = {"application/json": OpenAPIMediaType(schema=schema)}
-    good = OpenAPIResponse(description="The answer, newest first.", content=content)
-    return replace(operation, responses={**(operation.responses or {}), "200": good})

@@ -7,12 +7,13 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from rtcdp.api.context import ApiContext
+from rtcdp.api.documentation import openapi_document
 from rtcdp.api.events import events
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
 from rtcdp.api.ledger import ledger
 from rtcdp.api.live import LiveFeed, live_stream
-from rtcdp.api.metric_windows import list_metrics, metric_windows
+from rtcdp.api.metric_windows import list_metrics, metric_handlers
 from rtcdp.api.page_views import page_views_of_user, recent_page_views
 from rtcdp.api.uncounted import dead_letters, duplicates, late_events
 
@@ -30,7 +31,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 page_views_of_user,
                 recent_page_views,
                 list_metrics,
-                metric_windows,
+                *metric_handlers(context.metrics),
                 events,
                 ledger,
                 dead_letters,
@@ -40,6 +41,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 live,
                 ready,
                 exposition,
+                openapi_document,
             ],
             dependencies={
                 "context": Provide(lambda: context, sync_to_thread=False),

@@ -1,12 +1,17 @@
-"""Entity tags of what seldom changes, so that it isn't sent again (RFC 9110, section 8.8.3)."""
+"""Entity tags of what seldom changes, so that it isn't sent again (RFC 9110, section 13)."""
 
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from litestar import Request, Response
+from litestar.enums import ScopeType
 
-_KEPT = {"Cache-Control": "no-cache"}
-"""May be kept, and is asked for again each time."""
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+KEPT = {"Cache-Control": "no-cache"}
+"""The header of an answer with an entity tag: it may be kept, and is asked for again each time."""
+
+_OF_A_BODY = (b"content-length", b"content-type", b"content-encoding")
 
 
 def tag_of(content: bytes) -> str:
@@ -17,17 +22,41 @@ def tag_of(content: bytes) -> str:
 def is_known(given: str, tag: str) -> bool:
     """Whether the header If-None-Match names `tag`, which is compared weakly."""
     opaque = tag.removeprefix("W/")
-    return any(
-        one.strip() == "*" or one.strip().removeprefix("W/") == opaque for one in given.split(",")
-    )
+    names = (name.strip() for name in given.split(","))
+    return any(name == "*" or name.removeprefix("W/") == opaque for name in names)
 
 
-def unless_known(
-    request: Request[Any, Any, Any], response: Response[Any], tag: str
-) -> Response[Any]:
-    """`response` with its entity tag; 304 and the headers alone when the client has it already."""
-    headers = {**response.headers, **_KEPT, "ETag": tag}
-    if is_known(request.headers.get("if-none-match", ""), tag):
-        return Response(None, status_code=304, headers=headers)
-    response.headers.update(headers)
-    return response
+def conditional(app: "ASGIApp") -> "ASGIApp":
+    """`app`, whose answers to GET are 304 without a body where the client has them already."""
+
+    async def answering(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        given = _if_none_match(scope)
+        if not given:
+            await app(scope, receive, send)
+            return
+        is_left_out = False
+
+        async def send_if_unknown(message: "Message") -> None:
+            nonlocal is_left_out
+            if message["type"] == "http.response.start" and _is_same(message, given):
+                is_left_out = True
+                headers = [pair for pair in message["headers"] if pair[0] not in _OF_A_BODY]
+                await send({**message, "status": 304, "headers": headers})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif not is_left_out:
+                await send(message)
+
+        await app(scope, receive, send_if_unknown)
+
+    return answering
+
+
+def _if_none_match(scope: Any) -> bytes:
+    if scope["type"] != ScopeType.HTTP or scope["method"] != "GET":
+        return b""
+    return b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
+
+
+def _is_same(start: Any, given: bytes) -> bool:
+    tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
+    return start["status"] == 200 and bool(tag) and is_known(given.decode("latin-1"), tag.decode())

@@ -74,9 +74,7 @@ async def _take(
     collector: Collector, intake: Intake, scope: HTTPScope, receive: Receive
 ) -> IntakeAnswer:
     if scope["method"] != "POST":
-        raise RequestRefused(
-            "method_not_allowed", "send events with POST", headers=(_ALLOW,)
-        )
+        raise RequestRefused("method_not_allowed", "send events with POST", headers=(_ALLOW,))
     collector.check_open()
     source = _source_of(scope["query_string"])
     collector.check_source(source)

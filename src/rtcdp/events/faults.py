@@ -47,7 +47,6 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 )
 
 
-
 class _PropertiesAlone(msgspec.Struct):
     properties: msgspec.Raw
 

@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.limits import ApiLimits
+from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.testing.driver import Driver
@@ -95,7 +96,7 @@ def make_api(make_context: Callable[..., ApiContext]) -> Iterator[MakeApi]:
             openapi_config=openapi_config,
             logging_config=None,
         )
-        client = TestClient(app, raise_server_exceptions=False)
+        client = TestClient(with_manners(app), raise_server_exceptions=False)
         clients.append(client.__enter__())
         return client
 

@@ -80,6 +80,38 @@ def test_a_user_id_that_is_not_utf_8_is_refused(api: Api) -> None:
     assert api.get("/api/analytics/user/%FF/page-views").status_code == 400
 
 
+async def asked_raw(api: Api, raw_path: bytes) -> int:
+    """The status for an address whose bytes are sent as they are."""
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    path = raw_path.decode("utf-8", "replace")
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": raw_path, "headers": []}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": ""}
+    await api.app(scope, receive, send)
+    return int(str(sent[0]["status"]))
+
+
+async def test_bytes_that_are_not_ascii_may_stand_in_the_address(api: Api, driver: Driver) -> None:
+    view(driver, "søren")
+    assert await asked_raw(api, "/api/analytics/user/søren/page-views".encode()) == 200
+    assert await asked_raw(api, b"/api/analytics/user/s\xf8ren/page-views") == 400
+
+
+def test_a_user_id_that_no_event_can_have_is_refused(api: Api) -> None:
+    assert api.get("/api/analytics/user/a%00b/page-views").status_code == 400
+
+
+@pytest.mark.parametrize("cursor", ["WzkyMjMzNzIwMzY4NTQ3NzU4MDcsImEiXQ", "WzAsICJhXHUwMDAwIl0"])
+def test_a_cursor_of_no_window_is_refused(api: Api, cursor: str) -> None:
+    assert api.get(f"{address('ada')}?cursor={cursor}").status_code == 400
+
+
 def test_a_long_list_names_its_next_page(api: Api, driver: Driver) -> None:
     view(driver, "a/b")
     first = api.get(f"{address('a/b')}?limit=1")

@@ -57,6 +57,12 @@ def test_a_duplicate_has_no_bytes_of_its_own(api: Api, driver: Driver) -> None:
         ("?source=default", [2, 1, 0]),
         ("?source=app", []),
         ("?limit=2", [2, 1]),
+        ("?reason=not_json&reason=missing_field", [2, 1, 0]),
+        ("?reason=not_json&reason=future&source=default&source=app", [2]),
+        ("?since=1h", [2, 1, 0]),
+        ("?to=2026-01-01T00:00:00Z", []),
+        ("?from=2026-01-01T00:00:00Z&to=2026-01-02", [2, 1, 0]),
+        ("?from=2026-01-02", []),
     ],
 )
 def test_dead_letters_are_newest_first_and_can_be_narrowed(
@@ -82,3 +88,24 @@ def test_late_events_of_one_user(api: Api, driver: Driver) -> None:
     driver.process()
     (item,) = api.get("/api/late-events?userId=bob").json()["items"]
     assert item["eventId"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [("dead-letters", "not_json"), ("late-events", "late"), ("duplicates", "conflict")],
+)
+def test_an_unknown_reason_is_refused_with_the_known_ones(api: Api, path: str, known: str) -> None:
+    assert api.get(f"/api/{path}?reason={known}").status_code == 200
+    answer = api.get(f"/api/{path}?reason=nope")
+    assert answer.status_code == 400
+    assert known in answer.json()["hint"]
+
+
+def test_several_reasons_come_page_by_page_in_one_order(api: Api, driver: Driver) -> None:
+    driver.feed(b"{}", b"nothing", b"{}", b"nothing")
+    driver.process()
+    query = "/api/dead-letters?reason=not_json&reason=missing_field&limit=3"
+    first = api.get(query).json()
+    second = api.get(f"{query}&cursor={first['next_cursor']}").json()
+    assert [item["offset"] for item in first["items"] + second["items"]] == [3, 2, 1, 0]
+    assert second["next_cursor"] is None

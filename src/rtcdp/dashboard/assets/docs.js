@@ -2,7 +2,7 @@
 
 import { byId, element } from "./element.js";
 
-const SCHEMA = "/schema/openapi.json";
+const SCHEMA = "/openapi.json";
 const VERBS = ["get", "post", "put", "patch", "delete"];
 const MAX_DEPTH = 6;
 
@@ -86,7 +86,7 @@ async function send(path, verb, inputs, body, result) {
     if (input.value === "") continue;
     if (parameter.in === "path") address = address.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
     else if (parameter.in === "header") headers[parameter.name] = input.value;
-    else if (parameter.name === "KEY") addPair(query, input.value);
+    else if (parameter.schema?.type === "array") for (const one of input.value.split(",")) query.append(parameter.name, one.trim());
     else query.set(parameter.name, input.value);
   }
   if (body) headers["Content-Type"] = "application/json";
@@ -103,11 +103,6 @@ async function send(path, verb, inputs, body, result) {
   } catch (error) {
     show("No answer", String(error));
   }
-}
-
-/** `userId=u1` in the field of a key stands for a parameter of that name. */
-function addPair(query, text) {
-  for (const [name, value] of new URLSearchParams(text)) query.set(name, value);
 }
 
 function answers(schema, description) {

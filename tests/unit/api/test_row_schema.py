@@ -1,0 +1,29 @@
+"""Windows of a metric as they are described are windows as they are sent."""
+
+from rtcdp.api.row_schema import answer_schema
+from rtcdp.vocabulary.measure import Average, Count, TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import tumbling
+
+METRIC = Metric(
+    name="searches",
+    title="Searches",
+    key=("userId",),
+    window=tumbling(minutes=1),
+    measures=(Count("n"), Average("mean"), TopK("pages", "pageUrl", k=3)),
+)
+
+
+def test_a_row_has_the_key_the_window_and_each_measure() -> None:
+    row = answer_schema(METRIC).properties["items"].items
+    names = ["userId", "window_start", "window_end", "n", "mean", "pages", "final"]
+    assert list(row.properties) == row.required == names
+
+
+def test_a_measure_has_the_type_of_its_value() -> None:
+    properties = answer_schema(METRIC).properties["items"].items.properties
+    shown = {name: properties[name].to_schema() for name in ("n", "mean", "pages")}
+    assert shown["n"] == {"type": "integer"}
+    assert shown["mean"] == {"oneOf": [{"type": "number"}, {"type": "null"}]}
+    assert shown["pages"]["maxItems"] == 3
+    assert list(shown["pages"]["items"]["properties"]) == ["pageUrl", "count"]
