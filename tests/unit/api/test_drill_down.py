@@ -258,14 +258,3 @@ def test_backwards_over_what_is_no_longer_kept_says_so(driver: Driver) -> None:
     page = read(driver, newest_first=True)
     assert offsets(page) == [4, 3]
     assert page.is_trimmed
-
-
-def test_offsets_that_hold_no_record_are_none_that_are_missing(driver: Driver) -> None:
-    driver.feed(event("1"))
-    driver.log.leave_out(3000)
-    driver.feed(event("2"))
-    driver.process()
-    for newest_first in (False, True):
-        page = read(driver, newest_first=newest_first)
-        assert sorted(offsets(page)) == [0, 3001]
-        assert not page.is_trimmed
