@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full up test check bench lock clean
+.PHONY: help setup full up test check bench lock clean programs
 
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
@@ -28,8 +28,13 @@ full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@$(BIN)/rtcdp up $(ARGS)
 
-test: check ## Check everything, then run all tests (ARGS="-k revenue" picks some)
-	$(BIN)/python -m pytest -q $(ARGS)
+test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
+	@$(BIN)/python -m deploy.servers fetch
+	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q $(ARGS)
+
+# What tests need that Python's packages don't bring.
+programs:
+	@PYTHON="$(PYTHON)" deploy/system_packages.sh
 
 check: $(VENV)/.dev ## Lint, formatting, types, direction of imports, house rules
 	$(BIN)/ruff check .
@@ -43,12 +48,13 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt
-	$(LOCK) requirements/build.in pyproject.toml -o requirements/runtime.txt
-	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) -c requirements/runtime.txt \
-		-o requirements/full.txt
-	$(LOCK) requirements/build.in requirements/dev.in pyproject.toml $(EXTRAS) --extra dev \
-		-c requirements/runtime.txt -o requirements/dev.txt
-	$(LOCK) requirements/lock.in -o requirements/lock.txt
+	$(LOCK) requirements/build.in pyproject.toml -c requirements/constraints.in \
+		-o requirements/runtime.txt
+	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) -c requirements/constraints.in \
+		-c requirements/runtime.txt -o requirements/full.txt
+	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) --extra dev \
+		-c requirements/full.txt -o requirements/dev.txt
+	$(LOCK) requirements/lock.in -c requirements/dev.txt -o requirements/lock.txt
 
 clean: ## Remove the environment, caches and build output; recorded data stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -2,17 +2,15 @@
 
 Flags go over the environment (`RTCDP_…`), the environment over `rtcdp.toml`, that over defaults.
 A setting is a field of `Settings` or of one of its sections; flags, environment variables, keys of
-the file and the page docs/settings.md all follow from it.
+the file and the page docs/settings.md (`rtcdp.settings_reference`) all follow from it.
 """
 
 import importlib.util
 import ipaddress
 import math
 import re
-import sys
-import tomllib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -25,12 +23,14 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
+from rtcdp.settings_file import code_named_by, read_file, refused_code
 
 FILE_NAME = "rtcdp.toml"
 PREFIX = "RTCDP_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
 EngineName = Literal["native", "spark"]
+LogFormat = Literal["text", "json"]
 LOG_SCHEMES = ("embedded", "kafka")
 STORE_SCHEMES = ("sqlite", "postgresql", "mongodb")
 
@@ -62,6 +62,7 @@ class Settings:
     trust_network: bool = False
     allowed_hosts: str = ""
     allowed_origins: str = ""
+    log_format: LogFormat = "text"
     rate: float = 20.0
     users: int = 5
     admission: AdmissionRules = field(default_factory=AdmissionRules)
@@ -168,6 +169,7 @@ MEANINGS: dict[str, str] = {
     "allowed_hosts": "Further names that the server goes by, with commas; localhost always works.",
     "allowed_origins": "Web origins whose pages may read and write, with commas: "
     "https://shop.example.",
+    "log_format": "How what happens is told: text, or json with one object a line.",
     "rate": "Events per second that the generator makes.",
     "users": "Different users that the generator makes.",
     "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",
@@ -241,29 +243,64 @@ def values_of(settings: Settings) -> Iterator[tuple[Setting, object]]:
         yield setting, getattr(getattr(settings, section) if section else settings, name)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The settings in force, and where each that nobody left alone comes from: `--port`,
+    `RTCDP_PORT` or the file's name, by key."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+Confirm = Callable[[UsageError], bool]
+"""Asks whether code may be taken from where a file says; the error is what to say if not."""
+
+
 def load(
     flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None = None
 ) -> Settings:
-    """The settings in force.
+    """The settings in force; see `load_with_origins`, which nobody is asked by here."""
+    return load_with_origins(flags, environment, config, lambda _: False).settings
+
+
+def load_with_origins(
+    flags: Mapping[str, object],
+    environment: Mapping[str, str],
+    config: Path | None,
+    confirm: Confirm,
+) -> Loaded:
+    """The settings in force, and where they come from.
 
     `flags` are keyed like the file, with None for those not given. `config` is the file to read;
     without it `RTCDP_CONFIG` says which, and without that `rtcdp.toml` of the current folder is
     read if it is there. Relative paths in the file are relative to the file. Raises `UsageError`
     for an unknown key or a bad value, naming it, and `PartMissing` when the file is not there.
+
+    Settings that name code are taken from a file that somebody named. Where the file was just found
+    in the current folder, `confirm` decides; if it says no, `UsageError` is raised.
     """
     known = {setting.key: setting for setting in all_settings()}
-    chosen: dict[str, object] = {}
     named = config or (
         Path(environment[CONFIG_VARIABLE]) if CONFIG_VARIABLE in environment else None
     )
-    if named is not None or Path(FILE_NAME).exists():
-        chosen |= _from_file(named or Path(FILE_NAME), known)
+    path = named or Path(FILE_NAME)
+    chosen: dict[str, object] = {}
+    if named is not None or path.exists():
+        chosen = _from_file(path, known)
+    origins = dict.fromkeys(chosen, str(path))
     for key, setting in known.items():
         if setting.variable in environment:
             chosen[key] = _from_text(setting, environment[setting.variable])
+            origins[key] = setting.variable
         if flags.get(key) is not None:
             chosen[key] = _checked_type(setting, flags[key], setting.flag)
-    return _built(chosen)
+            origins[key] = setting.flag
+    if named is None:
+        own = {key: value for key, value in chosen.items() if origins[key] == str(path)}
+        code = code_named_by(own)
+        if code and not confirm(refusal := refused_code(path, code)):
+            raise refusal
+    return Loaded(_built(chosen), origins)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -313,29 +350,6 @@ def without_password(url: str) -> str:
     return _PASSWORD.sub(r"\1:…@", url)
 
 
-def settings_page() -> str:
-    """The page docs/settings.md."""
-    lines = [
-        "# Settings",
-        "",
-        "<!-- Written by `python -m rtcdp.settings docs/settings.md`; a test compares it. -->",
-        "",
-        "Flags go over environment variables, those over `rtcdp.toml`, that over the defaults.",
-        "`rtcdp.toml` is read from the current folder, or from where `--config` or `RTCDP_CONFIG`",
-        "says. Paths in it are relative to it. A key with a dot stands in a section of the file:",
-        "`admission.allowed_lateness_ms = 60_000` is the same as `allowed_lateness_ms = 60_000`",
-        "below `[admission]`. An unknown key or a bad value stops the program with exit code 2.",
-        "",
-        "| key | variable | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| `{s.key}` | `{s.variable}` | {_shown_default(s)} | {s.meaning} |"
-        for s in all_settings()
-    ]
-    return "\n".join([*lines, ""])
-
-
 def _settings_of(owner: Any, section: str) -> Iterator[Setting]:
     hints = get_type_hints(owner)
     for entry in fields(owner):
@@ -351,38 +365,10 @@ def _settings_of(owner: Any, section: str) -> Iterator[Setting]:
 
 
 def _from_file(path: Path, known: Mapping[str, Setting]) -> dict[str, object]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PartMissing(f"there is no file {path}", "name one that exists") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read: {error}", "make it a readable text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}", "correct that line") from error
-    sections = {key.partition(".")[0] for key in known if "." in key}
-    chosen: dict[str, object] = {}
-    for name, value in content.items():
-        if name in sections and isinstance(value, dict):
-            flat = {f"{name}.{inner}": inner_value for inner, inner_value in value.items()}
-        else:
-            flat = {name: value}
-        for key, one in flat.items():
-            if key not in known:
-                raise _unknown(key, path, known)
-            typed = _checked_type(known[key], one, f"{key} in {path}")
-            chosen[key] = _relative_to(path.parent, key, typed)
-    return chosen
-
-
-def _unknown(key: str, path: Path, known: Mapping[str, Setting]) -> UsageError:
-    section, dot, _ = key.rpartition(".")
-    allowed = [k for k in known if k.rpartition(".")[0] == section]
-    if not dot:
-        allowed += sorted({f"[{k.partition('.')[0]}]" for k in known if "." in k})
-    return UsageError(
-        f"{path} sets {key}, and there is no such setting",
-        f"use one of: {', '.join(k.removeprefix(section + dot) for k in allowed)}",
-    )
+    return {
+        key: _relative_to(path.parent, key, _checked_type(known[key], value, f"{key} in {path}"))
+        for key, value in read_file(path, known).items()
+    }
 
 
 def _relative_to(folder: Path, key: str, value: object) -> object:
@@ -469,25 +455,3 @@ def _built(chosen: Mapping[str, object]) -> Settings:
         if values:
             own[entry.name] = section(**values)
     return Settings(**own)
-
-
-def _shown_default(setting: Setting) -> str:
-    default = setting.default
-    if default in (None, ""):
-        return "–"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    return f"`{default:_}`" if isinstance(default, int) and default > 9999 else f"`{default}`"
-
-
-def _write_page(arguments: list[str]) -> int:
-    path = Path(arguments[0])
-    if "--check" in arguments:
-        is_current = path.exists() and path.read_text(encoding="utf-8") == settings_page()
-        return 0 if is_current else 1
-    path.write_text(settings_page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_write_page(sys.argv[1:]))

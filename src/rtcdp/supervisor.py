@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
+from rtcdp.telemetry import entry_in
 
 _KEPT_LINES = 3
 _WRONG_USAGE = 2
@@ -209,5 +210,6 @@ class _Child:
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
             if line:
-                self._last_lines.append(line)
+                entry = entry_in(line)
+                self._last_lines.append(line if entry is None else entry.message)
                 self._on_line(self._part.name, line)

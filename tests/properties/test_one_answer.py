@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.oracle import Oracle
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
+from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK, Variance
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     Compare,
@@ -56,22 +56,22 @@ windows = st.builds(
     st.integers(1, 7),
     st.sampled_from([0, 0, 300]),
 )
+wheres = st.none() | predicates
 measures = st.lists(
-    st.sampled_from(
-        [
-            Count("events"),
-            Sum("total"),
-            Minimum("lowest"),
-            Maximum("highest"),
-            Average("mean"),
-            Distinct("users", "userId"),
-            Distinct("products", "productId"),
-            TopK("pages", "pageUrl"),
-        ]
+    st.one_of(
+        st.builds(Count, st.just("events"), wheres),
+        st.builds(Sum, st.just("total"), where=wheres),
+        st.builds(Minimum, st.just("lowest"), where=wheres),
+        st.builds(Maximum, st.just("highest"), where=wheres),
+        st.builds(Average, st.just("mean"), where=wheres),
+        st.builds(Variance, st.just("spread"), where=wheres),
+        st.builds(Distinct, st.just("users"), st.just("userId"), wheres),
+        st.builds(Distinct, st.just("products"), st.just("productId"), wheres),
+        st.builds(TopK, st.just("pages"), st.just("pageUrl"), where=wheres),
     ),
     min_size=1,
     max_size=4,
-    unique=True,
+    unique_by=lambda measure: measure.name,
 )
 metrics = st.builds(
     lambda window, key, predicate, measured: Metric(

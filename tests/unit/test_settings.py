@@ -10,14 +10,12 @@ from rtcdp.settings import (
     Settings,
     all_settings,
     load,
+    load_with_origins,
     require_loopback,
     require_present,
-    settings_page,
     unknown_variables,
     without_password,
 )
-
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 @pytest.fixture(autouse=True)
@@ -184,5 +182,41 @@ def test_every_setting_is_described_and_nothing_else():
     assert [setting.key for setting in all_settings()] == list(MEANINGS)
 
 
-def test_the_page_of_settings_is_up_to_date():
-    assert PAGE.read_text(encoding="utf-8") == settings_page()
+@pytest.mark.parametrize("said", ['catalog = "mine"', '[spark]\njars = "evil.jar"'])
+def test_code_is_not_taken_from_a_file_that_was_just_found(said):
+    wrote(said)
+    with pytest.raises(UsageError, match="names code to run") as refused:
+        load({}, {})
+    assert "--config rtcdp.toml" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "config"),
+    [
+        ({}, {}, Path("rtcdp.toml")),
+        ({}, {"RTCDP_CONFIG": "rtcdp.toml"}, None),
+        ({}, {"RTCDP_CATALOG": "mine"}, None),
+        ({"catalog": Path("mine")}, {}, None),
+    ],
+)
+def test_code_is_taken_from_whatever_was_named(flags, environment, config):
+    wrote('catalog = "mine"')
+    assert load(flags, environment, config).catalog == Path("mine")
+
+
+def test_whoever_is_asked_may_allow_the_code():
+    wrote('catalog = "mine"')
+    asked = []
+
+    def confirm(refusal):
+        asked.append(str(refusal))
+        return True
+
+    assert load_with_origins({}, {}, None, confirm).settings.catalog == Path("mine")
+    assert "catalog = mine" in asked[0]
+
+
+def test_every_setting_says_where_it_comes_from():
+    wrote("port = 1\nrate = 5\nusers = 6")
+    loaded = load_with_origins({"port": 2}, {"RTCDP_RATE": "7"}, None, lambda _: False)
+    assert loaded.origins == {"port": "--port", "rate": "RTCDP_RATE", "users": "rtcdp.toml"}

@@ -9,6 +9,7 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.supervisor import PartCommand, PartGaveUp, RestartLimits, Supervisor
+from rtcdp.telemetry import Entry
 
 QUICK = RestartLimits(quick_s=60, backoff_s=0.01, max_quick_deaths=3)
 UNTIL_STOPPED = "import sys; print(sys.stdin.readline().strip(), flush=True); sys.stdin.read()"
@@ -125,3 +126,11 @@ def test_stopping_does_not_wait_for_what_is_dead(supervised):
     stopping.start()
     stopping.join(5)
     assert not stopping.is_alive()
+
+
+def test_the_last_words_of_a_part_are_told_without_their_envelope(supervised):
+    entry = Entry(time="t", level="ERROR", part="part", message="the port is taken")
+    code = f"import sys; print({entry.as_json()!r}, flush=True); sys.exit(2)"
+    supervisor, _ = supervised(part(code))
+    with pytest.raises(PartGaveUp, match=r"can't run: the port is taken$"):
+        wait_for(lambda: False, supervisor.check)

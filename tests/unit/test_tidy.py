@@ -23,10 +23,19 @@ BANNED_NAMES = {"base", "common", "core", "helper", "helpers", "impl", "manager"
 OUTERMOST_CLASSES = {"RtcdpError"}
 """To our errors it is what Exception is to Python's: depth is counted from its children."""
 
+MEASURES = (
+    *("average", "contract", "count", "distinct", "exact_sum", "extremes", "ratio", "top", "total"),
+    "variance",
+)
+MEASURES_TOGETHER = "tests/unit/vocabulary/test_measures.py asks all measures the same questions"
+
 WITHOUT_UNIT_TEST = {
     "errors.py": "three classes without behaviour",
     "engines/engine.py": "shapes of data; stores and engines are tested through them",
     "log/log.py": "a protocol and shapes of data; every log is tested against it",
+    **{f"vocabulary/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
+    "vocabulary/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
+    "vocabulary/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
     "store/store.py": "a protocol and shapes of data; every store is tested against it",
 }
 
@@ -212,6 +221,39 @@ def test_pins_are_exact_and_say_nothing_of_where_to_download() -> None:
     pins = sorted((ROOT / "requirements").glob("*.txt"))
     assert [path.name for path in pins] == ["dev.txt", "full.txt", "lock.txt", "runtime.txt"]
     hold("pins are names, versions and hashes", matches(address, pins))
+
+
+def test_a_package_has_one_pin() -> None:
+    """Two would make two environments: a command that works in the one fails in the other."""
+    pins: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        for name, version in re.findall(r"^([\w.-]+)==([^ ;]+)", text_of(path), re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    assert len(pins) > 50
+    hold(
+        "a package has one version in all files of pins",
+        (
+            f"{name} has {', '.join(sorted(found))}"
+            for name, found in pins.items()
+            if len(found) > 1
+        ),
+    )
+
+
+def test_what_is_held_back_is_held_back_everywhere() -> None:
+    held = re.findall(
+        r"^[\w.-]+==\S+", text_of(ROOT / "requirements" / "constraints.in"), re.MULTILINE
+    )
+    assert held
+    hold(
+        "full.txt and dev.txt pin what constraints.in says",
+        (
+            f"{name}.txt lacks {pin}"
+            for name in ("full", "dev")
+            for pin in held
+            if f"{pin} " not in text_of(ROOT / "requirements" / f"{name}.txt")
+        ),
+    )
 
 
 def test_tests_do_not_pretend() -> None:

@@ -9,9 +9,8 @@ from rtcdp.api import pane_windows
 from rtcdp.api.cursor import Part
 from rtcdp.api.filters import combinations
 from rtcdp.api.instant import iso_ms
-from rtcdp.api.measures import final_values
 from rtcdp.store.store import Scan, StoreSnapshot
-from rtcdp.vocabulary.measure import Distinct, TopK
+from rtcdp.vocabulary.measures.contract import States
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, Table, side_table_name, tables_of
 
@@ -211,10 +210,12 @@ def _described(
     columns: dict[str, list[object]] = {name: page[name].to_list() for name in metric.key}
     columns["window_start"] = [iso_ms(start) for start in starts]
     columns["window_end"] = [iso_ms(start + metric.window.size_ms) for start in starts]
+    values: dict[str, list[object]] = {}
     for measure in metric.measures:
-        side = None
-        if isinstance(measure, Distinct | TopK):
-            side = sides[side_table_name(metric, measure)]
-        columns[measure.name] = final_values(metric, measure, page, side)
+        side = sides.get(side_table_name(metric, measure))
+        values[measure.name] = measure.final(
+            States(page, (BUCKET_START, *metric.key), side, values)
+        )
+    columns |= values
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]

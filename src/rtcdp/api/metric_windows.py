@@ -33,8 +33,9 @@ from rtcdp.api.query import Query, read_query
 from rtcdp.api.row_schema import answer_schema
 from rtcdp.api.validators import KEPT, tag_of
 from rtcdp.store.store import Store
-from rtcdp.vocabulary.measure import Count, Measure, TopK
+from rtcdp.vocabulary.measures import Measure
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.words import measure_in_words, predicate_in_words
 
 State = Literal["open", "closed"]
 _PREFIX = "/api/metrics/"
@@ -58,12 +59,18 @@ class WindowDescription(msgspec.Struct):
 
 
 class MeasureDescription(msgspec.Struct, omit_defaults=True):
-    """What is measured: `kind` is count, sum, average, minimum, maximum, distinct or topk."""
+    """What is measured: `kind` is count, sum, average, minimum, maximum, distinct, topk or ratio,
+    `says` puts it into words. `where` says which events it looks at, if not all of the metric; a
+    ratio divides the measure `of` by the measure `to`."""
 
     name: str
     kind: str
+    says: str
     field: str | None = None
     k: int | None = None
+    where: str | None = None
+    of: str | None = None
+    to: str | None = None
 
 
 class MetricDescription(msgspec.Struct):
@@ -232,8 +239,8 @@ def _described(metric: Metric) -> MetricDescription:
 
 
 def _described_measure(measure: Measure) -> MeasureDescription:
-    kind = type(measure).__name__.lower()
-    if isinstance(measure, Count):
-        return MeasureDescription(measure.name, kind)
-    k = measure.k if isinstance(measure, TopK) else None
-    return MeasureDescription(measure.name, kind, measure.field, k)
+    where = None if measure.where is None else predicate_in_words(measure.where)
+    options = {name: getattr(measure, name, None) for name in ("field", "k", "of", "to")}
+    return MeasureDescription(
+        measure.name, measure.kind, measure_in_words(measure), where=where, **options
+    )

@@ -13,7 +13,8 @@ from rtcdp.api.cursor import Part
 from rtcdp.engines.panes import explode_panes
 from rtcdp.store.store import Scan, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Column, Table
+from rtcdp.vocabulary.state import MERGES
+from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
 MAX_WINDOWS_AT_ONCE = 64
 MAX_EXPLODED_ROWS = 1_000_000
@@ -114,7 +115,7 @@ def _sum_panes(
     """The windows from the oldest to the newest of `starts`, both included."""
     oldest, newest = starts
     group = [BUCKET_START, *panes.key]
-    merges = [_merged(column) for column in panes.columns]
+    merges = [MERGES[column.merge].of_column(pl.col(column.name)) for column in panes.columns]
     scan = Scan(
         table=panes,
         equals=wanted.equals,
@@ -139,17 +140,6 @@ def _slices(snapshot: StoreSnapshot, scan: Scan) -> Iterator[pl.DataFrame]:
         if scan.limit is None or rows.height < scan.limit:
             return
         scan = replace(scan, after=rows.select(scan.table.primary_key).row(-1))
-
-
-def _merged(column: Column) -> pl.Expr:
-    stored = pl.col(column.name)
-    match column.merge:
-        case "add":
-            return stored.sum()
-        case "min":
-            return stored.min()
-        case "max":
-            return stored.max()
 
 
 def _only_after(rows: pl.DataFrame, metric: Metric, after: tuple[Part, ...] | None) -> pl.DataFrame:

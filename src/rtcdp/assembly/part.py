@@ -1,7 +1,8 @@
 """One part as a child process: `python -m rtcdp.assembly.part NAME`.
 
 Its settings come as one line of JSON on standard input. When standard input ends, the part stops:
-its supervisor closed it, or died. Troubles are written to standard error, one line each.
+its supervisor closed it, or died. What it has to tell goes to standard error: an entry a line, as
+JSON, which the supervisor shows as it was told to.
 """
 
 import gc
@@ -18,11 +19,14 @@ from rtcdp.assembly.handover import GENERATOR, HTTP, PROCESSOR, decode_settings
 from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
+from rtcdp.telemetry import Entry, tell_entries
+
+_log = logging.getLogger("rtcdp")
 
 STOP_S = 8.0
 """A part that was told to stop and has not after that many seconds ends itself."""
 
-_STDIN = 0
+_STDIN, _STDERR = 0, 2
 
 PARTS = {
     GENERATOR: "rtcdp.assembly.generating:run_generator",
@@ -36,15 +40,21 @@ def main(arguments: Sequence[str]) -> int:
     """Run one part until it is told to stop; returns the exit code."""
     stop = threading.Event()
     stop_at_signals(stop)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    clock = SystemClock()
+    tell_entries(_write, arguments[0], clock)
     settings = decode_settings(_first_line())
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     try:
-        _imported(PARTS[arguments[0]])(settings, SystemClock(), stop)
+        _imported(PARTS[arguments[0]])(settings, clock, stop)
     except RtcdpError as error:
-        sys.stderr.write(f"{error}{f' – {error.hint}' if error.hint else ''}\n")
+        _log.error("%s", f"{error}{f' – {error.hint}' if error.hint else ''}")
         return error.exit_code
     return 0
+
+
+def _write(entry: Entry) -> None:
+    # In one piece: several threads may have something to tell.
+    os.write(_STDERR, entry.as_json().encode() + b"\n")
 
 
 def _imported(name: str) -> Any:

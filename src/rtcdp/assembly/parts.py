@@ -4,7 +4,7 @@ Adapters of servers are imported when they are asked for: the embedded ones need
 theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from rtcdp.assembly.deferred import deferred
@@ -54,6 +54,21 @@ def store_of(settings: Settings, *, read_only: bool = False) -> Iterator[Store]:
     """
     with closing(_store(settings, read_only)) as store:
         yield store
+
+
+def metrics_left_out(store: Store, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The names of metrics that the store has tables of and that are not among `metrics`. Raises
+    what the store raises."""
+    return tuple(sorted(set(store.metrics()) - {metric.name for metric in metrics}))
+
+
+def left_out_text(names: Sequence[str]) -> str:
+    """What to say of them."""
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return (
+        f"the store has metrics that are not in the catalog, and they stand still: {listed} – "
+        "give the --catalog that has them"
+    )
 
 
 def require_reachable(settings: Settings) -> None:

@@ -1,23 +1,35 @@
 """The processor of an installation, whichever engine it is, and how it runs."""
 
-import sys
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.leases import processing_right
-from rtcdp.assembly.parts import log_reader, metrics_of, store_of
+from rtcdp.assembly.parts import (
+    left_out_text,
+    log_reader,
+    metrics_left_out,
+    metrics_of,
+    store_of,
+)
 from rtcdp.clock import Clock
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.log import LogReader
 from rtcdp.settings import Settings, require_present
-from rtcdp.store.store import Progress, Store
+from rtcdp.store.store import Progress, Store, StoreUnavailable
+from rtcdp.telemetry import Troubles
 from rtcdp.vocabulary.metric import Metric
 
 SPARK = "rtcdp.assembly.spark_processing:spark_processor"
+
+_log = logging.getLogger(__name__)
+
+_PASSING = "; trying again"
+"""How processors end the sentence about what passes by itself."""
 
 DRAIN_S = 3.0
 """How long a processor that was told to stop goes on with what is in the log already."""
@@ -31,6 +43,7 @@ class Processing(Protocol):
 
     on_epoch: Callable[[EpochReport], None]
     on_trouble: Callable[[str], None]
+    on_back: Callable[[], None]
 
     @property
     def progress(self) -> Progress: ...
@@ -50,13 +63,17 @@ def processor_of(
     and `UsageError` when the engine and its log are not there or don't go together.
     """
     require_present(settings)
+    metrics = metrics_of(settings)
     with (
         log_reader(settings) as log,
         store_of(settings) as store,
         processing_right(settings, store, clock, lock_patience_s),
     ):
-        processor = processor_on(settings, log, store, clock, metrics_of(settings))
-        processor.on_trouble = _say
+        processor = processor_on(settings, log, store, clock, metrics)
+        troubles = Troubles(_log, clock)
+        processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
+        processor.on_back = troubles.over
+        _tell_of_others(store, metrics)
         yield processor
 
 
@@ -71,7 +88,11 @@ def processor_on(
 
 
 def run_processor(
-    settings: Settings, clock: Clock, stop: threading.Event, lock_patience_s: float = 0.0
+    settings: Settings,
+    clock: Clock,
+    stop: threading.Event,
+    lock_patience_s: float = 0.0,
+    on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> None:
     """Process until `stop` is set, then what is left in the log, for at most `DRAIN_S`.
 
@@ -79,6 +100,7 @@ def run_processor(
     that trying again doesn't help against.
     """
     with processor_of(settings, clock, lock_patience_s) as processor:
+        processor.on_epoch = on_epoch or processor.on_epoch
         processor.run(stop)
         if isinstance(processor, Processor):
             _drain(processor, clock)
@@ -98,9 +120,20 @@ def _native_processor(
     return processor
 
 
-def _say(trouble: str) -> None:
-    sys.stderr.write(f"processor: {trouble}\n")
-    sys.stderr.flush()
+def _tell_trouble(troubles: Troubles, sentence: str) -> None:
+    """What passes by itself has an end that is told as well."""
+    if sentence.endswith(_PASSING):
+        troubles.tell(sentence)
+    else:
+        _log.warning("%s", sentence)
+
+
+def _tell_of_others(store: Store, metrics: Sequence[Metric]) -> None:
+    """Whoever forgets `--catalog` shall know it. A store that is away says so soon enough."""
+    with suppress(StoreUnavailable):
+        others = metrics_left_out(store, metrics)
+        if others:
+            _log.warning("%s", left_out_text(others))
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

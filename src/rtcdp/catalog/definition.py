@@ -6,13 +6,14 @@ Python doesn't hold at run time, or the names of tables and columns, which store
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
+from itertools import chain
 from math import isfinite
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from rtcdp.events.event import EVENT_TYPE
-from rtcdp.vocabulary.measure import TopK
+from rtcdp.vocabulary.measures.contract import Fault
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import AllOf, AnyOf, Compare, Equals, Negation, OneOf, Predicate
 from rtcdp.vocabulary.table import tables_of
@@ -20,19 +21,8 @@ from rtcdp.vocabulary.table import tables_of
 TABLE_NAME_LENGTH_MAX = 63
 """PostgreSQL cuts longer names off, and then two tables could share one."""
 
-TOP_MAX = 1000
-"""How many items a top-k measure may list."""
-
 NAMES_OF_DATABASES = ("sqlite_", "pg_")
 """Databases keep names that begin like this to themselves."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a metric, and what to do about it."""
-
-    message: str
-    hint: str
 
 
 def faults_of(metric: Metric) -> list[Fault]:
@@ -93,10 +83,10 @@ def _wanted(expected: object) -> str:
 
 
 def _senseless(metric: Metric) -> Iterator[Fault]:
-    for measure in metric.measures:
-        if isinstance(measure, TopK) and not 1 <= measure.k <= TOP_MAX:
-            yield Fault(f"{measure.name} lists {measure.k} items", f"let k be 1 to {TOP_MAX}")
-    for node in _nodes_of(metric.predicate):
+    for place, measure in enumerate(metric.measures):
+        yield from measure.faults(metric.measures[:place])
+    wheres = [measure.where for measure in metric.measures if measure.where is not None]
+    for node in chain.from_iterable(map(_nodes_of, (metric.predicate, *wheres))):
         for text in _event_types_in(node):
             if EVENT_TYPE.fullmatch(text) is None:
                 yield Fault(

@@ -1,4 +1,6 @@
-"""The reference of all metrics, as a part of docs/metrics.md that is written from the catalog.
+"""What the docs say of a metric, written from its definition: a built-in one's or a user's own.
+
+All built-in ones are a part of docs/metrics.md; `rtcdp metrics --docs` shows those of any catalog.
 
 `python -m rtcdp.catalog.reference` brings the page up to date, with `--check` it only says whether
 it is. What stands outside the two marks in the page is written by hand and stays.
@@ -10,36 +12,13 @@ from pathlib import Path
 
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
-from rtcdp.vocabulary.measure import (
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
 from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Equals,
-    Everything,
-    Negation,
-    OneOf,
-    Predicate,
-    Present,
-)
 from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import Window
+from rtcdp.vocabulary.words import measure_in_words, predicate_in_words, window_in_words
 
 PAGE = Path("docs/metrics.md")
 BEGIN = "<!-- from here on written by: python -m rtcdp.catalog.reference -->\n"
 END = "<!-- up to here -->\n"
-
-_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,80 +61,18 @@ def section(metric: Metric) -> str:
     lines = [
         f"### {metric.title}",
         "",
-        f"`{name}` — {metric.description}",
+        f"`{name}` — {metric.description}" if metric.description else f"`{name}`",
         "",
         "| | |",
         "|---|---|",
     ]
-    lines += [f"| {label} | {text} |" for label, text in rows.items()]
+    lines += [f"| {label} | {_in_a_cell(text)} |" for label, text in rows.items()]
     return "\n".join(lines) + "\n"
 
 
-def predicate_in_words(predicate: Predicate) -> str:
-    """Which events those are, as what follows "counts"."""
-    return (
-        "every event" if isinstance(predicate, Everything) else f"events where {_that(predicate)}"
-    )
-
-
-def window_in_words(window: Window) -> str:
-    """`1 minute`, or `1 minute, a new one every 30 seconds`."""
-    size = _span(window.size_ms)
-    if window.slide_ms == window.size_ms:
-        return size
-    return f"{size}, a new one every {_span(window.slide_ms)}"
-
-
-def measure_in_words(measure: Measure) -> str:
-    """What the measure's value is."""
-    match measure:
-        case Count():
-            return "how many events"
-        case Sum(field=field):
-            return f"the sum of `{field}`"
-        case Average(field=field):
-            return f"the mean of `{field}`"
-        case Minimum(field=field):
-            return f"the smallest `{field}`"
-        case Maximum(field=field):
-            return f"the largest `{field}`"
-        case Distinct(field=field):
-            return f"how many different `{field}`"
-        case TopK(field=field, k=k):
-            return f"the {k} most frequent `{field}`, with their counts"
-
-
-def _that(predicate: Predicate) -> str:
-    match predicate:
-        case Everything():
-            return "anything holds"
-        case Equals(field=field, text=text):
-            return f"`{field}` is `{text}`"
-        case OneOf(field=field, texts=texts):
-            return f"`{field}` is one of " + ", ".join(f"`{text}`" for text in texts)
-        case Present(field=field):
-            return f"`{field}` is there"
-        case Compare(field=field, comparison=comparison, limit=limit):
-            return f"`{field} {comparison} {limit:g}`"
-        case AllOf(predicates=inner):
-            return " and ".join(map(_bracketed, inner)) or "anything holds"
-        case AnyOf(predicates=inner):
-            return " or ".join(map(_bracketed, inner)) or "nothing holds"
-        case Negation(predicate=negated):
-            return f"not ({_that(negated)})"
-
-
-def _bracketed(predicate: Predicate) -> str:
-    words = _that(predicate)
-    return f"({words})" if isinstance(predicate, AllOf | AnyOf) else words
-
-
-def _span(milliseconds: int) -> str:
-    for unit_ms, unit in _UNITS:
-        count, rest = divmod(milliseconds, unit_ms)
-        if count and not rest:
-            return f"{count} {unit}" + ("s" if count > 1 else "")
-    return f"{milliseconds} ms"
+def _in_a_cell(text: str) -> str:
+    """A predicate may compare with any text; a bar of its own would end the cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _options(arguments: Sequence[str]) -> tuple[bool, Path]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
@@ -17,7 +16,8 @@ from rtcdp.assembly.generating import generate as write_events
 from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli import terminal
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import number, progress_bar, remark
+from rtcdp.cli.telling import tell_here
+from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.generator.dials import Dials
@@ -132,7 +132,10 @@ class Flaws:
         )
 
 
-@with_settings("host", "port", "rate", "users", panels={"rate": HOW_MUCH, "users": HOW_MUCH})
+@with_settings(
+    *("host", "port", "rate", "users", "log_format"),
+    panels={"rate": HOW_MUCH, "users": HOW_MUCH},
+)
 def generate(
     settings: Settings, *, destination: Destination, how_much: HowMuch, flaws: Flaws
 ) -> None:
@@ -145,16 +148,18 @@ def generate(
         dials=flaws.dials(settings),
     )
     clock, stop = SystemClock(), threading.Event()
-    stop_at_signals(stop)
+    heard = stop_at_signals(stop)
+    tell_here(settings, "generator", clock)
     try:
         report = _run(settings, traffic, destination, clock, stop)
     except BrokenPipeError:
         # Nobody reads on. What is left in the buffer would fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    remark(Text(_summary(report, destination, destination.where(settings))))
+    remark(_summary(report, destination, destination.where(settings)))
     if report.total is not None and report.counts.lines < report.total:
-        raise typer.Exit(130)
+        end_of(heard, is_unfinished=True)
+    end_of(heard)
 
 
 def _run(
@@ -167,10 +172,8 @@ def _run(
     total = traffic.schedule(settings.rate).total
     verb = "sends" if destination.out is None else "writes"
     if traffic.paced:
-        what = f" {verb} {settings.rate:g} events per second to {destination.where(settings)}"
-        remark(
-            Text.assemble(("rtcdp", "bold"), what, " (Ctrl-C stops it)" if total is None else "")
-        )
+        what = f"{verb} {settings.rate:g} events per second to {destination.where(settings)}"
+        remark(named(what + (" (Ctrl-C stops it)" if total is None else "")))
     is_in_the_way = destination.out == STANDARD_OUTPUT and terminal.out.is_terminal
     with (
         destination.sink(settings, clock, stop) as sink,

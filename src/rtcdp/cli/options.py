@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
@@ -10,7 +11,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from rtcdp.settings import Setting, Settings, all_settings, load
+from rtcdp.cli.terminal import err, remark
+from rtcdp.errors import UsageError
+from rtcdp.settings import Setting, Settings, all_settings, load_with_origins
 
 EVERYWHERE = ("data_dir", "log", "store")
 """What every command takes."""
@@ -25,6 +28,7 @@ _METAVARS = {
     "catalog": "DIR",
     "host": "ADDRESS",
     "port": "N",
+    "log_format": "text|json",
     "rate": "PER_S",
     "users": "N",
     "config": "FILE",
@@ -62,7 +66,7 @@ def with_settings(
             flags = {key: given.pop(key) for key in wanted}
             for name, group in groups.items():
                 given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
-            command(load(flags, os.environ, config), **given)
+            command(load_with_origins(flags, os.environ, config, _confirmed).settings, **given)
 
         grouped = [each for group in groups.values() for each in _parameters_of(group)]
         every = [*plain, *grouped, *options]
@@ -71,6 +75,14 @@ def with_settings(
         return run
 
     return decorate
+
+
+def _confirmed(refusal: UsageError) -> bool:
+    """Ask whether code may be taken from a file that nobody named; on a terminal alone."""
+    if not (sys.stdin.isatty() and err.is_terminal):
+        return False
+    remark(str(refusal))
+    return typer.confirm("Run it this time?", default=False, err=True)
 
 
 def data_flags(settings: Settings) -> str:

@@ -1,21 +1,27 @@
 """The command `process`: the engine by itself, in the foreground."""
 
+import logging
 import re
 import threading
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from rtcdp.assembly.processing import processor_of, run_processor
 from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import number, say
+from rtcdp.cli.telling import tell_here
+from rtcdp.cli.terminal import end_of, named, number, say
 from rtcdp.clock import SystemClock
+from rtcdp.engines.engine import EpochReport
 from rtcdp.errors import UsageError
 from rtcdp.settings import Settings, without_password
 
 SPARK = "Spark (with --engine spark)"
+
+_log = logging.getLogger(__name__)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -62,7 +68,7 @@ class HowSparkRuns:
         )
 
 
-@with_settings("engine", "catalog")
+@with_settings("engine", "catalog", "log_format")
 def process(
     settings: Settings,
     *,
@@ -72,19 +78,44 @@ def process(
     """Fold the log into answers."""
     settings = how.applied_to(settings)
     clock, stop = SystemClock(), threading.Event()
-    stop_at_signals(stop)
+    heard = stop_at_signals(stop)
+    tell_here(settings, "processor", clock)
     where = f"{without_password(settings.log_url)} into {without_password(settings.store_url)}"
+    on_epoch = _tell_batch if settings.engine == "spark" else None
     if not once:
         engine = "" if settings.engine == "native" else f" with {settings.engine}"
-        say(f"[bold]rtcdp[/bold] counts {where}{engine} (Ctrl-C stops it)")
-        run_processor(settings, clock, stop)
+        say(named(f"counts {where}{engine} (Ctrl-C stops it)"))
+        run_processor(settings, clock, stop, on_epoch=on_epoch)
+        end_of(heard)
         return
     sizes: list[int] = []
     with processor_of(settings, clock) as processor:
-        processor.on_epoch = lambda report: sizes.append(report.record_count)
+
+        def count(report: EpochReport) -> None:
+            sizes.append(report.record_count)
+            if on_epoch is not None:
+                on_epoch(report)
+
+        processor.on_epoch = count
         processor.run(stop, once=True)
         epoch = processor.progress.epoch
-    say(f"caught up at epoch {epoch}: {number(sum(sizes))} records processed")
+    processed = f"epoch {epoch}: {number(sum(sizes))} records processed"
+    if stop.is_set():
+        say(Text(f"stopped early at {processed}, and there may be more to process", "yellow"))
+    else:
+        say(f"caught up at {processed}")
+    end_of(heard, is_unfinished=stop.is_set())
+
+
+def _tell_batch(report: EpochReport) -> None:
+    """A line for each batch of Spark's: they are few, and long."""
+    _log.info(
+        "epoch %d: %s records, %s admitted, in %.1f s",
+        report.epoch,
+        number(report.record_count),
+        number(report.admitted_count),
+        report.duration_ms / 1000,
+    )
 
 
 def seconds_of(text: str | None) -> float | None:

@@ -18,7 +18,8 @@ from rtcdp.assembly.processing import processor_of
 from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.assembly.watching import watcher_of
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import balance, err, number, progress_bar, say
+from rtcdp.cli.telling import tell_here
+from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.generator.mapping import built_in_mappings, load_mapping
 from rtcdp.generator.replay import Replay, ReplayPlan, ReplayReport, parse_speed
@@ -28,6 +29,7 @@ from rtcdp.log.log import DEFAULT_SOURCE
 from rtcdp.settings import Settings
 
 _POLL_S = 0.2
+_SHOWN_REASONS = 5
 _MAPPINGS = ", ".join(built_in_mappings())
 
 
@@ -52,7 +54,7 @@ class HowToReplay:
     ] = DEFAULT_SOURCE
 
 
-@with_settings("engine", "catalog")
+@with_settings("engine", "catalog", "log_format")
 def replay(
     settings: Settings,
     files: Annotated[list[Path], typer.Argument(help="Recorded files, plain or gzip.")],
@@ -64,22 +66,28 @@ def replay(
         tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now
     )
     clock, stop = SystemClock(), threading.Event()
-    stop_at_signals(stop)
+    heard = stop_at_signals(stop)
+    tell_here(settings, "replay", clock)
     url = how.to or running_url(settings)
     if url is not None:
         address = CollectorAddress(base_url=url, path=IMPORT_PATH, source=how.source)
         with collector_sink(address, clock, stop) as sink:
-            _say_sent(_feed(plan, sink, clock, stop), url)
+            report = _feed(plan, sink, clock, stop)
+        _say_read(report)
+        _say_sent(report, url)
     else:
         before = _totals(settings, clock)
         with local_sink(settings, clock, how.source) as own:
             report = _feed(plan, own, clock, stop)
         _process(settings, clock, stop)
         after = _totals(settings, clock)
-        gained = {name: after[name] - before.get(name, 0) for name in after}
-        say(_files_text(report), balance(gained))
+        _say_read(report)
+        say(balance({name: after[name] - before.get(name, 0) for name in after}))
     if stop.is_set():
-        raise typer.Exit(130)
+        say(Text("stopped early: the files may hold more", "yellow"))
+    end_of(heard, is_unfinished=stop.is_set())
+    if report.damage:
+        raise typer.Exit(1)
 
 
 def _feed(plan: ReplayPlan, sink: Sink, clock: Clock, stop: threading.Event) -> ReplayReport:
@@ -124,20 +132,18 @@ def _totals(settings: Settings, clock: Clock) -> dict[str, int]:
 
 def _say_sent(report: ReplayReport, url: str) -> None:
     receipt = report.receipt
-    say(_files_text(report))
     say(
-        Text.assemble(
-            (f"sent {number(receipt.sent)}", "bold"),
-            f" to {url}: {receipt.accepted:,} taken, {receipt.rejected:,} kept as dead letters",
-            f", {receipt.duplicates:,} known already" if receipt.duplicates else "",
-            f", {receipt.unconfirmed:,} without an answer" if receipt.unconfirmed else "",
-        )
+        f"sent {number(receipt.sent)} to {url}: {receipt.accepted:,} taken, "
+        f"{receipt.rejected:,} kept as dead letters"
+        + (f", {receipt.duplicates:,} known already" if receipt.duplicates else "")
+        + (f", {receipt.unconfirmed:,} without an answer" if receipt.unconfirmed else "")
     )
 
 
-def _files_text(report: ReplayReport) -> Text:
-    return Text.assemble(
-        f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others",
-        f", {report.blank:,} blank" if report.blank else "",
-        *((f"\n{damage}", "yellow") for damage in report.damage),
-    )
+def _say_read(report: ReplayReport) -> None:
+    blank = f", {report.blank:,} blank" if report.blank else ""
+    say(f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others{blank}")
+    for reason in report.reasons[:_SHOWN_REASONS]:
+        say(Text(f"  {reason.count:,} × {reason.first}", "yellow"))
+    for damage in report.damage:
+        say(Text(damage, "yellow"))

@@ -2,43 +2,78 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
+import typer
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from rtcdp.assembly.signals import Heard
 from rtcdp.errors import RtcdpError
+from rtcdp.plain_text import as_text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C stopped, as a shell has it."""
+
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 _VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 
 
+class Listing(Table):
+    """A table without frames, whose cells are shown as the text that they are."""
+
+    def add_row(self, *cells: object, **how: Any) -> None:
+        super().add_row(*map(shown, cells), **how)
+
+
+def shown(value: object) -> Text:
+    """A value as text that steers no terminal and is no markup; a `Text` keeps its style."""
+    if not isinstance(value, Text):
+        return Text(as_text(value))
+    plain = as_text(value.plain)
+    return value if plain == value.plain else Text(plain, value.style)
+
+
 def say(*lines: str | Text | Table) -> None:
-    """Write to standard output."""
+    """Write to standard output, each text on a line of its own."""
     for line in lines:
-        out.print(line, soft_wrap=not isinstance(line, Table))
+        is_table = isinstance(line, Table)
+        out.print(line if is_table else shown(line), soft_wrap=not is_table)
 
 
-def remark(line: Text) -> None:
+def remark(line: str | Text) -> None:
     """Write to standard error what is not the command's result."""
-    err.print(line, soft_wrap=True)
+    err.print(shown(line), soft_wrap=True)
+
+
+def named(text: str) -> Text:
+    """A line that begins with the program's name."""
+    return Text.assemble(("rtcdp", "bold"), f" {as_text(text)}")
 
 
 def complain(error: RtcdpError) -> None:
     """Write an error and what to do about it to standard error."""
-    err.print(Text.assemble(("rtcdp: ", "bold red"), (str(error), "red")), soft_wrap=True)
+    err.print(Text.assemble(("rtcdp: ", "bold red"), (as_text(error), "red")), soft_wrap=True)
     if error.hint:
-        err.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)
+        err.print(Text.assemble(("  → ", "bold"), as_text(error.hint)), soft_wrap=True)
 
 
-def listing(*columns: str, title: str | None = None) -> Table:
+def end_of(heard: Heard, *, is_unfinished: bool = False) -> None:
+    """End the command with `INTERRUPTED` if Ctrl-C stopped it, or any signal before its work was
+    done. What would go on for ever and is told to end by another signal has done its work."""
+    if is_unfinished or heard.is_interrupt:
+        raise typer.Exit(INTERRUPTED)
+
+
+def listing(*columns: str, title: str | None = None) -> Listing:
     """An empty table without frames. A column whose name begins with > is aligned to the right."""
-    table = Table(
-        title=title,
+    table = Listing(
+        title=None if title is None else shown(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -47,13 +82,13 @@ def listing(*columns: str, title: str | None = None) -> Table:
     )
     for column in columns:
         justify: JustifyMethod = "right" if column.startswith(">") else "left"
-        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
+        table.add_column(shown(column.removeprefix(">")), justify=justify, overflow="fold")
     return table
 
 
 def progress_bar(*, counted: bool = True, shown: bool = True) -> Progress:
     """A bar on standard error, if that is a terminal; `counted` shows how many of how many."""
-    columns = [TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()]
+    columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()]
     if counted:
         columns.insert(2, MofNCompleteColumn())
     return Progress(*columns, console=err, transient=True, disable=not (shown and err.is_terminal))

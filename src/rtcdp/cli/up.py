@@ -13,7 +13,8 @@ from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import balance, out, say
+from rtcdp.cli.telling import entry_of, shower
+from rtcdp.cli.terminal import balance, end_of, named, out, say
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.settings import Settings, require_loopback, require_present
 from rtcdp.supervisor import PartCommand, Supervisor
@@ -26,7 +27,9 @@ REQUIRE_REACHABLE = "rtcdp.assembly.parts:require_reachable"
 _CHECK_S = 0.02
 
 
-@with_settings("host", "port", "trust_network", "rate", "users", "engine", "catalog")
+@with_settings(
+    *("host", "port", "trust_network", "rate", "users", "engine", "catalog", "log_format"),
+)
 def up(
     settings: Settings,
     *,
@@ -44,9 +47,14 @@ def up(
         load_catalog(ready.catalog)
         if (ready.log_kind, ready.store_kind) != ("embedded", "sqlite"):
             deferred(REQUIRE_REACHABLE)(ready)
-        supervisor = Supervisor(_parts(ready, not no_generate), clock, _show_line)
-        stop_at_signals(stop)
-        say(f"[bold]rtcdp[/bold] starts, with its data in {ready.data_dir}")
+        show = shower(ready, out)
+        supervisor = Supervisor(
+            _parts(ready, not no_generate),
+            clock,
+            lambda part, line: show(entry_of(line, part, clock)),
+        )
+        heard = stop_at_signals(stop)
+        say(named(f"starts, with its data in {ready.data_dir}"))
         try:
             supervisor.start(HTTP, PROCESSOR)
             _wait_for_answers(ready, supervisor, clock, stop)
@@ -58,16 +66,13 @@ def up(
         finally:
             supervisor.stop()
         say(Text.assemble("stopped; ", balance(deferred(LEDGER_TOTALS)(ready, clock))))
+    end_of(heard)
 
 
 def _parts(settings: Settings, with_generator: bool) -> list[PartCommand]:
     """In the order in which they are stopped."""
     names = [GENERATOR, HTTP, PROCESSOR] if with_generator else [HTTP, PROCESSOR]
     return [PartCommand(name, command_of(name), encode_settings(settings)) for name in names]
-
-
-def _show_line(part: str, line: str) -> None:
-    out.print(Text.assemble((f"{part}: ", "yellow"), line), soft_wrap=True)
 
 
 def _wait_for_answers(

@@ -54,7 +54,7 @@ def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:
             engines,
             SystemClock(),
             Path(directory),
-            lambda name: say(f"[bold]{name}[/bold] counts {without_password(settings.log_url)}"),
+            lambda name: say(f"{name} counts {without_password(settings.log_url)}"),
         )
     return found
 

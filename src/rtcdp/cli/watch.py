@@ -7,11 +7,13 @@ from rich.live import Live
 
 from rtcdp.assembly.watching import Sample, Watcher, watcher_of
 from rtcdp.cli.status import RateMeter, status_line, status_page
+from rtcdp.cli.telling import shower
 from rtcdp.cli.terminal import out
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
 from rtcdp.settings import Settings
 from rtcdp.supervisor import Supervisor
+from rtcdp.telemetry import entry_now
 
 _CHECK_S = 0.1
 _SAMPLE_S = 1.0
@@ -25,7 +27,7 @@ def watch(settings: Settings, supervisor: Supervisor, clock: Clock, stop: thread
         live = None
         if out.is_terminal:
             live = stack.enter_context(Live(console=out, refresh_per_second=4, transient=True))
-        view = _View(settings.base_url, watcher, supervisor, clock)
+        view = _View(settings, watcher, supervisor, clock)
         while not stop.wait(_CHECK_S):
             view.refresh(live)
 
@@ -47,8 +49,11 @@ def _look(watcher: Watcher, clock: Clock) -> Sample:
 class _View:
     """What is known of the installation at one time, and how it is shown."""
 
-    def __init__(self, url: str, watcher: Watcher, supervisor: Supervisor, clock: Clock) -> None:
-        self._url = url
+    def __init__(
+        self, settings: Settings, watcher: Watcher, supervisor: Supervisor, clock: Clock
+    ) -> None:
+        self._url = settings.base_url
+        self._show = shower(settings, out)
         self._watcher = watcher
         self._supervisor = supervisor
         self._clock = clock
@@ -69,4 +74,5 @@ class _View:
             live.update(status_page(sample, rates, parts, self._url))
         elif now - self._lined_s >= _LINE_S:
             self._lined_s = now
-            out.print(status_line(sample, rates, parts, now - self._began_s), soft_wrap=True)
+            line = status_line(sample, rates, parts, now - self._began_s).plain
+            self._show(entry_now(self._clock, "INFO", "up", line))

@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.panes import explode_panes
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.state import MERGES
 from rtcdp.vocabulary.table import BUCKET_START, MEMBER, Table
 
 
@@ -26,10 +27,7 @@ def to_buckets(metric: Metric, table: Table, panes: pl.LazyFrame) -> pl.LazyFram
 
 def merge_rows(rows: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     """Rows of `table` with one row per primary key, merged by the columns' rules."""
-    merged = [
-        getattr(pl.col(column.name), "sum" if column.merge == "add" else column.merge)()
-        for column in table.columns
-    ]
+    merged = [MERGES[column.merge].of_column(pl.col(column.name)) for column in table.columns]
     return rows.group_by(table.primary_key).agg(merged)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     AllOf,
@@ -23,9 +22,10 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
     for metric in metrics:
         needed.update(metric.key)
         needed.update(_fields_of_predicate(metric.predicate))
-        needed.update(
-            measure.field for measure in metric.measures if not isinstance(measure, Count)
-        )
+        for measure in metric.measures:
+            needed.update(measure.fields)
+            if measure.where is not None:
+                needed.update(_fields_of_predicate(measure.where))
     return tuple(sorted(needed - {"source"}))
 
 

@@ -9,7 +9,7 @@ of them accepts, the columnar decoder reads as the same values.
 import json
 import re
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -20,6 +20,14 @@ from rtcdp.events.event import CustomerActivityEvent, EventOnTheWire, KnownField
 from rtcdp.events.faults import OUT_OF_YEARS, faults_of
 
 T = TypeVar("T")
+
+
+class UnmappedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What comes in the place of a line that a mapping makes no event of: why, and the line."""
+
+    unmapped: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+    line: str
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(EventOnTheWire))
@@ -33,6 +41,7 @@ class _TimestampAlone(msgspec.Struct):
 
 
 _decode_event = msgspec.json.Decoder(EventOnTheWire).decode
+_decode_unmapped = msgspec.json.Decoder(UnmappedLine).decode
 _decode_anything = msgspec.json.Decoder().decode
 _decode_timestamp = msgspec.json.Decoder(_TimestampAlone).decode
 _decode_clean_lines = msgspec.json.Decoder(KnownFieldsOnly).decode_lines
@@ -51,7 +60,7 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
     try:
         wire = _decode_event(record)
     except msgspec.ValidationError as error:
-        return _invalid(record, _reason_for(str(error)))
+        return _why_unmapped(record) or _invalid(record, _reason_for(str(error)))
     if _has_known_field_twice(record, wire):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
     verdict = _validated(record, wire)
@@ -196,6 +205,16 @@ def _why_unreadable(record: bytes) -> Rejection | None:
     if _LONG_NUMBER.search(record) and _has_integer_out_of_range(anything):
         return _parse("out_of_range", "send integers that fit 64 bits")
     return None
+
+
+def _why_unmapped(record: bytes) -> Rejection | None:
+    """What a replay says of a line that its mapping makes no event of, if that is such a one."""
+    if not record.startswith(b'{"unmapped":'):
+        return None
+    try:
+        return _parse("not_mapped", _decode_unmapped(record).unmapped)
+    except msgspec.ValidationError:
+        return None
 
 
 def _why_properties_rejected(raw: bytes) -> DeadLetterReason | None:

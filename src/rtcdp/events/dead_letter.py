@@ -18,11 +18,13 @@ DeadLetterReason = Literal[
     "invalid_character",
     "invalid_event_type",
     "invalid_timestamp",
+    "not_mapped",
     "future",
     "processor_error",
 ]
 """Every reason there is. `corrupt` is the log's own: a stored record whose checksum fails.
-`processor_error` is the engine's: a good event that it fails to count."""
+`not_mapped` is a line of a recorded file that its mapping makes no event of. `processor_error` is
+the engine's: a good event that it fails to count."""
 
 Step = Literal["log", "parse", "validate", "clock", "lateness", "duplicate", "count"]
 

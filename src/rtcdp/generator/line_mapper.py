@@ -1,7 +1,5 @@
-"""Applies a mapping to one line: the event that the line tells of, or None."""
+"""Applies a mapping to one line: the event that the line tells of, or why it tells of none."""
 
-import csv
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +19,9 @@ from rtcdp.generator.mapping import (
     TimestampRule,
     ValueRule,
 )
-from rtcdp.generator.template import Record, Template, compile_template
+from rtcdp.generator.records import RecordReader, record_reader
+from rtcdp.generator.template import Record, Template, compile_template, template_names
+from rtcdp.generator.unmapped import Invalid, Unmapped
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -33,6 +33,7 @@ _FIELDS = {
     "page_url": "pageUrl",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXAMPLE = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _SECONDS_MAX = 1e12
 _DOWN = Context(prec=50, rounding=ROUND_FLOOR)
@@ -46,37 +47,16 @@ class MappedEvent(NamedTuple):
     members: dict[str, Any]
 
 
-LineMapper = Callable[[bytes], MappedEvent | None]
-"""Gives the event of one line (without line break), or None if the line is none."""
-
-RecordReader = Callable[[bytes], Record | None]
+LineMapper = Callable[[bytes], MappedEvent | Unmapped]
+"""Gives the event of one line (without line break), or why the line is none."""
 
 
 def line_mapper(mapping: Mapping, columns: tuple[str, ...] = ()) -> LineMapper:
     """The function that applies `mapping`. For csv, `columns` are the file's."""
     if mapping.format == "events":
         return event_as_it_is
-    read = _record_reader(mapping, columns or mapping.columns)
+    read = record_reader(mapping, columns or mapping.columns)
     return _Recipe(mapping, read).event_of
-
-
-def csv_row(line: bytes, delimiter: str) -> list[str] | None:
-    """The texts of one CSV row (RFC 4180 quoting), or None if it is no such row."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        return None
-    if '"' not in text:
-        return text.split(delimiter)
-    try:
-        rows = list(csv.reader([text], delimiter=delimiter, strict=True))
-    except csv.Error:
-        return None
-    return rows[0] if len(rows) == 1 else None
-
-
-class _Invalid(Exception):
-    """A column's text is not what its rule asks for."""
 
 
 class _Recipe:
@@ -91,32 +71,28 @@ class _Recipe:
             text = getattr(mapping.fields, field)
             if text is not None:
                 self._texts.append((name, compile_template(text)))
+        self._user = mapping.fields.user_id
         self._type = _type_of(mapping.event_type)
         self._time = _time_of(mapping.timestamp)
         self._value = _value_of(mapping.value)
         self._properties = [(name, _property_of(rule)) for name, rule in mapping.properties.items()]
 
-    def event_of(self, line: bytes) -> MappedEvent | None:
-        record = self._read(line)
-        if record is None:
-            return None
-        event_type = self._type(record)
-        instant_ms = self._time(record)
+    def event_of(self, line: bytes) -> MappedEvent | Unmapped:
+        try:
+            return self._event_of(self._read(line))
+        except Invalid as invalid:
+            return invalid.reason
+
+    def _event_of(self, record: Record) -> MappedEvent:
         members: dict[str, Any] = {}
         for name, template in self._texts:
             text = template(record)
             if text is not None:
                 members[name] = text
-        if event_type is None or instant_ms is None or "userId" not in members:
-            return None
-        members["eventType"] = event_type
-        try:
-            self._add_the_rest(members, record)
-        except _Invalid:
-            return None
-        return MappedEvent(instant_ms, members)
-
-    def _add_the_rest(self, members: dict[str, Any], record: Record) -> None:
+        if "userId" not in members:
+            raise _absent(self._user, record, "the user's id")
+        members["eventType"] = self._type(record)
+        instant_ms = self._time(record)
         value = self._value(record, members["eventType"])
         if value is not None:
             members["value"] = value
@@ -127,15 +103,18 @@ class _Recipe:
                 properties[name] = content
         if properties:
             members["properties"] = properties
+        return MappedEvent(instant_ms, members)
 
 
-def event_as_it_is(line: bytes) -> MappedEvent | None:
+def event_as_it_is(line: bytes) -> MappedEvent | Unmapped:
     """The event of a line that is one already, in the wire format."""
     if not line.lstrip(b" \t\r").startswith(b"{"):
-        return None
+        shown = line[:200].decode(errors="backslashreplace")
+        return Unmapped("", shown, "an event as JSON")
     event = decode(line)
     if isinstance(event, Rejection):
-        return None
+        shown = line[:200].decode(errors="backslashreplace")
+        return Unmapped("", shown, f"an event; {event.message}")
     members: dict[str, Any] = _decode_members(line)
     del members["timestamp"]
     if event.event_id is None:
@@ -143,142 +122,129 @@ def event_as_it_is(line: bytes) -> MappedEvent | None:
     return MappedEvent(event.timestamp_ms, members)
 
 
-def _record_reader(mapping: Mapping, columns: tuple[str, ...]) -> RecordReader:
-    absent = frozenset(mapping.empty)
-    names = mapping.names()
-    match mapping.format:
-        case "csv":
-            rows = _csv_reader(columns, mapping.delimiter)
-        case "regex":
-            rows = _regex_reader(re.compile(mapping.pattern or ""))
-        case _:
-            rows = _json_reader(names)
-    if absent <= {""}:
-        return rows
-
-    def without_absent(line: bytes) -> Record | None:
-        record = rows(line)
-        if record is None:
-            return None
-        return {name: record[name] for name in names if record.get(name, "") not in absent}
-
-    return without_absent
+def _absent(template: str, record: Record, expected: str) -> Invalid:
+    """The first column that `template` names and `record` lacks."""
+    lacking = [name for name in template_names(template) if not record.get(name)]
+    return Invalid(lacking[0] if lacking else template, None, expected)
 
 
-def _csv_reader(columns: tuple[str, ...], delimiter: str) -> RecordReader:
-    width = len(columns)
-
-    def read(line: bytes) -> Record | None:
-        row = csv_row(line, delimiter)
-        if row is None or len(row) != width:
-            return None
-        return dict(zip(columns, row, strict=True))
-
-    return read
-
-
-def _regex_reader(pattern: re.Pattern[str]) -> RecordReader:
-    def read(line: bytes) -> Record | None:
-        try:
-            found = pattern.fullmatch(line.decode())
-        except UnicodeDecodeError:
-            return None
-        return None if found is None else found.groupdict("")
-
-    return read
-
-
-def _json_reader(names: frozenset[str]) -> RecordReader:
-    paths = {name: name.split(".") for name in names}
-
-    def read(line: bytes) -> Record | None:
-        try:
-            content = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
-        if not isinstance(content, dict):
-            return None
-        return {name: _text_at(content, path) for name, path in paths.items()}
-
-    return read
-
-
-def _text_at(content: object, path: list[str]) -> str:
-    for name in path:
-        content = content.get(name) if isinstance(content, dict) else None
-    if content is None:
-        return ""
-    return content if isinstance(content, str) else json.dumps(content)
-
-
-def _type_of(rule: EventTypeRule) -> Template:
+def _type_of(rule: EventTypeRule) -> Callable[[Record], str]:
     rules = [
         (compile_template(case.when), re.compile(case.matches), case.then) for case in rule.rules
     ]
     source = None if rule.source is None else compile_template(rule.source)
     default = None if rule.default is None else compile_template(rule.default)
+    expected = "an event type"
+    if rule.map:
+        expected = f"one of {', '.join(sorted(rule.map))}"
 
-    def event_type(record: Record) -> str | None:
+    def event_type(record: Record) -> str:
         for when, pattern, then in rules:
             text = when(record)
             if text is not None and pattern.fullmatch(text):
                 return then
-        if source is not None:
-            text = source(record)
-            if text is not None and (text in rule.map or not rule.map):
-                return rule.map.get(text, text)
-        return None if default is None else default(record)
+        text = None if source is None else source(record)
+        if text is not None and (text in rule.map or not rule.map):
+            return rule.map.get(text, text)
+        found = None if default is None else default(record)
+        if found is not None:
+            return found
+        template = rule.source or rule.default or rule.rules[0].when
+        if text is None:
+            raise _absent(template, record, expected)
+        raise Invalid(_column(template), text, expected)
 
     return event_type
 
 
-def _time_of(rule: TimestampRule) -> Callable[[Record], int | None]:
+def _time_of(rule: TimestampRule) -> Callable[[Record], int]:
     source = compile_template(rule.source)
-    zone = ZoneInfo(rule.timezone)
+    readers = [_instant_reader(form, ZoneInfo(rule.timezone)) for form in rule.formats]
+    expected = " or ".join(map(_like, rule.formats))
 
     # Logs hold many lines of one second; parsing its text once is enough.
     @lru_cache(maxsize=4096)
     def instant_ms(text: str) -> int | None:
-        try:
-            match rule.format:
-                case "epoch_ms":
-                    return int(text) if _INTEGER.fullmatch(text) else None
-                case "epoch_s":
-                    return _floor_ms(text) if _NUMBER.fullmatch(text) else None
-                case "iso":
-                    moment = datetime.fromisoformat(text)
-                case form:
-                    moment = datetime.strptime(text, form)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=zone)
-            return (moment - _EPOCH) // _MILLISECOND
-        except (ValueError, OverflowError):
-            return None
+        for read in readers:
+            try:
+                return read(text)
+            except (ValueError, OverflowError):
+                continue
+        return None
 
-    def time_of(record: Record) -> int | None:
+    def time_of(record: Record) -> int:
         text = source(record)
-        return None if text is None else instant_ms(text)
+        if text is None:
+            raise _absent(rule.source, record, expected)
+        instant = instant_ms(text)
+        if instant is None:
+            raise Invalid(_column(rule.source), text, expected)
+        return instant
 
     return time_of
+
+
+def _instant_reader(form: str, zone: ZoneInfo) -> Callable[[str], int]:
+    """Reads a time in one format, in UTC ms; raises `ValueError` for a text in another.
+
+    A time without an offset is one of `zone`'s clocks. One that the clocks show twice, when they
+    are set back, is the first of the two; one that they pass over, when they are put forward, is
+    read as if they had not been.
+    """
+
+    def read(text: str) -> int:
+        match form:
+            case "epoch_ms":
+                if not _INTEGER.fullmatch(text):
+                    raise ValueError
+                return int(text)
+            case "epoch_s":
+                if not _NUMBER.fullmatch(text):
+                    raise ValueError
+                return _floor_ms(text)
+            case "iso":
+                moment = datetime.fromisoformat(text)
+            case _:
+                moment = datetime.strptime(text, form)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone, fold=0)
+        return (moment - _EPOCH) // _MILLISECOND
+
+    return read
+
+
+def _like(form: str) -> str:
+    match form:
+        case "epoch_ms":
+            return "milliseconds since 1970"
+        case "epoch_s":
+            return "seconds since 1970"
+        case "iso":
+            return "a time like 2026-01-31T09:30:00Z"
+        case _:
+            return f"a time like {_EXAMPLE.strftime(form)}"
 
 
 def _value_of(rule: ValueRule | None) -> Callable[[Record, str], float | None]:
     if rule is None:
         return lambda _record, _event_type: None
     source = compile_template(rule.source)
+    column = _column(rule.source)
     only_for = frozenset(rule.only_for)
 
     def value_of(record: Record, event_type: str) -> float | None:
         if only_for and event_type not in only_for:
             return None
         text = source(record)
-        return None if text is None else _number(text)
+        return None if text is None else _number(column, text)
 
     return value_of
 
 
 def _property_of(rule: str | PropertyRule) -> Callable[[Record], str | float | int | None]:
-    source = compile_template(rule if isinstance(rule, str) else rule.source)
+    template = rule if isinstance(rule, str) else rule.source
+    source = compile_template(template)
+    column = _column(template)
     kind = "text" if isinstance(rule, str) else rule.type
     if kind == "text":
         return source
@@ -286,7 +252,7 @@ def _property_of(rule: str | PropertyRule) -> Callable[[Record], str | float | i
 
     def content_of(record: Record) -> float | int | None:
         text = source(record)
-        return None if text is None else read(text)
+        return None if text is None else read(column, text)
 
     return content_of
 
@@ -299,14 +265,20 @@ def _floor_ms(seconds: str) -> int:
     return int(_DOWN.multiply(Decimal(seconds), Decimal(1000)).to_integral_value(ROUND_FLOOR))
 
 
-def _number(text: str) -> float:
+def _column(template: str) -> str:
+    """What to call a template: the one column in it, or all of it."""
+    names = template_names(template)
+    return names[0] if len(names) == 1 else template
+
+
+def _number(column: str, text: str) -> float:
     number = float(text) if _NUMBER.fullmatch(text) else float("inf")
     if number in (float("inf"), float("-inf")):
-        raise _Invalid
+        raise Invalid(column, text, "a number like 12.50")
     return number
 
 
-def _integer(text: str) -> int:
+def _integer(column: str, text: str) -> int:
     if not _INTEGER.fullmatch(text):
-        raise _Invalid
+        raise Invalid(column, text, "a whole number")
     return int(text)

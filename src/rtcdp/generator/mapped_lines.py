@@ -8,43 +8,50 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rtcdp.errors import UsageError
+from rtcdp.events.event import MAX_EVENT_BYTES
 from rtcdp.generator.line_mapper import (
     LineMapper,
     MappedEvent,
-    csv_row,
     event_as_it_is,
     line_mapper,
 )
 from rtcdp.generator.mapping import Mapping
 from rtcdp.generator.recorded_file import MAX_LINE_BYTES, RecordedFile, RecordedLine
+from rtcdp.generator.records import csv_row
+from rtcdp.generator.unmapped import Unmapped
 from rtcdp.generator.wire_time import wire_timestamp
 
 MAX_ROW_LINES = 100
 """A CSV row with line breaks in its quoted texts may be as many lines long."""
 
 _MAX_NAME_LENGTH = 60
+_MAX_REASON_LENGTH = 1_000
 _BLANK = b" \t\r\n"
 _encode = msgspec.json.Encoder().encode
 
 
 class MappedLine(NamedTuple):
     """What one line says. `event` is None for a line that is no event, neither by the mapping nor
-    as it is; `text` are its bytes.
+    as it is, and `reason` says why; `text` are its bytes, and `number` counts it in its file.
     `event_id` is the line's own id. Of a line that is not `whole` bytes are missing."""
 
     text: bytes
+    number: int
     event_id: str
     event: MappedEvent | None
     whole: bool
+    reason: Unmapped | None = None
+    is_mapped: bool = True
 
     @property
     def is_blank(self) -> bool:
         return not self.text.strip(_BLANK)
 
     def wire_line(self, shift_ms: int = 0) -> bytes:
-        """The event as JSON with its time moved by `shift_ms`, or `text` if there is none."""
+        """The event as JSON with its time moved by `shift_ms`. If there is none, `text`; or, where
+        a mapping found none in it, what says why together with `text` (`rtcdp.events.codec`)."""
         if self.event is None:
-            return self.text
+            return self._explained()
         instant_ms, members = self.event
         wire: dict[str, Any] = {"eventId": self.event_id, **members}
         wire["timestamp"] = wire_timestamp(instant_ms + shift_ms)
@@ -52,6 +59,17 @@ class MappedLine(NamedTuple):
             return _encode(wire)
         except UnicodeEncodeError:
             return self.text
+
+    def _explained(self) -> bytes:
+        if self.reason is None or not (self.is_mapped and self.whole):
+            return self.text
+        try:
+            line = self.text.decode()
+        except UnicodeDecodeError:
+            return self.text
+        why = f"line {self.number}: {self.reason}"[:_MAX_REASON_LENGTH]
+        explained = _encode({"unmapped": why, "line": line})
+        return explained if len(explained) <= MAX_EVENT_BYTES else self.text
 
 
 def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:
@@ -70,17 +88,21 @@ def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:
         columns = _columns(header, file, mapping)
         ids.next(header.number, header.text)
     mapper = line_mapper(mapping, columns)
+    is_mapped = mapping.format != "events"
     while (line := lines.next()) is not None:
         text = line.text
-        event = mapper(text) if line.whole else None
-        if event is None and mapping.format == "csv" and text.count(b'"') % 2:
-            event, text = _long_row(line, lines, mapper)
-        if event is None:
-            # The collector would take it for an event, so it gets an id like all others.
-            event = event_as_it_is(text)
+        found = mapper(text) if line.whole else Unmapped("", "…", "all of it; its end is missing")
+        if isinstance(found, Unmapped) and mapping.format == "csv" and text.count(b'"') % 2:
+            found, text = _long_row(line, lines, mapper, found)
+        # The collector would take it for an event, so it gets an id like all others.
+        event = event_as_it_is(text) if isinstance(found, Unmapped) else found
         # Whichever line breaks a row has inside, its id is the same.
         event_id = ids.next(line.number, text.replace(b"\r\n", b"\n"))
-        yield MappedLine(text, event_id, event, line.whole)
+        if isinstance(event, Unmapped):
+            reason = found if isinstance(found, Unmapped) else event
+            yield MappedLine(text, line.number, event_id, None, line.whole, reason, is_mapped)
+        else:
+            yield MappedLine(text, line.number, event_id, event, line.whole)
 
 
 class _Ahead:
@@ -125,9 +147,9 @@ def _columns(header: RecordedLine, file: RecordedFile, mapping: Mapping) -> tupl
 
 
 def _long_row(
-    first: RecordedLine, lines: _Ahead, mapper: LineMapper
-) -> tuple[MappedEvent | None, bytes]:
-    """The row that begins in a line with an open quote, and its text; or no event and that line
+    first: RecordedLine, lines: _Ahead, mapper: LineMapper, otherwise: Unmapped
+) -> tuple[MappedEvent | Unmapped, bytes]:
+    """The row that begins in a line with an open quote, and its text; or `otherwise` and that line
     alone, so that a stray quote costs one line and not those after it."""
     taken: list[RecordedLine] = []
     text, line_break = first.text, first.line_break
@@ -139,8 +161,8 @@ def _long_row(
         text, line_break = text + line_break + line.text, line.line_break
         if line.text.count(b'"') % 2:
             event = mapper(text)
-            if event is not None:
+            if isinstance(event, MappedEvent):
                 return event, text
             break
     lines.put_back(taken)
-    return None, first.text
+    return otherwise, first.text

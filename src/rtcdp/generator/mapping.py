@@ -53,12 +53,17 @@ class EventTypeRule(
 class TimestampRule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}
 ):
-    """The event's time. `format` is `iso`, `epoch_s`, `epoch_ms` or a `strptime` format; a time
-    without an offset is in `timezone`."""
+    """The event's time. `format` is `iso`, `epoch_s`, `epoch_ms` or a `strptime` format, or several
+    of them, the first that fits; a time without an offset is in `timezone`."""
 
     source: str
-    format: str = "iso"
+    format: str | tuple[str, ...] = "iso"
     timezone: str = "UTC"
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.format,) if isinstance(self.format, str) else self.format
 
 
 class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}):
@@ -84,10 +89,12 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     (columns are the named groups of `pattern`, which must match the whole line) or `events`
     (already events; nothing else is needed then). For csv: `delimiter`, and either the first line
     names the columns (`header`) or `columns` does. A column whose text is in `empty` is absent.
+    With `unescape`, texts of a regex are read as web servers write them: `\\"` is a quote.
     """
 
     format: Literal["csv", "ndjson", "regex", "events"]
     pattern: str | None = None
+    unescape: bool = False
     delimiter: str = ","
     header: bool = True
     columns: tuple[str, ...] = ()
@@ -166,6 +173,8 @@ def _check(mapping: Mapping) -> None:
     if mapping.fields is None or mapping.timestamp is None or mapping.event_type is None:
         raise ValueError("it needs [fields], [timestamp] and [event_type]")
     ZoneInfo(mapping.timestamp.timezone)
+    if not mapping.timestamp.formats:
+        raise ValueError("timestamp.format names no format")
     _check_event_type(mapping.event_type)
     names = mapping.names()
     known = _known_columns(mapping)
@@ -190,6 +199,8 @@ def _known_columns(mapping: Mapping) -> frozenset[str]:
     """The columns that lines can have, as far as the mapping says; empty if it doesn't."""
     if (mapping.format == "regex") != (mapping.pattern is not None):
         raise ValueError('pattern belongs to format = "regex", and is needed there')
+    if mapping.unescape and mapping.format != "regex":
+        raise ValueError('unescape belongs to format = "regex"')
     if mapping.pattern is not None:
         return frozenset(re.compile(mapping.pattern).groupindex)
     if mapping.format == "csv":

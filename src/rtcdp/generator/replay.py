@@ -1,13 +1,14 @@
 """Feeds recorded events again: files of lines, through a mapping, into a sink.
 
-A line that is no event is sent as it is, so that the collector keeps it as a dead letter: what a
-replay reads and what the ledger counts is the same number.
+A line that is no event is sent all the same, so that the collector keeps it as a dead letter: what
+a replay reads and what the ledger counts is the same number.
 """
 
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, starmap
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -21,9 +22,13 @@ from rtcdp.generator.sinks import Receipt, Sink
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 1_500_000
+LOOKED_AT_LINES = 100
+"""So many lines of each file are looked at before anything is sent."""
+
 EARLY_S = 0.025
 """A paced line may go that much before its time, together with those before it."""
 
+_KINDS_MAX = 100
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)x", re.ASCII)
 
 
@@ -40,13 +45,22 @@ class ReplayPlan:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why lines are no events: how many there are of the kind, and the first of them in words."""
+
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
 class ReplayReport:
     """How far a replay is.
 
     A record is a line, or a CSV row over several lines. `events`, `raw` (sent as they are, for
     being no events) and `blank` add up to `records`; `cut` of the raw ones were too long or torn
     and went incomplete. `phase` is `scan` while the times are looked up and `send` then. `damage`
-    says which compressed files are broken; what comes before the break is replayed.
+    says which compressed files are broken; what comes before the break is replayed. `reasons` say
+    why the raw ones are no events, the most frequent first.
     """
 
     phase: Literal["scan", "send"]
@@ -58,6 +72,7 @@ class ReplayReport:
     cut: int = 0
     receipt: Receipt = Receipt()
     damage: tuple[str, ...] = ()
+    reasons: tuple["Reason", ...] = ()
 
     @property
     def records(self) -> int:
@@ -99,6 +114,7 @@ class Replay:
         self._events = self._raw = self._blank = self._cut = 0
         self._receipt = Receipt()
         self._damage: tuple[str, ...] = ()
+        self._reasons: dict[tuple[str, ...], tuple[int, str]] = {}
         self._batch: list[bytes] = []
         self._batch_bytes = 0
         self._pace: _Pace | None = None
@@ -106,13 +122,15 @@ class Replay:
     def run(self, pause: Pause, progress: ReplayProgress | None = None) -> ReplayReport:
         """Replay all files, or until `pause` says stop; returns what was done."""
         self._progress = progress
+        for path, _ in self._files():
+            _check_mapping(path, self._plan.mapping)
         shift_ms = self._find_shift_ms() if self._plan.shift_to_now else 0
         for path, bytes_before in self._files():
             with RecordedFile(path) as file:
                 for line in mapped_lines(file, self._plan.mapping):
                     if self._wait_until_due(line, pause):
                         return self._report("send")
-                    self._take(line, shift_ms)
+                    self._take(line, shift_ms, path)
                     if self._is_full():
                         self._bytes_read = bytes_before + file.bytes_read()
                         self._flush()
@@ -163,7 +181,7 @@ class Replay:
         self._flush()
         return pause(max(0.0, due_s - self._clock.monotonic()))
 
-    def _take(self, line: MappedLine, shift_ms: int) -> None:
+    def _take(self, line: MappedLine, shift_ms: int, path: Path) -> None:
         if line.is_blank:
             self._blank += 1
             return
@@ -172,9 +190,17 @@ class Replay:
         else:
             self._raw += 1
             self._cut += not line.whole
+            self._remember(line, path)
         wire_line = line.wire_line(shift_ms)
         self._batch.append(wire_line)
         self._batch_bytes += len(wire_line) + 1
+
+    def _remember(self, line: MappedLine, path: Path) -> None:
+        kind = () if line.reason is None else (line.reason.column, line.reason.expected)
+        if kind not in self._reasons and len(self._reasons) >= _KINDS_MAX:
+            return
+        count, first = self._reasons.get(kind, (0, f"line {line.number} of {path}: {line.reason}"))
+        self._reasons[kind] = (count + 1, first)
 
     def _is_full(self) -> bool:
         return len(self._batch) >= BATCH_LINES or self._batch_bytes >= BATCH_BYTES
@@ -198,6 +224,7 @@ class Replay:
             cut=self._cut,
             receipt=self._receipt,
             damage=self._damage,
+            reasons=tuple(sorted(starmap(Reason, self._reasons.values()), key=lambda r: -r.count)),
         )
 
 
@@ -211,6 +238,22 @@ class _Pace:
 
     def due_s(self, instant_ms: int) -> float:
         return self.began_s + (instant_ms - self.first_ms) / 1000 / self.speed
+
+
+def _check_mapping(path: Path, mapping: Mapping) -> None:
+    """Raise `UsageError` when none of the first lines of a file is an event: it is another kind of
+    file than the mapping is made for."""
+    with RecordedFile(path) as file:
+        lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
+        looked_at = list(islice(lines, LOOKED_AT_LINES))
+    if not looked_at or any(line.event is not None for line in looked_at):
+        return
+    first = looked_at[0]
+    which = f"none of the first {len(looked_at)} lines" if len(looked_at) > 1 else "no line"
+    raise UsageError(
+        f"{which} of {path} is an event by this mapping; line {first.number}: {first.reason}",
+        "choose the mapping for this kind of file with --mapping, or correct it; nothing was sent",
+    )
 
 
 def _size_bytes(path: Path) -> int:

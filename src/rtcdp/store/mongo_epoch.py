@@ -15,6 +15,7 @@ from rtcdp.store.mongo_readable import kept_after, readable_after, recent_after
 from rtcdp.store.sql import fitted
 from rtcdp.store.sql_epoch import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
 from rtcdp.store.store import EpochRefused, Progress, RowsRefused, StateMismatch
+from rtcdp.vocabulary.state import MERGES
 from rtcdp.vocabulary.table import BUCKET_START
 
 RAW_BYTES_MAX = 15 * 2**20
@@ -130,7 +131,7 @@ def check_definitions(
 
 def _refuse_unfit(change: PlannedChange) -> None:
     layout = layout_of(change.table)
-    added = (column.name for column in layout.columns if column.merge == "add")
+    added = (column.name for column in layout.columns if MERGES[column.merge].is_never_null)
     for name in (*layout.place_names, *added):
         if change.rows[name].null_count():
             raise RowsRefused(

@@ -9,7 +9,6 @@ another without a transaction, and readers see the outcome of whole epochs all t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from operator import add
 from typing import Any, Literal
 
 import polars as pl
@@ -18,8 +17,9 @@ from bson.int64 import Int64
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.store.mongo_connection import Document
-from rtcdp.vocabulary.measure import MICROS_PER_UNIT
-from rtcdp.vocabulary.table import BUCKET_START, Column, Merge, Table
+from rtcdp.vocabulary.measures.exact_sum import MICROS_PER_UNIT
+from rtcdp.vocabulary.state import MERGES
+from rtcdp.vocabulary.table import BUCKET_START, Column, Table
 
 REVISION = "_revision"
 BEFORE = "_before"
@@ -91,7 +91,7 @@ class Layout:
 
     @cached_property
     def _merges(self) -> tuple[Callable[..., int | float], ...]:
-        return tuple(_MERGES[column.merge] for column in self.columns)
+        return tuple(MERGES[column.merge].of_two for column in self.columns)
 
     @cached_property
     def _to_bson(self) -> tuple[Callable[[Any], Any], ...]:
@@ -253,7 +253,6 @@ SPANS = Layout(
     dates=frozenset({"min_event_time", "max_event_time", "committed_at"}),
 )
 
-_MERGES: Mapping[Merge, Callable[..., int | float]] = {"add": add, "min": min, "max": max}
 _TO_BSON: Mapping[str, Callable[[Any], Any]] = {
     "date": date,
     "integer": Int64,

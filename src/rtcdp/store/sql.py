@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from rtcdp.vocabulary.state import MERGES
 from rtcdp.vocabulary.table import BUCKET_START, ITEM_COUNT, MEMBER, Column, Table
 
 SqlType = Literal["text", "integer", "real", "bytes"]
@@ -202,14 +203,7 @@ def in_group(dialect: Dialect, table: Table) -> str:
     return " AND ".join(f"{quote(c)} = {dialect.placeholder(n)}" for n, c in enumerate(columns, 1))
 
 
-def null_safe(wins: Literal["<", ">"], stored: str, new: str) -> str:
-    """The smaller ("<") or larger (">") of two expressions; a null never wins against a value."""
-    return f"CASE WHEN {stored} IS NULL OR {new} {wins} {stored} THEN {new} ELSE {stored} END"
-
-
 def _merged(table: Table, column: Column) -> str:
     stored = f"{quote(table.name)}.{quote(column.name)}"
     new = f"excluded.{quote(column.name)}"
-    if column.merge == "add":
-        return f"{stored} + {new}"
-    return null_safe("<" if column.merge == "min" else ">", stored, new)
+    return MERGES[column.merge].update(stored, new)

@@ -14,11 +14,11 @@ from rtcdp.store.sql import (
     fitted,
     frame_schema,
     names,
-    null_safe,
     one_row,
 )
 from rtcdp.store.sql_reading import read_definitions, read_progress
 from rtcdp.store.store import EpochRefused, StateMismatch
+from rtcdp.vocabulary.state import larger_of, smaller_of
 
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 """What the ledger counts."""
@@ -142,8 +142,8 @@ def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None
     )
     connection.send(
         f"UPDATE _spans SET next_offset = {following},"
-        f" min_event_time = {null_safe('<', 'min_event_time', oldest)},"
-        f" max_event_time = {null_safe('>', 'max_event_time', newest)}"
+        f" min_event_time = {smaller_of('min_event_time', oldest)},"
+        f" max_event_time = {larger_of('max_event_time', newest)}"
         f" WHERE {is_last} AND next_offset = {first}"
         f" AND {following} - first_offset <= {SPAN_RECORDS_MAX}"
         f" AND {committed} - committed_at < {SPAN_AGE_MS_MAX}",
@@ -168,7 +168,7 @@ def _advance(connection: SqlWriter, epoch: Epoch) -> None:
         },
         dict.fromkeys(("partition", "next_offset", "max_received_at"), pl.Int64),
     )
-    newest = null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")
+    newest = larger_of("_partitions.max_received_at", "excluded.max_received_at")
     if not rows.is_empty():
         connection.send_rows(
             f"INSERT INTO _partitions ({names(*rows.columns)})"

@@ -4,32 +4,16 @@
 No metric's name begins with an underscore, so the two kinds never meet.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from rtcdp.errors import UsageError
 from rtcdp.store.sql import Dialect, names, quote
-from rtcdp.vocabulary.measure import (
-    MICROS_PER_UNIT,
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
+from rtcdp.vocabulary.measures.contract import SqlOf
 from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import (
-    BUCKET_START,
-    Table,
-    count_column,
-    micros_column,
-    tables_of,
-    units_column,
-)
+from rtcdp.vocabulary.state import MERGES
+from rtcdp.vocabulary.table import BUCKET_START, Table, tables_of
 
 WINDOW_END = "window_end"
 
@@ -154,7 +138,7 @@ def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -
         name, kind = table.member
         columns.append(f"{quote(name)} {dialect.types[kind]} NOT NULL")
     for column in table.columns:
-        null = " NOT NULL" if column.merge == "add" else ""
+        null = " NOT NULL" if MERGES[column.merge].is_never_null else ""
         columns.append(f"{quote(column.name)} {dialect.types[column.type]}{null}")
     columns += visible
     first, *others = table.primary_key
@@ -195,10 +179,11 @@ def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
     """Columns for people: the window's end, and the values of measures kept in several parts."""
     end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
     yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
-    for measure in metric.measures:
-        if isinstance(measure, Sum | Average):
-            value = dialect.computed.format(_value(dialect, measure, quote))
-            yield f"{quote(measure.name)} {dialect.types['real']} {value}"
+    stored = {column.name for column in tables_of(metric)[0].columns}
+    for name, value in _values(dialect, metric, quote).items():
+        if name not in stored:
+            computed = dialect.computed.format(value)
+            yield f"{quote(name)} {dialect.types['real']} {computed}"
 
 
 def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
@@ -209,11 +194,9 @@ def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
     keys = "".join(f", p.{quote(field)}" for field in metric.key)
-    values = [
-        f"{value} AS {quote(measure.name)}"
-        for measure in metric.measures
-        if (value := _summed(dialect, measure)) is not None
-    ]
+    aggregates = {column.name: MERGES[column.merge].aggregate for column in panes.columns}
+    summed = _values(dialect, metric, lambda name: f"{aggregates[name]}(p.{quote(name)})")
+    values = [f"{value} AS {quote(name)}" for name, value in summed.items()]
     group = ", ".join(str(n + 1) for n in range(2 + len(metric.key)))
     return (
         f"CREATE VIEW {quote(metric.name)} AS WITH RECURSIVE steps (n) AS"
@@ -226,27 +209,13 @@ def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     )
 
 
-def _summed(dialect: Dialect, measure: Measure) -> str | None:
-    """A plain measure over several panes; None for those with a table of their own."""
-    match measure:
-        case Count(name):
-            return f"CAST(SUM(p.{quote(name)}) AS {dialect.types['integer']})"
-        case Minimum(name):
-            return f"MIN(p.{quote(name)})"
-        case Maximum(name):
-            return f"MAX(p.{quote(name)})"
-        case Sum() | Average():
-            return _value(dialect, measure, lambda column: f"SUM(p.{quote(column)})")
-        case Distinct() | TopK():
-            return None
-
-
-def _value(dialect: Dialect, measure: Sum | Average, stored: Callable[[str], str]) -> str:
-    """The number that people want, from the columns it is kept in; `stored` makes a column's
-    expression."""
-    units, micros = stored(units_column(measure)), stored(micros_column(measure))
-    total = f"({units} + CAST({micros} AS {dialect.types['real']}) / {MICROS_PER_UNIT}.0)"
-    if isinstance(measure, Sum):
-        return total
-    count = stored(count_column(measure))
-    return f"CASE WHEN {count} > 0 THEN {total} / {count} END"
+def _values(dialect: Dialect, metric: Metric, column: Callable[[str], str]) -> Mapping[str, str]:
+    """The values of the metric's measures as SQL, by name, without those that have a table of
+    their own; `column` makes a state column's expression."""
+    values: dict[str, str] = {}
+    sql = SqlOf(column, values.get, dialect.types["integer"], dialect.types["real"])
+    for measure in metric.measures:
+        value = measure.in_sql(sql)
+        if value is not None:
+            values[measure.name] = value
+    return values

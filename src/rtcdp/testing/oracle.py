@@ -6,7 +6,6 @@ describes metrics and tables. Slow, obvious, and therefore right.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from math import floor
 
 import xxhash
 
@@ -17,7 +16,7 @@ from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import RawRecord
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Measure, Minimum, Sum
+from rtcdp.vocabulary.measures import Measure
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
 
@@ -80,15 +79,15 @@ class Oracle:
         tables = self._tables[metric.name]
         buckets, *sides = (self.rows[table.name] for table in tables)
         merges = [column.merge for column in tables[0].columns]
-        new = [value for measure in metric.measures for value in _values(measure, event)]
+        new = [value for measure in metric.measures for value in _brought(measure, event)]
         old = buckets.get(key)
         buckets[key] = new if old is None else list(map(_merged, merges, old, new))
-        with_sides = [m for m in metric.measures if not _values(m, event)]
-        for measure, side in zip(with_sides, sides, strict=True):
-            value = None if isinstance(measure, Count) else event[measure.field]
-            if value is None:
+        with_sides = [(m, kind) for m in metric.measures if (kind := m.side()) is not None]
+        for (measure, kind), side in zip(with_sides, sides, strict=True):
+            value = event[kind.field]
+            if value is None or not _looks_at(measure, event):
                 continue
-            if isinstance(measure, Distinct):
+            if kind.bound == "smallest_members":
                 side[*key, _signed_hash(str(value))] = []
             else:
                 counted = side.setdefault((*key, value), [0])
@@ -105,20 +104,15 @@ def _buckets(metric: Metric, event: Row) -> list[int]:
     return list(starts)
 
 
-def _values(measure: Measure, event: Row) -> list[float | None]:
-    """What one event brings to the columns of a measure."""
-    if isinstance(measure, Count):
-        return [1]
-    value = event[measure.field]
-    if isinstance(measure, Minimum | Maximum):
-        return [value if isinstance(value, float) else None]
-    if not isinstance(measure, Sum | Average):
-        return []
-    if not isinstance(value, float):
-        return [0, 0] if isinstance(measure, Sum) else [0, 0, 0]
-    units = floor(value)
-    exact: list[float | None] = [units, floor((value - units) * 1_000_000 + 0.5)]
-    return exact if isinstance(measure, Sum) else [*exact, 1]
+def _brought(measure: Measure, event: Row) -> list[float | None]:
+    """What one event brings to the columns of a measure; nothing when it doesn't look at it."""
+    if _looks_at(measure, event):
+        return list(measure.of_event(event))
+    return [0 if part.merge == "add" else None for part in measure.parts()]
+
+
+def _looks_at(measure: Measure, event: Row) -> bool:
+    return measure.where is None or holds(measure.where, event)
 
 
 def _merged(merge: str, old: float | None, new: float | None) -> float | None:

@@ -6,12 +6,10 @@ import re
 from dataclasses import asdict, dataclass
 
 from rtcdp.errors import UsageError
-from rtcdp.vocabulary.measure import (
-    DISTINCT_EXACT_UP_TO,
-    MICROS_PER_UNIT,
-    TOP_EXACT_UP_TO,
-    Measure,
-)
+from rtcdp.vocabulary.measures import Measure
+from rtcdp.vocabulary.measures.distinct import DISTINCT_EXACT_UP_TO
+from rtcdp.vocabulary.measures.exact_sum import MICROS_PER_UNIT
+from rtcdp.vocabulary.measures.top import TOP_EXACT_UP_TO
 from rtcdp.vocabulary.predicate import Everything, Predicate, TextField
 from rtcdp.vocabulary.window import Window
 
@@ -72,10 +70,13 @@ class Metric:
 
 
 def _with_types(node: object) -> object:
-    """A node as plain data in which its type's name is kept."""
+    """A node as plain data in which its type's name is kept; without a `where` that is not there,
+    so that those who need none mean what they always did."""
     if isinstance(node, tuple):
         return [_with_types(item) for item in node]
     if not hasattr(node, "__dataclass_fields__"):
         return node
-    fields = {name: _with_types(getattr(node, name)) for name in node.__dataclass_fields__}
-    return {"node": type(node).__name__, **fields}
+    values = {name: getattr(node, name) for name in node.__dataclass_fields__}
+    if values.get("where", node) is None:
+        del values["where"]
+    return {"node": type(node).__name__, **{k: _with_types(v) for k, v in values.items()}}

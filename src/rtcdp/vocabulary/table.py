@@ -6,39 +6,28 @@ so that a store needs no knowledge of measures and a repeated merge order change
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from rtcdp.vocabulary.measure import (
-    DISTINCT_EXACT_UP_TO,
-    TOP_EXACT_UP_TO,
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
+from rtcdp.vocabulary.measures import Measure
+from rtcdp.vocabulary.measures.distinct import MEMBER
+from rtcdp.vocabulary.measures.top import ITEM, ITEM_COUNT
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.state import Bound, Column, ColumnType, Merge, Side
 
-ColumnType = Literal["text", "integer", "real"]
-Merge = Literal["add", "min", "max"]
-Bound = Literal["none", "smallest_members", "heaviest_items"]
+__all__ = [
+    "BUCKET_START",
+    "ITEM",
+    "ITEM_COUNT",
+    "MEMBER",
+    "Bound",
+    "Column",
+    "ColumnType",
+    "Merge",
+    "Table",
+    "side_table_name",
+    "tables_of",
+]
 
 BUCKET_START = "window_start"
-MEMBER = "member"
-ITEM = "item"
-ITEM_COUNT = "item_count"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A stored value: its name, type, and how a new value joins the stored one."""
-
-    name: str
-    type: ColumnType
-    merge: Merge
 
 
 @dataclass(frozen=True)
@@ -88,74 +77,25 @@ def tables_of(metric: Metric) -> tuple[Table, ...]:
         metric=metric.name,
         bucket_ms=metric.window.bucket_ms,
         key=metric.key,
-        columns=tuple(column for measure in metric.measures for column in _columns_of(measure)),
+        columns=tuple(part.column for measure in metric.measures for part in measure.parts()),
     )
-    return (buckets, *(_side_table(metric, m) for m in metric.measures if has_side_table(m)))
+    sides = ((measure, measure.side()) for measure in metric.measures)
+    return (buckets, *(_side_table(metric, m, side) for m, side in sides if side is not None))
 
 
-def has_side_table(measure: Measure) -> bool:
-    return isinstance(measure, Distinct | TopK)
-
-
-def units_column(measure: Sum | Average) -> str:
-    return f"{measure.name}__units"
-
-
-def micros_column(measure: Sum | Average) -> str:
-    return f"{measure.name}__micros"
-
-
-def count_column(measure: Average) -> str:
-    return f"{measure.name}__count"
-
-
-def side_table_name(metric: Metric, measure: Distinct | TopK) -> str:
+def side_table_name(metric: Metric, measure: Measure) -> str:
+    """The name of the table of a measure's members or items."""
     return f"{metric.name}__{measure.name}"
 
 
-def _columns_of(measure: Measure) -> tuple[Column, ...]:
-    match measure:
-        case Count():
-            return (Column(measure.name, "integer", "add"),)
-        case Minimum():
-            return (Column(measure.name, "real", "min"),)
-        case Maximum():
-            return (Column(measure.name, "real", "max"),)
-        case Sum():
-            return (
-                Column(units_column(measure), "integer", "add"),
-                Column(micros_column(measure), "integer", "add"),
-            )
-        case Average():
-            return (
-                Column(units_column(measure), "integer", "add"),
-                Column(micros_column(measure), "integer", "add"),
-                Column(count_column(measure), "integer", "add"),
-            )
-        case Distinct() | TopK():
-            return ()
-
-
-def _side_table(metric: Metric, measure: Measure) -> Table:
-    match measure:
-        case Distinct():
-            return Table(
-                name=side_table_name(metric, measure),
-                metric=metric.name,
-                bucket_ms=metric.window.bucket_ms,
-                key=metric.key,
-                bound="smallest_members",
-                capacity=DISTINCT_EXACT_UP_TO,
-            )
-        case TopK():
-            return Table(
-                name=side_table_name(metric, measure),
-                metric=metric.name,
-                bucket_ms=metric.window.bucket_ms,
-                key=metric.key,
-                columns=(Column(ITEM_COUNT, "integer", "add"),),
-                bound="heaviest_items",
-                capacity=TOP_EXACT_UP_TO,
-            )
-        case _:
-            raise AssertionError(f"{measure} has no table of its own")
+def _side_table(metric: Metric, measure: Measure, side: Side) -> Table:
+    counts = side.bound == "heaviest_items"
+    return Table(
+        name=side_table_name(metric, measure),
+        metric=metric.name,
+        bucket_ms=metric.window.bucket_ms,
+        key=metric.key,
+        columns=(Column(ITEM_COUNT, "integer", "add"),) if counts else (),
+        bound=side.bound,
+        capacity=side.capacity,
+    )

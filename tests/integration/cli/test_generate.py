@@ -77,7 +77,7 @@ def test_an_endless_run_ends_well_when_it_is_stopped(generate, tmp_path):
     endless.stderr.readline()
     endless.send_signal(signal.SIGINT)
     code, said = ended(endless)
-    assert (code, said[-1].endswith("written to visits.ndjson")) == (0, True)
+    assert (code, said[-1].endswith("written to visits.ndjson")) == (130, True)
     assert all(map(json.loads, (tmp_path / "visits.ndjson").read_bytes().splitlines()))
 
 

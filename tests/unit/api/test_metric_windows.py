@@ -10,9 +10,9 @@ from litestar.testing import TestClient
 
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.vocabulary.measure import Count, TopK
+from rtcdp.vocabulary.measure import Count, Ratio, TopK
 from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
+from rtcdp.vocabulary.predicate import Compare, event_type
 from rtcdp.vocabulary.window import sliding, tumbling
 
 Api = TestClient[Litestar]
@@ -34,7 +34,12 @@ def test_the_catalog_describes_each_metric(make_api: Callable[..., Api]) -> None
         description="What is searched.",
         key=("source",),
         window=tumbling(minutes=1),
-        measures=(Count("n"), TopK("pages", "pageUrl", k=3)),
+        measures=(
+            Count("n"),
+            TopK("pages", "pageUrl", k=3),
+            Count("large", where=Compare("value", ">=", 100)),
+            Ratio("share", of="large", to="n"),
+        ),
     )
     body = make_api(metrics=(metric,)).get("/api/metrics").json()
     assert body["items"] == [
@@ -45,8 +50,27 @@ def test_the_catalog_describes_each_metric(make_api: Callable[..., Api]) -> None
             "key": ["source"],
             "window": {"size_ms": 60_000, "slide_ms": 60_000},
             "measures": [
-                {"name": "n", "kind": "count"},
-                {"name": "pages", "kind": "topk", "field": "pageUrl", "k": 3},
+                {"name": "n", "kind": "count", "says": "how many events"},
+                {
+                    "name": "pages",
+                    "kind": "topk",
+                    "says": "the 3 most frequent `pageUrl`, with their counts",
+                    "field": "pageUrl",
+                    "k": 3,
+                },
+                {
+                    "name": "large",
+                    "kind": "count",
+                    "says": "how many events, of events where `value >= 100`",
+                    "where": "events where `value >= 100`",
+                },
+                {
+                    "name": "share",
+                    "kind": "ratio",
+                    "says": "`large` divided by `n`",
+                    "of": "large",
+                    "to": "n",
+                },
             ],
             "fingerprint": metric.fingerprint,
             "url": "/api/metrics/searches",

@@ -4,6 +4,7 @@ import pytest
 
 from rtcdp.assembly.handover import PROCESSOR, command_of, encode_settings
 from rtcdp.settings import Settings
+from rtcdp.telemetry import entry_in
 
 
 @pytest.fixture
@@ -35,5 +36,7 @@ def test_a_part_without_a_supervisor_does_nothing(settings):
 def test_an_error_is_one_line_with_its_hint_and_its_exit_code(tmp_path):
     done = run(Settings(data_dir=tmp_path, catalog=tmp_path / "absent"))
     assert done.returncode == 2
-    assert done.stderr.decode().count("\n") == 1
-    assert " – name the directory" in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    entry = entry_in(done.stderr)
+    assert (entry.level, entry.part) == ("ERROR", PROCESSOR)
+    assert " – name the directory" in entry.message

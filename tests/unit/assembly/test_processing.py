@@ -1,4 +1,6 @@
+import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +41,38 @@ def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_pa
         assert snapshot.ledger_totals()["dead_letter"] == 1
 
 
-def test_trouble_is_told_on_standard_error(tmp_path, capfd):
+def test_trouble_is_told_and_so_is_its_end(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
     with processor_of(Settings(data_dir=tmp_path), SystemClock()) as processor:
         processor.on_trouble("the store is locked; trying again")
-    assert capfd.readouterr().err == "processor: the store is locked; trying again\n"
+        processor.on_trouble("an event could not be counted")
+        processor.run(threading.Event(), once=True)
+        processor.run(threading.Event(), once=True)
+    told = [(record.levelname, record.getMessage().partition(",")[0]) for record in caplog.records]
+    assert told == [
+        ("WARNING", "the store is locked; trying again"),
+        ("WARNING", "an event could not be counted"),
+        ("INFO", "back again"),
+    ]
+
+
+def test_metrics_of_the_store_that_are_not_in_the_catalog_are_named_at_the_start(tmp_path, caplog):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "visits.py").write_text(
+        "from rtcdp.vocabulary.measure import Count\n"
+        "from rtcdp.vocabulary.metric import Metric\n"
+        "from rtcdp.vocabulary.window import tumbling\n"
+        'METRIC = Metric(name="visits", title="V", window=tumbling(hours=1),'
+        ' measures=(Count("n"),))\n'
+    )
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+    assert not caplog.records
+    with processor_of(replace(settings, catalog=None), SystemClock()):
+        pass
+    (record,) = caplog.records
+    assert "not in the catalog, and they stand still: visits – give the --catalog" in (
+        record.getMessage()
+    )

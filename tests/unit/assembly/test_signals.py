@@ -39,3 +39,12 @@ def test_an_ignored_signal_stays_ignored():
     stop_at_signals(stop)
     signal.raise_signal(signal.SIGHUP)
     assert not stop.is_set()
+
+
+@pytest.mark.usefixtures("handlers")
+def test_the_first_signal_is_remembered():
+    heard = stop_at_signals(threading.Event())
+    assert (heard.number, heard.is_interrupt) == (None, False)
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    assert (heard.number, heard.is_interrupt) == (signal.SIGINT, True)

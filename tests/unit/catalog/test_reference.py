@@ -8,11 +8,8 @@ from rtcdp.catalog.reference import (
     BEGIN,
     END,
     main,
-    measure_in_words,
-    predicate_in_words,
     section,
     updated,
-    window_in_words,
 )
 from rtcdp.errors import UsageError
 from rtcdp.vocabulary.measure import (
@@ -41,6 +38,7 @@ from rtcdp.vocabulary.predicate import (
     negate,
 )
 from rtcdp.vocabulary.window import Window, sliding, tumbling
+from rtcdp.vocabulary.words import measure_in_words, predicate_in_words, window_in_words
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 VIEW = event_type("PAGE_VIEW")
@@ -199,3 +197,15 @@ def test_wrong_usage_and_a_missing_page_have_their_exit_codes(
     arguments: list[str], exit_code: int
 ) -> None:
     assert main(arguments) == exit_code
+
+
+def test_a_metric_without_a_description_has_its_name() -> None:
+    metric = Metric("views", "Views", tumbling(minutes=1), (Count("n"),))
+    assert section(metric).startswith("### Views\n\n`views`\n\n| | |")
+
+
+def test_texts_to_compare_with_stay_in_their_cell() -> None:
+    predicate = Equals("pageUrl", "a|b\nc")
+    metric = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), predicate=predicate)
+    row = "| Counts | events where `pageUrl` is `a\\|b c` |"
+    assert row in section(metric).splitlines()

@@ -1,3 +1,9 @@
+import json
+import re
+import signal
+
+import pytest
+
 from rtcdp.assembly.locks import Lock
 
 
@@ -11,3 +17,51 @@ def test_one_processor_at_a_time(rtcdp, tmp_path):
     with Lock(tmp_path / "rtcdp-data" / "store.db.processor.lock", "a processor"):
         done = rtcdp("process", "--once")
     assert (done.code, "a processor runs already" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_once_that_is_stopped_early_says_so(rtcdp, events, interrupted, number):
+    rtcdp("replay", events)
+    interrupted(number)
+    done = rtcdp("process", "--once")
+    assert (done.code, "caught up" in done.out) == (130, False)
+    assert done.out.startswith("stopped early at epoch")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(
+    "command", [["process"], ["collect", "--port", 0], ["serve", "--port", 0], ["up", "--port", 0]]
+)
+def test_what_runs_for_ever_ends_alike(rtcdp, interrupted, command, number, code):
+    interrupted(number)
+    assert rtcdp(*command).code == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command", [["replay", "events.ndjson"], ["generate", "--out", "a", "--events", "6000"]]
+)
+def test_what_has_an_end_and_did_not_reach_it_ends_alike(
+    rtcdp, events, interrupted, command, number
+):
+    assert events.exists()
+    interrupted(number)
+    assert rtcdp(*command).code == 130
+
+
+def test_a_store_with_other_metrics_is_told_as_json_if_that_is_wanted(rtcdp, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "visits.py").write_text(
+        "from rtcdp.vocabulary.measure import Count\n"
+        "from rtcdp.vocabulary.metric import Metric\n"
+        "from rtcdp.vocabulary.window import tumbling\n"
+        'METRIC = Metric(name="visits", title="V", window=tumbling(hours=1),'
+        ' measures=(Count("n"),))\n'
+    )
+    assert rtcdp("process", "--once", "--catalog", "mine").err == ""
+    told = rtcdp("process", "--once", "--log-format", "json").err
+    entry = json.loads(told)
+    assert (entry["level"], entry["part"]) == ("WARNING", "processor")
+    assert "visits" in entry["message"]
+    text = rtcdp("process", "--once").err
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING processor: the store", text)

@@ -1,8 +1,12 @@
+import gzip
+
+
 def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
     done = rtcdp("replay", events)
     assert (done.code, done.out) == (
         0,
         "read 3 records: 2 events, 1 others\n"
+        f"  1 × line 3 of {events}: the line is 'nonsense', expected an event as JSON\n"
         "received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓\n",
     )
 
@@ -25,3 +29,19 @@ def test_a_mapping_that_is_not_there_is_wrong_usage(rtcdp, events):
 def test_where_nobody_listens_a_part_is_missing(rtcdp, events):
     done = rtcdp("replay", events, "--to", "http://127.0.0.1:9")
     assert (done.code, "127.0.0.1:9" in done.err) == (3, True)
+
+
+def test_a_damaged_file_is_named_and_ends_with_1(rtcdp, events, tmp_path):
+    torn = tmp_path / "torn.ndjson.gz"
+    torn.write_bytes(gzip.compress(events.read_bytes() * 2000)[:-40])
+    done = rtcdp("replay", torn)
+    assert (done.code, "torn.ndjson.gz is damaged" in done.out) == (1, True)
+    assert "received" in done.out
+
+
+def test_a_name_of_a_file_is_no_markup_and_steers_nothing(rtcdp, events, tmp_path):
+    torn = tmp_path / "[bold]\x1b[2Jtorn\n.gz"
+    torn.write_bytes(gzip.compress(events.read_bytes() * 2000)[:-40])
+    said = rtcdp("replay", torn).out
+    assert "[bold]\\x1b[2Jtorn\\n.gz is damaged" in said
+    assert "\x1b" not in said

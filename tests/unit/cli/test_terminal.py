@@ -11,6 +11,7 @@ from rtcdp.cli.terminal import (
     number,
     progress_bar,
     remark,
+    say,
 )
 from rtcdp.errors import UsageError
 
@@ -69,3 +70,22 @@ def test_numbers_stand_to_the_right():
 def test_there_is_no_bar_where_there_is_no_terminal():
     assert not err.is_terminal
     assert progress_bar().disable
+
+
+def test_values_are_shown_as_the_text_that_they_are(capsys):
+    table = listing("user", "[b]page[/b]", title="a\x1b]0;b")
+    table.add_row("[bold]ada[/bold]\x1b[2J", Text("a\nforged", "red"))
+    say("in the folder [/bold]\nrtcdp: all is well", table)
+    remark("\x1b[1A[red]")
+    said = capsys.readouterr()
+    assert "in the folder [/bold]\\nrtcdp: all is well\n" in said.out
+    assert "[bold]ada[/bold]\\x1b[2J" in said.out
+    assert "[b]page[/b]" in said.out
+    assert "a\\nforged" in said.out
+    assert said.err == "\\x1b[1A[red]\n"
+    assert "\x1b" not in said.out
+
+
+def test_an_error_that_quotes_a_server_stays_two_lines(capsys):
+    complain(UsageError("it said \x1b[2J\nrtcdp: done", "try\nagain"))
+    assert capsys.readouterr().err == "rtcdp: it said \\x1b[2J\\nrtcdp: done\n  → try\\nagain\n"

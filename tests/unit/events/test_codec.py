@@ -240,3 +240,25 @@ def test_depth_is_told_alike_alone_and_among_neighbours(depth: int) -> None:
     is_accepted = reason_of(record) is None
     assert is_accepted == (depth <= 63)
     assert is_clean(record) == is_clean(event_with("") + b"\n" + record) == is_accepted
+
+
+def test_a_line_that_a_mapping_made_nothing_of_says_why():
+    verdict = decode(b'{"unmapped":"line 7: column who is empty","line":"a,,b"}')
+    assert verdict == Rejection("not_mapped", "parse", "line 7: column who is empty")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"unmapped":"","line":"a"}',
+        b'{"unmapped":"x"}',
+        b'{"unmapped":7,"line":"a"}',
+        b'{"unmapped":"x","line":"a","more":1}',
+    ],
+)
+def test_what_only_looks_like_it_is_an_event_without_fields(record):
+    assert decode(record).reason == "missing_field"
+
+
+def test_an_event_with_such_a_field_is_an_event():
+    assert decode(b'{"unmapped":"x",' + minimal()[1:]).user_id

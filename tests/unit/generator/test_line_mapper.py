@@ -74,26 +74,76 @@ def test_quoted_texts_may_hold_delimiters_quotes_and_line_breaks():
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        b"",
-        b"ann,buy,2026-01-01T12:00:00Z",
-        b"ann,buy,2026-01-01T12:00:00Z,1,2",
-        b",buy,2026-01-01T12:00:00Z,1",
-        b"ann,steal,2026-01-01T12:00:00Z,1",
-        b"ann,buy,yesterday,1",
-        b"ann,buy,,1",
-        b"ann,buy,2026-01-01T12:00:00Z,much",
-        b"ann,buy,2026-01-01T12:00:00Z,1e999",
-        b"ann,buy,2026-01-01T12:00:00Z,nan",
-        b"ann,buy,2026-01-01T12:00:00Z,1_0",
-        b'"ann,buy,2026-01-01T12:00:00Z,1',
-        b'"an"n,buy,2026-01-01T12:00:00Z,1',
-        b"\xffann,buy,2026-01-01T12:00:00Z,1",
+        (b"", "the line is '', expected 4 columns, and it has 1"),
+        (b"ann,buy,2026-01-01T12:00:00Z", "expected 4 columns, and it has 3"),
+        (b"ann,buy,2026-01-01T12:00:00Z,1,2", "expected 4 columns, and it has 5"),
+        (b",buy,2026-01-01T12:00:00Z,1", "column who is empty, expected the user's id"),
+        (b"NULL,buy,2026-01-01T12:00:00Z,1", "column who is empty, expected the user's id"),
+        (
+            b"ann,steal,2026-01-01T12:00:00Z,1",
+            "column what is 'steal', expected one of buy, view",
+        ),
+        (
+            b"ann,buy,yesterday,1",
+            "column when is 'yesterday', expected a time like 2026-01-31T09:30:00Z",
+        ),
+        (b"ann,buy,,1", "column when is empty, expected a time like 2026-01-31T09:30:00Z"),
+        (
+            b"ann,buy,2026-01-01T12:00:00Z,much",
+            "column amount is 'much', expected a number like 12.50",
+        ),
+        (b"ann,buy,2026-01-01T12:00:00Z,1e999", "column amount is '1e999', expected a number"),
+        (b"ann,buy,2026-01-01T12:00:00Z,nan", "column amount is 'nan', expected a number"),
+        (b"ann,buy,2026-01-01T12:00:00Z,1_0", "column amount is '1_0', expected a number"),
+        (b'"ann,buy,2026-01-01T12:00:00Z,1', "expected one row of CSV in UTF-8"),
+        (b'"an"n,buy,2026-01-01T12:00:00Z,1', "expected one row of CSV in UTF-8"),
+        (b"\xffann,buy,2026-01-01T12:00:00Z,1", "expected one row of CSV in UTF-8"),
     ],
 )
-def test_a_line_that_does_not_fit_is_no_event(line):
-    assert csv(line) is None
+def test_a_line_that_does_not_fit_says_which_column_and_what_was_expected(line, reason):
+    assert reason in str(csv(line))
+
+
+def test_a_long_value_is_told_in_short():
+    assert len(str(csv(b"ann,buy," + b"x" * 5_000 + b",1"))) < 200
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("%d/%b/%Y:%H:%M:%S %z", "a time like 31/Jan/2026:09:30:00 +0000"),
+        ("epoch_s", "seconds since 1970"),
+        ("epoch_ms", "milliseconds since 1970"),
+    ],
+)
+def test_what_was_expected_of_a_time_is_shown_by_an_example(form, expected):
+    toml = CSV.replace('from = "{when}"', f'from = "{{when}}"\nformat = "{form}"')
+    assert str(mapped(toml, b"ann,buy,soon,1")) == f"column when is 'soon', expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("when", "milliseconds"),
+    [
+        ("2026-10-25 02:30:00", 1_792_888_200_000),  # 00:30Z, the first of the two
+        ("2026-10-25 03:30:00", 1_792_895_400_000),  # 02:30Z, after the clocks were set back
+        ("2026-03-29 02:30:00", 1_774_747_800_000),  # 01:30Z, though no clock showed it
+        ("2026-03-29 03:30:00", 1_774_747_800_000),
+    ],
+)
+def test_times_where_clocks_are_set_back_and_put_forward(when, milliseconds):
+    toml = CSV.replace('from = "{when}"', 'from = "{when}"\ntimezone="Europe/Berlin"')
+    assert mapped(toml, f"ann,buy,{when},1".encode()).timestamp_ms == milliseconds
+
+
+def test_a_time_may_have_several_formats():
+    toml = CSV.replace('from = "{when}"', 'from = "{when}"\nformat = ["epoch_s", "%H:%M %d.%m.%Y"]')
+    for when in ("1767268800", "12:00 01.01.2026"):
+        assert mapped(toml, f"ann,buy,{when},1".encode()).timestamp_ms == NOON_MS
+    assert str(mapped(toml, b"ann,buy,soon,1")).endswith(
+        "expected seconds since 1970 or a time like 09:30 31.01.2026"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +183,7 @@ def test_times_are_rounded_down_whatever_they_are_written_as(when, form):
 @pytest.mark.parametrize("when", ["1e400", "1e999999999", "-1e13"])
 def test_a_number_of_seconds_that_is_no_time_is_no_event(when):
     toml = CSV.replace('from = "{when}"', 'from = "{when}"\nformat = "epoch_s"')
-    assert mapped(toml, f"ann,buy,{when},1".encode()) is None
+    assert "expected seconds since 1970" in str(mapped(toml, f"ann,buy,{when},1".encode()))
 
 
 def test_json_members_are_reached_with_dots():
@@ -144,7 +194,12 @@ def test_json_members_are_reached_with_dots():
 
 @pytest.mark.parametrize("line", [b"[1]", b"{", b'{"user":"ann"}', b"1", b"\xff", b"[" * 9_999])
 def test_json_that_does_not_fit_is_no_event(line):
-    assert mapped(NDJSON, line) is None
+    assert "expected" in str(mapped(NDJSON, line))
+
+
+def test_a_member_that_is_not_there_is_named():
+    reason = str(mapped(NDJSON, b'{"user":{"plan":"free"},"kind":"LOGIN","at":1}'))
+    assert reason == "column user.id is empty, expected the user's id"
 
 
 def test_events_go_through_with_all_their_members():
@@ -156,4 +211,4 @@ def test_events_go_through_with_all_their_members():
         "eventType": b'"A"',
         "mine": b"[1e2]",
     }
-    assert mapped('format = "events"', line[:-1]) is None
+    assert "expected an event" in str(mapped('format = "events"', line[:-1]))

@@ -112,3 +112,17 @@ def test_the_id_of_a_row_does_not_hang_on_its_line_breaks(lines_of):
     (unix,) = lines_of(b'at,who\n5,"ann\nlee"\n')
     (windows,) = lines_of(b'at,who\r\n5,"ann\r\nlee"\r\n')
     assert unix.event_id == windows.event_id
+
+
+def test_a_line_that_does_not_fit_goes_with_the_reason(lines_of):
+    (line,) = lines_of(b"at,who\nsoon,ann\n")
+    verdict = decode(line.wire_line())
+    assert verdict.reason == "not_mapped"
+    assert verdict.message == "line 2: column at is 'soon', expected milliseconds since 1970"
+    assert b"soon,ann" in line.wire_line()
+
+
+def test_a_line_that_is_too_long_to_go_with_the_reason_goes_as_it_is(lines_of):
+    text = b'soon,"' + b"\xc3\xa4" * 32_740 + b'"'
+    (line,) = lines_of(b"at,who\n" + text + b"\n")
+    assert line.wire_line() == text

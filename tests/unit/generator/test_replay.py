@@ -1,6 +1,7 @@
 import gzip
 from collections import Counter
 
+import msgspec
 import pytest
 
 from rtcdp.errors import PartMissing, UsageError
@@ -10,6 +11,7 @@ from rtcdp.generator.mapping import load_mapping
 from rtcdp.generator.replay import BATCH_BYTES, BATCH_LINES, Replay, ReplayPlan, parse_speed
 
 HOUR_MS = 3_600_000
+EVENT = b'{"userId":"ann","timestamp":1,"eventType":"A"}'
 
 
 @pytest.fixture
@@ -59,9 +61,77 @@ def test_the_shop_recording_comes_out_whole(replay, recordings, sink):
     assert len({event.event_id for event in events}) == 17_434
 
 
-def test_the_torn_row_of_the_shop_goes_as_it_is(replay, recordings, sink):
-    replay(recordings / "rees46-2019-oct.csv.gz", mapping="rees46")
-    assert sink.lines[-1].endswith(b"elenberg,25.71,52040330")
+def test_the_torn_row_of_the_shop_goes_with_the_reason(replay, recordings, sink):
+    report = replay(recordings / "rees46-2019-oct.csv.gz", mapping="rees46")
+    assert msgspec.json.decode(sink.lines[-1])["line"].endswith("elenberg,25.71,52040330")
+    verdict = verdicts(sink)[-1]
+    assert verdict.reason == "not_mapped"
+    assert verdict.message.startswith("line 17436: the line is '2019-10-0")
+    assert verdict.message.endswith("expected 9 columns, and it has 8")
+    (reason,) = report.reasons
+    assert reason.count == 1
+    assert "line 17436 of " in reason.first
+
+
+def test_a_dead_letter_of_a_mapped_file_names_column_value_and_expectation(replay_shop, shop, sink):
+    report = replay_shop(
+        shop("yesterday,view,1,,,,1,7,s", "2026-01-01 00:00:00 UTC,view,1,,,,1,,s")
+    )
+    good, no_time, no_user = verdicts(sink)
+    assert good.user_id == "7"
+    assert (no_time.reason, no_time.step) == ("not_mapped", "parse")
+    assert no_time.message == (
+        "line 3: column event_time is 'yesterday', expected a time like 2026-01-31 09:30:00 UTC"
+    )
+    assert no_user.message == "line 4: column user_id is empty, expected the user's id"
+    assert [reason.count for reason in report.reasons] == [1, 1]
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A file of a shop: the columns, a row that is well, and the rows given."""
+
+    def write(*rows, good=1):
+        path = tmp_path / "shop.csv"
+        header = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id"
+        well = "2026-01-01 00:00:00 UTC,view,1,,,,1,7,s"
+        path.write_text("\n".join([header + ",user_session", *[well] * good, *rows, ""]))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def replay_shop(replay):
+    return lambda path, **how: replay(path, mapping="rees46", **how)
+
+
+@pytest.mark.parametrize("rows", [1, 100, 500])
+def test_a_wrong_mapping_is_told_before_anything_is_sent(replay_shop, shop, sink, rows):
+    path = shop(*["01.01.2026 00:00,view,1,,,,1,7,s"] * rows, good=0)
+    with pytest.raises(UsageError, match=r"column event_time is '01\.01\.2026 00:00'") as told:
+        replay_shop(path)
+    assert ("none of the first 100 lines" in str(told.value)) == (rows >= 100)
+    assert "--mapping" in told.value.hint
+    assert sink.lines == []
+
+
+def test_a_file_of_another_kind_is_told_without_a_mapping_too(replay, shop, sink):
+    with pytest.raises(UsageError, match="expected an event as JSON"):
+        replay(shop(*["x"] * 5))
+    assert sink.lines == []
+
+
+def test_the_second_file_is_looked_at_before_the_first_is_sent(replay, recorded, tmp_path, sink):
+    (tmp_path / "other").write_text("x\n")
+    with pytest.raises(UsageError, match=r"no line of .*other is an event"):
+        replay(recorded(1), tmp_path / "other")
+    assert sink.lines == []
+
+
+def test_one_good_line_among_the_first_hundred_is_enough(replay_shop, shop, sink):
+    assert replay_shop(shop(*["x"] * 300)).raw == 300
+    assert len(sink.lines) == 301
 
 
 def test_a_row_of_the_shop_becomes_an_event(replay, recordings, sink):
@@ -125,10 +195,59 @@ def test_every_line_of_the_access_log_is_accounted_for(replay, recordings, sink)
     ],
 )
 def test_lines_of_access_logs(replay, tmp_path, sink, line, event_type):
-    (tmp_path / "access.log").write_bytes(line + b"\n")
+    well = rb'::1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x"'
+    (tmp_path / "access.log").write_bytes(well + b"\n" + line + b"\n")
+    replay(tmp_path / "access.log", mapping="combined-log")
+    _, verdict = verdicts(sink)
+    assert getattr(verdict, "event_type", None) == event_type
+
+
+_TIME = "[01/Jan/2026:00:00:00 +0000]"
+_REST = '200 1 "-" "x"'
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f'1.2.3.4 - John R. Doe {_TIME} "GET / HTTP/1.1" {_REST}', {"login": "John R. Doe"}),
+        (f'1.2.3.4 - a [b] c {_TIME} "GET / HTTP/1.1" {_REST}', {"login": "a [b] c"}),
+        (f'1.2.3.4 - - {_TIME} "GET /a b c HTTP/1.1" {_REST}', {"pageUrl": "/a b c"}),
+        (f'1.2.3.4 - - {_TIME} "GET /a b" {_REST}', {"pageUrl": "/a b", "protocol": None}),
+        (
+            f'1.2.3.4 - - {_TIME} "GET / HTTP/1.1" {_REST} "9.9.9.9, 8.8.8.8"',
+            {"userId": "1.2.3.4", "forwardedFor": "9.9.9.9, 8.8.8.8"},
+        ),
+        (f'1.2.3.4 - - {_TIME} "GET / HTTP/1.1" {_REST} "-"', {"forwardedFor": None}),
+        (f'1.2.3.4 - - {_TIME} "GET / HTTP/1.1" {_REST} "-" 0.003 shop', {"userAgent": "x"}),
+        (
+            f'shop.example:443 1.2.3.4 - ada {_TIME} "GET / HTTP/2.0" {_REST}',
+            {"userId": "1.2.3.4", "host": "shop.example:443", "login": "ada"},
+        ),
+        (f'1.2.3.4 - - {_TIME} "GET / HTTP/1.1" 200 1', {"userId": "1.2.3.4", "host": None}),
+        (
+            '1.2.3.4 - - [01/Jan/2026:00:00:00.250 +0000] "GET / HTTP/1.1" ' + _REST,
+            {"timestamp": 1_767_225_600_250},
+        ),
+        (
+            rf'1.2.3.4 - - {_TIME} "GET /\"a\" HTTP/1.1" 200 1 "-" "the \"X\" \\ \x22Y\x22"',
+            {"pageUrl": '/"a"', "userAgent": r'the "X" \ "Y"'},
+        ),
+        (rf'1.2.3.4 - - {_TIME} "GET /caf\xC3\xA9 HTTP/1.1" {_REST}', {"pageUrl": "/café"}),
+        (rf'1.2.3.4 - - {_TIME} "GET /\xff\x00 HTTP/1.1" {_REST}', {"pageUrl": r"/\xff\x00"}),
+    ],
+)
+def test_access_logs_as_they_are(replay, tmp_path, sink, line, expected):
+    (tmp_path / "access.log").write_text(line + "\n", encoding="utf-8")
     replay(tmp_path / "access.log", mapping="combined-log")
     (verdict,) = verdicts(sink)
-    assert getattr(verdict, "event_type", None) == event_type
+    assert not isinstance(verdict, Rejection), verdict
+    found = {
+        **msgspec.json.decode(verdict.properties),
+        "userId": verdict.user_id,
+        "pageUrl": verdict.page_url,
+        "timestamp": verdict.timestamp_ms,
+    }
+    assert {name: found.get(name) for name in expected} == expected
 
 
 def test_a_second_replay_sends_the_same_bytes(replay, recordings, sink):
@@ -148,7 +267,7 @@ def test_files_are_sent_in_their_order_in_bounded_batches(replay, recorded, sink
 
 def test_long_lines_make_short_batches(replay, tmp_path, sink):
     path = tmp_path / "long"
-    path.write_bytes((b"x" * 60_000 + b"\n") * 100)
+    path.write_bytes((b"x" * 60_000 + b"\n") * 99 + EVENT + b"\n")
     replay(path)
     assert len(sink.lines) == 100
     assert max(sum(map(len, batch)) for batch in sink.batches) < BATCH_BYTES + 60_000
@@ -156,10 +275,10 @@ def test_long_lines_make_short_batches(replay, tmp_path, sink):
 
 def test_blank_lines_are_counted_and_not_sent(replay, tmp_path, sink):
     path = tmp_path / "blank"
-    path.write_bytes(b"a\n\n \t\r\nb\n")
+    path.write_bytes(b"a\n\n \t\r\n" + EVENT + b"\n")
     report = replay(path)
-    assert (report.records, report.raw, report.blank) == (4, 2, 2)
-    assert sink.lines == [b"a", b"b"]
+    assert (report.records, report.raw, report.events, report.blank) == (4, 1, 1, 2)
+    assert (len(sink.lines), sink.lines[0]) == (2, b"a")
 
 
 def test_a_damaged_file_is_named_and_what_is_there_is_sent(replay, recorded, tmp_path, sink):

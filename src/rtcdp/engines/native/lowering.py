@@ -8,17 +8,6 @@ import polars_hash as plh
 
 from rtcdp.engines.buckets import to_buckets
 from rtcdp.engines.engine import TableChange
-from rtcdp.vocabulary.measure import (
-    MICROS_PER_UNIT,
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     AllOf,
@@ -31,17 +20,14 @@ from rtcdp.vocabulary.predicate import (
     Predicate,
     Present,
 )
-from rtcdp.vocabulary.table import (
-    BUCKET_START,
-    ITEM,
-    ITEM_COUNT,
-    MEMBER,
-    count_column,
-    has_side_table,
-    micros_column,
-    tables_of,
-    units_column,
-)
+from rtcdp.vocabulary.state import MERGES, ColumnType, Part, Side
+from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, tables_of
+
+_TYPES: Mapping[ColumnType, type[pl.DataType]] = {
+    "text": pl.String,
+    "integer": pl.Int64,
+    "real": pl.Float64,
+}
 
 UNSUPPORTED: Mapping[type, str] = {}
 """The nodes of the vocabulary that this engine can't compute, each with the reason: none."""
@@ -102,14 +88,12 @@ def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
     pane = pl.col(_pane_column(metric.window.pane_ms)).alias(BUCKET_START)
     chosen = events if _holds_always(metric) else events.filter(condition)
     group = [pane, *map(pl.col, metric.key)]
-    partials = [partial for measure in metric.measures for partial in _partials(measure)]
-    buckets = chosen.group_by(group).agg(partials)
-    sides = (
-        _side_plan(measure, chosen, group, metric)
-        for measure in metric.measures
-        if has_side_table(measure)
-    )
-    return [buckets, *sides]
+    folded = [_folded(part, m.where) for m in metric.measures for part in m.parts()]
+    sides = ((measure, measure.side()) for measure in metric.measures)
+    return [
+        chosen.group_by(group).agg(folded),
+        *(_side_plan(side, m.where, chosen, group) for m, side in sides if side is not None),
+    ]
 
 
 def _holds_always(metric: Metric) -> bool:
@@ -117,54 +101,29 @@ def _holds_always(metric: Metric) -> bool:
     return isinstance(metric.predicate, Everything) and always_there.issuperset(metric.key)
 
 
-def _partials(measure: Measure) -> list[pl.Expr]:
-    match measure:
-        case Count(name):
-            return [pl.len().cast(pl.Int64).alias(name)]
-        case Minimum(name, field):
-            return [pl.col(field).min().alias(name)]
-        case Maximum(name, field):
-            return [pl.col(field).max().alias(name)]
-        case Sum():
-            return _exact_sum(measure)
-        case Average(_, field):
-            counted = pl.col(field).count().cast(pl.Int64).alias(count_column(measure))
-            return [*_exact_sum(measure), counted]
-        case Distinct() | TopK():
-            return []
-
-
-def _exact_sum(measure: Sum | Average) -> list[pl.Expr]:
-    """Whole units and millionths, both integers, so that adding in any order gives the same."""
-    value = pl.col(measure.field)
-    micros = ((value - value.floor()) * MICROS_PER_UNIT + 0.5).floor().cast(pl.Int64)
-    return [
-        value.floor().cast(pl.Int64).sum().alias(units_column(measure)),
-        micros.sum().alias(micros_column(measure)),
-    ]
+def _folded(part: Part, where: Predicate | None) -> pl.Expr:
+    """What a group of events brings to a part: what each of them brings, merged."""
+    if part.each == "1" and where is None:
+        return pl.len().cast(pl.Int64).alias(part.name)
+    each = pl.sql_expr(part.each).cast(_TYPES[part.type])
+    if where is not None:
+        each = pl.when(to_expression(where)).then(each)
+    return MERGES[part.merge].of_column(each).alias(part.name)
 
 
 def _side_plan(
-    measure: Measure, events: pl.LazyFrame, group: list[pl.Expr], metric: Metric
+    side: Side, where: Predicate | None, events: pl.LazyFrame, group: list[pl.Expr]
 ) -> pl.LazyFrame:
-    names = [BUCKET_START, *metric.key]
-    match measure:
-        case Distinct(_, field):
-            member = plh.col("value").nchash.xxhash64().reinterpret(signed=True).alias(MEMBER)
-            return (
-                events.filter(pl.col(field).is_not_null())
-                .select(*group, pl.col(field).alias("value"))
-                .unique()
-                .select(*names, member)
-            )
-        case TopK(_, field):
-            return (
-                events.filter(pl.col(field).is_not_null())
-                .group_by(*group, pl.col(field).alias(ITEM))
-                .agg(pl.len().cast(pl.Int64).alias(ITEM_COUNT))
-            )
-        case _:
-            raise AssertionError(f"{measure} has no table of its own")
+    condition = pl.col(side.field).is_not_null()
+    if where is not None:
+        condition = condition & to_expression(where)
+    chosen = events.filter(condition)
+    if side.bound == "heaviest_items":
+        counted = pl.len().cast(pl.Int64).alias(ITEM_COUNT)
+        return chosen.group_by(*group, pl.col(side.field).alias(ITEM)).agg(counted)
+    member = plh.col("value").nchash.xxhash64().reinterpret(signed=True).alias(MEMBER)
+    distinct = chosen.select(*group, pl.col(side.field).alias("value")).unique()
+    return distinct.select(pl.exclude("value"), member)
 
 
 def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:

@@ -66,7 +66,7 @@ class Processor:
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
     a sentence whenever the log or the store can't be reached and it will try again, when event ids
     had to be forgotten before their time, when a record could not be counted, and when a new metric
-    can't be filled from the log's beginning.
+    can't be filled from the log's beginning. `on_back` is called whenever log and store were there.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Processor:
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
+        self.on_back: Callable[[], None] = lambda: None
 
     @property
     def progress(self) -> Progress:
@@ -120,7 +121,9 @@ class Processor:
                     if not is_ready:
                         self.recover()
                         is_ready = True
-                    if self._round(ahead):
+                    has_worked = self._round(ahead)
+                    self.on_back()
+                    if has_worked:
                         continue
                     if once:
                         return

@@ -11,17 +11,6 @@ import polars as pl
 
 from rtcdp.engines.buckets import to_buckets
 from rtcdp.engines.engine import TableChange
-from rtcdp.vocabulary.measure import (
-    MICROS_PER_UNIT,
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     AllOf,
@@ -34,18 +23,8 @@ from rtcdp.vocabulary.predicate import (
     Predicate,
     Present,
 )
-from rtcdp.vocabulary.table import (
-    BUCKET_START,
-    ITEM,
-    ITEM_COUNT,
-    MEMBER,
-    ColumnType,
-    Table,
-    count_column,
-    micros_column,
-    tables_of,
-    units_column,
-)
+from rtcdp.vocabulary.state import MERGES, ColumnType, Part, Side
+from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table, tables_of
 
 UNSUPPORTED: Mapping[type, str] = {}
 """The nodes of the vocabulary that this engine can't compute, each with the reason: none."""
@@ -70,13 +49,8 @@ class _Select:
 
 def distinct_fields(metrics: Sequence[Metric]) -> tuple[str, ...]:
     """The fields of which distinct values are counted; the view has a `member_column` for each."""
-    fields = {
-        measure.field
-        for metric in metrics
-        for measure in metric.measures
-        if isinstance(measure, Distinct)
-    }
-    return tuple(sorted(fields))
+    sides = (measure.side() for metric in metrics for measure in metric.measures)
+    return tuple(sorted({s.field for s in sides if s and s.bound == "smallest_members"}))
 
 
 def member_column(field: str) -> str:
@@ -197,50 +171,37 @@ def _selects(metric: Metric) -> Iterator[_Select]:
     conditions = [to_condition(metric.predicate)]
     conditions += [f"{_name(field)} IS NOT NULL" for field in metric.key]
     keys: dict[str, str] = {field: _name(field) for field in metric.key}
-    partials = {
-        column: expression
+    folded = {
+        part.name: _folded(part, measure.where)
         for measure in metric.measures
-        for column, expression in _partials(measure).items()
+        for part in measure.parts()
     }
-    yield _Select(" AND ".join(conditions), {**keys, **partials}, metric.key)
+    yield _Select(" AND ".join(conditions), {**keys, **folded}, metric.key)
     for measure in metric.measures:
-        if isinstance(measure, Distinct | TopK):
-            condition = " AND ".join([*conditions, f"{_name(measure.field)} IS NOT NULL"])
-            added = _side_columns(measure)
-            yield _Select(condition, {**keys, **added}, (*keys, next(iter(added))))
+        side = measure.side()
+        if side is not None:
+            chosen = [*conditions, f"{_name(side.field)} IS NOT NULL"]
+            chosen += [] if measure.where is None else [to_condition(measure.where)]
+            added = _side_columns(side)
+            yield _Select(" AND ".join(chosen), {**keys, **added}, (*keys, next(iter(added))))
 
 
-def _side_columns(measure: Distinct | TopK) -> dict[str, str]:
+def _side_columns(side: Side) -> dict[str, str]:
     """What a table of members or items has besides the key; the first is grouped by as well."""
-    if isinstance(measure, Distinct):
-        return {MEMBER: _name(member_column(measure.field))}
-    return {ITEM: _name(measure.field), ITEM_COUNT: "count(*)"}
+    if side.bound == "smallest_members":
+        return {MEMBER: _name(member_column(side.field))}
+    return {ITEM: _name(side.field), ITEM_COUNT: "count(*)"}
 
 
-def _partials(measure: Measure) -> dict[str, str]:
-    match measure:
-        case Count(name):
-            return {name: "count(*)"}
-        case Minimum(name, field):
-            return {name: f"min({_name(field)})"}
-        case Maximum(name, field):
-            return {name: f"max({_name(field)})"}
-        case Sum():
-            return _exact_sum(measure)
-        case Average(_, field):
-            return {**_exact_sum(measure), count_column(measure): f"count({_name(field)})"}
-        case Distinct() | TopK():
-            return {}
-
-
-def _exact_sum(measure: Sum | Average) -> dict[str, str]:
-    """Whole units and millionths, both integers, so that adding in any order gives the same."""
-    value = _name(measure.field)
-    micros = f"floor(({value} - floor({value})) * {MICROS_PER_UNIT}D + 0.5D)"
-    return {
-        units_column(measure): f"coalesce(sum(floor({value})), 0)",
-        micros_column(measure): f"coalesce(sum({micros}), 0)",
-    }
+def _folded(part: Part, where: Predicate | None) -> str:
+    """What a group of events brings to a part: what each of them brings, merged."""
+    brought = part.each.replace('"', "`")
+    each = f"CAST({brought} AS {_SQL_TYPES[part.type]})"
+    if where is not None:
+        each = f"CASE WHEN {to_condition(where)} THEN {each} END"
+    rule = MERGES[part.merge]
+    folded = f"{rule.aggregate.lower()}({each})"
+    return f"coalesce({folded}, 0)" if rule.is_never_null else folded
 
 
 def _any(conditions: Sequence[str]) -> str:

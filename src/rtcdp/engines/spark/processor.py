@@ -57,10 +57,10 @@ class SparkProcessor:
     runs it takes the store's lease before and gives it back after; here it is renewed.
 
     `on_epoch` is called after every commit, from a thread of Spark's; `on_trouble` with a sentence
-    whenever Kafka or the store can't be reached and it will try again. `fill` is called before the
-    first batch, when the store is prepared: it has to compute the metrics that are new over what is
-    counted already. `upkeep` is called every minute. `lease_ttl_s` is how long the lease outlasts a
-    processor that dies.
+    whenever Kafka or the store can't be reached and it will try again, `on_back` after every batch,
+    for both were there. `fill` is called before the first batch, when the store is prepared: it has
+    to compute the metrics that are new over what is counted already. `upkeep` is called every
+    minute. `lease_ttl_s` is how long the lease outlasts a processor that dies.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class SparkProcessor:
         self.upkeep: Callable[[Progress], None] = lambda _: None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
+        self.on_back: Callable[[], None] = lambda: None
 
     @property
     def progress(self) -> Progress:
@@ -179,6 +180,7 @@ class SparkProcessor:
                 if self._is_stopping:
                     raise _Stopping
                 self._count(rows, number, time.perf_counter())
+                self.on_back()
             except BaseException as error:
                 self._failure = self._failure or error
                 raise

@@ -17,7 +17,17 @@ from rtcdp.engines.spark.lowering import (
     statement_of,
     to_condition,
 )
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
+from rtcdp.vocabulary.measure import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Minimum,
+    Ratio,
+    Sum,
+    TopK,
+    Variance,
+)
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import (
     AllOf,
@@ -39,6 +49,16 @@ MEASURES = (
     Maximum("highest"),
     Distinct("users", "userId"),
     TopK("pages", "pageUrl"),
+    Variance("spread"),
+    *(
+        Count("large", where=Compare("value", ">", 0.1)),
+        Sum("total_a", where=Equals("eventType", "A")),
+        Maximum("highest_a", where=Equals("eventType", "A")),
+        Variance("spread_a", where=Equals("eventType", "A")),
+        Distinct("users_a", "userId", where=Equals("eventType", "A")),
+        TopK("pages_a", "pageUrl", where=Negation(Present("value"))),
+        Ratio("share", of="large", to="events"),
+    ),
 )
 PREDICATES = [
     Everything(),

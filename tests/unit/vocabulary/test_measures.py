@@ -1,31 +1,34 @@
 """What readers see of each measure."""
 
 import random
+from fractions import Fraction
+from math import sqrt
 
 import polars as pl
 import pytest
 
-from rtcdp.api.measures import distinct_estimate, final_values
-from rtcdp.vocabulary.measure import (
-    DISTINCT_EXACT_UP_TO,
+from rtcdp.vocabulary.measures import (
     Average,
     Count,
     Distinct,
     Maximum,
     Measure,
     Minimum,
+    Ratio,
+    StandardDeviation,
     Sum,
     TopK,
+    Variance,
 )
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.vocabulary.measures.contract import States
+from rtcdp.vocabulary.measures.distinct import DISTINCT_EXACT_UP_TO, distinct_estimate
 
 
 def of(measure: Measure, side: pl.DataFrame | None = None, **columns: list[object]) -> list[object]:
-    metric = Metric("m", "M", tumbling(minutes=1), (measure,), ("userId",))
     height = len(next(iter(columns.values()), ["a"]))
     keys = {"window_start": [0] * height, "userId": ["a", "b", "c"][:height]}
-    return final_values(metric, measure, pl.DataFrame({**keys, **columns}), side)
+    group = ("window_start", "userId")
+    return measure.final(States(pl.DataFrame({**keys, **columns}), group, side))
 
 
 def test_counts_and_extremes_are_as_stored() -> None:
@@ -120,3 +123,46 @@ def test_distinct_a_little_beyond_its_bound_is_near(seed: int) -> None:
     )
     (count,) = of(Distinct("kinds", "productId"), members, x=[0])
     assert count == pytest.approx(size, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "value"), [(1, 4, 0.25), (3.0, 2, 1.5), (1, 0, None), (None, 2, None)]
+)
+def test_a_ratio_is_null_where_there_is_nothing_to_divide_by(
+    one: object, other: object, value: object
+) -> None:
+    states = States(pl.DataFrame({"userId": ["a"]}), ("userId",), None, {"a": [one], "b": [other]})
+    assert Ratio("conversion", of="a", to="b").final(states) == [value]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5.0],
+        [1.0, 2.0, 4.5],
+        [0.1, 0.2, -0.3],
+        [8_589_934_592.0, -8_589_934_592.0, 8_589_934_591.999999],
+        [1e9 + 0.000001, 1e9 + 0.000002, 1e9 + 0.000003],
+    ],
+)
+def test_a_variance_is_that_of_exact_decimals(values: list[float]) -> None:
+    measure = Variance("spread")
+    brought = [measure.of_event({"value": value}) for value in values]
+    totals = [sum(column) for column in zip(*brought, strict=True)]  # type: ignore[arg-type]
+    columns: dict[str, list[object]] = {
+        part.name: [total] for part, total in zip(measure.parts(), totals, strict=True)
+    }
+    exact = [Fraction(round(Fraction(value) * 1_000_000), 1_000_000) for value in values]
+    mean = sum(exact) / len(exact)
+    expected = sum((value - mean) ** 2 for value in exact) / len(exact)
+    assert of(measure, **columns) == [float(expected)]
+    assert of(StandardDeviation("spread"), **columns) == [sqrt(expected)]
+
+
+def test_without_values_there_is_no_variance() -> None:
+    measure = Variance("spread")
+    nothing = measure.of_event({"value": None})
+    columns: dict[str, list[object]] = {
+        part.name: [brought] for part, brought in zip(measure.parts(), nothing, strict=True)
+    }
+    assert of(measure, **columns) == [None]

@@ -1,0 +1,58 @@
+"""Writes docs/settings.md: `python -m rtcdp.settings_reference PAGE`; `--check` compares it."""
+
+import sys
+from pathlib import Path
+
+from rtcdp.settings import Setting, all_settings
+
+
+def settings_page() -> str:
+    """The page docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "<!-- Written by `python -m rtcdp.settings_reference docs/settings.md`; a test compares it."
+        " -->",
+        "",
+        "Flags go over environment variables, those over `rtcdp.toml`, that over the defaults.",
+        "`rtcdp.toml` is read from the current folder, or from where `--config` or `RTCDP_CONFIG`",
+        "says. Paths in it are relative to it. A key with a dot stands in a section of the file:",
+        "`admission.allowed_lateness_ms = 60_000` is the same as `allowed_lateness_ms = 60_000`",
+        "below `[admission]`. An unknown key or a bad value stops the program with exit code 2.",
+        "`rtcdp config` shows the settings in force, and where each comes from.",
+        "",
+        "`catalog` and `spark.jars` name code. They are taken from flags, from variables, and from",
+        "a file that `--config` or `RTCDP_CONFIG` names. If a file that was just found in the",
+        "current folder sets them, the program asks on a terminal, and stops with exit code 2",
+        "elsewhere.",
+        "",
+        "| key | variable | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{s.key}` | `{s.variable}` | {_shown_default(s)} | {s.meaning} |"
+        for s in all_settings()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _shown_default(setting: Setting) -> str:
+    default = setting.default
+    if default in (None, ""):
+        return "–"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:_}`" if isinstance(default, int) and default > 9999 else f"`{default}`"
+
+
+def _write_page(arguments: list[str]) -> int:
+    path = Path(arguments[0])
+    if "--check" in arguments:
+        is_current = path.exists() and path.read_text(encoding="utf-8") == settings_page()
+        return 0 if is_current else 1
+    path.write_text(settings_page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_write_page(sys.argv[1:]))

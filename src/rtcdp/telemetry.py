@@ -1,0 +1,140 @@
+"""What a process tells of itself while it runs: entries with a time, a level and a part.
+
+Modules write to `logging.getLogger(__name__)` as usual. `tell_entries` turns what they write into
+entries for whoever shows them, and folds what is repeated.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from rtcdp.clock import Clock
+from rtcdp.plain_text import as_json_text, as_text
+
+REPEAT_S = 60.0
+"""A message that comes again is told once in that time, with how often it came."""
+
+_KEYS_MAX = 1_000
+_DIGITS = re.compile(r"\d+")
+_formatter = logging.Formatter()
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened. `time` is ISO-8601 UTC with milliseconds; `level` is a name of
+    Python's levels, like WARNING; `exception` is a traceback."""
+
+    time: str
+    level: str
+    part: str
+    message: str
+    exception: str = ""
+
+    def as_text(self) -> str:
+        """`2026-01-31T09:30:00.250Z WARNING processor: …`; a traceback follows, indented."""
+        lines = [f"{self.time} {self.level} {self.part}: {as_text(self.message)}"]
+        lines += [f"  {as_text(line)}" for line in self.exception.splitlines()]
+        return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """One line of JSON."""
+        return as_json_text(msgspec.json.encode(self).decode())
+
+
+EntryHandler = Callable[[Entry], None]
+"""Takes what was told, from any thread."""
+
+
+def entry_in(line: str | bytes) -> Entry | None:
+    """The entry in a line of JSON that `Entry.as_json` gave; None for any other line."""
+    try:
+        return msgspec.json.decode(line, type=Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def entry_now(clock: Clock, level: str, part: str, message: str) -> Entry:
+    """An entry of this moment."""
+    return Entry(time=_iso(clock.now_ms() / 1000), level=level, part=part, message=message)
+
+
+def tell_entries(tell: EntryHandler, part: str, clock: Clock) -> None:
+    """From now on, pass what this process logs to `tell`: all of ours from INFO on, and of others
+    from WARNING on. What was told to before hears nothing any more."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, _Teller)]:
+        root.removeHandler(handler)
+    root.addHandler(_Teller(tell, part, clock))
+    root.setLevel(logging.WARNING)
+    logging.getLogger("rtcdp").setLevel(logging.INFO)
+
+
+class Troubles:
+    """Troubles that pass by themselves: each is told, and so is their end."""
+
+    def __init__(self, log: logging.Logger, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._began_s: float | None = None
+        self._tries = 0
+
+    def tell(self, sentence: str) -> None:
+        """It did not work, and will be tried again."""
+        if self._began_s is None:
+            self._began_s = self._clock.monotonic()
+        self._tries += 1
+        self._log.warning("%s", sentence)
+
+    def over(self) -> None:
+        """It works. Says so if it did not before."""
+        if self._began_s is None:
+            return
+        elapsed_s = self._clock.monotonic() - self._began_s
+        times = "once" if self._tries == 1 else f"{self._tries:,} times"
+        self._log.info("back again, after %.1f s; it had failed %s", elapsed_s, times)
+        self._began_s, self._tries = None, 0
+
+
+class _Teller(logging.Handler):
+    """Makes entries of log records, and folds those that say the same but for their numbers."""
+
+    def __init__(self, tell: EntryHandler, part: str, clock: Clock) -> None:
+        super().__init__()
+        self._tell = tell
+        self._part = part
+        self._clock = clock
+        self._told: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        key = (record.name, record.levelno, _DIGITS.sub("#", message))
+        now = self._clock.monotonic()
+        if record.levelno >= logging.WARNING:
+            told_s, held_back = self._told.get(key, (None, 0))
+            if told_s is not None and now - told_s < REPEAT_S:
+                self._told[key] = (told_s, held_back + 1)
+                return
+            if told_s is not None and held_back:
+                message += f" ({held_back + 1:,} times in {now - told_s:,.0f} s)"
+            if len(self._told) >= _KEYS_MAX:
+                self._told.clear()
+            self._told[key] = (now, 0)
+        else:
+            # What ends a trouble lets the next one be told at once.
+            self._told.clear()
+        self._tell(
+            Entry(
+                time=_iso(record.created),
+                level=record.levelname,
+                part=self._part,
+                message=message,
+                exception=_formatter.formatException(record.exc_info) if record.exc_info else "",
+            )
+        )
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
