@@ -123,7 +123,8 @@ class _Answer:
                 start["headers"].append((b"content-length", b"%d" % len(piece)))
         if start is not None:
             await self.to_client(start)
-        await self.to_client({"type": "http.response.body", "body": piece, "more_body": more})
+        if piece or not more:
+            await self.to_client({"type": "http.response.body", "body": piece, "more_body": more})
 
     async def _compressed(self, piece: bytes, *, last: bool) -> bytes:
         compressor = self.compressor

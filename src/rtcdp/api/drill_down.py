@@ -102,10 +102,10 @@ class _Source:
     def read(self, place: Place, next_offset: int) -> Records | None:
         """Records from a place on, before `next_offset`; None where they are no longer kept."""
         try:
-            records = self.log.read(*place, self.slice_bytes).until(next_offset)
+            records = self.log.read(*place, self.slice_bytes)
         except OffsetsMissing:
             return None
-        return records if len(records) else None
+        return records.until(next_offset) if len(records) else None
 
     def matching(self, records: Records) -> Iterator[Judged]:
         return _matching(records, self.snapshot, self.query)

@@ -61,7 +61,7 @@ class EventFound(msgspec.Struct):
     verdict: str
     reason: str | None
     message: str | None
-    event: msgspec.Raw | None
+    event: msgspec.Raw
 
 
 class EventsPage(msgspec.Struct):
@@ -147,5 +147,5 @@ def _shown(found: Judged) -> EventFound:
         verdict=found.verdict,
         reason=found.reason,
         message=found.message,
-        event=None if found.event is None else msgspec.Raw(record.raw),
+        event=msgspec.Raw(b"null" if found.event is None else record.raw),
     )

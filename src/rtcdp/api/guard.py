@@ -8,7 +8,7 @@ import msgspec
 from litestar.enums import ScopeType
 
 from rtcdp.api.door import Caller, Concern, Door
-from rtcdp.api.problem_document import PROBLEM_JSON, problem_document
+from rtcdp.api.problem_document import PROBLEM_HEADERS, PROBLEM_JSON, problem_document
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -100,7 +100,8 @@ async def _refuse(concern: Concern, caller: Caller, send: "Send") -> None:
     status, detail, hint = _ANSWERS[concern]
     shown = {"host": (caller.host or "")[:200], "origin": (caller.origin or "another site")[:200]}
     document = problem_document(status, detail.format(**shown), hint, code=concern)
-    headers = [(b"content-type", PROBLEM_JSON.encode())]
+    every = {"Content-Type": PROBLEM_JSON, **PROBLEM_HEADERS}
+    headers = [(name.lower().encode(), value.encode()) for name, value in every.items()]
     await _answer(send, status, headers, msgspec.json.encode(document))
 
 

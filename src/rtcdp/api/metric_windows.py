@@ -95,9 +95,9 @@ class Catalog(msgspec.Struct):
 
 
 class WindowsPage(msgspec.Struct, omit_defaults=True):
-    """Windows, newest first, then by key: the key fields, `window_start`, `window_end` and the
-    measures, each by its name. `incomplete` is there while no engine has computed the metric over
-    all events: it is new and being backfilled, or no running engine knows it."""
+    """Windows, newest first, then by key: the key fields, `window_start`, `window_end`, the
+    measures, each by its name, and `final`. `incomplete` is there while no engine has computed the
+    metric over all events: it is new and being backfilled, or no running engine knows it."""
 
     items: list[dict[str, Any]]
     next_cursor: str | None

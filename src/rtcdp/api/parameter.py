@@ -1,6 +1,6 @@
 """Query parameters as they are described: the same description is read by and documented for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar.openapi.spec import (
@@ -9,6 +9,7 @@ from litestar.openapi.spec import (
     OpenAPIType,
     Operation,
     Parameter,
+    Reference,
     Schema,
 )
 from litestar.openapi.spec.enums import OpenAPIFormat
@@ -117,6 +118,14 @@ _PROBLEM = OpenAPIResponse(
 )
 
 
+def _described_as_text(parameter: Parameter | Reference) -> Parameter | Reference:
+    """A part of the path, which may be any text: a user id is no URI, though it may look like
+    one."""
+    if isinstance(parameter, Parameter) and parameter.param_in == "path":
+        return replace(parameter, schema=Schema(type=_WORD, pattern="^[^\\u0000]+$"))
+    return parameter
+
+
 def documented(*parameters: QueryParameter, answer: Schema | None = None) -> type[Operation]:
     """The operation of a handler that reads these parameters, for the OpenAPI description.
 
@@ -127,7 +136,8 @@ def documented(*parameters: QueryParameter, answer: Schema | None = None) -> typ
     @dataclass
     class WithParameters(Operation):
         def __post_init__(self) -> None:
-            self.parameters = [*(self.parameters or []), *in_query]
+            in_path = [_described_as_text(parameter) for parameter in self.parameters or ()]
+            self.parameters = [*in_path, *in_query]
             good = {status: r for status, r in (self.responses or {}).items() if status != "400"}
             if answer is not None:
                 content = {"application/json": OpenAPIMediaType(schema=answer)}

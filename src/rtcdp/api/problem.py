@@ -8,7 +8,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from rtcdp.api.problem_document import PROBLEM_JSON, ProblemDocument, problem_document
+from rtcdp.api.problem_document import (
+    PROBLEM_HEADERS,
+    PROBLEM_JSON,
+    ProblemDocument,
+    problem_document,
+)
 from rtcdp.errors import RtcdpError
 from rtcdp.log.log import LogFailed, LogUnavailable
 from rtcdp.store.store import StoreUnavailable
@@ -59,7 +64,8 @@ def problem(
 ) -> Response[ProblemDocument]:
     """The answer with a problem document: `detail` says what is wrong, `hint` what to do."""
     body = problem_document(status, detail, hint)
-    return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+    every = {**PROBLEM_HEADERS, **(headers or {})}
+    return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=every)
 
 
 def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[Any]:

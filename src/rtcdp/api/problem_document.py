@@ -6,6 +6,9 @@ import msgspec
 
 PROBLEM_JSON = "application/problem+json"
 
+PROBLEM_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every error: it may be gone in a moment, and what a client sent stands in it as text."""
+
 
 class ProblemDocument(msgspec.Struct, frozen=True):
     """What went wrong. `title` is the status in words, `detail` says what is wrong, `hint` what to

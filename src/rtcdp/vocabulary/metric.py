@@ -14,7 +14,7 @@ from rtcdp.vocabulary.predicate import Everything, Predicate, TextField
 from rtcdp.vocabulary.window import Window
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_RESERVED = frozenset({"window_start", "window_end", "userId", "sessionId", "productId"})
+_RESERVED = frozenset({"window_start", "window_end", "final", "userId", "sessionId", "productId"})
 
 
 @dataclass(frozen=True)

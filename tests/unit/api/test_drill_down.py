@@ -228,3 +228,33 @@ def test_all_partitions_are_searched_and_offsets_without_a_record_are_passed(
             (2, 3, "admitted"),
         ]
     store.close()
+
+
+@pytest.mark.parametrize(("slice_bytes", "events_bytes"), [(1, 10**6), (200, 600), (10**6, 1)])
+def test_backwards_is_the_reverse_of_forwards_however_little_is_read_at_once(
+    driver: Driver, slice_bytes: int, events_bytes: int
+) -> None:
+    for first in range(0, 90, 30):
+        driver.feed(
+            *(event(str(n), user="ada" if n % 3 else "bob") for n in range(first, first + 30))
+        )
+    driver.process()
+    limits = replace(ApiLimits(), slice_bytes=slice_bytes, events_bytes=events_bytes)
+    for wish in (ANYTHING, Wish({"userId": "bob"}), Wish({"userId": ("bob", "eve")})):
+        found, start = [], None
+        while True:
+            page = read(driver, wish, newest_first=True, start=start, limit=7, limits=limits)
+            found += offsets(page)
+            start = page.after
+            if start is None:
+                break
+        assert found == offsets(read(driver, wish))[::-1]
+
+
+def test_backwards_over_what_is_no_longer_kept_says_so(driver: Driver) -> None:
+    driver.feed(*(event(str(n)) for n in range(5)))
+    driver.process()
+    driver.log.trim(3)
+    page = read(driver, newest_first=True)
+    assert offsets(page) == [4, 3]
+    assert page.is_trimmed

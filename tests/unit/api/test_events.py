@@ -129,3 +129,54 @@ def test_the_answer_says_how_fresh_and_how_whole_it_is(api: Api) -> None:
     body = api.get("/api/events").json()
     assert (body["as_of"], body["lag_ms"]) == ("2026-01-01T00:02:00.000Z", 0)
     assert body["log_trimmed"] is False
+
+
+@pytest.mark.usefixtures("fed")
+def test_events_can_be_asked_for_backwards(api: Api) -> None:
+    forwards = api.get("/api/events?order=asc").json()["items"]
+    assert forwards == api.get("/api/events").json()["items"]
+    assert api.get("/api/events?order=desc").json()["items"] == forwards[::-1]
+
+
+@pytest.mark.usefixtures("fed")
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_in_either_order_each_event_comes_once(api: Api, order: str, limit: int) -> None:
+    query = f"/api/events?order={order}&userId=ada&verdict=admitted&limit={limit}"
+    found, cursor = [], ""
+    while cursor is not None:
+        page = api.get(f"{query}{cursor and f'&cursor={cursor}'}").json()
+        found += page["items"]
+        cursor = page["next_cursor"]
+    ids = ["before", "first", "other type", "last", "after"]
+    expected = ids if order == "asc" else ids[::-1]
+    assert [item["event"]["eventId"] for item in found] == expected
+
+
+@pytest.mark.usefixtures("fed")
+def test_a_cursor_of_one_order_is_refused_by_the_other(api: Api) -> None:
+    for order, other in (("asc", "desc"), ("desc", "asc")):
+        cursor = api.get(f"/api/events?order={order}&limit=1").json()["next_cursor"]
+        assert api.get(f"/api/events?order={other}&cursor={cursor}").status_code == 400
+
+
+@pytest.mark.usefixtures("fed")
+def test_several_values_mean_any_of_them(api: Api) -> None:
+    query = "/api/events?userId=bob&userId=ada&eventType=SEARCH&eventType=PAGE_VIEW"
+    assert len(api.get(query).json()["items"]) == 7
+    assert len(api.get("/api/events?userId=bob&userId=eve").json()["items"]) == 1
+    several = api.get("/api/events?verdict=duplicate&verdict=late").json()["items"]
+    assert [item["verdict"] for item in several] == ["duplicate"]
+
+
+@pytest.mark.usefixtures("fed")
+def test_since_is_counted_from_now(api: Api) -> None:
+    items = api.get("/api/events?since=1m").json()["items"]
+    assert [item["event"]["eventId"] for item in items] == ["last", "last", "after"]
+
+
+@pytest.mark.parametrize(
+    "query", ["order=up", "verdict=nope", "since=1h&from=0", "cursor=WzEsIC0xXQ"]
+)
+def test_what_is_not_possible_is_refused(api: Api, query: str) -> None:
+    assert api.get(f"/api/events?{query}").status_code == 400

@@ -36,6 +36,7 @@ def refused(client: Client, method: str = "GET", path: str = "/numbers", **heade
     answer = client.request(method, path, headers=headers)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == answer.status_code
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert not [name for name in answer.headers if name.startswith("access-control")]
     return answer.json()
 

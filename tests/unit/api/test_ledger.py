@@ -62,3 +62,14 @@ def test_pages_joined_together_are_the_whole(api: Api) -> None:
 def test_from_leaves_older_minutes_out(api: Api) -> None:
     items = api.get("/api/ledger?from=2026-01-01T00:01:00Z").json()["items"]
     assert [item["minute"] for item in items] == ["2026-01-01T00:01:00.000Z"]
+
+
+@pytest.mark.usefixtures("fed")
+def test_since_is_counted_from_now(api: Api, driver: Driver) -> None:
+    driver.advance(seconds=60)
+    now = driver.now_ms
+    items = api.get("/api/ledger?since=1h").json()["items"]
+    assert items == api.get("/api/ledger").json()["items"]
+    newest = api.get(f"/api/ledger?from={now - 60_000}").json()["items"]
+    assert api.get("/api/ledger?since=1m").json()["items"] == newest
+    assert api.get("/api/ledger?since=1m&from=0").status_code == 400

@@ -33,6 +33,8 @@ def test_every_refusal_has_one_shape(
     body = answer.json()
     assert answer.status_code == body["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert set(body) == {"type", "title", "status", "detail", "hint", "code"}
     assert body["hint"]
 

@@ -3,7 +3,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from rtcdp.assembly.http_server import Roles, run_http_server
 from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
-from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import LogFailed
 from rtcdp.settings import Settings
 
@@ -69,6 +70,66 @@ def test_one_server_takes_events_answers_and_shows_the_page(settings):
         assert {"/v1/events", "/api/ledger"} <= set(paths)
     assert server.error is None
     assert not is_listening(settings.host, settings.port)
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/import", "/v1/nowhere"])
+def test_every_address_is_behind_one_door(settings, path):
+    with running(settings) as (client, _):
+        stranger = {"Origin": "http://evil.test", "Content-Type": "text/plain"}
+        assert client.post(path, json=EVENT, headers=stranger).status_code == 403
+        assert client.post(path, json=EVENT, headers={"Host": "evil.test"}).status_code == 421
+        assert client.get("/api/ledger", headers={"Host": "evil.test"}).status_code == 421
+        assert client.get("/health/live", headers={"Host": "evil.test"}).status_code == 421
+    assert events_in(settings) == 0
+
+
+def test_who_is_named_in_the_settings_is_let_in(settings):
+    named = replace(settings, allowed_hosts="rtcdp.test", allowed_origins="https://shop.example")
+    with running(named) as (client, _):
+        shop = {"Origin": "https://shop.example", "Host": "rtcdp.test"}
+        answer = client.post("/v1/events", json=EVENT, headers=shop)
+        assert answer.json()["accepted"] == 1
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        asked = {**shop, "Access-Control-Request-Method": "POST"}
+        assert client.options("/v1/events", headers=asked).status_code == 204
+
+
+def test_answers_have_the_manners_of_http(settings):
+    with running(settings) as (client, _):
+        whole = client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+        assert whole.headers["content-encoding"] == "gzip"
+        tag = {"If-None-Match": whole.headers["etag"]}
+        assert client.get("/openapi.json", headers=tag).status_code == 304
+        assert client.get("/schema/openapi.json").json() == whole.json()
+        assert client.head("/api/ledger").headers["content-type"] == "application/json"
+        assert client.head("/api/live").headers["content-type"].startswith("text/event-stream")
+        assert "HEAD" in client.options("/api/ledger").headers["allow"]
+        assert client.options("/v1/events").headers["allow"] == "OPTIONS, POST"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /api/analytics/user/s\xc3\xb8ren/page-views HTTP/1.1", 200),
+        (b"GET /api/analytics/user/s\xf8ren/page-views HTTP/1.1", 400),
+        (b"GET /api/ledger?limit=\xf8 HTTP/1.1", 400),
+        (b"GET /api/metrics/\xf8 HTTP/1.1", 400),
+        (b"GET http://evil.test/api/ledger HTTP/1.1", 421),
+        (b"OPTIONS * HTTP/1.1", 404),
+        (b"BREW /api/ledger HTTP/1.1", 405),
+    ],
+)
+def test_no_request_line_gets_a_5xx(settings, request_line, status):
+    with running(settings), socket.create_connection((settings.host, settings.port)) as client:
+        host = b"evil.test" if b"evil" in request_line else b"localhost"
+        client.sendall(request_line + b"\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+        answer = client.makefile("rb").read()
+    assert int(answer.split(b" ", 2)[1]) == status
+
+
+def events_in(settings: Settings) -> int:
+    with closing(EmbeddedLogReader(settings.log_directory)) as log:
+        return sum(log.extent(partition).next_offset for partition in log.partitions())
 
 
 def test_a_collector_alone_gives_no_answers(settings):

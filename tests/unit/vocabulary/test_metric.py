@@ -83,7 +83,20 @@ def test_the_fingerprint_is_the_same_in_every_release() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Orders", "1st", "_orders", "a__b", "a-b", "a b", "é", "a" * 49, "window_start", 'a"b'],
+    [
+        "",
+        "Orders",
+        "1st",
+        "_orders",
+        "a__b",
+        "a-b",
+        "a b",
+        "é",
+        "a" * 49,
+        "window_start",
+        "final",
+        'a"b',
+    ],
 )
 def test_a_name_that_a_store_could_not_take_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="can't be the name"):

@@ -86,7 +86,6 @@ async function send(path, verb, inputs, body, result) {
     if (input.value === "") continue;
     if (parameter.in === "path") address = address.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
     else if (parameter.in === "header") headers[parameter.name] = input.value;
-    else if (parameter.schema?.type === "array") for (const one of input.value.split(",")) query.append(parameter.name, one.trim());
     else query.set(parameter.name, input.value);
   }
   if (body) headers["Content-Type"] = "application/json";
