@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from rtcdp.log.log import LogReader, LogReplaced, OffsetsMissing, Records
+from rtcdp.log.marks import is_known_again
 from rtcdp.store.store import Progress
 
 _SLICE_BYTES = 16 * 2**20
@@ -53,8 +54,9 @@ def records_between(
 
 
 def check_continuation(log: LogReader, progress: Progress) -> None:
-    """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, and
-    `OffsetsMissing` when it does not reach so far, or no longer holds what comes next."""
+    """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, or an
+    older copy of it that has grown since, and `OffsetsMissing` when it does not reach so far, or no
+    longer holds what comes next."""
     check_log_id(progress, log.log_id())
     there = set(log.partitions())
     for partition, next_offset in progress.next_offsets.items():
@@ -80,6 +82,19 @@ def check_continuation(log: LogReader, progress: Progress) -> None:
                 "let the log keep its records for longer; to go on without the missing ones, give "
                 "it a new store",
             )
+        _check_mark(log, partition, progress)
+
+
+def _check_mark(log: LogReader, partition: int, progress: Progress) -> None:
+    mark = progress.marks.get(partition)
+    if mark is not None and is_known_again(log, partition, mark) is False:
+        raise LogReplaced(
+            f"the record at offset {mark.offset} of partition {partition} is not the one that the "
+            f"store has counted there, up to offset {progress.next_offsets[partition]}: the log is "
+            "an older copy that has grown since, or its end was replaced",
+            "bring back the log that was counted, or give this one a store of its own, which counts"
+            " it from its beginning",
+        )
 
 
 def check_log_id(progress: Progress, log_id: str) -> None:

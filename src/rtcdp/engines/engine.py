@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from rtcdp.log.log import LogMark
 from rtcdp.vocabulary.table import Table
 
 LEDGER_SCHEMA = pl.Schema(
@@ -75,7 +76,8 @@ class Epoch:
 
     There is one span a partition at most. `max_received_at` is, per partition, the largest intake
     time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
-    record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name.
+    record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name. `marks` are,
+    per partition, the last record that was read.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Epoch:
     engine: str = "native"
     gaps: int = 0
     log_id: str = ""
+    marks: Mapping[int, LogMark] = field(default_factory=dict)
 
     @property
     def next_offsets(self) -> dict[int, int]:

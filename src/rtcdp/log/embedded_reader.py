@@ -24,6 +24,7 @@ from rtcdp.log.embedded_file import (
     connect,
     errors_of,
     file_of,
+    gone,
     has_schema,
     identity,
     malformed,
@@ -46,7 +47,8 @@ class EmbeddedLogReader:
     """Reads `DIRECTORY/log.db`, also while other processes append; usable from several threads.
 
     Where there is no log yet, it is empty until one appears. The methods raise `LogUnavailable`
-    (locked, no permission), `LogFailed` (damaged beyond single chunks) or `LogVersionMismatch`.
+    (locked, no permission), `LogGone` (the file that was read was deleted, as long as none is
+    there; or replaced, once), `LogFailed` (damaged beyond single chunks) or `LogVersionMismatch`.
     """
 
     def __init__(self, directory: Path, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> None:
@@ -56,6 +58,7 @@ class EmbeddedLogReader:
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._has_seen_log = False
 
     def log_id(self) -> str:
         """When the log was made (UTC ms); two logs that take each other's place differ in it."""
@@ -168,16 +171,21 @@ class EmbeddedLogReader:
             self._disconnect()
 
     def _opened(self) -> sqlite3.Connection | None:
-        """The connection, or None while there is no log. Follows a file that was replaced."""
+        """The connection, or None while there is no log and none was seen. Says once that a file
+        was replaced, and then reads the new one."""
         current = identity(self._path)
         if current != self._identity or current is None:
+            was_replaced = self._identity is not None
             self._disconnect()
+            if was_replaced or (current is None and self._has_seen_log):
+                raise gone(self._path)
         if self._connection is None and current is not None:
             connection = self._connected()
             try:
                 if has_schema(connection, self._path):
                     connection.execute("PRAGMA query_only = ON")
                     self._connection, self._identity = connection, current
+                    self._has_seen_log = True
             finally:
                 if self._connection is None:
                     connection.close()

@@ -34,6 +34,14 @@ class LogFull(LogUnavailable):
     """The log holds as much as it may, and none of it may be deleted yet."""
 
 
+class LogGone(LogUnavailable):
+    """The log was taken away, or another file put in its place, while this process used it.
+
+    The refused append is not acknowledged. Whoever opens the log again has to look whether it is
+    the same one.
+    """
+
+
 class LogFailed(RtcdpError):
     """The log broke (a failed fsync or write): this process must not write to it again.
 
@@ -191,6 +199,15 @@ class LogExtent:
     next_offset: int
     bytes: int
     newest_received_at: int = 0
+
+
+@dataclass(frozen=True)
+class LogMark:
+    """What a log is known again by: the record at `offset`, and a checksum (63 bits) of its bytes
+    and its intake time."""
+
+    offset: int
+    checksum: int
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ def _advanced(progress: Progress, epoch: Epoch) -> Progress:
         committed_at=epoch.committed_at,
         engine=epoch.engine,
         log_id=epoch.log_id or progress.log_id,
+        marks={**progress.marks, **epoch.marks},
     )
 
 

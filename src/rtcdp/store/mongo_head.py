@@ -14,6 +14,7 @@ from pymongo.collection import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
+from rtcdp.log.log import LogMark
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_layout import Readable, integer
 from rtcdp.store.store import Lease, LeaseLost, Progress, StateMismatch
@@ -32,7 +33,7 @@ class Definition:
 
     `is_active`: the engine keeps it up to date now. `is_complete`: no backfill is needed; else
     `next_offsets` says where it goes on. Documents of its `tables` that are older than the revision
-    `since` are of another definition.
+    `since` are of another definition. Windows that start before `complete_from` are not whole.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Definition:
     tables: tuple[str, ...]
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     sum_max: int = 0
+    complete_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ def state_document(state: State) -> Document:
                 "partition": integer(partition),
                 "next_offset": _integer_or_none(progress.next_offsets.get(partition)),
                 "max_received_at": _integer_or_none(progress.max_received_at.get(partition)),
+                "mark": _mark_document(progress.marks.get(partition)),
             }
             for partition in partitions
         ],
@@ -281,12 +284,17 @@ def _state(found: Document) -> State:
             committed_at=found["committed_at"],
             engine=found["engine"],
             log_id=found["log_id"],
+            marks={p["partition"]: LogMark(*p["mark"]) for p in partitions if p.get("mark")},
         ),
         totals=found["totals"],
         definitions=tuple(_definition(each) for each in found["metrics"]),
         last_spans=tuple(LastSpan(*each) for each in found["last_spans"]),
         recent=tuple((revision, at) for revision, at in found["recent"]),
     )
+
+
+def _mark_document(mark: LogMark | None) -> list[object] | None:
+    return None if mark is None else [integer(mark.offset), integer(mark.checksum)]
 
 
 def _by_partition(partitions: Sequence[Document], name: str) -> dict[int, int]:
@@ -306,6 +314,7 @@ def _definition_document(definition: Definition) -> Document:
             for partition, offset in definition.next_offsets.items()
         ],
         "sum_max": integer(definition.sum_max),
+        "complete_from": _integer_or_none(definition.complete_from),
     }
 
 

@@ -160,13 +160,19 @@ def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None
 def _advance(connection: SqlWriter, epoch: Epoch) -> None:
     dialect = connection.dialect
     partitions = epoch.next_offsets
+    marks = [epoch.marks.get(partition) for partition in partitions]
     rows = pl.DataFrame(
         {
             "partition": list(partitions),
             "next_offset": list(partitions.values()),
             "max_received_at": [epoch.max_received_at.get(p) for p in partitions],
+            "mark_offset": [mark and mark.offset for mark in marks],
+            "mark_checksum": [mark and mark.checksum for mark in marks],
         },
-        dict.fromkeys(("partition", "next_offset", "max_received_at"), pl.Int64),
+        dict.fromkeys(
+            ("partition", "next_offset", "max_received_at", "mark_offset", "mark_checksum"),
+            pl.Int64,
+        ),
     )
     newest = null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")
     if not rows.is_empty():
@@ -174,7 +180,9 @@ def _advance(connection: SqlWriter, epoch: Epoch) -> None:
             f"INSERT INTO _partitions ({names(*rows.columns)})"
             f" {dialect.source(rows.schema.dtypes())}"
             ' ON CONFLICT ("partition") DO UPDATE SET'
-            f" next_offset = excluded.next_offset, max_received_at = {newest}",
+            f" next_offset = excluded.next_offset, max_received_at = {newest},"
+            " mark_offset = coalesce(excluded.mark_offset, _partitions.mark_offset),"
+            " mark_checksum = coalesce(excluded.mark_checksum, _partitions.mark_checksum)",
             rows,
         )
     connection.send(

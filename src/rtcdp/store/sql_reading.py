@@ -12,6 +12,7 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, EpochSpan
 from rtcdp.errors import UsageError
+from rtcdp.log.log import LogMark
 from rtcdp.store.sql import Dialect, Parameter, SqlConnection, frame_schema, names, one_row, quote
 from rtcdp.store.store import Progress, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START
@@ -28,6 +29,8 @@ _PROGRESS_SCHEMA = pl.Schema(
         "partition": pl.Int64(),
         "next_offset": pl.Int64(),
         "max_received_at": pl.Int64(),
+        "mark_offset": pl.Int64(),
+        "mark_checksum": pl.Int64(),
     }
 )
 _DEFINITION_SCHEMA = pl.Schema(
@@ -237,8 +240,8 @@ def _ledger_query(where: Where) -> Query:
 def read_progress(connection: SqlConnection) -> Progress:
     """How far the store is; epoch 0 when nothing was committed."""
     rows = connection.query(
-        'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at'
-        " FROM _progress LEFT JOIN _partitions ON 1 = 1",
+        'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at,'
+        " mark_offset, mark_checksum FROM _progress LEFT JOIN _partitions ON 1 = 1",
         _PROGRESS_SCHEMA,
     ).rows()
     if not rows:
@@ -251,6 +254,7 @@ def read_progress(connection: SqlConnection) -> Progress:
         committed_at=committed_at,
         engine=engine,
         log_id=log_id,
+        marks={row[4]: LogMark(row[7], row[8]) for row in rows if row[7] is not None},
     )
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
 from rtcdp.errors import RtcdpError
+from rtcdp.log.log import LogMark
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table
 
@@ -81,7 +82,8 @@ class Progress:
 
     `next_offsets` says per partition where to resume, `max_received_at` the largest intake time
     that is counted in, `committed_at` when the epoch was committed (UTC ms). `log_id` names the log
-    that it was counted from; empty when that log had no name.
+    that it was counted from; empty when that log had no name. `marks` are, per partition, the last
+    records that were counted and are known: a log that has others in their places is not the one.
     """
 
     epoch: int = 0
@@ -90,6 +92,7 @@ class Progress:
     committed_at: int = 0
     engine: str = ""
     log_id: str = ""
+    marks: Mapping[int, LogMark] = field(default_factory=dict)
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
         """Event times before this are final: min over partitions of the intake time, less the

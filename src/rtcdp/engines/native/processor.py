@@ -114,18 +114,23 @@ class Processor:
         self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
         with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
-            is_ready = False
+            is_ready = is_sure = False
             while not stop.is_set():
                 try:
                     if not is_ready:
                         self.recover()
-                        is_ready = True
+                        is_ready = is_sure = True
+                    if not is_sure:
+                        # What was away may have come back as something else.
+                        check_continuation(self._log, self._progress)
+                        is_sure = True
                     if self._round(ahead):
                         continue
                     if once:
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
+                    is_sure = False
                     self.on_trouble(f"{error}; trying again")
                     stop.wait(self._limits.retry_s)
                 except OffsetsMissing:

@@ -31,6 +31,7 @@ from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.marks import marks_before
 from rtcdp.store.store import Progress, Store, StoreUnavailable
 from rtcdp.vocabulary.metric import Metric
 
@@ -199,7 +200,9 @@ class SparkProcessor:
         epoch = epoch_of(batch, planned, duplicates, changes, self._progress)
         if epoch is None:
             return
-        self._commit(replace(epoch, committed_at=self._clock.now_ms(), log_id=log_id))
+        marks = marks_before(self._source.log, epoch.next_offsets)
+        now_ms = self._clock.now_ms()
+        self._commit(replace(epoch, committed_at=now_ms, log_id=log_id, marks=marks))
         self._source.log.acknowledge(self._progress.next_offsets)
         record_count = int(epoch.ledger["received"].sum())
         self.on_epoch(
