@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from rtcdp.api.limits import ApiLimits
+from rtcdp.api.log_sight import LogSight
 from rtcdp.clock import Clock
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store
@@ -21,7 +22,7 @@ class ApiContext:
     """`log` is None where only a store is served: there is no drill-down then, and the lag is
     counted from the last commit. `checks` are parts of this process that can fail, by name.
     `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
-    server is about to stop, and ends the live streams."""
+    server is about to stop, and ends the live streams. `sight` is how it looks at the log."""
 
     store: Store
     metrics: tuple[Metric, ...]
@@ -31,3 +32,4 @@ class ApiContext:
     checks: Mapping[str, Check] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)
+    sight: LogSight = field(default_factory=LogSight)

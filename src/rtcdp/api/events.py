@@ -27,6 +27,7 @@ from rtcdp.api.query import (
     read_query,
 )
 from rtcdp.engines.engine import VERDICTS
+from rtcdp.log.log import LogUnavailable
 
 _PARAMETERS = (
     *(QueryParameter(name, f"events with this {name}") for name in TEXT_FIELDS),
@@ -57,7 +58,7 @@ class EventFound(msgspec.Struct):
     event: msgspec.Raw | None
 
 
-class EventsPage(msgspec.Struct):
+class EventsPage(msgspec.Struct, omit_defaults=True):
     """Events in the order of the log. A page may hold few or none and still have a `next_cursor`:
     a request reads a bounded stretch of the log. `log_trimmed` says that older records which
     were counted are no longer kept, so that events may be missing here."""
@@ -66,7 +67,8 @@ class EventsPage(msgspec.Struct):
     next_cursor: str | None
     log_trimmed: bool
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 @get(
@@ -89,6 +91,9 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
     )
     with open_reading(context) as reading:
+        if reading.freshness.warning is not None:
+            # Of another log it would tell verdicts that are none of its records.
+            raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
         page = read_events(context.log, reading.snapshot, wanted, context.limits)
     fresh = reading.freshness
     found = EventsPage(
@@ -97,6 +102,7 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         log_trimmed=page.is_trimmed,
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
     )
     return answer(found, fresh)
 

@@ -53,13 +53,15 @@ def _families(context: ApiContext) -> Iterator[Metric]:
         epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
     for name, total in totals.items():
         yield CounterMetricFamily(f"rtcdp_{name}_records", _MEANING[name], value=total)
-    yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", lag_ms / 1000)
+    if lag_ms is not None:
+        seconds = lag_ms / 1000
+        yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", seconds)
     yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", epoch)
     if context.log is not None:
-        for partition in context.log.partitions():
-            extent = context.log.extent(partition)
+        extents = context.sight.extents(context.log)
+        for extent in () if isinstance(extents, str) else extents:
             size = GaugeMetricFamily(
                 "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
             )
-            size.add_metric([str(partition)], extent.bytes)
+            size.add_metric([str(extent.partition)], extent.bytes)
             yield size

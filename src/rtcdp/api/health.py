@@ -15,7 +15,7 @@ from rtcdp.errors import RtcdpError
 
 
 class TooFarBehind(RtcdpError):
-    """The engine has not caught up with the log."""
+    """The engine has not caught up with the log, or nobody can tell."""
 
 
 class Health(msgspec.Struct):
@@ -86,6 +86,9 @@ def _read_log(context: ApiContext) -> None:
 def _refuse_long_lag(context: ApiContext) -> None:
     """Without a log the lag is not known: an idle source looks the same as a stopped engine."""
     with open_reading(context) as reading:
-        lag_ms, limit = reading.freshness.lag_ms, context.limits.ready_lag_ms
+        fresh, limit = reading.freshness, context.limits.ready_lag_ms
+    if fresh.warning is not None:
+        raise TooFarBehind(fresh.warning)
+    lag_ms = fresh.lag_ms or 0
     if context.log is not None and lag_ms > limit:
         raise TooFarBehind(f"{lag_ms} ms behind; ready means at most {limit}")

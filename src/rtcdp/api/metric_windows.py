@@ -59,12 +59,13 @@ class MetricDescription(msgspec.Struct):
     url: str
 
 
-class Catalog(msgspec.Struct):
+class Catalog(msgspec.Struct, omit_defaults=True):
     """All metrics."""
 
     items: list[MetricDescription]
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 class WindowsPage(msgspec.Struct, omit_defaults=True):
@@ -75,8 +76,10 @@ class WindowsPage(msgspec.Struct, omit_defaults=True):
     items: list[dict[str, Any]]
     next_cursor: str | None
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
     incomplete: bool = False
+    complete_from: str | None = None
+    warning: str | None = None
 
 
 @get(
@@ -90,7 +93,7 @@ def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[
     with open_reading(context) as reading:
         fresh = reading.freshness
     items = [_described(metric) for metric in context.metrics]
-    return answer(Catalog(items, fresh.as_of_text, fresh.lag_ms), fresh)
+    return answer(Catalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning), fresh)
 
 
 @get(
@@ -118,7 +121,14 @@ def metric_windows(
         page = windows(reading.snapshot, metric, wanted)
     fresh = reading.freshness
     cursor = None if page.after is None else write_cursor(page.after)
-    found = WindowsPage(page.items, cursor, fresh.as_of_text, fresh.lag_ms, incomplete)
+    found = WindowsPage(
+        items=page.items,
+        next_cursor=cursor,
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        incomplete=incomplete,
+        warning=fresh.warning,
+    )
     return answer(found, fresh)
 
 

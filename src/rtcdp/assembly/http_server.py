@@ -18,8 +18,10 @@ from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
-from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
+from rtcdp.assembly.guarded_log import GuardedLogWriter
+from rtcdp.assembly.parts import guarded_log_writer, log_reader, metrics_of, store_of
 from rtcdp.assembly.priming import prime
+from rtcdp.assembly.troubles import trouble_of_processor
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
@@ -37,6 +39,8 @@ else:
 
 _HEADERS_TIMEOUT_MS = 10_000
 _CLOSE_PATIENCE_S = 4.0
+_LOG_PATIENCE_S = 1.5
+"""How long a question waits for a log on a server, which it needs only to say how fresh it is."""
 
 
 class ServerFailed(RtcdpError):
@@ -63,20 +67,21 @@ def run_http_server(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
-        collector = None
+        collector, writer = None, None
         if roles.collects:
-            writer = stack.enter_context(log_writer(settings, clock))
+            writer = stack.enter_context(guarded_log_writer(settings, clock, _say))
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             prime(collector, reader, settings, clock)
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
+            asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
             context = ApiContext(
                 store,
                 metrics_of(settings),
                 clock,
-                log=reader,
+                log=asked,
                 limits=settings.api,
-                checks=_checks(collector),
+                checks=_checks(collector, writer, settings),
                 stop=stop,
             )
             routes += [*api_routes(context), *dashboard_routes()]
@@ -104,11 +109,25 @@ def _collector(
         collector.close()
 
 
-def _checks(collector: Collector | None) -> dict[str, Check]:
-    """What `/health/ready` asks of this process."""
-    if collector is None:
-        return {}
-    return {"collector": lambda: None if collector.ready else str(collector.failure or "closed")}
+def _checks(
+    collector: Collector | None, writer: GuardedLogWriter | None, settings: Settings
+) -> dict[str, Check]:
+    """What `/health/ready` asks of this process, and of the processor beside it."""
+    checks: dict[str, Check] = {"processor": lambda: trouble_of_processor(settings)}
+    if collector is not None and writer is not None:
+
+        def intake() -> str | None:
+            if not collector.ready:
+                return str(collector.failure or "closed")
+            return None if writer.trouble is None else str(writer.trouble)
+
+        checks["collector"] = intake
+    return checks
+
+
+def _say(trouble: str) -> None:
+    sys.stderr.write(f"collector: {trouble}\n")
+    sys.stderr.flush()
 
 
 def _directly(collector: Collector | None, app: Litestar) -> ASGIApp:

@@ -8,8 +8,11 @@ from typing import Protocol
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.leases import processing_right
+from rtcdp.assembly.locks import AlreadyRunning
 from rtcdp.assembly.parts import log_reader, metrics_of, store_of
+from rtcdp.assembly.troubles import TroubleNote
 from rtcdp.clock import Clock
+from rtcdp.engines.committing import TRYING_AGAIN
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.log import LogReader
@@ -18,6 +21,9 @@ from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
 
 SPARK = "rtcdp.assembly.spark_processing:spark_processor"
+
+SAID_EVERY_S = 30.0
+"""How often a trouble that lasts is told again."""
 
 DRAIN_S = 3.0
 """How long a processor that was told to stop goes on with what is in the log already."""
@@ -56,7 +62,7 @@ def processor_of(
         processing_right(settings, store, clock, lock_patience_s),
     ):
         processor = processor_on(settings, log, store, clock, metrics_of(settings))
-        processor.on_trouble = _say
+        processor.on_trouble = _Voice(clock).say
         yield processor
 
 
@@ -78,10 +84,18 @@ def run_processor(
     Raises `AlreadyRunning`, `EpochRefused` and `OffsetsMissing`, and whatever the store raises
     that trying again doesn't help against.
     """
-    with processor_of(settings, clock, lock_patience_s) as processor:
-        processor.run(stop)
-        if isinstance(processor, Processor):
-            _drain(processor, clock)
+    note = TroubleNote(settings)
+    try:
+        with processor_of(settings, clock, lock_patience_s) as processor:
+            _keep_note(processor, note)
+            processor.run(stop)
+            if isinstance(processor, Processor):
+                _drain(processor, clock)
+    except AlreadyRunning:
+        raise
+    except Exception as error:
+        note.write_error(error)
+        raise
 
 
 def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:
@@ -98,9 +112,35 @@ def _native_processor(
     return processor
 
 
-def _say(trouble: str) -> None:
-    sys.stderr.write(f"processor: {trouble}\n")
-    sys.stderr.flush()
+def _keep_note(processor: Processing, note: TroubleNote) -> None:
+    """Write down what the processor can't reach, until it works again."""
+    tell = processor.on_trouble
+
+    def on_trouble(trouble: str) -> None:
+        tell(trouble)
+        if trouble.endswith(TRYING_AGAIN):
+            note.write(trouble)
+
+    processor.on_trouble = on_trouble
+    processor.on_epoch = lambda _: note.take_away()
+    if isinstance(processor, Processor):
+        processor.on_well = note.take_away
+
+
+class _Voice:
+    """Says troubles on standard error, and one that lasts only now and then."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def say(self, trouble: str) -> None:
+        now = self._clock.monotonic()
+        if now - self._said.get(trouble, float("-inf")) < SAID_EVERY_S:
+            return
+        self._said = {trouble: now}
+        sys.stderr.write(f"processor: {trouble}\n")
+        sys.stderr.flush()
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

@@ -45,7 +45,7 @@ class Watcher:
                 pending=sum(
                     max(0, end - progress.next_offsets.get(p, 0)) for p, end in ends.items()
                 ),
-                lag_ms=reading.freshness.lag_ms,
+                lag_ms=reading.freshness.lag_ms or 0,
                 epoch=progress.epoch,
                 totals=reading.snapshot.ledger_totals(),
             )

@@ -54,10 +54,39 @@ def records_between(
 
 
 def check_continuation(log: LogReader, progress: Progress) -> None:
+    """Raises `LogReplaced` and `OffsetsMissing` as `check_same_log` does, and `OffsetsMissing` also
+    when the log no longer holds what comes next."""
+    check_same_log(log, progress)
+    for partition, next_offset in progress.next_offsets.items():
+        first_offset = log.extent(partition).first_offset
+        if next_offset < first_offset:
+            raise OffsetsMissing(
+                f"the store has counted partition {partition} of the log up to offset "
+                f"{next_offset}, but the log begins at {first_offset}: what lies between was"
+                " deleted before it was counted",
+                "let the log keep its records for longer; to go on without the missing ones, give "
+                "it a new store",
+            )
+
+
+def check_same_log(log: LogReader, progress: Progress) -> None:
     """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, or an
-    older copy of it that has grown since, and `OffsetsMissing` when it does not reach so far, or no
-    longer holds what comes next."""
-    check_log_id(progress, log.log_id())
+    older copy of it that has grown since, and `OffsetsMissing` when it does not reach so far."""
+    check_reach(log, progress)
+    for partition in progress.next_offsets:
+        _check_mark(log, partition, progress)
+
+
+def check_reach(log: LogReader, progress: Progress) -> None:
+    """The same without reading a record, so that an older copy that has grown is not noticed."""
+    log_id = log.log_id()
+    check_log_id(progress, log_id)
+    if progress.log_id and not log_id:
+        raise LogReplaced(
+            f"the store has counted the log {progress.log_id}, but there is no log: it was deleted,"
+            " or it is in another place",
+            "bring it back; to begin with a new log, give it a store of its own",
+        )
     there = set(log.partitions())
     for partition, next_offset in progress.next_offsets.items():
         if partition not in there:
@@ -66,23 +95,13 @@ def check_continuation(log: LogReader, progress: Progress) -> None:
                 "partition: it was replaced",
                 "give a new log a store of its own, or bring the old log back",
             )
-        extent = log.extent(partition)
-        if next_offset > extent.next_offset:
+        end = log.extent(partition).next_offset
+        if next_offset > end:
             raise OffsetsMissing(
                 f"the store has counted partition {partition} of the log up to offset "
-                f"{next_offset}, but the log ends at {extent.next_offset}: it was replaced or cut "
-                "off",
+                f"{next_offset}, but the log ends at {end}: it was replaced or cut off",
                 "give a new log a store of its own, or bring the old log back",
             )
-        if next_offset < extent.first_offset:
-            raise OffsetsMissing(
-                f"the store has counted partition {partition} of the log up to offset "
-                f"{next_offset}, but the log begins at {extent.first_offset}: what lies between was"
-                " deleted before it was counted",
-                "let the log keep its records for longer; to go on without the missing ones, give "
-                "it a new store",
-            )
-        _check_mark(log, partition, progress)
 
 
 def _check_mark(log: LogReader, partition: int, progress: Progress) -> None:

@@ -76,8 +76,8 @@ class Epoch:
 
     There is one span a partition at most. `max_received_at` is, per partition, the largest intake
     time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
-    record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name. `marks` are,
-    per partition, the last record that was read.
+    record. `log_id` names the log that was read (`LogReader.log_id`), if it has one. `marks` tell
+    the last record that was read, per partition.
     """
 
     number: int

@@ -41,6 +41,13 @@ _POLL_S = 0.004
 _EMPTY = LogExtent(PARTITION, 0, 0, 0)
 _CHUNKS = "SELECT * FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT ? OFFSET ?"
 _HAS_FURTHER = "SELECT 1 FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT 1 OFFSET ?"
+_CHUNK_HEADER = (
+    "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
+    " checksum, spans FROM chunk WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1"
+)
+_OLDEST_SINCE = (
+    "SELECT min(received_at_min) FROM chunk WHERE first_offset >= ? AND received_at_min > 0"
+)
 
 
 class EmbeddedLogReader:
@@ -123,6 +130,25 @@ class EmbeddedLogReader:
                     received_at,
                 )
                 return read_extent(connection, self._path)[0] if first is None else first
+
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """The smallest intake time at `offset` and after, of all chunks whose header is sound."""
+        _check(partition)
+        with self._mutex, errors_of(self._path):
+            connection = self._opened()
+            if connection is None:
+                return None
+            with transaction(connection, "DEFERRED"):
+                first = connection.execute(_CHUNK_HEADER, (offset,)).fetchone()
+                if first is None:
+                    return None
+                later: int | None = single(connection, _OLDEST_SINCE, first[0] + 1)
+        times = [] if later is None else [later]
+        header = header_of(Chunk(*first, b"", b""))
+        if header is not None:
+            ends = first[0] + header.runs["count"].cumsum()
+            times += header.runs["received_at"][ends > offset].tolist()
+        return min((time for time in times if time > 0), default=None)
 
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Block until there is a record at or after the given offset, 0 if none is given; False

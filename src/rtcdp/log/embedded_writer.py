@@ -35,7 +35,6 @@ from rtcdp.log.log import (
     Delivery,
     LogFailed,
     LogFull,
-    LogGone,
     LogUnavailable,
 )
 

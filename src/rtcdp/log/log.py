@@ -245,6 +245,11 @@ class LogReader(Protocol):
         little before it; the end of the log when there is none."""
         ...
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """The smallest intake time (UTC ms) among the records at `offset` and after; None when
+        there is none. A log that can't look at all of them looks at the next ones."""
+        ...
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Block until there are records at or after the given offsets; False at the timeout."""
         ...

@@ -26,7 +26,7 @@ from rtcdp.store.mongo_indexes import drop_old_indexes, ensure_indexes, ensure_s
 from rtcdp.store.mongo_layout import date
 from rtcdp.store.mongo_lease import prolong_lease, take_lease
 from rtcdp.store.mongo_snapshot import MongoSnapshot
-from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.store import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table, tables_of
 
@@ -49,6 +49,7 @@ class MongoStore:
         self._lock = threading.Lock()
         self._prepared: dict[str, str] | None = None
         self._lease: Lease | None = None
+        self._has_seen_store = False
 
     def acquire_lease(
         self, holder: str, now_ms: int, ttl_ms: int, *, over: int | None = None
@@ -160,7 +161,14 @@ class MongoStore:
 
     def _head(self) -> Head:
         with self._database.translated():
-            return read_head(self._database) or Head()
+            head = read_head(self._database)
+        if head is None and self._has_seen_store:
+            raise StoreGone(
+                "the store was deleted from its database while it was in use",
+                "bring it back; to have everything computed again from the log, restart rtcdp",
+            )
+        self._has_seen_store = self._has_seen_store or head is not None
+        return head or Head()
 
     @contextmanager
     def _writing(self) -> Iterator[MongoDatabase]:

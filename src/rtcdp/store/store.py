@@ -25,6 +25,10 @@ class StoreUnavailable(RtcdpError):
     exit_code = 3
 
 
+class StoreGone(StoreUnavailable):
+    """The store that this process used was taken away, or another one put in its place."""
+
+
 class StoreForbidden(RtcdpError):
     """The server doesn't let this user in, or not do what a store needs."""
 

@@ -199,3 +199,15 @@ def test_a_closed_reader_opens_again(reader, writer):
     reader.close()
     reader.close()
     assert reader.read(0, 0, 100).lines == b'{"a":1}\n'
+
+
+def test_the_oldest_record_from_an_offset_on_is_found_wherever_it_stands(reader, writer):
+    assert reader.oldest_received_at(0, 0) is None
+    for times in ((50, 40), (90,), (60, 70)):
+        writer.append([lines(1, received_at=time) for time in times])
+    oldest = [reader.oldest_received_at(0, offset) for offset in range(6)]
+    assert oldest == [40, 40, 60, 60, 70, None]
+
+
+def test_the_oldest_record_of_a_log_that_is_not_there_is_none(reader):
+    assert reader.oldest_received_at(0, 0) is None

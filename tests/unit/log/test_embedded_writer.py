@@ -15,8 +15,8 @@ from rtcdp.log.log import (
     Appended,
     Delivery,
     LogFailed,
-    LogGone,
     LogFull,
+    LogGone,
     LogUnavailable,
 )
 

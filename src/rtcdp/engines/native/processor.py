@@ -17,7 +17,7 @@ import polars as pl
 
 from rtcdp.clock import Clock
 from rtcdp.engines.admission import Screened, admit, reject, screen_together
-from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
+from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.continuation import check_continuation, check_log_id
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.fields import fields_of
@@ -66,7 +66,7 @@ class Processor:
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
     a sentence whenever the log or the store can't be reached and it will try again, when event ids
     had to be forgotten before their time, when a record could not be counted, and when a new metric
-    can't be filled from the log's beginning.
+    can't be filled from the log's beginning. `on_well` is called after every round without trouble.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Processor:
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
+        self.on_well: Callable[[], None] = lambda: None
 
     @property
     def progress(self) -> Progress:
@@ -124,14 +125,16 @@ class Processor:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
                         is_sure = True
-                    if self._round(ahead):
+                    has_worked = self._round(ahead)
+                    self.on_well()
+                    if has_worked:
                         continue
                     if once:
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
                     is_sure = False
-                    self.on_trouble(f"{error}; trying again")
+                    self.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(self._limits.retry_s)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._log.log_id())

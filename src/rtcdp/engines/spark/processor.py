@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.clock import Clock
-from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
+from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.continuation import check_continuation, check_log_id
 from rtcdp.engines.engine import Epoch, EpochReport
 from rtcdp.engines.fields import fields_of
@@ -117,7 +117,7 @@ class SparkProcessor:
                         return
                     stop.wait(_POLL_S)
                 except (StoreUnavailable, LogUnavailable) as error:
-                    self.on_trouble(f"{error}; trying again")
+                    self.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(_RETRY_S)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._source.log.log_id())
