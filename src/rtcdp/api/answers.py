@@ -1,7 +1,7 @@
 """Windows of a metric, read from one snapshot of the store, a page at a time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -9,6 +9,7 @@ from rtcdp.api import pane_windows
 from rtcdp.api.cursor import Part
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.measures import final_values
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store.store import Scan, StoreSnapshot
 from rtcdp.vocabulary.measure import Distinct, TopK
 from rtcdp.vocabulary.metric import Metric
@@ -16,6 +17,8 @@ from rtcdp.vocabulary.table import BUCKET_START, Table, side_table_name, tables_
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+PARTIAL = "partial"
+"""What a window is called that misses events."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,26 @@ class WindowQuery:
 
 @dataclass(frozen=True)
 class WindowPage:
-    """Windows, newest first, then by key ascending. `after` continues; None says it is the end."""
+    """Windows, newest first, then by key ascending. `after` continues; None says it is the end.
+    Those that start at `complete_from` (UTC ms) or later are whole; None says that all are."""
 
     items: list[dict[str, object]]
     after: tuple[Part, ...] | None
+    complete_from: int | None = None
 
 
 def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> WindowPage:
     """A page of the metric's windows.
 
     Each item has the key fields by name, `window_start` and `window_end` (ISO-8601 UTC), and the
-    measures by name. Where the store holds panes, they are added up here.
+    measures by name; and `partial`, if it is not whole. Windows that retention has deleted, or a
+    part of them, are left out. Where the store holds panes, they are added up here.
     """
+    expired_before = floor_of(snapshot)
+    complete_from = complete_from_of(snapshot, metric)
+    if expired_before is not None:
+        start_from = max(expired_before, query.start_from or expired_before)
+        query = replace(query, start_from=start_from)
     buckets, *sides = tables_of(metric)
     one_more = query.limit + 1
     if metric.window.is_written_out:
@@ -69,9 +80,24 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     items = _items(
         metric, page, {side.name: _side_rows(snapshot, metric, side, page) for side in sides}
     )
+    for item, start in zip(items, page[BUCKET_START].to_list(), strict=True):
+        if complete_from is not None and start < complete_from:
+            item[PARTIAL] = True
     if found.height <= query.limit:
-        return WindowPage(items, None)
-    return WindowPage(items, page.select(BUCKET_START, *metric.key).row(-1))
+        return WindowPage(items, None, complete_from)
+    return WindowPage(items, page.select(BUCKET_START, *metric.key).row(-1), complete_from)
+
+
+def floor_of(snapshot: StoreSnapshot) -> int | None:
+    """Windows that start before (UTC ms) were deleted, or a part of them; None when none was."""
+    floor = snapshot.floors.buckets_from
+    return None if floor is None or floor <= MIN_TIMESTAMP_MS else floor
+
+
+def complete_from_of(snapshot: StoreSnapshot, metric: Metric) -> int | None:
+    """Windows of the metric that start before (UTC ms) miss events; None when none does."""
+    limits = (floor_of(snapshot), snapshot.complete_from(metric.name))
+    return max((limit for limit in limits if limit is not None), default=None)
 
 
 def _side_rows(

@@ -20,6 +20,8 @@ Place = tuple[int, int]
 """A partition and an offset in it."""
 
 ADMITTED = "admitted"
+UNKNOWN = "unknown"
+"""The verdict of a record from a time of which the store no longer has what was not counted."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> I
     if not wished:
         return
     uncounted = _uncounted_among(records, snapshot)
+    known_from = snapshot.floors.uncounted_from or 0
     for record, event in wished:
-        found = _judged(record, event, uncounted.get(record.offset))
+        found = _judged(record, event, uncounted.get(record.offset), known_from)
         if query.verdict in (None, found.verdict):
             yield found
 
@@ -184,10 +187,14 @@ def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, 
 
 
 def _judged(
-    record: RawRecord, event: CustomerActivityEvent | None, row: Mapping[str, Any] | None
+    record: RawRecord,
+    event: CustomerActivityEvent | None,
+    row: Mapping[str, Any] | None,
+    known_from: int,
 ) -> Judged:
     if row is None and event is None:
         return Judged(record, event, "dead_letter")
     if row is None:
-        return Judged(record, event, ADMITTED)
+        is_known = record.received_at >= known_from or record.received_at <= 0
+        return Judged(record, event, ADMITTED if is_known else UNKNOWN)
     return Judged(record, event, row["verdict"], row["reason"], row["message"])

@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import write_cursor
-from rtcdp.api.drill_down import EventQuery, Judged, Place, read_events
+from rtcdp.api.drill_down import UNKNOWN, EventQuery, Judged, Place, read_events
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.matching import Wish
@@ -33,7 +33,7 @@ _PARAMETERS = (
     *(QueryParameter(name, f"events with this {name}") for name in TEXT_FIELDS),
     QueryParameter("metric", "events that this metric looks at"),
     QueryParameter("window_start", "with `metric`: events of the window that starts then"),
-    QueryParameter("verdict", "admitted, duplicate, late or dead_letter"),
+    QueryParameter("verdict", "admitted, duplicate, late, dead_letter or unknown"),
     FROM,
     TO,
     LIMIT,
@@ -45,7 +45,9 @@ _MAX_PAGE = 1000
 
 class EventFound(msgspec.Struct):
     """One record of the log. `event` is it as it was sent; null where it is no event (its bytes
-    are among the dead letters). `reason` and `message` say why it was not counted."""
+    are among the dead letters). `reason` and `message` say why it was not counted. The verdict is
+    `unknown` where retention has deleted what the store knew of uncounted records: it may have been
+    admitted, late or a duplicate."""
 
     partition: int
     offset: int
@@ -86,7 +88,7 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         raise NotThere("this server has no log to look into", "ask the one that runs with --log")
     wanted = EventQuery(
         wish=_wish(context, query),
-        verdict=query.one_of("verdict", VERDICTS),
+        verdict=query.one_of("verdict", (*VERDICTS, UNKNOWN)),
         start=cast("Place | None", query.cursor((int, int))),
         limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
     )

@@ -7,10 +7,11 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath
 
-from rtcdp.api.answer import Context, answer
+from rtcdp.api.answer import Context, answer, complete_from_header
 from rtcdp.api.answers import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
 from rtcdp.api.cursor import write_cursor
 from rtcdp.api.freshness import open_reading
+from rtcdp.api.instant import iso_ms_or_none
 from rtcdp.api.problem import NotThere
 from rtcdp.api.query import (
     CURSOR,
@@ -71,7 +72,9 @@ class Catalog(msgspec.Struct, omit_defaults=True):
 class WindowsPage(msgspec.Struct, omit_defaults=True):
     """Windows, newest first, then by key: the key fields, `window_start`, `window_end` and the
     measures, each by its name. `incomplete` is there while no engine has computed the metric over
-    all events: it is new and being backfilled, or no running engine knows it."""
+    all events: it is new and being backfilled, or no running engine knows it. `complete_from` is
+    there when older events were deleted before they could be counted in it, or its older windows:
+    those that start before are not whole, and are left out or marked `partial`."""
 
     items: list[dict[str, Any]]
     next_cursor: str | None
@@ -127,9 +130,10 @@ def metric_windows(
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
         incomplete=incomplete,
+        complete_from=iso_ms_or_none(page.complete_from),
         warning=fresh.warning,
     )
-    return answer(found, fresh)
+    return answer(found, fresh, complete_from_header(page.complete_from))
 
 
 def _is_incomplete(store: Store, metric: Metric) -> bool:

@@ -144,7 +144,7 @@ class EmbeddedLogReader:
                     return None
                 later: int | None = single(connection, _OLDEST_SINCE, first[0] + 1)
         times = [] if later is None else [later]
-        header = header_of(Chunk(*first, b"", b""))
+        header = header_of(Chunk._make((*first, b"", b"")))
         if header is not None:
             ends = first[0] + header.runs["count"].cumsum()
             times += header.runs["received_at"][ends > offset].tolist()

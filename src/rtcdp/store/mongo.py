@@ -18,7 +18,13 @@ from rtcdp.errors import UsageError
 from rtcdp.store.mongo_apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo_commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo_connection import MongoDatabase
-from rtcdp.store.mongo_definitions import backfill_offsets, check_names, plan_backfill, redefine
+from rtcdp.store.mongo_definitions import (
+    backfill_offsets,
+    check_names,
+    plan_backfill,
+    plan_completeness,
+    redefine,
+)
 from rtcdp.store.mongo_epoch import plan_epoch
 from rtcdp.store.mongo_expiry import expire
 from rtcdp.store.mongo_head import Head, make_head, read_head
@@ -126,6 +132,14 @@ class MongoStore:
                 database,
                 self._lease,
                 lambda head: plan_backfill(head, metric, changes, reached, self._prepared),
+            )
+
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        with self._writing() as database:
+            change(
+                database,
+                self._lease,
+                lambda head: plan_completeness(head, metric, complete_from),
             )
 
     @contextmanager

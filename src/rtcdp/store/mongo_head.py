@@ -24,6 +24,8 @@ HEAD = "head"
 VERSION = 1
 """Of the way in which a store rests in its database."""
 
+NO_FLOOR = -(2**63)
+
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 
 
@@ -64,10 +66,10 @@ class Floors:
     """What has expired: buckets that start before `buckets_before` and records from before
     `uncounted_before` (UTC ms). What lies before the last two is deleted for good."""
 
-    buckets_before: int = -(2**63)
-    uncounted_before: int = -(2**63)
-    buckets_deleted: int = -(2**63)
-    uncounted_deleted: int = -(2**63)
+    buckets_before: int = NO_FLOOR
+    uncounted_before: int = NO_FLOOR
+    buckets_deleted: int = NO_FLOOR
+    uncounted_deleted: int = NO_FLOOR
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,12 @@ def raise_floors(
     if head is None:
         return None
     was = head.floors
-    floors = Floors(buckets_before, uncounted_before, was.buckets_before, was.uncounted_before)
+    floors = Floors(
+        max(buckets_before, was.buckets_before),
+        max(uncounted_before, was.uncounted_before),
+        was.buckets_before,
+        was.uncounted_before,
+    )
     found = database.collection(PROGRESS).find_one_and_update(
         {"_id": HEAD, **_held(lease)},
         {"$set": _floors_document(floors)},

@@ -13,11 +13,11 @@ from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan
 from rtcdp.store.mongo_apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import overfull_groups
-from rtcdp.store.mongo_head import Head, read_limits
+from rtcdp.store.mongo_head import NO_FLOOR, Head, read_limits
 from rtcdp.store.mongo_layout import LEDGER, SPANS, Layout, Values, date, layout_of
 from rtcdp.store.mongo_reading import ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.sql_reading import UNCOUNTED_READ_SCHEMA
-from rtcdp.store.store import Progress, Scan, StoreUnavailable, UncountedScan
+from rtcdp.store.store import Floors, Progress, Scan, StoreUnavailable, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, Table
 
 GROUPS_AT_ONCE = 100
@@ -42,6 +42,19 @@ class MongoSnapshot:
     @property
     def progress(self) -> Progress:
         return self._head.state.progress
+
+    @property
+    def floors(self) -> Floors:
+        floors = self._head.floors
+        buckets, uncounted = (
+            None if time == NO_FLOOR else time
+            for time in (floors.buckets_before, floors.uncounted_before)
+        )
+        return Floors(buckets, uncounted)
+
+    def complete_from(self, metric: str) -> int | None:
+        definitions = self._head.state.definitions
+        return next((each.complete_from for each in definitions if each.name == metric), None)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         walk, layout = table_walk(scan), layout_of(scan.table)

@@ -72,6 +72,27 @@ def apply_backfill(
         _mark(connection, metric, is_active=True, is_complete=True)
 
 
+def limit_completeness(connection: SqlConnection, metric: str, complete_from: int) -> None:
+    """Remember from where on a metric's windows are whole, unless it is later already."""
+    p = connection.dialect.placeholder
+    connection.run(
+        f"UPDATE _metrics SET complete_from = {p(2)} WHERE name = {p(1)}"
+        f" AND (complete_from IS NULL OR complete_from < {p(2)})",
+        one_row(metric, complete_from),
+    )
+
+
+def raise_floors(connection: SqlConnection, **floors: int) -> None:
+    """Remember by name what retention deletes, unless it has deleted more already."""
+    p = connection.dialect.placeholders
+    for name, instant in floors.items():
+        connection.run(
+            f"INSERT INTO _floors (name, instant) VALUES ({p(2)}) ON CONFLICT (name) DO UPDATE"
+            " SET instant = excluded.instant WHERE excluded.instant > _floors.instant",
+            one_row(name, instant),
+        )
+
+
 def _prepare(
     connection: SqlConnection, metric: Metric, stored: Definition | None, progress: Progress
 ) -> bool:

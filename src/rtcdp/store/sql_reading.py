@@ -14,7 +14,7 @@ from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, EpochSpan
 from rtcdp.errors import UsageError
 from rtcdp.log.log import LogMark
 from rtcdp.store.sql import Dialect, Parameter, SqlConnection, frame_schema, names, one_row, quote
-from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.store.store import Floors, Progress, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
@@ -300,3 +300,22 @@ def read_spans(
         one_row(event_time_from, event_time_to),
     )
     return [EpochSpan(*row) for row in rows.rows()]
+
+
+def read_floors(connection: SqlConnection) -> Floors:
+    """What retention has deleted."""
+    rows = connection.query(
+        "SELECT name, instant FROM _floors", pl.Schema({"name": pl.String, "instant": pl.Int64})
+    )
+    return Floors(**{f"{name}_from": instant for name, instant in rows.rows()})
+
+
+def read_complete_from(connection: SqlConnection, metric: str) -> int | None:
+    """From where on a metric's windows are whole; None when all are."""
+    p = connection.dialect.placeholder
+    rows = connection.query(
+        f"SELECT complete_from FROM _metrics WHERE name = {p(1)}",
+        pl.Schema({"complete_from": pl.Int64}),
+        one_row(metric),
+    )
+    return None if rows.is_empty() else rows.item()

@@ -12,6 +12,8 @@ from rtcdp.store.sql_epoch import COUNTS
 from rtcdp.store.sql_reading import (
     UNCOUNTED_READ_SCHEMA,
     ledger_queries,
+    read_complete_from,
+    read_floors,
     read_pages,
     read_progress,
     read_spans,
@@ -19,7 +21,7 @@ from rtcdp.store.sql_reading import (
     scan_queries,
     uncounted_query,
 )
-from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.store.store import Floors, Progress, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
 
@@ -78,6 +80,13 @@ class SqlSnapshot:
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         return read_spans(self.connection, event_time_from, event_time_to)
 
+    def complete_from(self, metric: str) -> int | None:
+        return read_complete_from(self.connection, metric)
+
+    @cached_property
+    def floors(self) -> Floors:
+        return read_floors(self.connection)
+
     def dump(self, table: Table) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
         schema = frame_schema(table)
@@ -98,6 +107,11 @@ class EmptySnapshot:
     """What there is to read before a store's first writer came."""
 
     progress = Progress()
+    floors = Floors()
+
+    def complete_from(self, metric: str) -> int | None:
+        del metric
+        return None
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         return pl.DataFrame(schema=frame_schema(scan.table))

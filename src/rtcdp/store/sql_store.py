@@ -11,7 +11,13 @@ import polars as pl
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
 from rtcdp.store.sql import SqlWriter, frame_schema, one_row, quote
-from rtcdp.store.sql_definitions import apply_backfill, backfill_offsets, prepare_metrics
+from rtcdp.store.sql_definitions import (
+    apply_backfill,
+    backfill_offsets,
+    limit_completeness,
+    prepare_metrics,
+    raise_floors,
+)
 from rtcdp.store.sql_epoch import apply_epoch
 from rtcdp.store.sql_lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql_reading import read_definitions, read_table_names
@@ -126,6 +132,10 @@ class SqlStore:
                 prepared=self._prepared,
             )
 
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        with self._leased() as connection:
+            limit_completeness(connection, metric, complete_from)
+
     def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
         return self._readers.snapshot()
 
@@ -145,8 +155,9 @@ class SqlStore:
 
     def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
         """As promised by `Store`, one table at a time, so that no commit waits for all of them."""
-        with self._writing() as connection:
+        with self._leased() as connection:
             tables = read_table_names(connection)
+            raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
         expired = [(table, BUCKET_START, buckets_before) for table in tables]
         expired += [(table, column, uncounted_before) for table, column in _EXPIRING]
         return sum(self._expire_table(*each) for each in expired)

@@ -107,6 +107,15 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Floors:
+    """What retention has deleted: buckets that start before `buckets_from`, and ledger minutes,
+    uncounted records and spans from before `uncounted_from` (UTC ms; None: nothing yet)."""
+
+    buckets_from: int | None = None
+    uncounted_from: int | None = None
+
+
+@dataclass(frozen=True)
 class Scan:
     """What to read of a table, newest bucket first, then by key ascending.
 
@@ -147,6 +156,14 @@ class StoreSnapshot(Protocol):
 
     @property
     def progress(self) -> Progress: ...
+
+    @property
+    def floors(self) -> Floors: ...
+
+    def complete_from(self, metric: str) -> int | None:
+        """Windows of the metric that start before (UTC ms) miss events that the log no longer held
+        when they were to be counted; None when it misses none."""
+        ...
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         """Rows with the columns `table.column_names`, at most `limit`."""
@@ -249,6 +266,11 @@ class Store(Protocol):
         """Merge a step of a backfill and remember where to resume, in one transaction."""
         ...
 
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        """Remember that windows of the metric that start before `complete_from` (UTC ms) are not
+        whole, unless a later time is remembered. A changed definition begins without."""
+        ...
+
     def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
         """A consistent view for reading. Raises `StoreUnavailable`."""
         ...
@@ -259,7 +281,8 @@ class Store(Protocol):
 
     def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
         """Delete buckets that start before `buckets_before`, and ledger minutes, uncounted records
-        and epoch spans from before `uncounted_before` (UTC ms). Returns the number of rows."""
+        and epoch spans from before `uncounted_before` (UTC ms), and let snapshots say so. Returns
+        the number of rows."""
         ...
 
     def dump(self, table: Table) -> pl.DataFrame:

@@ -60,8 +60,10 @@ def test_a_restart_does_not_begin_a_new_log_beside_a_store_that_goes_on(running,
     assert not (running.data_dir / "log").exists()
     assert again.admitted() == 1
     assert any("no events are taken: the store has counted the log" in line for line in again.lines)
+    assert again.stop() == 0
     replayed = rtcdp("replay", __file__, "--data-dir", running.data_dir)
-    assert replayed.returncode != 0
+    assert (replayed.returncode, "there is no log" in replayed.stderr) == (1, True)
+    assert not (running.data_dir / "log").exists()
 
 
 def test_a_store_that_is_deleted_gives_no_zeros_and_intake_goes_on(running, rtcdp):

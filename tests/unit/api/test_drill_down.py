@@ -228,3 +228,21 @@ def test_all_partitions_are_searched_and_offsets_without_a_record_are_passed(
             (2, 3, "admitted"),
         ]
     store.close()
+
+
+def test_what_is_no_longer_known_is_not_called_admitted(driver: Driver) -> None:
+    driver.feed(event("1"), event("1"), event("2", second=-3600), b"{}")
+    driver.advance(seconds=60)
+    driver.feed(event("3"), event("3"))
+    driver.process()
+    driver.store.expire(buckets_before=0, uncounted_before=START_MS + 30_000)
+    assert verdicts(read(driver)) == [
+        ("unknown", None),
+        ("unknown", None),
+        ("unknown", None),
+        ("dead_letter", None),
+        ("admitted", None),
+        ("duplicate", "duplicate"),
+    ]
+    assert offsets(read(driver, verdict="admitted")) == [4]
+    assert offsets(read(driver, verdict="unknown")) == [0, 1, 2]

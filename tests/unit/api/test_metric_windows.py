@@ -101,3 +101,14 @@ def test_a_metric_that_nobody_has_computed_yet_says_so(
     store = SqliteStore(tmp_path / "other.db", read_only=True)
     assert make_api(store=store).get(VIEWS).json()["incomplete"] is True
     store.close()
+
+
+@pytest.mark.usefixtures("views")
+def test_an_answer_says_from_where_on_it_is_whole(api: Api, driver: Driver) -> None:
+    assert "complete_from" not in api.get(VIEWS).json()
+    driver.store.limit_completeness("user_page_view_counts", START_MS)
+    answer = api.get(VIEWS)
+    body = answer.json()
+    assert body["complete_from"] == "2026-01-01T00:00:00.000Z"
+    assert answer.headers["x-complete-from"] == "2026-01-01T00:00:00.000Z"
+    assert [item.get("partial") for item in body["items"]] == [None, None, True, True]

@@ -122,8 +122,8 @@ def test_what_expires_is_deleted_the_next_time(mongo_database, head):
     assert raise_floors(mongo_database, None, 5, 6) == head.floors == Floors()
     lowest = Floors().buckets_before
     assert raise_floors(mongo_database, None, 7, 4) == Floors(5, 6, lowest, lowest)
-    assert read_limits(mongo_database) == (Readable(0), Floors(7, 4, 5, 6))
-    assert read_head(mongo_database).floors == Floors(7, 4, 5, 6)
+    assert read_limits(mongo_database) == (Readable(0), Floors(7, 6, 5, 6))
+    assert read_head(mongo_database).floors == Floors(7, 6, 5, 6)
 
 
 def test_tables_are_known_with_the_revision_of_their_definition():

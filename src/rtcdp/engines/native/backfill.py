@@ -31,7 +31,14 @@ def backfill(
     max_batch_bytes: int,
     listeners: Listeners = Listeners(),
 ) -> None:
-    """Bring every metric that needs it up to the store's progress; resumes where it was killed."""
+    """Bring every metric that needs it up to the store's progress; resumes where it was killed.
+
+    Where the log no longer holds what should be counted, the store remembers from which time on the
+    windows of a metric are whole.
+    """
+    counted = store.progress().next_offsets
+    for partition in set(log.partitions()) - set(counted):
+        _limit(log, store, metrics, rules, partition, 0)
     for metric in metrics:
         if store.backfill_offsets(metric.name) is not None:
             _backfill_metric(log, store, metric, rules, max_batch_bytes, listeners)
@@ -49,7 +56,8 @@ def _backfill_metric(
     done = dict(store.backfill_offsets(metric.name) or {})
     fields = fields_of([metric])
     for partition in ends:
-        first, wanted = log.extent(partition).first_offset, done.get(partition, 0)
+        wanted = done.get(partition, 0)
+        first = _limit(log, store, [metric], rules, partition, wanted)
         done[partition] = max(first, wanted)
         if first > wanted:
             listeners.on_trouble(
@@ -65,3 +73,25 @@ def _backfill_metric(
         store.commit_backfill(metric.name, changes_of([metric], batch.events), done, complete=False)
         listeners.on_slice()
     store.commit_backfill(metric.name, (), done, complete=True)
+
+
+def _limit(
+    log: LogReader,
+    store: Store,
+    metrics: Sequence[Metric],
+    rules: AdmissionRules,
+    partition: int,
+    wanted: int,
+) -> int:
+    """Let the store know when records from `wanted` on are gone. Returns the first that is there.
+
+    What is gone was received before the first record that is left, and its event's time is at most
+    `max_clock_skew_ms` after that.
+    """
+    extent = log.extent(partition)
+    if extent.first_offset > wanted:
+        first = next(log.read(partition, extent.first_offset, 1).each(), None)
+        received_at = extent.newest_received_at if first is None else first.received_at
+        for metric in metrics:
+            store.limit_completeness(metric.name, received_at + rules.max_clock_skew_ms + 1)
+    return extent.first_offset
