@@ -55,6 +55,7 @@ def redefine(head: Head, metrics: Sequence[Metric]) -> Redefinition:
             is_complete=progress.epoch == 0,
             since=head.revision + 1,
             tables=tuple(table.name for table in tables_of(metric)),
+            is_summed=True,
         )
     return Redefinition(
         definitions=tuple(after[name] for name in sorted(after)),

@@ -5,11 +5,12 @@ is without it, in all tables alike. Documents go when the next floor is laid: th
 on its way through them any more.
 """
 
+from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.mongo_apply import UNCOUNTED
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import GROUPS
 from rtcdp.store.mongo_head import raise_floors, read_head
-from rtcdp.store.mongo_layout import LEDGER, SPANS, date
+from rtcdp.store.mongo_layout import CHECKSUMS, LEDGER, SPANS, date, integer
 from rtcdp.store.store import Lease
 from rtcdp.vocabulary.table import BUCKET_START
 
@@ -30,6 +31,9 @@ def expire(
         if name != GROUPS:
             young = _between(BUCKET_START, was.buckets_before, buckets_before)
             expired += collection.count_documents(young)
+    database.collection(CHECKSUMS.collection).delete_many(
+        {"day": {"$lt": integer(was.buckets_before // DAY_MS)}}
+    )
     for name, field, oldest in _DATED:
         collection = database.collection(name)
         collection.delete_many(_between(field, oldest, was.uncounted_before))

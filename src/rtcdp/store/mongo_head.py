@@ -36,6 +36,7 @@ class Definition:
     `is_active`: the engine keeps it up to date now. `is_complete`: no backfill is needed; else
     `next_offsets` says where it goes on. Documents of its `tables` that are older than the revision
     `since` are of another definition. Windows that start before `complete_from` are not whole.
+    `is_summed`: the sums of its counts are kept since it was made.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Definition:
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     sum_max: int = 0
     complete_from: int | None = None
+    is_summed: bool = False
 
 
 @dataclass(frozen=True)
@@ -321,6 +323,7 @@ def _definition_document(definition: Definition) -> Document:
             for partition, offset in definition.next_offsets.items()
         ],
         "sum_max": integer(definition.sum_max),
+        "is_summed": definition.is_summed,
         "complete_from": _integer_or_none(definition.complete_from),
     }
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
+from rtcdp.store.checksums import sums_of_changes
 from rtcdp.store.fence import check_follows
 from rtcdp.store.sql import (
     SqlConnection,
@@ -27,6 +28,10 @@ SPAN_RECORDS_MAX = 20_000
 SPAN_AGE_MS_MAX = 60_000
 """Spans of small epochs that follow each other are joined up to this many records and this long, so
 that an idle system doesn't fill the store with them."""
+
+CHECKSUM_SCHEMA = pl.Schema(
+    {"table_name": pl.String(), "day": pl.Int64(), "low": pl.Int64(), "high": pl.Int64()}
+)
 
 _SPAN_SCHEMA = pl.Schema(
     dict.fromkeys(
@@ -82,9 +87,27 @@ def check_definitions(
 
 def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
     """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
-    for change in changes:
-        if not change.rows.is_empty():
-            connection.merge(change.table, fitted(change.rows, frame_schema(change.table)))
+    fitting = [
+        TableChange(change.table, fitted(change.rows, frame_schema(change.table)))
+        for change in changes
+        if not change.rows.is_empty()
+    ]
+    for change in fitting:
+        connection.merge(change.table, change.rows)
+    _add_to_checksums(connection, fitting)
+
+
+def _add_to_checksums(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
+    rows = pl.DataFrame(list(sums_of_changes(changes)), CHECKSUM_SCHEMA, orient="row")
+    if rows.is_empty():
+        return
+    connection.send_rows(
+        f"INSERT INTO _checksums ({names(*CHECKSUM_SCHEMA.names())})"
+        f" {connection.dialect.source(CHECKSUM_SCHEMA.dtypes())}"
+        " ON CONFLICT (table_name, day) DO UPDATE SET"
+        " low = _checksums.low + excluded.low, high = _checksums.high + excluded.high",
+        rows,
+    )
 
 
 def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:

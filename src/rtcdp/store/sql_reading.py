@@ -13,6 +13,7 @@ import polars as pl
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, EpochSpan
 from rtcdp.errors import UsageError
 from rtcdp.log.log import LogMark
+from rtcdp.store.checksums import NO_DAY, joined
 from rtcdp.store.sql import Dialect, Parameter, SqlConnection, frame_schema, names, one_row, quote
 from rtcdp.store.store import Floors, Progress, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START
@@ -319,3 +320,15 @@ def read_complete_from(connection: SqlConnection, metric: str) -> int | None:
         one_row(metric),
     )
     return None if rows.is_empty() else rows.item()
+
+
+def read_daily_sums(connection: SqlConnection, table: str) -> dict[int, int] | None:
+    """A table's sums by day; None when they were not kept from its beginning."""
+    p = connection.dialect.placeholder
+    rows = connection.query(
+        f"SELECT day, low, high FROM _checksums WHERE table_name = {p(1)}",
+        pl.Schema(dict.fromkeys(("day", "low", "high"), pl.Int64)),
+        one_row(table),
+    ).rows()
+    sums = {day: joined(low, high) for day, low, high in rows}
+    return None if sums.pop(NO_DAY, None) is None else sums

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """One consistent state of a SQL store, and the state of a store that is not there yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import polars as pl
@@ -13,6 +13,7 @@ from rtcdp.store.sql_reading import (
     UNCOUNTED_READ_SCHEMA,
     ledger_queries,
     read_complete_from,
+    read_daily_sums,
     read_floors,
     read_pages,
     read_progress,
@@ -83,6 +84,9 @@ class SqlSnapshot:
     def complete_from(self, metric: str) -> int | None:
         return read_complete_from(self.connection, metric)
 
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        return read_daily_sums(self.connection, table.name)
+
     @cached_property
     def floors(self) -> Floors:
         return read_floors(self.connection)
@@ -108,6 +112,10 @@ class EmptySnapshot:
 
     progress = Progress()
     floors = Floors()
+
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        del table
+        return {}
 
     def complete_from(self, metric: str) -> int | None:
         del metric

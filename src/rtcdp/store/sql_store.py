@@ -10,6 +10,7 @@ import polars as pl
 
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
+from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.sql import SqlWriter, frame_schema, one_row, quote
 from rtcdp.store.sql_definitions import (
     apply_backfill,
@@ -160,7 +161,9 @@ class SqlStore:
             raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
         expired = [(table, BUCKET_START, buckets_before) for table in tables]
         expired += [(table, column, uncounted_before) for table, column in _EXPIRING]
-        return sum(self._expire_table(*each) for each in expired)
+        deleted = sum(self._expire_table(*each) for each in expired)
+        self._expire_table("_checksums", "day", buckets_before // DAY_MS)
+        return deleted
 
     def dump(self, table: Table) -> pl.DataFrame:
         with self._readers.reading() as snapshot:

@@ -165,6 +165,11 @@ class StoreSnapshot(Protocol):
         when they were to be counted; None when it misses none."""
         ...
 
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        """What the counts of a table have to add up to, by day; see `rtcdp.store.checksums`. None
+        when that was not kept for the table from its beginning."""
+        ...
+
     def scan(self, scan: Scan) -> pl.DataFrame:
         """Rows with the columns `table.column_names`, at most `limit`."""
         ...
