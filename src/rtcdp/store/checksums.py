@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rtcdp.engines.engine import VERDICTS, TableChange
-from rtcdp.store.store import Scan, StoreSnapshot
+from rtcdp.store.store import Scan, StateMismatch, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, Table, tables_of
 
@@ -57,6 +57,10 @@ class SelfCheck:
     @property
     def is_sound(self) -> bool:
         return self.is_ledger_sound and not self.damaged
+
+
+class _NoTime(Exception):
+    """It took as long as it may."""
 
 
 def is_summed(table: Table) -> bool:
@@ -109,7 +113,8 @@ def check_sums(
 ) -> SelfCheck:
     """Compare the rows of every table with its sums, and the ledger with its totals.
 
-    Ends early, and says so, when `may_go_on` says no; it is asked after each page.
+    Ends early, and says so, when `may_go_on` says no, which is asked after each page, and where a
+    metric is not defined as it is in the store.
     """
     damaged: list[DamagedDay] = []
     left_out: list[str] = []
@@ -122,13 +127,17 @@ def check_sums(
             left_out.append(f"{table.name}: its sums were not kept from the beginning")
             continue
         found: DailySums = defaultdict(int)
-        for page in _pages(snapshot, table, first_day):
-            if not may_go_on():
-                left_out.append(f"{table.name} and what comes after: there was no more time")
-                return SelfCheck(tuple(damaged), tables, rows, tuple(left_out))
-            rows += page.height
-            for day, total in daily_sums(table, page).items():
-                found[day] = (found[day] + total) % 2**64
+        try:
+            for page in _pages(snapshot, table, first_day):
+                if not may_go_on():
+                    raise _NoTime
+                rows += page.height
+                for day, total in daily_sums(table, page).items():
+                    found[day] = (found[day] + total) % 2**64
+        except (_NoTime, StateMismatch) as error:
+            why = str(error) or "there was no more time"
+            left_out.append(f"{table.name} and what comes after: {why}")
+            return SelfCheck(tuple(damaged), tables, rows, tuple(left_out))
         tables += 1
         days = sorted(day for day in expected.keys() | found.keys() if day >= first_day)
         damaged += [
