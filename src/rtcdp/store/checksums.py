@@ -12,6 +12,7 @@ not in them: `rtcdp verify` compares those.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -72,15 +73,19 @@ def daily_sums(table: Table, rows: pl.DataFrame) -> DailySums:
     """What rows of a table add to its sums."""
     if rows.is_empty():
         return {}
-    buckets = rows[BUCKET_START].to_numpy()
-    total = np.zeros(len(buckets), np.uint64)
-    for number, name in enumerate(_summed_columns(table)):
+    buckets = rows.get_column(BUCKET_START).to_numpy()
+    first, *others = _summed_columns(table)
+    total = _unsigned(rows.get_column(first)) * _WEIGHT
+    for number, name in enumerate(others, start=1):
         weight = np.uint64((2 * number + 1) * int(_WEIGHT) % 2**64)
-        total += _unsigned(rows[name].fill_null(0)) * weight
-    total *= buckets.view(np.uint64) * _WEIGHT | _ONE
+        total += _unsigned(rows.get_column(name)) * weight
+    bucket_weights = buckets.view(np.uint64) * _WEIGHT
+    bucket_weights |= _ONE
+    total *= bucket_weights
+    oldest, newest = int(buckets.min()) // DAY_MS, int(buckets.max()) // DAY_MS
+    if oldest == newest:
+        return {oldest: int(total.sum())}
     days = buckets // DAY_MS
-    if days[0] == days[-1] and days.min() == days.max():
-        return {int(days[0]): int(total.sum(dtype=np.uint64))}
     order = np.argsort(days, kind="stable")
     different, starts = np.unique(days[order], return_index=True)
     sums = np.add.reduceat(total[order], starts)
@@ -148,12 +153,15 @@ def check_sums(
     return SelfCheck(tuple(damaged), tables, rows, tuple(left_out), _is_ledger_sound(snapshot))
 
 
-def _summed_columns(table: Table) -> list[str]:
-    return [c.name for c in table.columns if c.merge == "add" and c.type == "integer"]
+@lru_cache(maxsize=1024)
+def _summed_columns(table: Table) -> tuple[str, ...]:
+    return tuple(c.name for c in table.columns if c.merge == "add" and c.type == "integer")
 
 
 def _unsigned(column: pl.Series) -> npt.NDArray[np.uint64]:
-    return column.cast(pl.Int64).to_numpy().view(np.uint64)
+    """Signed whole numbers modulo 2^64. A null, which no store takes here, counts nothing."""
+    whole = column.fill_null(0) if column.null_count() else column
+    return whole.to_numpy().view(np.uint64)
 
 
 def _pages(snapshot: StoreSnapshot, table: Table, first_day: int) -> Iterator[pl.DataFrame]:

@@ -1,14 +1,18 @@
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 
 from rtcdp.assembly.locks import AlreadyRunning
 from rtcdp.assembly.parts import log_writer, store_of
 from rtcdp.assembly.processing import processor_of, run_processor
-from rtcdp.clock import SystemClock
+from rtcdp.assembly.troubles import trouble_of_processor
+from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.errors import UsageError
-from rtcdp.log.log import Delivery
+from rtcdp.log.log import Delivery, LogReplaced
 from rtcdp.settings import Settings
+from rtcdp.testing.epochs import EpochMaker
 
 
 def test_two_processors_of_one_store_are_refused(tmp_path):
@@ -43,3 +47,35 @@ def test_trouble_is_told_on_standard_error(tmp_path, capfd):
     with processor_of(Settings(data_dir=tmp_path), SystemClock()) as processor:
         processor.on_trouble("the store is locked; trying again")
     assert capfd.readouterr().err == "processor: the store is locked; trying again\n"
+
+
+def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
+    clock = SystemClock()
+    settings = Settings(data_dir=tmp_path)
+    with store_of(settings) as store:
+        store.prepare([])
+        store.commit(replace(EpochMaker().make(), log_id="embedded:7"))
+    with pytest.raises(LogReplaced):
+        run_processor(settings, clock, threading.Event())
+    assert "counted the log embedded:7" in str(trouble_of_processor(settings))
+    settings.store_file.unlink()
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, clock, stop))
+    running.start()
+    deadline = time.monotonic() + 30
+    while trouble_of_processor(settings) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    running.join(30)
+    assert trouble_of_processor(settings) is None
+
+
+def test_a_trouble_that_lasts_is_told_now_and_then(tmp_path, capfd):
+    clock = ManualClock(1)
+    with processor_of(Settings(data_dir=tmp_path), clock) as processor:
+        for said in ("away", "away", "locked", "away"):
+            processor.on_trouble(said)
+        clock.advance(60_000)
+        processor.on_trouble("away")
+    told = capfd.readouterr().err.splitlines()
+    assert told == [f"processor: {said}" for said in ("away", "locked", "away", "away")]
