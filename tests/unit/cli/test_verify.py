@@ -77,3 +77,10 @@ def test_a_quick_look_finds_a_changed_ledger(rtcdp, events, change):
 
 def test_a_quick_look_compares_no_engines(rtcdp):
     assert rtcdp("verify", "--quick", "--engines", "native,spark").code == 2
+
+
+def test_a_log_that_is_not_the_stores_is_not_compared(rtcdp, events, tmp_path):
+    rtcdp("replay", events)
+    shutil.rmtree(tmp_path / "rtcdp-data" / "log")
+    done = rtcdp("verify")
+    assert (done.code, "there is no log" in done.err) == (1, True)
