@@ -64,10 +64,8 @@ def _parts(settings: Settings, with_generator: bool) -> list[PartCommand]:
     """In the order in which they are stopped."""
     names = [GENERATOR, HTTP, PROCESSOR] if with_generator else [HTTP, PROCESSOR]
     handed = encode_settings(settings)
-    # Intake doesn't end with what keeps the processor from counting.
-    return [
-        PartCommand(name, command_of(name), handed, is_vital=name != PROCESSOR) for name in names
-    ]
+    # Intake doesn't end with what keeps the processor from counting, or the generator from sending.
+    return [PartCommand(name, command_of(name), handed, is_vital=name == HTTP) for name in names]
 
 
 def _show_line(part: str, line: str) -> None:
