@@ -28,13 +28,15 @@ class PartGaveUp(RtcdpError):
 class PartCommand:
     """What to run as a part: its `name`, command line, and what it reads first.
 
-    `grace_s` is how long it may take to stop before it is killed.
+    `grace_s` is how long it may take to stop before it is killed. One that is not `is_vital` is
+    never given up: the others go on without it, and it is tried again for ever.
     """
 
     name: str
     command: tuple[str, ...]
     first_input: bytes = b""
     grace_s: float = 10.0
+    is_vital: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,15 @@ class RestartLimits:
 
     A death within `quick_s` of the start is a quick one. The n-th quick death in a row is followed
     by a pause of `backoff_s` * 2^(n-1), at most `max_backoff_s`; after `max_quick_deaths` in a row
-    the supervisor gives up. A part that was killed from outside is started again every time.
+    the supervisor gives up. A part that was killed from outside is started again every time. One
+    that is not vital is started again `hopeless_s` after the supervisor would have given up.
     """
 
     quick_s: float = 10.0
     backoff_s: float = 0.1
     max_backoff_s: float = 5.0
     max_quick_deaths: int = 6
+    hopeless_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class _Child:
         self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._started_at = 0.0
         self._start_at: float | None = None
+        self._given_up_with: str | None = None
         self._quick_deaths = 0
         self._restarts = 0
 
@@ -176,20 +181,36 @@ class _Child:
         self._forget(process)
         said = "; ".join(self._last_lines)
         if code == _WRONG_USAGE:
-            raise PartGaveUp(f"the {self._part.name} can't run: {said or 'wrong usage'}")
+            return self._give_up(f"the {self._part.name} can't run: {said or 'wrong usage'}", said)
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        self._on_line(self._part.name, f"died {how}; starting it again")
         if code in _KILLED_FROM_OUTSIDE:
+            self._on_line(self._part.name, f"died {how}; starting it again")
             return limits.backoff_s
         self._quick_deaths = self._quick_deaths + 1 if uptime_s < limits.quick_s else 0
         if self._quick_deaths >= limits.max_quick_deaths:
-            raise PartGaveUp(
+            return self._give_up(
                 f"the {self._part.name} died {self._quick_deaths} times in a row, the last time "
                 f"{how}{f': {said}' if said else ''}",
-                "mend what it says, then start again; rtcdp doctor looks for usual causes",
+                said,
             )
+        self._on_line(self._part.name, f"died {how}; starting it again")
         doubled = limits.backoff_s * 2.0 ** max(0, self._quick_deaths - 1)
         return min(doubled, limits.max_backoff_s)
+
+    def _give_up(self, what: str, said: str) -> float:
+        """Raises `PartGaveUp`; for a part that is not vital the seconds until its next start."""
+        if self._part.is_vital:
+            raise PartGaveUp(
+                what, "mend what it says, then start again; rtcdp doctor looks for usual causes"
+            )
+        if said != self._given_up_with:
+            self._given_up_with = said
+            self._on_line(
+                self._part.name,
+                f"{what}. The other parts go on; it is tried again every "
+                f"{self._limits.hopeless_s:g} s",
+            )
+        return self._limits.hopeless_s
 
     def _close_input(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from rtcdp.engines.continuation import check_same_log
 from rtcdp.engines.poison import places_left_out
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader, RawRecord
@@ -113,8 +114,10 @@ def verify(
     """Compare every table of `metrics` and the ledger with what the log says.
 
     May run while others append and process. Where records were deleted from the log by its
-    retention, or rows from the store, only what neither can have touched is compared.
+    retention, or rows from the store, only what neither can have touched is compared. Raises
+    `LogReplaced` or `OffsetsMissing` when the log is not the one that the store has counted.
     """
+    check_same_log(log, store.progress())
     known = set(store.metrics())
     is_ready = {m.name: m.name in known and store.backfill_offsets(m.name) is None for m in metrics}
     compared = [metric for metric in metrics if is_ready[metric.name]]

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,22 @@ def test_wrong_usage_is_not_tried_again(supervised):
     with pytest.raises(PartGaveUp, match="part can't run: bad catalog"):
         wait_for(lambda: False, supervisor.check)
     assert supervisor.status()[0].restarts == 0
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_part_that_is_not_vital_is_told_once_and_tried_for_ever(supervised, tmp_path, code):
+    mended = tmp_path / "mended"
+    run = f"import os,sys; print('no column'); os.path.exists({str(mended)!r}) or sys.exit({code})"
+    spare = replace(part(f"{run}; sys.stdin.read()"), is_vital=False)
+    limits = replace(QUICK, hopeless_s=0.05)
+    supervisor, lines = supervised(spare, part(UNTIL_STOPPED, "other"), limits=limits)
+    wait_for(lambda: supervisor.status()[0].restarts >= 8, supervisor.check)
+    told = [line for line in lines if "The other parts go on" in line]
+    assert len(told) == 1
+    assert "no column" in told[0]
+    assert supervisor.status()[1].restarts == 0
+    mended.touch()
+    wait_for(lambda: supervisor.status()[0].pid is not None, supervisor.check)
 
 
 def test_stopping_does_not_wait_for_what_is_dead(supervised):

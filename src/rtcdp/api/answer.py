@@ -9,8 +9,11 @@ from litestar.params import SkipValidation
 
 from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import Freshness
+from rtcdp.api.instant import iso_ms_or_none
 
 T = TypeVar("T")
+
+COMPLETE_FROM_HEADER = "X-Complete-From"
 
 Context = NamedDependency[SkipValidation[ApiContext]]
 """How a handler gets the context, as its parameter `context`."""
@@ -20,6 +23,12 @@ def answer(
     content: T, freshness: Freshness, headers: Mapping[str, str] | None = None
 ) -> Response[T]:
     return Response(content, headers={**freshness.headers, **(headers or {})})
+
+
+def complete_from_header(complete_from: int | None) -> dict[str, str]:
+    """The header that says from which window on (UTC ms) a metric's numbers are whole."""
+    text = iso_ms_or_none(complete_from)
+    return {} if text is None else {COMPLETE_FROM_HEADER: text}
 
 
 def link_to_next(address: str, cursor: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rtcdp.api import pane_windows
 from rtcdp.api.cursor import Part
 from rtcdp.api.filters import combinations
 from rtcdp.api.instant import iso_ms
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store.store import Scan, StoreSnapshot
 from rtcdp.vocabulary.measures.contract import States
 from rtcdp.vocabulary.metric import Metric
@@ -16,6 +17,8 @@ from rtcdp.vocabulary.table import BUCKET_START, Table, side_table_name, tables_
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+PARTIAL = "partial"
+"""What a window is called that misses events."""
 
 MAX_SIDE_ROWS = 500_000
 """How many members of distinct counts and items of top lists are read for one page, and those of
@@ -49,19 +52,26 @@ class WindowQuery:
 
 @dataclass(frozen=True)
 class WindowPage:
-    """Windows, newest first, then by key ascending. `after` continues; None says it is the end."""
+    """Windows, newest first, then by key ascending. `after` continues; None says it is the end.
+    Those that start at `complete_from` (UTC ms) or later are whole; None says that all are."""
 
     items: list[dict[str, object]]
     after: tuple[Part, ...] | None
+    complete_from: int | None = None
 
 
 def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> WindowPage:
     """A page of the metric's windows.
 
     Each item has the key fields by name, `window_start` and `window_end` (ISO-8601 UTC), and the
-    measures by name. Where the store holds panes, they are added up here. A page ends before its
-    limit when `MAX_SIDE_ROWS` members and items were read for it.
+    measures by name; and `partial`, if it is not whole. Windows that retention has deleted, or a
+    part of them, are left out. Where the store holds panes, they are added up here. A page ends
+    before its limit when `MAX_SIDE_ROWS` members and items were read for it.
     """
+    expired_before = floor_of(snapshot)
+    complete_from = complete_from_of(snapshot, metric)
+    if expired_before is not None:
+        query = replace(query, start_from=_later(query.start_from, expired_before))
     _, *sides = tables_of(metric)
     found = _in_two_parts(snapshot, metric, query, query.limit + 1)
     page = found.head(query.limit)
@@ -72,9 +82,13 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
             {**item, "final": end <= query.final_until}
             for item, end in zip(items, ends, strict=False)
         ]
+    for item, start in zip(items, page[BUCKET_START].to_list(), strict=False):
+        if complete_from is not None and start < complete_from:
+            item[PARTIAL] = True
     if found.height <= query.limit and len(items) == page.height:
-        return WindowPage(items, None)
-    return WindowPage(items, page.head(len(items)).select(BUCKET_START, *metric.key).row(-1))
+        return WindowPage(items, None, complete_from)
+    after = page.head(len(items)).select(BUCKET_START, *metric.key).row(-1)
+    return WindowPage(items, after, complete_from)
 
 
 def _in_two_parts(
@@ -192,6 +206,18 @@ def _items(
         wanted = min(_SIDE_ROWS_AT_ONCE, MAX_SIDE_ROWS - side_rows)
         at_once = max(1, min(4 * at_once, at_once * wanted // max(1, read)))
     return items
+
+
+def floor_of(snapshot: StoreSnapshot) -> int | None:
+    """Windows that start before (UTC ms) were deleted, or a part of them; None when none was."""
+    floor = snapshot.floors.buckets_from
+    return None if floor is None or floor <= MIN_TIMESTAMP_MS else floor
+
+
+def complete_from_of(snapshot: StoreSnapshot, metric: Metric) -> int | None:
+    """Windows of the metric that start before (UTC ms) miss events; None when none does."""
+    limits = (floor_of(snapshot), snapshot.complete_from(metric.name))
+    return max((limit for limit in limits if limit is not None), default=None)
 
 
 def _side_rows(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from rtcdp.api.limits import ApiLimits
+from rtcdp.api.log_sight import LogSight
 from rtcdp.api.probes import Probes
 from rtcdp.clock import Clock
 from rtcdp.events.rules import AdmissionRules
@@ -25,7 +26,8 @@ class ApiContext:
     still change. `checks` are parts of this process that can fail, by name. `is_processing` tells
     whether a processor works on the store, where that can be known, and `probes` keep the checks
     that are under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set
-    when the server is about to stop, and ends the live streams."""
+    when the server is about to stop, and ends the live streams. `sight` is how it looks at the
+    log."""
 
     store: Store
     metrics: tuple[Metric, ...]
@@ -38,3 +40,4 @@ class ApiContext:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)
     allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms
+    sight: LogSight = field(default_factory=LogSight)

@@ -20,6 +20,8 @@ Place = tuple[int, int]
 """A partition and an offset in it."""
 
 ADMITTED = "admitted"
+UNKNOWN = "unknown"
+"""The verdict of a record from a time of which the store no longer has what was not counted."""
 
 _RECORDS_AT_FIRST = 64
 """Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
@@ -255,8 +257,9 @@ def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> I
     if not wished:
         return
     uncounted = _uncounted_among(records, snapshot)
+    known_from = snapshot.progress.decided_from.get(records.partition, 0)
     for record, event in wished:
-        found = _judged(record, event, uncounted.get(record.offset))
+        found = _judged(record, event, uncounted.get(record.offset), known_from)
         if not query.verdicts or found.verdict in query.verdicts:
             yield found
 
@@ -292,10 +295,13 @@ def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, 
 
 
 def _judged(
-    record: RawRecord, event: CustomerActivityEvent | None, row: Mapping[str, Any] | None
+    record: RawRecord,
+    event: CustomerActivityEvent | None,
+    row: Mapping[str, Any] | None,
+    known_from: int,
 ) -> Judged:
     if row is None and event is None:
         return Judged(record, event, "dead_letter")
     if row is None:
-        return Judged(record, event, ADMITTED)
+        return Judged(record, event, ADMITTED if record.offset >= known_from else UNKNOWN)
     return Judged(record, event, row["verdict"], row["reason"], row["message"])

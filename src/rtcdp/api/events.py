@@ -9,7 +9,7 @@ from litestar.openapi.spec import OpenAPIType, Schema
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import OFFSET, PARTITION, Shape, write_cursor
-from rtcdp.api.drill_down import EventQuery, Judged, Place, read_events
+from rtcdp.api.drill_down import UNKNOWN, EventQuery, Judged, Place, read_events
 from rtcdp.api.freshness import open_reading
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.matching import Wish
@@ -29,6 +29,7 @@ from rtcdp.api.parameter import (
 from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import TEXT_FIELDS, Query, read_query
 from rtcdp.engines.engine import VERDICTS
+from rtcdp.log.log import LogUnavailable
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
@@ -37,7 +38,7 @@ _PARAMETERS = (
     *(text(name, f"events with this {name}") for name in TEXT_FIELDS),
     QueryParameter("metric", "events that this metric looks at", Schema(type=OpenAPIType.STRING)),
     instant("window_start", "with `metric`: events of the window that starts then"),
-    words("verdict", "what became of them", VERDICTS, is_many=True),
+    words("verdict", "what became of them", (*VERDICTS, UNKNOWN), is_many=True),
     FROM,
     SINCE,
     TO,
@@ -51,7 +52,9 @@ _BACKWARDS: tuple[Shape, ...] = ("desc", PARTITION, OFFSET)
 
 class EventFound(msgspec.Struct):
     """One record of the log. `event` is it as it was sent; null where it is no event (its bytes
-    are among the dead letters). `reason` and `message` say why it was not counted."""
+    are among the dead letters). `reason` and `message` say why it was not counted. The verdict is
+    `unknown` where retention has deleted what the store knew of uncounted records: it may have been
+    admitted, late or a duplicate."""
 
     partition: int
     offset: int
@@ -64,7 +67,7 @@ class EventFound(msgspec.Struct):
     event: msgspec.Raw
 
 
-class EventsPage(msgspec.Struct):
+class EventsPage(msgspec.Struct, omit_defaults=True):
     """Events in the order of the log, or backwards. A page may hold few or none and still have a
     `next_cursor`: a request reads a bounded stretch of the log. `log_trimmed` says that older
     records which were counted are no longer kept, so that events may be missing here."""
@@ -73,7 +76,8 @@ class EventsPage(msgspec.Struct):
     next_cursor: str | None
     log_trimmed: bool
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 @get(
@@ -93,12 +97,15 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
     start = query.cursor(_BACKWARDS if newest_first else _FORWARDS)
     wanted = EventQuery(
         wish=_wish(context, query),
-        verdict=query.some_of("verdict", VERDICTS),
+        verdict=query.some_of("verdict", (*VERDICTS, UNKNOWN)),
         start=None if start is None else cast("Place", start[-2:]),
         limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
         newest_first=newest_first,
     )
     with open_reading(context) as reading:
+        if reading.freshness.warning is not None:
+            # Of another log it would tell verdicts that are none of its records.
+            raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
         page = read_events(context.log, reading.snapshot, wanted, context.limits)
     fresh = reading.freshness
     found = EventsPage(
@@ -107,6 +114,7 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         log_trimmed=page.is_trimmed,
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
     )
     return answer(found, fresh)
 

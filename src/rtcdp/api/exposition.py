@@ -54,17 +54,19 @@ def _families(context: ApiContext) -> Iterator[Metric]:
         kept = reading.snapshot.kept_time()
     for name, total in totals.items():
         yield CounterMetricFamily(f"rtcdp_{name}_records", _MEANING[name], value=total)
-    yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", lag_ms / 1000)
+    if lag_ms is not None:
+        seconds = lag_ms / 1000
+        yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", seconds)
     yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", epoch)
     step = "By how much the host's clock was last set against its monotonic one."
     yield GaugeMetricFamily("rtcdp_clock_step_seconds", step, kept.step_ms / 1000)
     suspended = "1 while nothing is deleted, because the clock was set."
     yield GaugeMetricFamily("rtcdp_expiry_suspended", suspended, int(kept.is_suspended))
     if context.log is not None:
-        for partition in context.log.partitions():
-            extent = context.log.extent(partition)
+        extents = context.sight.extents(context.log)
+        for extent in () if isinstance(extents, str) else extents:
             size = GaugeMetricFamily(
                 "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
             )
-            size.add_metric([str(partition)], extent.bytes)
+            size.add_metric([str(extent.partition)], extent.bytes)
             yield size

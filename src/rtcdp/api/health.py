@@ -101,8 +101,10 @@ def _lag(context: ApiContext) -> str:
     if context.log is None:
         return "ok"
     with open_reading(context) as reading:
-        lag_ms, progress = reading.freshness.lag_ms, reading.snapshot.progress
-    limits = context.limits
+        fresh, progress = reading.freshness, reading.snapshot.progress
+    if fresh.warning is not None:
+        return fresh.warning
+    lag_ms, limits = fresh.lag_ms or 0, context.limits
     if lag_ms > limits.ready_lag_ms:
         return f"{lag_ms} ms behind; ready means at most {limits.ready_lag_ms}"
     still_ms = min(lag_ms, context.clock.now_ms() - progress.committed_at)

@@ -35,14 +35,15 @@ class LedgerItem(LedgerTotals):
     minute: str
 
 
-class Ledger(msgspec.Struct):
+class Ledger(msgspec.Struct, omit_defaults=True):
     """Totals, and items by source and minute, newest minute first."""
 
     totals: LedgerTotals
     items: list[LedgerItem]
     next_cursor: str | None
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 @get(
@@ -68,5 +69,6 @@ def ledger(request: Request[Any, Any, Any], context: Context) -> Response[Ledger
         next_cursor=None if last is None else write_cursor((last["minute"], last["source"])),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
     )
     return answer(found, fresh)

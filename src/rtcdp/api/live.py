@@ -26,18 +26,21 @@ _FORGET_AFTER_TICKS = 4
 """A sample older than this many ticks is no base for a rate."""
 
 
-class Tick(msgspec.Struct):
+class Tick(msgspec.Struct, omit_defaults=True):
     """`rates` are records per second since the tick before, by intake and by each verdict; null
-    in the first tick. `windows` are the newest of the metric `window_metric`."""
+    in the first tick. `windows` are the newest of the metric `window_metric`. `problems` says of
+    each part that is not well what is wrong."""
 
     at: str
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
     epoch: int
     totals: dict[str, int]
     rates: dict[str, float] | None
     window_metric: str
     windows: list[dict[str, Any]]
+    problems: dict[str, str]
+    warning: str | None = None
 
 
 class LiveFeed:
@@ -117,9 +120,11 @@ def _sample(context: ApiContext) -> Tick:
             at=iso_ms(context.clock.now_ms()),
             as_of=fresh.as_of_text,
             lag_ms=fresh.lag_ms,
+            warning=fresh.warning,
             epoch=snapshot.progress.epoch,
             totals=snapshot.ledger_totals(),
             rates=None,
             window_metric=METRIC,
             windows=[] if metric is None else windows(snapshot, metric, newest).items,
+            problems={n: said for n, check in context.checks.items() if (said := check())},
         )

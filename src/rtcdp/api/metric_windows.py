@@ -9,12 +9,12 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from rtcdp.api.answer import Context, answer
+from rtcdp.api.answer import Context, answer, complete_from_header
 from rtcdp.api.answers import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
 from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import INSTANT, Shape, write_cursor
 from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import EARLIEST
+from rtcdp.api.instant import EARLIEST, iso_ms_or_none
 from rtcdp.api.parameter import (
     CURSOR,
     FROM,
@@ -86,24 +86,30 @@ class MetricDescription(msgspec.Struct):
     url: str
 
 
-class Catalog(msgspec.Struct):
+class Catalog(msgspec.Struct, omit_defaults=True):
     """All metrics."""
 
     items: list[MetricDescription]
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 class WindowsPage(msgspec.Struct, omit_defaults=True):
     """Windows, newest first, then by key: the key fields, `window_start`, `window_end`, the
     measures, each by its name, and `final`. `incomplete` is there while no engine has computed the
-    metric over all events: it is new and being backfilled, or no running engine knows it."""
+    metric over all events: it is new and being backfilled, or no running engine knows it.
+    `complete_from` is there when older events were deleted before they could be counted in it, or
+    its older windows: those that start before are not whole, and are left out or marked
+    `partial`."""
 
     items: list[dict[str, Any]]
     next_cursor: str | None
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
     incomplete: bool = False
+    complete_from: str | None = None
+    warning: str | None = None
 
 
 @get(
@@ -117,7 +123,7 @@ def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[
     with open_reading(context) as reading:
         fresh = reading.freshness
     items = [_described(metric) for metric in context.metrics]
-    catalog = Catalog(items, fresh.as_of_text, fresh.lag_ms)
+    catalog = Catalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning)
     return answer(catalog, fresh, {**KEPT, "ETag": tag_of(msgspec.json.encode(items))})
 
 
@@ -164,8 +170,16 @@ def _windows(
     fresh = reading.freshness
     border = () if wanted.last_from is None else (wanted.last_from,)
     cursor = None if page.after is None else write_cursor((*border, *page.after))
-    found = WindowsPage(page.items, cursor, fresh.as_of_text, fresh.lag_ms, incomplete)
-    return answer(found, fresh)
+    found = WindowsPage(
+        items=page.items,
+        next_cursor=cursor,
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        incomplete=incomplete,
+        complete_from=iso_ms_or_none(page.complete_from),
+        warning=fresh.warning,
+    )
+    return answer(found, fresh, complete_from_header(page.complete_from))
 
 
 def parameters_of(metric: Metric) -> tuple[QueryParameter, ...]:

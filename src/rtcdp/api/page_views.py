@@ -1,13 +1,14 @@
 """The namesake metric at the addresses it has always had: bare arrays, newest window first."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 from litestar import Request, Response, get
 
-from rtcdp.api.answer import Context, answer, link_to_next
-from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
+from rtcdp.api.answer import Context, answer, complete_from_header, link_to_next
+from rtcdp.api.answers import MAX_PAGE, WindowQuery, complete_from_of, windows
 from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import INSTANT, write_cursor
 from rtcdp.api.freshness import open_reading
@@ -85,9 +86,14 @@ def _answer(
         after=query.cursor((INSTANT, str)),
     )
     with open_reading(context) as reading:
+        # Nothing in a bare row could tell that it is not whole.
+        whole_from = complete_from_of(reading.snapshot, metric)
+        if whole_from is not None:
+            wanted = replace(wanted, start_from=max(whole_from, wanted.start_from or whole_from))
         page = windows(reading.snapshot, metric, wanted)
     rows = msgspec.convert(page.items, list[PageViewWindow])
-    return answer(rows, reading.freshness, _next_page(request, query, page.after))
+    headers = _next_page(request, query, page.after) | complete_from_header(page.complete_from)
+    return answer(rows, reading.freshness, headers)
 
 
 def _next_page(

@@ -76,13 +76,14 @@ class UncountedRecord(msgspec.Struct):
     replayed_at: str | None
 
 
-class UncountedPage(msgspec.Struct):
+class UncountedPage(msgspec.Struct, omit_defaults=True):
     """Records, newest first."""
 
     items: list[UncountedRecord]
     next_cursor: str | None
     as_of: str | None
-    lag_ms: int
+    lag_ms: int | None
+    warning: str | None = None
 
 
 @get(
@@ -152,6 +153,7 @@ def _page(
         next_cursor=None if last is None else write_cursor(_place(last)),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
     )
     return answer(answered, fresh)
 

@@ -15,16 +15,24 @@ from typing import Literal
 from rtcdp.assembly.claims import running_url
 from rtcdp.assembly.parts import log_reader, metrics_of, store_of
 from rtcdp.assembly.ports import claim_port, is_listening
+from rtcdp.assembly.troubles import trouble_of_processor
 from rtcdp.clock import Clock
+from rtcdp.engines.continuation import check_continuation
 from rtcdp.errors import RtcdpError
+from rtcdp.log.log import OffsetsMissing
 from rtcdp.settings import Settings, unknown_variables
-from rtcdp.store.store import RulesInForce
+from rtcdp.store.checksums import SelfCheck, check_sums
+from rtcdp.store.store import Progress, RulesInForce
+from rtcdp.vocabulary.metric import Metric
 
 MIN_FREE_BYTES = 1 * 2**30
 SLOW_FSYNC_MS = 50.0
 OLDEST_PYTHON = (3, 11)
 
 _PACKAGES = ("adbc-driver-sqlite", "granian", "litestar", "msgspec", "polars", "xxhash")
+SUMS_PATIENCE_S = 5.0
+"""How long to add up the counts of a store."""
+
 _FSYNCS = 5
 _RELEASE_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 _SKEW_MS = 60_000
@@ -154,13 +162,14 @@ def _store(settings: Settings) -> Iterator[Finding]:
             progress = snapshot.progress
             totals = snapshot.ledger_totals()
             kept, history = snapshot.kept_time(), snapshot.admission_rules()
+            deadline = time.monotonic() + SUMS_PATIENCE_S
+            sums = check_sums(
+                snapshot, _known_metrics(settings), lambda: time.monotonic() < deadline
+            )
     except RtcdpError as error:
         yield Finding("store", "broken", str(error), error.hint)
         return
-    balanced = totals["received"] == sum(
-        totals[verdict] for verdict in ("admitted", "duplicate", "late", "dead_letter")
-    )
-    if balanced:
+    if sums.is_ledger_sound:
         yield Finding("store", "ok", f"epoch {progress.epoch:,}, {totals['received']:,} records")
     else:
         yield Finding("store", "broken", "the ledger doesn't balance", "run rtcdp verify")
@@ -173,6 +182,11 @@ def _store(settings: Settings) -> Iterator[Finding]:
             f"it was set by {kept.step_ms / 1000:+,.0f} s; nothing is deleted meanwhile",
             "check the time service of the host that processes",
         )
+    yield _sums(sums)
+    yield from _pair(settings, progress)
+    trouble = trouble_of_processor(settings)
+    if trouble is not None:
+        yield Finding("processor", "broken", trouble, "mend what it says; it goes on by itself")
 
 
 def _rules(history: Sequence[RulesInForce], settings: Settings) -> Finding:
@@ -183,6 +197,37 @@ def _rules(history: Sequence[RulesInForce], settings: Settings) -> Finding:
         return Finding("admission", "ok", since)
     hint = "what was decided stays; they apply from where the processor starts"
     return Finding("admission", "odd", f"these settings are other rules than those {since}", hint)
+
+
+def _known_metrics(settings: Settings) -> tuple[Metric, ...]:
+    """None of a catalog with a mistake, which is told by itself."""
+    try:
+        return metrics_of(settings)
+    except RtcdpError:
+        return ()
+
+
+def _sums(sums: SelfCheck) -> Finding:
+    """Whether the counts add up to what was counted, as far as there is time to look."""
+    if sums.damaged:
+        tables = ", ".join(sorted({each.table for each in sums.damaged}))
+        hint = "run rtcdp verify to see which rows they are; look after the disk"
+        return Finding("counts", "broken", f"they don't add up in {tables}", hint)
+    rest = f"; left out: {'; '.join(sums.left_out)}" if sums.left_out else ""
+    return Finding("counts", "ok", f"{sums.rows:,} rows add up{rest}")
+
+
+def _pair(settings: Settings, progress: Progress) -> Iterator[Finding]:
+    """Whether the log is the one that the store has counted."""
+    try:
+        with log_reader(settings) as log:
+            check_continuation(log, progress)
+    except OffsetsMissing as error:
+        yield Finding("log and store", "broken", str(error), error.hint)
+    except RtcdpError:
+        return  # it was told with the log
+    else:
+        yield Finding("log and store", "ok", "they belong together")
 
 
 def _catalog(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
 from rtcdp.assembly.listening import HttpServer, listening_socket
-from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
+from rtcdp.assembly.parts import guarded_log_writer, log_reader, metrics_of, store_of
 from rtcdp.assembly.priming import prime
 from rtcdp.assembly.readiness import checks_of, is_processing
 from rtcdp.clock import Clock
@@ -38,10 +39,14 @@ else:
     # Takes a quarter less time for a request than asyncio's own.
     from uvloop import new_event_loop
 
+_log = logging.getLogger(__name__)
+
 _CLOSE_PATIENCE_S = 4.0
 _SWITCH_S = 0.001
 """After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
 out would hold up every request that comes meanwhile for that long."""
+_LOG_PATIENCE_S = 1.5
+"""How long a question waits for a log on a server, which it needs only to say how fresh it is."""
 
 
 class ServerFailed(RtcdpError):
@@ -69,20 +74,21 @@ def run_http_server(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
-        collector = None
+        collector, writer = None, None
         if roles.collects:
-            writer = stack.enter_context(log_writer(settings, clock))
+            writer = stack.enter_context(guarded_log_writer(settings, clock, _say))
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             prime(collector, reader, settings, clock)
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
+            asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
             context = ApiContext(
                 store,
                 metrics_of(settings),
                 clock,
-                log=reader,
+                log=asked,
                 limits=settings.api,
-                checks=checks_of(settings, collector),
+                checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
                 stop=stop,
                 allowed_lateness_ms=settings.admission.allowed_lateness_ms,
@@ -111,6 +117,10 @@ def _collector(
         yield collector
     finally:
         collector.close()
+
+
+def _say(trouble: str) -> None:
+    _log.warning("%s", trouble)
 
 
 def _directly(collector: Collector | None, app: ASGIApp, limits: HttpLimits) -> ASGIApp:

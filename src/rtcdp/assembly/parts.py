@@ -4,17 +4,20 @@ Adapters of servers are imported when they are asked for: the embedded ones need
 theirs.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 
 from rtcdp.assembly.deferred import deferred
+from rtcdp.assembly.guarded_log import GuardedLogWriter, watched
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import Clock
+from rtcdp.engines.continuation import check_same_log
+from rtcdp.errors import RtcdpError
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import LogReader, LogWriter
 from rtcdp.settings import Settings, require_present
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import Store
+from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
 
 KAFKA_TOPIC = "rtcdp.log.kafka:parse_topic"
@@ -33,17 +36,47 @@ def metrics_of(settings: Settings) -> tuple[Metric, ...]:
 
 
 @contextmanager
-def log_reader(settings: Settings) -> Iterator[LogReader]:
-    """Where records are read; the log may not be there yet. Raises `PartMissing`."""
-    with closing(_log_reader(settings)) as reader:
+def log_reader(settings: Settings, patience_s: float | None = None) -> Iterator[LogReader]:
+    """Where records are read; the log may not be there yet. A server that doesn't answer is waited
+    for `patience_s`, or for as long as is usual. Raises `PartMissing`."""
+    with closing(_log_reader(settings, patience_s)) as reader:
         yield reader
 
 
 @contextmanager
 def log_writer(settings: Settings, clock: Clock) -> Iterator[LogWriter]:
-    """Where records are appended; makes the log if it is missing. Raises `PartMissing`."""
-    with closing(_log_writer(settings, clock)) as writer:
+    """Where records are appended; makes the log if it is missing. Raises `PartMissing`, and
+    `LogReplaced` or `OffsetsMissing` when the store has counted another log."""
+    with log_reader(settings) as log:
+        check_same_log(log, _progress(settings))
+    with closing(_log_writer(settings, clock, must_exist=False)) as writer:
         yield writer
+
+
+@contextmanager
+def guarded_log_writer(
+    settings: Settings, clock: Clock, on_trouble: Callable[[str], None]
+) -> Iterator[GuardedLogWriter]:
+    """Where records are appended for a long time, as long as it is the log that the store has
+    counted; `on_trouble` takes a sentence when it is not."""
+    with log_reader(settings) as log, ExitStack() as stack:
+        store: list[Store] = []
+
+        def progress() -> Progress:
+            if not store:
+                store.append(stack.enter_context(store_of(settings, read_only=True)))
+            return store[0].progress()
+
+        writer = GuardedLogWriter(
+            lambda must_exist: _log_writer(settings, clock, must_exist=must_exist),
+            log,
+            progress,
+            on_trouble,
+        )
+        with closing(writer):
+            writer.look()
+            with watched(writer):
+                yield writer
 
 
 @contextmanager
@@ -80,19 +113,29 @@ def require_reachable(settings: Settings) -> None:
         store.progress()
 
 
-def _log_reader(settings: Settings) -> LogReader:
+def _log_reader(settings: Settings, patience_s: float | None) -> LogReader:
     if settings.log_kind == "embedded":
         return EmbeddedLogReader(settings.log_directory)
     require_present(settings)
+    patience = {} if patience_s is None else {"timeout_s": patience_s}
     made: LogReader = deferred(KAFKA_READER)(
-        deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka
+        deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka, **patience
     )
     return made
 
 
-def _log_writer(settings: Settings, clock: Clock) -> LogWriter:
+def _progress(settings: Settings) -> Progress:
+    """How far the store is; at nothing where it can't be asked."""
+    try:
+        with store_of(settings, read_only=True) as store:
+            return store.progress()
+    except RtcdpError:
+        return Progress()
+
+
+def _log_writer(settings: Settings, clock: Clock, *, must_exist: bool) -> LogWriter:
     if settings.log_kind == "embedded":
-        return EmbeddedLogWriter(settings.log_directory, clock)
+        return EmbeddedLogWriter(settings.log_directory, clock, must_exist=must_exist)
     require_present(settings)
     made: LogWriter = deferred(KAFKA_WRITER)(
         deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.leases import processing_right
+from rtcdp.assembly.locks import AlreadyRunning
 from rtcdp.assembly.parts import (
     left_out_text,
     log_reader,
@@ -15,7 +16,9 @@ from rtcdp.assembly.parts import (
     metrics_of,
     store_of,
 )
+from rtcdp.assembly.troubles import TroubleNote
 from rtcdp.clock import Clock
+from rtcdp.engines.committing import TRYING_AGAIN
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.log import LogReader
@@ -28,8 +31,6 @@ SPARK = "rtcdp.assembly.spark_processing:spark_processor"
 
 _log = logging.getLogger(__name__)
 
-_PASSING = "; trying again"
-"""How processors end the sentence about what passes by itself."""
 
 DRAIN_S = 3.0
 """How long a processor that was told to stop goes on with what is in the log already."""
@@ -99,11 +100,19 @@ def run_processor(
     Raises `AlreadyRunning`, `EpochRefused` and `OffsetsMissing`, and whatever the store raises
     that trying again doesn't help against.
     """
-    with processor_of(settings, clock, lock_patience_s) as processor:
-        processor.on_epoch = on_epoch or processor.on_epoch
-        processor.run(stop)
-        if isinstance(processor, Processor):
-            _drain(processor, clock)
+    note = TroubleNote(settings)
+    try:
+        with processor_of(settings, clock, lock_patience_s) as processor:
+            processor.on_epoch = on_epoch or processor.on_epoch
+            _keep_note(processor, note)
+            processor.run(stop)
+            if isinstance(processor, Processor):
+                _drain(processor, clock)
+    except AlreadyRunning:
+        raise
+    except Exception as error:
+        note.write_error(error)
+        raise
 
 
 def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:
@@ -122,7 +131,7 @@ def _native_processor(
 
 def _tell_trouble(troubles: Troubles, sentence: str) -> None:
     """What passes by itself has an end that is told as well."""
-    if sentence.endswith(_PASSING):
+    if sentence.endswith(TRYING_AGAIN):
         troubles.tell(sentence)
     else:
         _log.warning("%s", sentence)
@@ -134,6 +143,26 @@ def _tell_of_others(store: Store, metrics: Sequence[Metric]) -> None:
         others = metrics_left_out(store, metrics)
         if others:
             _log.warning("%s", left_out_text(others))
+
+
+def _keep_note(processor: Processing, note: TroubleNote) -> None:
+    """Write down what the processor can't reach, until it works again."""
+    tell, back, report = processor.on_trouble, processor.on_back, processor.on_epoch
+
+    def on_trouble(trouble: str) -> None:
+        tell(trouble)
+        if trouble.endswith(TRYING_AGAIN):
+            note.write(trouble)
+
+    def on_back() -> None:
+        back()
+        note.take_away()
+
+    def on_epoch(epoch: EpochReport) -> None:
+        report(epoch)
+        note.take_away()
+
+    processor.on_trouble, processor.on_back, processor.on_epoch = on_trouble, on_back, on_epoch
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from rtcdp.api.context import Check
 from rtcdp.assembly.claims import processor_lock_path
+from rtcdp.assembly.guarded_log import GuardedLogWriter
 from rtcdp.assembly.locks import holder_of
+from rtcdp.assembly.troubles import trouble_of_processor
 from rtcdp.collector.collector import Collector
 from rtcdp.settings import Settings
 
@@ -14,11 +16,18 @@ MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
 
 
-def checks_of(settings: Settings, collector: Collector | None) -> dict[str, Check]:
-    """The checks of a process that takes events in; none where it doesn't."""
-    if collector is None:
-        return {}
-    checks: dict[str, Check] = {"collector": lambda: collector.trouble}
+def checks_of(
+    settings: Settings, collector: Collector | None, writer: GuardedLogWriter | None
+) -> dict[str, Check]:
+    """The checks of this process, and of the processor beside it."""
+    checks: dict[str, Check] = {"processor": lambda: trouble_of_processor(settings)}
+    if collector is None or writer is None:
+        return checks
+
+    def intake() -> str | None:
+        return collector.trouble if writer.trouble is None else str(writer.trouble)
+
+    checks["collector"] = intake
     if settings.log_kind == "embedded":
         checks["disk"] = lambda: lack_of_room(settings.log_directory)
     return checks

@@ -16,7 +16,8 @@ from rtcdp.store.store import Store
 @dataclass(frozen=True)
 class Sample:
     """One look. `taken_at` is in monotonic seconds; `logged` counts the records that the log ever
-    took, `pending` those that are not in the answers yet; `totals` is the ledger's."""
+    took, `pending` those that are not in the answers yet; `totals` is the ledger's. `trouble` says
+    why there is no more to tell."""
 
     taken_at: float
     logged: int = 0
@@ -24,6 +25,7 @@ class Sample:
     lag_ms: int = 0
     epoch: int = 0
     totals: dict[str, int] = field(default_factory=dict)
+    trouble: str = ""
 
 
 class Watcher:
@@ -45,7 +47,8 @@ class Watcher:
                 pending=sum(
                     max(0, end - progress.next_offsets.get(p, 0)) for p, end in ends.items()
                 ),
-                lag_ms=reading.freshness.lag_ms,
+                lag_ms=reading.freshness.lag_ms or 0,
+                trouble=reading.freshness.warning or "",
                 epoch=progress.epoch,
                 totals=reading.snapshot.ledger_totals(),
             )

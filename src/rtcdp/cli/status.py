@@ -31,7 +31,10 @@ class RateMeter:
         self._samples: deque[Sample] = deque(maxlen=_RATE_SAMPLES)
 
     def take(self, sample: Sample) -> Rates:
-        """Rates including this sample; 0 for the first one."""
+        """Rates including this sample; 0 for the first one, and for one that tells nothing."""
+        if sample.trouble:
+            self._samples.clear()
+            return Rates()
         self._samples.append(sample)
         first, last = self._samples[0], self._samples[-1]
         elapsed_s = last.taken_at - first.taken_at
@@ -46,6 +49,8 @@ def status_line(
 ) -> Text:
     """One line for logs."""
     running = ", ".join(_part_text(part) for part in parts)
+    if sample.trouble:
+        return Text.assemble((sample.trouble, "red"), f"; {running}")
     return Text.assemble(
         f"{duration(elapsed_s * 1000)}: in {number(round(rates.received, 1))}/s, "
         f"counted {number(round(rates.admitted, 1))}/s, lag {duration(sample.lag_ms)}; ",
@@ -85,7 +90,7 @@ def status_page(
     return Panel(
         Group(figures, gap, balance(sample.totals), gap, running, gap, where),
         title="[bold]rtcdp[/bold]",
-        subtitle=note or "Ctrl-C stops it",
+        subtitle=Text(sample.trouble, "red") if sample.trouble else note or "Ctrl-C stops it",
         border_style="cyan",
         padding=(1, 2),
     )

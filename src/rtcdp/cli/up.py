@@ -72,7 +72,9 @@ def up(
 def _parts(settings: Settings, with_generator: bool) -> list[PartCommand]:
     """In the order in which they are stopped."""
     names = [GENERATOR, HTTP, PROCESSOR] if with_generator else [HTTP, PROCESSOR]
-    return [PartCommand(name, command_of(name), encode_settings(settings)) for name in names]
+    handed = encode_settings(settings)
+    # Intake doesn't end with what keeps the processor from counting, or the generator from sending.
+    return [PartCommand(name, command_of(name), handed, is_vital=name == HTTP) for name in names]
 
 
 def _wait_for_answers(

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from rtcdp.assembly.parts import log_reader, metrics_of, store_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import listing, number, progress_bar, say
 from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
 from rtcdp.settings import Settings, without_password
+from rtcdp.store.checksums import check_sums
 from rtcdp.verification import Difference, Kept, Verification
 from rtcdp.verification import verify as compare
 
@@ -26,6 +29,14 @@ COMPARE_ENGINES = "rtcdp.engine_comparison:compare_engines"
 def verify(
     settings: Settings,
     *,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Only see whether the counts in the store add up to what was counted; without the "
+            "log.",
+        ),
+    ] = False,
     show: Annotated[
         int, typer.Option("--show", metavar="N", help="How many differences to list.")
     ] = 10,
@@ -40,11 +51,37 @@ def verify(
     ] = None,
 ) -> None:
     """Compute everything again from the log, naively, and compare it with the store."""
+    if quick:
+        if engines is not None:
+            raise UsageError("--quick looks at one store", "leave --engines away, or --quick")
+        _report_sums(settings, show)
+        return
     if engines is None:
         _report(_against_the_oracle(settings), show, ("expected", "found"))
         return
     names = deferred(PARSE_ENGINES)(engines)
     _report(_between(settings, names), show, (names[0], names[1]))
+
+
+def _report_sums(settings: Settings, show: int) -> None:
+    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+        found = check_sums(snapshot, metrics_of(settings))
+    for reason in found.left_out:
+        say(Text.assemble(("left out: ", "yellow"), reason))
+    if found.is_sound:
+        compared = f"{found.tables} tables, {number(found.rows)} rows, and the ledger"
+        say(Text.assemble(("the counts add up: ", "bold green"), compared))
+        return
+    if not found.is_ledger_sound:
+        say(Text.assemble(("the ledger does not add up", "bold red")))
+    if found.damaged:
+        table = listing("table", "day", title="Counts that don't add up to what was counted")
+        for damage in found.damaged[: max(0, show)]:
+            day = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=damage.day_ms)
+            table.add_row(damage.table, f"{day:%Y-%m-%d}")
+        say(table)
+    say("run rtcdp verify without --quick to see which rows they are")
+    raise typer.Exit(1)
 
 
 def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:

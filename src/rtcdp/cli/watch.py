@@ -39,11 +39,11 @@ def ledger_totals(settings: Settings, clock: Clock) -> dict[str, int]:
 
 
 def _look(watcher: Watcher, clock: Clock) -> Sample:
-    """A sample; an empty one while log or store can't be read, which their parts complain about."""
+    """A sample; one that says why there is none while log or store can't be read."""
     try:
         return watcher.sample()
-    except RtcdpError:
-        return Sample(clock.monotonic())
+    except RtcdpError as error:
+        return Sample(clock.monotonic(), trouble=str(error))
 
 
 class _View:

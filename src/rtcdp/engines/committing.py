@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from rtcdp.engines.engine import Epoch
 from rtcdp.store.store import EpochRefused, Progress, Store, StoreUnavailable
 
+TRYING_AGAIN = "; trying again"
+"""How every sentence ends that says why an engine can't go on now."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -33,7 +36,7 @@ def commit_for_sure(store: Store, epoch: Epoch, patience: Patience) -> None:
             raise
         except StoreUnavailable as error:
             has_tried = True
-            patience.on_trouble(f"{error}; trying again")
+            patience.on_trouble(f"{error}{TRYING_AGAIN}")
             if patience.pause(patience.retry_s):
                 raise
 
@@ -64,4 +67,5 @@ def progress_after(progress: Progress, epoch: Epoch) -> Progress:
             **{span.partition: span.first_offset for span in epoch.spans},
             **progress.decided_from,
         },
+        marks={**progress.marks, **epoch.marks},
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader, LogReplaced, OffsetsMissing, Records
+from rtcdp.log.marks import is_known_again
 from rtcdp.store.store import Progress
 
 _SLICE_BYTES = 16 * 2**20
@@ -75,9 +76,39 @@ def rules_changed(
 
 
 def check_continuation(log: LogReader, progress: Progress) -> None:
-    """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, and
-    `OffsetsMissing` when it does not reach so far, or no longer holds what comes next."""
-    check_log_id(progress, log.log_id())
+    """Raises `LogReplaced` and `OffsetsMissing` as `check_same_log` does, and `OffsetsMissing` also
+    when the log no longer holds what comes next."""
+    check_same_log(log, progress)
+    for partition, next_offset in progress.next_offsets.items():
+        first_offset = log.extent(partition).first_offset
+        if next_offset < first_offset:
+            raise OffsetsMissing(
+                f"the store has counted partition {partition} of the log up to offset "
+                f"{next_offset}, but the log begins at {first_offset}: what lies between was"
+                " deleted before it was counted",
+                "let the log keep its records for longer; to go on without the missing ones, give "
+                "it a new store",
+            )
+
+
+def check_same_log(log: LogReader, progress: Progress) -> None:
+    """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, or an
+    older copy of it that has grown since, and `OffsetsMissing` when it does not reach so far."""
+    check_reach(log, progress)
+    for partition in progress.next_offsets:
+        _check_mark(log, partition, progress)
+
+
+def check_reach(log: LogReader, progress: Progress) -> None:
+    """The same without reading a record, so that an older copy that has grown is not noticed."""
+    log_id = log.log_id()
+    check_log_id(progress, log_id)
+    if progress.log_id and not log_id:
+        raise LogReplaced(
+            f"the store has counted the log {progress.log_id}, but there is no log: it was deleted,"
+            " or it is in another place",
+            "bring it back; to begin with a new log, give it a store of its own",
+        )
     there = set(log.partitions())
     for partition, next_offset in progress.next_offsets.items():
         if partition not in there:
@@ -86,22 +117,25 @@ def check_continuation(log: LogReader, progress: Progress) -> None:
                 "partition: it was replaced",
                 "give a new log a store of its own, or bring the old log back",
             )
-        extent = log.extent(partition)
-        if next_offset > extent.next_offset:
+        end = log.extent(partition).next_offset
+        if next_offset > end:
             raise OffsetsMissing(
                 f"the store has counted partition {partition} of the log up to offset "
-                f"{next_offset}, but the log ends at {extent.next_offset}: it was replaced or cut "
-                "off",
+                f"{next_offset}, but the log ends at {end}: it was replaced or cut off",
                 "give a new log a store of its own, or bring the old log back",
             )
-        if next_offset < extent.first_offset:
-            raise OffsetsMissing(
-                f"the store has counted partition {partition} of the log up to offset "
-                f"{next_offset}, but the log begins at {extent.first_offset}: what lies between was"
-                " deleted before it was counted",
-                "let the log keep its records for longer; to go on without the missing ones, give "
-                "it a new store",
-            )
+
+
+def _check_mark(log: LogReader, partition: int, progress: Progress) -> None:
+    mark = progress.marks.get(partition)
+    if mark is not None and is_known_again(log, partition, mark) is False:
+        raise LogReplaced(
+            f"the record at offset {mark.offset} of partition {partition} is not the one that the "
+            f"store has counted there, up to offset {progress.next_offsets[partition]}: the log is "
+            "an older copy that has grown since, or its end was replaced",
+            "bring back the log that was counted, or give this one a store of its own, which counts"
+            " it from its beginning",
+        )
 
 
 def check_log_id(progress: Progress, log_id: str) -> None:

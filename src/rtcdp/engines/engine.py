@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from rtcdp.log.log import LogMark
 from rtcdp.vocabulary.table import Table
 
 LEDGER_SCHEMA = pl.Schema(
@@ -79,9 +80,9 @@ class Epoch:
 
     There is one span a partition at most. `max_received_at` is, per partition, the largest intake
     time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
-    record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name.
-    `remembered_from` says, per partition, from which offset on ids are remembered after this epoch;
-    a partition that is left out stays as it was.
+    record. `log_id` names the log that was read (`LogReader.log_id`), if it has one. `marks` tell
+    the last record that was read, per partition. `remembered_from` says, per partition, from which
+    offset on ids are remembered after this epoch; a partition that is left out stays as it was.
     """
 
     number: int
@@ -95,6 +96,7 @@ class Epoch:
     gaps: int = 0
     log_id: str = ""
     remembered_from: Mapping[int, int] = field(default_factory=dict)
+    marks: Mapping[int, LogMark] = field(default_factory=dict)
 
     @property
     def next_offsets(self) -> dict[int, int]:

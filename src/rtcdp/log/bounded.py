@@ -33,6 +33,10 @@ class BoundedLogReader:
     def offset_at(self, partition: int, received_at: int) -> int:
         return min(self._log.offset_at(partition, received_at), self._ends[partition])
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """That of all records behind `offset`, whether they are shown here or not."""
+        return self._log.oldest_received_at(partition, offset)
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Nothing comes any more: whether there is something now."""
         del timeout_s

@@ -17,7 +17,7 @@ from typing import Any
 
 from rtcdp.errors import UsageError
 from rtcdp.log.embedded_columns import PARTITION
-from rtcdp.log.log import LogFailed, LogUnavailable
+from rtcdp.log.log import LogFailed, LogGone, LogUnavailable
 
 FILE_NAME = "log.db"
 LOCK_NAME = "log.lock"
@@ -76,6 +76,11 @@ class LogVersionMismatch(UsageError):
 
 def file_of(directory: Path) -> Path:
     return directory / FILE_NAME
+
+
+def wal_of(path: Path) -> Path:
+    """SQLite's write-ahead log beside the file: the newest records are there alone."""
+    return path.with_name(f"{path.name}-wal")
 
 
 def create_file(directory: Path) -> None:
@@ -268,6 +273,16 @@ def errors_of(path: Path) -> Iterator[None]:
             f"{path} can't be used now: {error}",
             "check that the directory exists, that this user owns it, and that files can be opened",
         ) from error
+
+
+def gone(path: Path) -> LogGone:
+    """What to say of a file that was there."""
+    is_there = path.exists()
+    return LogGone(
+        f"{path} was {'replaced by another file' if is_there else 'deleted'} while it was in use",
+        "bring back the one that was there; to begin with a new log, stop rtcdp and give it a store"
+        " of its own",
+    )
 
 
 def malformed(path: Path, what: str) -> LogFailed:

@@ -25,6 +25,7 @@ from rtcdp.log.embedded_file import (
     connect,
     errors_of,
     file_of,
+    gone,
     has_schema,
     identity,
     malformed,
@@ -41,13 +42,21 @@ _POLL_S = 0.004
 _EMPTY = LogExtent(PARTITION, 0, 0, 0)
 _CHUNKS = "SELECT * FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT ? OFFSET ?"
 _HAS_FURTHER = "SELECT 1 FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT 1 OFFSET ?"
+_CHUNK_HEADER = (
+    "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
+    " checksum, spans FROM chunk WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1"
+)
+_OLDEST_SINCE = (
+    "SELECT min(received_at_min) FROM chunk WHERE first_offset >= ? AND received_at_min > 0"
+)
 
 
 class EmbeddedLogReader:
     """Reads `DIRECTORY/log.db`, also while other processes append; usable from several threads.
 
     Where there is no log yet, it is empty until one appears. The methods raise `LogUnavailable`
-    (locked, no permission), `LogFailed` (damaged beyond single chunks) or `LogVersionMismatch`.
+    (locked, no permission), `LogGone` (the file that was read was deleted, as long as none is
+    there; or replaced, once), `LogFailed` (damaged beyond single chunks) or `LogVersionMismatch`.
     """
 
     def __init__(self, directory: Path, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> None:
@@ -57,6 +66,7 @@ class EmbeddedLogReader:
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._has_seen_log = False
 
     def log_id(self) -> str:
         """When the log was made (UTC ms); two logs that take each other's place differ in it."""
@@ -123,6 +133,25 @@ class EmbeddedLogReader:
                 )
                 return read_extent(connection, self._path)[0] if first is None else first
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """The smallest intake time at `offset` and after, of all chunks whose header is sound."""
+        _check(partition)
+        with self._mutex, errors_of(self._path):
+            connection = self._opened()
+            if connection is None:
+                return None
+            with transaction(connection, "DEFERRED"):
+                first = connection.execute(_CHUNK_HEADER, (offset,)).fetchone()
+                if first is None:
+                    return None
+                later: int | None = single(connection, _OLDEST_SINCE, first[0] + 1)
+        times = [] if later is None else [later]
+        header = header_of(Chunk._make((*first, b"", b"")))
+        if header is not None:
+            ends = first[0] + header.runs["count"].cumsum()
+            times += header.runs["received_at"][ends > offset].tolist()
+        return min((time for time in times if time > 0), default=None)
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Block until there is a record at or after the given offset, 0 if none is given; False
         when there is none after `timeout_s` seconds."""
@@ -170,16 +199,21 @@ class EmbeddedLogReader:
             self._disconnect()
 
     def _opened(self) -> sqlite3.Connection | None:
-        """The connection, or None while there is no log. Follows a file that was replaced."""
+        """The connection, or None while there is no log and none was seen. Says once that a file
+        was replaced, and then reads the new one."""
         current = identity(self._path)
         if current != self._identity or current is None:
+            was_replaced = self._identity is not None
             self._disconnect()
+            if was_replaced or (current is None and self._has_seen_log):
+                raise gone(self._path)
         if self._connection is None and current is not None:
             connection = self._connected()
             try:
                 if has_schema(connection, self._path):
                     connection.execute("PRAGMA query_only = ON")
                     self._connection, self._identity = connection, current
+                    self._has_seen_log = True
             finally:
                 if self._connection is None:
                     connection.close()

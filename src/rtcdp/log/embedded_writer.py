@@ -19,6 +19,7 @@ from rtcdp.log.embedded_file import (
     create_schema,
     errors_of,
     file_of,
+    gone,
     has_schema,
     identity,
     malformed,
@@ -26,6 +27,7 @@ from rtcdp.log.embedded_file import (
     single,
     transaction,
     used_bytes,
+    wal_of,
     write_extent,
     write_turn,
 )
@@ -60,7 +62,7 @@ class EmbeddedLogWriter:
     Several threads and several processes may have one; they take turns. `max_bytes` limits the
     pages in use and the files beside the database together; a group of more than `max_chunk_bytes`
     is stored in several chunks. Raises `LogUnavailable`, `LogFailed` or `LogVersionMismatch` when
-    the file can't be opened for writing.
+    the file can't be opened for writing, and `LogGone` when it is missing and `must_exist`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class EmbeddedLogWriter:
         max_bytes: int = MAX_LOG_BYTES,
         max_chunk_bytes: int = MAX_CHUNK_BYTES,
         lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+        must_exist: bool = False,
     ) -> None:
         self._directory = directory
         self._path = file_of(directory)
@@ -83,7 +86,10 @@ class EmbeddedLogWriter:
         self._wal_bytes_since_checkpoint = 0
         self._connection: sqlite3.Connection | None = None
         with errors_of(self._path):
-            create_file(directory)
+            if not must_exist:
+                create_file(directory)
+            elif identity(self._path) is None:
+                raise gone(self._path)
             self._connection = connect(self._path, lock_timeout_ms)
             try:
                 self._prepare(self._connection, clock.now_ms())
@@ -91,13 +97,15 @@ class EmbeddedLogWriter:
                 self._connection.close()
                 raise
         self._identity = identity(self._path)
+        self._wal_identity = identity(wal_of(self._path))
 
     def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
         """Append all deliveries in one transaction, and return when it is on disk.
 
         Returns where each came to rest, in their order. Raises `LogUnavailable` or `LogFull`
-        (nothing was appended; may be tried again), `LogFailed` (this writer is of no use any
-        more), `TooManySources`, and `ValueError` for a delivery that contradicts itself.
+        (nothing was appended; may be tried again), `LogGone` (the file was deleted or replaced:
+        open another writer), `LogFailed` (this writer is of no use any more), `TooManySources`, and
+        `ValueError` for a delivery that contradicts itself.
         """
         for delivery in deliveries:
             check_delivery(delivery)
@@ -110,6 +118,8 @@ class EmbeddedLogWriter:
                     if not self._checkpoint(connection, "TRUNCATE"):
                         raise
                     first_offset = self._append_to(connection, deliveries)
+                # Deleted meanwhile, the file took the records with it.
+                self._refuse_other_file()
                 if self._wal_bytes_since_checkpoint >= CHECKPOINT_BYTES:
                     self._checkpoint_in_turn(connection)
         return _placed(deliveries, first_offset)
@@ -152,12 +162,19 @@ class EmbeddedLogWriter:
     def _checked_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise LogUnavailable(f"{self._path} was closed by this process", "open it again")
-        if identity(self._path) != self._identity:
-            raise LogFailed(
-                f"{self._path} was deleted or replaced while it was written to",
-                "restart rtcdp; leave the log's directory alone while it runs",
-            )
+        self._refuse_other_file()
         return self._connection
+
+    def check_place(self) -> None:
+        """Raises `LogGone` when the file is no longer where it was, or another one is."""
+        with self._mutex:
+            self._checked_connection()
+
+    def _refuse_other_file(self) -> None:
+        wal = identity(wal_of(self._path))
+        self._wal_identity = self._wal_identity or wal
+        if identity(self._path) != self._identity or wal != self._wal_identity:
+            raise gone(self._path)
 
     def _with_sources_of(
         self, deliveries: Sequence[Delivery], connection: sqlite3.Connection
@@ -247,5 +264,5 @@ def _wal_bytes_of(chunk: Chunk) -> int:
 
 
 def _size_of_wal(path: Path) -> int:
-    wal = path.with_name(f"{path.name}-wal")
+    wal = wal_of(path)
     return wal.stat().st_size if wal.exists() else 0

@@ -13,7 +13,7 @@ from rtcdp.log.kafka_group import ShownOffsets
 from rtcdp.log.kafka_stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
 from rtcdp.log.kafka_topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings, Retention
-from rtcdp.log.log import LogExtent, LogReplaced, LogUnavailable, OffsetsMissing, Records
+from rtcdp.log.log import LogExtent, LogGone, LogReplaced, OffsetsMissing, Records
 from rtcdp.log.wire_records import WireBatch, records_of
 
 STATE_AGE_S = 0.1
@@ -22,6 +22,7 @@ anew goes on at the old offsets, if it reaches so far, and nothing but its id te
 
 _EXTENT_AGE_S = 0.02
 _WAIT_S = 0.25
+_LOOK_BYTES = 2**18
 _ACKNOWLEDGE_S = 1.0
 _FAREWELL_S = 1.0
 _IDLE_S = 60.0
@@ -32,7 +33,7 @@ class KafkaLogReader:
 
     It belongs to the topic that it saw first. When another one takes its name, the methods raise
     `LogReplaced`, but for `log_id`, which names the new one. They raise `LogUnavailable` when no
-    broker answers within `timeout_s`, and while the topic is gone.
+    broker answers within `timeout_s`, and `LogGone` while the topic is gone.
 
     Reads that follow each other are served by a consumer that fetches far ahead; the others by one
     that fetches little. A record's intake time is its timestamp: of the producer's clock, or of the
@@ -116,6 +117,14 @@ class KafkaLogReader:
         found = self._admin.offset_at(partition, received_at)
         return self._admin.next_offsets([partition])[partition] if found is None else found
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """The smallest timestamp in the next `_LOOK_BYTES`. Where the broker sets timestamps, none
+        that follows is smaller; a producer's clock may say anything."""
+        records = self.read(partition, offset, _LOOK_BYTES)
+        times = [int(time) for time in records.received_at]
+        times += [record.received_at for record in records.odd]
+        return min((time for time in times if time > 0), default=None)
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Block until something came at or after the given offsets; False when nothing did after
         `timeout_s` seconds. What came stays for the reads that follow."""
@@ -169,7 +178,7 @@ class KafkaLogReader:
             if self._state is not None:
                 self._topic_id = self._topic_id or self._state.topic_id
             elif self._topic_id:
-                raise LogUnavailable(
+                raise LogGone(
                     f"{self._topic} is no longer there", "find out who deleted it; rtcdp never does"
                 )
             return self._state

@@ -34,6 +34,14 @@ class LogFull(LogUnavailable):
     """The log holds as much as it may, and none of it may be deleted yet."""
 
 
+class LogGone(LogUnavailable):
+    """The log was taken away, or another file put in its place, while this process used it.
+
+    The refused append is not acknowledged. Whoever opens the log again has to look whether it is
+    the same one.
+    """
+
+
 class LogFailed(RtcdpError):
     """The log broke (a failed fsync or write): this process must not write to it again.
 
@@ -219,6 +227,15 @@ class LogExtent:
 
 
 @dataclass(frozen=True)
+class LogMark:
+    """What a log is known again by: the record at `offset`, and a checksum (63 bits) of its bytes
+    and its intake time."""
+
+    offset: int
+    checksum: int
+
+
+@dataclass(frozen=True)
 class Appended:
     """Where a delivery came to rest: its records have the offsets from `first_offset` on. Both are
     -1 where a log spreads them over partitions and does not ask where they went."""
@@ -251,6 +268,11 @@ class LogReader(Protocol):
     def offset_at(self, partition: int, received_at: int) -> int:
         """The offset of the first record with an intake time of `received_at` or later, or a
         little before it; the end of the log when there is none."""
+        ...
+
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        """The smallest intake time (UTC ms) among the records at `offset` and after; None when
+        there is none. A log that can't look at all of them looks at the next ones."""
         ...
 
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:

@@ -37,6 +37,9 @@ class MaskedLogReader:
     def offset_at(self, partition: int, received_at: int) -> int:
         return self._log.offset_at(partition, received_at)
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        return self._log.oldest_received_at(partition, offset)
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         return self._log.wait(next_offsets, timeout_s)
 

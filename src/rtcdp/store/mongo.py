@@ -20,7 +20,13 @@ from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.mongo_apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo_commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo_connection import MongoDatabase
-from rtcdp.store.mongo_definitions import backfill_offsets, check_names, plan_backfill, redefine
+from rtcdp.store.mongo_definitions import (
+    backfill_offsets,
+    check_names,
+    plan_backfill,
+    plan_completeness,
+    redefine,
+)
 from rtcdp.store.mongo_epoch import plan_epoch
 from rtcdp.store.mongo_expiry import expire
 from rtcdp.store.mongo_head import (
@@ -38,7 +44,7 @@ from rtcdp.store.mongo_layout import date
 from rtcdp.store.mongo_lease import prolong_lease, take_lease
 from rtcdp.store.mongo_snapshot import MongoSnapshot
 from rtcdp.store.rules_history import rules_after, rules_replaced
-from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.store import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table, tables_of
 
@@ -61,6 +67,7 @@ class MongoStore:
         self._lock = threading.Lock()
         self._prepared: dict[str, str] | None = None
         self._lease: Lease | None = None
+        self._has_seen_store = False
 
     def acquire_lease(
         self, holder: str, now_ms: int, ttl_ms: int, *, over: int | None = None
@@ -140,6 +147,14 @@ class MongoStore:
                 lambda head: plan_backfill(head, metric, changes, reached, self._prepared),
             )
 
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        with self._writing() as database:
+            change(
+                database,
+                self._lease,
+                lambda head: plan_completeness(head, metric, complete_from),
+            )
+
     @contextmanager
     def snapshot(self, *, lasting: bool = False) -> Iterator[StoreSnapshot]:
         """As promised by `Store`. A `lasting` one can be read for half a minute at least while
@@ -188,7 +203,14 @@ class MongoStore:
 
     def _head(self) -> Head:
         with self._database.translated():
-            return read_head(self._database) or Head()
+            head = read_head(self._database)
+        if head is None and self._has_seen_store:
+            raise StoreGone(
+                "the store was deleted from its database while it was in use",
+                "bring it back; to have everything computed again from the log, restart rtcdp",
+            )
+        self._has_seen_store = self._has_seen_store or head is not None
+        return head or Head()
 
     @contextmanager
     def _writing(self) -> Iterator[MongoDatabase]:

@@ -14,10 +14,12 @@ from pymongo import ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA, TableChange
+from rtcdp.store.checksums import sums_of_changes
 from rtcdp.store.mongo_connection import Document, MongoDatabase, only_duplicates
 from rtcdp.store.mongo_layout import (
     BEFORE,
+    CHECKSUMS,
     LEDGER,
     REVISION,
     SPANS,
@@ -70,13 +72,24 @@ def row_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None
         for change in plan.changes
         if change.table.bound == "none"
     ]
-    for layout, frame, its_aim in (*frames, (LEDGER, plan.ledger, aim), (SPANS, plan.spans, aim)):
+    frames += [
+        (LEDGER, plan.ledger, aim),
+        (SPANS, plan.spans, aim),
+        (CHECKSUMS, _checksums_of(plan.changes), aim),
+    ]
+    for layout, frame, its_aim in frames:
         collection = database.collection(layout.collection)
         for rows in frame.iter_slices(ROWS_AT_ONCE):
             yield partial(_merge_frame, collection, layout, rows, its_aim)
     for records in plan.uncounted.iter_slices(ROWS_AT_ONCE):
         uncounted = database.collection(UNCOUNTED)
         yield partial(_insert_uncounted, uncounted, records, plan.revision)
+
+
+def _checksums_of(changes: Sequence[PlannedChange]) -> pl.DataFrame:
+    since = {change.table.name: change.since for change in changes}
+    rows = sums_of_changes([TableChange(change.table, change.rows) for change in changes])
+    return CHECKSUMS.frame([(name, since[name], *rest) for name, *rest in rows])
 
 
 def _merge_frame(

@@ -25,7 +25,7 @@ from rtcdp.store.mongo_head import (
     read_pending,
     state_document,
 )
-from rtcdp.store.mongo_layout import REVISION, integer
+from rtcdp.store.mongo_layout import CHECKSUMS, REVISION, integer
 from rtcdp.store.mongo_plan import Plan, damaged, forget_plans, read_plan, write_plan
 from rtcdp.store.mongo_readable import recent_after
 from rtcdp.store.store import Lease, StoreUnavailable
@@ -120,6 +120,8 @@ def _delete_leftovers(database: MongoDatabase, head: Head, lease: Lease | None) 
         of_old_definitions = {REVISION: {"$lt": since}}
         database.collection(collection).delete_many(of_old_definitions)
         database.collection(GROUPS).delete_many({"table": collection, **of_old_definitions})
+        old_sums = {"table": collection, "since": {"$lt": integer(since)}}
+        database.collection(CHECKSUMS.collection).delete_many(old_sums)
     change_head(database, head, lease, {"leftovers": []})
 
 

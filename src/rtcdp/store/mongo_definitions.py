@@ -55,6 +55,7 @@ def redefine(head: Head, metrics: Sequence[Metric]) -> Redefinition:
             is_complete=progress.epoch == 0,
             since=head.revision + 1,
             tables=tuple(table.name for table in tables_of(metric)),
+            is_summed=True,
         )
     return Redefinition(
         definitions=tuple(after[name] for name in sorted(after)),
@@ -116,6 +117,22 @@ def plan_backfill(
     recent = recent_after(head, now_ms)
     after = replace(head.state, definitions=definitions, recent=recent)
     return Step(plan, after, kept, to_be_checked)
+
+
+def plan_completeness(head: Head, metric: str, complete_from: int) -> Step:
+    """What remembering from where on a metric's windows are whole means; it is never earlier than
+    what is remembered already."""
+    now_ms = head.state.progress.committed_at
+    kept = kept_after(head, now_ms)
+    plan = Plan(head.revision + 1, readable_after(head, kept, now_ms))
+    definitions = tuple(
+        replace(each, complete_from=max(complete_from, each.complete_from or complete_from))
+        if each.name == metric
+        else each
+        for each in head.state.definitions
+    )
+    recent = recent_after(head, now_ms)
+    return Step(plan, replace(head.state, definitions=definitions, recent=recent), kept)
 
 
 def check_names(metrics: Sequence[Metric]) -> None:

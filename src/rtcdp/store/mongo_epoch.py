@@ -184,6 +184,7 @@ def _advanced(progress: Progress, epoch: Epoch) -> Progress:
             **{span.partition: span.first_offset for span in epoch.spans},
             **progress.decided_from,
         },
+        marks={**progress.marks, **epoch.marks},
     )
 
 

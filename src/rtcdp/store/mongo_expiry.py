@@ -7,11 +7,12 @@ on its way through them any more.
 
 from collections.abc import Mapping
 
+from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.mongo_apply import UNCOUNTED
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import GROUPS
 from rtcdp.store.mongo_head import raise_floors, read_head
-from rtcdp.store.mongo_layout import LEDGER, SPANS, date
+from rtcdp.store.mongo_layout import CHECKSUMS, LEDGER, SPANS, date, integer
 from rtcdp.store.store import Lease
 from rtcdp.vocabulary.table import BUCKET_START
 
@@ -37,6 +38,9 @@ def expire(
         if name != GROUPS:
             young = _between(BUCKET_START, was.buckets_before, buckets_before)
             expired += collection.count_documents(young)
+    database.collection(CHECKSUMS.collection).delete_many(
+        {"day": {"$lt": integer(was.buckets_before // DAY_MS)}}
+    )
     ledger = database.collection(LEDGER.collection)
     ledger.delete_many(_between("minute", 1, was.uncounted_before))
     expired += ledger.count_documents(

@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import LogMark
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_layout import Readable, integer
 from rtcdp.store.store import Lease, LeaseLost, Progress, RulesInForce, StateMismatch
@@ -26,6 +27,8 @@ VERSION = 2
 """Of the way in which a store rests in its database. Version 1 kept no rules, no time, and nothing
 of what is decided and remembered."""
 
+NO_FLOOR = -(2**63)
+
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 
 
@@ -35,7 +38,8 @@ class Definition:
 
     `is_active`: the engine keeps it up to date now. `is_complete`: no backfill is needed; else
     `next_offsets` says where it goes on. Documents of its `tables` that are older than the revision
-    `since` are of another definition.
+    `since` are of another definition. Windows that start before `complete_from` are not whole.
+    `is_summed`: the sums of its counts are kept since it was made.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Definition:
     tables: tuple[str, ...]
     next_offsets: Mapping[int, int] = field(default_factory=dict)
     sum_max: int = 0
+    complete_from: int | None = None
+    is_summed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,10 @@ class Floors:
     `uncounted_before` (UTC ms) that lie before `offsets_before`, by partition. What lies before
     those that end in `_deleted` is deleted for good."""
 
-    buckets_before: int = -(2**63)
-    uncounted_before: int = -(2**63)
-    buckets_deleted: int = -(2**63)
-    uncounted_deleted: int = -(2**63)
+    buckets_before: int = NO_FLOOR
+    uncounted_before: int = NO_FLOOR
+    buckets_deleted: int = NO_FLOOR
+    uncounted_deleted: int = NO_FLOOR
     offsets_before: Mapping[int, int] = field(default_factory=dict)
     offsets_deleted: Mapping[int, int] = field(default_factory=dict)
 
@@ -218,8 +224,8 @@ def raise_floors(
         return None
     was = head.floors
     floors = Floors(
-        buckets_before,
-        uncounted_before,
+        max(buckets_before, was.buckets_before),
+        max(uncounted_before, was.uncounted_before),
         was.buckets_before,
         was.uncounted_before,
         {**was.offsets_before, **offsets_before},
@@ -253,6 +259,7 @@ def state_document(state: State) -> Document:
                 "max_received_at": _integer_or_none(progress.max_received_at.get(partition)),
                 "remembered_from": _integer_or_none(progress.remembered_from.get(partition)),
                 "decided_from": _integer_or_none(progress.decided_from.get(partition)),
+                "mark": _mark_document(progress.marks.get(partition)),
             }
             for partition in partitions
         ],
@@ -359,12 +366,17 @@ def _state(found: Document, floors: Floors) -> State:
                 for each in partitions
                 if each["next_offset"] is not None
             },
+            marks={p["partition"]: LogMark(*p["mark"]) for p in partitions if p.get("mark")},
         ),
         totals=found["totals"],
         definitions=tuple(_definition(each) for each in found["metrics"]),
         last_spans=tuple(LastSpan(*each) for each in found["last_spans"]),
         recent=tuple((revision, at) for revision, at in found["recent"]),
     )
+
+
+def _mark_document(mark: LogMark | None) -> list[object] | None:
+    return None if mark is None else [integer(mark.offset), integer(mark.checksum)]
 
 
 def _by_partition(partitions: Sequence[Document], name: str) -> dict[int, int]:
@@ -381,6 +393,8 @@ def _definition_document(definition: Definition) -> Document:
         "tables": list(definition.tables),
         "next_offsets": _pairs(definition.next_offsets),
         "sum_max": integer(definition.sum_max),
+        "is_summed": definition.is_summed,
+        "complete_from": _integer_or_none(definition.complete_from),
     }
 
 

@@ -241,6 +241,13 @@ LEDGER = Layout(
     columns=tuple(Column(name, "integer", "add") for name in LEDGER_SCHEMA.names()[2:]),
 )
 
+CHECKSUMS = Layout(
+    collection="_checksums",
+    place=(("table", "text"), ("since", "integer"), ("day", "integer")),
+    columns=(Column("low", "integer", "add"), Column("high", "integer", "add")),
+)
+"""Of each table, as it is defined since a revision; see `rtcdp.store.checksums`."""
+
 SPANS = Layout(
     collection="_spans",
     place=(("partition", "integer"), ("first_offset", "integer")),

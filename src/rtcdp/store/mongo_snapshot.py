@@ -5,20 +5,31 @@ read it asks the head whether documents still had to keep it: if not, the read f
 of it is given out.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
 from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import LEDGER_SCHEMA, RECORDED_SCHEMA, EpochSpan
+from rtcdp.store.checksums import joined
 from rtcdp.store.mongo_apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import overfull_groups
-from rtcdp.store.mongo_head import Head, read_limits
-from rtcdp.store.mongo_layout import LEDGER, REVISION, SPANS, Layout, Values, date, layout_of
+from rtcdp.store.mongo_head import NO_FLOOR, Head, read_limits
+from rtcdp.store.mongo_layout import (
+    CHECKSUMS,
+    LEDGER,
+    REVISION,
+    SPANS,
+    Layout,
+    Values,
+    date,
+    layout_of,
+)
 from rtcdp.store.mongo_reading import ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.sql_reading import UNCOUNTED_READ_SCHEMA
 from rtcdp.store.store import (
+    Floors,
     Progress,
     RulesInForce,
     Scan,
@@ -49,6 +60,32 @@ class MongoSnapshot:
     @property
     def progress(self) -> Progress:
         return self._head.state.progress
+
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        kept = {t: d.since for d in self._head.state.definitions if d.is_summed for t in d.tables}
+        if table.name not in kept:
+            return None if self._head.revision else {}
+        condition = {"table": table.name, "since": kept[table.name]}
+        with self._database.translated():
+            found = self._database.collection(CHECKSUMS.collection).find(
+                condition, CHECKSUMS.projection
+            )
+            rows = CHECKSUMS.frame(list(CHECKSUMS.rows_at(found, self._head.revision)))
+            self._check_age()
+        return {day: joined(low, high) for *_, day, low, high in rows.rows()}
+
+    @property
+    def floors(self) -> Floors:
+        floors = self._head.floors
+        buckets, uncounted = (
+            None if time == NO_FLOOR else time
+            for time in (floors.buckets_before, floors.uncounted_before)
+        )
+        return Floors(buckets, uncounted)
+
+    def complete_from(self, metric: str) -> int | None:
+        definitions = self._head.state.definitions
+        return next((each.complete_from for each in definitions if each.name == metric), None)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         walk, layout = table_walk(scan), layout_of(scan.table)

@@ -13,7 +13,12 @@ from rtcdp.store.postgres_merge import groups_of, trim
 from rtcdp.store.postgres_text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.sql import one_row, quote, upsert
 from rtcdp.store.sql_merge import in_key_order
-from rtcdp.store.sql_schema import lease_tables, system_tables, verdict_tables
+from rtcdp.store.sql_schema import (
+    continuity_tables,
+    lease_tables,
+    system_tables,
+    verdict_tables,
+)
 from rtcdp.store.store import StateMismatch
 from rtcdp.vocabulary.table import Table
 
@@ -30,6 +35,7 @@ MIGRATIONS: Migrations = (
         " newest_bucket bigint NOT NULL)",
     ),
     verdict_tables(POSTGRES),
+    continuity_tables(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import TableChange
 from rtcdp.errors import UsageError
+from rtcdp.store.checksums import NO_DAY, is_summed
 from rtcdp.store.sql import SqlConnection, SqlWriter, one_row, quote
 from rtcdp.store.sql_epoch import check_definitions, merge_changes
 from rtcdp.store.sql_reading import (
@@ -18,6 +19,7 @@ from rtcdp.store.sql_reading import (
 from rtcdp.store.sql_schema import check_names, relations_of
 from rtcdp.store.store import Progress, StateMismatch
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.table import tables_of
 
 
 def prepare_metrics(connection: SqlConnection, metrics: Sequence[Metric]) -> list[Metric]:
@@ -72,6 +74,27 @@ def apply_backfill(
         _mark(connection, metric, is_active=True, is_complete=True)
 
 
+def limit_completeness(connection: SqlConnection, metric: str, complete_from: int) -> None:
+    """Remember from where on a metric's windows are whole, unless it is later already."""
+    p = connection.dialect.placeholder
+    connection.run(
+        f"UPDATE _metrics SET complete_from = {p(2)} WHERE name = {p(1)}"
+        f" AND (complete_from IS NULL OR complete_from < {p(2)})",
+        one_row(metric, complete_from),
+    )
+
+
+def raise_floors(connection: SqlConnection, **floors: int) -> None:
+    """Remember by name what retention deletes, unless it has deleted more already."""
+    p = connection.dialect.placeholders
+    for name, instant in floors.items():
+        connection.run(
+            f"INSERT INTO _floors (name, instant) VALUES ({p(2)}) ON CONFLICT (name) DO UPDATE"
+            " SET instant = excluded.instant WHERE excluded.instant > _floors.instant",
+            one_row(name, instant),
+        )
+
+
 def _prepare(
     connection: SqlConnection, metric: Metric, stored: Definition | None, progress: Progress
 ) -> bool:
@@ -104,6 +127,13 @@ def _create(connection: SqlConnection, metric: Metric, *, is_complete: bool) -> 
             f"INSERT INTO _relations (name, metric, kind) VALUES ({p(3)})",
             one_row(relation.name, metric.name, relation.kind),
         )
+    for table in tables_of(metric):
+        if is_summed(table):
+            # So that it is known that the table's sums are kept from its beginning.
+            connection.run(
+                f"INSERT INTO _checksums (table_name, day, low, high) VALUES ({p(4)})",
+                one_row(table.name, NO_DAY, 0, 0),
+            )
     connection.run(
         f"INSERT INTO _metrics (name, fingerprint, is_active, is_complete) VALUES ({p(4)})",
         one_row(metric.name, metric.fingerprint, 1, int(is_complete)),
@@ -121,6 +151,7 @@ def _drop(connection: SqlConnection, metric: str) -> None:
     # Views sort before tables here, and go first because they lean on them.
     for kind, name in relations.rows():
         connection.run(f"DROP {kind.upper()} {quote(name)}")
+        connection.run(f"DELETE FROM _checksums WHERE table_name = {p(1)}", one_row(name))
     connection.run(f"DELETE FROM _relations WHERE metric = {p(1)}", one_row(metric))
     connection.run(f"DELETE FROM _backfill WHERE metric = {p(1)}", one_row(metric))
     connection.run(f"DELETE FROM _metrics WHERE name = {p(1)}", one_row(metric))

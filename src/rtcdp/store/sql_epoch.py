@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
 from rtcdp.store.balance import check_balance
+from rtcdp.store.checksums import sums_of_changes
 from rtcdp.store.fence import check_follows
 from rtcdp.store.sql import (
     SqlConnection,
@@ -22,7 +23,7 @@ from rtcdp.vocabulary.state import larger_of, smaller_of
 
 _PARTITION_COLUMNS = (
     *("partition", "next_offset", "max_received_at"),
-    *("remembered_from", "decided_from"),
+    *("remembered_from", "decided_from", "mark_offset", "mark_checksum"),
 )
 
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
@@ -32,6 +33,10 @@ SPAN_RECORDS_MAX = 20_000
 SPAN_AGE_MS_MAX = 60_000
 """Spans of small epochs that follow each other are joined up to this many records and this long, so
 that an idle system doesn't fill the store with them."""
+
+CHECKSUM_SCHEMA = pl.Schema(
+    {"table_name": pl.String(), "day": pl.Int64(), "low": pl.Int64(), "high": pl.Int64()}
+)
 
 _SPAN_SCHEMA = pl.Schema(
     dict.fromkeys(
@@ -87,9 +92,27 @@ def check_definitions(
 
 def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
     """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
-    for change in changes:
-        if not change.rows.is_empty():
-            connection.merge(change.table, fitted(change.rows, frame_schema(change.table)))
+    fitting = [
+        TableChange(change.table, fitted(change.rows, frame_schema(change.table)))
+        for change in changes
+        if not change.rows.is_empty()
+    ]
+    for change in fitting:
+        connection.merge(change.table, change.rows)
+    _add_to_checksums(connection, fitting)
+
+
+def _add_to_checksums(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
+    rows = pl.DataFrame(list(sums_of_changes(changes)), CHECKSUM_SCHEMA, orient="row")
+    if rows.is_empty():
+        return
+    connection.send_rows(
+        f"INSERT INTO _checksums ({names(*CHECKSUM_SCHEMA.names())})"
+        f" {connection.dialect.source(CHECKSUM_SCHEMA.dtypes())}"
+        " ON CONFLICT (table_name, day) DO UPDATE SET"
+        " low = _checksums.low + excluded.low, high = _checksums.high + excluded.high",
+        rows,
+    )
 
 
 def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
@@ -165,6 +188,7 @@ def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None
 def _advance(connection: SqlWriter, epoch: Epoch) -> None:
     dialect = connection.dialect
     partitions = epoch.next_offsets
+    marks = [epoch.marks.get(partition) for partition in partitions]
     rows = pl.DataFrame(
         {
             "partition": list(partitions),
@@ -172,6 +196,8 @@ def _advance(connection: SqlWriter, epoch: Epoch) -> None:
             "max_received_at": [epoch.max_received_at.get(p) for p in partitions],
             "remembered_from": [epoch.remembered_from.get(p) for p in partitions],
             "decided_from": [span.first_offset for span in epoch.spans],
+            "mark_offset": [mark and mark.offset for mark in marks],
+            "mark_checksum": [mark and mark.checksum for mark in marks],
         },
         dict.fromkeys(_PARTITION_COLUMNS, pl.Int64),
     )
@@ -183,7 +209,9 @@ def _advance(connection: SqlWriter, epoch: Epoch) -> None:
             f" {dialect.source(rows.schema.dtypes())}"
             ' ON CONFLICT ("partition") DO UPDATE SET'
             f" next_offset = excluded.next_offset, max_received_at = {newest},"
-            f" remembered_from = {remembered}",
+            f" remembered_from = {remembered},"
+            " mark_offset = coalesce(excluded.mark_offset, _partitions.mark_offset),"
+            " mark_checksum = coalesce(excluded.mark_checksum, _partitions.mark_checksum)",
             rows,
         )
     connection.send(

@@ -12,8 +12,10 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, EpochSpan
 from rtcdp.errors import UsageError
+from rtcdp.log.log import LogMark
+from rtcdp.store.checksums import NO_DAY, joined
 from rtcdp.store.sql import Dialect, Parameter, SqlConnection, frame_schema, names, one_row, quote
-from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.store.store import Floors, Progress, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
@@ -30,6 +32,8 @@ _PROGRESS_SCHEMA = pl.Schema(
         "max_received_at": pl.Int64(),
         "remembered_from": pl.Int64(),
         "decided_from": pl.Int64(),
+        "mark_offset": pl.Int64(),
+        "mark_checksum": pl.Int64(),
     }
 )
 _DEFINITION_SCHEMA = pl.Schema(
@@ -240,7 +244,8 @@ def read_progress(connection: SqlConnection) -> Progress:
     """How far the store is; epoch 0 when nothing was committed."""
     rows = connection.query(
         'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at,'
-        " remembered_from, decided_from FROM _progress LEFT JOIN _partitions ON 1 = 1",
+        " remembered_from, decided_from, mark_offset, mark_checksum"
+        " FROM _progress LEFT JOIN _partitions ON 1 = 1",
         _PROGRESS_SCHEMA,
     ).rows()
     if not rows:
@@ -255,6 +260,7 @@ def read_progress(connection: SqlConnection) -> Progress:
         log_id=log_id,
         remembered_from={row[4]: row[7] for row in rows if row[7] is not None},
         decided_from={row[4]: row[8] for row in rows if row[4] is not None},
+        marks={row[4]: LogMark(row[9], row[10]) for row in rows if row[9] is not None},
     )
 
 
@@ -300,3 +306,34 @@ def read_spans(
         one_row(event_time_from, event_time_to),
     )
     return [EpochSpan(*row) for row in rows.rows()]
+
+
+def read_floors(connection: SqlConnection) -> Floors:
+    """What retention has deleted."""
+    rows = connection.query(
+        "SELECT name, instant FROM _floors", pl.Schema({"name": pl.String, "instant": pl.Int64})
+    )
+    return Floors(**{f"{name}_from": instant for name, instant in rows.rows()})
+
+
+def read_complete_from(connection: SqlConnection, metric: str) -> int | None:
+    """From where on a metric's windows are whole; None when all are."""
+    p = connection.dialect.placeholder
+    rows = connection.query(
+        f"SELECT complete_from FROM _metrics WHERE name = {p(1)}",
+        pl.Schema({"complete_from": pl.Int64}),
+        one_row(metric),
+    )
+    return None if rows.is_empty() else rows.item()
+
+
+def read_daily_sums(connection: SqlConnection, table: str) -> dict[int, int] | None:
+    """A table's sums by day; None when they were not kept from its beginning."""
+    p = connection.dialect.placeholder
+    rows = connection.query(
+        f"SELECT day, low, high FROM _checksums WHERE table_name = {p(1)}",
+        pl.Schema(dict.fromkeys(("day", "low", "high"), pl.Int64)),
+        one_row(table),
+    ).rows()
+    sums = {day: joined(low, high) for day, low, high in rows}
+    return None if sums.pop(NO_DAY, None) is None else sums

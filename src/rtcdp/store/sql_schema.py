@@ -152,6 +152,23 @@ def verdict_tables(dialect: Dialect) -> tuple[str, ...]:
     )
 
 
+def continuity_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What knows the log again: the last record that was counted of each partition. And what can't
+    be whole any more: the windows of a metric that start before `complete_from`, and whatever lies
+    before a floor, which retention has deleted."""
+    integer, text = dialect.types["integer"], dialect.types["text"]
+    return (
+        f"ALTER TABLE _partitions ADD COLUMN mark_offset {integer}",
+        f"ALTER TABLE _partitions ADD COLUMN mark_checksum {integer}",
+        f"ALTER TABLE _metrics ADD COLUMN complete_from {integer}",
+        f"CREATE TABLE _floors (name {text} PRIMARY KEY, instant {integer} NOT NULL)"
+        f"{dialect.table_options}",
+        f"CREATE TABLE _checksums (table_name {text} NOT NULL, day {integer} NOT NULL,"
+        f" low {integer} NOT NULL, high {integer} NOT NULL, PRIMARY KEY (table_name, day))"
+        f"{dialect.table_options}{dialect.updated_options}",
+    )
+
+
 def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -> Iterator[str]:
     text, integer = dialect.types["text"], dialect.types["integer"]
     columns = [f"{quote(BUCKET_START)} {integer} NOT NULL"]

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """One consistent state of a SQL store, and the state of a store that is not there yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import polars as pl
@@ -13,6 +13,9 @@ from rtcdp.store.sql_epoch import COUNTS
 from rtcdp.store.sql_reading import (
     UNCOUNTED_READ_SCHEMA,
     ledger_queries,
+    read_complete_from,
+    read_daily_sums,
+    read_floors,
     read_pages,
     read_progress,
     read_spans,
@@ -21,7 +24,7 @@ from rtcdp.store.sql_reading import (
     uncounted_query,
 )
 from rtcdp.store.sql_verdicts import read_rules, read_time, read_verdicts
-from rtcdp.store.store import Progress, RulesInForce, Scan, UncountedScan
+from rtcdp.store.store import Floors, Progress, RulesInForce, Scan, UncountedScan
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
 
@@ -89,6 +92,16 @@ class SqlSnapshot:
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         return read_spans(self.connection, event_time_from, event_time_to)
 
+    def complete_from(self, metric: str) -> int | None:
+        return read_complete_from(self.connection, metric)
+
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        return read_daily_sums(self.connection, table.name)
+
+    @cached_property
+    def floors(self) -> Floors:
+        return read_floors(self.connection)
+
     def dump(self, table: Table) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
         schema = frame_schema(table)
@@ -109,6 +122,15 @@ class EmptySnapshot:
     """What there is to read before a store's first writer came."""
 
     progress = Progress()
+    floors = Floors()
+
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        del table
+        return {}
+
+    def complete_from(self, metric: str) -> int | None:
+        del metric
+        return None
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         return pl.DataFrame(schema=frame_schema(scan.table))

@@ -13,8 +13,15 @@ from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.sql import SqlWriter, frame_schema, one_row, quote
-from rtcdp.store.sql_definitions import apply_backfill, backfill_offsets, prepare_metrics
+from rtcdp.store.sql_definitions import (
+    apply_backfill,
+    backfill_offsets,
+    limit_completeness,
+    prepare_metrics,
+    raise_floors,
+)
 from rtcdp.store.sql_epoch import apply_epoch
 from rtcdp.store.sql_lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql_reading import read_definitions, read_table_names
@@ -129,6 +136,10 @@ class SqlStore:
                 prepared=self._prepared,
             )
 
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        with self._leased() as connection:
+            limit_completeness(connection, metric, complete_from)
+
     def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
         return self._readers.snapshot()
 
@@ -161,6 +172,7 @@ class SqlStore:
         with self._leased() as connection:
             tables = read_table_names(connection)
             forget_verdicts(connection, offsets_before)
+            raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
         expired = [(table, Older(BUCKET_START, buckets_before)) for table in tables]
         expired.append(("_ledger", Older("minute", uncounted_before)))
         for partition, offset in offsets_before.items():
@@ -169,7 +181,9 @@ class SqlStore:
                 ("_uncounted", Older("received_at", uncounted_before, place, "offset")),
                 ("_spans", Older("committed_at", uncounted_before, end, "next_offset")),
             ]
-        return sum(self._expire_table(*each) for each in expired)
+        deleted = sum(self._expire_table(*each) for each in expired)
+        self._expire_table("_checksums", Older("day", buckets_before // DAY_MS))
+        return deleted
 
     def dump(self, table: Table) -> pl.DataFrame:
         with self._readers.reading() as snapshot:

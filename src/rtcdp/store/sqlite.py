@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rtcdp.store.sql_store import SqlStore
-from rtcdp.store.sqlite_file import open_writer
+from rtcdp.store.sqlite_file import SqliteWriter, gone, identity, open_writer
 from rtcdp.store.sqlite_readers import SqliteReaders
 
 BUSY_TIMEOUT_MS = 5000
@@ -15,13 +15,23 @@ class SqliteStore(SqlStore):
     Nothing is opened or made before it is needed. With `read_only` it never writes, and answers
     from an empty store until another process has made the file. One process writes at a time;
     another one's lock is waited for, `busy_timeout_ms` long. Safe to use from several threads.
+    A file that was there and is deleted is neither made anew nor taken for an empty store: the
+    methods raise `StoreGone` until it is back.
     """
 
     def __init__(
         self, path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS
     ) -> None:
+        self._file_readers = SqliteReaders(path, busy_timeout_ms)
         super().__init__(
-            SqliteReaders(path, busy_timeout_ms),
-            lambda: open_writer(path, busy_timeout_ms),
+            self._file_readers,
+            lambda: self._opened(path, busy_timeout_ms),
             read_only=read_only,
         )
+
+    def _opened(self, path: Path, busy_timeout_ms: int) -> SqliteWriter:
+        if self._file_readers.has_seen_store and identity(path) is None:
+            raise gone(path)
+        writer = open_writer(path, busy_timeout_ms)
+        self._file_readers.has_seen_store = True
+        return writer

@@ -196,7 +196,7 @@ _WORDS: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
         "restore the file, or remove it and let it be computed again from the log",
     ),
     (
-        ("no such table", "no such column"),
+        ("no such table", "no such column", "has no column named"),
         StateMismatch,
         "run all parts with the same version and the same catalog",
     ),
@@ -211,5 +211,6 @@ _WORDS: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
 def _named(words: str) -> RtcdpError | None:
     for signs, kind, hint in _WORDS:
         if any(sign in words.lower() for sign in signs):
-            return kind(f"the store's file: {words}", hint)
+            # What follows is the whole statement.
+            return kind(f"the store's file: {words.partition(chr(10))[0]}", hint)
     return None

@@ -5,9 +5,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rtcdp.store.sql_schema import lease_tables, system_tables, verdict_tables
+from rtcdp.store.sql_schema import (
+    continuity_tables,
+    lease_tables,
+    system_tables,
+    verdict_tables,
+)
 from rtcdp.store.sqlite_connection import SQLITE, SqliteConnection
-from rtcdp.store.store import StateMismatch, StoreUnavailable
+from rtcdp.store.store import StateMismatch, StoreGone, StoreUnavailable
 
 APPLICATION_ID = 0x72746364
 """Marks the file as a store of rtcdp; the letters r, t, c, d."""
@@ -21,8 +26,65 @@ MIGRATIONS: Migrations = (
     system_tables(SQLITE),
     lease_tables(SQLITE),
     verdict_tables(SQLITE),
+    continuity_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
+
+
+FileIdentity = tuple[int, int]
+"""Device and inode."""
+
+
+class SqliteWriter(SqliteConnection):
+    """A connection that writes, as long as its file is at its path.
+
+    What is committed into a file that was deleted or replaced is lost with the process, so that
+    `begin` and `commit` raise `StoreGone` then; after a `commit` it is not known what was applied.
+    """
+
+    def __init__(self, path: Path, busy_timeout_ms: int) -> None:
+        super().__init__(path, read_only=False, busy_timeout_ms=busy_timeout_ms)
+        self._path = path
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._identity = identity(path)
+        self._wal_identity: FileIdentity | None = None
+
+    def begin(self) -> None:
+        self._refuse_other_file()
+        super().begin()
+
+    def commit(self) -> None:
+        super().commit()
+        self._refuse_other_file()
+
+    def _refuse_other_file(self) -> None:
+        wal = identity(self._wal)
+        self._wal_identity = self._wal_identity or wal
+        if identity(self._path) != self._identity or wal != self._wal_identity:
+            raise gone(self._path)
+
+
+def identity(path: Path) -> FileIdentity | None:
+    """Which file is at a path; None when there is none. Raises `StoreUnavailable`."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the store's file {path} can't be reached: {error.strerror}",
+            "check the path and who may read it",
+        ) from error
+    return (found.st_dev, found.st_ino)
+
+
+def gone(path: Path) -> StoreGone:
+    """What to say of a file that was there."""
+    happened = "deleted" if identity(path) is None else "replaced by another file"
+    return StoreGone(
+        f"the store's file {path} was {happened} while it was in use",
+        "bring it back; to have everything computed again from the log, restart rtcdp",
+    )
 
 
 def make_file(path: Path) -> None:
@@ -52,13 +114,13 @@ def make_file(path: Path) -> None:
 
 def open_writer(
     path: Path, busy_timeout_ms: int, migrations: Migrations = MIGRATIONS
-) -> SqliteConnection:
+) -> SqliteWriter:
     """A connection that writes, on a file that is made or upgraded as needed.
 
     Raises `StateMismatch` when a newer version, or another program, wrote the file.
     """
     make_file(path)
-    connection = SqliteConnection(path, read_only=False, busy_timeout_ms=busy_timeout_ms)
+    connection = SqliteWriter(path, busy_timeout_ms)
     try:
         version = version_of(connection, migrations)
         connection.pragma("journal_mode = WAL")

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from rtcdp.store.sql_snapshot import EmptySnapshot, SqlSnapshot
 from rtcdp.store.sqlite_connection import SqliteConnection
-from rtcdp.store.sqlite_file import MIGRATIONS, version_of
+from rtcdp.store.sqlite_file import MIGRATIONS, FileIdentity, gone, identity, version_of
 from rtcdp.store.store import StoreSnapshot, StoreUnavailable
 
 _IDLE_MAX = 8
 
-FileIdentity = tuple[int, int]
-
 
 class SqliteReaders:
-    """Snapshots of a file that need not be there yet, and that may be replaced by another."""
+    """Snapshots of a file that need not be there yet, and that may be replaced by another. One that
+    `has_seen_store` is no longer content without a file."""
 
     def __init__(self, path: Path, busy_timeout_ms: int) -> None:
         self._path = path
@@ -24,6 +23,7 @@ class SqliteReaders:
         self._lock = threading.Lock()
         self._idle: list[tuple[FileIdentity, SqliteConnection]] = []
         self._is_closed = False
+        self.has_seen_store = False
 
     @contextmanager
     def snapshot(self) -> Iterator[StoreSnapshot]:
@@ -41,7 +41,8 @@ class SqliteReaders:
     def connection(self) -> Iterator[SqliteConnection | None]:
         """A connection inside a read transaction; None while no writer has made the store.
 
-        Raises `StoreUnavailable`, and `StateMismatch` when a newer version wrote the store.
+        Raises `StoreUnavailable`, `StoreGone` when it was seen and is there no more, and
+        `StateMismatch` when a newer version wrote the store.
         """
         identity = self._identity()
         if identity is None:
@@ -50,7 +51,9 @@ class SqliteReaders:
         connection = self._borrow(identity)
         try:
             connection.run("BEGIN")
-            yield connection if _is_made(connection) else None
+            is_made = _is_made(connection)
+            self.has_seen_store = self.has_seen_store or is_made
+            yield connection if is_made else None
             connection.run("COMMIT")
         except BaseException:
             connection.close()
@@ -68,16 +71,10 @@ class SqliteReaders:
     def _identity(self) -> FileIdentity | None:
         if self._is_closed:
             raise StoreUnavailable("the store was closed", "open it again")
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreUnavailable(
-                f"the store's file {self._path} can't be reached: {error.strerror}",
-                "check the path and who may read it",
-            ) from error
-        return (found.st_dev, found.st_ino)
+        found = identity(self._path)
+        if found is None and self.has_seen_store:
+            raise gone(self._path)
+        return found
 
     def _borrow(self, identity: FileIdentity) -> SqliteConnection:
         stale: list[SqliteConnection] = []

@@ -16,6 +16,7 @@ from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
 from rtcdp.errors import RtcdpError
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import LogMark
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table
 
@@ -24,6 +25,10 @@ class StoreUnavailable(RtcdpError):
     """The store can't be reached or written now, and may be able to soon."""
 
     exit_code = 3
+
+
+class StoreGone(StoreUnavailable):
+    """The store that this process used was taken away, or another one put in its place."""
 
 
 class StoreForbidden(RtcdpError):
@@ -83,7 +88,8 @@ class Progress:
 
     `next_offsets` says per partition where to resume, `max_received_at` the largest intake time
     that is counted in, `committed_at` when the epoch was committed (UTC ms). `log_id` names the log
-    that it was counted from; empty when that log had no name.
+    that it was counted from; empty when that log had no name. `marks` are, per partition, the last
+    records that were counted and are known: a log that has others in their places is not the one.
 
     The records `[decided_from, next_offset)` of a partition have their verdicts in the store: what
     has a row among the uncounted records has that row's, and all others are admitted. Of these, an
@@ -99,6 +105,7 @@ class Progress:
     log_id: str = ""
     remembered_from: Mapping[int, int] = field(default_factory=dict)
     decided_from: Mapping[int, int] = field(default_factory=dict)
+    marks: Mapping[int, LogMark] = field(default_factory=dict)
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
         """Event times before this are final: min over partitions of the intake time, less the
@@ -116,6 +123,15 @@ class RulesInForce:
     from_epoch: int
     from_offsets: Mapping[int, int]
     rules: AdmissionRules
+
+
+@dataclass(frozen=True)
+class Floors:
+    """What retention has deleted: buckets that start before `buckets_from`, and ledger minutes,
+    uncounted records and spans from before `uncounted_from` (UTC ms; None: nothing yet)."""
+
+    buckets_from: int | None = None
+    uncounted_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +175,19 @@ class StoreSnapshot(Protocol):
 
     @property
     def progress(self) -> Progress: ...
+
+    @property
+    def floors(self) -> Floors: ...
+
+    def complete_from(self, metric: str) -> int | None:
+        """Windows of the metric that start before (UTC ms) miss events that the log no longer held
+        when they were to be counted; None when it misses none."""
+        ...
+
+    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+        """What the counts of a table have to add up to, by day; see `rtcdp.store.checksums`. None
+        when that was not kept for the table from its beginning."""
+        ...
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         """Rows with the columns `table.column_names`, at most `limit`."""
@@ -273,6 +302,11 @@ class Store(Protocol):
         """Merge a step of a backfill and remember where to resume, in one transaction."""
         ...
 
+    def limit_completeness(self, metric: str, complete_from: int) -> None:
+        """Remember that windows of the metric that start before `complete_from` (UTC ms) are not
+        whole, unless a later time is remembered. A changed definition begins without."""
+        ...
+
     def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
         """A consistent view for reading. Raises `StoreUnavailable`."""
         ...
@@ -295,7 +329,8 @@ class Store(Protocol):
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
     ) -> int:
         """Delete buckets that start before `buckets_before`, and ledger minutes, uncounted records
-        and epoch spans from before `uncounted_before` (UTC ms). Returns the number of rows.
+        and epoch spans from before `uncounted_before` (UTC ms), and let snapshots say so. Returns
+        the number of rows.
 
         Of the uncounted records and the spans, those stay that lie at or after `offsets_before`, or
         in a partition that is not named there: the log holds these records still, and their

@@ -91,6 +91,10 @@ class MemoryLog:
         found = (r.offset for r in self.records(partition) if r.received_at >= received_at)
         return max(kept.first_offset, next(found, len(kept.slots)))
 
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        waiting = (r.received_at for r in self.records(partition) if r.offset >= offset)
+        return min((time for time in waiting if time > 0), default=None)
+
     def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         del timeout_s
         return any(len(kept.slots) > next_offsets.get(kept.number, 0) for kept in self._partitions)

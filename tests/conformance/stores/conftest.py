@@ -1,7 +1,10 @@
+# ruff: noqa: S608 - the tests' own SQL
 """Every test of this folder runs on every store."""
 
 import pytest
 
+from rtcdp.store.mongo import MongoStore
+from rtcdp.store.mongo_layout import LEDGER, layout_of
 from rtcdp.testing.epochs import EpochMaker
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
@@ -59,3 +62,50 @@ def metrics():
 @pytest.fixture
 def tables():
     return {table.name: table for metric in METRICS for table in tables_of(metric)}
+
+
+@pytest.fixture
+def tamper():
+    """Changes a value of a row behind the store's back."""
+
+    def change(store, table, primary_key, column, value):
+        if isinstance(store, MongoStore):
+            layout = layout_of(table)
+            _set(store, table.name, layout.id_of(primary_key), column, value)
+            return
+        where = " AND ".join(
+            f'"{name}" = {_text(part)}'
+            for name, part in zip(table.primary_key, primary_key, strict=True)
+        )
+        _update(store, f'UPDATE "{table.name}" SET "{column}" = {value} WHERE {where}')
+
+    return change
+
+
+@pytest.fixture
+def tamper_ledger():
+    """Changes a count of a minute behind the store's back."""
+
+    def change(store, minute, column, value):
+        if isinstance(store, MongoStore):
+            _set(store, "_ledger", LEDGER.id_of((minute, "default")), column, value)
+            return
+        _update(store, f"UPDATE _ledger SET {column} = {value} WHERE minute = {minute}")
+
+    return change
+
+
+def _text(part):
+    return f"'{part}'" if isinstance(part, str) else part
+
+
+def _set(store, collection, document, column, value):
+    found = store._database.collection(collection).update_one(
+        {"_id": document}, {"$set": {column: value}}
+    )
+    assert found.modified_count == 1
+
+
+def _update(store, sql):
+    with store._writing() as connection:
+        assert connection.run(sql) == 1

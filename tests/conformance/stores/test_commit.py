@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan, TableChange
+from rtcdp.log.log import LogMark
 from rtcdp.store.balance import EpochUnbalanced
 from rtcdp.store.store import EpochRefused, Progress, StateMismatch
 from rtcdp.testing.epochs import change, rows_of
@@ -188,3 +189,14 @@ def test_columns_may_come_in_another_order_and_narrower_types(store, epochs, tab
     narrow = rows.cast({"view_count": pl.UInt32, "most": pl.Float32})
     store.commit(epochs.make(TableChange(tables["views"], narrow)))
     assert store.dump(tables["views"]).row(0) == (0, "ada", 1, 2.0, 2.0)
+
+
+def test_the_last_record_that_is_known_is_kept_for_each_partition(store, open_store, epochs):
+    first, second = LogMark(0, 2**63 - 1), LogMark(1, 5)
+    store.commit(replace(epochs.make(), marks={0: first}))
+    assert store.progress().marks == {0: first}
+    store.commit(epochs.make())
+    assert open_store().progress().marks == {0: first}
+    store.commit(replace(epochs.make(), marks={0: second}))
+    with store.snapshot() as snapshot:
+        assert snapshot.progress.marks == {0: second}

@@ -1,7 +1,10 @@
 """Old rows go, totals stay, and replayed dead letters are remembered."""
 
-from rtcdp.store.store import UncountedScan
+from dataclasses import replace
+
+from rtcdp.store.store import Floors, UncountedScan
 from rtcdp.testing.epochs import change
+from rtcdp.vocabulary.measure import Count
 
 MINUTE = 60_000
 
@@ -71,3 +74,34 @@ def test_a_store_opened_again_is_where_it_was(open_store, store, epochs, tables)
     assert again.progress().epoch == 1
     again.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None))))
     assert again.dump(tables["views"])["view_count"].to_list() == [2]
+
+
+def test_what_retention_has_deleted_is_told_and_never_less(store, open_store):
+    with store.snapshot() as snapshot:
+        assert snapshot.floors == Floors()
+    store.expire(buckets_before=60_000, uncounted_before=-5)
+    store.expire(buckets_before=50_000, uncounted_before=7)
+    with open_store().snapshot() as snapshot:
+        assert snapshot.floors == Floors(60_000, 7)
+
+
+def test_from_where_on_a_metric_is_whole_is_remembered_and_never_earlier(store, open_store):
+    for complete_from in (50, 70, 60):
+        store.limit_completeness("views", complete_from)
+    with open_store().snapshot() as snapshot:
+        assert snapshot.complete_from("views") == 70
+        assert snapshot.complete_from("shop") is None
+        assert snapshot.complete_from("unheard of") is None
+
+
+def test_a_changed_definition_begins_without_it(store, metrics):
+    store.limit_completeness("views", 50)
+    others = [metric for name, metric in metrics.items() if name != "views"]
+    store.prepare([*others, replace(metrics["views"], measures=(Count("view_count"),))])
+    with store.snapshot() as snapshot:
+        assert snapshot.complete_from("views") is None
+
+
+def test_an_empty_store_misses_nothing(open_store):
+    with open_store().snapshot() as snapshot:
+        assert (snapshot.floors, snapshot.complete_from("views")) == (Floors(), None)

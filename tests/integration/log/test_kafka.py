@@ -10,6 +10,7 @@ from confluent_kafka import Producer
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.log import Delivery, LogExtent, LogUnavailable, RawRecord
+from rtcdp.log.marks import is_known_again, last_marks, marks_before
 from tests.integration.log.kafka_events import T, all_of, event, eventually, lines
 from tests.servers import unused_name
 
@@ -278,3 +279,30 @@ def test_a_large_group_fits(new_topic, writer_of, reader_of):
     writer_of(topic).append([Delivery(text, 700_000, T)])
     reader = reader_of(topic)
     assert sum(reader.extent(p).next_offset for p in reader.partitions()) == 700_000
+
+
+def test_a_topic_is_known_again_by_its_last_counted_record(new_topic, writer_of, reader_of):
+    topic, copy = new_topic(partitions=1), new_topic(partitions=1)
+    for name, user in ((topic, "ada"), (copy, "bob")):
+        for number in range(4):
+            writer_of(name).append([Delivery(lines(event(user, number)), 1, T + number)])
+    ends = {0: 3}
+    marks = marks_before(reader_of(topic), ends)
+    assert marks == last_marks([reader_of(topic).read(0, 0, 2**20).until(3)])
+    assert is_known_again(reader_of(topic), 0, marks[0]) is True
+    assert is_known_again(reader_of(copy), 0, marks[0]) is False
+
+
+def test_the_oldest_record_that_waits_is_found_out_of_order(kafka_server, new_topic, reader_of):
+    topic = new_topic(partitions=1)
+    producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
+    for received_at in (T + 5, T + 2, T + 9):
+        producer.produce(topic, event("ada"), partition=0, timestamp=received_at)
+    assert producer.flush(30) == 0
+    reader = reader_of(topic)
+    assert [reader.oldest_received_at(0, offset) for offset in range(4)] == [
+        T + 2,
+        T + 2,
+        T + 9,
+        None,
+    ]

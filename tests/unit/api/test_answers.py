@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from rtcdp.api import answers
 from rtcdp.api.answers import WindowPage, WindowQuery, windows
+from rtcdp.clock import ManualClock
+from rtcdp.engines.native.processor import Processor
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.vocabulary.measure import Count, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
@@ -226,3 +231,97 @@ def test_page_by_page_any_of_several_values_come_in_the_same_order(
                 break
     assert found == wanted
     assert len(found) > 5
+
+
+TEN_MINUTES = Metric("views", "V", sliding(size_seconds=600, every_seconds=10), VIEWS, ("userId",))
+
+
+def test_windows_of_which_retention_has_deleted_a_part_are_left_out(
+    make_driver: Callable[..., Driver],
+) -> None:
+    driver = make_driver(TEN_MINUTES)
+    feed_views(driver, *(("ada", 10 * second) for second in range(60)))
+    assert driver.windows("views")[59]["page_view_count"] == 60
+    driver.store.expire(buckets_before=START_MS + 5 * MINUTE, uncounted_before=0, offsets_before={})
+    page = read(driver, TEN_MINUTES, WindowQuery(limit=1000))
+    assert page.complete_from == START_MS + 5 * MINUTE
+    assert {item["page_view_count"] for item in page.items} == set(range(1, 31))
+    assert not any("partial" in item for item in page.items)
+    everything = WindowQuery(start_from=START_MS - 60 * MINUTE, limit=1000)
+    assert read(driver, TEN_MINUTES, everything) == page
+
+
+@pytest.mark.parametrize("metric", [PAGE_VIEWS, TEN_MINUTES])
+def test_what_comes_for_a_deleted_window_does_not_show_as_the_whole(
+    make_driver: Callable[..., Driver], metric: Metric
+) -> None:
+    driver = make_driver(metric)
+    feed_views(driver, ("ada", 0))
+    driver.advance(seconds=3000)
+    feed_views(driver, ("ada", 3600))
+    driver.process()
+    driver.store.expire(
+        buckets_before=START_MS + 30 * MINUTE, uncounted_before=0, offsets_before={}
+    )
+    late = {"userId": "bob", "eventType": "PAGE_VIEW", "timestamp": START_MS}
+    driver.feed(late, intake="import")
+    driver.process()
+    page = read(driver, metric, WindowQuery(limit=1000))
+    assert {item["userId"] for item in page.items} == {"ada"}
+
+
+def test_a_metric_that_was_filled_from_a_trimmed_log_marks_what_is_not_whole(
+    make_driver: Callable[..., Driver],
+) -> None:
+    driver = make_driver(REVENUE)
+    feed_views(driver, ("ada", 0))
+    feed_views(driver, ("ada", 700))
+    driver.advance(seconds=3000)
+    feed_views(driver, ("ada", 4500))
+    driver.process()
+    driver.log.trim(1)
+    processor = Processor(
+        driver.log, driver.store, (REVENUE, PAGE_VIEWS), AdmissionRules(), ManualClock(START_MS)
+    )
+    processor.recover()
+    page = read(driver, PAGE_VIEWS, WindowQuery())
+    first_left = START_MS + 1_200_000
+    assert page.complete_from == first_left + AdmissionRules().max_clock_skew_ms + 1
+    assert [(item["window_start"][11:19], item.get("partial")) for item in page.items] == [
+        ("01:15:00", None),
+        ("01:14:30", None),
+        ("00:11:30", True),
+        ("00:11:00", True),
+    ]
+    assert read(driver, REVENUE, WindowQuery()).complete_from is None
+
+
+def test_a_new_store_on_a_trimmed_log_says_from_where_on_it_is_whole(
+    make_driver: Callable[..., Driver], tmp_path: Path
+) -> None:
+    driver = make_driver(REVENUE)
+    feed_views(driver, ("ada", 0))
+    feed_views(driver, ("ada", 300))
+    driver.log.trim(1)
+    store = SqliteStore(tmp_path / "new.db")
+    processor = Processor(
+        driver.log, store, (REVENUE, PAGE_VIEWS), AdmissionRules(), ManualClock(START_MS)
+    )
+    for _ in range(2):
+        processor.recover()
+        while processor.step():
+            pass
+        with store.snapshot() as snapshot:
+            for metric in (REVENUE, PAGE_VIEWS):
+                found = windows(snapshot, metric, WindowQuery()).complete_from
+                assert found == START_MS + 1_200_000 + AdmissionRules().max_clock_skew_ms + 1
+    store.close()
+
+
+def test_a_log_that_holds_everything_leaves_nothing_to_say(driver: Driver) -> None:
+    feed_views(driver, ("ada", 0))
+    driver.process()
+    driver.store.expire(buckets_before=-(10**15), uncounted_before=-(10**15), offsets_before={})
+    page = read(driver, PAGE_VIEWS, WindowQuery())
+    assert page.complete_from is None
+    assert len(page.items) == 2

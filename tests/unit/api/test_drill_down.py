@@ -64,7 +64,7 @@ def test_every_record_comes_with_its_verdict(driver: Driver) -> None:
 def test_a_verdict_can_be_asked_for(driver: Driver) -> None:
     driver.feed(event("1"), event("1"), event("2"))
     driver.process()
-    assert offsets(read(driver, verdict="admitted")) == [0, 2]
+    assert offsets(read(driver, verdicts=("admitted",))) == [0, 2]
     assert offsets(read(driver, verdict="duplicate")) == [1]
 
 
@@ -258,3 +258,21 @@ def test_backwards_over_what_is_no_longer_kept_says_so(driver: Driver) -> None:
     page = read(driver, newest_first=True)
     assert offsets(page) == [4, 3]
     assert page.is_trimmed
+
+
+def test_what_is_no_longer_known_is_not_called_admitted(driver: Driver) -> None:
+    driver.feed(event("1"), event("1"), event("2", second=-3600), b"{}")
+    driver.advance(seconds=60)
+    driver.feed(event("3"), event("3"))
+    driver.process()
+    driver.store.expire(buckets_before=0, uncounted_before=START_MS + 30_000, offsets_before={0: 4})
+    assert verdicts(read(driver)) == [
+        ("unknown", None),
+        ("unknown", None),
+        ("unknown", None),
+        ("dead_letter", None),
+        ("admitted", None),
+        ("duplicate", "duplicate"),
+    ]
+    assert offsets(read(driver, verdicts=("admitted",))) == [4]
+    assert offsets(read(driver, verdicts=("unknown",))) == [0, 1, 2]

@@ -131,3 +131,13 @@ def test_the_stream_is_made_of_server_sent_events(
     answer = api.get("/api/live")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.startswith("event: tick\r\ndata: {")
+
+
+async def test_a_tick_tells_what_is_wrong_with_a_part(
+    driver: Driver, make_context: MakeContext
+) -> None:
+    del driver
+    checks = {"processor": lambda: "no such column", "collector": lambda: None}
+    messages = LiveFeed(make_context(limits=FAST, checks=checks)).messages()
+    assert (await following(messages))["problems"] == {"processor": "no such column"}
+    await messages.aclose()

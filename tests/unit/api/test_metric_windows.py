@@ -279,3 +279,14 @@ def test_a_catalog_that_did_not_change_is_not_sent_again(api: Api, driver: Drive
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
     assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
     assert again.headers["x-lag-ms"] == "0"
+
+
+@pytest.mark.usefixtures("views")
+def test_an_answer_says_from_where_on_it_is_whole(api: Api, driver: Driver) -> None:
+    assert "complete_from" not in api.get(VIEWS).json()
+    driver.store.limit_completeness("user_page_view_counts", START_MS)
+    answer = api.get(VIEWS)
+    body = answer.json()
+    assert body["complete_from"] == "2026-01-01T00:00:00.000Z"
+    assert answer.headers["x-complete-from"] == "2026-01-01T00:00:00.000Z"
+    assert [item.get("partial") for item in body["items"]] == [None, None, True, True]

@@ -141,3 +141,21 @@ def test_without_the_metric_the_addresses_say_so(make_api: Callable[..., Api]) -
     answer = make_api(metrics=()).get("/api/analytics/recent-page-views")
     assert answer.status_code == 404
     assert "user_page_view_counts" in answer.json()["detail"]
+
+
+def test_windows_that_are_not_whole_are_left_out(api: Api, driver: Driver) -> None:
+    driver.feed({"userId": "ada", "eventType": "PAGE_VIEW", "timestamp": START_MS})
+    driver.process()
+    for address in (
+        "/api/analytics/user/ada/page-views",
+        "/api/analytics/recent-page-views?minutes=5",
+    ):
+        assert len(api.get(address).json()) == 2
+    driver.store.limit_completeness("user_page_view_counts", START_MS)
+    for address in (
+        "/api/analytics/user/ada/page-views",
+        "/api/analytics/recent-page-views?minutes=5",
+    ):
+        answer = api.get(address)
+        assert [row["window_start"] for row in answer.json()] == ["2026-01-01T00:00:00.000Z"]
+        assert answer.headers["x-complete-from"] == "2026-01-01T00:00:00.000Z"

@@ -1,10 +1,18 @@
+import shutil
 import socket
+import threading
+from dataclasses import replace
 
 import pytest
 
 from rtcdp.assembly.diagnosis import Finding, diagnose
+from rtcdp.assembly.parts import log_writer, store_of
+from rtcdp.assembly.processing import processor_of
+from rtcdp.assembly.troubles import TroubleNote
 from rtcdp.clock import KeptTime, ManualClock, SystemClock
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.log import Delivery
 from rtcdp.settings import Settings
 from rtcdp.store.sqlite import SqliteStore
 
@@ -80,3 +88,47 @@ def test_settings_with_other_rules_than_those_in_force_are_odd(settings):
     store.close()
     found = looked_at(settings)["admission"]
     assert (found.state, "since epoch 1" in found.fact) == ("odd", True)
+
+
+def counted(settings: Settings) -> None:
+    """Let two events be counted."""
+    line = b'{"userId":"ada","timestamp":5,"eventType":"PAGE_VIEW"}\n'
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(line * 2, 2, 5)])
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+
+
+def test_counts_that_do_not_add_up_are_broken(settings):
+    counted(settings)
+    found = looked_at(settings)
+    assert [found[what].state for what in ("store", "counts", "log and store")] == ["ok"] * 3
+    with store_of(settings) as store, store._writing() as connection:
+        connection.run("UPDATE user_page_view_counts SET page_view_count = 2 + 256")
+    counts = looked_at(settings)["counts"]
+    assert (counts.state, "user_page_view_counts" in counts.fact) == ("broken", True)
+    assert counts.hint
+
+
+def test_a_log_that_is_not_the_stores_is_broken(settings):
+    counted(settings)
+    shutil.rmtree(settings.log_directory)
+    EmbeddedLogWriter(settings.log_directory, ManualClock(7)).close()
+    found = looked_at(settings)["log and store"]
+    assert (found.state, "embedded:7" in found.fact) == ("broken", True)
+    assert found.hint
+
+
+def test_what_keeps_the_processor_from_working_is_told(settings):
+    counted(settings)
+    TroubleNote(settings).write("no such column: received")
+    found = looked_at(settings)["processor"]
+    assert (found.state, found.fact) == ("broken", "no such column: received")
+
+
+def test_a_catalog_with_a_mistake_leaves_the_store_well(settings, tmp_path):
+    counted(settings)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "wrong.py").write_text("METRIC = 1")
+    found = looked_at(replace(settings, catalog=tmp_path / "mine"))
+    assert (found["store"].state, found["catalog"].state) == ("ok", "broken")

@@ -10,12 +10,15 @@ import httpx
 import pytest
 
 from rtcdp.assembly.http_server import Roles, run_http_server
+from rtcdp.assembly.parts import metrics_of, store_of
 from rtcdp.assembly.ports import claim_port, is_listening
+from rtcdp.assembly.troubles import TroubleNote
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import LogFailed
 from rtcdp.settings import Settings
+from rtcdp.testing.epochs import EpochMaker
 
 EVERYTHING = Roles()
 EVENT = {"userId": "ada", "timestamp": 0, "eventType": "PAGE_VIEW"}
@@ -182,3 +185,33 @@ def test_clients_that_say_or_read_nothing_lock_nobody_out(settings):
                 )
         assert client.get("/health/live", timeout=3.0).status_code == 200
         assert client.post("/v1/events", json=EVENT, timeout=3.0).status_code == 200
+
+
+def test_questions_that_need_only_the_store_are_answered_while_kafka_is_down(settings):
+    nobody = claim_port("127.0.0.1", 0)
+    settings = replace(settings, log=f"kafka://127.0.0.1:{nobody}/raw_customer_events")
+    with store_of(settings) as store:
+        store.prepare(metrics_of(settings))
+        store.commit(EpochMaker().make(admitted=3))
+    with running(settings, Roles(collects=False)) as (client, _):
+        for _ in range(3):
+            answer = client.get("/api/ledger", timeout=30)
+            assert answer.status_code == 200
+            body = answer.json()
+            assert body["totals"]["received"] == 3
+            assert (body["as_of"], body["lag_ms"]) == (None, None)
+            assert body["warning"]
+        assert client.get("/api/metrics/orders", timeout=30).json()["lag_ms"] is None
+        assert client.get("/health/ready", timeout=30).status_code == 503
+
+
+def test_ready_tells_what_keeps_the_processor_from_working(settings):
+    with running(settings) as (client, _):
+        assert client.get("/health/ready").status_code == 200
+        TroubleNote(settings).write("no such column: received")
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["parts"]["processor"]) == (
+            503,
+            "no such column: received",
+        )
+        assert client.post("/v1/events", json=EVENT).status_code == 200

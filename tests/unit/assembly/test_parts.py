@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
 from rtcdp.clock import SystemClock
-from rtcdp.log.log import Delivery
+from rtcdp.log.log import Delivery, LogReplaced
 from rtcdp.settings import Settings
+from rtcdp.testing.epochs import EpochMaker
 
 
 @pytest.fixture
@@ -26,3 +29,17 @@ def test_a_store_that_is_not_there_reads_as_an_empty_one(settings):
 
 def test_the_catalog_has_the_first_metric(settings):
     assert "user_page_view_counts" in {metric.name for metric in metrics_of(settings)}
+
+
+def test_nothing_is_written_into_a_log_whose_store_belongs_to_another(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    with store_of(settings) as store:
+        store.prepare([])
+        epoch = EpochMaker().make(admitted=1)
+        store.commit(replace(epoch, log_id="embedded:7"))
+    with (
+        pytest.raises(LogReplaced, match="counted the log embedded:7"),
+        log_writer(settings, SystemClock()),
+    ):
+        pass
+    assert not settings.log_directory.exists()

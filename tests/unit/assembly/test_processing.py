@@ -1,5 +1,6 @@
 import logging
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from rtcdp.assembly.locks import AlreadyRunning
 from rtcdp.assembly.parts import log_writer, store_of
 from rtcdp.assembly.processing import processor_of, run_processor
+from rtcdp.assembly.troubles import trouble_of_processor
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
-from rtcdp.log.log import Delivery
+from rtcdp.log.log import Delivery, LogReplaced
 from rtcdp.settings import Settings
+from rtcdp.testing.epochs import EpochMaker
 
 
 def test_two_processors_of_one_store_are_refused(tmp_path):
@@ -76,3 +79,24 @@ def test_metrics_of_the_store_that_are_not_in_the_catalog_are_named_at_the_start
     assert "not in the catalog, and they stand still: visits – give the --catalog" in (
         record.getMessage()
     )
+
+
+def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
+    clock = SystemClock()
+    settings = Settings(data_dir=tmp_path)
+    with store_of(settings) as store:
+        store.prepare([])
+        store.commit(replace(EpochMaker().make(), log_id="embedded:7"))
+    with pytest.raises(LogReplaced):
+        run_processor(settings, clock, threading.Event())
+    assert "counted the log embedded:7" in str(trouble_of_processor(settings))
+    settings.store_file.unlink()
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, clock, stop))
+    running.start()
+    deadline = time.monotonic() + 30
+    while trouble_of_processor(settings) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    running.join(30)
+    assert trouble_of_processor(settings) is None

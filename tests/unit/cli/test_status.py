@@ -30,3 +30,17 @@ def test_the_page_says_where_to_look():
     text = captured.get()
     for wanted in ("http://h:1/", "POST http://h:1/v1/events", "received 30 =", "1 min", "Ctrl-C"):
         assert wanted in text
+
+
+def test_what_can_not_be_told_is_not_told_as_nothing():
+    sample = Sample(1.0, trouble="the store's file was deleted")
+    line = status_line(sample, Rates(), PARTS, 12.0).plain
+    assert line.startswith("the store's file was deleted; http (process 7)")
+    console = Console(width=100, record=True, file=None)
+    with console.capture() as captured:
+        console.print(status_page(sample, Rates(), PARTS, "http://h:1"))
+    assert "the store's file was deleted" in captured.get()
+    meter = RateMeter()
+    meter.take(Sample(10.0, logged=100))
+    assert meter.take(sample) == Rates()
+    assert meter.take(Sample(12.0, logged=140)) == Rates()

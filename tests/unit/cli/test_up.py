@@ -4,7 +4,8 @@ import pytest
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.locks import Lock
-from rtcdp.cli.up import LEDGER_TOTALS, WATCH
+from rtcdp.cli.up import LEDGER_TOTALS, WATCH, _parts
+from rtcdp.settings import Settings
 
 
 @pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS])
@@ -29,3 +30,12 @@ def test_a_catalog_with_a_mistake_is_told_before_anything_starts(rtcdp, tmp_path
     (tmp_path / "wrong.py").write_text("METRIC = 1")
     done = rtcdp("up", "--port", 0, "--catalog", tmp_path)
     assert (done.code, "wrong.py has no METRIC" in done.err) == (2, True)
+
+
+def test_only_intake_is_so_vital_that_all_ends_with_it(tmp_path):
+    parts = _parts(Settings(data_dir=tmp_path), with_generator=True)
+    assert {part.name: part.is_vital for part in parts} == {
+        "generator": False,
+        "http": True,
+        "processor": False,
+    }

@@ -1,3 +1,5 @@
+import shutil
+
 import adbc_driver_sqlite.dbapi
 import pytest
 
@@ -50,3 +52,35 @@ def test_a_changed_ledger_is_found(rtcdp, events, change):
 
 def test_nothing_at_all_has_no_difference(rtcdp):
     assert rtcdp("verify").code == 0
+
+
+def test_a_quick_look_finds_a_changed_count_without_the_log(rtcdp, events, change, tmp_path):
+    rtcdp("replay", events)
+    done = rtcdp("verify", "--quick")
+    assert (done.code, done.out.startswith("the counts add up: ")) == (0, True)
+    change(
+        "UPDATE user_page_view_counts SET page_view_count = page_view_count + 512"
+        " WHERE userId = 'bob'"
+    )
+    shutil.rmtree(tmp_path / "rtcdp-data" / "log")
+    done = rtcdp("verify", "--quick")
+    assert done.code == 1
+    assert "user_page_view_counts" in done.out
+
+
+def test_a_quick_look_finds_a_changed_ledger(rtcdp, events, change):
+    rtcdp("replay", events)
+    change("UPDATE _ledger SET late = late + 1, received = received + 1")
+    done = rtcdp("verify", "--quick")
+    assert (done.code, "the ledger does not add up" in done.out) == (1, True)
+
+
+def test_a_quick_look_compares_no_engines(rtcdp):
+    assert rtcdp("verify", "--quick", "--engines", "native,spark").code == 2
+
+
+def test_a_log_that_is_not_the_stores_is_not_compared(rtcdp, events, tmp_path):
+    rtcdp("replay", events)
+    shutil.rmtree(tmp_path / "rtcdp-data" / "log")
+    done = rtcdp("verify")
+    assert (done.code, "there is no log" in done.err) == (1, True)

@@ -9,6 +9,7 @@ from rtcdp.engines.continuation import (
     records_between,
 )
 from rtcdp.log.log import Delivery, LogReplaced, OffsetsMissing
+from rtcdp.log.marks import marks_before
 from rtcdp.store.store import Progress
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -77,3 +78,20 @@ def test_only_the_log_that_was_counted_is_gone_on_with(
 def test_a_log_without_a_name_is_taken_for_the_right_one() -> None:
     check_log_id(Progress(log_id="known"), "")
     check_log_id(Progress(), "known")
+
+
+def test_an_older_copy_that_has_outgrown_the_store_is_refused() -> None:
+    counted = log_of(*range(100))
+    progress = Progress(1, {0: 100}, log_id="memory", marks=marks_before(counted, {0: 100}))
+    check_continuation(counted, progress)
+    copy = log_of(*range(50), *range(1_000, 1_100))
+    with pytest.raises(LogReplaced, match=r"offset 99 of partition 0 .* older copy") as refused:
+        check_continuation(copy, progress)
+    assert refused.value.hint
+
+
+def test_a_log_whose_counted_records_are_deleted_is_gone_on_with() -> None:
+    log = log_of(*range(10))
+    progress = Progress(1, {0: 4}, log_id="memory", marks=marks_before(log, {0: 4}))
+    log.trim(4)
+    check_continuation(log, progress)

@@ -11,7 +11,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log import embedded_columns
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.embedded_file import PAGE_BYTES, file_of
-from rtcdp.log.log import Delivery, LogExtent, LogFailed, OffsetsMissing
+from rtcdp.log.log import Delivery, LogExtent, LogFailed, LogGone, OffsetsMissing
 
 
 def lines(count, received_at=5):
@@ -38,15 +38,30 @@ def test_a_log_that_appears_is_found(reader, directory):
     writer.close()
 
 
-def test_a_log_that_was_replaced_is_read_anew(reader, directory, writer):
+def test_a_log_that_was_deleted_is_not_taken_for_an_empty_one(reader, directory, writer):
+    writer.append([lines(3)])
+    assert reader.extent(0).next_offset == 3
+    copy = directory.with_name("copy")
+    writer.close()
+    directory.rename(copy)
+    for ask in (lambda: reader.extent(0), lambda: reader.wait({0: 3}, 0), reader.log_id) * 2:
+        with pytest.raises(LogGone, match="was deleted while") as caught:
+            ask()
+        assert caught.value.hint
+    copy.rename(directory)
+    assert reader.extent(0).next_offset == 3
+
+
+def test_a_log_that_was_replaced_is_told_once_and_read_anew(reader, directory, writer):
     writer.append([lines(3)])
     assert reader.extent(0).next_offset == 3
     writer.close()
     for path in directory.iterdir():
         path.unlink()
-    assert reader.extent(0).next_offset == 0
     other = EmbeddedLogWriter(directory, ManualClock())
     other.append([lines(1)])
+    with pytest.raises(LogGone, match="was replaced by another file"):
+        reader.extent(0)
     assert reader.extent(0).next_offset == 1
     other.close()
 
@@ -184,3 +199,15 @@ def test_a_closed_reader_opens_again(reader, writer):
     reader.close()
     reader.close()
     assert reader.read(0, 0, 100).lines == b'{"a":1}\n'
+
+
+def test_the_oldest_record_from_an_offset_on_is_found_wherever_it_stands(reader, writer):
+    assert reader.oldest_received_at(0, 0) is None
+    for times in ((50, 40), (90,), (60, 70)):
+        writer.append([lines(1, received_at=time) for time in times])
+    oldest = [reader.oldest_received_at(0, offset) for offset in range(6)]
+    assert oldest == [40, 40, 60, 60, 70, None]
+
+
+def test_the_oldest_record_of_a_log_that_is_not_there_is_none(reader):
+    assert reader.oldest_received_at(0, 0) is None

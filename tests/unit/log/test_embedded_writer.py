@@ -17,6 +17,7 @@ from rtcdp.log.log import (
     Delivery,
     LogFailed,
     LogFull,
+    LogGone,
     LogUnavailable,
 )
 
@@ -89,13 +90,38 @@ def test_a_locked_log_is_unavailable_and_then_goes_on(directory, writer):
     assert writer.append([lines(1)])[0].first_offset == 0
 
 
-def test_a_writer_whose_file_is_gone_fails_for_good(directory, writer):
+def test_a_writer_whose_file_is_gone_takes_nothing(directory, writer):
     writer.append([lines(1)])
+    writer.check_place()
     shutil.rmtree(directory)
     for _ in range(2):
-        with pytest.raises(LogFailed, match="deleted") as caught:
+        with pytest.raises(LogGone, match="deleted") as caught:
             writer.append([lines(1)])
         assert caught.value.hint
+        with pytest.raises(LogGone):
+            writer.check_place()
+
+
+@pytest.mark.parametrize("name", ["log.db", "log.db-wal"])
+def test_what_was_written_to_a_file_without_a_name_is_not_acknowledged(
+    directory, writer, monkeypatch, name
+):
+    writer.append([lines(1)])
+
+    def delete_then_insert(*arguments: object) -> None:
+        (directory / name).unlink()
+        insert(*arguments)
+
+    insert = writer._insert
+    monkeypatch.setattr(writer, "_insert", delete_then_insert)
+    with pytest.raises(LogGone):
+        writer.append([lines(1)])
+
+
+def test_a_log_that_has_to_be_there_is_not_made(directory):
+    with pytest.raises(LogGone, match="deleted"):
+        EmbeddedLogWriter(directory, ManualClock(), must_exist=True)
+    assert not directory.exists()
 
 
 def test_a_damaged_end_of_the_log_fails_for_good(writer, sql):

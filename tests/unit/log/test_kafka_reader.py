@@ -10,7 +10,7 @@ from rtcdp.log.kafka_admin import TopicState
 from rtcdp.log.kafka_reader import KafkaLogReader
 from rtcdp.log.kafka_stream import LOOK_UP, READ_ON
 from rtcdp.log.kafka_topic import KafkaTopic
-from rtcdp.log.log import LogReplaced, LogUnavailable, OffsetsMissing
+from rtcdp.log.log import LogGone, LogReplaced, LogUnavailable, OffsetsMissing
 from rtcdp.log.wire_records import WireBatch
 from tests.unit.log.kafka_fakes import FakeAdmin
 
@@ -264,3 +264,15 @@ def test_closing_ends_both_consumers(reader):
     reader.read(0, 1, 100)
     reader.close()
     assert all(stream.is_closed for stream in FakeStream.made)
+
+
+def test_the_oldest_of_what_comes_next_is_told(reader):
+    assert reader.oldest_received_at(0, 4) == 4
+
+
+def test_a_topic_that_is_gone_is_told_as_gone(reader, clock):
+    reader.partitions()
+    reader._admin.state = None
+    clock.now_s += 1
+    with pytest.raises(LogGone, match="no longer there"):
+        reader.extent(0)

@@ -6,7 +6,14 @@ import pytest
 from rtcdp.errors import UsageError
 from rtcdp.store import mongo_commit
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.store import LeaseLost, Progress, RowsRefused, StoreUnavailable, UncountedScan
+from rtcdp.store.store import (
+    LeaseLost,
+    Progress,
+    RowsRefused,
+    StoreGone,
+    StoreUnavailable,
+    UncountedScan,
+)
 from rtcdp.testing.epochs import EpochMaker, change
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.table import tables_of
@@ -136,3 +143,15 @@ def test_several_threads_may_commit_and_read(store, epochs, table):
         reader.join()
     assert failures == []
     assert store.dump(table)["events"].to_list() == [20]
+
+
+def test_a_store_that_was_deleted_is_not_taken_for_an_empty_one(
+    store, open_mongo_store, epochs, mongo_database
+):
+    store.commit(epochs.make())
+    api = open_mongo_store(read_only=True)
+    assert api.progress().epoch == 1
+    mongo_database.collection("_progress").delete_many({})
+    for ask in (api.progress, api.metrics, lambda: api.snapshot().__enter__()):
+        with pytest.raises(StoreGone, match="was deleted from its database"):
+            ask()

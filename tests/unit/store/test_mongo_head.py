@@ -126,8 +126,8 @@ def test_what_expires_is_deleted_the_next_time(mongo_database, head):
     assert raise_floors(mongo_database, None, 7, 4, {1: 2}) == Floors(
         5, 6, lowest, lowest, {0: 3}, {}
     )
-    assert read_limits(mongo_database) == (Readable(0), Floors(7, 4, 5, 6, {0: 3, 1: 2}, {0: 3}))
-    assert read_head(mongo_database).floors == Floors(7, 4, 5, 6, {0: 3, 1: 2}, {0: 3})
+    assert read_limits(mongo_database) == (Readable(0), Floors(7, 6, 5, 6, {0: 3, 1: 2}, {0: 3}))
+    assert read_head(mongo_database).floors == Floors(7, 6, 5, 6, {0: 3, 1: 2}, {0: 3})
 
 
 def test_tables_are_known_with_the_revision_of_their_definition():

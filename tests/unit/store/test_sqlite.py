@@ -7,7 +7,7 @@ import pytest
 
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.sqlite_connection import SqliteConnection
-from rtcdp.store.store import Scan, StoreUnavailable
+from rtcdp.store.store import EpochRefused, Scan, StoreGone, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
@@ -109,3 +109,51 @@ def test_readers_in_threads_see_whole_epochs_while_they_are_committed(store, epo
         reader.join()
     assert wrong == []
     assert store.progress().epoch == 150
+
+
+def test_a_deleted_file_is_neither_made_anew_nor_taken_for_an_empty_store(store, epochs, path):
+    store.commit(one_more(epochs))
+    api = SqliteStore(path, read_only=True)
+    assert api.progress().epoch == 1
+    away = path.with_name("away.db")
+    path.rename(away)
+    epoch = one_more(epochs)
+    for ask in (lambda: store.commit(epoch), store.progress, api.progress, api.metrics) * 2:
+        with pytest.raises(StoreGone, match="was deleted while it was in use") as refused:
+            ask()
+        assert refused.value.hint
+    assert not path.exists()
+    away.rename(path)
+    store.commit(epoch)
+    assert api.progress().epoch == 2
+    api.close()
+
+
+def test_another_file_in_its_place_is_told_before_anything_is_committed(store, epochs, path):
+    store.commit(one_more(epochs))
+    path.rename(path.with_name("away.db"))
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink()
+    other = SqliteStore(path)
+    other.prepare([VIEWS])
+    epoch = one_more(epochs)
+    with pytest.raises(StoreGone, match="replaced by another file"):
+        store.commit(epoch)
+    with pytest.raises(EpochRefused):
+        store.commit(epoch)
+    other.close()
+
+
+@pytest.mark.parametrize("side", ["", "-wal"])
+def test_a_commit_into_a_file_without_a_name_is_no_commit(store, epochs, path, monkeypatch, side):
+    store.commit(one_more(epochs))
+    writer = store._writer
+
+    def delete_then_commit():
+        path.with_name(path.name + side).unlink()
+        SqliteConnection.commit(writer)
+        writer._refuse_other_file()
+
+    monkeypatch.setattr(writer, "commit", delete_then_commit)
+    with pytest.raises(StoreGone):
+        store.commit(one_more(epochs))

@@ -43,7 +43,9 @@ function lost() {
 }
 
 function show(tick) {
-  setState("live", "live");
+  const problems = Object.entries(tick.problems).map(([part, words]) => `${part}: ${words}`);
+  if (tick.warning) problems.push(`log: ${tick.warning}`);
+  setState(problems.length ? "problem" : "live", problems.join("; ") || "live");
   const { totals, rates } = tick;
   if (rates) {
     const pace = smoothed(rates.received);
@@ -69,7 +71,7 @@ function smoothed(perSecond) {
 }
 
 function showFreshness(tick) {
-  const [number, unit] = duration(tick.lag_ms);
+  const [number, unit] = tick.lag_ms === null ? ["–", ""] : duration(tick.lag_ms);
   byId("lag").textContent = number;
   byId("lag-unit").textContent = unit;
   byId("lag-words").textContent = lagWords(tick.lag_ms);
@@ -79,6 +81,7 @@ function showFreshness(tick) {
 }
 
 function lagWords(lagMs) {
+  if (lagMs === null) return "how far behind is not known";
   if (lagMs === 0) return "all that came in is counted";
   return lagMs < IN_STEP_MS ? "in step" : "catching up";
 }

@@ -6,6 +6,7 @@ from itertools import groupby
 from rtcdp.engines.admission import AdmittedBatch, Screened
 from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
 from rtcdp.log.log import Records
+from rtcdp.log.marks import last_marks
 from rtcdp.store.store import Progress
 
 
@@ -27,6 +28,7 @@ def epoch_after(
         max_received_at=_max_received_at(screened, progress),
         gaps=sum(len(piece) - piece.received_count for piece in pieces),
         log_id=log_id,
+        marks=last_marks(pieces),
     )
 
 

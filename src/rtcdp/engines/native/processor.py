@@ -17,7 +17,7 @@ import polars as pl
 
 from rtcdp.clock import Clock
 from rtcdp.engines.admission import Screened, admit, reject, screen_together
-from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
+from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.continuation import (
     check_continuation,
     check_log_id,
@@ -67,7 +67,7 @@ class Processor:
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
     a sentence whenever the log or the store can't be reached and it will try again, when event ids
     had to be forgotten before their time, when a record could not be counted, and when a new metric
-    can't be filled from the log's beginning. `on_back` is called whenever log and store were there.
+    can't be filled from the log's beginning. `on_back` is called after every round without trouble.
     """
 
     def __init__(
@@ -117,12 +117,16 @@ class Processor:
         self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
         with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
-            is_ready = False
+            is_ready = is_sure = False
             while not stop.is_set():
                 try:
                     if not is_ready:
                         self.recover()
-                        is_ready = True
+                        is_ready = is_sure = True
+                    if not is_sure:
+                        # What was away may have come back as something else.
+                        check_continuation(self._log, self._progress)
+                        is_sure = True
                     has_worked = self._round(ahead)
                     self.on_back()
                     if has_worked:
@@ -131,7 +135,8 @@ class Processor:
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
-                    self.on_trouble(f"{error}; trying again")
+                    is_sure = False
+                    self.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(self._limits.retry_s)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._log.log_id())

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.clock import Clock
-from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
+from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.continuation import check_continuation, check_log_id
 from rtcdp.engines.engine import Epoch, EpochReport
 from rtcdp.engines.fields import fields_of
@@ -31,6 +31,7 @@ from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.marks import marks_before
 from rtcdp.store.store import Progress, Store, StoreUnavailable
 from rtcdp.vocabulary.metric import Metric
 
@@ -117,7 +118,7 @@ class SparkProcessor:
                         return
                     stop.wait(_POLL_S)
                 except (StoreUnavailable, LogUnavailable) as error:
-                    self.on_trouble(f"{error}; trying again")
+                    self.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(_RETRY_S)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._source.log.log_id())
@@ -201,7 +202,9 @@ class SparkProcessor:
         epoch = epoch_of(batch, planned, duplicates, changes, self._progress)
         if epoch is None:
             return
-        self._commit(replace(epoch, committed_at=self._clock.now_ms(), log_id=log_id))
+        marks = marks_before(self._source.log, epoch.next_offsets)
+        now_ms = self._clock.now_ms()
+        self._commit(replace(epoch, committed_at=now_ms, log_id=log_id, marks=marks))
         self._source.log.acknowledge(self._progress.next_offsets)
         record_count = int(epoch.ledger["received"].sum())
         self.on_epoch(
