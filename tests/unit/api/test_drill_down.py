@@ -64,7 +64,7 @@ def test_every_record_comes_with_its_verdict(driver: Driver) -> None:
 def test_a_verdict_can_be_asked_for(driver: Driver) -> None:
     driver.feed(event("1"), event("1"), event("2"))
     driver.process()
-    assert offsets(read(driver, verdicts=("admitted",))) == [0, 2]
+    assert offsets(read(driver, verdict=("admitted",))) == [0, 2]
     assert offsets(read(driver, verdict="duplicate")) == [1]
 
 
@@ -274,5 +274,5 @@ def test_what_is_no_longer_known_is_not_called_admitted(driver: Driver) -> None:
         ("admitted", None),
         ("duplicate", "duplicate"),
     ]
-    assert offsets(read(driver, verdicts=("admitted",))) == [4]
-    assert offsets(read(driver, verdicts=("unknown",))) == [0, 1, 2]
+    assert offsets(read(driver, verdict=("admitted",))) == [4]
+    assert offsets(read(driver, verdict=("unknown",))) == [0, 1, 2]
