@@ -27,6 +27,7 @@ class Installation:
         self.said: list[str] = []
         self.is_store_away = False
         self.made = 0
+        self.has_had_to_exist: list[bool] = []
 
     def ask(self) -> Progress:
         if self.is_store_away:
@@ -35,6 +36,7 @@ class Installation:
 
     def open_writer(self, must_exist: bool) -> EmbeddedLogWriter:
         self.made += 1
+        self.has_had_to_exist.append(must_exist)
         return EmbeddedLogWriter(self.directory, ManualClock(self.made), must_exist=must_exist)
 
     def writer(self) -> GuardedLogWriter:
@@ -118,6 +120,7 @@ def test_a_log_that_was_taken_away_is_gone_on_with_when_it_is_back(installation,
         writer.look()
         assert writer.trouble is None
         assert writer.append([DELIVERY])[0].first_offset == 1
+        assert installation.has_had_to_exist == [False, True]
 
 
 def test_a_log_that_was_made_anew_behind_its_back_is_refused(installation):

@@ -108,7 +108,8 @@ def test_a_plan_is_carried_out_in_pieces_in_any_order_and_as_often_as_one_likes(
         uncounted=uncounted_of({"offset": 3, "raw": b"\xff", "received_at": 5}),
     )
     tasks = list(row_tasks(mongo_database, plan))
-    assert len(tasks) == 3 + 1 + 1
+    # Its rows, the ledger, the sums of its counts, and the uncounted record.
+    assert len(tasks) == 3 + 1 + 1 + 1
     for task in [*reversed(tasks), *tasks]:
         task()
     assert sales.count_documents({"events": 1}) == len(users)
