@@ -9,6 +9,7 @@ from rtcdp.errors import RtcdpError
 
 RefusalCode = Literal[
     "bad_source",
+    "unknown_parameter",
     "body_damaged",
     "byte_order_mark",
     "corrupt_encoding",
@@ -30,6 +31,7 @@ RefusalCode = Literal[
 
 REFUSALS: dict[RefusalCode, tuple[int, str]] = {
     "bad_source": (400, "the source has no valid name"),
+    "unknown_parameter": (400, "the query has a parameter that is not there"),
     "body_damaged": (400, "the body ends early, or its chunks are damaged"),
     "byte_order_mark": (400, "the body starts with a byte order mark"),
     "corrupt_encoding": (400, "the body can't be decompressed"),

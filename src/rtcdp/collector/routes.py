@@ -109,6 +109,8 @@ def _source_of(query: bytes) -> str:
         given = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
     except ValueError as error:
         raise RequestRefused("bad_source", "send source as the only query parameter") from error
+    if given.keys() - {"source"}:
+        raise RequestRefused("unknown_parameter", "send source as the only query parameter")
     sources = given.get("source", [DEFAULT_SOURCE])
     if len(sources) > 1:
         raise RequestRefused("bad_source", "send one source a request")

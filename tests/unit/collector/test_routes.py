@@ -155,6 +155,8 @@ async def test_the_content_type_may_be_written_in_any_way(client, given: str) ->
         (("?source=", EVENT, {}), 400, "bad_source"),
         (("?source=a&source=b", EVENT, {}), 400, "bad_source"),
         (("?source=%FF", EVENT, {}), 400, "bad_source"),
+        (("?sorce=app", EVENT, {}), 400, "unknown_parameter"),
+        (("?source=app&token=x", EVENT, {}), 400, "unknown_parameter"),
         (("?" + "a=1&" * 21, EVENT, {}), 400, "bad_source"),
     ],
     ids=lambda value: str(value)[:24],
