@@ -20,7 +20,7 @@ class TooFarBehind(RtcdpError):
 
 
 class Health(msgspec.Struct):
-    """`parts` says `ok` of each part, or what is wrong with it; of the clock only that it was set."""
+    """`parts` says `ok` of each part, or what is wrong with it; also that the clock was set."""
 
     status: str
     parts: dict[str, str]
