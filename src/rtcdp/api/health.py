@@ -22,7 +22,7 @@ _BUSY = 5
 
 
 class Health(msgspec.Struct):
-    """`parts` says `ok` of each part, or what is wrong with it; of the clock that it was set."""
+    """`parts` says `ok` of each part, or what is wrong with it; also that the clock was set."""
 
     status: str
     parts: dict[str, str]
