@@ -77,7 +77,10 @@ async def test_each_event_gets_the_verdict_of_the_codec(
         (rejected,) = answer["rejected"]
         assert (rejected["index"], rejected["code"]) == (1, verdict.reason)
         assert rejected["message"] == verdict.message
-        assert log.deliveries[0].rejects == ((1, record),)
+        ((index, kept),) = log.deliveries[0].rejects
+        # Of a very long one the first part is kept, which breaks the same rule.
+        assert (index, record[: len(kept)]) == (1, kept)
+        assert len(kept) >= min(len(record), 2**18)
         assert log.records == [EVENT, EVENT]
     else:
         assert answer == {"accepted": 2, "duplicates": 1, "rejected": [], "rejected_count": 0}
