@@ -20,7 +20,7 @@ from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
 from rtcdp.assembly.listening import HttpServer, listening_socket
 from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
 from rtcdp.assembly.priming import prime
-from rtcdp.assembly.readiness import checks_of, is_processing
+from rtcdp.assembly.readiness import api_limits, checks_of, is_processing
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
@@ -79,7 +79,7 @@ def run_http_server(
                 metrics_of(settings),
                 clock,
                 log=reader,
-                limits=settings.api,
+                limits=api_limits(settings),
                 checks=checks_of(settings, collector),
                 is_processing=is_processing(settings),
                 stop=stop,
