@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.chaos.edge.attacks import ATTACKS
-from tests.chaos.edge.platform import HealthyClient, eventually, percentile_99, platform
+from tests.chaos.edge.attacked import HealthyClient, eventually, percentile_99, platform
 
 MEMORY_BYTES = 128 * 2**20
 HEALTH_S = 30.0

@@ -11,7 +11,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log import embedded_columns
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.embedded_file import PAGE_BYTES, file_of
-from rtcdp.log.log import Delivery, LogExtent, LogFailed, OffsetsMissing
+from rtcdp.log.log import Delivery, LogExtent, LogFailed, OffsetsMissing, summary_mark
 
 
 def lines(count, received_at=5):
@@ -184,3 +184,11 @@ def test_a_closed_reader_opens_again(reader, writer):
     reader.close()
     reader.close()
     assert reader.read(0, 0, 100).lines == b'{"a":1}\n'
+
+
+def test_a_summary_stands_for_as_many_as_its_mark_says(writer, reader):
+    mark = summary_mark(9_900)
+    writer.append([Delivery(b"", 0, 5, rejects=((0, b"{}"),), replay_of=mark), lines(2)])
+    records = reader.read(0, 0, 2**20)
+    assert (records.record_count, records.received_count) == (3, 9_902)
+    assert [record.stands_for for record in records.each()] == [9_900, 1, 1]
