@@ -9,8 +9,8 @@ import time
 import httpx
 import pytest
 
-from tests.chaos.edge.attacks import ATTACKS
 from tests.chaos.edge.attacked import HealthyClient, eventually, percentile_99, platform
+from tests.chaos.edge.attacks import ATTACKS
 
 MEMORY_BYTES = 128 * 2**20
 HEALTH_S = 30.0
