@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full up test check bench lock clean programs
+.PHONY: help setup full up test check bench chaos lock clean programs
 
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
@@ -45,6 +45,9 @@ check: $(VENV)/.dev ## Lint, formatting, types, direction of imports, house rule
 
 bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile clients do)
+	$(BIN)/python -m pytest -q tests/chaos/$(ARGS) $(if $(filter edge,$(ARGS)),--attack full)
 
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt

@@ -176,8 +176,7 @@ class Setting:
 MEANINGS: dict[str, str] = {
     "data_dir": "The folder that everything of this installation is kept in.",
     "log": "Where events rest: embedded:DIR or kafka://HOST:PORT/TOPIC. Else DATA_DIR/log.",
-    "store": "Where answers rest: sqlite:FILE, postgresql://… or mongodb://…. Else "
-    "DATA_DIR/store.db.",
+    "store": "Where answers rest: sqlite:FILE, postgresql://…, mongodb://…, or DATA_DIR/store.db.",
     "engine": "What computes the answers: native or spark.",
     "catalog": "A folder with metrics of your own.",
     "host": "The address to listen on.",
@@ -204,6 +203,8 @@ MEANINGS: dict[str, str] = {
     "collector.max_pending_bytes": "What all requests that wait may hold together.",
     "collector.max_pending_requests": "How many requests may wait for the log.",
     "collector.max_sources": f"How many sources are taken, {MAX_SOURCES} at most.",
+    "collector.sources": "Sources that are always taken, with commas in between.",
+    "collector.new_sources_per_hour": "How many other sources are learned in an hour; 0: none.",
     "collector.retry_after_s": "What a refused client is told to wait.",
     "collector.max_dead_letters": "Rejected events of a request that are kept, for each reason.",
     "collector.max_dead_letter_bytes": "How much of the rejected events of a request is kept.",
@@ -261,10 +262,9 @@ _FOLLOWS = {
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
-    | {"spark.shuffle_partitions", "spark.watermark_slack_ms"}
+    | {"spark.shuffle_partitions", "spark.watermark_slack_ms", "collector.new_sources_per_hour"}
 )
-_AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
-_AT_MOST["collector.max_sources"] = MAX_SOURCES
+_AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
 _AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
 
 

@@ -23,7 +23,7 @@ from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
 from rtcdp.assembly.listening import HttpServer, listening_socket
 from rtcdp.assembly.parts import guarded_log_writer, log_reader, metrics_of, store_of
 from rtcdp.assembly.priming import prime
-from rtcdp.assembly.readiness import checks_of, is_processing
+from rtcdp.assembly.readiness import api_limits, checks_of, is_processing
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
 from rtcdp.collector.documentation import document_collector
@@ -87,7 +87,7 @@ def run_http_server(
                 metrics_of(settings),
                 clock,
                 log=asked,
-                limits=settings.api,
+                limits=api_limits(settings),
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
                 stop=stop,

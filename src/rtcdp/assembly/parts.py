@@ -12,7 +12,7 @@ from rtcdp.assembly.guarded_log import GuardedLogWriter, watched
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import Clock
 from rtcdp.engines.continuation import check_same_log
-from rtcdp.errors import RtcdpError
+from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import LogReader, LogWriter
 from rtcdp.settings import Settings, require_present
@@ -111,6 +111,23 @@ def require_reachable(settings: Settings) -> None:
         log.partitions()
     with store_of(settings, read_only=True) as store:
         store.progress()
+
+
+def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
+    """The writer of an embedded log, for what only that can do.
+
+    Raises `UsageError` for another log, or when it is not there.
+    """
+    if settings.log_kind != "embedded":
+        raise UsageError(
+            f"the log is {settings.log_kind}, which keeps no list of sources",
+            "a collector learns them from the newest records when it starts: start it again",
+        )
+    if not settings.log_directory.is_dir():
+        raise UsageError(
+            f"there is no log in {settings.log_directory}", "name the folder with --data-dir"
+        )
+    return EmbeddedLogWriter(settings.log_directory, clock)
 
 
 def _log_reader(settings: Settings, patience_s: float | None) -> LogReader:

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rtcdp.api.context import Check
+from rtcdp.api.limits import ApiLimits
 from rtcdp.assembly.claims import processor_lock_path
 from rtcdp.assembly.guarded_log import GuardedLogWriter
 from rtcdp.assembly.locks import holder_of
@@ -14,6 +16,8 @@ from rtcdp.settings import Settings
 
 MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
+
+_SPARK_BATCHES = 10
 
 
 def checks_of(
@@ -43,6 +47,14 @@ def lack_of_room(directory: Path, min_free_bytes: int = MIN_FREE_BYTES) -> str |
     if free >= min_free_bytes:
         return None
     return f"the disk under {directory} is full: {free} bytes are free"
+
+
+def api_limits(settings: Settings) -> ApiLimits:
+    """The API's limits; Spark, which commits a batch at a time, may take longer for one."""
+    if settings.engine != "spark":
+        return settings.api
+    batch_ms = int(_SPARK_BATCHES * settings.spark.trigger_s * 1000)
+    return replace(settings.api, ready_stall_ms=max(settings.api.ready_stall_ms, batch_ms))
 
 
 def is_processing(settings: Settings) -> Callable[[], bool] | None:

@@ -66,6 +66,11 @@ COMMANDS = {
         "Look at what could not be admitted, and feed it in again.",
         "rtcdp.cli.dead_letters:dead_letters",
     ),
+    "sources": Command(
+        LOOK,
+        "Look at the sources that the log knows, and retire one.",
+        "rtcdp.cli.sources:sources",
+    ),
     "verify": Command(
         PROVE,
         "Compute everything again from the log, naively, and compare it with the store.",

@@ -19,6 +19,7 @@ class HeldBody:
         self._held_bytes = 0
         self._transfer: Transfer | None = None
         self._is_slow = False
+        self._length = -1
 
     def __enter__(self) -> "HeldBody":
         return self
@@ -29,14 +30,17 @@ class HeldBody:
     async def read(self, receive: "Receive", content_length: bytes | None) -> bytes:
         """The whole body.
 
-        `content_length` is the header's value, which is believed only where it is too large.
+        `content_length` is the header's value, None where the body has another framing: the server
+        sees to it that a body is no longer than it says. A body that is there is whole, whatever
+        the server says is to come: it says so of each, and to ask again costs as much as to read.
         Raises `RequestRefused`: body_too_large (413) as soon as that is known, body_timeout and
         body_too_slow (408), overloaded (503), body_damaged (400) when the rest can't be read, be it
         damaged or the client gone.
         """
         limits = self._collector.limits
         if content_length is not None and content_length.isdigit():
-            self._check_size(int(content_length[:20]))
+            self._length = int(content_length[:20])
+            self._check_size(self._length)
         first_s = min(limits.body_grace_s, limits.body_timeout_s)
         try:
             with self._collector.deadlines.within(first_s):
@@ -90,6 +94,8 @@ class HeldBody:
         chunk: bytes = message.get("body", b"")
         self._check_size(self.held_bytes + len(chunk))
         has_more = bool(message.get("more_body", False))
+        if has_more and self.held_bytes + len(chunk) == self._length:
+            has_more = False
         self._hold(len(chunk), is_part=has_more)
         return chunk, has_more
 

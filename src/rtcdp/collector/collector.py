@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,6 +38,7 @@ _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DRAIN_PAUSE_S = 0.002
 _SHARE_OF_PARTS = 0.75
 _ERROR_FRESH_S = 2.0
+_HOUR_S = 3_600
 
 T = TypeVar("T")
 
@@ -116,7 +119,8 @@ class Collector:
         )
         self._clock = clock
         self._on_failure = on_failure
-        self._sources = {DEFAULT_SOURCE, *known_sources}
+        self._sources = {DEFAULT_SOURCE, *known_sources, *_declared(self.limits)}
+        self._learned_at: deque[float] = deque()
         self._recent_ids = RecentIds(self.limits)
         self._commits = GroupCommit[_Waiting](
             writer, clock, self.limits.max_group_bytes, self._on_committed
@@ -207,10 +211,29 @@ class Collector:
                 "bad_source", "name the source like shop-eu: [a-z0-9][a-z0-9_-]{0,63}"
             )
         if len(self._sources) >= self.limits.max_sources:
-            raise self._try_later(
+            raise RequestRefused(
                 "too_many_sources",
-                f"this log takes {self.limits.max_sources} sources; use one that it knows",
+                f"this log takes {self.limits.max_sources} sources; use one that it knows, or "
+                "retire one (rtcdp sources retire NAME) and start the collector again",
+                _HOUR_S,
             )
+        wait_s = self._wait_to_learn_s()
+        if wait_s > 0:
+            raise RequestRefused(
+                "too_many_sources",
+                f"{self.limits.new_sources_per_hour} new sources an hour are taken; use one that "
+                "is known, or declare it with collector.sources",
+                math.ceil(wait_s),
+            )
+
+    def _wait_to_learn_s(self) -> float:
+        """After how many seconds another new source may come; 0: now."""
+        most, now = self.limits.new_sources_per_hour, self._clock.monotonic()
+        while self._learned_at and now - self._learned_at[0] >= _HOUR_S:
+            self._learned_at.popleft()
+        if len(self._learned_at) < most:
+            return 0.0
+        return _HOUR_S - (now - self._learned_at[0]) if self._learned_at else _HOUR_S
 
     def check_share(self, size: int) -> None:
         """Raise `RequestRefused` (503) if `size` is more than bodies may hold together before they
@@ -290,6 +313,9 @@ class Collector:
             raise self._try_later("overloaded", "send the request again, and fewer at a time")
         byte_count = batch.byte_count
         self.hold(byte_count)
+        if delivery.source not in self._sources:
+            self._sources.add(delivery.source)
+            self._learned_at.append(self._clock.monotonic())
         self._waiting += 1
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -345,7 +371,6 @@ class Collector:
             batch.id_hashes, batch.id_times, received_at, delivery.intake, self.limits
         )
         duplicates = self._recent_ids.remember(delivery.source, hashes, received_at)
-        self._sources.add(delivery.source)
         self._requests += 1
         self._events += batch.event_count
         self._rejected += batch.rejected_count
@@ -367,6 +392,15 @@ class Collector:
 
     def _try_later(self, code: RefusalCode, hint: str) -> RequestRefused:
         return RequestRefused(code, hint, self.limits.retry_after_s)
+
+
+def _declared(limits: CollectorLimits) -> frozenset[str]:
+    for name in limits.declared_sources:
+        if _SOURCE_NAME.fullmatch(name) is None:
+            raise UsageError(
+                f"collector.sources names {name!r}", "name sources like shop-eu: [a-z0-9][a-z0-9_-]"
+            )
+    return limits.declared_sources
 
 
 def _summaries_of(delivery: Delivery, batch: Batch) -> Iterator[Delivery]:

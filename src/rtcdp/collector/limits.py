@@ -19,6 +19,8 @@ class CollectorLimits:
     All requests together: `max_pending_bytes` of bodies and of records that wait for the log (when
     a body finds no room, the slowest of those that are still on their way gives way, with 408), and
     `max_pending_requests` that wait. Beyond: 503. `max_sources` source names. Beyond: 429.
+    `sources` are always taken (names with commas in between); others are learned, not more than
+    `new_sources_per_hour` (0: none). Beyond: 429.
     `retry_after_s` is what such answers tell the client to wait.
 
     Rejected events of one request are dead letters of their own up to `max_dead_letters` for each
@@ -44,6 +46,8 @@ class CollectorLimits:
     max_pending_bytes: int = 64 * 2**20
     max_pending_requests: int = 4_096
     max_sources: int = MAX_SOURCES
+    sources: str = ""
+    new_sources_per_hour: int = 20
     retry_after_s: int = 1
     max_dead_letters: int = 100
     max_dead_letter_bytes: int = 2**20
@@ -55,3 +59,8 @@ class CollectorLimits:
     allowed_lateness_ms: int = 600_000
     max_inline_bytes: int = 128 * 1024
     decoder_threads: int = 2
+
+    @property
+    def declared_sources(self) -> frozenset[str]:
+        """The names in `sources`."""
+        return frozenset(name.strip() for name in self.sources.split(",") if name.strip())

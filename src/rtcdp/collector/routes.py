@@ -17,7 +17,7 @@ from rtcdp.collector.collector import Collector, IntakeAnswer
 from rtcdp.collector.problem import RequestRefused, problem_document
 from rtcdp.log.log import DEFAULT_SOURCE, Intake
 
-_HEADERS = (b"content-type", b"content-encoding", b"content-length")
+_HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding")
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
 _ALLOW = (b"allow", b"OPTIONS, POST")
@@ -78,7 +78,9 @@ async def _take(
     collector.check_source(source)
     headers = _wanted_headers(scope)
     with HeldBody(collector) as held:
-        body = await held.read(receive, headers.get(b"content-length"))
+        is_framed_otherwise = b"transfer-encoding" in headers
+        length = None if is_framed_otherwise else headers.get(b"content-length")
+        body = await held.read(receive, length)
         return await collector.take(
             body,
             _text(headers.get(b"content-type", b"")).partition(";")[0].strip(),

@@ -124,6 +124,24 @@ class EmbeddedLogWriter:
                     self._checkpoint_in_turn(connection)
         return _placed(deliveries, first_offset)
 
+    def sources(self) -> list[str]:
+        """The names of all sources that count against `MAX_SOURCES`, in their order."""
+        with self._mutex, errors_of(self._path):
+            connection = self._checked_connection()
+            rows = connection.execute("SELECT name FROM source ORDER BY name").fetchall()
+        return [name.decode(errors="replace") for (name,) in rows]
+
+    def retire_source(self, name: str) -> bool:
+        """Forget that there was a source of that name, so that another one can take its place; its
+        records stay. False when there was none. Other writers notice when they are made anew."""
+        with self._mutex, self._failing_for_good():
+            connection = self._checked_connection()
+            with errors_of(self._path), write_turn(self._directory, self._lock_timeout_ms):
+                with transaction(connection, "IMMEDIATE"):
+                    gone = connection.execute("DELETE FROM source WHERE name = ?", (name,)).rowcount
+                self._sources = frozenset()
+        return gone > 0
+
     def close(self) -> None:
         """End the writer; what was appended stays. May be called twice."""
         with self._mutex:

@@ -113,6 +113,14 @@ async def test_a_damaged_body_is_the_clients_mistake(port: int) -> None:
     assert await still_answers(port)
 
 
+async def test_a_length_beside_chunks_does_not_cut_them_short(port: int) -> None:
+    whole = b"%x\r\n%s\r\n0\r\n\r\n" % (len(EVENT) + 1, EVENT + b"\n")
+    for headers in (b"Content-Length: 3\r\n%s", b"%sContent-Length: 3\r\n"):
+        head = PLAIN + headers % b"Transfer-Encoding: chunked\r\n" + b"\r\n"
+        answer = await exchange(port, head + b"3\r\n   \r\n" + whole)
+        assert b'"accepted":1' in answer or answer.startswith(b"HTTP/1.1 400 "), answer
+
+
 async def test_no_request_makes_the_server_fail(port: int) -> None:
     for name, request in OTHER_REQUESTS.items():
         answer = await exchange(port, request)

@@ -1,5 +1,6 @@
 from rtcdp.assembly.claims import processor_lock
-from rtcdp.assembly.readiness import checks_of, is_processing, lack_of_room
+from rtcdp.assembly.readiness import api_limits, checks_of, is_processing, lack_of_room
+from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.settings import Settings
 
 
@@ -25,3 +26,9 @@ def test_of_a_store_on_a_server_it_is_not_known(tmp_path) -> None:
 
 def test_who_takes_no_events_has_nothing_of_its_own_to_check(tmp_path) -> None:
     assert checks_of(Settings(data_dir=tmp_path), None) == {}
+
+
+def test_spark_has_the_time_of_ten_batches() -> None:
+    assert api_limits(Settings()).ready_stall_ms == 1_500
+    slow = Settings(engine="spark", spark=SparkLimits(trigger_s=2.0))
+    assert api_limits(slow).ready_stall_ms == 20_000

@@ -15,7 +15,7 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
     assert commands == [
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
-        *("metrics", "ledger", "dead-letters"),
+        *("metrics", "ledger", "dead-letters", "sources"),
         *("verify", "doctor"),
     ]
 

@@ -58,10 +58,17 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(collector, length: b
     assert client.read == 0
 
 
-@pytest.mark.parametrize("length", [b"-1", b"x", b"1e9", b"1"])
+@pytest.mark.parametrize("length", [b"-1", b"x", b"1e9", b"1", b""])
 async def test_a_length_that_is_wrong_is_not_believed(collector: Collector, length: bytes) -> None:
     with HeldBody(collector) as held:
         assert await held.read(Client(b"1234").receive, length) == b"1234"
+
+
+async def test_a_body_that_is_there_is_not_asked_for_again(collector: Collector) -> None:
+    """The server announces an empty rest behind every body."""
+    client = Client(b"123", b"4", b"")
+    assert await read(collector, client.receive, b"4") == b"1234"
+    assert client.read == 2
 
 
 async def test_what_is_read_is_held_until_the_end(collector: Collector) -> None:
@@ -107,9 +114,9 @@ class Sending:
         return {"type": "http.request", "body": await self.rest, "more_body": False}
 
 
-async def read(collector: Collector, receive) -> bytes:
+async def read(collector: Collector, receive, content_length: bytes | None = None) -> bytes:
     with HeldBody(collector) as held:
-        return await held.read(receive, None)
+        return await held.read(receive, content_length)
 
 
 async def test_the_slowest_body_gives_way_when_there_is_no_room(log, clock, monkeypatch) -> None:

@@ -383,3 +383,34 @@ async def test_ten_thousand_bad_events_are_a_hundred_dead_letters_and_a_summary(
     assert summary.replay_of == "summary:9900"
     assert others.record_count == 100
     assert collector.stats().rejected == 10_000
+
+
+async def test_new_sources_are_learned_a_few_an_hour(limited, clock) -> None:
+    """Or else a hundred requests would use up the log's sources for good."""
+    collector = limited(new_sources_per_hour=2)
+    await collector.take(event(1), source="one")
+    clock.advance(60_000)
+    await collector.take(event(2), source="two")
+    refused = await refusal_of(collector.take(event(3), source="three"))
+    assert (refused.code, refused.status, refused.retry_after_s) == ("too_many_sources", 429, 3540)
+    await collector.take(event(4), source="one")
+    clock.advance(3_540_000)
+    await collector.take(event(5), source="three")
+    assert (await refusal_of(collector.take(event(6), source="four"))).retry_after_s == 60
+
+
+async def test_a_refused_request_teaches_no_source(limited) -> None:
+    collector = limited(new_sources_per_hour=1)
+    await refusal_of(collector.take(b"no events", source="one"))
+    await collector.take(event(), source="two")
+
+
+async def test_declared_sources_are_always_taken(limited) -> None:
+    collector = limited(new_sources_per_hour=0, sources="shop-eu, shop-us")
+    await collector.take(event(1), source="shop-us")
+    assert (await refusal_of(collector.take(event(2), source="x1"))).retry_after_s == 3600
+
+
+def test_a_declared_source_has_a_name(log, clock) -> None:
+    with pytest.raises(UsageError, match="'Shop EU'"):
+        Collector(log, clock, CollectorLimits(sources="shop,Shop EU"))

@@ -11,7 +11,14 @@ from rtcdp.errors import UsageError
 from rtcdp.log import embedded_columns
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.embedded_file import PAGE_BYTES, file_of
-from rtcdp.log.log import Delivery, LogExtent, LogFailed, LogGone, OffsetsMissing
+from rtcdp.log.log import (
+    Delivery,
+    LogExtent,
+    LogFailed,
+    LogGone,
+    OffsetsMissing,
+    summary_mark,
+)
 
 
 def lines(count, received_at=5):
@@ -211,3 +218,11 @@ def test_the_oldest_record_from_an_offset_on_is_found_wherever_it_stands(reader,
 
 def test_the_oldest_record_of_a_log_that_is_not_there_is_none(reader):
     assert reader.oldest_received_at(0, 0) is None
+
+
+def test_a_summary_stands_for_as_many_as_its_mark_says(writer, reader):
+    mark = summary_mark(9_900)
+    writer.append([Delivery(b"", 0, 5, rejects=((0, b"{}"),), replay_of=mark), lines(2)])
+    records = reader.read(0, 0, 2**20)
+    assert (records.record_count, records.received_count) == (3, 9_902)
+    assert [record.stands_for for record in records.each()] == [9_900, 1, 1]

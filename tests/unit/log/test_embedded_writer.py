@@ -196,3 +196,16 @@ def test_a_reader_in_the_way_only_delays_the_checkpoint(directory, writer, monke
     writer.append(batch)
     assert wal.stat().st_size == 0
     assert EmbeddedLogReader(directory).extent(0).next_offset == 56
+
+
+def test_a_source_that_is_retired_makes_room_for_another(directory, writer):
+    writer.append([lines(1, source=f"source {n}") for n in range(MAX_SOURCES)])
+    with pytest.raises(TooManySources):
+        writer.append([lines(1, source="another")])
+    assert writer.retire_source("source 7")
+    assert not writer.retire_source("source 7")
+    writer.append([lines(1, source="another")])
+    assert len(writer.sources()) == MAX_SOURCES
+    assert "source 7" not in writer.sources()
+    records = EmbeddedLogReader(directory).read(0, 0, 2**20).each()
+    assert "source 7" in {record.source for record in records}

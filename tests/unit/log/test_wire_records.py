@@ -5,7 +5,7 @@ import pytest
 
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.log.log import DEFAULT_SOURCE
+from rtcdp.log.log import DEFAULT_SOURCE, summary_mark
 from rtcdp.log.wire_records import UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
 
 GOOD = b'{"userId":"u","timestamp":1,"eventType":"A"}'
@@ -77,3 +77,9 @@ def test_a_plain_record_needs_no_headers() -> None:
 def test_a_source_that_the_collector_would_not_take_is_the_default_one(source) -> None:
     records = read(GOOD, headers=[[("rtcdp-source", source), ("other", None)]])
     assert [records.sources[code] for code in records.source_codes] == [DEFAULT_SOURCE]
+
+
+def test_a_summary_stands_for_as_many_as_its_header_says():
+    marks = headers_for("web", "live", summary_mark(9_900))
+    records = read(b"{}", GOOD, headers=[marks, None])
+    assert (records.record_count, records.received_count) == (2, 9_901)

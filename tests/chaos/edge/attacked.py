@@ -92,13 +92,13 @@ def eventually(holds: Any, what: str) -> None:
         time.sleep(0.05)
 
 
-def events(first: int, count: int) -> bytes:
-    """`count` events with ids of their own, as NDJSON."""
+def events(user: str, first: int, count: int) -> bytes:
+    """`count` page views of `user` with ids of their own, as NDJSON."""
     now = int(time.time() * 1000)
     rows = [
         {
-            "eventId": f"healthy-{number}",
-            "userId": f"user-{number % 50}",
+            "eventId": f"{user}-{number}",
+            "userId": user,
             "timestamp": now,
             "eventType": "PAGE_VIEW",
             "pageUrl": "https://example.com/",
@@ -117,6 +117,7 @@ class HealthyClient(threading.Thread):
     """
 
     port: int
+    user: str
     batch: int = 20
     per_s: int = 100
     latencies_s: list[float] = field(default_factory=list)
@@ -134,7 +135,7 @@ class HealthyClient(threading.Thread):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         due, number = time.monotonic(), 0
         while not self._over.is_set():
-            body = events(number, self.batch)
+            body = events(self.user, number, self.batch)
             number += self.batch
             began = time.monotonic()
             try:
@@ -152,10 +153,17 @@ class HealthyClient(threading.Thread):
                 self.refusals.append(status)
             due = max(due + 1 / self.per_s, time.monotonic() - 1)
             self._over.wait(max(0.0, due - time.monotonic()))
+        connection.close()
 
     def stop(self) -> None:
         self._over.set()
         self.join(PATIENCE_S)
+
+    def counted(self, platform: Platform) -> int:
+        """How many of its events are in the answers: page views of its user, each in two windows
+        that overlap."""
+        found = platform.get("/api/metrics/user_page_view_counts", userId=self.user, limit=1000)
+        return sum(int(row["page_view_count"]) for row in found["items"]) // 2
 
     def measured(self, seconds: float) -> list[float]:
         """The latencies of the next `seconds`."""
