@@ -43,12 +43,13 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt
-	$(LOCK) requirements/build.in pyproject.toml -o requirements/runtime.txt
-	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) -c requirements/runtime.txt \
-		-o requirements/full.txt
-	$(LOCK) requirements/build.in requirements/dev.in pyproject.toml $(EXTRAS) --extra dev \
-		-c requirements/runtime.txt -o requirements/dev.txt
-	$(LOCK) requirements/lock.in -o requirements/lock.txt
+	$(LOCK) requirements/build.in pyproject.toml -c requirements/constraints.in \
+		-o requirements/runtime.txt
+	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) -c requirements/constraints.in \
+		-c requirements/runtime.txt -o requirements/full.txt
+	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) --extra dev \
+		-c requirements/full.txt -o requirements/dev.txt
+	$(LOCK) requirements/lock.in -c requirements/dev.txt -o requirements/lock.txt
 
 clean: ## Remove the environment, caches and build output; recorded data stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -214,6 +214,39 @@ def test_pins_are_exact_and_say_nothing_of_where_to_download() -> None:
     hold("pins are names, versions and hashes", matches(address, pins))
 
 
+def test_a_package_has_one_pin() -> None:
+    """Two would make two environments: a command that works in the one fails in the other."""
+    pins: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        for name, version in re.findall(r"^([\w.-]+)==([^ ;]+)", text_of(path), re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    assert len(pins) > 50
+    hold(
+        "a package has one version in all files of pins",
+        (
+            f"{name} has {', '.join(sorted(found))}"
+            for name, found in pins.items()
+            if len(found) > 1
+        ),
+    )
+
+
+def test_what_is_held_back_is_held_back_everywhere() -> None:
+    held = re.findall(
+        r"^[\w.-]+==\S+", text_of(ROOT / "requirements" / "constraints.in"), re.MULTILINE
+    )
+    assert held
+    hold(
+        "full.txt and dev.txt pin what constraints.in says",
+        (
+            f"{name}.txt lacks {pin}"
+            for name in ("full", "dev")
+            for pin in held
+            if f"{pin} " not in text_of(ROOT / "requirements" / f"{name}.txt")
+        ),
+    )
+
+
 def test_tests_do_not_pretend() -> None:
     pretence = {"skip", "skipif", "skipunless", "xfail", "importorskip"}
     hold(
