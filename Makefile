@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full up test check bench lock clean
+.PHONY: help setup full up test check bench lock clean programs
 
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
@@ -28,8 +28,13 @@ full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@$(BIN)/rtcdp up $(ARGS)
 
-test: check ## Check everything, then run all tests (ARGS="-k revenue" picks some)
-	$(BIN)/python -m pytest -q $(ARGS)
+test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
+	@$(BIN)/python -m deploy.servers fetch
+	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q $(ARGS)
+
+# What tests need that Python's packages don't bring.
+programs:
+	@PYTHON="$(PYTHON)" deploy/system_packages.sh
 
 check: $(VENV)/.dev ## Lint, formatting, types, direction of imports, house rules
 	$(BIN)/ruff check .

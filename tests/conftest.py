@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.servers", "tests.spark_session"]
+pytest_plugins = ["tests.leftovers", "tests.servers", "tests.spark_session"]
 
 
 def pytest_addoption(parser):

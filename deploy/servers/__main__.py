@@ -16,6 +16,7 @@ import typer
 from rich.text import Text
 
 from deploy.servers import kafka, mongodb, postgresql, spark_cluster, spark_kafka_jars
+from deploy.servers.jars import kafka_jars, mongo_jars
 from rtcdp.cli.terminal import complain, remark, say
 from rtcdp.errors import RtcdpError
 
@@ -102,6 +103,13 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.command("fetch")
+def fetch() -> None:
+    """Fetch the jars of all servers, so that they start without the network."""
+    for fetched in (kafka_jars, mongo_jars, spark_kafka_jars):
+        fetched()
 
 
 @app.command("kafka")

@@ -1,6 +1,6 @@
 """Two recordings of real sites, from their files to answers that a naive computation agrees with.
 
-They lie beside the checkout, in `../shared/data`; the page there tells their origin and terms.
+The page beside them, in `tests/recordings`, tells their origin and terms.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from rtcdp.api.answers import WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.store.sqlite import SqliteStore
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "data"
+RECORDINGS = Path(__file__).parents[1] / "recordings"
 METRICS = {metric.name: metric for metric in load_catalog()}
 
 

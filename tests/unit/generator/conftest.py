@@ -71,8 +71,8 @@ def stop_after(clock: ManualClock):
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The directory of real recordings, next to the checkout."""
-    return Path(__file__).parents[4] / "shared" / "data"
+    """The directory of real recordings."""
+    return Path(__file__).parents[2] / "recordings"
 
 
 class ScriptedCollector(ThreadingHTTPServer):
