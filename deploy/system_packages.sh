@@ -1,5 +1,6 @@
 #!/bin/sh
-# Brings what the tests need beyond Python's packages: Java, Maven, PostgreSQL, Chromium, strace.
+# Brings what the tests need beyond Python's packages: Java, Maven, PostgreSQL, Chromium, strace,
+# git and curl.
 #
 # Debian's and Ubuntu's apt is asked for those that are absent, and for nothing else; where all are
 # there, nothing is done, and no rights are needed. Without apt, or without the right to use it, one
@@ -18,7 +19,9 @@ need() { missing="${missing:+$missing }$1"; }
 if has "$python" && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     need "$(basename "$python")-venv"
 fi
-has strace || need strace
+for tool in curl git strace; do
+    has "$tool" || need "$tool"
+done
 has chromium || has chromium-browser || has google-chrome || need chromium
 has_java_17() {
     has javac && version=$(javac -version 2>&1) && version=${version#javac } &&

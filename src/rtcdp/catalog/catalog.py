@@ -1,7 +1,8 @@
 """Finds the metrics: the built-in ones and a user's own, through the same door.
 
-One file is one metric: a Python file that binds the name METRIC to a `Metric`. Files whose name
-starts with an underscore or a dot are passed over, and so is everything that isn't `*.py`.
+One file is one metric: a Python file that binds the name METRIC to a `Metric`. Passed over is
+everything that isn't `*.py`, what starts with an underscore or a dot, and what pytest collects:
+`test_*.py`, `*_test.py` and `conftest.py`. So the tests of a metric may lie beside it.
 """
 
 import traceback
@@ -15,6 +16,7 @@ from rtcdp.vocabulary.metric import Metric
 
 BUILT_IN = Path(__file__).parent / "metrics"
 
+_NO_METRICS = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
 _EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
 
 
@@ -38,7 +40,11 @@ def load_metric(file: Path) -> Metric:
     module = _run(file)
     metric = getattr(module, "METRIC", None)
     if not isinstance(metric, Metric):
-        raise UsageError(f"{file} has no METRIC", f"bind the name METRIC to a Metric: {_EXAMPLE}")
+        raise UsageError(
+            f"{file} has no METRIC",
+            f"bind the name METRIC to a Metric: {_EXAMPLE}; or, if it is not to be one, "
+            f"call it _{file.name}",
+        )
     faults = faults_of(metric)
     if faults:
         raise UsageError(f"{file}: {faults[0].message}", faults[0].hint)
@@ -60,7 +66,7 @@ def _files_of_user(directory: Path) -> list[Path]:
 
 
 def _files_in(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.glob("*.py") if not file.name.startswith(("_", ".")))
+    return sorted(file for file in directory.glob("*.py") if not any(map(file.match, _NO_METRICS)))
 
 
 def _run(file: Path) -> ModuleType:

@@ -1,4 +1,6 @@
-"""The reference of all metrics, as a part of docs/metrics.md that is written from the catalog.
+"""What the docs say of a metric, written from its definition: a built-in one's or a user's own.
+
+All built-in ones are a part of docs/metrics.md; `rtcdp metrics --docs` shows those of any catalog.
 
 `python -m rtcdp.catalog.reference` brings the page up to date, with `--check` it only says whether
 it is. What stands outside the two marks in the page is written by hand and stays.
@@ -82,13 +84,18 @@ def section(metric: Metric) -> str:
     lines = [
         f"### {metric.title}",
         "",
-        f"`{name}` — {metric.description}",
+        f"`{name}` — {metric.description}" if metric.description else f"`{name}`",
         "",
         "| | |",
         "|---|---|",
     ]
-    lines += [f"| {label} | {text} |" for label, text in rows.items()]
+    lines += [f"| {label} | {_in_a_cell(text)} |" for label, text in rows.items()]
     return "\n".join(lines) + "\n"
+
+
+def _in_a_cell(text: str) -> str:
+    """A predicate may compare with any text; a bar of its own would end the cell."""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def predicate_in_words(predicate: Predicate) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rtcdp.api.answers import WindowQuery, windows
 from rtcdp.assembly.parts import metrics_of, store_of
+from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, duration, listing, moment, say
 from rtcdp.errors import UsageError
@@ -24,10 +25,17 @@ def metrics(
     settings: Settings,
     name: Annotated[str | None, typer.Argument(help="Show the newest windows of this one.")] = None,
     *,
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many windows.")] = 20,
 ) -> None:
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
+    described = [section(metric) for metric in catalog if docs and name in {None, metric.name}]
+    if described:
+        say(Text("\n".join(described)))
+        return
     if name is None:
         say(_catalog_table(catalog))
         return

@@ -57,6 +57,20 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
     assert load_catalog(tmp_path)[-1].name == "mine"
 
 
+def test_tests_may_lie_beside_their_metric(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(definition("mine"))
+    for name in ("test_mine.py", "mine_test.py", "conftest.py"):
+        (tmp_path / name).write_text("import no_such_library\n")
+
+    assert load_catalog(tmp_path)[-1].name == "mine"
+
+
+def test_a_file_without_a_metric_is_told_how_to_be_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text("LIMIT = 100\n")
+
+    assert refusal(tmp_path).hint.endswith("call it _shared.py")
+
+
 def test_a_file_name_need_not_be_a_python_name(tmp_path: Path) -> None:
     (tmp_path / "01 my-metric.v2.py").write_text(definition("mine"))
 

@@ -199,3 +199,15 @@ def test_wrong_usage_and_a_missing_page_have_their_exit_codes(
     arguments: list[str], exit_code: int
 ) -> None:
     assert main(arguments) == exit_code
+
+
+def test_a_metric_without_a_description_has_its_name() -> None:
+    metric = Metric("views", "Views", tumbling(minutes=1), (Count("n"),))
+    assert section(metric).startswith("### Views\n\n`views`\n\n| | |")
+
+
+def test_texts_to_compare_with_stay_in_their_cell() -> None:
+    predicate = Equals("pageUrl", "a|b\nc")
+    metric = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), predicate=predicate)
+    row = "| Counts | events where `pageUrl` is `a\\|b c` |"
+    assert row in section(metric).splitlines()

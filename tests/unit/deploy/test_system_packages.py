@@ -10,6 +10,8 @@ SCRIPT = Path(__file__).parents[3] / "deploy" / "system_packages.sh"
 OF_EVERY_SYSTEM = ("basename", "cat", "env", "ls", "mktemp", "rm", "sh", "tail")
 WANTED = {
     "python3": "exit 0",
+    "curl": "exit 0",
+    "git": "exit 0",
     "strace": "exit 0",
     "chromium": "exit 0",
     "javac": "echo javac 17.0.15",
@@ -18,6 +20,8 @@ WANTED = {
 }
 PACKAGES = {
     "python3": "python3-venv",
+    "curl": "curl",
+    "git": "git",
     "strace": "strace",
     "chromium": "chromium",
     "javac": "default-jdk-headless",
