@@ -30,8 +30,8 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_S = 60
-PATIENCE_MS = 20_000
+START_S = 180
+PATIENCE_MS = 60_000
 
 
 class Platform:
@@ -60,7 +60,7 @@ class Platform:
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        assert self._process.wait(30) == 0, self._output.read_text()
+        assert self._process.wait(120) == 0, self._output.read_text()
 
     def hold_breath(self) -> None:
         """The HTTP process goes on to exist, and to hold its connections, but does nothing."""

@@ -21,7 +21,7 @@ from tests.chaos.store import mongo_writer
 from tests.chaos.store.mongo_writer import BUCKETS, LEASE_MS, LOST, METRIC, TABLES, epoch_of
 from tests.servers import unused_name
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.chaos.store.mongo_writer"])
