@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full up test check bench chaos lock clean programs
+.PHONY: help setup full dev up test check bench chaos lock clean programs
 
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
@@ -24,6 +24,8 @@ help: ## Show this list
 setup: $(VENV)/.runtime ## Make the environment in .venv, with everything that running needs
 
 full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
+
+dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the like
 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@$(BIN)/rtcdp up $(ARGS)

@@ -24,8 +24,9 @@ for tool in curl git strace; do
 done
 has chromium || has chromium-browser || has google-chrome || need chromium
 has_java_17() {
-    has javac && version=$(javac -version 2>&1) && version=${version#javac } &&
-        [ "${version%%[!0-9]*}" -ge 17 ]
+    # Java 8 says it on standard error, where others say what options they picked up.
+    has javac && version=$(javac -version 2>/dev/null) && version=${version#javac } &&
+        version=${version%%[!0-9]*} && [ "${version:-0}" -ge 17 ]
 }
 has_java_17 || need default-jdk-headless
 has mvn || need maven

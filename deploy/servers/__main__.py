@@ -31,7 +31,8 @@ Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Spark's 
 Topic = Annotated[str, typer.Option("--topic", help="The topic in the URL; rtcdp makes it.")]
 Database = Annotated[str, typer.Option("--database", help="The database in the URL.")]
 
-DATA = Path("rtcdp-data/servers")
+DATA = Path("rtcdp-servers")
+"""Not in the folder of rtcdp, which is for nobody else: PostgreSQL runs as a user of its own."""
 TOPIC = "raw_customer_events"
 DATABASE = "rtcdp"
 

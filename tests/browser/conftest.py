@@ -31,8 +31,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP evil.test 127.0.0.1",
 ]
-START_S = 60
-PATIENCE_MS = 20_000
+START_S = 180
+PATIENCE_MS = 60_000
 
 
 class Platform:
@@ -61,7 +61,7 @@ class Platform:
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        assert self._process.wait(30) == 0, self._output.read_text()
+        assert self._process.wait(120) == 0, self._output.read_text()
 
     def hold_breath(self) -> None:
         """The HTTP process goes on to exist, and to hold its connections, but does nothing."""

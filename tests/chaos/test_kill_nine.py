@@ -85,7 +85,7 @@ class Platform:
     def stop(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(30) == 0
+        assert self._process.wait(120) == 0
 
     def dumps(self) -> dict[str, bytes]:
         store = SqliteStore(self.data_dir / "store.db", read_only=True)

@@ -1,9 +1,10 @@
-"""The README is true: its commands run, its links lead somewhere, its example counts."""
+"""The README is true: its links lead somewhere, its example is answered as it says.
 
-import json
+That its commands work is held by test_documented_commands.py.
+"""
+
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.documented import steps_of
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -22,23 +25,7 @@ BIN = Path(sys.executable).parent
 
 
 def commands() -> list[str]:
-    """The lines of all shell blocks; a line goes on while a quote is open."""
-    found: list[str] = []
-    pending = ""
-    for kind, block in BLOCKS:
-        for line in block.replace("\\\n", "").splitlines() if kind == "sh" else ():
-            pending = f"{pending}\n{line}" if pending else line
-            try:
-                shlex.split(pending, comments=True)
-            except ValueError:
-                continue
-            found.append(pending)
-            pending = ""
-    return found
-
-
-def python_blocks() -> list[str]:
-    return [block for kind, block in BLOCKS if kind == "python"]
+    return [step.text for step in steps_of("README.md") if not step.file]
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +42,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stdout=output,
             stderr=output,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not _has_page_views(port):
             assert time.monotonic() < deadline, (directory / "output.txt").read_text()
             time.sleep(0.1)
         yield port
         up.send_signal(signal.SIGTERM)
-        assert up.wait(30) == 0
+        assert up.wait(120) == 0
 
 
 def _has_page_views(port: str) -> bool:
@@ -86,13 +73,6 @@ def run(command: str, directory: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("curl")])
-def test_every_request_is_answered(command: str, platform: str, tmp_path: Path) -> None:
-    on_its_port = command.replace("localhost:8081", f"localhost:{platform}")
-    answer = json.loads(run(on_its_port.replace("curl", "curl -sS --fail-with-body", 1), tmp_path))
-    assert answer
-
-
 def test_the_example_event_is_accepted_as_it_says(platform: str, tmp_path: Path) -> None:
     (command,) = (c for c in commands() if "order-1001" in c)
     (expected,) = (block.strip() for kind, block in BLOCKS if kind == "json")
@@ -102,25 +82,11 @@ def test_the_example_event_is_accepted_as_it_says(platform: str, tmp_path: Path)
     assert run(fresh.replace("curl", "curl -sS", 1), tmp_path) == expected
 
 
-def test_the_commands_on_recorded_data_run_one_after_another(tmp_path: Path) -> None:
-    lines = [c for c in commands() if c.startswith("rtcdp") and "kafka://" not in c]
-    assert len(lines) >= 5
-    outputs = [run(line, tmp_path) for line in lines]
-    assert "no difference" in outputs[-1]
-
-
 def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {c.split()[1] for c in commands() if c.startswith("make")}
     assert named
     assert named <= targets
-
-
-def test_the_example_metric_counts_as_its_test_says(tmp_path: Path) -> None:
-    definition, test = python_blocks()
-    names: dict[str, object] = {}
-    exec(definition + test, names)  # noqa: S102
-    names["test_small_orders_do_not_count"](tmp_path)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ PIPELINE = re.findall(
 )[0]
 GENERATE, PROCESS, SERVE, ASK = PIPELINE.replace("\\\n", "").splitlines()
 MONGODB = "mongodb://127.0.0.1:27017/rtcdp"
-DEADLINE_S = 150
+DEADLINE_S = 400
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def running(command: str, directory: Path, jars: str) -> Iterator[None]:
         assert process.poll() is None, output.read_text()[-3000:]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(180)
 
 
 @pytest.mark.parametrize("store_url", ["mongo_url", "postgres_url"], indirect=True)

@@ -42,7 +42,7 @@ def supervised():
 
 
 def wait_for(condition, check=lambda: None) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         check()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from confluent_kafka import (
+    OFFSET_INVALID,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -197,7 +198,7 @@ class TopicAdmin:
             asked = [self._ask(partitions, spec) for spec in specs]
             try:
                 return [
-                    {place.partition: self._result(future) for place, future in of_one.items()}
+                    {place.partition: self._offset(future) for place, future in of_one.items()}
                     for of_one in asked
                 ]
             except KafkaException as error:
@@ -221,6 +222,14 @@ class TopicAdmin:
             if time.monotonic() > deadline:
                 raise self._unavailable(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
             time.sleep(_PAUSE_S)
+
+    def _offset(self, future: "Future[ListOffsetsResultInfo]") -> ListOffsetsResultInfo:
+        """An answer about offsets that has one. A broker that has just come back may give none,
+        and no error either, which would pass for a log without records."""
+        answer = self._result(future)
+        if answer.offset == OFFSET_INVALID:
+            raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+        return answer
 
     def _result(self, future: "Future[T]") -> T:
         try:

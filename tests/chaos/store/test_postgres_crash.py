@@ -30,7 +30,7 @@ from tests.servers import unused_name
 COMMITTER = Path(__file__).with_name("server_committer.py")
 METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
 [TABLE] = tables_of(METRIC)
-DEADLINE_S = 60
+DEADLINE_S = 180
 LONG_MS = 600_000
 IMPATIENT = Patience(0.1, lambda seconds: time.sleep(seconds) is not None, lambda _: None)
 

@@ -31,7 +31,7 @@ def all_of(
     return records
 
 
-def eventually(is_true: Callable[[], bool], timeout_s: float = 30) -> bool:
+def eventually(is_true: Callable[[], bool], timeout_s: float = 180) -> bool:
     """Whether it becomes true in time."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
@@ -42,7 +42,7 @@ def eventually(is_true: Callable[[], bool], timeout_s: float = 30) -> bool:
 
 
 def while_it_lasts(
-    call: Callable[[], object], *meanwhile: type[Exception], timeout_s: float = 30
+    call: Callable[[], object], *meanwhile: type[Exception], timeout_s: float = 180
 ) -> None:
     """Call until it raises another error than `meanwhile`; fail when it gives new records."""
     deadline = time.monotonic() + timeout_s

@@ -51,7 +51,7 @@ def test_it_prints_what_rtcdp_needs_and_runs_until_it_is_told_to_stop(number, se
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         process.send_signal(number)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
         assert "Stopping" in process.stderr.read()
     assert processes_in(server_directory) == []
 
@@ -64,7 +64,7 @@ def test_data_is_kept_from_one_time_to_the_next(server_directory):
                 assert rows == others
                 connection.execute(f"CREATE TABLE {table} (n int)")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
+            assert process.wait(180) == 0
 
 
 def test_every_server_says_what_rtcdp_is_told(server_directory):
@@ -88,7 +88,7 @@ def test_a_server_that_ends_by_itself_ends_the_command(server_directory):
     with running("postgresql", "--port", 0, "--dir", server_directory) as (process, _):
         master = int((server_directory / "data" / "postmaster.pid").read_text().split()[0])
         subprocess.run(["/bin/kill", "-TERM", str(master)], check=True)
-        assert process.wait(60) == 1
+        assert process.wait(180) == 1
         assert "PostgreSQL has ended. Its last lines:" in process.stderr.read()
 
 

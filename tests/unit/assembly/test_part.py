@@ -18,7 +18,7 @@ def run(settings: Settings, text: bytes | None = None) -> subprocess.CompletedPr
         command_of(PROCESSOR),
         input=encode_settings(settings) if text is None else text,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

@@ -14,6 +14,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.log import Delivery, LogFailed, LogFull, LogUnavailable, Records
 
 NDJSON = "application/x-ndjson"
+PATIENCE_S = 60
 
 
 def event(n: int = 1) -> bytes:
@@ -21,7 +22,7 @@ def event(n: int = 1) -> bytes:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not happened():
             await asyncio.sleep(0.001)
 
@@ -196,7 +197,7 @@ async def test_a_failed_log_ends_the_intake_for_good(log, clock: ManualClock) ->
     log.error = None
     refused = await refusal_of(collector.take(event(2)))
     assert (refused.code, refused.status) == ("log_failed", 503)
-    assert told.wait(5)
+    assert told.wait(PATIENCE_S)
     assert failures == [collector.failure]
     assert log.appends == 1
     collector.close()

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError
 
 from rtcdp.errors import UsageError
 from rtcdp.log import kafka_admin
@@ -139,6 +139,23 @@ def test_a_partition_that_moves_is_asked_for_again(admin, client):
     client.answers["LatestSpec"] = {0: KafkaError.LEADER_NOT_AVAILABLE}
     with pytest.raises(LogUnavailable):
         admin.next_offsets([0])
+
+
+@pytest.mark.parametrize("question", ["EarliestSpec", "LatestSpec", "MaxTimestampSpec"])
+def test_a_broker_that_is_back_and_tells_no_offset_is_asked_again(admin, client, question):
+    client.answers |= HOLDING_3_TO_9
+    client.first[question] = [found(OFFSET_INVALID), found(OFFSET_INVALID)]
+    assert admin.extents([0]) == {0: LogExtent(0, 3, 9, 0, 1)}
+    client.answers[question] = {0: found(OFFSET_INVALID)}
+    with pytest.raises(LogUnavailable):
+        admin.extents([0])
+    assert isinstance(admin.why_nothing_at(0, 1), LogUnavailable), "nothing is known to be missing"
+
+
+def test_no_offset_is_not_the_end_of_the_log(admin, client):
+    client.answers["TimestampSpec"] = {0: found(OFFSET_INVALID)}
+    with pytest.raises(LogUnavailable):
+        admin.offset_at(0, 5)
 
 
 def test_a_topic_that_somebody_else_just_made_will_do(admin, client):

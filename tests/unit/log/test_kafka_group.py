@@ -25,7 +25,7 @@ class FakeConsumer:
 
     def commit(self, *, offsets, asynchronous):
         assert not asynchronous
-        self.may_answer.wait(10)
+        self.may_answer.wait(60)
         if self.fails:
             raise KafkaException(KafkaError(KafkaError._TRANSPORT))
         self.commits.append({place.partition: place.offset for place in offsets})
