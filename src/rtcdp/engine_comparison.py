@@ -20,6 +20,7 @@ from rtcdp.engines.engine import VERDICTS
 from rtcdp.errors import UsageError
 from rtcdp.log.bounded import BoundedLogReader
 from rtcdp.log.log import LogReader
+from rtcdp.private_files import make_private_folder
 from rtcdp.settings import EngineName, Settings, require_present
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.store import Store
@@ -131,7 +132,7 @@ def _run(settings: Settings, log: LogReader, metrics: Sequence[Metric], clock: C
 
 @contextmanager
 def _own_store(settings: Settings) -> Iterator[Store]:
-    settings.data_dir.mkdir(parents=True)
+    make_private_folder(settings.data_dir)
     with closing(SqliteStore(settings.store_file)) as store:
         yield store
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rtcdp.assembly.locks import Lock, holder_of
+from rtcdp.assembly.locks import Holder, Lock, holder_of
 from rtcdp.settings import Settings
 
 
@@ -18,6 +18,19 @@ def running_url(settings: Settings) -> str | None:
     """Where the installation in `settings.data_dir` takes events; None when it isn't running."""
     holder = holder_of(_running_lock_path(settings))
     return holder.url or None if holder is not None else None
+
+
+def running_holder(settings: Settings) -> Holder | None:
+    """Who runs the installation in `settings.data_dir`; None when nobody does."""
+    return holder_of(_running_lock_path(settings))
+
+
+def processor_holder(settings: Settings) -> Holder | None:
+    """Who processes into the installation's store, if that is a file; None when nobody does, and
+    for stores on servers, which keep leases instead."""
+    if settings.store_kind != "sqlite":
+        return None
+    return holder_of(processor_lock_path(settings))
 
 
 def processor_lock(settings: Settings, patience_s: float = 0.0) -> Lock:

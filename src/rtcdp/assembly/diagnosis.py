@@ -8,19 +8,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rtcdp.assembly.claims import running_url
-from rtcdp.assembly.parts import log_reader, metrics_of, store_of
+from rtcdp.assembly.parts import (
+    left_out_text,
+    log_reader,
+    metrics_left_out,
+    metrics_of,
+    store_of,
+)
 from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.assembly.troubles import trouble_of_processor
 from rtcdp.clock import Clock
 from rtcdp.engines.continuation import check_continuation
 from rtcdp.errors import RtcdpError
 from rtcdp.log.log import OffsetsMissing
-from rtcdp.settings import Settings, unknown_variables
+from rtcdp.settings import Settings, unknown_variables, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.store.store import Progress, RulesInForce
 from rtcdp.vocabulary.metric import Metric
@@ -88,9 +95,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _folder(data_dir: Path) -> Iterator[Finding]:
-    place = data_dir
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = _nearest(data_dir)
     if not os.access(place, os.W_OK | os.X_OK) or not place.is_dir():
         hint = "make it writable, or name another folder with --data-dir"
         yield Finding("data folder", "broken", f"{place} can't be written to", hint)
@@ -137,7 +142,32 @@ def _port(settings: Settings) -> Iterator[Finding]:
         yield Finding("port", "ok", f"{settings.host}:{settings.port} is free")
 
 
+def _place_of(what: str, folder: Path, settings: Settings) -> Iterator[Finding]:
+    """A folder outside of the data folder that a part keeps its files in."""
+    if folder.exists() or folder.is_relative_to(settings.data_dir):
+        return
+    place = _nearest(folder)
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        fact = f"there is no folder {folder}; it would be made"
+        yield Finding(what, "odd", fact, f"check --{what}, or leave it so")
+    else:
+        fact = f"there is no folder {folder}, and {place} can't be written to"
+        yield Finding(what, "broken", fact, f"name another place with --{what}")
+
+
+def _nearest(place: Path) -> Path:
+    """The place, or the nearest folder above that is there."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
 def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    if settings.log_kind == "embedded":
+        missing = list(_place_of("log", settings.log_directory.parent, settings))
+        if missing:
+            yield from missing
+            return
     try:
         with log_reader(settings) as log:
             extents = [log.extent(partition) for partition in log.partitions()]
@@ -147,9 +177,20 @@ def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
     except RtcdpError as error:
         yield Finding("log", "broken", str(error), error.hint)
         return
+    if not extents:
+        count = settings.kafka.partitions
+        yield Finding(
+            "log",
+            "ok",
+            f"the topic of {without_password(settings.log_url)} is not there yet; the first to "
+            f"write or to process makes it, with {count} partitions",
+        )
+        return
     records = sum(extent.next_offset - extent.first_offset for extent in extents)
     size = sum(extent.bytes for extent in extents)
-    yield Finding("log", "ok", f"{records:,} records, {size / 2**20:,.1f} MiB")
+    # Kafka's client can't ask how large a topic is.
+    shown = f", {size / 2**20:,.1f} MiB" if size or not records else ""
+    yield Finding("log", "ok", f"{records:,} records{shown}")
     newest = max(extent.newest_received_at for extent in extents)
     if newest > clock.now_ms() + _SKEW_MS:
         hint = "set the clock, or wait: new events get times before those of old ones"
@@ -157,6 +198,11 @@ def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
+    if settings.store_kind == "sqlite":
+        missing = list(_place_of("store", settings.store_file.parent, settings))
+        if missing:
+            yield from missing
+            return
     try:
         with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
             progress = snapshot.progress
@@ -232,9 +278,17 @@ def _pair(settings: Settings, progress: Progress) -> Iterator[Finding]:
 
 def _catalog(settings: Settings) -> Iterator[Finding]:
     try:
-        yield Finding("catalog", "ok", f"{len(metrics_of(settings))} metrics")
+        metrics = metrics_of(settings)
     except RtcdpError as error:
         yield Finding("catalog", "broken", str(error), error.hint)
+        return
+    yield Finding("catalog", "ok", f"{len(metrics)} metrics")
+    # A store that can't be asked was told of already.
+    with suppress(RtcdpError), store_of(settings, read_only=True) as store:
+        others = metrics_left_out(store, metrics)
+        if others:
+            text, _, hint = left_out_text(others).partition(" – ")
+            yield Finding("catalog", "odd", text, hint)
 
 
 def _clock(clock: Clock) -> Iterator[Finding]:

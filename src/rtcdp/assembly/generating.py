@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -52,11 +53,16 @@ def collector_sink(
     clock: Clock,
     stop: threading.Event,
     patience_s: float = SenderLimits.first_patience_s,
+    *,
+    waits_for_ever: bool = False,
 ) -> Iterator[HttpSink]:
-    """A sink to the collector at `address`; waits `patience_s` for its first answer."""
+    """A sink to the collector at `address`; waits `patience_s` for its first answer, and for the
+    later ones a minute, or for ever."""
     # It would tell of every request, wherever a program turns its log on.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     limits = replace(SenderLimits(), first_patience_s=patience_s)
+    if waits_for_ever:
+        limits = replace(limits, patience_s=math.inf)
     with closing(HttpSink(address, clock, stop.wait, limits)) as sink:
         yield sink
 
@@ -108,7 +114,7 @@ def run_generator(settings: Settings, clock: Clock, stop: threading.Event) -> No
     Raises `CollectorUnreachable` and `CollectorRefused`.
     """
     address = CollectorAddress(base_url=settings.base_url)
-    with collector_sink(address, clock, stop, START_PATIENCE_S) as sink:
+    with collector_sink(address, clock, stop, START_PATIENCE_S, waits_for_ever=True) as sink:
         generate(settings, Traffic(), sink, clock, stop)
 
 

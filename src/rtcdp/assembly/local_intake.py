@@ -1,6 +1,8 @@
 """Takes events in without a server: the same collector, called instead of asked over HTTP."""
 
 import asyncio
+import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -8,11 +10,17 @@ from rtcdp.assembly.parts import log_reader, log_writer
 from rtcdp.assembly.priming import prime
 from rtcdp.clock import Clock
 from rtcdp.collector.collector import Collector
+from rtcdp.collector.problem import RequestRefused
 from rtcdp.collector.splitting import NDJSON_TYPES
 from rtcdp.generator.sinks import Receipt
 from rtcdp.log.log import DEFAULT_SOURCE, Intake
 from rtcdp.settings import Settings
+from rtcdp.telemetry import Troubles
 
+_log = logging.getLogger(__name__)
+
+_RETRY_S = 0.5
+_PASSING = frozenset({"log_unavailable", "log_full", "overloaded"})
 _NDJSON = min(NDJSON_TYPES)
 _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 
@@ -48,6 +56,47 @@ class LocalSink:
 
     def close(self) -> None:
         """Nothing to do: each write is complete."""
+
+
+class PatientSink:
+    """A sink that waits as long as the log can't take anything, and tells of it; what is told to
+    stop meanwhile is reported as unconfirmed. Raises what else the other sink raises."""
+
+    def __init__(self, sink: LocalSink, clock: Clock, stop: threading.Event) -> None:
+        self._sink = sink
+        self._stop = stop
+        self._troubles = Troubles(_log, clock)
+
+    def write(self, lines: Sequence[bytes]) -> Receipt:
+        """Append the lines, however long it takes; they are on disk when it returns."""
+        retries = 0
+        while True:
+            try:
+                receipt = self._sink.write(lines)
+            except RequestRefused as refused:
+                if refused.code not in _PASSING:
+                    raise
+                reason = refused.hint.partition("(")[2].removesuffix(")") or refused.hint
+                self._troubles.tell(f"{refused}: {reason}; trying again")
+            else:
+                self._troubles.over()
+                return receipt + Receipt(retries=retries)
+            retries += 1
+            if self._stop.wait(_RETRY_S):
+                return Receipt(unconfirmed=len(lines), retries=retries)
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+@contextmanager
+def patient_sink(
+    settings: Settings, clock: Clock, stop: threading.Event, intake: Intake
+) -> Iterator[PatientSink]:
+    """The same as `local_sink`, for what goes on for ever. Raises what it raises when the log is
+    not there at the beginning."""
+    with local_sink(settings, clock, intake=intake) as sink:
+        yield PatientSink(sink, clock, stop)
 
 
 @contextmanager

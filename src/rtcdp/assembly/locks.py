@@ -9,6 +9,7 @@ from types import TracebackType
 import msgspec
 
 from rtcdp.errors import RtcdpError, UsageError
+from rtcdp.private_files import make_private_folder
 
 _POLL_S = 0.05
 _LOOKING_S = 0.1
@@ -91,7 +92,7 @@ def holder_of(path: Path) -> Holder | None:
 
 def _opened(path: Path) -> int:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UsageError(

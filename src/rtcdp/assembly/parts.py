@@ -6,16 +6,17 @@ theirs.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 from rtcdp.assembly.deferred import deferred
 from rtcdp.assembly.guarded_log import GuardedLogWriter, watched
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import Clock
 from rtcdp.engines.continuation import check_same_log
-from rtcdp.errors import RtcdpError, UsageError
+from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.log import LogReader, LogWriter
-from rtcdp.settings import Settings, require_present
+from rtcdp.settings import Settings, require_present, without_password
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
@@ -36,10 +37,13 @@ def metrics_of(settings: Settings) -> tuple[Metric, ...]:
 
 
 @contextmanager
-def log_reader(settings: Settings, patience_s: float | None = None) -> Iterator[LogReader]:
+def log_reader(
+    settings: Settings, patience_s: float | None = None, *, makes_topic: bool = False
+) -> Iterator[LogReader]:
     """Where records are read; the log may not be there yet. A server that doesn't answer is waited
-    for `patience_s`, or for as long as is usual. Raises `PartMissing`."""
-    with closing(_log_reader(settings, patience_s)) as reader:
+    for `patience_s`, or for as long as is usual. With `makes_topic`, a topic that is missing is
+    made at the first look at it. Raises `PartMissing`."""
+    with closing(_log_reader(settings, patience_s, makes_topic)) as reader:
         yield reader
 
 
@@ -89,6 +93,47 @@ def store_of(settings: Settings, *, read_only: bool = False) -> Iterator[Store]:
         yield store
 
 
+def require_store(settings: Settings) -> None:
+    """Raise `PartMissing` unless there is a store to look into: a processor has worked on it."""
+    if settings.store_kind == "sqlite":
+        path = settings.store_file
+        if not path.exists():
+            raise _nothing_there("store", path)
+        return
+    with store_of(settings, read_only=True) as store:
+        if store.progress().epoch == 0 and not store.metrics():
+            raise PartMissing(
+                f"there is nothing yet in the store {without_password(settings.store_url)}",
+                "name another one with --store, or start a processor on it: rtcdp process",
+            )
+
+
+def require_log(settings: Settings) -> None:
+    """Raise `PartMissing` unless there is a log to look into."""
+    if settings.log_kind == "embedded":
+        path = settings.log_directory
+        if not path.exists():
+            raise _nothing_there("log", path)
+        return
+    with log_reader(settings) as log:
+        if not log.partitions():
+            raise PartMissing(
+                f"there is no topic yet at {without_password(settings.log_url)}",
+                "name another one with --log, or start what writes to it: rtcdp collect",
+            )
+
+
+def _nothing_there(what: str, path: Path) -> PartMissing:
+    folder = path.parent
+    if not folder.exists():
+        said = f"there is no folder {folder}, and so no {what}"
+    else:
+        said = f"there is no {what} yet: {path}"
+    return PartMissing(
+        said, f"name the installation with --data-dir (or --{what}), or start one: rtcdp up"
+    )
+
+
 def metrics_left_out(store: Store, metrics: Sequence[Metric]) -> tuple[str, ...]:
     """The names of metrics that the store has tables of and that are not among `metrics`. Raises
     what the store raises."""
@@ -130,13 +175,18 @@ def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
     return EmbeddedLogWriter(settings.log_directory, clock)
 
 
-def _log_reader(settings: Settings, patience_s: float | None) -> LogReader:
+def _log_reader(
+    settings: Settings, patience_s: float | None, makes_topic: bool = False
+) -> LogReader:
     if settings.log_kind == "embedded":
         return EmbeddedLogReader(settings.log_directory)
     require_present(settings)
     patience = {} if patience_s is None else {"timeout_s": patience_s}
     made: LogReader = deferred(KAFKA_READER)(
-        deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka, **patience
+        deferred(KAFKA_TOPIC)(settings.log_url),
+        settings.kafka,
+        makes_topic=makes_topic,
+        **patience,
     )
     return made
 
@@ -162,10 +212,7 @@ def _log_writer(settings: Settings, clock: Clock, *, must_exist: bool) -> LogWri
 
 def _store(settings: Settings, read_only: bool) -> Store:
     if settings.store_kind == "sqlite":
-        path = settings.store_file
-        if not read_only:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return SqliteStore(path, read_only=read_only)
+        return SqliteStore(settings.store_file, read_only=read_only)
     require_present(settings)
     made: Store = deferred(SERVER_STORES[settings.store_kind])(
         settings.store_url, read_only=read_only

@@ -66,7 +66,7 @@ def processor_of(
     require_present(settings)
     metrics = metrics_of(settings)
     with (
-        log_reader(settings) as log,
+        log_reader(settings, makes_topic=True) as log,
         store_of(settings) as store,
         processing_right(settings, store, clock, lock_patience_s),
     ):

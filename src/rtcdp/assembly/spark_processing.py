@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rtcdp.clock import Clock
 from rtcdp.engines.native.backfill import Listeners, backfill
@@ -12,6 +13,7 @@ from rtcdp.errors import UsageError
 from rtcdp.events.seen_ids import CLOCK_SLACK_MS
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.log import LogReader
+from rtcdp.private_files import make_private_folder
 from rtcdp.settings import Settings
 from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
@@ -31,6 +33,9 @@ def spark_processor(
     """
     topic = parse_topic(settings.log_url)
     checkpoint = settings.spark.checkpoint or str(settings.data_dir.absolute() / CHECKPOINT)
+    if ":" not in checkpoint:
+        # Spark would make it readable for all.
+        make_private_folder(Path(checkpoint))
     processor = SparkProcessor(
         KafkaSource(log, topic.bootstrap, topic.name, java_options(dict(topic.options))),
         store,

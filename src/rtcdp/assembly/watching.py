@@ -16,7 +16,8 @@ from rtcdp.store.store import Store
 @dataclass(frozen=True)
 class Sample:
     """One look. `taken_at` is in monotonic seconds; `logged` counts the records that the log ever
-    took, `pending` those that are not in the answers yet; `totals` is the ledger's. `trouble` says
+    took, `pending` those that are not in the answers yet; `totals` is the ledger's. The newest
+    epoch was committed at `committed_at` (UTC ms; 0: there was none) by `engine`. `trouble` says
     why there is no more to tell."""
 
     taken_at: float
@@ -24,6 +25,8 @@ class Sample:
     pending: int = 0
     lag_ms: int = 0
     epoch: int = 0
+    committed_at: int = 0
+    engine: str = ""
     totals: dict[str, int] = field(default_factory=dict)
     trouble: str = ""
 
@@ -50,6 +53,8 @@ class Watcher:
                 lag_ms=reading.freshness.lag_ms or 0,
                 trouble=reading.freshness.warning or "",
                 epoch=progress.epoch,
+                committed_at=progress.committed_at,
+                engine=progress.engine,
                 totals=reading.snapshot.ledger_totals(),
             )
 

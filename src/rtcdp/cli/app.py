@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
 import rtcdp
 from rtcdp.assembly.deferred import deferred
+from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.terminal import complain, say
 from rtcdp.errors import RtcdpError
 
@@ -51,6 +51,16 @@ COMMANDS = {
         "Make up a shop's visitors, and send or write their events.",
         "rtcdp.cli.generate:generate",
     ),
+    "status": Command(
+        LOOK,
+        "Show whether it runs, and how far its answers are.",
+        "rtcdp.cli.installation:status",
+    ),
+    "events": Command(
+        LOOK,
+        "Show the newest events, one a line, and what became of each.",
+        "rtcdp.cli.events:events",
+    ),
     "metrics": Command(
         LOOK,
         "List the metrics of the catalog, or the newest windows of one.",
@@ -71,6 +81,11 @@ COMMANDS = {
         "Look at the sources that the log knows, and retire one.",
         "rtcdp.cli.sources:sources",
     ),
+    "config": Command(
+        LOOK,
+        "Show the settings in force, and where each comes from.",
+        "rtcdp.cli.config:config",
+    ),
     "verify": Command(
         PROVE,
         "Compute everything again from the log, naively, and compare it with the store.",
@@ -89,7 +104,7 @@ _EPILOG = (
 )
 
 
-class _Commands(TyperGroup):
+class _Commands(PlainGroup):
     """All commands by their summaries; the one that was typed is imported when it is run."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -105,7 +120,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -115,7 +129,7 @@ def command_of(name: str) -> Any:
     found = deferred(COMMANDS[name].place)
     if not isinstance(found, typer.Typer):
         single = typer.Typer(rich_markup_mode="rich", add_completion=False)
-        single.command(name)(found)
+        single.command(name, cls=PlainCommand)(found)
         found = single
     return get_command(found)
 

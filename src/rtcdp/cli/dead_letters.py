@@ -1,16 +1,21 @@
 """The commands `dead-letters list` and `dead-letters replay`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.dead_letters import Parts, dead_letters_of, replay_dead_letters
-from rtcdp.assembly.parts import log_reader, log_writer, store_of
+from rtcdp.api.instant import iso_ms
+from rtcdp.assembly.dead_letters import DeadLetter, Parts, dead_letters_of, replay_dead_letters
+from rtcdp.assembly.parts import log_reader, log_writer, require_store, store_of
+from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import data_flags, with_settings
-from rtcdp.cli.terminal import listing, moment, number, say
+from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.terminal import cut, moment, number, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.plain_text import as_text
 from rtcdp.settings import Settings
 from rtcdp.store.store import UncountedScan
 
@@ -21,44 +26,70 @@ Source = Annotated[
     str | None, typer.Option("--source", metavar="NAME", help="Only those of this source.")
 ]
 
+_COLUMNS = (
+    *("received_at", "source", "partition", "offset"),
+    *("reason", "step", "message", "replayed_at", "raw"),
+)
+_SHOWN_BYTES = 500
+
 dead_letters = typer.Typer(
     name="dead-letters",
+    cls=PlainGroup,
+    add_completion=False,
     no_args_is_help=True,
     help="Look at what could not be admitted, and feed it in again.",
 )
 
 
-@dead_letters.command("list")
+@dead_letters.command("list", cls=PlainCommand)
 @with_settings()
 def list_dead_letters(
     settings: Settings,
     *,
     reason: Reason = None,
     source: Source = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")
+    ] = 20,
+    form: Form,
 ) -> None:
     """Show the newest dead letters, with the reason and what was received."""
+    require_store(settings)
     with store_of(settings, read_only=True) as store:
         found = dead_letters_of(store, UncountedScan(reason=reason, source=source), limit)
+    rows = [_row(letter) for letter in found]
+    write(Result(_COLUMNS, rows), form, lambda: _show(found))
+
+
+def _row(letter: DeadLetter) -> dict[str, object]:
+    replayed_at = letter["replayed_at"]
+    return {
+        **{name: letter[name] for name in ("partition", "offset", "source")},
+        **{name: letter[name] for name in ("reason", "step", "message")},
+        "received_at": iso_ms(letter["received_at"]),
+        "replayed_at": None if replayed_at is None else iso_ms(replayed_at),
+        "raw": (letter["raw"] or b"").decode(errors="backslashreplace"),
+    }
+
+
+def _show(found: Sequence[DeadLetter]) -> None:
     if not found:
         say("no dead letters")
         return
-    table = listing("received at", "source", "place", "reason", "what to send instead", "raw")
     for letter in found:
-        raw = (letter["raw"] or b"")[:120].decode(errors="backslashreplace")
-        replayed = " (replayed)" if letter["replayed_at"] is not None else ""
-        table.add_row(
-            moment(letter["received_at"]),
-            Text(letter["source"]),
-            f"{letter['partition']}:{letter['offset']}",
-            Text(f"{letter['reason']}{replayed}"),
-            Text(letter["message"] or ""),
-            Text(raw),
+        place = f"{letter['partition']}:{letter['offset']}"
+        replayed = (" replayed", "green") if letter["replayed_at"] is not None else ""
+        reason = (letter["reason"], "bold red")
+        when, source = moment(letter["received_at"]), as_text(letter["source"])
+        raw = (letter["raw"] or b"")[:_SHOWN_BYTES].decode(errors="backslashreplace")
+        say(
+            Text.assemble((when, "dim"), f"  {source}  {place}  ", reason, replayed),
+            f"  {letter['message'] or ''}",
+            cut(Text(f"  {as_text(raw)}", "dim")),
         )
-    say(table)
 
 
-@dead_letters.command("replay")
+@dead_letters.command("replay", cls=PlainCommand)
 @with_settings()
 def replay(
     settings: Settings,
@@ -72,6 +103,7 @@ def replay(
         raise UsageError(
             "which dead letters are to be replayed?", "name a --reason, or take them --all"
         )
+    require_store(settings)
     clock = SystemClock()
     wanted = UncountedScan(reason=reason, source=source)
     with (

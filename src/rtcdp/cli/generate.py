@@ -28,7 +28,7 @@ from rtcdp.settings import Settings
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
-LOCAL_SINK = "rtcdp.assembly.local_intake:local_sink"
+PATIENT_SINK = "rtcdp.assembly.local_intake:patient_sink"
 
 _SHARE = "SHARE"
 _KAFKA = "kafka://"
@@ -74,11 +74,12 @@ class Destination:
         if self.out is not None:
             return file_sink(self.out)
         if self.to is not None and self.to.startswith(_KAFKA):
-            sink: AbstractContextManager[Sink] = deferred(LOCAL_SINK)(
-                replace(settings, log=self.to), clock, intake="live"
+            sink: AbstractContextManager[Sink] = deferred(PATIENT_SINK)(
+                replace(settings, log=self.to), clock, stop, intake="live"
             )
             return sink
-        return collector_sink(CollectorAddress(base_url=self.where(settings)), clock, stop)
+        address = CollectorAddress(base_url=self.where(settings))
+        return collector_sink(address, clock, stop, waits_for_ever=True)
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,48 @@
 """Commands that look at what is there: metrics, ledger."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from rtcdp.api.answers import WindowQuery, windows
-from rtcdp.assembly.parts import metrics_of, store_of
+from rtcdp.api.instant import iso_ms
+from rtcdp.assembly.parts import (
+    left_out_text,
+    metrics_left_out,
+    metrics_of,
+    require_store,
+    store_of,
+)
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import balance, duration, listing, moment, say
+from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.terminal import balance, duration, listing, say
 from rtcdp.errors import UsageError
 from rtcdp.settings import Settings
 from rtcdp.vocabulary.metric import Metric
 
 _SHOWN_ITEMS = 3
+_CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")
 _COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict")
 
 
 @with_settings("catalog")
 def metrics(
     settings: Settings,
-    name: Annotated[str | None, typer.Argument(help="Show the newest windows of this one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the newest windows of this one.")
+    ] = None,
     *,
     docs: Annotated[
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many windows.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many windows.")
+    ] = 20,
+    form: Form,
 ) -> None:
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
@@ -37,7 +51,13 @@ def metrics(
         say(*"\n".join(described).splitlines())
         return
     if name is None:
-        say(_catalog_table(catalog))
+        # The catalog is there without data, unless somebody asks for that of certain data.
+        if settings.data_dir != Settings.data_dir or settings.store:
+            require_store(settings)
+        others = _others(settings, catalog)
+        rows = [_described(metric) for metric in catalog]
+        result = Result(_CATALOG_COLUMNS, rows, {"not_in_the_catalog": others})
+        write(result, form, lambda: _show_catalog(rows, others))
         return
     metric = next((metric for metric in catalog if metric.name == name), None)
     if metric is None:
@@ -45,49 +65,87 @@ def metrics(
             f"there is no metric {name!r}",
             f"name one of: {', '.join(metric.name for metric in catalog)}",
         )
+    require_store(settings)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         items = windows(snapshot, metric, WindowQuery(limit=limit)).items
-    say(_windows_table(metric, items) if items else f"{name} has no windows yet")
+    names = tuple(items[0]) if items else (*metric.key, "window_start", "window_end")
+    write(
+        Result(names, items, {"metric": metric.name}),
+        form,
+        lambda: say(_windows_table(metric, items) if items else f"{name} has no windows yet"),
+    )
 
 
 @with_settings()
 def ledger(
     settings: Settings,
     *,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many rows.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows.")
+    ] = 20,
+    form: Form,
 ) -> None:
     """Show what became of every record: the totals, and the newest minutes."""
+    require_store(settings)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         totals, minutes = snapshot.ledger_totals(), snapshot.ledger(limit=limit)
+    rows = [{**row, "minute": iso_ms(row["minute"])} for row in minutes.to_dicts()]
+    write(
+        Result(("minute", "source", *_COUNTS), rows, {"totals": totals}),
+        form,
+        lambda: _show_ledger(totals, rows),
+    )
+
+
+def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -> None:
     say(balance(totals))
     if totals["conflict"]:
         say(Text(f"{totals['conflict']:,} duplicates came with another content", "yellow"))
-    if minutes.is_empty():
+    if not rows:
         return
-    counts = (f">{count.replace('_', ' ')}" for count in _COUNTS)
-    table = listing("minute", "source", *counts)
-    for row in minutes.iter_rows(named=True):
-        cells = [f"{row[count]:,}" for count in _COUNTS]
-        table.add_row(moment(row["minute"])[:-3], Text(row["source"]), *cells)
+    counts = [count for count in _COUNTS if count != "conflict" or totals["conflict"]]
+    table = listing("minute", "source", *(f">{count.replace('_', ' ')}" for count in counts))
+    table.columns[0].no_wrap = True
+    for row in rows:
+        minute = str(row["minute"])[:16].replace("T", " ")
+        table.add_row(minute, row["source"], *(f"{row[count]:,}" for count in counts))
     say(table)
 
 
-def _catalog_table(catalog: Sequence[Metric]) -> Table:
-    table = listing("metric", "title", "key", "window", "measures")
+def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
+    """The metrics of the store that are not in the catalog, if there is a store."""
+    if settings.store_kind == "sqlite" and not settings.store_file.exists():
+        return ()
+    with store_of(settings, read_only=True) as store:
+        return metrics_left_out(store, catalog)
+
+
+def _described(metric: Metric) -> dict[str, object]:
+    window = duration(metric.window.size_ms)
+    if metric.window.overlap > 1:
+        window += f" every {duration(metric.window.slide_ms)}"
+    return {
+        "metric": metric.name,
+        "title": metric.title,
+        "key": list(metric.key),
+        "window": window,
+        "measures": [measure.name for measure in metric.measures],
+    }
+
+
+def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> None:
+    table = listing("metric", "key", "window", "measures")
     table.columns[0].no_wrap = True
-    for metric in catalog:
-        window = duration(metric.window.size_ms)
-        if metric.window.overlap > 1:
-            window += f" every {duration(metric.window.slide_ms)}"
-        measures = ", ".join(measure.name for measure in metric.measures)
+    for row in rows:
         table.add_row(
-            Text(metric.name, "bold"),
-            Text(metric.title),
-            ", ".join(metric.key) or "–",
-            window,
-            measures,
+            Text(row["metric"], "bold"),
+            ", ".join(row["key"]) or "–",
+            row["window"],
+            ", ".join(row["measures"]),
         )
-    return table
+    say(table)
+    if others:
+        say(Text(left_out_text(others), "yellow"))
 
 
 def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:

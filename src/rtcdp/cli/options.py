@@ -13,7 +13,7 @@ import typer
 
 from rtcdp.cli.terminal import err, remark
 from rtcdp.errors import UsageError
-from rtcdp.settings import Setting, Settings, all_settings, load_with_origins
+from rtcdp.settings import Loaded, Setting, Settings, all_settings, load_with_origins
 
 EVERYWHERE = ("data_dir", "log", "store")
 """What every command takes."""
@@ -29,6 +29,7 @@ _METAVARS = {
     "host": "ADDRESS",
     "port": "N",
     "log_format": "text|json",
+    "engine": "native|spark",
     "rate": "PER_S",
     "users": "N",
     "config": "FILE",
@@ -39,7 +40,7 @@ _CONFIG_HELP = "Read settings from this file. Without it: ./rtcdp.toml, if it is
 def with_settings(
     *keys: str, panels: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator for commands that take `Settings` first.
+    """A decorator for commands that take `Settings` first, or `Loaded`.
 
     The command gets an option for each of `keys`, for those in `EVERYWHERE`, and `--config`; it is
     called with the settings that follow from all of them. A parameter of the command that is a
@@ -54,7 +55,8 @@ def with_settings(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
-        own = list(signature.parameters.values())[1:]
+        first, *own = signature.parameters.values()
+        wants_origins = first.annotation is Loaded
         groups: dict[str, Any] = {
             each.name: each.annotation for each in own if is_dataclass(each.annotation)
         }
@@ -66,7 +68,8 @@ def with_settings(
             flags = {key: given.pop(key) for key in wanted}
             for name, group in groups.items():
                 given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
-            command(load_with_origins(flags, os.environ, config, _confirmed).settings, **given)
+            loaded = load_with_origins(flags, os.environ, config, _confirmed)
+            command(loaded if wants_origins else loaded.settings, **given)
 
         grouped = [each for group in groups.values() for each in _parameters_of(group)]
         every = [*plain, *grouped, *options]
@@ -108,7 +111,7 @@ def _parameters_of(group: Any) -> list[inspect.Parameter]:
 
 def _option(setting: Setting, panel: str) -> inspect.Parameter:
     meaning = setting.meaning
-    if setting.default not in (None, "") and not get_args(setting.kind):
+    if setting.default not in (None, "", False) and not get_args(setting.kind):
         meaning += f" [dim]\\[default: {_shown(setting.default)}][/dim]"
     return _parameter(setting.key, _type_of(setting), setting.flag, meaning, panel)
 
@@ -117,7 +120,7 @@ def _parameter(name: str, kind: Any, flag: str, meaning: str, panel: str) -> ins
     option = typer.Option(
         flag,
         help=meaning,
-        metavar=_METAVARS.get(name, "NAME"),
+        metavar="" if kind is bool else _METAVARS.get(name, "NAME"),
         show_default=False,
         rich_help_panel=panel,
     )

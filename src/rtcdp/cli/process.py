@@ -81,7 +81,7 @@ def process(
     heard = stop_at_signals(stop)
     tell_here(settings, "processor", clock)
     where = f"{without_password(settings.log_url)} into {without_password(settings.store_url)}"
-    on_epoch = _tell_batch if settings.engine == "spark" else None
+    on_epoch = tell_batch if settings.engine == "spark" else None
     if not once:
         engine = "" if settings.engine == "native" else f" with {settings.engine}"
         say(named(f"counts {where}{engine} (Ctrl-C stops it)"))
@@ -107,7 +107,7 @@ def process(
     end_of(heard, is_unfinished=stop.is_set())
 
 
-def _tell_batch(report: EpochReport) -> None:
+def tell_batch(report: EpochReport) -> None:
     """A line for each batch of Spark's: they are few, and long."""
     _log.info(
         "epoch %d: %s records, %s admitted, in %.1f s",

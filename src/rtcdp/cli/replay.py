@@ -57,7 +57,9 @@ class HowToReplay:
 @with_settings("engine", "catalog", "log_format")
 def replay(
     settings: Settings,
-    files: Annotated[list[Path], typer.Argument(help="Recorded files, plain or gzip.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Recorded files, plain or gzip.")
+    ],
     *,
     how: HowToReplay,
 ) -> None:

@@ -83,8 +83,10 @@ def status_page(
             Text(str(part.restarts), "yellow" if part.restarts else ""),
         )
     where = Table.grid(padding=(0, 3))
+    where.add_column(no_wrap=True)
+    where.add_column(overflow="fold")
     where.add_row("dashboard", f"{url}/")
-    where.add_row("answers", f"{url}/api/analytics/recent-page-views?minutes=5")
+    where.add_row("answers", f"{url}/api/metrics")
     where.add_row("send events", f"POST {url}/v1/events")
     gap = Text()
     return Panel(

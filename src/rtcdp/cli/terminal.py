@@ -39,6 +39,13 @@ def shown(value: object) -> Text:
     return value if plain == value.plain else Text(plain, value.style)
 
 
+def cut(line: Text) -> Text:
+    """The line as far as it fits: to the edge of a terminal, and nowhere else."""
+    if out.is_terminal:
+        line.truncate(out.width, overflow="ellipsis")
+    return line
+
+
 def say(*lines: str | Text | Table) -> None:
     """Write to standard output, each text on a line of its own."""
     for line in lines:
@@ -79,6 +86,7 @@ def listing(*columns: str, title: str | None = None) -> Listing:
         box=box.SIMPLE_HEAD,
         header_style="dim",
         pad_edge=False,
+        collapse_padding=True,
     )
     for column in columns:
         justify: JustifyMethod = "right" if column.startswith(">") else "left"

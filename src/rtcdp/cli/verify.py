@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rtcdp.assembly.deferred import deferred
-from rtcdp.assembly.parts import log_reader, metrics_of, store_of
+from rtcdp.assembly.parts import log_reader, metrics_of, require_log, require_store, store_of
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import listing, number, progress_bar, say
+from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.settings import Settings, without_password
@@ -49,6 +50,7 @@ def verify(
             "instead: native,spark.",
         ),
     ] = None,
+    form: Form,
 ) -> None:
     """Compute everything again from the log, naively, and compare it with the store."""
     if quick:
@@ -57,10 +59,13 @@ def verify(
         _report_sums(settings, show)
         return
     if engines is None:
-        _report(_against_the_oracle(settings), show, ("expected", "found"))
+        require_log(settings)
+        require_store(settings)
+        _report(_against_the_oracle(settings), show, ("expected", "found"), form)
         return
     names = deferred(PARSE_ENGINES)(engines)
-    _report(_between(settings, names), show, (names[0], names[1]))
+    require_log(settings)
+    _report(_between(settings, names), show, (names[0], names[1]), form)
 
 
 def _report_sums(settings: Settings, show: int) -> None:
@@ -91,7 +96,7 @@ def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:
             engines,
             SystemClock(),
             Path(directory),
-            lambda name: say(f"{name} counts {without_password(settings.log_url)}"),
+            lambda name: remark(f"{name} counts {without_password(settings.log_url)}"),
         )
     return found
 
@@ -115,7 +120,33 @@ def _against_the_oracle(settings: Settings) -> Verification:
         )
 
 
-def _report(found: Verification, show: int, sides: tuple[str, str]) -> None:
+def _report(found: Verification, show: int, sides: tuple[str, str], form: Form) -> None:
+    rows = [_row(difference, sides) for difference in found.differences[: max(0, show)]]
+    more = {
+        "differences": len(found.differences),
+        **{name: getattr(found, name) for name in ("tables", "rows", "events", "left_out")},
+    }
+    result = Result(("table", "key", *sides, "note"), rows, more)
+    write(result, form, lambda: _show(found, show, sides))
+    if found.differences:
+        raise typer.Exit(1)
+
+
+def _row(difference: Difference, sides: tuple[str, str]) -> dict[str, object]:
+    return {
+        "table": difference.table,
+        "key": list(map(str, difference.key)),
+        sides[0]: _listed(difference.expected),
+        sides[1]: _listed(difference.found),
+        "note": difference.note,
+    }
+
+
+def _listed(values: tuple[object, ...] | None) -> list[str] | None:
+    return None if values is None else list(map(str, values))
+
+
+def _show(found: Verification, show: int, sides: tuple[str, str]) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
     compared = f"{found.tables} tables, {number(found.rows)} rows, {number(found.events)} events"
@@ -123,14 +154,13 @@ def _report(found: Verification, show: int, sides: tuple[str, str]) -> None:
         say(Text.assemble(("no difference: ", "bold green"), compared))
         return
     say(_table(found, show, sides), _summary(found), f"compared: {compared}")
-    raise typer.Exit(1)
 
 
 def _table(found: Verification, show: int, sides: tuple[str, str]) -> Table:
     title = "Not what the log says" if sides[0] == "expected" else "Not the same"
     table = listing("table", "key", *sides, title=title)
     for difference in found.differences[: max(0, show)]:
-        table.add_row(*map(Text, _cells(difference)))
+        table.add_row(*_cells(difference))
     return table
 
 

@@ -113,8 +113,7 @@ def event_as_it_is(line: bytes) -> MappedEvent | Unmapped:
         return Unmapped("", shown, "an event as JSON")
     event = decode(line)
     if isinstance(event, Rejection):
-        shown = line[:200].decode(errors="backslashreplace")
-        return Unmapped("", shown, f"an event; {event.message}")
+        return Unmapped("", None, event.message)
     members: dict[str, Any] = _decode_members(line)
     del members["timestamp"]
     if event.event_id is None:

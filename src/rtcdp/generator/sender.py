@@ -5,6 +5,7 @@ before the connection broke is a duplicate and counts once.
 """
 
 import ipaddress
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -17,10 +18,14 @@ from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.generator.pause import Pause
 from rtcdp.generator.sinks import Receipt
+from rtcdp.telemetry import Troubles
 
 EVENTS_PATH = "/v1/events"
 IMPORT_PATH = "/v1/import"
 
+_log = logging.getLogger(__name__)
+
+_TOLD_AFTER_S = 2.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 _HINTS = {
@@ -119,6 +124,7 @@ class HttpSink:
         )
         self._answered = False
         self._stopped = False
+        self._troubles = Troubles(_log, clock)
 
     def write(self, lines: Sequence[bytes]) -> Receipt:
         """Send the lines, in order, and return when each has been answered for.
@@ -154,6 +160,7 @@ class HttpSink:
             if isinstance(outcome, httpx.Response):
                 self._answered = True
                 if outcome.is_success:
+                    self._troubles.over()
                     return self._receipt(outcome, len(lines), retries)
                 if outcome.status_code == 413 and len(lines) > 1:
                     return self._halves(lines) + Receipt(retries=retries)
@@ -162,7 +169,9 @@ class HttpSink:
             delay_s = self._delay_s(outcome, retries)
             patience_s = self._patience_s()
             if self._clock.monotonic() - began_s + delay_s > patience_s:
-                raise self._unreachable(outcome, patience_s)
+                raise self._unreachable(outcome, f" within {patience_s:g} s")
+            if self._clock.monotonic() - began_s >= _TOLD_AFTER_S:
+                self._troubles.tell(f"{self._unreachable(outcome)}; trying again")
             self._stopped = self._pause(delay_s)
             retries += 1
         return Receipt(unconfirmed=len(lines), retries=max(0, retries - 1))
@@ -210,18 +219,16 @@ class HttpSink:
         return float(min(doubled, self._limits.max_backoff_s))
 
     def _unreachable(
-        self, outcome: httpx.Response | httpx.RequestError, patience_s: float
+        self, outcome: httpx.Response | httpx.RequestError, when: str = ""
     ) -> CollectorUnreachable:
         if isinstance(outcome, httpx.Response):
             return CollectorUnreachable(
-                f"the collector at {self._url} took no events within {patience_s:g} s: "
-                f"{_problem(outcome)}",
+                f"the collector at {self._url} took no events{when}: {_problem(outcome)}",
                 "Look at its log and its disk, then send again: what was taken is not counted "
                 "twice.",
             )
         return CollectorUnreachable(
-            f"no answer from {self._url} within {patience_s:g} s: "
-            f"{outcome or type(outcome).__name__}",
+            f"no answer from {self._url}{when}: {outcome or type(outcome).__name__}",
             "Start a collector there (rtcdp up), or name another address with --to.",
         )
 

@@ -1,12 +1,14 @@
 """Where lines go: a collector (`sender`), a file, or a stream such as standard output."""
 
 import gzip
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rtcdp.errors import PartMissing
+from rtcdp.private_files import open_private_file
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,14 @@ class StreamSink:
 
 
 class FileSink:
-    """Writes NDJSON to a new file, compressed if its name ends in .gz.
+    """Writes NDJSON to a new file (mode 0600), compressed if its name ends in .gz.
 
     Raises `PartMissing` if the file can't be made.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            self._raw = path.open("wb")
+            self._raw = os.fdopen(open_private_file(path), "wb")
         except OSError as error:
             raise PartMissing(
                 f"{path} can't be written: {error.strerror}",

@@ -18,6 +18,7 @@ from typing import Any
 from rtcdp.errors import UsageError
 from rtcdp.log.embedded_columns import PARTITION
 from rtcdp.log.log import LogFailed, LogGone, LogUnavailable
+from rtcdp.private_files import make_private_folder
 
 FILE_NAME = "log.db"
 LOCK_NAME = "log.lock"
@@ -89,7 +90,7 @@ def create_file(directory: Path) -> None:
     An existing database is never opened here: closing it again would drop the locks that other
     connections of this process hold on it.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(directory)
     path = file_of(directory)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

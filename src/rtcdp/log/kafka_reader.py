@@ -29,7 +29,8 @@ _IDLE_S = 60.0
 
 
 class KafkaLogReader:
-    """Reads a topic, also while it does not exist yet: it is empty then. For several threads.
+    """Reads a topic, also while it does not exist yet: it is empty then, or made as `settings` say
+    if `makes_topic`. For several threads.
 
     It belongs to the topic that it saw first. When another one takes its name, the methods raise
     `LogReplaced`, but for `log_id`, which names the new one. They raise `LogUnavailable` when no
@@ -46,8 +47,11 @@ class KafkaLogReader:
         settings: KafkaTopicSettings = KafkaTopicSettings(),
         *,
         timeout_s: float = TIMEOUT_S,
+        makes_topic: bool = False,
     ) -> None:
         self._topic = topic
+        self._settings = settings
+        self._makes_topic = makes_topic
         self._group = settings.group
         self._admin = TopicAdmin(topic, timeout_s=timeout_s)
         self._mutex = threading.Lock()
@@ -114,7 +118,8 @@ class KafkaLogReader:
             return 0
         if partition not in state.partitions:
             raise self._no_partition(partition)
-        found = self._admin.offset_at(partition, received_at)
+        # To Kafka, times before 1970 are questions of another kind.
+        found = self._admin.offset_at(partition, max(0, received_at))
         return self._admin.next_offsets([partition])[partition] if found is None else found
 
     def oldest_received_at(self, partition: int, offset: int) -> int | None:
@@ -172,7 +177,7 @@ class KafkaLogReader:
         with self._mutex:
             now = time.monotonic()
             if now - self._state_at > STATE_AGE_S:
-                self._state = self._admin.describe()
+                self._state = self._described()
                 self._state_at = now
                 self._let_go(now)
             if self._state is not None:
@@ -182,6 +187,14 @@ class KafkaLogReader:
                     f"{self._topic} is no longer there", "find out who deleted it; rtcdp never does"
                 )
             return self._state
+
+    def _described(self) -> TopicState | None:
+        """The topic as the brokers know it now; made if it is to be, and was never there."""
+        state = self._admin.describe()
+        if state is None and self._makes_topic and not self._topic_id:
+            self._admin.create(self._settings)
+            state = self._admin.describe()
+        return state
 
     def _checked(self) -> TopicState | None:
         """The same, but only for the topic that was seen first."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from rtcdp.private_files import make_private_folder
 from rtcdp.store.sql_schema import (
     continuity_tables,
     lease_tables,
@@ -97,7 +98,7 @@ def make_file(path: Path) -> None:
     if path.exists():
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         directory = os.open(path.parent, os.O_RDONLY)

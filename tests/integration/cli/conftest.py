@@ -128,7 +128,7 @@ def _rtcdp(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "rtcdp", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=3 * PATIENCE_S,
         check=False,
         env={**os.environ, "COLUMNS": "200"},
     )

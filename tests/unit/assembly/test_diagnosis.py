@@ -132,3 +132,17 @@ def test_a_catalog_with_a_mistake_leaves_the_store_well(settings, tmp_path):
     (tmp_path / "mine" / "wrong.py").write_text("METRIC = 1")
     found = looked_at(replace(settings, catalog=tmp_path / "mine"))
     assert (found["store"].state, found["catalog"].state) == ("ok", "broken")
+
+
+def test_a_store_in_a_folder_that_is_not_there_is_odd(settings, tmp_path):
+    apart = replace(settings, store=f"sqlite:{tmp_path / 'nowhere' / 'x.db'}")
+    found = looked_at(apart)["store"]
+    assert (found.state, "there is no folder" in found.fact) == ("odd", True)
+
+
+def test_a_log_or_store_that_can_not_be_made_is_broken(settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    store = replace(settings, store=f"sqlite:{tmp_path / 'file' / 'deep' / 'x.db'}")
+    assert looked_at(store)["store"].state == "broken"
+    log = replace(settings, log=f"embedded:{tmp_path / 'file' / 'deep' / 'log'}")
+    assert looked_at(log)["log"].state == "broken"

@@ -1,6 +1,9 @@
+import logging
+import threading
+
 import pytest
 
-from rtcdp.assembly.local_intake import local_sink
+from rtcdp.assembly.local_intake import PatientSink, local_sink
 from rtcdp.assembly.parts import log_reader
 from rtcdp.clock import SystemClock
 from rtcdp.collector.problem import RequestRefused
@@ -41,3 +44,45 @@ def test_ids_of_the_run_before_are_known(settings):
 def test_a_source_without_a_valid_name_is_refused(settings):
     with pytest.raises(RequestRefused, match="the source has no valid name"):
         write(settings, EVENT, source="Not a name")
+
+
+class Refusing:
+    """A sink of a log that is away: what it answers next, and then that it took the lines."""
+
+    def __init__(self, *refusals):
+        self.refusals = list(refusals)
+
+    def write(self, lines):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return Receipt(accepted=len(lines))
+
+    def close(self):
+        pass
+
+
+AWAY = RequestRefused("log_unavailable", "send the request again later (no broker answers)", 1)
+
+
+def test_a_log_that_is_away_is_waited_for_and_told_of(caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    sink = PatientSink(Refusing(AWAY, AWAY), SystemClock(), threading.Event())
+    assert sink.write([EVENT]) == Receipt(accepted=1, retries=2)
+    first, _, last = [record.getMessage() for record in caplog.records]
+    assert first == "the log can't take events now: no broker answers; trying again"
+    assert last.startswith("back again")
+
+
+def test_whoever_waits_can_be_stopped():
+    stop = threading.Event()
+    stop.set()
+    sink = PatientSink(Refusing(AWAY), SystemClock(), stop)
+    assert sink.write([EVENT]).unconfirmed == 1
+
+
+def test_what_will_not_pass_is_not_waited_for():
+    sink = PatientSink(
+        Refusing(RequestRefused("bad_source", "name another")), SystemClock(), threading.Event()
+    )
+    with pytest.raises(RequestRefused, match="no valid name"):
+        sink.write([EVENT])

@@ -2,8 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from rtcdp.assembly.parts import log_reader, log_writer, metrics_of, store_of
+from rtcdp.assembly.parts import (
+    left_out_text,
+    log_reader,
+    log_writer,
+    metrics_left_out,
+    metrics_of,
+    require_log,
+    require_store,
+    store_of,
+)
 from rtcdp.clock import SystemClock
+from rtcdp.errors import PartMissing
 from rtcdp.log.log import Delivery, LogReplaced
 from rtcdp.settings import Settings
 from rtcdp.testing.epochs import EpochMaker
@@ -43,3 +53,28 @@ def test_nothing_is_written_into_a_log_whose_store_belongs_to_another(tmp_path):
     ):
         pass
     assert not settings.log_directory.exists()
+
+
+def test_what_is_not_there_is_told_as_missing(settings):
+    for require in (require_log, require_store):
+        with pytest.raises(PartMissing, match=f"there is no folder {settings.data_dir}"):
+            require(settings)
+    settings.data_dir.mkdir()
+    for require in (require_log, require_store):
+        with pytest.raises(PartMissing, match="yet"):
+            require(settings)
+
+
+def test_what_is_there_is_not_missing(settings):
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(b"x\n", 1, 1)])
+    require_log(settings)
+    with store_of(settings) as store:
+        store.prepare(metrics_of(settings))
+        assert metrics_left_out(store, metrics_of(settings)) == ()
+        assert "revenue" in metrics_left_out(store, ())
+    require_store(settings)
+
+
+def test_a_long_list_of_metrics_is_cut():
+    assert "m9 and 2 more – give the --catalog" in left_out_text([f"m{n}" for n in range(12)])

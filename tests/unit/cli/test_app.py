@@ -11,11 +11,11 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
     panels = ("Run everything", "Run one part", "Look", "Prove")
     places = [text.index(f"─ {panel} ─") for panel in panels]
     assert places == sorted(places)
-    commands = re.findall(r"│ ([a-z-]+) +[A-Z]", text)
+    commands = re.findall(r"│ ([a-z][a-z-]*) +[A-Z]", text)
     assert commands == [
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
-        *("metrics", "ledger", "dead-letters", "sources"),
+        *("status", "events", "metrics", "ledger", "dead-letters", "sources", "config"),
         *("verify", "doctor"),
     ]
 
@@ -47,6 +47,8 @@ def test_the_version_is_told(rtcdp):
         ["replay"],
         ["dead-letters", "replay"],
         ["metrics", "absent"],
+        ["metrics", "--json", "--csv"],
+        ["events", "--verdict", "lost"],
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(rtcdp, arguments):
@@ -63,6 +65,14 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(rtcdp, arguments):
         ["ledger", "--store", "mongodb://127.0.0.1:1/d"],
         ["ledger", "--config", "absent.toml"],
         ["replay", "absent.csv"],
+        ["status"],
+        ["events"],
+        ["ledger"],
+        ["verify"],
+        ["metrics", "revenue"],
+        ["metrics", "--data-dir", "absent"],
+        ["dead-letters", "list"],
+        ["dead-letters", "replay", "--all"],
     ],
 )
 def test_a_missing_part_ends_with_3(rtcdp, arguments):
@@ -75,3 +85,30 @@ def test_an_error_says_what_to_do_and_shows_no_traceback(rtcdp):
         "rtcdp: the engine spark reads Kafka, and the log is embedded:rtcdp-data/log\n"
         "  → give --log kafka://HOST:PORT/TOPIC as well, or use --engine native\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "completions"),
+    [
+        ("rtcdp led", 1, ["ledger"]),
+        ("rtcdp replay --mapp", 2, ["--mapping"]),
+        ("rtcdp dead-letters re", 2, ["replay"]),
+    ],
+)
+def test_a_shell_completes_commands_and_options(rtcdp, monkeypatch, words, position, completions):
+    monkeypatch.setenv("_RTCDP_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(position))
+    assert rtcdp().out.split() == completions
+
+
+def test_the_completion_can_be_installed(rtcdp):
+    assert "--install-completion" in rtcdp("--help").out
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["dead-letters", "list"]])
+def test_help_fits_a_terminal_of_80_columns(rtcdp, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    lines = rtcdp(*command, "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80

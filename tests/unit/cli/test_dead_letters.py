@@ -15,12 +15,32 @@ def ahead(tmp_path):
 
 def test_what_was_received_is_shown_with_the_reason(rtcdp, events):
     rtcdp("replay", events)
-    (line,) = [line for line in rtcdp("dead-letters", "list").out.splitlines() if "0:2" in line]
-    assert "not_json" in line
-    assert line.split()[-1] == "nonsense"
+    lines = rtcdp("dead-letters", "list").out.splitlines()
+    assert lines[0].split()[2:] == ["default", "0:2", "not_json"]
+    assert lines[1].strip().startswith("send one JSON object")
+    assert lines[2:] == ["  nonsense"]
+    (letter,) = json.loads(rtcdp("dead-letters", "list", "--json").out)["items"]
+    assert (letter["reason"], letter["raw"], letter["replayed_at"]) == (
+        "not_json",
+        "nonsense",
+        None,
+    )
+    assert rtcdp("dead-letters", "list", "--csv").out.splitlines()[1].endswith(",nonsense")
+
+
+def test_a_dead_letter_steers_no_terminal(rtcdp, events):
+    with events.open("a") as file:
+        file.write("\x1b[2J\x9b1A[bold]\r\x07\n")
+    rtcdp("replay", events)
+    said = rtcdp("dead-letters", "list").out
+    assert "  \\x1b[2J\\x9b1A[bold]\\r\\x07\n" in said
+    assert not {"\x1b", "\x9b", "\r", "\x07"} & set(
+        said + rtcdp("dead-letters", "list", "--json").out
+    )
 
 
 def test_no_dead_letters_are_none(rtcdp):
+    rtcdp("process", "--once")
     assert rtcdp("dead-letters", "list").out == "no dead letters\n"
 
 

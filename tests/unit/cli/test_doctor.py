@@ -1,3 +1,4 @@
+import json
 import socket
 
 
@@ -13,3 +14,11 @@ def test_what_is_broken_ends_with_1_and_a_hint(rtcdp):
     assert done.code == 1
     assert "✗  port" in done.out
     assert "--port" in done.out
+
+
+def test_findings_for_programs(rtcdp):
+    found = json.loads(rtcdp("doctor", "--port", 0, "--json").out)["items"]
+    assert found[0]["what"] == "Python"
+    assert rtcdp("doctor", "--port", 0, "--csv").out.startswith("what,state,fact,hint\nPython,ok,")
+    last = rtcdp("doctor", "--port", 0, "--store", "sqlite:x/y.db").out.splitlines()[-1]
+    assert (last[:26], "store" in last) == ("nothing is broken; look at", True)

@@ -1,5 +1,28 @@
+import csv
+import io
+import json
+
+import pytest
+
+from rtcdp.cli import terminal
+
+MINE = """
+from rtcdp.vocabulary.measure import Count
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.window import tumbling
+METRIC = Metric(name="visits", title="Visits", window=tumbling(hours=1), measures=(Count("n"),))
+"""
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
 def test_the_catalog_is_listed(rtcdp):
     assert "user_page_view_counts" in rtcdp("metrics").out
+    (metric, *_) = json.loads(rtcdp("metrics", "--json").out)["items"]
+    assert set(metric) == {"metric", "title", "key", "window", "measures"}
+    assert "revenue" in {row["metric"] for row in rows_of(rtcdp("metrics", "--csv").out)}
 
 
 def test_a_metric_of_one_s_own_is_a_page_of_the_docs(rtcdp, tmp_path):
@@ -27,10 +50,37 @@ def test_the_newest_windows_of_a_metric_are_shown(rtcdp, events):
     lines = rtcdp("metrics", "user_page_view_counts", "--limit", 2).out.splitlines()
     assert lines[0].strip() == "Page views by user"
     assert [line.split()[-2:] for line in lines if "2026" in line] == [["ada", "1"], ["bob", "1"]]
+    document = json.loads(rtcdp("metrics", "user_page_view_counts", "--limit", 1, "--json").out)
+    assert document["metric"] == "user_page_view_counts"
+    assert document["items"][0] == {
+        "userId": "ada",
+        "window_start": "2026-01-01T00:00:00.000Z",
+        "window_end": "2026-01-01T00:01:00.000Z",
+        "page_view_count": 1,
+    }
+    (row,) = rows_of(rtcdp("metrics", "top_pages", "--limit", 1, "--csv").out) or [{}]
+    assert row == {} or json.loads(row["pages"])
 
 
-def test_a_metric_without_windows_says_so(rtcdp):
+def test_a_metric_without_windows_says_so(rtcdp, events):
+    rtcdp("replay", events)
     assert rtcdp("metrics", "revenue").out == "revenue has no windows yet\n"
+    assert json.loads(rtcdp("metrics", "revenue", "--json").out)["items"] == []
+    assert rtcdp("metrics", "revenue", "--csv").out == "window_start,window_end\n"
+
+
+def test_metrics_that_are_not_in_the_catalog_are_named(rtcdp, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "visits.py").write_text(MINE)
+    rtcdp("process", "--once", "--catalog", "mine")
+    assert "not in the catalog" not in rtcdp("metrics", "--catalog", "mine").out
+    assert "they stand still: visits" in rtcdp("metrics").out
+    assert json.loads(rtcdp("metrics", "--json").out)["not_in_the_catalog"] == ["visits"]
+    doctor = rtcdp("doctor", "--port", 0)
+    assert "they stand still: visits" in doctor.out
+    # A busy disk may be odd as well.
+    last = doctor.out.splitlines()[-1]
+    assert (last[:26], "catalog" in last) == ("nothing is broken; look at", True)
 
 
 def test_the_ledger_balances(rtcdp, events):
@@ -38,7 +88,34 @@ def test_the_ledger_balances(rtcdp, events):
     lines = rtcdp("ledger").out.splitlines()
     assert lines[0].endswith("received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓")
     assert [line.split()[2:6] for line in lines if " shop " in line] == [["shop", "3", "2", "0"]]
+    document = json.loads(rtcdp("ledger", "--json").out)
+    assert document["totals"]["admitted"] == 2
+    (row,) = rows_of(rtcdp("ledger", "--csv").out)
+    assert (row["source"], row["received"], row["dead_letter"]) == ("shop", "3", "1")
 
 
 def test_the_ledger_of_nothing_is_empty(rtcdp):
+    rtcdp("process", "--once")
     assert rtcdp("ledger").out.startswith("received 0 = admitted 0")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "ledger", "metrics", "metrics revenue", "metrics top_pages"),
+        *("metrics value_by_user", "config", "dead-letters list", "events"),
+    ],
+)
+def test_tables_fit_a_terminal_of_80_columns(rtcdp, monkeypatch, tmp_path, command):
+    rtcdp("generate", "--events", 500, "--malformed", 0.1, "--duplicates", 0.1, "--out", "a")
+    rtcdp("replay", "a", "--source", "a-source-with-a-name")
+    monkeypatch.setattr(terminal.out, "width", 80)
+    monkeypatch.setattr(terminal.out, "_force_terminal", True)
+    monkeypatch.setattr(terminal.out, "no_color", True)
+    done = rtcdp(*command.split())
+    assert (tmp_path / "rtcdp-data").exists()
+    assert done.code == 0
+    # One event with a long reason may fold; no cell of a table may.
+    plain = [terminal.Text.from_ansi(line).plain for line in done.out.splitlines()]
+    tabular = [line for line in plain if not line.startswith("  ")]
+    assert max(map(len, tabular)) <= 80

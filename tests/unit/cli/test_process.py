@@ -1,10 +1,13 @@
 import json
+import logging
 import re
 import signal
 
 import pytest
 
 from rtcdp.assembly.locks import Lock
+from rtcdp.cli.process import tell_batch
+from rtcdp.engines.engine import EpochReport
 
 
 def test_once_ends_when_it_has_caught_up(rtcdp, events):
@@ -65,3 +68,10 @@ def test_a_store_with_other_metrics_is_told_as_json_if_that_is_wanted(rtcdp, tmp
     assert "visits" in entry["message"]
     text = rtcdp("process", "--once").err
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING processor: the store", text)
+
+
+def test_a_batch_of_spark_is_a_line(caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    tell_batch(EpochReport(7, {0: 9}, 1234, 1200, 850.0, 0))
+    (record,) = caplog.records
+    assert record.getMessage() == "epoch 7: 1,234 records, 1,200 admitted, in 0.8 s"

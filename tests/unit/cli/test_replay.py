@@ -1,4 +1,6 @@
 import gzip
+import os
+import stat
 
 
 def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
@@ -45,3 +47,18 @@ def test_a_name_of_a_file_is_no_markup_and_steers_nothing(rtcdp, events, tmp_pat
     said = rtcdp("replay", torn).out
     assert "[bold]\\x1b[2Jtorn\\n.gz is damaged" in said
     assert "\x1b" not in said
+
+
+def test_what_it_makes_is_for_its_owner_alone(rtcdp, events, tmp_path):
+    before = os.umask(0)
+    try:
+        store = tmp_path / "deep" / "er" / "store.db"
+        rtcdp("replay", events, "--data-dir", "a/b", "--store", f"sqlite:{store}")
+        rtcdp("generate", "--events", 3, "--out", "visits.ndjson")
+    finally:
+        os.umask(before)
+    made = [*(tmp_path / "a").rglob("*"), *(tmp_path / "deep").rglob("*")]
+    made += [tmp_path / name for name in ("a", "deep", "visits.ndjson")]
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in made}
+    assert len(modes) > 8
+    assert {p: oct(m) for p, m in modes.items() if m != (0o700 if p.is_dir() else 0o600)} == {}

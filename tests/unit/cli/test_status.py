@@ -44,3 +44,13 @@ def test_what_can_not_be_told_is_not_told_as_nothing():
     meter.take(Sample(10.0, logged=100))
     assert meter.take(sample) == Rates()
     assert meter.take(Sample(12.0, logged=140)) == Rates()
+
+
+def test_the_page_fits_80_columns_and_nothing_of_it_is_cut():
+    url = "http://a-machine-with-a-long-name.example:8081"
+    console = Console(width=80, record=True, file=None)
+    with console.capture() as captured:
+        console.print(status_page(Sample(1.0, totals=TOTALS), Rates(), PARTS, url))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in captured.get()

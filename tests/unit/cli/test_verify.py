@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import adbc_driver_sqlite.dbapi
@@ -50,7 +51,9 @@ def test_a_changed_ledger_is_found(rtcdp, events, change):
     assert rtcdp("verify").code == 1
 
 
-def test_nothing_at_all_has_no_difference(rtcdp):
+def test_an_empty_log_has_no_difference(rtcdp, tmp_path):
+    (tmp_path / "empty").touch()
+    rtcdp("replay", "empty")
     assert rtcdp("verify").code == 0
 
 
@@ -84,3 +87,21 @@ def test_a_log_that_is_not_the_stores_is_not_compared(rtcdp, events, tmp_path):
     shutil.rmtree(tmp_path / "rtcdp-data" / "log")
     done = rtcdp("verify")
     assert (done.code, "there is no log" in done.err) == (1, True)
+
+
+def test_where_nothing_is_there_is_nothing_to_verify(rtcdp):
+    done = rtcdp("verify", "--data-dir", "absent")
+    assert (done.code, "there is no folder absent" in done.err) == (3, True)
+
+
+def test_differences_are_told_as_json_and_csv(rtcdp, events, change):
+    rtcdp("replay", events)
+    assert json.loads(rtcdp("verify", "--json").out)["differences"] == 0
+    change("UPDATE user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
+    done = rtcdp("verify", "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["differences"]) == (1, 2)
+    assert document["items"][0]["table"] == "user_page_view_counts"
+    assert (document["items"][0]["expected"], document["items"][0]["found"]) == (["1"], ["7"])
+    done = rtcdp("verify", "--csv")
+    assert (done.code, done.out.splitlines()[0]) == (1, "table,key,expected,found,note")

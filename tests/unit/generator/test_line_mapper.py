@@ -211,4 +211,6 @@ def test_events_go_through_with_all_their_members():
         "eventType": b'"A"',
         "mine": b"[1e2]",
     }
-    assert "expected an event" in str(mapped('format = "events"', line[:-1]))
+    assert "the line is no event: send one JSON object" in str(
+        mapped('format = "events"', line[:-1])
+    )

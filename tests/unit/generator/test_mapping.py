@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from rtcdp.errors import PartMissing, UsageError
+from rtcdp.generator.line_mapper import line_mapper
 from rtcdp.generator.mapping import built_in_mappings, load_mapping, parse_mapping
 
 SMALL = """
@@ -65,3 +68,12 @@ def test_a_file_that_is_not_there_is_a_part_missing():
 def test_a_wrong_mapping_is_refused_and_what_is_wrong_named(change, named):
     with pytest.raises(UsageError, match=named):
         parse_mapping(SMALL.replace(*change), "small")
+
+
+def test_the_mapping_of_the_docs_is_one():
+    page = (Path(__file__).parents[3] / "docs" / "mappings.md").read_text(encoding="utf-8")
+    toml = page.partition("```toml\n")[2].partition("```")[0]
+    columns = ("customer", "sku", "action", "at", "price", "brand", "qty")
+    found = line_mapper(parse_mapping(toml, "docs"), columns)(b"ada,1,buy,32.01.2026 9:00,5,x,1")
+    message = page.partition("```\nline 17: ")[2].partition("\n")[0]
+    assert str(found).startswith(message)

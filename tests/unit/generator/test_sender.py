@@ -1,3 +1,5 @@
+import logging
+import math
 import socket
 import threading
 from email.utils import formatdate
@@ -198,3 +200,24 @@ def test_a_stopping_event_is_a_pause(collector, clock):
     sink = HttpSink(CollectorAddress(base_url=collector.url), clock, stop.wait)
     assert sink.write(LINES).unconfirmed == 10
     sink.close()
+
+
+def test_a_collector_that_is_away_for_long_is_waited_for_and_told_of(
+    collector, http, clock, caplog
+):
+    caplog.set_level(logging.INFO, "rtcdp")
+    sink = http(limits=SenderLimits(patience_s=math.inf))
+    sink.write(LINES[:1])
+    began_ms = clock.now_ms()
+    collector.script = [(503, {})] * 200
+    assert sink.write(LINES[1:]).accepted == 9
+    assert clock.now_ms() - began_ms > 300_000
+    assert "took no events: 503 No: not now; trying again" in caplog.records[0].getMessage()
+    assert caplog.records[-1].getMessage().startswith("back again, after ")
+
+
+def test_a_short_silence_is_not_told_of(collector, http, caplog):
+    sink = http()
+    collector.script = [(503, {}), "hang up", (503, {})]
+    assert sink.write(LINES).sent == 10
+    assert not caplog.records

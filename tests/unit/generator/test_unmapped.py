@@ -8,6 +8,7 @@ from rtcdp.generator.unmapped import Invalid, Unmapped
     [
         (Unmapped("who", None, "a name"), "column who is empty, expected a name"),
         (Unmapped("who", "x", "a name"), "column who is 'x', expected a name"),
+        (Unmapped("", None, "send JSON"), "the line is no event: send JSON"),
         (Unmapped("", "x\n", "CSV"), "the line is 'x\\n', expected CSV"),
         (Unmapped("", "x" * 99, "CSV"), f"the line is '{'x' * 60}…', expected CSV"),
     ],
