@@ -12,7 +12,6 @@ from confluent_kafka import Producer
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.processor import Processor
-from rtcdp.engines.spark.failures import WatermarkPassed
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
@@ -71,7 +70,6 @@ class Installation:
             master="local[2]",
             checkpoint=str(directory / "checkpoint"),
             max_offsets_per_trigger=1_000_000,
-            watermark_slack_ms=600_000,
         )
         self.sent: list[Message] = []
 
@@ -268,21 +266,6 @@ def test_the_engine_may_change_back_and_forth(install):
         (shop.process if round_number % 2 else shop.process_natively)()
         shop.check()
     assert shop.totals()["duplicate"] == 150
-
-
-def test_what_comes_too_late_for_the_index_of_ids_stops_it_before_the_commit(install):
-    shop = install(partitions=2)
-    hour = 60 * MINUTE_MS
-    for round_number in range(3):
-        shop.send(*(hit(f"{round_number}-{n}", 5 * hour + n) for n in range(20)))
-        shop.process()
-    shop.send(hit("old", 0, partition=1), hit("older", 0, partition=1))
-    with pytest.raises(WatermarkPassed) as refused:
-        shop.process()
-    assert "watermark_slack_ms" in refused.value.hint
-    assert shop.totals()["received"] == 60
-    shop.process(watermark_slack_ms=6 * hour)
-    shop.check()
 
 
 def test_partitions_that_are_read_at_different_times_are_counted_alike(install):

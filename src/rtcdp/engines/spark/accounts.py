@@ -53,7 +53,7 @@ class Tally:
 
 
 def account_of(slices: Iterable[SliceAccount], verdicts: Iterable[BucketVerdicts]) -> BatchAccount:
-    """Put together what came of a batch. Raises `SparkFailed` when slices or verdicts are missing."""
+    """Put together what came of a batch. Raises `SparkFailed` when some of it is missing."""
     ordered = tuple(sorted(slices, key=lambda each: (each.partition, each.position)))
     _check_all_there(ordered)
     wanted: defaultdict[int, int] = defaultdict(int)

@@ -75,7 +75,7 @@ class Batch:
     def changes(
         self, duplicates: Mapping[int, Duplicates], ranges: Ranges
     ) -> tuple[TableChange, ...]:
-        """What all events in these ranges but the duplicates change in the tables of the metrics."""
+        """What the events in these ranges change in the tables, without the duplicates."""
         unpacking = Unpacking(
             fields_of(self._metrics), distinct_fields(self._metrics), duplicates, ranges
         )
@@ -91,7 +91,8 @@ class Batch:
         self, columns: Sequence[str], ranges: Ranges, unpacker: BatchMapper, schema: pl.Schema
     ) -> pl.DataFrame:
         unpacked = self._slices(columns, ranges).mapInArrow(unpacker, spark_schema(schema))
-        return pl.DataFrame(unpacked.toArrow()).cast(dict(schema))
+        found = pl.DataFrame(unpacked.toArrow())
+        return found.select(pl.col(name).cast(kind) for name, kind in schema.items())
 
     def _slices(self, columns: Sequence[str], ranges: Ranges) -> DataFrame:
         """The packed columns of the slices that these ranges touch."""

@@ -4,12 +4,13 @@ are many, and many where one record makes it fail."""
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
 from rtcdp.engines.admission import account, reject
-from rtcdp.engines.engine import Epoch
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA, Epoch
 from rtcdp.engines.poison import FAILURES, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.accounts import (
     BatchAccount,
@@ -33,6 +34,7 @@ LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
 
 _DUPLICATE_BYTES = 300
+_NOTHING = UNCOUNTED_SCHEMA.to_frame(eager=True)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Counting:
         has_uncounted = bool(batch.duplicates) or any(e.uncounted_count for e in batch.counted)
         duplicates, ranges = batch.duplicates, part.ranges
         tally = tally_of(batch) if part.places is None else tally_of_part(kept.ledger(ranges))
-        uncounted = kept.uncounted(duplicates, ranges) if has_uncounted else pl.DataFrame()
+        uncounted = kept.uncounted(duplicates, ranges) if has_uncounted else _NOTHING
         changes = kept.changes(duplicates, ranges) if batch.counted else ()
         return epoch_of(part, tally, uncounted, changes, self._around.progress())
 
@@ -146,11 +148,10 @@ class Counting:
 def _with_places(kept: Batch, batch: BatchAccount, part: Part) -> Part:
     """The part with its records in the order in which they were decided."""
     places = kept.places(part.ranges)
-    weighed = [
-        here.with_columns(bytes=pl.col("bytes") + pl.Series(is_duplicate) * _DUPLICATE_BYTES)
-        for partition, found in batch.duplicates.items()
-        if (here := places.filter(pl.col("partition") == partition)).height
-        and len(is_duplicate := are_among(here["offset"].to_numpy(), found.offsets))
-    ]
-    others = places.filter(~pl.col("partition").is_in(list(batch.duplicates)))
-    return replace(part, places=in_decision_order(pl.concat([others, *weighed])))
+    is_duplicate = np.zeros(places.height, np.bool_)
+    partitions, offsets = places["partition"].to_numpy(), places["offset"].to_numpy()
+    for partition, found in batch.duplicates.items():
+        is_duplicate |= (partitions == partition) & are_among(offsets, found.offsets)
+    weights = pl.Series(np.where(is_duplicate, _DUPLICATE_BYTES, 0), dtype=pl.Int64)
+    places = places.with_columns(bytes=pl.col("bytes") + weights)
+    return replace(part, places=in_decision_order(places))

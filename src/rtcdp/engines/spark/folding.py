@@ -1,4 +1,4 @@
-"""Slices unpacked again, in the executors: the events to group, and the records that don't count."""
+"""Slices unpacked again, in the executors: events to group, and the records that don't count."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,13 +122,13 @@ def ledger_unpacker(ranges: Ranges) -> BatchMapper:
 
 
 PART_LEDGER_SCHEMA = pl.Schema(
-    {
-        **LEDGER_SCHEMA,
-        "partition": pl.Int64,
-        "min_event_time": pl.Int64,
-        "max_event_time": pl.Int64,
-        "max_received_at": pl.Int64,
-    }
+    [
+        *LEDGER_SCHEMA.items(),
+        ("partition", pl.Int64()),
+        ("min_event_time", pl.Int64()),
+        ("max_event_time", pl.Int64()),
+        ("max_received_at", pl.Int64()),
+    ]
 )
 """Rows of `LEDGER_SCHEMA` of a slice, each with the partition and the times of the whole slice."""
 
@@ -200,7 +200,10 @@ def _as_uncounted(unpacked: _Unpacked, duplicates: Duplicates) -> pl.DataFrame:
         "source",
         "received_at",
         pl.lit("duplicate").alias("verdict"),
-        pl.when(is_conflict).then(pl.lit("conflict")).otherwise(pl.lit("duplicate")).alias("reason"),
+        pl.when(is_conflict)
+        .then(pl.lit("conflict"))
+        .otherwise(pl.lit("duplicate"))
+        .alias("reason"),
         pl.lit("duplicate").alias("step"),
         pl.when(is_conflict)
         .then(pl.lit(CONFLICT_MESSAGE))

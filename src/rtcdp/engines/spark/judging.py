@@ -1,8 +1,8 @@
 """The index of seen ids as Spark keeps it: keyed state, a key a bucket. Runs in the executors.
 
-Spark calls the processor once a bucket and batch. A bucket's state is the list of its runs, and each
-run by its name. Runs never change, so a Python worker keeps those that it has read or written: a
-batch asks the state for the list and for little else.
+Spark calls the processor once a bucket and batch. A bucket's state is the list of its runs, and
+each run by its name. Runs never change, so a Python worker keeps those that it has read or written:
+a batch asks the state for the list and for little else.
 """
 
 from collections import OrderedDict
@@ -90,7 +90,10 @@ class BucketJudge(StatefulProcessor):
         self._runs: MapState = handle.getMapState("runs", "name string", "run binary")
 
     def handleInputRows(  # noqa: N802 - Spark's name
-        self, key: Any, rows: Iterator[Row], timerValues: TimerValues  # noqa: ARG002, N803
+        self,
+        key: Any,
+        rows: Iterator[Row],
+        timerValues: TimerValues,  # noqa: ARG002, N803
     ) -> Iterator[Row]:
         """One bucket's rows of a batch."""
         if key[0] < 0:

@@ -1,8 +1,9 @@
 """A batch cut in the order in which its records were decided, into parts that can be counted one
 after the other.
 
-Wherever counting stops between two parts, what is counted are the records that were decided first: so
-whoever goes on, on whichever engine, finds every earlier record of an id among the recorded verdicts.
+Wherever counting stops between two parts, what is counted are the records that were decided first:
+so whoever goes on, on whichever engine, finds every earlier record of an id among the recorded
+verdicts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,9 +50,7 @@ def in_decision_order(places: pl.DataFrame) -> pl.DataFrame:
     ordered = places.sort("partition", "offset")
     due = ordered["received_at"].fill_null(_NEVER).to_numpy()
     partitions = ordered["partition"].to_numpy()
-    dues = [
-        np.minimum.accumulate(due[rows][::-1])[::-1] for rows in _rows_by_partition(partitions)
-    ]
+    dues = [np.minimum.accumulate(due[rows][::-1])[::-1] for rows in _rows_by_partition(partitions)]
     order = np.lexsort(
         (ordered["offset"].to_numpy(), partitions, np.concatenate([np.empty(0, np.int64), *dues]))
     )

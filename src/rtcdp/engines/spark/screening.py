@@ -129,9 +129,7 @@ def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
     ]
 
 
-def _screened_parts(
-    records: Records, screening: Screening
-) -> Iterator[tuple[Records, Screened]]:
+def _screened_parts(records: Records, screening: Screening) -> Iterator[tuple[Records, Screened]]:
     """The records, screened; one that can't be screened is set aside, and the others are not."""
     try:
         yield records, screen(records, screening.fields, screening.rules)
@@ -251,9 +249,7 @@ def _countable(
     return events if is_admitted.all() else events.filter(is_admitted)
 
 
-def _identities(
-    screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Array
-) -> pl.DataFrame:
+def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Array) -> pl.DataFrame:
     events = screened.events[rows]
     return pl.DataFrame(
         {

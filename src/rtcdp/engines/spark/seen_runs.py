@@ -3,8 +3,8 @@
 The rule is the native engine's, to the letter: a record is a duplicate if the record before it with
 the same source and id came at most a dedup window of intake time away. A bucket holds, per id, the
 last intake time and a hash of the content, in runs that are sorted by the id's hash; runs of a size
-are merged, so that a batch looks into few (O'Neil et al., The Log-Structured Merge-Tree, 1996). Pure:
-where runs rest is `rtcdp.engines.spark.judging`'s business.
+are merged, so that a batch looks into few (O'Neil et al., The Log-Structured Merge-Tree, 1996).
+Pure: where runs rest is `rtcdp.engines.spark.judging`'s business.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """What travels through Spark: slices of the log, packed, and the ids of a slice, bucket by bucket.
 
 A slice is what one Arrow batch of a partition's records became: an account of every record, the
-events that may be counted, and the records that may not, as columns. Only the hashes of event ids go
-through the index of seen ids; the rest stays packed until its verdict is known.
+events that may be counted, and the records that may not, as columns. Only the hashes of event ids
+go through the index of seen ids; the rest stays packed until its verdict is known.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ SCREENED_SCHEMA = (
     " account binary, events binary, identities binary, uncounted binary"
 )
 """Rows of two kinds. Ids: `bucket` is theirs, 0 or above, and `ids` is a packed `SliceIds`. Slice:
-`bucket` is below 0, and the packed columns after `ids` are there; those that nobody will ask for are
-null. `[first_offset, next_offset)` is the slice's place in both."""
+`bucket` is below 0, and the packed columns after `ids` are there; those that nobody will ask for
+are null. `[first_offset, next_offset)` is the slice's place in both."""
 
 JUDGED_SCHEMA = (
     "partition int, first_offset bigint, next_offset bigint, verdicts binary,"

@@ -2,9 +2,9 @@
 
 import polars as pl
 import pyarrow as pa
+from rtcdp.engines.spark.surviving import pack_survivors
 
 from rtcdp.engines.spark.slices import unpack_offsets
-from rtcdp.engines.spark.surviving import pack_survivors
 
 SCHEMA = pa.schema(
     [("partition", pa.int32()), ("offset", pa.int64())]
