@@ -40,11 +40,12 @@ _NOTHING = UNCOUNTED_SCHEMA.to_frame(eager=True)
 @dataclass(frozen=True)
 class Surroundings:
     """What counting needs besides a batch: the log that it came from, what tells where the store
-    stands, what commits an epoch, and who hears of trouble."""
+    stands, what commits an epoch, who hears of it afterwards, and who hears of trouble."""
 
     log: LogReader
     progress: Callable[[], Progress]
     commit: Callable[[Epoch], None]
+    report: Callable[[Epoch], None]
     on_trouble: Callable[[str], None]
     is_stopping: Callable[[], bool]
 
@@ -92,7 +93,6 @@ class Counting:
             epoch = self._epoch(kept, batch, part)
             if epoch is not None:
                 self._around.commit(replace(epoch, remembered_from=remembered_from))
-                self._left_out_in_a_row = 0
         except FAILURES as error:
             if not self._is_fault_of_a_record(error):
                 raise
@@ -105,6 +105,10 @@ class Counting:
                 raise
             else:
                 self._leave_out(part, error)
+        else:
+            self._left_out_in_a_row = 0
+            if epoch is not None:
+                self._around.report(epoch)
 
     def _epoch(self, kept: Batch, batch: BatchAccount, part: Part) -> Epoch | None:
         has_uncounted = bool(batch.duplicates) or any(e.uncounted_count for e in batch.counted)
@@ -133,6 +137,7 @@ class Counting:
         epoch = epoch_of(part, tally, rejected.uncounted, (), self._around.progress())
         assert epoch is not None
         self._around.commit(epoch)
+        self._around.report(epoch)
         if place["id_hash"] is not None:
             raise StartAnew
 

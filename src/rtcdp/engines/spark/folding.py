@@ -141,11 +141,10 @@ def place_unpacker(ranges: Ranges) -> BatchMapper:
             judged = each.events.select("offset", "received_at").join(
                 each.identities.select("offset", "id_hash"), "offset", "left"
             )
-            judged = judged.with_columns(
-                pl.when(pl.col("id_hash").is_not_null()).then("received_at").alias("received_at"),
-                bytes=pl.lit(0, pl.Int64),
+            judged = judged.with_columns(bytes=pl.lit(0, pl.Int64))
+            others = each.uncounted.select("offset", "received_at").with_columns(
+                bytes=weights_of(each.uncounted)
             )
-            others = each.uncounted.select("offset").with_columns(bytes=weights_of(each.uncounted))
             places = pl.concat([judged, others], how="diagonal")
             number = pl.lit(each.partition, pl.Int64).alias("partition")
             yield from _batches(places.with_columns(number), _arrow_schema(PLACES_SCHEMA))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.engines.spark.slices import Int64Array
+from rtcdp.engines.spark.slices import NEVER, Int64Array
 
 PLACES_SCHEMA = pl.Schema(
     {
@@ -24,10 +24,8 @@ PLACES_SCHEMA = pl.Schema(
         "bytes": pl.Int64,
     }
 )
-"""A row a record: `received_at` and `id_hash` of those whose ids were judged, null for the others;
-`bytes` that it takes on the driver if it is not counted."""
-
-_NEVER = int(np.iinfo(np.int64).max)
+"""A row a record: its intake time (UTC ms, 0 where it is unknown), the hash of its id if that was
+judged (else null), and the bytes that it takes on the driver if it is not counted."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,10 @@ class Part:
 
 def in_decision_order(places: pl.DataFrame) -> pl.DataFrame:
     """Places in the order in which the records were decided: by due time, then by partition and
-    offset; a record whose id was not judged just before the next one that was."""
+    offset."""
     ordered = places.sort("partition", "offset")
-    due = ordered["received_at"].fill_null(_NEVER).to_numpy()
+    times = ordered["received_at"].to_numpy()
+    due = np.where(times > 0, times, NEVER)
     partitions = ordered["partition"].to_numpy()
     dues = [np.minimum.accumulate(due[rows][::-1])[::-1] for rows in _rows_by_partition(partitions)]
     order = np.lexsort(

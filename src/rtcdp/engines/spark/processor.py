@@ -108,6 +108,7 @@ class SparkProcessor:
                 log=source.log,
                 progress=lambda: self._progress,
                 commit=self._commit,
+                report=self._report,
                 on_trouble=self._say,
                 is_stopping=lambda: self._is_stopping or self._stop.is_set(),
             )
@@ -250,11 +251,9 @@ class SparkProcessor:
             # Asked after the reading, so that no record of another topic slips in.
             self._log_id = self._source.log.log_id()
             check_log_id(self._progress, self._log_id)
-            for each in batch.counted:
-                self._remembrance.add(each)
-            self._counting.count(
-                kept, batch, planned.next_offsets, self._remembrance.remembered_from
-            )
+            remembrance = self._remembrance.after(batch.counted)
+            self._counting.count(kept, batch, planned.next_offsets, remembrance.remembered_from)
+        self._remembrance = remembrance
         self._source.log.acknowledge(self._progress.next_offsets)
         self._weigh(batch, following.offsets_per_trigger)
 
@@ -270,6 +269,8 @@ class SparkProcessor:
         patience = Patience(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
+
+    def _report(self, epoch: Epoch) -> None:
         now = time.perf_counter()
         self._started, started = now, self._started
         self.on_epoch(

@@ -18,10 +18,11 @@ import pyarrow as pa
 from rtcdp.engines.admission import ADMITTED, Screened, account, due_times, reject, screen
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
-from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice
+from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice, times_of
 from rtcdp.engines.spark.slices import (
     BUCKETS,
     IDENTITY_SCHEMA,
+    NEVER,
     Int64Array,
     SliceIds,
     are_among,
@@ -156,11 +157,13 @@ def _rows_of(
         is_admitted = ~are_among(screened.offsets, passed_over)
     candidates = np.flatnonzero(is_admitted & screened.has_id)
     hashes = stable_id_hashes(screened.events[candidates])
+    offsets = screened.offsets[candidates]
     ids = _Ids(
-        screened.offsets[candidates],
+        offsets,
         hashes,
         screened.received_at[candidates],
         _contents_of(screened)[candidates],
+        _due_at(records, offsets),
     )
     yield from _id_rows(records, ids, position, is_counted=is_counted)
     nothing = np.zeros(len(screened.verdicts), np.bool_)
@@ -190,6 +193,7 @@ class _Ids:
     hashes: Int64Array
     received_at: Int64Array
     contents: Int64Array
+    due: Int64Array
 
 
 def _id_rows(
@@ -197,10 +201,10 @@ def _id_rows(
 ) -> Iterator[pa.RecordBatch]:
     """A row a bucket. The first slice of a batch has none for buckets without ids; of the others
     each bucket learns the earliest due time, which those before depend on."""
-    if len(ids.hashes) == 0:
+    if len(ids.hashes) == 0 and position == 0:
         return
-    due = due_times(ids.received_at)
-    is_plain = bool((due == ids.received_at).all())
+    is_plain = bool((ids.due == ids.received_at).all())
+    oldest_due = int(_due_at(records, np.array([records.first_offset]))[0])
     buckets = bucket_of(ids.hashes)
     order = np.argsort(buckets, kind="stable")
     borders = np.searchsorted(buckets[order], np.arange(BUCKETS + 1))
@@ -212,14 +216,23 @@ def _id_rows(
             partition=records.partition,
             position=position,
             is_counted=is_counted,
-            oldest_due=int(due[0]),
+            oldest_due=oldest_due,
             hashes=pack_offsets(ids.hashes[rows]),
             received_at=pack_offsets(ids.received_at[rows]),
             contents=pack_offsets(ids.contents[rows]),
             offsets=pack_offsets(ids.offsets[rows]),
-            due=b"" if is_plain else pack_offsets(due[rows]),
+            due=b"" if is_plain else pack_offsets(ids.due[rows]),
         )
         yield _row(records, bucket, pack(packed))
+
+
+def _due_at(records: Records, offsets: Int64Array) -> Int64Array:
+    """The due time within the slice of what stands at these offsets: the earliest intake time from
+    there on, of records whose intake time is known."""
+    all_offsets, times = times_of(records)
+    is_known = times > 0
+    due = np.append(due_times(times[is_known]), NEVER)
+    return due[np.searchsorted(all_offsets[is_known], offsets)]
 
 
 def _row(records: Records, bucket: int, ids: bytes | None, *packed: bytes | None) -> pa.RecordBatch:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcdp.engines.spark.slices import (
+    NEVER,
     BucketVerdicts,
     Int64Array,
     SliceIds,
@@ -83,10 +84,10 @@ def in_decision_order(slices: Sequence[SliceIds]) -> Candidates:
     then by due time, and in a partition as they stand in its log."""
     ordered = sorted(slices, key=lambda each: (each.partition, -each.position))
     dues: list[Int64Array] = []
-    oldest_behind, partition = _NEVER, None
+    oldest_behind, partition = NEVER, None
     for each in ordered:
         if each.partition != partition:
-            oldest_behind, partition = _NEVER, each.partition
+            oldest_behind, partition = NEVER, each.partition
         due = unpack_offsets(each.due or each.received_at)
         dues.append(np.minimum(due, oldest_behind))
         oldest_behind = min(oldest_behind, each.oldest_due)
@@ -189,7 +190,6 @@ def unpack_run(packed: bytes) -> Run:
     return Run(hashes, received_at, contents)
 
 
-_NEVER = int(np.iinfo(np.int64).max)
 _NONE = np.empty(0, np.int64)
 
 

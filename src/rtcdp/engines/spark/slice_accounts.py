@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
-from rtcdp.engines.spark.slices import SliceAccount, pack_frame
+from rtcdp.engines.spark.slices import Int64Array, SliceAccount, pack_frame
 from rtcdp.engines.spark.witnessing import witnessed_in
 from rtcdp.log.log import Records
 
@@ -33,7 +33,7 @@ def account_of_slice(
     """The account of whole records. `events` are those that may be admitted (with the columns of
     `EVENT_COLUMNS`), `uncounted` the others (`UNCOUNTED_SCHEMA`)."""
     records = place.records
-    received_at = _received_at(records)
+    _, received_at = times_of(records)
     times = pl.concat([events["timestamp"], uncounted["event_time"]]).drop_nulls()
     return SliceAccount(
         partition=place.partition,
@@ -82,13 +82,14 @@ def weights_of(uncounted: pl.DataFrame) -> pl.Series:
     return uncounted["raw"].bin.size().fill_null(0).cast(pl.Int64) + _UNCOUNTED_ROW_BYTES
 
 
-def _received_at(records: Records) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """The intake times of all records, in log order."""
+def times_of(records: Records) -> tuple[Int64Array, Int64Array]:
+    """The offsets and intake times of all records, in log order."""
     if not records.odd:
-        return records.received_at
+        return records.offsets, records.received_at
     offsets = np.append(records.offsets, [record.offset for record in records.odd])
     times = np.append(records.received_at, [record.received_at for record in records.odd])
-    return times[np.argsort(offsets)].astype(np.int64)
+    order = np.argsort(offsets)
+    return offsets[order].astype(np.int64), times[order].astype(np.int64)
 
 
 def _whole(value: object) -> int | None:

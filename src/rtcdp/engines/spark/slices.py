@@ -14,6 +14,9 @@ import polars as pl
 
 Int64Array = npt.NDArray[np.int64]
 
+NEVER = int(np.iinfo(np.int64).max)
+"""A due time (UTC ms) after every other."""
+
 BUCKETS = 16
 """Of the index of seen ids. A checkpoint is bound to it."""
 
@@ -76,7 +79,8 @@ class SliceIds(msgspec.Struct, frozen=True):
     """The ids of a slice that belong to one bucket, in log order; packed columns of int64.
 
     `due` are the due times within the slice (empty where they are the intake times), and
-    `oldest_due` is the earliest of the whole slice, of all buckets. `is_counted` as in the account.
+    `oldest_due` is the earliest of all its records, whether they are ids or not. `is_counted` as in
+    the account.
     """
 
     partition: int

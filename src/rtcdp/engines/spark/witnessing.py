@@ -7,8 +7,9 @@ has had many records besides. Executors add up slices, the driver puts them toge
 can't tell exactly, less is witnessed and more remembered.
 """
 
+import copy
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,8 +86,14 @@ class Remembrance:
         """The offset for each partition."""
         return dict(self._remembered_from)
 
-    def add(self, account: SliceAccount) -> None:
-        """Take notice of the next slice of a partition."""
+    def after(self, accounts: Iterable[SliceAccount]) -> "Remembrance":
+        """What it is when these slices have come, of each partition in log order."""
+        following = copy.deepcopy(self)
+        for account in accounts:
+            following._add(account)
+        return following
+
+    def _add(self, account: SliceAccount) -> None:
         course = self._courses.setdefault(account.partition, _Course())
         self._remembered_from.setdefault(account.partition, account.first_offset)
         self._mark(course, account.first_offset)
