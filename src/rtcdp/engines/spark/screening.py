@@ -278,6 +278,8 @@ def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Arr
 def _contents_of(screened: Screened) -> Int64Array:
     """A hash of each record's bytes, the same in every process and on every machine."""
     contents = np.zeros(len(screened.offsets), np.int64)
+    if len(contents) == 0:
+        return contents
     for piece in screened.pieces:
         lines = split_lines(piece.lines) if piece.lines else pl.Series(dtype=pl.String)
         odd = {record.offset: record.raw for record in piece.odd}
