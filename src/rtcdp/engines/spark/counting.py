@@ -21,7 +21,7 @@ from rtcdp.engines.spark.accounts import (
     whole_of,
 )
 from rtcdp.engines.spark.batches import Batch
-from rtcdp.engines.spark.failures import StartAnew, is_away
+from rtcdp.engines.spark.failures import StartAnew, is_away, is_slow_start
 from rtcdp.engines.spark.parts import Part, bounded, halves, in_decision_order
 from rtcdp.engines.spark.slices import are_among
 from rtcdp.log.log import LogReader
@@ -146,7 +146,7 @@ class Counting:
             return False
         if isinstance(error, Py4JError | PySparkException):
             is_of_a_job = isinstance(error, Py4JJavaError | PySparkException)
-            return is_of_a_job and not is_away(error)
+            return is_of_a_job and not is_away(error) and not is_slow_start(error)
         return is_fault_of_a_record(error)
 
 

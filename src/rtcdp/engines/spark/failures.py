@@ -24,6 +24,7 @@ _AWAY = re.compile(
     r"|LeaderNotAvailable|NotLeaderOrFollower|UnknownTopicOrPartition|Connection refused"
     r"|No resolvable bootstrap|CoordinatorNotAvailable|KafkaStorageException"
 )
+_SLOW = re.compile(r"Python worker failed to connect back")
 _CAUSE = re.compile(r"Caused by: ([^\n]+)")
 _SAID_CHARACTERS_MAX = 600
 
@@ -32,6 +33,12 @@ def is_away(error: BaseException) -> bool:
     """Whether this says that Kafka, or records in it, can't be had."""
     text = str(error)
     return bool(_GONE.search(text) or _AWAY.search(text))
+
+
+def is_slow_start(error: BaseException) -> bool:
+    """Whether Spark gave up waiting for a Python process. It waits for ten seconds and can't be
+    told otherwise; on a busy machine that is not always enough."""
+    return bool(_SLOW.search(str(error)))
 
 
 def failure_of(error: BaseException, topic: str) -> RtcdpError:

@@ -17,14 +17,14 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.clock import Clock
 from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import check_continuation, check_log_id
+from rtcdp.engines.continuation import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.engine import Epoch, EpochReport
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.counting import Counting, Surroundings
-from rtcdp.engines.spark.failures import StartAnew, failure_of
+from rtcdp.engines.spark.failures import StartAnew, failure_of, is_slow_start
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.query import (
@@ -53,6 +53,9 @@ _RETRY_S = 0.5
 _POLL_S = 0.1
 _UPKEEP_S = 60.0
 _DRAIN_S = 30.0
+
+SLOW_STARTS_MAX = 10
+"""When a query's Python does not start so often in a row, it is not the machine's load."""
 
 
 class _Stopping(Exception):
@@ -101,6 +104,7 @@ class SparkProcessor:
         self._is_stopping = False
         self._is_outgrown = False
         self._seen_bytes = 0.0
+        self._slow_starts = 0
         self._log_id = ""
         self._started = 0.0
         self._counting = Counting(
@@ -159,7 +163,8 @@ class SparkProcessor:
         self._store.prepare(self._metrics)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
-            self.on_trouble(f"from here on records are decided by {self._rules}, not by {before}")
+            next_offsets = self._store.progress().next_offsets
+            self.on_trouble(rules_changed(before, self._rules, next_offsets))
         progress = self._store.progress()
         if progress != self._progress:
             # What was witnessed under another engine's hands is not known here.
@@ -184,6 +189,10 @@ class SparkProcessor:
             return True
         if failure is None or isinstance(failure, StartAnew):
             return failure is None and not self._is_outgrown
+        if is_slow_start(failure) and self._slow_starts < SLOW_STARTS_MAX:
+            self._slow_starts += 1
+            self.on_trouble("Spark's Python took too long to start; trying again")
+            return False
         if isinstance(failure, PySparkException | Py4JError):
             raise failure_of(failure, self._source.topic) from failure
         raise failure
@@ -234,6 +243,7 @@ class SparkProcessor:
                 if self._is_stopping:
                     raise _Stopping
                 self._started = time.perf_counter()
+                self._slow_starts = 0
                 self._count(rows, number)
             except BaseException as error:
                 self._failure = self._failure or error

@@ -15,7 +15,15 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from rtcdp.engines.admission import ADMITTED, Screened, account, due_times, reject, screen
+from rtcdp.engines.admission import (
+    ADMITTED,
+    Screened,
+    account,
+    due_times,
+    reject,
+    screen,
+    shown_ids,
+)
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice, times_of
@@ -268,7 +276,7 @@ def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Arr
         {
             "offset": screened.offsets[rows],
             "id_hash": hashes,
-            "event_id": events["eventId"],
+            "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
         },
         schema=IDENTITY_SCHEMA,

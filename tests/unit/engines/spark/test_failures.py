@@ -2,7 +2,7 @@
 
 import pytest
 
-from rtcdp.engines.spark.failures import SparkFailed, failure_of, is_away
+from rtcdp.engines.spark.failures import SparkFailed, failure_of, is_away, is_slow_start
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
 
 
@@ -23,6 +23,11 @@ def test_the_end_of_a_query_is_told_apart(said: str, kind: type[Exception]) -> N
 def test_the_last_cause_is_what_is_said() -> None:
     text = "a\nCaused by: b: first\n\tat c\nCaused by: d: the real one\n\tat e"
     assert "d: the real one" in str(failure_of(RuntimeError(text), "clicks"))
+
+
+def test_a_python_that_did_not_start_in_time_may_start_the_next_time() -> None:
+    assert is_slow_start(RuntimeError("x: Python worker failed to connect back.\n y"))
+    assert not is_slow_start(RuntimeError("Python worker exited unexpectedly"))
 
 
 @pytest.mark.parametrize(
