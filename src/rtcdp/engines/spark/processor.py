@@ -41,9 +41,9 @@ from rtcdp.engines.spark.recovery import (
     position_in,
     state_fingerprint,
 )
+from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
-from rtcdp.engines.spark.witnessing import Remembrance
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
 from rtcdp.store.store import Progress, Store, StoreUnavailable
@@ -167,7 +167,7 @@ class SparkProcessor:
             self.on_trouble(rules_changed(before, self._rules, next_offsets))
         progress = self._store.progress()
         if progress != self._progress:
-            # What was witnessed under another engine's hands is not known here.
+            # What time went by under another engine's hands is not known here.
             remembered_from = dict(position_in(self._source.log, progress).remembered_from)
             self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
         self._progress = progress

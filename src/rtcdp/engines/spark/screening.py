@@ -26,6 +26,7 @@ from rtcdp.engines.admission import (
 )
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
+from rtcdp.engines.spark.remembrance import pack_times
 from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice, times_of
 from rtcdp.engines.spark.slices import (
     BUCKETS,
@@ -180,7 +181,10 @@ def _rows_of(
     slice_account = account_of_slice(
         events,
         UNCOUNTED_SCHEMA.to_frame(eager=True) if uncounted is None else uncounted,
-        SlicePlace(records.partition, position, is_last, is_counted, records),
+        SlicePlace(
+            *(records.partition, position, is_last, is_counted, records),
+            pack_times(screened.offsets, screened.received_at),
+        ),
         len(candidates),
     )
     packed: list[bytes | None] = [None, None, None]

@@ -7,7 +7,6 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.engines.spark.slices import Int64Array, SliceAccount, pack_frame
-from rtcdp.engines.spark.witnessing import witnessed_in
 from rtcdp.log.log import Records
 
 _MINUTE_MS = 60_000
@@ -18,13 +17,15 @@ _UNCOUNTED_ROW_BYTES = 300
 
 @dataclass(frozen=True)
 class SlicePlace:
-    """Where a slice stands among those of its partition and batch, and its records."""
+    """Where a slice stands among those of its partition and batch, its records, and the offsets and
+    intake times of its events, packed."""
 
     partition: int
     position: int
     is_last: bool
     is_counted: bool
     records: Records
+    times: bytes
 
 
 def account_of_slice(
@@ -50,7 +51,7 @@ def account_of_slice(
         min_event_time=_whole(times.min()),
         max_event_time=_whole(times.max()),
         max_received_at=int(received_at.max(initial=0)),
-        witnessed=witnessed_in(received_at),
+        times=place.times,
         ledger=pack_frame(ledger_of(events, uncounted)),
     )
 

@@ -53,8 +53,8 @@ class SliceAccount(msgspec.Struct, frozen=True):
     `is_counted` is false, the records were decided by an earlier epoch and only fill the index.
     `candidate_count` says how many ids the index has to judge. `value_bytes` is what the records
     weigh in the log, `uncounted_bytes` what those weigh that are not counted whatever the index
-    says. `witnessed` is a `Witnessed` of its intake times. `ledger` has rows of `LEDGER_SCHEMA`.
-    Times are UTC ms.
+    says. `times` are the offsets and intake times of its events, packed. `ledger` has rows of
+    `LEDGER_SCHEMA`. Times are UTC ms.
     """
 
     partition: int
@@ -71,7 +71,7 @@ class SliceAccount(msgspec.Struct, frozen=True):
     min_event_time: int | None
     max_event_time: int | None
     max_received_at: int
-    witnessed: tuple[int, int, int]
+    times: bytes
     ledger: bytes
 
 

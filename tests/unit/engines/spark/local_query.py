@@ -25,9 +25,9 @@ from rtcdp.engines.spark.failures import StartAnew
 from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
+from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.slices import unpack_account, unpack_verdicts
-from rtcdp.engines.spark.witnessing import Remembrance
 from rtcdp.log.log import LogExtent, Records
 from rtcdp.log.wire_records import Headers, WireBatch, records_of
 

@@ -41,7 +41,7 @@ def a_slice(first: int, end: int, position: int = 0, **given) -> SliceAccount:
         "min_event_time": first,
         "max_event_time": end,
         "max_received_at": 1_000 + end,
-        "witnessed": (0, 0, 0),
+        "times": b"",
         "ledger": pack_frame(ledger),
     }
     return SliceAccount(**{**fields, **given})

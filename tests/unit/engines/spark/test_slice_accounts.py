@@ -32,7 +32,9 @@ def test_it_says_of_every_record_what_the_native_engine_says() -> None:
     screened = screen(records, (), AdmissionRules())
     admitted = account(screened, screened.verdicts, screened.verdicts > 9)
     events = admitted.events.with_columns(received_at=pl.lit(NOW, pl.Int64))
-    found = account_of_slice(events, admitted.uncounted, SlicePlace(0, 2, True, True, records), 0)
+    found = account_of_slice(
+        events, admitted.uncounted, SlicePlace(0, 2, True, True, records, b""), 0
+    )
     assert unpack_frame(found.ledger).equals(admitted.ledger)
     assert ledger_of(events, admitted.uncounted).equals(admitted.ledger)
     assert (found.min_event_time, found.max_event_time) == (NOW - 10**7, NOW + 10**7)

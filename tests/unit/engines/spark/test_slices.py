@@ -23,7 +23,7 @@ from rtcdp.engines.spark.slices import (
 
 
 def test_an_account_comes_out_as_it_went_in() -> None:
-    account = SliceAccount(1, 0, True, True, 5, 9, 4, 3, 900, 1, 300, None, -7, 12, (1, 2, 3), b"l")
+    account = SliceAccount(1, 0, True, True, 5, 9, 4, 3, 900, 1, 300, None, -7, 12, b"t", b"l")
     assert unpack_account(pack(account)) == account
 
 
