@@ -74,9 +74,10 @@ class Counting:
         if not whole.ranges:
             return
         ends = {partition: end for partition, (_, end) in whole.ranges.items()}
+        known = {each: at for each, at in remembered_from.items() if each in ends}
         for part in self._bounded(kept, batch, whole):
             is_last = all(ends[partition] == end for partition, (_, end) in part.ranges.items())
-            self._count(kept, batch, part, remembered_from if is_last else {})
+            self._count(kept, batch, part, known if is_last else {})
 
     def _bounded(self, kept: Batch, batch: BatchAccount, whole: Part) -> Iterator[Part]:
         weight = sum(each.uncounted_bytes for each in batch.counted)

@@ -1,13 +1,28 @@
 """A kept batch answers as often as it is asked."""
 
+import pyarrow as pa
+from pyspark import TaskContext
+
 from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.batches import kept_batch
+from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.slices import JUDGED_SCHEMA, BucketVerdicts, pack
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
+
+
+def test_the_executors_are_told_from_where_on_ids_are_remembered(spark) -> None:
+    def tell(batches):
+        for batch in batches:
+            said = TaskContext.get().getLocalProperty(REMEMBERED_FROM)
+            yield pa.RecordBatch.from_pydict({"said": [said] * batch.num_rows})
+
+    spark.sparkContext.setLocalProperty(REMEMBERED_FROM, remembered_property({0: 7}))
+    told = spark.range(1).mapInArrow(tell, "said string").toArrow()
+    assert told["said"].to_pylist() == ['{"0":7}']
 
 
 def test_verdicts_are_read_and_what_is_not_there_is_empty(spark) -> None:

@@ -88,6 +88,7 @@ def test_an_id_after_hours_is_another_event_whatever_the_batches(store, records)
     topic.send(*STORY)
     LocalQuery(topic, store, [BY_USER], AdmissionRules()).run(records)
     assert totals(store)["admitted"] == admitted(store) == 14
+    assert store.progress().remembered_from == {0: 0}
 
 
 @pytest.mark.parametrize("records", [1, 7, 1_000])
