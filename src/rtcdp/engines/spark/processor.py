@@ -222,7 +222,7 @@ class SparkProcessor:
         return start_query(stream, path, limits, self._handle, once=once)
 
     def _record_bytes(self, position: Position) -> float:
-        return max(record_bytes_in(self._source.log, position.next_offsets), self._seen_bytes)
+        return self._seen_bytes or record_bytes_in(self._source.log, position.next_offsets)
 
     def _end(self, query: StreamingQuery) -> None:
         """Let the batch that is worked on be done, unless that takes long, and stop the query."""
@@ -243,8 +243,8 @@ class SparkProcessor:
                 if self._is_stopping:
                     raise _Stopping
                 self._started = time.perf_counter()
-                self._slow_starts = 0
                 self._count(rows, number)
+                self._slow_starts = 0
             except BaseException as error:
                 self._failure = self._failure or error
                 raise
@@ -268,11 +268,11 @@ class SparkProcessor:
         self._weigh(batch, following.offsets_per_trigger)
 
     def _weigh(self, batch: BatchAccount, batch_offsets: int) -> None:
-        """Notice when records have become too large for as many of them in a batch."""
+        """Notice when a batch takes far more or fewer records than records of this size allow."""
         records = sum(each.record_count for each in batch.slices)
         self._seen_bytes = sum(each.value_bytes for each in batch.slices) / max(records, 1)
         wanted = offsets_per_trigger(self._limits, self._seen_bytes)
-        self._is_outgrown = wanted < batch_offsets // 2
+        self._is_outgrown = not batch_offsets // 2 <= wanted <= batch_offsets * 4
 
     def _commit(self, epoch: Epoch) -> None:
         epoch = replace(epoch, committed_at=self._clock.now_ms(), log_id=self._log_id)
