@@ -54,7 +54,7 @@ _POLL_S = 0.1
 _UPKEEP_S = 60.0
 _DRAIN_S = 30.0
 
-SLOW_STARTS_MAX = 10
+SLOW_STARTS_MAX = 30
 """When a query's Python does not start so often in a row, it is not the machine's load."""
 
 
