@@ -138,6 +138,5 @@ def _own_store(settings: Settings) -> Iterator[Store]:
 
 
 def _ledger_rows(ledger: pl.DataFrame) -> dict[tuple[object, ...], tuple[object, ...]]:
-    """Without the count of conflicts, which not every engine tells apart from duplicates."""
-    columns = ("source", "minute", "received", *VERDICTS)
+    columns = ("source", "minute", "received", *VERDICTS, "conflict")
     return {row[:2]: row[2:] for row in ledger.select(columns).iter_rows()}

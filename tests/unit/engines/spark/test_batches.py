@@ -1,9 +1,12 @@
 """A kept batch answers as often as it is asked."""
 
-import numpy as np
+import pyarrow as pa
+from pyspark import TaskContext
 
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.batches import kept_batch
-from rtcdp.engines.spark.slices import SURVIVORS_SCHEMA, pack_offsets
+from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
+from rtcdp.engines.spark.slices import JUDGED_SCHEMA, BucketVerdicts, pack
 from rtcdp.vocabulary.measure import Count
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.window import tumbling
@@ -11,13 +14,24 @@ from rtcdp.vocabulary.window import tumbling
 METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
 
 
-def test_offsets_that_survived_are_read_and_no_duplicates_cost_no_job(spark) -> None:
-    packed = pack_offsets(np.array([3, 5], np.int64))
-    rows = spark.createDataFrame([(2, packed, None, None, None)], SURVIVORS_SCHEMA)
+def test_the_executors_are_told_from_where_on_ids_are_remembered(spark) -> None:
+    def tell(batches):
+        for batch in batches:
+            said = TaskContext.get().getLocalProperty(REMEMBERED_FROM)
+            yield pa.RecordBatch.from_pydict({"said": [said] * batch.num_rows})
+
+    spark.sparkContext.setLocalProperty(REMEMBERED_FROM, remembered_property({0: 7}))
+    told = spark.range(1).mapInArrow(tell, "said string").toArrow()
+    assert told["said"].to_pylist() == ['{"0":7}']
+
+
+def test_verdicts_are_read_and_what_is_not_there_is_empty(spark) -> None:
+    verdicts = BucketVerdicts(2, 5, b"", b"")
+    row = (2, None, None, pack(verdicts), None, None, None, None)
+    rows = spark.createDataFrame([row], JUDGED_SCHEMA)
     with kept_batch(rows, [METRIC]) as batch:
-        slices, survived = batch.slices()
-        assert slices == []
-        assert [(each[0], each[1].tolist()) for each in survived] == [(2, [3, 5])]
-        assert batch.duplicates({}).is_empty()
-        assert batch.changes({}) == ()
+        assert batch.accounts() == ([], [verdicts])
+        nothing = batch.uncounted({}, {2: (0, 10)})
+        assert (nothing.height, nothing.schema) == (0, UNCOUNTED_SCHEMA)
+        assert batch.changes({}, {2: (0, 10)}) == ()
     assert not rows.is_cached
