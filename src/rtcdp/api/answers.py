@@ -1,6 +1,6 @@
 """Windows of a metric, read from one snapshot of the store, a page at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -16,6 +16,13 @@ from rtcdp.vocabulary.table import BUCKET_START, Table, side_table_name, tables_
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+
+MAX_SIDE_ROWS = 500_000
+"""How many members of distinct counts and items of top lists are read for one page, and those of
+one step more. A page that needs more is shorter than asked for, and goes on at its cursor."""
+
+_SIDE_ROWS_AT_ONCE = 100_000
+_WINDOWS_AT_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,8 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     """A page of the metric's windows.
 
     Each item has the key fields by name, `window_start` and `window_end` (ISO-8601 UTC), and the
-    measures by name. Where the store holds panes, they are added up here.
+    measures by name. Where the store holds panes, they are added up here. A page ends before its
+    limit when `MAX_SIDE_ROWS` members and items were read for it.
     """
     buckets, *sides = tables_of(metric)
     one_more = query.limit + 1
@@ -66,12 +74,30 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
         )
         found = pane_windows.read(snapshot, metric, buckets, wanted)
     page = found.head(query.limit)
-    items = _items(
-        metric, page, {side.name: _side_rows(snapshot, metric, side, page) for side in sides}
-    )
-    if found.height <= query.limit:
+    items = _items(snapshot, metric, sides, page)
+    if found.height <= query.limit and len(items) == page.height:
         return WindowPage(items, None)
-    return WindowPage(items, page.select(BUCKET_START, *metric.key).row(-1))
+    return WindowPage(items, page.head(len(items)).select(BUCKET_START, *metric.key).row(-1))
+
+
+def _items(
+    snapshot: StoreSnapshot, metric: Metric, sides: Sequence[Table], page: pl.DataFrame
+) -> list[dict[str, object]]:
+    """The windows of `page`; the first of them when reading more would cost too much. Members and
+    items are read for some windows at a time and let go again."""
+    if not sides:
+        return _described(metric, page, {})
+    items: list[dict[str, object]] = []
+    at_once, side_rows = _WINDOWS_AT_FIRST, 0
+    while len(items) < page.height and side_rows < MAX_SIDE_ROWS:
+        part = page.slice(len(items), at_once)
+        found = {side.name: _side_rows(snapshot, metric, side, part) for side in sides}
+        items += _described(metric, part, found)
+        read = sum(rows.height for rows in found.values())
+        side_rows += read
+        wanted = min(_SIDE_ROWS_AT_ONCE, MAX_SIDE_ROWS - side_rows)
+        at_once = max(1, min(4 * at_once, at_once * wanted // max(1, read)))
+    return items
 
 
 def _side_rows(
@@ -83,7 +109,7 @@ def _side_rows(
     return pane_windows.read_side(snapshot, metric, side, groups)
 
 
-def _items(
+def _described(
     metric: Metric, page: pl.DataFrame, sides: Mapping[str, pl.DataFrame]
 ) -> list[dict[str, object]]:
     starts = page[BUCKET_START].to_list()

@@ -8,8 +8,12 @@ import numpy as np
 from rtcdp.api.problem import BadRequest
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
+from rtcdp.vocabulary.window import MAX_SIZE_MS
 
 _EPOCH_MS = re.compile(r"-?[0-9]{1,16}")
+_EARLIEST = MIN_TIMESTAMP_MS - MAX_SIZE_MS
+_LATEST = MAX_TIMESTAMP_MS + MAX_SIZE_MS
+"""Whatever a window begins or ends with can be asked for."""
 
 
 def iso_ms(instant: int) -> str:
@@ -30,7 +34,7 @@ def read_instant(name: str, text: str) -> int:
         instant = int(text) if _EPOCH_MS.fullmatch(text) else parse_timestamp_ms(text)
     except (msgspec.ValidationError, OverflowError) as error:
         raise _bad_instant(name, text) from error
-    if not MIN_TIMESTAMP_MS <= instant <= MAX_TIMESTAMP_MS + 1:
+    if not _EARLIEST <= instant <= _LATEST:
         raise _bad_instant(name, text)
     return instant
 

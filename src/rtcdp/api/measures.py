@@ -25,6 +25,8 @@ from rtcdp.vocabulary.table import (
     units_column,
 )
 
+_AT_THE_BOUND = 40
+
 
 def final_values(
     metric: Metric, measure: Measure, buckets: pl.DataFrame, side: pl.DataFrame | None
@@ -74,9 +76,20 @@ def _distinct_counts(metric: Metric, buckets: pl.DataFrame, members: pl.DataFram
     )
     found = _beside(metric, buckets, groups)
     return [
-        distinct_estimate(kth) if kth is not None else size or 0
+        _distinct_beyond(kth) if kth is not None else size or 0
         for size, kth in zip(found["size"], found["kth_smallest"], strict=True)
     ]
+
+
+def _distinct_beyond(kth_smallest: int) -> int:
+    """How many different values there are when as many hashes are kept as may be.
+
+    Of exactly that many values, the largest hash lies next to the end of its range: an estimate
+    of `_AT_THE_BOUND` more has a chance of e⁻⁴⁰. So whatever is nearer is the bound itself.
+    """
+    estimate = distinct_estimate(kth_smallest)
+    is_at_the_bound = estimate <= DISTINCT_EXACT_UP_TO + _AT_THE_BOUND
+    return DISTINCT_EXACT_UP_TO if is_at_the_bound else estimate
 
 
 def _top_items(

@@ -60,7 +60,9 @@ def read_side(
     key, merged = list(metric.key), []
     for (start,), group in windows.group_by(BUCKET_START, maintain_order=True):
         starts = pl.int_range(start, start + size, pane, dtype=pl.Int64, eager=True)
-        of_panes = group.select(key).join(starts.alias(BUCKET_START).to_frame(), how="cross")
+        panes = starts.alias(BUCKET_START).to_frame()
+        # Without a key there is nothing to combine the panes with.
+        of_panes = group.select(key).join(panes, how="cross") if key else panes
         rows = snapshot.members(side, of_panes.select(BUCKET_START, *key))
         rows = rows.with_columns(pl.lit(start, pl.Int64).alias(BUCKET_START))
         merged.append(_merge_side(rows, side))

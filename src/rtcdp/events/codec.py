@@ -24,9 +24,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(EventOnTheWire))
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
+_BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+
+
+class _TimestampAlone(msgspec.Struct):
+    timestamp: str | int
+
 
 _decode_event = msgspec.json.Decoder(EventOnTheWire).decode
 _decode_anything = msgspec.json.Decoder().decode
+_decode_timestamp = msgspec.json.Decoder(_TimestampAlone).decode
 _decode_clean_lines = msgspec.json.Decoder(KnownFieldsOnly).decode_lines
 _encode = msgspec.json.Encoder().encode
 
@@ -46,7 +53,7 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
         return _rejection_for(str(error))
     if _has_known_field_twice(record, wire):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
-    return _validated(wire)
+    return _validated(record, wire)
 
 
 def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
@@ -87,11 +94,22 @@ def timestamp_ms(timestamp: datetime | int) -> int:
 
 
 def parse_timestamp_ms(text: str) -> int:
-    """UTC milliseconds of an ISO-8601 timestamp with offset.
+    """UTC milliseconds of an ISO-8601 timestamp with offset, rounded down, however many digits its
+    second has.
 
     Raises `msgspec.ValidationError` when `text` is none.
     """
-    return timestamp_ms(msgspec.convert(text, rules.Instant))
+    # The parser rounds to microseconds, which may end in the next millisecond.
+    return timestamp_ms(msgspec.convert(_BEYOND_MICROSECONDS.sub(r"\1", text), rules.Instant))
+
+
+def _instant_of(record: bytes, wire: EventOnTheWire) -> int:
+    """UTC milliseconds of the event in `record`, rounded down."""
+    timestamp = wire.timestamp
+    if isinstance(timestamp, int) or timestamp.microsecond % 1000:
+        return timestamp_ms(timestamp)
+    text = _decode_timestamp(record).timestamp
+    return text if isinstance(text, int) else parse_timestamp_ms(text)
 
 
 def _are_plain(events: list[KnownFieldsOnly]) -> bool:
@@ -110,26 +128,28 @@ def _is_event_type(text: str) -> bool:
 
 
 def _is_plain_instant(timestamp: datetime | int) -> bool:
-    """True if surely in range; the first and last year are left to the exact rule."""
+    """True if surely in range; the years at both ends are left to the exact rule."""
     if isinstance(timestamp, int):
         return _timestamp_in_range(timestamp)
-    return 1 < timestamp.year < 9999
+    return 2 < timestamp.year < 9998
 
 
 def _are_plain_properties(properties: msgspec.Raw) -> bool:
     raw = bytes(properties)
+    if _is_too_deep(raw, rules.MAX_NESTING - 1):
+        return False
     return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
 
 
-def _validated(wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
+def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
     if not _is_event_type(wire.event_type):
         return _validate(
             "invalid_event_type",
             "eventType must match [A-Z][A-Z0-9_]{0,63}, for example PAGE_VIEW",
         )
-    instant = timestamp_ms(wire.timestamp)
+    instant = _instant_of(record, wire)
     if not _timestamp_in_range(instant):
-        return _validate("invalid_timestamp", "timestamp must lie in the years 0001 to 9999")
+        return _validate("invalid_timestamp", "timestamp must lie in the years 0002 to 9998")
     texts = (
         wire.user_id,
         _present(wire.event_id),
@@ -164,7 +184,7 @@ def _why_unreadable(record: bytes) -> Rejection | None:
         return _parse("too_large", f"an event may be {rules.MAX_EVENT_BYTES} bytes long at most")
     if not _is_utf8(record):
         return _parse("not_utf8", "send UTF-8")
-    if _is_too_deep(record):
+    if _is_too_deep(record, rules.MAX_NESTING):
         return _parse("too_deep", f"nest objects and arrays at most {rules.MAX_NESTING} deep")
     try:
         anything = _decode_anything(record)
@@ -201,8 +221,8 @@ def _has_known_field_twice(record: bytes, wire: EventOnTheWire) -> bool:
     return len(keys) != len(set(keys))
 
 
-def _is_too_deep(record: bytes) -> bool:
-    if record.count(b"{") + record.count(b"[") <= rules.MAX_NESTING:
+def _is_too_deep(record: bytes, most: int) -> bool:
+    if record.count(b"{") + record.count(b"[") <= most:
         return False
     depth = deepest = 0
     in_string = escaped = False
@@ -221,7 +241,7 @@ def _is_too_deep(record: bytes) -> bool:
             deepest = max(deepest, depth)
         elif byte in b"}]":
             depth -= 1
-    return deepest > rules.MAX_NESTING
+    return deepest > most
 
 
 def _has_integer_out_of_range(value: object) -> bool:

@@ -44,8 +44,10 @@ def decode_lines(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.Dat
         return _decode_one_by_one(lines, schema)
     instants = _instants(frame["timestamp"]).alias("timestamp")
     if "value" in schema:
-        # Minus zero plus zero is zero; the sign would make minima depend on the order of events.
-        return frame.with_columns(instants, frame["value"] + 0.0)
+        # The sign of zero would make minima depend on the order of events. Polars leaves out the
+        # addition of zero, which would take it away.
+        unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
+        return frame.with_columns(instants, unsigned.alias("value"))
     return frame.with_columns(instants)
 
 

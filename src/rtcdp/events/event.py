@@ -13,9 +13,14 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 MAX_EVENT_BYTES = 65_536
 MAX_PROPERTIES_BYTES = 32_768
 MAX_NESTING = 64
-MAX_ABSOLUTE_VALUE = 1e10
-MIN_TIMESTAMP_MS = -62_135_596_800_000  # 0001-01-01T00:00:00.000Z
-MAX_TIMESTAMP_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+MAX_ABSOLUTE_VALUE = 2.0**33
+"""Up to here a double tells millionths apart, so that sums are exact to six decimal places."""
+
+MIN_TIMESTAMP_MS = -62_104_060_800_000  # 0002-01-01T00:00:00.000Z
+MAX_TIMESTAMP_MS = 253_370_764_799_999  # 9998-12-31T23:59:59.999Z
+"""A year is left at both ends, so that each window of an event begins and ends in a year that is
+written with four digits."""
+
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
 

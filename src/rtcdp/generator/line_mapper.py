@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Context, Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -33,6 +34,8 @@ _FIELDS = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SECONDS_MAX = 1e12
+_DOWN = Context(prec=50, rounding=ROUND_FLOOR)
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -241,7 +244,7 @@ def _time_of(rule: TimestampRule) -> Callable[[Record], int | None]:
                 case "epoch_ms":
                     return int(text) if _INTEGER.fullmatch(text) else None
                 case "epoch_s":
-                    return round(float(text) * 1000) if _NUMBER.fullmatch(text) else None
+                    return _floor_ms(text) if _NUMBER.fullmatch(text) else None
                 case "iso":
                     moment = datetime.fromisoformat(text)
                 case form:
@@ -286,6 +289,14 @@ def _property_of(rule: str | PropertyRule) -> Callable[[Record], str | float | i
         return None if text is None else read(text)
 
     return content_of
+
+
+def _floor_ms(seconds: str) -> int:
+    """Milliseconds of a number of seconds, rounded down as all times are; a double would already
+    have rounded it. Raises `OverflowError` for what is no time of ours."""
+    if abs(float(seconds)) > _SECONDS_MAX:
+        raise OverflowError
+    return int(_DOWN.multiply(Decimal(seconds), Decimal(1000)).to_integral_value(ROUND_FLOOR))
 
 
 def _number(text: str) -> float:

@@ -78,7 +78,9 @@ def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:
         if event is None:
             # The collector would take it for an event, so it gets an id like all others.
             event = event_as_it_is(text)
-        yield MappedLine(text, ids.next(line.number, text), event, line.whole)
+        # Whichever line breaks a row has inside, its id is the same.
+        event_id = ids.next(line.number, text.replace(b"\r\n", b"\n"))
+        yield MappedLine(text, event_id, event, line.whole)
 
 
 class _Ahead:
@@ -128,13 +130,13 @@ def _long_row(
     """The row that begins in a line with an open quote, and its text; or no event and that line
     alone, so that a stray quote costs one line and not those after it."""
     taken: list[RecordedLine] = []
-    text = first.text
+    text, line_break = first.text, first.line_break
     while len(taken) < MAX_ROW_LINES and len(text) <= MAX_LINE_BYTES:
         line = lines.next()
         if line is None:
             break
         taken.append(line)
-        text += b"\n" + line.text
+        text, line_break = text + line_break + line.text, line.line_break
         if line.text.count(b'"') % 2:
             event = mapper(text)
             if event is not None:

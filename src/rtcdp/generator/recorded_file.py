@@ -20,12 +20,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class RecordedLine(NamedTuple):
-    """A line without its line break. `number` counts from 1. `whole` is False if bytes of it are
-    missing, because it is too long or because the file is damaged there."""
+    """A line without its line break, which is LF or CR LF. `number` counts from 1. `whole` is False
+    if bytes of it are missing, because it is too long or because the file is damaged there."""
 
     number: int
     text: bytes
     whole: bool
+    line_break: bytes = b"\n"
 
 
 class RecordedFile:
@@ -104,4 +105,6 @@ class RecordedFile:
 def _line(number: int, text: bytes, whole: bool) -> RecordedLine:
     if len(text) > MAX_LINE_BYTES:
         return RecordedLine(number, text[:MAX_LINE_BYTES], False)
-    return RecordedLine(number, text.removesuffix(b"\r"), whole)
+    if text.endswith(b"\r"):
+        return RecordedLine(number, text[:-1], whole, b"\r\n")
+    return RecordedLine(number, text, whole)

@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def wire_timestamp(instant_ms: int) -> str | int:
     """UTC milliseconds as ISO-8601 text with milliseconds and Z.
 
-    A time outside the years 1 to 9999 has no such text and is returned as it is.
+    A time that no event may have is returned as it is.
     """
     if not MIN_TIMESTAMP_MS <= instant_ms <= MAX_TIMESTAMP_MS:
         return instant_ms

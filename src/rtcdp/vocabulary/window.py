@@ -5,6 +5,10 @@ from math import gcd
 
 from rtcdp.errors import UsageError
 
+MAX_SIZE_MS = 365 * 86_400_000
+"""A window is a year long at most: so much is left before the first and after the last time that
+an event can have."""
+
 MAX_WRITTEN_OVERLAP = 4
 """Up to this overlap windows are written out; beyond it only panes are, and readers add them up."""
 
@@ -13,7 +17,8 @@ MAX_WRITTEN_OVERLAP = 4
 class Window:
     """`size_ms` long, a new one starting every `slide_ms`.
 
-    Raises `UsageError` when the slide is not between 1 ms and the size.
+    Raises `UsageError` when the slide is not between 1 ms and the size, or the size is above
+    `MAX_SIZE_MS`.
     """
 
     size_ms: int
@@ -24,6 +29,10 @@ class Window:
             raise UsageError(
                 f"a window of {self.size_ms} ms can't slide by {self.slide_ms} ms",
                 "let it slide by more than nothing and at most by its size",
+            )
+        if self.size_ms > MAX_SIZE_MS:
+            raise UsageError(
+                f"a window of {self.size_ms} ms is too long", "make it 365 days long at most"
             )
 
     @property

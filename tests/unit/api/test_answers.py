@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import polars as pl
 import pytest
 
+from rtcdp.api import answers
 from rtcdp.api.answers import WindowPage, WindowQuery, windows
 from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.vocabulary.measure import Count, Sum
+from rtcdp.vocabulary.measure import Count, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.predicate import event_type
+from rtcdp.vocabulary.table import Table
 from rtcdp.vocabulary.window import sliding, tumbling
 
 VIEWS = (Count("page_view_count"),)
@@ -113,3 +116,58 @@ def test_a_metric_without_a_key_has_one_row_a_window(driver: Driver) -> None:
 
 def test_a_store_without_events_has_no_windows(driver: Driver) -> None:
     assert read(driver, PAGE_VIEWS, WindowQuery()) == WindowPage([], None)
+
+
+def test_a_page_that_reads_many_items_is_shorter_and_goes_on(
+    make_driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = Metric("pages", "P", tumbling(seconds=1), (Count("n"), TopK("top", "pageUrl", k=2)))
+    driver = make_driver(metric)
+    views = [(second, f"/{page}") for second in range(20) for page in range(10)]
+    driver.feed(
+        *(
+            {"userId": "u", "eventType": "A", "timestamp": START_MS + 1000 * s, "pageUrl": p}
+            for s, p in views
+        )
+    )
+    whole = driver.windows("pages")
+    monkeypatch.setattr(answers, "MAX_SIDE_ROWS", 50)
+    pages = []
+    after = None
+    with driver.store.snapshot() as snapshot:
+        while True:
+            page = windows(snapshot, metric, WindowQuery(limit=15, after=after))
+            pages.append(page.items)
+            after = page.after
+            if after is None:
+                break
+    assert [item for page in pages for item in page] == whole
+    assert max(map(len, pages)) < 15
+
+
+def test_items_are_let_go_before_the_next_ones_are_read(
+    make_driver: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = Metric("pages", "P", tumbling(seconds=1), (TopK("top", "pageUrl", k=1),))
+    driver = make_driver(metric)
+    driver.feed(
+        *(
+            {"userId": "u", "eventType": "A", "timestamp": START_MS + 1000 * s, "pageUrl": f"/{p}"}
+            for s in range(40)
+            for p in range(5)
+        )
+    )
+    driver.process()
+    monkeypatch.setattr(answers, "_SIDE_ROWS_AT_ONCE", 25)
+    with driver.store.snapshot() as snapshot:
+        sizes = []
+        members = snapshot.members
+
+        def counted(table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+            rows = members(table, groups)
+            sizes.append(rows.height)
+            return rows
+
+        monkeypatch.setattr(snapshot, "members", counted)
+        assert len(windows(snapshot, metric, WindowQuery(limit=40)).items) == 40
+    assert max(sizes) <= 25

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rtcdp.api.instant import iso_ms, iso_ms_or_none, read_instant
 from rtcdp.api.problem import BadRequest
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
+from rtcdp.vocabulary.window import MAX_SIZE_MS
 
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:
@@ -14,9 +15,18 @@ def test_times_are_written_in_utc_with_milliseconds() -> None:
     assert iso_ms(-1) == "1969-12-31T23:59:59.999Z"
 
 
-def test_windows_may_reach_beyond_the_years_of_events() -> None:
-    assert iso_ms(MIN_TIMESTAMP_MS - 1) == "0000-12-31T23:59:59.999Z"
-    assert iso_ms(MAX_TIMESTAMP_MS + 1) == "10000-01-01T00:00:00.000Z"
+@pytest.mark.parametrize(
+    "instant", [MIN_TIMESTAMP_MS - MAX_SIZE_MS, MAX_TIMESTAMP_MS + MAX_SIZE_MS]
+)
+def test_where_any_window_begins_or_ends_is_written_with_four_digits_and_read_back(
+    instant: int,
+) -> None:
+    assert len(iso_ms(instant)) == len("2026-01-01T00:00:00.000Z")
+    assert read_instant("from", iso_ms(instant)) == instant
+
+
+def test_what_is_asked_for_is_rounded_down_like_events() -> None:
+    assert read_instant("from", "1970-01-01T00:00:00.999999999Z") == 999
 
 
 def test_no_time_stays_none() -> None:

@@ -1,5 +1,7 @@
 """What readers see of each measure."""
 
+import random
+
 import polars as pl
 import pytest
 
@@ -91,3 +93,30 @@ def test_top_items_come_by_count_then_by_name() -> None:
         ],
         [],
     ]
+
+
+def hashes_of(seed: int, count: int) -> list[int]:
+    draw = random.Random(seed)
+    return [draw.randrange(-(2**63), 2**63) for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_distinct_is_exact_at_its_bound(seed: int) -> None:
+    """Of exactly as many values as are kept, none was dropped."""
+    hashes = hashes_of(seed, DISTINCT_EXACT_UP_TO)
+    members = pl.DataFrame(
+        {"window_start": [0] * len(hashes), "userId": ["a"] * len(hashes), "member": hashes}
+    )
+    assert of(Distinct("kinds", "productId"), members, x=[0]) == [DISTINCT_EXACT_UP_TO]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_distinct_a_little_beyond_its_bound_is_near(seed: int) -> None:
+    size = DISTINCT_EXACT_UP_TO + 200
+    hashes = sorted(hashes_of(seed, size))
+    kept = hashes[:DISTINCT_EXACT_UP_TO]
+    members = pl.DataFrame(
+        {"window_start": [0] * len(kept), "userId": ["a"] * len(kept), "member": kept}
+    )
+    (count,) = of(Distinct("kinds", "productId"), members, x=[0])
+    assert count == pytest.approx(size, rel=0.01)

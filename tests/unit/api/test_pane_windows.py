@@ -142,3 +142,21 @@ def test_slices_of_a_long_scan_are_joined(driver: Driver, monkeypatch: pytest.Mo
     monkeypatch.setattr(pane_windows, "MIN_SLICE_ROWS", 1)
     monkeypatch.setattr(pane_windows, "MAX_EXPLODED_ROWS", 1)
     assert read(driver, WindowQuery()) == whole
+
+
+def test_without_a_key_members_and_items_are_those_of_everybody(
+    make_driver: Callable[..., Driver],
+) -> None:
+    metric = Metric(
+        "all_of_us",
+        "All",
+        sliding(size_seconds=60, every_seconds=10),
+        (Count("events"), Distinct("users", "userId"), TopK("pages", "pageUrl", k=1)),
+    )
+    driver = make_driver(metric)
+    for user, page in [("ada", "/a"), ("bob", "/a"), ("ada", "/b")]:
+        event = {"userId": user, "eventType": "PAGE_VIEW", "timestamp": START_MS, "pageUrl": page}
+        driver.feed(event)
+    items = driver.windows("all_of_us")
+    assert [item["users"] for item in items] == [2] * 6
+    assert items[0]["pages"] == [{"pageUrl": "/a", "count": 2}]

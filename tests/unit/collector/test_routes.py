@@ -21,7 +21,7 @@ POISON = [
     b'{"userId":"u","timestamp":0,"eventType":"A","value":Infinity}',
     b'{"userId":"u","timestamp":0,"eventType":"A","value":-0}',
     b'{"userId":"u","timestamp":0,"eventType":"A","value":1e999}',
-    b'{"userId":"u","timestamp":0,"eventType":"A","value":1e10}',
+    b'{"userId":"u","timestamp":0,"eventType":"A","value":8589934592}',
     b'{"userId":"u","timestamp":0,"eventType":"A","value":9007199254740993}',
     b'{"userId":"u","timestamp":0,"eventType":"A","extra":9223372036854775808}',
     b'{"userId":"u","timestamp":0,"eventType":"A","extra":18446744073709551616}',

@@ -117,7 +117,8 @@ POISON = {
     "30 February": (minimal(timestamp='"2026-02-30T00:00:00Z"'), "invalid_timestamp"),
     "float timestamp": (minimal(timestamp="1.5"), "invalid_timestamp"),
     "digits as text": (minimal(timestamp='"1767225600000"'), "invalid_timestamp"),
-    "year 10000": (minimal(timestamp="253402300800000"), "invalid_timestamp"),
+    "year 1": (minimal(timestamp="-62104060800001"), "invalid_timestamp"),
+    "year 9999": (minimal(timestamp="253370764800000"), "invalid_timestamp"),
     "microseconds": (minimal(timestamp="1767225600000000"), "invalid_timestamp"),
 }
 
@@ -142,8 +143,8 @@ BORDERLINE = {
     "unknown field twice": event_with(',"x":1,"x":2'),
     "known name inside properties": event_with(',"properties":{"userId":"a","userId":"b"}'),
     "NUL in an unknown field": event_with(',"x":"\\u0000"'),
-    "year 1": b'{"userId":"u","timestamp":-62135596800000,"eventType":"A"}',
-    "value at the limit": event_with(',"value":-1e10'),
+    "year 2": b'{"userId":"u","timestamp":-62104060800000,"eventType":"A"}',
+    "value at the limit": event_with(',"value":-8589934592'),
     "surrounding space": b" \t" + event_with("") + b" \r",
     "100 characters of two bytes": event_with(',"eventId":"' + "ä" * 100 + '"'),
 }
@@ -190,3 +191,52 @@ def test_a_clean_batch_is_recognised_and_its_events_handed_out() -> None:
 )
 def test_a_batch_is_clean_only_if_each_line_is_one_event(lines: bytes) -> None:
     assert not is_clean(lines)
+
+
+@pytest.mark.parametrize("digits", ["999", "999999", "9999999", "999999999", "99949999999999999"])
+@pytest.mark.parametrize("zone", ["Z", "+00:00"])
+def test_a_time_is_rounded_down_however_many_digits_it_has(digits: str, zone: str) -> None:
+    text = f"2026-03-01T11:59:59.{digits}{zone}"
+    noon = parse_timestamp_ms("2026-03-01T12:00:00Z")
+    assert parse_timestamp_ms(text) == noon - 1
+    event = decode(minimal(timestamp=f'"{text}"'))
+    assert isinstance(event, CustomerActivityEvent)
+    assert event.timestamp_ms == noon - 1
+
+
+def test_a_time_whose_digits_are_written_as_escapes_is_rounded_down_too() -> None:
+    event = decode(minimal(timestamp='"2026-03-01T11:59:59.99999999\\u0039Z"'))
+    assert isinstance(event, CustomerActivityEvent)
+    assert event.timestamp_ms % 1000 == 999
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "reason"),
+    [
+        ('"0001-12-31T23:59:59.999Z"', "invalid_timestamp"),
+        ('"0002-01-01T00:00:00Z"', None),
+        ('"9998-12-31T23:59:59.999999999Z"', None),
+        ('"9999-01-01T00:00:00Z"', "invalid_timestamp"),
+    ],
+)
+def test_a_year_is_left_at_both_ends_of_time(timestamp: str, reason: str | None) -> None:
+    assert reason_of(minimal(timestamp=timestamp)) == reason
+
+
+@pytest.mark.parametrize("value", ["8589934592", "-8589934592", "8589934591.999999"])
+def test_values_are_within_what_keeps_millionths_apart(value: str) -> None:
+    assert reason_of(event_with(f',"value":{value}')) is None
+
+
+@pytest.mark.parametrize("value", ["8589934592.000002", "-9e9", "1e10"])
+def test_values_beyond_would_not_add_up_to_six_places(value: str) -> None:
+    assert reason_of(event_with(f',"value":{value}')) == "out_of_range"
+
+
+@pytest.mark.parametrize("depth", [62, 63, 64, 65])
+def test_depth_is_told_alike_alone_and_among_neighbours(depth: int) -> None:
+    """The event itself is one level, so its properties may have 63."""
+    record = event_with(',"properties":' + '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1))
+    is_accepted = reason_of(record) is None
+    assert is_accepted == (depth <= 63)
+    assert is_clean(record) == is_clean(event_with("") + b"\n" + record) == is_accepted

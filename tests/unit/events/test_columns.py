@@ -60,3 +60,20 @@ def test_lines_are_split_as_they_are() -> None:
 def test_equal_lines_have_equal_hashes() -> None:
     hashes = line_hashes(line("1") + line("2") + line("1"))
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+@pytest.mark.parametrize("zero", ["-0.0", "-0", "-0e5", "-1e-400"])
+def test_zero_has_no_sign(zero: str) -> None:
+    lines = f'{{"userId":"u","timestamp":1,"eventType":"A","value":{zero}}}\n'.encode()
+    (value,) = decode_lines(lines, 1, ["value"])["value"]
+    assert str(value) == "0.0"
+
+
+def test_a_value_that_is_not_there_stays_so() -> None:
+    lines = b'{"timestamp":1,"value":null}\n{"timestamp":1,"value":2.5}\n'
+    assert decode_lines(lines, 2, ["value"])["value"].to_list() == [None, 2.5]
+
+
+def test_times_of_more_than_six_digits_are_rounded_down() -> None:
+    lines = b'{"timestamp":"2026-03-01T11:59:59.999999999Z"}\n{"timestamp":0}\n'
+    assert decode_lines(lines, 2, [])["timestamp"].to_list() == [1772366399999, 0]

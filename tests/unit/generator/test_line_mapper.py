@@ -116,6 +116,26 @@ def test_times_are_read_in_many_formats(when, form, zone):
     assert mapped(toml, f"ann,buy,{when},1".encode()).timestamp_ms == NOON_MS
 
 
+@pytest.mark.parametrize(
+    ("when", "form"),
+    [
+        ("2026-01-01T12:00:00.000999999Z", "iso"),
+        ("1767268800.0009", "epoch_s"),
+        ("1767268800.00099999999999999999999999999999999", "epoch_s"),
+        ("17672688000009e-4", "epoch_s"),
+    ],
+)
+def test_times_are_rounded_down_whatever_they_are_written_as(when, form):
+    toml = CSV.replace('from = "{when}"', f'from = "{{when}}"\nformat = "{form}"')
+    assert mapped(toml, f"ann,buy,{when},1".encode()).timestamp_ms == NOON_MS
+
+
+@pytest.mark.parametrize("when", ["1e400", "1e999999999", "-1e13"])
+def test_a_number_of_seconds_that_is_no_time_is_no_event(when):
+    toml = CSV.replace('from = "{when}"', 'from = "{when}"\nformat = "epoch_s"')
+    assert mapped(toml, f"ann,buy,{when},1".encode()) is None
+
+
 def test_json_members_are_reached_with_dots():
     line = b'{"id":7,"user":{"id":"ann","plan":null},"kind":"LOGIN","at":1767268800}'
     event = mapped(NDJSON, line)

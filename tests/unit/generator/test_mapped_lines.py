@@ -99,3 +99,16 @@ def test_a_stray_quote_costs_one_line_only(lines_of):
     lines = lines_of(b'at,who\n5,"ann\n6,ben\n7,"cem\n8,dan\n')
     assert [line.event is None for line in lines] == [True, False, True, False]
     assert [line.text for line in lines] == [b'5,"ann', b"6,ben", b'7,"cem', b"8,dan"]
+
+
+@pytest.mark.parametrize("line_break", [b"\n", b"\r\n"])
+def test_line_breaks_inside_a_quoted_text_stay_as_they_are(lines_of, line_break):
+    row = b'5,"ann' + line_break + b'lee"'
+    (line,) = lines_of(b"at,who" + line_break + row + line_break)
+    assert decode(line.wire_line()).user_id == f"ann{line_break.decode()}lee"
+
+
+def test_the_id_of_a_row_does_not_hang_on_its_line_breaks(lines_of):
+    (unix,) = lines_of(b'at,who\n5,"ann\nlee"\n')
+    (windows,) = lines_of(b'at,who\r\n5,"ann\r\nlee"\r\n')
+    assert unix.event_id == windows.event_id

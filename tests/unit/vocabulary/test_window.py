@@ -1,7 +1,7 @@
 import pytest
 
 from rtcdp.errors import UsageError
-from rtcdp.vocabulary.window import MAX_WRITTEN_OVERLAP, Window, sliding, tumbling
+from rtcdp.vocabulary.window import MAX_SIZE_MS, MAX_WRITTEN_OVERLAP, Window, sliding, tumbling
 
 
 def test_tumbling_windows_lie_side_by_side() -> None:
@@ -54,3 +54,9 @@ def test_a_slide_that_leaves_gaps_or_stands_still_is_refused(size_ms: int, slide
 def test_a_window_without_length_is_refused() -> None:
     with pytest.raises(UsageError):
         tumbling()
+
+
+def test_a_window_is_a_year_long_at_most() -> None:
+    assert tumbling(days=365).size_ms == MAX_SIZE_MS
+    with pytest.raises(UsageError, match="too long"):
+        tumbling(days=366)

@@ -74,7 +74,9 @@ def events_of(seed: int, count: int) -> pl.DataFrame:
             rng.choice(["u1", "u2", "", "ä😀"]),
             rng.choice(["A", "B", odd]),
             rng.choice(["/a", "/b", "", None]),
-            rng.choice([0.1, -0.1, 1e10, -1e10, 19.99, -1e-7, 0.0, None, rng.uniform(-9, 9)]),
+            rng.choice(
+                [0.1, -0.1, 2.0**33, -(2.0**33), 19.99, -1e-7, 0.0, None, rng.uniform(-9, 9)]
+            ),
             rng.choice(["web", "app"]),
             rng.randint(-5_000, 5_000),
         )
