@@ -23,17 +23,19 @@ T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(EventOnTheWire))
 _LONG_NUMBER = re.compile(rb"\d{19}")
+_NUMBER_MESSAGE = "send numbers that fit a double, and integers that fit 64 bits"
+_TIMESTAMP_MESSAGE = (
+    "timestamp must be ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, "
+    "or an integer of milliseconds since 1970"
+)
 _FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
 _BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+_STRING_OR_NUMBER = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?', re.DOTALL
+)
 
-
-class _TimestampAlone(msgspec.Struct):
-    timestamp: str | int
-
-
-_decode_event = msgspec.json.Decoder(EventOnTheWire).decode
+_decode_event = msgspec.json.Decoder(EventOnTheWire[str]).decode
 _decode_anything = msgspec.json.Decoder().decode
-_decode_timestamp = msgspec.json.Decoder(_TimestampAlone).decode
 _decode_clean_lines = msgspec.json.Decoder(KnownFieldsOnly).decode_lines
 _encode = msgspec.json.Encoder().encode
 
@@ -53,7 +55,7 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
         return _rejection_for(str(error))
     if _has_known_field_twice(record, wire):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
-    return _validated(record, wire)
+    return _validated(wire)
 
 
 def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
@@ -83,10 +85,8 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
     return True
 
 
-def timestamp_ms(timestamp: datetime | int) -> int:
-    """UTC milliseconds of a wire timestamp, rounded down."""
-    if isinstance(timestamp, int):
-        return timestamp
+def timestamp_ms(timestamp: datetime) -> int:
+    """UTC milliseconds of a moment, rounded down."""
     since_epoch = timestamp - _EPOCH
     return (
         since_epoch.days * 86_400 + since_epoch.seconds
@@ -103,13 +103,8 @@ def parse_timestamp_ms(text: str) -> int:
     return timestamp_ms(msgspec.convert(_BEYOND_MICROSECONDS.sub(r"\1", text), rules.Instant))
 
 
-def _instant_of(record: bytes, wire: EventOnTheWire) -> int:
-    """UTC milliseconds of the event in `record`, rounded down."""
-    timestamp = wire.timestamp
-    if isinstance(timestamp, int) or timestamp.microsecond % 1000:
-        return timestamp_ms(timestamp)
-    text = _decode_timestamp(record).timestamp
-    return text if isinstance(text, int) else parse_timestamp_ms(text)
+def _instant_of(timestamp: str | int) -> int:
+    return timestamp if isinstance(timestamp, int) else parse_timestamp_ms(timestamp)
 
 
 def _are_plain(events: list[KnownFieldsOnly]) -> bool:
@@ -141,13 +136,16 @@ def _are_plain_properties(properties: msgspec.Raw) -> bool:
     return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
 
 
-def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | Rejection:
+def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | Rejection:
     if not _is_event_type(wire.event_type):
         return _validate(
             "invalid_event_type",
             "eventType must match [A-Z][A-Z0-9_]{0,63}, for example PAGE_VIEW",
         )
-    instant = _instant_of(record, wire)
+    try:
+        instant = _instant_of(wire.timestamp)
+    except msgspec.ValidationError:
+        return _validate("invalid_timestamp", _TIMESTAMP_MESSAGE)
     if not _timestamp_in_range(instant):
         return _validate("invalid_timestamp", "timestamp must lie in the years 0002 to 9998")
     texts = (
@@ -189,14 +187,25 @@ def _why_unreadable(record: bytes) -> Rejection | None:
     try:
         anything = _decode_anything(record)
     except msgspec.ValidationError:
-        return _parse("out_of_range", "send numbers that fit a double or a 64-bit integer")
+        return _why_out_of_range(record)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return _parse("not_json", f"send one JSON object: {error}")
     if not isinstance(anything, dict):
         return _parse("not_an_object", "send each event as a JSON object")
-    if _LONG_NUMBER.search(record) and _has_integer_out_of_range(anything):
-        return _parse("out_of_range", "send integers that fit 64 bits")
+    if _LONG_NUMBER.search(record) and _has_integer_out_of_range(record):
+        return _parse("out_of_range", _NUMBER_MESSAGE)
     return None
+
+
+def _why_out_of_range(record: bytes) -> Rejection:
+    """A number is out of range; but what is no JSON, or no object, is that first."""
+    return _why_unreadable(_STRING_OR_NUMBER.sub(_without_number, record)) or _parse(
+        "out_of_range", _NUMBER_MESSAGE
+    )
+
+
+def _without_number(token: re.Match[bytes]) -> bytes:
+    return token[0] if token[0].startswith(b'"') else b"0 "
 
 
 def _why_properties_rejected(raw: bytes) -> Rejection | None:
@@ -211,7 +220,7 @@ def _why_properties_rejected(raw: bytes) -> Rejection | None:
     return None
 
 
-def _has_known_field_twice(record: bytes, wire: EventOnTheWire) -> bool:
+def _has_known_field_twice(record: bytes, wire: EventOnTheWire[str]) -> bool:
     """Exact; the parse that keeps all pairs is needed only where quotes don't tell."""
     if b"\\" not in record and record.count(b'"') == _encode(wire).count(b'"'):
         return False
@@ -244,12 +253,13 @@ def _is_too_deep(record: bytes, most: int) -> bool:
     return deepest > most
 
 
-def _has_integer_out_of_range(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_integer_out_of_range(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_integer_out_of_range(item) for item in value)
-    return isinstance(value, int) and not rules.MIN_INTEGER <= value <= rules.MAX_INTEGER
+def _has_integer_out_of_range(record: bytes) -> bool:
+    """Looks at the text: of a key that comes twice, a decoded object holds one value only."""
+    return any(
+        not (token[0].startswith(b'"') or token[1] or token[2])
+        and not rules.MIN_INTEGER <= int(token[0]) <= rules.MAX_INTEGER
+        for token in _STRING_OR_NUMBER.finditer(record)
+    )
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -285,11 +295,7 @@ def _rejection_for(message: str) -> Rejection:
     if "missing required field" in message:
         return _validate("missing_field", f"{message}; userId, timestamp and eventType are needed")
     if field is not None and field.group(1) == "timestamp":
-        return _validate(
-            "invalid_timestamp",
-            "timestamp must be ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, "
-            "or an integer of milliseconds since 1970",
-        )
+        return _validate("invalid_timestamp", _TIMESTAMP_MESSAGE)
     if "length" in message or "out of range" in message or ">=" in message or "<=" in message:
         return _validate("out_of_range", message)
     return _validate("wrong_type", message)

@@ -1,8 +1,8 @@
 """The written rule of an event, read a second time: from bytes to fields, or to a reason.
 
 Follows docs/semantics.md and shares no code with the codec. Where a record breaks several rules,
-the first names the reason: those of the bytes, then of the JSON text from left to right, then of
-the fields in the order in which they stand, then of the whole event.
+the first names the reason: those of the bytes, then of the JSON text, then of each field by itself
+in the order in which they stand, then of the whole event.
 """
 
 import re
@@ -11,9 +11,9 @@ from datetime import datetime, time
 from itertools import accumulate
 from typing import Any, NoReturn
 
-EVENT_BYTES_MAX, PROPERTIES_BYTES_MAX, DEPTH_MAX, VALUE_MAX = 65_536, 32_768, 64, 10_000_000_000
+EVENT_BYTES_MAX, PROPERTIES_BYTES_MAX, DEPTH_MAX, VALUE_MAX = 65_536, 32_768, 64, 2**33
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
-YEAR_1_MS, YEAR_10000_MS = -62_135_596_800_000, 253_402_300_800_000
+YEAR_2_MS, YEAR_9999_MS = -62_104_060_800_000, 253_370_764_800_000
 
 LENGTHS = {
     "userId": (1, 256),
@@ -58,11 +58,12 @@ def event_of(raw: bytes) -> dict[str, Any]:
             seen.append(name)
             if name == "properties":
                 properties_bytes = length
+    instant = fields["timestamp"] = _instant(fields["timestamp"])
     of_the_whole = {
         "missing_field": not set(REQUIRED) <= set(seen),
         "duplicate_key": len(seen) != len(set(seen)),
         "invalid_event_type": not _EVENT_TYPE.fullmatch(str(fields["eventType"])),
-        "invalid_timestamp": not YEAR_1_MS <= (fields["timestamp"] or 0) < YEAR_10000_MS,
+        "invalid_timestamp": instant is None or not YEAR_2_MS <= instant < YEAR_9999_MS,
         "invalid_character": any("\0" in str(fields[name]) for name in LENGTHS),
         "wrong_type": not isinstance(fields["properties"], tuple | None),
         "too_large": properties_bytes > PROPERTIES_BYTES_MAX,
@@ -76,7 +77,7 @@ def event_of(raw: bytes) -> dict[str, Any]:
 def _field(name: str, value: Any) -> Any:
     """A field's value by itself."""
     if name == "timestamp":
-        return value if type(value) is int else _instant(value)
+        return value if type(value) in (int, str) else _unfit("invalid_timestamp")
     if name == "properties" or (value is None and name not in REQUIRED):
         return value
     if name == "value":
@@ -90,17 +91,17 @@ def _field(name: str, value: Any) -> Any:
     return value if shortest <= len(value) <= longest else _unfit("out_of_range")
 
 
-def _instant(text: object) -> int:
-    """UTC ms of ISO-8601 text with an offset, rounded down."""
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+def _instant(moment: int | str | None) -> int | None:
+    """UTC ms, of ISO-8601 text with an offset rounded down; None where it is no moment."""
+    found = _INSTANT.fullmatch(moment) if isinstance(moment, str) else None
     if found is None:
-        raise Unfit("invalid_timestamp")
+        return moment if isinstance(moment, int) else None
     fraction, sign, hours, minutes = found.groups()[6:]
     try:
         local = datetime(*map(int, found.groups()[:6])) - datetime(1970, 1, 1)  # type: ignore[arg-type]
         ahead = time(int(hours or 0), int(minutes or 0))
     except ValueError:
-        raise Unfit("invalid_timestamp") from None
+        return None
     offset_s = (ahead.hour * 60 + ahead.minute) * (-60 if sign == "-" else 60)
     return ((local.days * 86_400 + local.seconds) - offset_s) * 1000 + int(f"{fraction or 0}00"[:3])
 
@@ -119,7 +120,7 @@ def _document(raw: bytes) -> tuple[tuple[str, object, int], ...]:
     document = reader.whole()
     if not isinstance(document, tuple):
         raise Unfit("not_an_object")
-    if reader.has_huge_integer:
+    if reader.has_huge_number:
         raise Unfit("out_of_range")
     return document
 
@@ -136,7 +137,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text, 0
-        self.has_huge_integer = False
+        self.has_huge_number = False
 
     def whole(self) -> object:
         value = self._value()
@@ -189,10 +190,11 @@ class _Reader:
         self._at = found.end()
         if found[1] is None and found[2] is None:
             is_huge = len(found[0]) > 20 or not INTEGER_MIN <= int(found[0]) <= INTEGER_MAX
-            self.has_huge_integer |= is_huge
+            self.has_huge_number |= is_huge
             return 0 if is_huge else int(found[0])
         number = float(found[0])
-        return number if abs(number) != float("inf") else _unfit("out_of_range")
+        self.has_huge_number |= abs(number) == float("inf")
+        return number
 
     def _next_is(self, character: str) -> bool:
         self._pass_space()
