@@ -185,23 +185,29 @@ def _why_unreadable(record: bytes) -> Rejection | None:
     if _is_too_deep(record, rules.MAX_NESTING):
         return _parse("too_deep", f"nest objects and arrays at most {rules.MAX_NESTING} deep")
     try:
-        anything = _decode_anything(record)
+        not_an_object = _why_not_an_object(record)
     except msgspec.ValidationError:
-        return _why_out_of_range(record)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return _parse("not_json", f"send one JSON object: {error}")
-    if not isinstance(anything, dict):
-        return _parse("not_an_object", "send each event as a JSON object")
+        # A number is out of range; but what is no JSON, or no object, is that first.
+        not_an_object = _why_not_an_object(_STRING_OR_NUMBER.sub(_without_number, record))
+        return not_an_object or _parse("out_of_range", _NUMBER_MESSAGE)
+    if not_an_object is not None:
+        return not_an_object
     if _LONG_NUMBER.search(record) and _has_integer_out_of_range(record):
         return _parse("out_of_range", _NUMBER_MESSAGE)
     return None
 
 
-def _why_out_of_range(record: bytes) -> Rejection:
-    """A number is out of range; but what is no JSON, or no object, is that first."""
-    return _why_unreadable(_STRING_OR_NUMBER.sub(_without_number, record)) or _parse(
-        "out_of_range", _NUMBER_MESSAGE
-    )
+def _why_not_an_object(text: bytes) -> Rejection | None:
+    """Raises `msgspec.ValidationError` when a number is out of range."""
+    try:
+        anything = _decode_anything(text)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _parse("not_json", f"send one JSON object: {error}")
+    if not isinstance(anything, dict):
+        return _parse("not_an_object", "send each event as a JSON object")
+    return None
 
 
 def _without_number(token: re.Match[bytes]) -> bytes:
