@@ -19,7 +19,9 @@ from rtcdp.store.sql_reading import (
     scan_queries,
     uncounted_query,
 )
+from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
 
@@ -87,6 +89,15 @@ class SqlSnapshot:
             f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
             f" ORDER BY {names(*table.primary_key)}",
             schema,
+        )
+
+    def readable(self, metric: Metric) -> pl.DataFrame:
+        """What SQL readers see of a metric that is in the store: the columns of `readable_schema`,
+        sorted by window and key."""
+        schema = readable_schema(metric)
+        order = names("window_start", *metric.key)
+        return self.connection.query(
+            f"SELECT {names(*schema.names())} FROM {quote(metric.name)} ORDER BY {order}", schema
         )
 
     @cached_property

@@ -2,8 +2,8 @@
 
 Shares with the product its wire format and docs/semantics.md, and no line of code: with the
 standard library, one record at a time, keeping all that it ever saw. A metric is a dictionary:
-`name`, `size_ms`, `slide_ms`, `key`, `measures` (each `name`, `kind`, `field`, `k`) and `predicate`
-(`is` and what it is about).
+`name`, `size_ms`, `slide_ms`, `key`, `measures` (each `name`, `kind`, `field`, `k`), `predicate`
+(`is` and what it is about), and `without`: places whose records were gone before it was there.
 """
 
 import heapq
@@ -98,7 +98,8 @@ class Judge:
             minute.update(["received", verdict.verdict, *["conflict"] * (verdict[1] == "conflict")])
             if verdict.verdict == "admitted":
                 for metric in self._metrics:
-                    self._count(metric, event | {"source": record.source})
+                    if place not in metric.get("without", ()):
+                        self._count(metric, event | {"source": record.source})
         return self
 
     def rows(self, metric: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:

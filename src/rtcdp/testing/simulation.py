@@ -1,0 +1,309 @@
+"""One small installation that everything can happen to, and that knows what happened.
+
+The real native engine and the real SQLite store; the log is in memory, the clock moves only when it
+is told to, and the store can fail or die at any commit. The simulation keeps every record that was
+ever acknowledged, in the order in which it was decided, and asks the independent judge whether the
+store says what it should.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as Signal
+from typing import Any
+
+from rtcdp.assembly.dead_letters import Parts, replay_dead_letters
+from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
+from rtcdp.engines.native.processor import Processor
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.limits import Retention
+from rtcdp.log.log import Delivery, Intake
+from rtcdp.store.sqlite import SqliteStore
+from rtcdp.store.store import UncountedScan
+from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
+from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
+from rtcdp.verify.plain import plain_metric, plain_records
+from rtcdp.verify.stored import Stored, read_stored, view_rows
+from rtcdp.vocabulary.metric import Metric
+
+START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
+POISON = "poison"
+"""The user whose events the engine fails at while it has a defect."""
+
+_WRONG_CLOCK_MS = 3_600_000
+
+
+class Died(BaseException):
+    """The process was killed at a commit."""
+
+
+class TwoClocks:
+    """A wall clock that can be set, and a monotonic one that can't. `true_ms` is the time that it
+    would be if nobody had touched the wall clock."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.true_ms, self._ahead_ms = now_ms, 0
+
+    def now_ms(self) -> int:
+        return self.true_ms + self._ahead_ms
+
+    def monotonic(self) -> float:
+        return (self.true_ms - START_MS) / 1000
+
+    def advance(self, milliseconds: int) -> None:
+        self.true_ms += milliseconds
+
+    def set_ahead(self, milliseconds: int) -> None:
+        """The wall clock is ahead by so much from now on; behind, if it is negative."""
+        self._ahead_ms = milliseconds
+
+
+class _Faults:
+    """What is wrong with a store's commits just now."""
+
+    def __init__(self) -> None:
+        self.has_defect = False
+        self.commits_until_death: int | None = None
+        self.dies_after_commit = False
+
+    def before(self, changes: Sequence[Any]) -> None:
+        if self.has_defect and any(_is_poisoned(change.rows) for change in changes):
+            raise ValueError("the engine fails at this event")
+        if self.commits_until_death == 0 and not self.dies_after_commit:
+            raise Died
+
+    def after(self) -> None:
+        if self.commits_until_death is not None:
+            if self.commits_until_death == 0:
+                raise Died
+            self.commits_until_death -= 1
+
+
+class _FaultyStore:
+    """A store whose commits fail or die as its faults say."""
+
+    def __init__(self, store: SqliteStore, faults: _Faults) -> None:
+        self._store, self._faults = store, faults
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, epoch: Any) -> None:
+        self._faults.before(epoch.changes)
+        self._store.commit(epoch)
+        self._faults.after()
+
+    def commit_backfill(
+        self, metric: str, changes: Sequence[Any], *args: Any, **flags: Any
+    ) -> None:
+        self._faults.before(())
+        self._store.commit_backfill(metric, changes, *args, **flags)
+        self._faults.after()
+
+
+@dataclass
+class _Counted:
+    """A metric as the store should have it: records that its backfills no longer found."""
+
+    fingerprint: str
+    without: set[Place] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """For how long log and store keep what they hold."""
+
+    log: Retention
+    store: StoreRetention
+
+
+class Simulation:
+    """Everything that can drift, under a test's control. `partitions` of the log; the store's file
+    goes into `directory`. Nothing is counted before `start`."""
+
+    def __init__(self, directory: Path, kept: Kept, partitions: int = 2) -> None:
+        self.clock = TwoClocks(START_MS)
+        self.records_per_read = 1_000_000
+        self.log = MemoryLog(lambda: self.records_per_read, partitions)
+        self.faults = _Faults()
+        self.troubles: list[str] = []
+        self._path, self._kept = directory / "store.db", kept
+        self._rules: list[Rules] = []
+        self._metrics: tuple[Metric, ...] = ()
+        self._counted: dict[str, _Counted] = {}
+        self._order: list[PlainRecord] = []
+        self._decided: dict[int, int] = {}
+        self._oldest_window_ms = self._oldest_minute_ms = 0
+        self._processor: Processor | None = None
+        self._store = SqliteStore(self._path)
+
+    def append(
+        self,
+        raws: Sequence[bytes],
+        partition: int = 0,
+        source: str = "shop",
+        intake: Intake = "live",
+    ) -> None:
+        """Take records in now, as one delivery."""
+        is_rejected = [b"\n" in raw or isinstance(decode(raw), Rejection) for raw in raws]
+        lines = [raw for raw, rejected in zip(raws, is_rejected, strict=True) if not rejected]
+        delivery = Delivery(
+            lines=b"".join(line + b"\n" for line in lines),
+            line_count=len(lines),
+            received_at=self.clock.now_ms(),
+            source=source,
+            intake=intake,
+            rejects=tuple((i, raws[i]) for i, bad in enumerate(is_rejected) if bad),
+        )
+        self.log.append([delivery], partition)
+
+    def start(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
+        """Begin to count, or begin again as another process would: with these metrics and rules."""
+        self._store.close()
+        self._store = SqliteStore(self._path)
+        self._note_decided()
+        decided = dict(self._decided)
+        limits = (rules.max_clock_skew_ms, rules.allowed_lateness_ms, rules.dedup_window_ms)
+        if not self._rules or self._rules[-1][:3] != limits:
+            self._rules.append(Rules(*limits, decided if self._rules else {}))
+        self._note_metrics(metrics)
+        self._metrics = tuple(metrics)
+        self._processor = Processor(
+            self.log,
+            _FaultyStore(self._store, self.faults),
+            metrics,
+            rules,
+            self.clock,
+            ProcessorLimits(epoch_every_s=0, expire_every_s=0),
+        )
+        self._processor.log_retention = self._kept.log
+        self._processor.store_retention = self._kept.store
+        self._processor.on_trouble = self.troubles.append
+        with self._dying():
+            self._processor.recover()
+
+    def count(self, rounds: int = 1_000_000) -> None:
+        """Count what is there, so many rounds at most."""
+        with self._dying():
+            while rounds > 0 and self._processor is not None and self._processor.step():
+                self._note_decided()
+                rounds -= 1
+
+    def keep_house(self) -> None:
+        """Run as the processor's own loop does until all is counted, with its deletions."""
+        with self._dying():
+            if self._processor is not None:
+                self._processor.run(Signal(), once=True)
+        self._note_decided()
+        kept = self._kept.store
+        self._oldest_window_ms = self.clock.true_ms - kept.windows_ms
+        self._oldest_minute_ms = self.clock.true_ms - kept.uncounted_ms
+
+    @property
+    def is_running(self) -> bool:
+        """False after it died; `start` it again."""
+        return self._processor is not None
+
+    def replay_dead_letters(self) -> None:
+        """As the command does, for all that can be admitted by the rules of now."""
+        rules = AdmissionRules(*self._rules[-1][:3])
+        replay_dead_letters(
+            Parts(self.log, self.log, self._store), self.clock, rules, UncountedScan()
+        )
+
+    def disagreements(self) -> list[Disagreement]:
+        """What the store says otherwise than the judge, now."""
+        self._note_decided()
+        stored = self._stored()
+        errors = {p: v for p, v in stored.verdicts.items() if v.reason == "processor_error"}
+        metrics: list[Mapping[str, Any]] = [
+            plain_metric(metric) | {"without": self._counted[metric.name].without}
+            for metric in self._metrics
+            if self._store.backfill_offsets(metric.name) is None
+        ]
+        judge = Judge(metrics, self._rules, errors).feed(self._order)
+        poisoned = {
+            (record.partition, record.offset)
+            for record in self._order
+            if f'"{POISON}"'.encode() in record.raw
+        }
+        found = [
+            Disagreement("verdict", place, "admitted", errors[place])
+            for place in errors.keys() - poisoned
+        ]
+        horizon = Horizon(
+            self._oldest_window_ms + _WRONG_CLOCK_MS,
+            self._oldest_minute_ms + _WRONG_CLOCK_MS,
+            {partition: self.log.extent(partition).first_offset for partition in self._decided},
+        )
+        return found + list(disagreements(judge, stored, metrics, horizon))
+
+    def verdicts(self) -> Mapping[Place, Verdict]:
+        """What the store says of the records that were not counted."""
+        return self._stored().verdicts
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _stored(self) -> Stored:
+        complete = [m for m in self._metrics if self._store.backfill_offsets(m.name) is None]
+        with self._store.snapshot() as snapshot:
+            stored = read_stored(snapshot, complete)
+        views = {m.name: view_rows(m, self._store.readable(m)) for m in complete}
+        return Stored(**{**vars(stored), "views": views})
+
+    @contextmanager
+    def _dying(self) -> Iterator[None]:
+        """What dies is not running any more; what it has committed stays."""
+        try:
+            yield
+        except Died:
+            self._processor = None
+            self.faults.commits_until_death = None
+            self._store.close()
+            self._store = SqliteStore(self._path)
+            self._note_decided()
+
+    def _note_decided(self) -> None:
+        """Put what was decided since the last time into the order of decisions."""
+        reached = self._store.progress().next_offsets
+        pieces = []
+        for partition, next_offset in sorted(reached.items()):
+            first = self._decided.get(partition, 0)
+            records = self.log.records(partition)
+            base = self.log.extent(partition).first_offset
+            assert not records or records[0].offset <= max(first, base)
+            pieces.append([r for r in plain_records(records) if first <= r.offset < next_offset])
+        self._order += in_decision_order(pieces)
+        self._decided = dict(reached)
+
+    def _note_metrics(self, metrics: Sequence[Metric]) -> None:
+        """Note which decided records a new or resumed metric will not find in the log any more."""
+        stored = set(self._store.metrics())
+        for metric in metrics:
+            known = self._counted.get(metric.name)
+            if (
+                known is None
+                or known.fingerprint != metric.fingerprint
+                or metric.name not in stored
+            ):
+                known = self._counted[metric.name] = _Counted(metric.fingerprint)
+                done: Mapping[int, int] | None = {}
+            else:
+                done = self._store.backfill_offsets(metric.name)
+            if done is None:
+                continue
+            first = {p: self.log.extent(p).first_offset for p in self._decided}
+            known.without |= {
+                (record.partition, record.offset)
+                for record in self._order
+                if done.get(record.partition, 0) <= record.offset < first[record.partition]
+            }
+
+
+def _is_poisoned(rows: Any) -> bool:
+    return "userId" in rows.columns and POISON in rows["userId"]
