@@ -174,7 +174,7 @@ def test_a_metric_that_is_not_in_the_store_is_left_out_and_named(log, store):
 
 
 def test_rows_that_the_store_was_told_to_delete_are_left_out_and_counted(log, store):
-    store.expire(buckets_before=NOW_MS + 1, uncounted_before=0)
+    store.expire(buckets_before=NOW_MS + 1, uncounted_before=0, offsets_before={})
     soon = Kept(windows_ms=1000, ledger_ms=10**12, now_ms=NOW_MS + 100_000)
     found = verify(log, store, [METRIC], RULES, soon)
     assert found.differences == ()
@@ -182,7 +182,7 @@ def test_rows_that_the_store_was_told_to_delete_are_left_out_and_counted(log, st
 
 
 def test_rows_that_are_gone_although_they_should_be_kept_are_differences(log, store):
-    store.expire(buckets_before=NOW_MS + 1, uncounted_before=0)
+    store.expire(buckets_before=NOW_MS + 1, uncounted_before=0, offsets_before={})
     found = verify(log, store, [METRIC], RULES, YEARS)
     assert len(found.differences) == 6
     assert {difference.table for difference in found.differences} == {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rtcdp.clock import Clock
+from rtcdp.engines.continuation import held_from
 from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.poison import places_left_out
 from rtcdp.engines.spark.processor import SparkProcessor
@@ -54,6 +55,7 @@ def spark_processor(
         store.expire(
             buckets_before=now_ms - settings.store_retention.windows_ms,
             uncounted_before=now_ms - settings.store_retention.uncounted_ms,
+            offsets_before=held_from(log, progress),
         )
 
     processor.fill, processor.upkeep = fill, expire

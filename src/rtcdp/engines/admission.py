@@ -26,7 +26,8 @@ from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import RawRecord, Records
 
 ADMITTED, DUPLICATE, LATE, DEAD_LETTER = range(4)
-_VERDICT_NAMES = np.array(["admitted", "duplicate", "late", "dead_letter"])
+VERDICT_NAMES = np.array(["admitted", "duplicate", "late", "dead_letter"])
+"""The names of the verdicts, by their codes."""
 _MINUTE_MS = 60_000
 
 CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
@@ -79,6 +80,24 @@ def screen_together(
 ) -> Screened:
     """`screen` for records of several partitions at once; pieces of one partition follow each other
     in the log. The cost of a step does not grow with the number of pieces."""
+    decoded, imported = _decoded(pieces, fields)
+    timestamps, received_at = decoded.events["timestamp"].to_numpy(), decoded.received_at
+    verdicts = decoded.verdicts
+    verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
+    verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
+    return decoded
+
+
+def decode_together(pieces: Sequence[Records], fields: Sequence[str]) -> Screened:
+    """`screen_together` without any rule but that of a record's own form: every event is taken for
+    admitted."""
+    return _decoded(pieces, fields)[0]
+
+
+def _decoded(
+    pieces: Sequence[Records], fields: Sequence[str]
+) -> tuple[Screened, npt.NDArray[np.bool_]]:
+    """Records as events, and which of them were imported."""
     pieces = tuple(sorted(pieces, key=_place_of))
     wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
     lines = b"".join(piece.lines for piece in pieces)
@@ -106,22 +125,19 @@ def screen_together(
         events, contents = events[order], contents[order]
         partitions, offsets = partitions[order], offsets[order]
         received_at, imported = received_at[order], imported[order]
-    timestamps = events["timestamp"].to_numpy()
-    verdicts = np.zeros(len(timestamps), np.int8)
-    verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
-    verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
-    return Screened(
+    screened = Screened(
         pieces=pieces,
         events=events,
         partitions=partitions,
         offsets=offsets,
         received_at=received_at,
-        verdicts=verdicts,
+        verdicts=np.full(len(offsets), ADMITTED, np.int8),
         id_hashes=_id_hashes(events),
         has_id=events["eventId"].is_not_null().to_numpy(),
         contents=contents,
         rejected=tuple(rejected),
     )
+    return screened, imported
 
 
 def reject(pieces: Sequence[Records], rejection: Rejection) -> Screened:
@@ -354,7 +370,7 @@ def _uncounted(
             "offset": screened.offsets[at],
             "source": events["source"],
             "received_at": screened.received_at[at],
-            "verdict": pl.Series(_VERDICT_NAMES[verdict].tolist(), dtype=pl.String),
+            "verdict": pl.Series(VERDICT_NAMES[verdict].tolist(), dtype=pl.String),
             "reason": pl.Series(reason.tolist(), dtype=pl.String),
             "step": pl.Series(step.tolist(), dtype=pl.String),
             "message": pl.Series(message.tolist(), dtype=pl.String),

@@ -59,4 +59,9 @@ def progress_after(progress: Progress, epoch: Epoch) -> Progress:
         committed_at=epoch.committed_at,
         engine=epoch.engine,
         log_id=epoch.log_id or progress.log_id,
+        remembered_from={**progress.remembered_from, **epoch.remembered_from},
+        decided_from={
+            **{span.partition: span.first_offset for span in epoch.spans},
+            **progress.decided_from,
+        },
     )

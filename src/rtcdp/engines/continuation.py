@@ -52,6 +52,11 @@ def records_between(
         offset = records.next_offset
 
 
+def held_from(log: LogReader, progress: Progress) -> dict[int, int]:
+    """The first offset that the log still holds, of every partition that was counted."""
+    return {partition: log.extent(partition).first_offset for partition in progress.next_offsets}
+
+
 def check_continuation(log: LogReader, progress: Progress) -> None:
     """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, and
     `OffsetsMissing` when it does not reach so far, or no longer holds what comes next."""

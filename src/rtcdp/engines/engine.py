@@ -45,6 +45,10 @@ UNCOUNTED_SCHEMA = pl.Schema(
 """One row per record that was not counted. `verdict` is duplicate, late or dead_letter; `raw` holds
 the record's bytes for late events and dead letters, and is null for duplicates."""
 
+RECORDED_SCHEMA = pl.Schema({"offset": pl.Int64, "verdict": pl.String, "reason": pl.String})
+"""The recorded verdicts of some offsets of a partition, in their order: one row per record that was
+not counted."""
+
 VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 
 
@@ -76,6 +80,8 @@ class Epoch:
     There is one span a partition at most. `max_received_at` is, per partition, the largest intake
     time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
     record. `log_id` names the log that was read (`LogReader.log_id`), if it has a name.
+    `remembered_from` says, per partition, from which offset on ids are remembered after this epoch;
+    a partition that is left out stays as it was.
     """
 
     number: int
@@ -88,6 +94,7 @@ class Epoch:
     engine: str = "native"
     gaps: int = 0
     log_id: str = ""
+    remembered_from: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def next_offsets(self) -> dict[int, int]:

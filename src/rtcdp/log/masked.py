@@ -50,12 +50,9 @@ class MaskedLogReader:
         """The reader behind it belongs to somebody else."""
 
 
-def _masked(records: Records, offsets: set[int]) -> Records:
+def without(records: Records, offsets: Collection[int]) -> Records:
+    """The records but those at these offsets, which count as gaps then."""
     is_kept = ~np.isin(records.offsets, list(offsets))
-    hidden = [
-        replace(record, is_corrupt=True) for record in records.each() if record.offset in offsets
-    ]
-    others = [record for record in records.odd if record.offset not in offsets]
     lines = records.lines.split(b"\n")
     return replace(
         records,
@@ -64,8 +61,16 @@ def _masked(records: Records, offsets: set[int]) -> Records:
         received_at=records.received_at[is_kept],
         source_codes=records.source_codes[is_kept],
         imported=records.imported[is_kept],
-        odd=tuple(sorted([*others, *hidden], key=_offset_of)),
+        odd=tuple(record for record in records.odd if record.offset not in offsets),
     )
+
+
+def _masked(records: Records, offsets: set[int]) -> Records:
+    hidden = [
+        replace(record, is_corrupt=True) for record in records.each() if record.offset in offsets
+    ]
+    kept = without(records, offsets)
+    return replace(kept, odd=tuple(sorted([*kept.odd, *hidden], key=_offset_of)))
 
 
 def _offset_of(record: RawRecord) -> int:

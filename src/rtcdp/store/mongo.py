@@ -15,18 +15,29 @@ from pymongo import UpdateOne
 
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.mongo_apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo_commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo_connection import MongoDatabase
 from rtcdp.store.mongo_definitions import backfill_offsets, check_names, plan_backfill, redefine
 from rtcdp.store.mongo_epoch import plan_epoch
 from rtcdp.store.mongo_expiry import expire
-from rtcdp.store.mongo_head import Head, make_head, read_head
+from rtcdp.store.mongo_head import (
+    Head,
+    check_lease,
+    make_head,
+    read_head,
+    rules_document,
+    set_fields,
+    time_document,
+    upgrade_head,
+)
 from rtcdp.store.mongo_indexes import drop_old_indexes, ensure_indexes, ensure_system_indexes
 from rtcdp.store.mongo_layout import date
 from rtcdp.store.mongo_lease import prolong_lease, take_lease
 from rtcdp.store.mongo_snapshot import MongoSnapshot
-from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.rules_history import rules_after, rules_replaced
+from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table, tables_of
 
@@ -79,6 +90,7 @@ class MongoStore:
         check_names(metrics)
         tables = [table for metric in metrics for table in tables_of(metric)]
         with self._writing() as database:
+            upgrade_head(database, self._lease)
             ensure_system_indexes(database)
             ensure_indexes(database, tables)
             redefinition = redefine_tables(
@@ -147,10 +159,25 @@ class MongoStore:
             with self._writing() as database:
                 database.collection(UNCOUNTED).bulk_write(marks, ordered=False)
 
-    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+    def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
+        with self._writing() as database:
+            head = settled_head(database)
+            check_lease(head, self._lease)
+            history = rules_after(head.rules, head.state.progress, rules)
+            set_fields(database, self._lease, {"rules": rules_document(history)})
+            return rules_replaced(history, head.state.progress)
+
+    def keep_time(self, kept: KeptTime) -> None:
+        with self._writing() as database:
+            settled_head(database)
+            set_fields(database, self._lease, {"time": time_document(kept)})
+
+    def expire(
+        self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
+    ) -> int:
         """As promised by `Store`; the documents themselves are deleted by the next call."""
         with self._writing() as database:
-            return expire(database, self._lease, buckets_before, uncounted_before)
+            return expire(database, self._lease, buckets_before, uncounted_before, offsets_before)
 
     def dump(self, table: Table) -> pl.DataFrame:
         return MongoSnapshot(self._database, self._head()).dump(table)

@@ -178,7 +178,17 @@ def _advanced(progress: Progress, epoch: Epoch) -> Progress:
         committed_at=epoch.committed_at,
         engine=epoch.engine,
         log_id=epoch.log_id or progress.log_id,
+        remembered_from=_later(progress.remembered_from, epoch.remembered_from),
+        decided_from={
+            **{span.partition: span.first_offset for span in epoch.spans},
+            **progress.decided_from,
+        },
     )
+
+
+def _later(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    """The larger offset of both, by partition."""
+    return {p: max(one.get(p, 0), other.get(p, 0)) for p in {**one, **other}}
 
 
 def _joined_spans(last_spans: Sequence[LastSpan], epoch: Epoch) -> list[LastSpan]:

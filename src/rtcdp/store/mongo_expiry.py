@@ -5,6 +5,8 @@ is without it, in all tables alike. Documents go when the next floor is laid: th
 on its way through them any more.
 """
 
+from collections.abc import Mapping
+
 from rtcdp.store.mongo_apply import UNCOUNTED
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import GROUPS
@@ -15,11 +17,16 @@ from rtcdp.vocabulary.table import BUCKET_START
 
 
 def expire(
-    database: MongoDatabase, lease: Lease | None, buckets_before: int, uncounted_before: int
+    database: MongoDatabase,
+    lease: Lease | None,
+    buckets_before: int,
+    uncounted_before: int,
+    offsets_before: Mapping[int, int],
 ) -> int:
-    """Let everything before these times (UTC ms) expire. Returns the number of rows that had not
-    expired before. Raises `LeaseLost`."""
-    was = raise_floors(database, lease, buckets_before, uncounted_before)
+    """Let everything before these times (UTC ms) expire; of the uncounted records and the spans,
+    what lies before these offsets by partition. Returns the number of rows that had not expired
+    before. Raises `LeaseLost`."""
+    was = raise_floors(database, lease, buckets_before, uncounted_before, offsets_before)
     head = read_head(database)
     if was is None or head is None:
         return 0
@@ -30,21 +37,31 @@ def expire(
         if name != GROUPS:
             young = _between(BUCKET_START, was.buckets_before, buckets_before)
             expired += collection.count_documents(young)
-    for name, field, oldest in _DATED:
+    ledger = database.collection(LEDGER.collection)
+    ledger.delete_many(_between("minute", 1, was.uncounted_before))
+    expired += ledger.count_documents(
+        _between("minute", max(1, was.uncounted_before), uncounted_before)
+    )
+    for name, field, oldest, place, last in _PLACED:
         collection = database.collection(name)
-        collection.delete_many(_between(field, oldest, was.uncounted_before))
-        young = _between(field, max(oldest, was.uncounted_before), uncounted_before)
-        expired += collection.count_documents(young)
+        for partition, offset in {**was.offsets_before, **offsets_before}.items():
+            gone = was.offsets_before.get(partition, 0)
+            dated = _between(field, oldest, was.uncounted_before)
+            collection.delete_many({"partition": partition, place: {"$lte": gone + last}, **dated})
+            dated = _between(field, oldest, uncounted_before)
+            expired += collection.count_documents(
+                {"partition": partition, place: {"$lte": offset + last}, **dated}
+            )
     return expired
 
 
-_DATED = (
-    (LEDGER.collection, "minute", 1),
-    (UNCOUNTED, "received_at", 1),
-    (SPANS.collection, "committed_at", -(2**63)),
+_PLACED = (
+    (UNCOUNTED, "received_at", 1, "offset", -1),
+    (SPANS.collection, "committed_at", -(2**63), "next_offset", 0),
 )
-"""What expires by its own time, and the oldest time that is one: records whose intake time was lost
-with a damaged chunk have the time 0, and their age is unknown."""
+"""What expires by its own time and place; the oldest time that is one (records whose intake time
+was lost with a damaged chunk have the time 0, and their age is unknown); and how far from the first
+offset that stays the last one lies that goes."""
 
 
 def _between(field: str, start: int, end: int) -> Document:

@@ -14,14 +14,16 @@ from pymongo.collection import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_layout import Readable, integer
-from rtcdp.store.store import Lease, LeaseLost, Progress, StateMismatch
+from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, RulesInForce, StateMismatch
 
 PROGRESS = "_progress"
 HEAD = "head"
-VERSION = 1
-"""Of the way in which a store rests in its database."""
+VERSION = 2
+"""Of the way in which a store rests in its database. Version 1 kept no rules, no time, and nothing
+of what is decided and remembered."""
 
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 
@@ -60,12 +62,19 @@ class LastSpan:
 @dataclass(frozen=True)
 class Floors:
     """What has expired: buckets that start before `buckets_before` and records from before
-    `uncounted_before` (UTC ms). What lies before the last two is deleted for good."""
+    `uncounted_before` (UTC ms) that lie before `offsets_before`, by partition. What lies before
+    those that end in `_deleted` is deleted for good."""
 
     buckets_before: int = -(2**63)
     uncounted_before: int = -(2**63)
     buckets_deleted: int = -(2**63)
     uncounted_deleted: int = -(2**63)
+    offsets_before: Mapping[int, int] = field(default_factory=dict)
+    offsets_deleted: Mapping[int, int] = field(default_factory=dict)
+
+    def has_expired(self, partition: int, offset: int) -> bool:
+        """Whether a record that is old enough lies where it may be gone."""
+        return offset < self.offsets_before.get(partition, 0)
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,8 @@ class Head:
     lease: Lease | None = None
     pending: Document | None = None
     leftovers: tuple[tuple[str, int], ...] = ()
+    rules: tuple[RulesInForce, ...] = ()
+    time: KeptTime = KeptTime()
 
     @property
     def since(self) -> dict[str, int]:
@@ -138,6 +149,8 @@ def make_head(database: MongoDatabase) -> None:
         "plan": None,
         "lease": None,
         "leftovers": [],
+        "rules": [],
+        "time": time_document(head.time),
         **_floors_document(head.floors),
         **state_document(head.state),
     }
@@ -173,10 +186,29 @@ def read_limits(database: MongoDatabase) -> tuple[Readable, Floors]:
     return Readable(found["readable_from"], kept), _floors(found)
 
 
+def upgrade_head(database: MongoDatabase, lease: Lease | None) -> None:
+    """Let older versions of the program no longer write to a store that is there."""
+    database.collection(PROGRESS).update_one(
+        {"_id": HEAD, "version": {"$lt": VERSION}, **_held(lease)}, {"$set": {"version": VERSION}}
+    )
+
+
+def set_fields(database: MongoDatabase, lease: Lease | None, fields: Document) -> None:
+    """Set fields of the head that no plan changes. Raises `LeaseLost`."""
+    collection = database.collection(PROGRESS)
+    if not collection.update_one({"_id": HEAD, **_held(lease)}, {"$set": fields}).matched_count:
+        check_lease(read_head(database) or Head(), lease)
+
+
 def raise_floors(
-    database: MongoDatabase, lease: Lease | None, buckets_before: int, uncounted_before: int
+    database: MongoDatabase,
+    lease: Lease | None,
+    buckets_before: int,
+    uncounted_before: int,
+    offsets_before: Mapping[int, int],
 ) -> Floors | None:
-    """Let everything before these times be expired, and what was expired before be deleted.
+    """Let everything before these times and offsets be expired, and what was expired before be
+    deleted.
 
     Returns the floors as they were; None when there is no store. Raises `LeaseLost`.
     """
@@ -184,7 +216,14 @@ def raise_floors(
     if head is None:
         return None
     was = head.floors
-    floors = Floors(buckets_before, uncounted_before, was.buckets_before, was.uncounted_before)
+    floors = Floors(
+        buckets_before,
+        uncounted_before,
+        was.buckets_before,
+        was.uncounted_before,
+        {**was.offsets_before, **offsets_before},
+        was.offsets_before,
+    )
     found = database.collection(PROGRESS).find_one_and_update(
         {"_id": HEAD, **_held(lease)},
         {"$set": _floors_document(floors)},
@@ -211,6 +250,8 @@ def state_document(state: State) -> Document:
                 "partition": integer(partition),
                 "next_offset": _integer_or_none(progress.next_offsets.get(partition)),
                 "max_received_at": _integer_or_none(progress.max_received_at.get(partition)),
+                "remembered_from": _integer_or_none(progress.remembered_from.get(partition)),
+                "decided_from": _integer_or_none(progress.decided_from.get(partition)),
             }
             for partition in partitions
         ],
@@ -236,6 +277,23 @@ def leftovers_document(leftovers: Mapping[str, int]) -> list[Document]:
     return [{"collection": name, "since": integer(since)} for name, since in leftovers.items()]
 
 
+def rules_document(rules: Sequence[RulesInForce]) -> list[Document]:
+    """The history of the rules of admission."""
+    return [
+        {
+            "from_epoch": integer(entry.from_epoch),
+            "from_offsets": _pairs(entry.from_offsets),
+            "rules": {name: integer(limit) for name, limit in vars(entry.rules).items()},
+        }
+        for entry in rules
+    ]
+
+
+def time_document(kept: KeptTime) -> Document:
+    """What the store keeps of the time."""
+    return {**vars(kept), "trusted_ms": integer(kept.trusted_ms), "step_ms": integer(kept.step_ms)}
+
+
 def check_lease(head: Head, lease: Lease | None) -> None:
     """Raises `LeaseLost` when another holder came after `lease`."""
     if lease is None or (head.lease is not None and head.lease.token == lease.token):
@@ -259,19 +317,29 @@ def _head(document: Document) -> Head:
             "run the version that wrote it or a newer one, or give this one a store of its own",
         )
     lease = found["lease"]
+    floors = _floors(found)
     return Head(
         revision=found["revision"],
         readable_from=found["readable_from"],
-        state=_state(found),
-        kept=tuple(Kept(each["revision"], each["at"], _state(each)) for each in found["kept"]),
-        floors=_floors(found),
+        state=_state(found, floors),
+        kept=tuple(
+            Kept(each["revision"], each["at"], _state(each, floors)) for each in found["kept"]
+        ),
+        floors=floors,
         lease=None if lease is None else Lease(**lease),
         pending=found["plan"],
         leftovers=tuple((each["collection"], each["since"]) for each in found["leftovers"]),
+        rules=tuple(
+            RulesInForce(
+                each["from_epoch"], dict(each["from_offsets"]), AdmissionRules(**each["rules"])
+            )
+            for each in found.get("rules", ())
+        ),
+        time=KeptTime(**found.get("time", {})),
     )
 
 
-def _state(found: Document) -> State:
+def _state(found: Document, floors: Floors) -> State:
     partitions: Sequence[Document] = found["partitions"]
     return State(
         progress=Progress(
@@ -281,6 +349,15 @@ def _state(found: Document) -> State:
             committed_at=found["committed_at"],
             engine=found["engine"],
             log_id=found["log_id"],
+            remembered_from=_by_partition(partitions, "remembered_from"),
+            decided_from={
+                each["partition"]: max(
+                    each.get("decided_from") or 0,
+                    min(floors.offsets_before.get(each["partition"], 0), each["next_offset"]),
+                )
+                for each in partitions
+                if each["next_offset"] is not None
+            },
         ),
         totals=found["totals"],
         definitions=tuple(_definition(each) for each in found["metrics"]),
@@ -290,7 +367,7 @@ def _state(found: Document) -> State:
 
 
 def _by_partition(partitions: Sequence[Document], name: str) -> dict[int, int]:
-    return {each["partition"]: each[name] for each in partitions if each[name] is not None}
+    return {each["partition"]: each[name] for each in partitions if each.get(name) is not None}
 
 
 def _definition_document(definition: Definition) -> Document:
@@ -301,10 +378,7 @@ def _definition_document(definition: Definition) -> Document:
         "is_complete": definition.is_complete,
         "since": integer(definition.since),
         "tables": list(definition.tables),
-        "next_offsets": [
-            [integer(partition), integer(offset)]
-            for partition, offset in definition.next_offsets.items()
-        ],
+        "next_offsets": _pairs(definition.next_offsets),
         "sum_max": integer(definition.sum_max),
     }
 
@@ -315,11 +389,22 @@ def _definition(found: Document) -> Definition:
 
 
 def _floors_document(floors: Floors) -> Document:
-    return {"floors": {name: integer(value) for name, value in vars(floors).items()}}
+    return {
+        "floors": {
+            name: integer(value) if isinstance(value, int) else _pairs(value)
+            for name, value in vars(floors).items()
+        }
+    }
 
 
 def _floors(found: Document) -> Floors:
-    return Floors(**_plain(found["floors"]))
+    offsets = ("offsets_before", "offsets_deleted")
+    floors = _plain(found["floors"])
+    return Floors(**{**floors, **{name: dict(floors.get(name, ())) for name in offsets}})
+
+
+def _pairs(offsets: Mapping[int, int]) -> list[list[object]]:
+    return [[integer(partition), integer(offset)] for partition, offset in offsets.items()]
 
 
 def _plain(value: Any) -> Any:

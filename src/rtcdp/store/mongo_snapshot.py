@@ -9,15 +9,22 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan
+from rtcdp.engines.engine import LEDGER_SCHEMA, RECORDED_SCHEMA, EpochSpan
 from rtcdp.store.mongo_apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_groups import overfull_groups
 from rtcdp.store.mongo_head import Head, read_limits
-from rtcdp.store.mongo_layout import LEDGER, SPANS, Layout, Values, date, layout_of
+from rtcdp.store.mongo_layout import LEDGER, REVISION, SPANS, Layout, Values, date, layout_of
 from rtcdp.store.mongo_reading import ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.sql_reading import UNCOUNTED_READ_SCHEMA
-from rtcdp.store.store import Progress, Scan, StoreUnavailable, UncountedScan
+from rtcdp.store.store import (
+    KeptTime,
+    Progress,
+    RulesInForce,
+    Scan,
+    StoreUnavailable,
+    UncountedScan,
+)
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, Table
 
 GROUPS_AT_ONCE = 100
@@ -112,6 +119,25 @@ class MongoSnapshot:
             self._check_age()
         return pl.DataFrame(rows, UNCOUNTED_READ_SCHEMA, orient="row")
 
+    def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:
+        condition = {
+            "partition": partition,
+            "offset": {"$gte": offset_from, "$lt": offset_to},
+            REVISION: {"$lte": self._head.revision},
+        }
+        names = RECORDED_SCHEMA.names()
+        with self._database.translated():
+            found = self._database.collection(UNCOUNTED).find(condition, dict.fromkeys(names, 1))
+            rows = [tuple(document.get(name) for name in names) for document in found]
+            self._check_age()
+        return pl.DataFrame(rows, RECORDED_SCHEMA, orient="row").sort("offset")
+
+    def admission_rules(self) -> Sequence[RulesInForce]:
+        return self._head.rules
+
+    def kept_time(self) -> KeptTime:
+        return self._head.time
+
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         # Spans only grow, so the newest version of one covers all others.
         condition = {
@@ -122,8 +148,12 @@ class MongoSnapshot:
             found = self._database.collection(SPANS.collection).find(condition, SPANS.projection)
             rows = list(SPANS.rows_at(found, self._head.revision))
             self._check_age()
+        floors = self._head.floors
+        gone = pl.col("partition").replace_strict(
+            dict(floors.offsets_before), default=0, return_dtype=pl.Int64
+        )
         covering = (
-            pl.col("committed_at") >= self._head.floors.uncounted_before,
+            (pl.col("committed_at") >= floors.uncounted_before) | (pl.col("next_offset") > gone),
             pl.col("max_event_time") >= event_time_from,
             pl.col("min_event_time") < event_time_to,
         )
@@ -186,7 +216,9 @@ class MongoSnapshot:
         dates = UNCOUNTED_DATES | {"replayed_at"}
         for document in documents:
             received_at = int(document["received_at"])
-            if received_at >= floor or received_at <= 0:
+            place = int(document["partition"]), int(document["offset"])
+            is_old = 0 < received_at < floor
+            if not (is_old and self._head.floors.has_expired(*place)):
                 yield tuple(
                     int(value) if name in dates and value is not None else value
                     for name in UNCOUNTED_READ_SCHEMA.names()

@@ -1,12 +1,14 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """The store in a schema of a PostgreSQL database, version 13 or newer."""
 
+from collections.abc import Mapping
+
 from rtcdp.store.postgres_address import parse_address
 from rtcdp.store.postgres_connection import ANSWER_TIMEOUT_S
 from rtcdp.store.postgres_readers import PostgresReaders
 from rtcdp.store.postgres_schema import open_writer
-from rtcdp.store.sql import one_row, quote
-from rtcdp.store.sql_store import SqlStore, older
+from rtcdp.store.sql import quote
+from rtcdp.store.sql_store import Older, SqlStore
 
 _EXPIRED_AT_ONCE = 20_000
 
@@ -30,22 +32,28 @@ class PostgresStore(SqlStore):
             read_only=read_only,
         )
 
-    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+    def expire(
+        self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
+    ) -> int:
         """As promised by `Store`, some rows at a time, so that no commit waits for long."""
-        deleted = super().expire(buckets_before=buckets_before, uncounted_before=uncounted_before)
+        deleted = super().expire(
+            buckets_before=buckets_before,
+            uncounted_before=uncounted_before,
+            offsets_before=offsets_before,
+        )
         # Long texts are no rows of their own to whoever counts.
-        self._expire_table("_long_texts", "newest_bucket", buckets_before)
+        self._expire_table("_long_texts", Older("newest_bucket", buckets_before))
         return deleted
 
-    def _expire_table(self, table: str, column: str, before: int) -> int:
+    def _expire_table(self, table: str, older: Older) -> int:
         deleted = 0
         while True:
             with self._leased() as connection:
-                condition = older(column, connection.dialect.placeholder)
+                condition = older.condition(connection.dialect.placeholder)
                 step = connection.run(
                     f"DELETE FROM {quote(table)} WHERE ctid = ANY (ARRAY("
                     f"SELECT ctid FROM {quote(table)} WHERE {condition} LIMIT {_EXPIRED_AT_ONCE}))",
-                    one_row(before),
+                    older.bound,
                 )
             deleted += step
             if step < _EXPIRED_AT_ONCE:

@@ -13,7 +13,7 @@ from rtcdp.store.postgres_merge import groups_of, trim
 from rtcdp.store.postgres_text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.sql import one_row, quote, upsert
 from rtcdp.store.sql_merge import in_key_order
-from rtcdp.store.sql_schema import lease_tables, system_tables
+from rtcdp.store.sql_schema import lease_tables, system_tables, verdict_tables
 from rtcdp.store.store import StateMismatch
 from rtcdp.vocabulary.table import Table
 
@@ -29,6 +29,7 @@ MIGRATIONS: Migrations = (
         'CREATE TABLE _long_texts (short text COLLATE "C" PRIMARY KEY, full_text text NOT NULL,'
         " newest_bucket bigint NOT NULL)",
     ),
+    verdict_tables(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

@@ -20,6 +20,11 @@ from rtcdp.store.sql import (
 from rtcdp.store.sql_reading import read_definitions, read_progress
 from rtcdp.store.store import EpochRefused, StateMismatch
 
+_PARTITION_COLUMNS = (
+    *("partition", "next_offset", "max_received_at"),
+    *("remembered_from", "decided_from"),
+)
+
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 """What the ledger counts."""
 
@@ -165,16 +170,20 @@ def _advance(connection: SqlWriter, epoch: Epoch) -> None:
             "partition": list(partitions),
             "next_offset": list(partitions.values()),
             "max_received_at": [epoch.max_received_at.get(p) for p in partitions],
+            "remembered_from": [epoch.remembered_from.get(p) for p in partitions],
+            "decided_from": [span.first_offset for span in epoch.spans],
         },
-        dict.fromkeys(("partition", "next_offset", "max_received_at"), pl.Int64),
+        dict.fromkeys(_PARTITION_COLUMNS, pl.Int64),
     )
     newest = null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")
+    remembered = null_safe(">", "_partitions.remembered_from", "excluded.remembered_from")
     if not rows.is_empty():
         connection.send_rows(
             f"INSERT INTO _partitions ({names(*rows.columns)})"
             f" {dialect.source(rows.schema.dtypes())}"
             ' ON CONFLICT ("partition") DO UPDATE SET'
-            f" next_offset = excluded.next_offset, max_received_at = {newest}",
+            f" next_offset = excluded.next_offset, max_received_at = {newest},"
+            f" remembered_from = {remembered}",
             rows,
         )
     connection.send(

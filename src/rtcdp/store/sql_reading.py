@@ -28,6 +28,8 @@ _PROGRESS_SCHEMA = pl.Schema(
         "partition": pl.Int64(),
         "next_offset": pl.Int64(),
         "max_received_at": pl.Int64(),
+        "remembered_from": pl.Int64(),
+        "decided_from": pl.Int64(),
     }
 )
 _DEFINITION_SCHEMA = pl.Schema(
@@ -237,8 +239,8 @@ def _ledger_query(where: Where) -> Query:
 def read_progress(connection: SqlConnection) -> Progress:
     """How far the store is; epoch 0 when nothing was committed."""
     rows = connection.query(
-        'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at'
-        " FROM _progress LEFT JOIN _partitions ON 1 = 1",
+        'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at,'
+        " remembered_from, decided_from FROM _progress LEFT JOIN _partitions ON 1 = 1",
         _PROGRESS_SCHEMA,
     ).rows()
     if not rows:
@@ -251,6 +253,8 @@ def read_progress(connection: SqlConnection) -> Progress:
         committed_at=committed_at,
         engine=engine,
         log_id=log_id,
+        remembered_from={row[4]: row[7] for row in rows if row[7] is not None},
+        decided_from={row[4]: row[8] for row in rows if row[4] is not None},
     )
 
 

@@ -34,6 +34,7 @@ from rtcdp.vocabulary.table import (
 )
 
 WINDOW_END = "window_end"
+RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,27 @@ def lease_tables(dialect: Dialect) -> tuple[str, ...]:
         f"CREATE TABLE _lease (id {integer} PRIMARY KEY CHECK (id = 1),"
         f" token {integer} NOT NULL, holder {text} NOT NULL,"
         f" expires_at {integer} NOT NULL){dialect.table_options}",
+    )
+
+
+def verdict_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 3 adds: which offsets are decided and which are remembered, by which rules, and
+    how far the time is trusted. Rows of uncounted records go with the spans of their epochs, so
+    what has a span has its verdicts."""
+    integer = dialect.types["integer"]
+    limits = ", ".join(f"{name} {integer} NOT NULL" for name in RULE_COLUMNS)
+    options = dialect.table_options
+    return (
+        f"ALTER TABLE _partitions ADD COLUMN remembered_from {integer}",
+        f"ALTER TABLE _partitions ADD COLUMN decided_from {integer} NOT NULL DEFAULT 0",
+        "UPDATE _partitions SET decided_from = COALESCE((SELECT MIN(first_offset) FROM _spans"
+        ' WHERE _spans."partition" = _partitions."partition"), next_offset)',
+        f"CREATE TABLE _rules (from_epoch {integer} PRIMARY KEY, {limits}){options}",
+        f'CREATE TABLE _rules_from (from_epoch {integer} NOT NULL, "partition" {integer} NOT NULL,'
+        f' next_offset {integer} NOT NULL, PRIMARY KEY (from_epoch, "partition")){options}',
+        f"CREATE TABLE _clock (id {integer} PRIMARY KEY CHECK (id = 1),"
+        f" trusted_ms {integer} NOT NULL, step_ms {integer} NOT NULL,"
+        f" stepped_at {integer} NOT NULL, is_suspended {integer} NOT NULL){options}",
     )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan
+from rtcdp.engines.engine import LEDGER_SCHEMA, RECORDED_SCHEMA, EpochSpan
 from rtcdp.store.sql import SqlConnection, frame_schema, in_group, names, quote
 from rtcdp.store.sql_epoch import COUNTS
 from rtcdp.store.sql_reading import (
@@ -20,7 +20,8 @@ from rtcdp.store.sql_reading import (
     uncounted_query,
 )
 from rtcdp.store.sql_schema import readable_schema
-from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.store.sql_verdicts import read_rules, read_time, read_verdicts
+from rtcdp.store.store import KeptTime, Progress, RulesInForce, Scan, UncountedScan
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
@@ -76,6 +77,15 @@ class SqlSnapshot:
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
         query = uncounted_query(self.connection.dialect, scan)
         return query.rows(self.connection, scan.limit)
+
+    def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:
+        return read_verdicts(self.connection, partition, offset_from, offset_to)
+
+    def admission_rules(self) -> Sequence[RulesInForce]:
+        return read_rules(self.connection)
+
+    def kept_time(self) -> KeptTime:
+        return read_time(self.connection)
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         return read_spans(self.connection, event_time_from, event_time_to)
@@ -133,6 +143,16 @@ class EmptySnapshot:
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
         del scan
         return pl.DataFrame(schema=UNCOUNTED_READ_SCHEMA)
+
+    def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:
+        del partition, offset_from, offset_to
+        return pl.DataFrame(schema=RECORDED_SCHEMA)
+
+    def admission_rules(self) -> Sequence[RulesInForce]:
+        return ()
+
+    def kept_time(self) -> KeptTime:
+        return KeptTime()
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         del event_time_from, event_time_to

@@ -4,12 +4,14 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
 
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.sql import SqlWriter, frame_schema, one_row, quote
 from rtcdp.store.sql_definitions import apply_backfill, backfill_offsets, prepare_metrics
 from rtcdp.store.sql_epoch import apply_epoch
@@ -17,11 +19,11 @@ from rtcdp.store.sql_lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql_reading import read_definitions, read_table_names
 from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.sql_snapshot import SqlSnapshot
-from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.sql_verdicts import forget_verdicts, put_rules, write_time
+from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, Table
 
-_EXPIRING = (("_ledger", "minute"), ("_uncounted", "received_at"), ("_spans", "committed_at"))
 _UNDATED = {"minute": " AND minute > 0", "received_at": " AND received_at > 0"}
 """Records whose intake time was lost with a damaged chunk have the time 0: their age is unknown."""
 
@@ -144,12 +146,29 @@ class SqlStore:
                 rows,
             )
 
-    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+    def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
+        with self._leased() as connection:
+            return put_rules(connection, rules)
+
+    def keep_time(self, kept: KeptTime) -> None:
+        with self._leased() as connection:
+            write_time(connection, kept)
+
+    def expire(
+        self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
+    ) -> int:
         """As promised by `Store`, one table at a time, so that no commit waits for all of them."""
-        with self._writing() as connection:
+        with self._leased() as connection:
             tables = read_table_names(connection)
-        expired = [(table, BUCKET_START, buckets_before) for table in tables]
-        expired += [(table, column, uncounted_before) for table, column in _EXPIRING]
+            forget_verdicts(connection, offsets_before)
+        expired = [(table, Older(BUCKET_START, buckets_before)) for table in tables]
+        expired.append(("_ledger", Older("minute", uncounted_before)))
+        for partition, offset in offsets_before.items():
+            place, end = (partition, offset), (partition, offset + 1)
+            expired += [
+                ("_uncounted", Older("received_at", uncounted_before, place, "offset")),
+                ("_spans", Older("committed_at", uncounted_before, end, "next_offset")),
+            ]
         return sum(self._expire_table(*each) for each in expired)
 
     def dump(self, table: Table) -> pl.DataFrame:
@@ -171,13 +190,11 @@ class SqlStore:
             self._drop_writer()
         self._readers.close()
 
-    def _expire_table(self, table: str, column: str, before: int) -> int:
-        """Delete the rows of a table with an older time in a column; returns their number."""
+    def _expire_table(self, table: str, older: "Older") -> int:
+        """Delete the rows of a table that are older; returns their number."""
         with self._leased() as connection:
-            return connection.run(
-                f"DELETE FROM {quote(table)} WHERE {older(column, connection.dialect.placeholder)}",
-                one_row(before),
-            )
+            condition = older.condition(connection.dialect.placeholder)
+            return connection.run(f"DELETE FROM {quote(table)} WHERE {condition}", older.bound)
 
     @contextmanager
     def _leased(self) -> Iterator[SqlWriter]:
@@ -214,6 +231,25 @@ class SqlStore:
             writer.close()
 
 
-def older(column: str, placeholder: Callable[[int], str]) -> str:
-    """The condition of having expired, bound as (before); see `SqlStore.expire`."""
-    return f"{quote(column)} < {placeholder(1)}{_UNDATED.get(column, '')}"
+@dataclass(frozen=True)
+class Older:
+    """Which rows have expired: those with a time before `before` in a column; with a `place`, a
+    partition and an offset, only those of the partition with a smaller one in `offset_column`."""
+
+    column: str
+    before: int
+    place: tuple[int, int] | None = None
+    offset_column: str = ""
+
+    @property
+    def bound(self) -> pl.DataFrame:
+        """What to bind to the condition."""
+        return one_row(self.before, *(self.place or ()))
+
+    def condition(self, placeholder: Callable[[int], str]) -> str:
+        """The condition as text."""
+        dated = f"{quote(self.column)} < {placeholder(1)}{_UNDATED.get(self.column, '')}"
+        if self.place is None:
+            return dated
+        is_before = f"{quote(self.offset_column)} < {placeholder(3)}"
+        return f'{dated} AND "partition" = {placeholder(2)} AND {is_before}'

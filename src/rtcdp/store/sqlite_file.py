@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rtcdp.store.sql_schema import lease_tables, system_tables
+from rtcdp.store.sql_schema import lease_tables, system_tables, verdict_tables
 from rtcdp.store.sqlite_connection import SQLITE, SqliteConnection
 from rtcdp.store.store import StateMismatch, StoreUnavailable
 
@@ -17,7 +17,11 @@ CACHE_KIB = 64 * 1024
 
 Migrations = Sequence[Sequence[str]]
 
-MIGRATIONS: Migrations = (system_tables(SQLITE), lease_tables(SQLITE))
+MIGRATIONS: Migrations = (
+    system_tables(SQLITE),
+    lease_tables(SQLITE),
+    verdict_tables(SQLITE),
+)
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
 

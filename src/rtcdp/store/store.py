@@ -14,6 +14,7 @@ import polars as pl
 
 from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
 from rtcdp.errors import RtcdpError
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table
 
@@ -82,6 +83,11 @@ class Progress:
     `next_offsets` says per partition where to resume, `max_received_at` the largest intake time
     that is counted in, `committed_at` when the epoch was committed (UTC ms). `log_id` names the log
     that it was counted from; empty when that log had no name.
+
+    The records `[decided_from, next_offset)` of a partition have their verdicts in the store: what
+    has a row among the uncounted records has that row's, and all others are admitted. Of these, an
+    engine has to read again `[remembered_from, next_offset)` to know every id that it must; a
+    partition is not in `remembered_from` when no engine has said so yet.
     """
 
     epoch: int = 0
@@ -90,6 +96,8 @@ class Progress:
     committed_at: int = 0
     engine: str = ""
     log_id: str = ""
+    remembered_from: Mapping[int, int] = field(default_factory=dict)
+    decided_from: Mapping[int, int] = field(default_factory=dict)
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
         """Event times before this are final: min over partitions of the intake time, less the
@@ -97,6 +105,29 @@ class Progress:
         if not self.max_received_at:
             return None
         return min(self.max_received_at.values()) - allowed_lateness_ms
+
+
+@dataclass(frozen=True)
+class RulesInForce:
+    """The rules that decided every record from an epoch on, until the next entry: what lies at or
+    after `from_offsets`, in a partition that is not named there from its first record on."""
+
+    from_epoch: int
+    from_offsets: Mapping[int, int]
+    rules: AdmissionRules
+
+
+@dataclass(frozen=True)
+class KeptTime:
+    """What a store keeps of the time (UTC ms). `trusted_ms`: up to where the time for deleting was
+    earned; 0 when none was. `step_ms`: by how much the host's clock went another way than its
+    monotonic one the last time, and `stepped_at` when that was noticed, by the clock's own word.
+    `is_suspended`: nothing is deleted, because the clock has not agreed again for long enough."""
+
+    trusted_ms: int = 0
+    step_ms: int = 0
+    stepped_at: int = 0
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +203,18 @@ class StoreSnapshot(Protocol):
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
         """Rows of `UNCOUNTED_SCHEMA` plus `replayed_at` (UTC ms or null)."""
         ...
+
+    def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:
+        """Rows of `RECORDED_SCHEMA` for the records `[offset_from, offset_to)` of a partition, by
+        offset. Within `[decided_from, next_offset)` every record without a row is admitted."""
+        ...
+
+    def admission_rules(self) -> Sequence[RulesInForce]:
+        """The rules by which records were decided, oldest first. What was decided before the first
+        entry was decided by a version that kept no rules."""
+        ...
+
+    def kept_time(self) -> KeptTime: ...
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         """What to read of the log to find every record with an event time in the half-open range
@@ -250,9 +293,26 @@ class Store(Protocol):
         """Remember that the dead letters at these (partition, offset) were replayed."""
         ...
 
-    def expire(self, *, buckets_before: int, uncounted_before: int) -> int:
+    def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
+        """Let `rules` be those of every epoch to come. Returns the rules of before when they were
+        others and have decided anything; None when nothing changes. Only a writer calls this,
+        before it decides anything."""
+        ...
+
+    def keep_time(self, kept: KeptTime) -> None:
+        """Remember how far the time is trusted, and how the clock behaved."""
+        ...
+
+    def expire(
+        self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
+    ) -> int:
         """Delete buckets that start before `buckets_before`, and ledger minutes, uncounted records
-        and epoch spans from before `uncounted_before` (UTC ms). Returns the number of rows."""
+        and epoch spans from before `uncounted_before` (UTC ms). Returns the number of rows.
+
+        Of the uncounted records and the spans, those stay that lie at or after `offsets_before`, or
+        in a partition that is not named there: the log holds these records still, and their
+        verdicts with them. `decided_from` moves up to `offsets_before`.
+        """
         ...
 
     def dump(self, table: Table) -> pl.DataFrame:

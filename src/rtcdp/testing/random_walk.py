@@ -251,9 +251,9 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "judge": _judge,
 }
 _WEIGHTS = {
-    **{"append": 30, "append_again": 4, "advance": 14, "set_clock_ahead": 3, "count": 12},
-    **{"start": 5, "start_again": 1, "keep_house": 3, "cut_batches": 3, "die_at_commit": 2},
-    **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "judge": 2},
+    **{"append": 30, "append_again": 4, "advance": 14, "set_clock_ahead": 3, "count": 10},
+    **{"start": 4, "start_again": 1, "keep_house": 3, "cut_batches": 3, "die_at_commit": 2},
+    **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "judge": 1},
 }
 _ARGUMENTS: dict[str, Callable[[random.Random], tuple[Any, ...]]] = {
     "start": lambda rng: (rng.randrange(4), tuple(sorted(rng.sample(range(4), rng.randint(1, 4))))),

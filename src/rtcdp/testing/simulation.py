@@ -235,11 +235,17 @@ class Simulation:
             Disagreement("verdict", place, "admitted", errors[place])
             for place in errors.keys() - poisoned
         ]
+        held = {partition: self.log.extent(partition).first_offset for partition in self._decided}
         horizon = Horizon(
             self._oldest_window_ms + _WRONG_CLOCK_MS,
             self._oldest_minute_ms + _WRONG_CLOCK_MS,
-            {partition: self.log.extent(partition).first_offset for partition in self._decided},
+            held,
         )
+        found += [
+            Disagreement("decided_from", (p,), held[p], at)
+            for p, at in stored.decided_from.items()
+            if at > held[p]
+        ]
         return found + list(disagreements(judge, stored, metrics, horizon))
 
     def verdicts(self) -> Mapping[Place, Verdict]:

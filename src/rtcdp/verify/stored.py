@@ -10,8 +10,8 @@ import polars as pl
 from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
 from rtcdp.engines.engine import EpochSpan
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
-from rtcdp.store.store import StoreSnapshot, UncountedScan
-from rtcdp.verify.judge import Key, Place, Verdict
+from rtcdp.store.store import RulesInForce, StoreSnapshot, UncountedScan
+from rtcdp.verify.judge import Key, Place, Rules, Verdict
 from rtcdp.vocabulary.metric import Metric
 
 Rows = Mapping[Key, Mapping[str, Any]]
@@ -22,10 +22,12 @@ _PAGE = 10_000
 
 @dataclass(frozen=True)
 class Stored:
-    """One state of a store. `verdicts` are those of the records that were not counted; `answers`
+    """One state of a store. `rules` are those in force, the oldest first; `verdicts` are those of the records that were not counted; `answers`
     are the API's, by metric; `views` what SQL readers see, where the store has that."""
 
     next_offsets: Mapping[int, int]
+    decided_from: Mapping[int, int]
+    rules: Sequence[Rules]
     verdicts: Mapping[Place, Verdict]
     ledger: Mapping[tuple[str, int], Mapping[str, int]]
     spans: Sequence[EpochSpan]
@@ -37,6 +39,8 @@ def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
     """Everything that one snapshot of a store says of these metrics and of the records."""
     return Stored(
         next_offsets=dict(snapshot.progress.next_offsets),
+        decided_from=dict(snapshot.progress.decided_from),
+        rules=[_rules(entry) for entry in snapshot.admission_rules()],
         verdicts=_verdicts(snapshot),
         ledger=_ledger(snapshot),
         spans=snapshot.spans(MIN_TIMESTAMP_MS, MAX_TIMESTAMP_MS + 1),
@@ -51,6 +55,16 @@ def view_rows(metric: Metric, frame: pl.DataFrame) -> Rows:
         tuple(row[name] for name in names): {k: v for k, v in row.items() if k not in names}
         for row in frame.iter_rows(named=True)
     }
+
+
+def _rules(entry: RulesInForce) -> Rules:
+    limits = entry.rules
+    return Rules(
+        limits.max_clock_skew_ms,
+        limits.allowed_lateness_ms,
+        limits.dedup_window_ms,
+        dict(entry.from_offsets),
+    )
 
 
 def _verdicts(snapshot: StoreSnapshot) -> dict[Place, Verdict]:

@@ -87,7 +87,12 @@ def test_progress_says_where_to_resume(store, epochs):
     late_clock = replace(epochs.make(admitted=2, received_at=500), committed_at=900, engine="spark")
     store.commit(late_clock)
     assert store.progress() == Progress(
-        epoch=2, next_offsets={0: 5}, max_received_at={0: 700}, committed_at=900, engine="spark"
+        epoch=2,
+        next_offsets={0: 5},
+        max_received_at={0: 700},
+        committed_at=900,
+        engine="spark",
+        decided_from={0: 0},
     )
 
 

@@ -77,7 +77,7 @@ def test_whoever_was_taken_over_writes_no_more(store, other, epochs, tables, met
         lambda: store.commit(epochs.make(row)),
         lambda: store.prepare(tuple(metrics.values())),
         lambda: store.commit_backfill("views", [row], {0: 1}, complete=True),
-        lambda: store.expire(buckets_before=10**9, uncounted_before=10**9),
+        lambda: store.expire(buckets_before=10**9, uncounted_before=10**9, offsets_before={}),
         lambda: store.renew_lease(now_ms=TTL, ttl_ms=TTL),
     ):
         with pytest.raises(LeaseLost, match=r"b$"):

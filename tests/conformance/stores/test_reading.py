@@ -214,7 +214,7 @@ def test_long_keys_of_expired_buckets_go_and_those_of_others_stay(store, epochs,
     old, both = long_texts(2048, 2)
     rows = [(0, old, "ada"), (0, both, "ada"), (MINUTE, both, "ada")]
     store.commit(epochs.make(change(shop, *((*row, 1, 0, 1, 0, 1) for row in rows))))
-    assert store.expire(buckets_before=MINUTE, uncounted_before=0) == 2
+    assert store.expire(buckets_before=MINUTE, uncounted_before=0, offsets_before={}) == 2
     assert store.dump(shop)["pageUrl"].to_list() == [both]
 
 

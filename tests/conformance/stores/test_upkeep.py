@@ -14,7 +14,7 @@ def test_buckets_that_start_before_the_limit_expire_in_every_table(store, epochs
             change(tables["total__panes"], (MINUTE, 1)),
         )
     )
-    assert store.expire(buckets_before=MINUTE, uncounted_before=0) == 3
+    assert store.expire(buckets_before=MINUTE, uncounted_before=0, offsets_before={}) == 3
     assert store.dump(tables["views"])["window_start"].to_list() == [MINUTE]
     assert store.dump(tables["reach__users"])["member"].to_list() == [3]
     assert store.dump(tables["total__panes"]).height == 1
@@ -23,7 +23,7 @@ def test_buckets_that_start_before_the_limit_expire_in_every_table(store, epochs
 def test_ledger_minutes_uncounted_records_and_spans_expire_but_totals_stay(store, epochs):
     for received_at in (MINUTE, 5 * MINUTE):
         store.commit(epochs.make(uncounted=[{}], received_at=received_at, event_times=(1, 2)))
-    assert store.expire(buckets_before=0, uncounted_before=2 * MINUTE) == 3
+    assert store.expire(buckets_before=0, uncounted_before=2 * MINUTE, offsets_before={0: 2}) == 3
     with store.snapshot() as snapshot:
         assert snapshot.ledger()["minute"].to_list() == [5 * MINUTE]
         assert snapshot.uncounted(UncountedScan())["received_at"].to_list() == [5 * MINUTE]
@@ -33,7 +33,7 @@ def test_ledger_minutes_uncounted_records_and_spans_expire_but_totals_stay(store
 
 def test_records_whose_intake_time_was_lost_stay(store, epochs):
     store.commit(epochs.make(uncounted=[{}], received_at=0))
-    store.expire(buckets_before=0, uncounted_before=10 * MINUTE)
+    store.expire(buckets_before=0, uncounted_before=10 * MINUTE, offsets_before={0: 2})
     with store.snapshot() as snapshot:
         assert snapshot.ledger()["minute"].to_list() == [0]
         assert snapshot.uncounted(UncountedScan()).height == 1
@@ -41,7 +41,7 @@ def test_records_whose_intake_time_was_lost_stay(store, epochs):
 
 def test_epochs_go_on_after_everything_expired(store, epochs, tables):
     store.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None)), uncounted=[{}]))
-    store.expire(buckets_before=10 * MINUTE, uncounted_before=10 * MINUTE)
+    store.expire(buckets_before=10 * MINUTE, uncounted_before=10 * MINUTE, offsets_before={0: 2})
     assert store.progress().next_offsets == {0: 2}
     store.commit(epochs.make(change(tables["views"], (0, "ada", 1, None, None))))
     assert store.progress().epoch == 2

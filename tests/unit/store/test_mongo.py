@@ -59,7 +59,7 @@ def test_one_that_is_only_read_makes_nothing(open_mongo_store, mongo_database, m
         lambda: store.prepare([metric]),
         lambda: store.acquire_lease("a", 0, 1),
         lambda: store.mark_replayed([(0, 0)], 1),
-        lambda: store.expire(buckets_before=0, uncounted_before=0),
+        lambda: store.expire(buckets_before=0, uncounted_before=0, offsets_before={}),
     ):
         with pytest.raises(UsageError, match="reading"):
             write()

@@ -49,7 +49,7 @@ def test_the_head_says_afterwards_what_was_counted(head):
     for number in (1, 2):
         step = plan_epoch(head, epochs.make(admitted=2, uncounted=[{}], received_at=number), None)
         head = replace(head, revision=head.revision + 1, state=step.after)
-    assert head.state.progress == Progress(2, {0: 6}, {0: 2}, 2, "native", "")
+    assert head.state.progress == Progress(2, {0: 6}, {0: 2}, 2, "native", "", decided_from={0: 0})
     assert head.state.totals["received"] == 6
     assert head.state.totals["dead_letter"] == 2
     assert head.state.recent == ((7, 1), (8, 2))

@@ -37,32 +37,32 @@ def documents(database):
 
 @pytest.mark.usefixtures("store")
 def test_rows_are_out_of_sight_first_and_deleted_the_next_time(mongo_database):
-    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE) == 4
+    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE, {0: 2}) == 4
     assert documents(mongo_database) == [2, 2, 2, 2, 2]
-    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE) == 0
+    assert expire(mongo_database, None, 2 * MINUTE, 2 * MINUTE, {0: 2}) == 0
     assert documents(mongo_database) == [1, 1, 1, 1, 1]
 
 
 def test_a_snapshot_does_not_lose_rows_on_its_way(store, users):
     with store.snapshot() as snapshot:
-        store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+        store.expire(buckets_before=2 * MINUTE, uncounted_before=0, offsets_before={})
         assert snapshot.scan(Scan(users)).height == 2
-        store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+        store.expire(buckets_before=2 * MINUTE, uncounted_before=0, offsets_before={})
         with pytest.raises(SnapshotTooOld):
             snapshot.scan(Scan(users))
     assert store.dump(users)["window_start"].to_list() == [2 * MINUTE]
 
 
 def test_a_longer_retention_shows_what_is_not_deleted_yet(store, users):
-    store.expire(buckets_before=2 * MINUTE, uncounted_before=0)
+    store.expire(buckets_before=2 * MINUTE, uncounted_before=0, offsets_before={})
     assert store.dump(users).height == 1
-    store.expire(buckets_before=0, uncounted_before=0)
-    store.expire(buckets_before=0, uncounted_before=0)
+    store.expire(buckets_before=0, uncounted_before=0, offsets_before={})
+    store.expire(buckets_before=0, uncounted_before=0, offsets_before={})
     assert store.dump(users).height == 1
 
 
 def test_a_store_that_is_not_there_has_nothing_to_expire(mongo_database):
-    assert expire(mongo_database, None, MINUTE, MINUTE) == 0
+    assert expire(mongo_database, None, MINUTE, MINUTE, {0: 2}) == 0
     assert read_head(mongo_database) is None
     make_head(mongo_database)
-    assert expire(mongo_database, None, MINUTE, MINUTE) == 0
+    assert expire(mongo_database, None, MINUTE, MINUTE, {0: 2}) == 0

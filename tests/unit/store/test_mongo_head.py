@@ -35,6 +35,8 @@ STATE = State(
         committed_at=11,
         engine="spark",
         log_id="one",
+        remembered_from={7: 3},
+        decided_from={0: 1, 7: 2},
     ),
     totals={
         "received": 5,
@@ -59,7 +61,7 @@ def head(mongo_database):
 def test_there_is_no_head_before_the_first_writer(mongo_database):
     assert read_head(mongo_database) is None
     assert read_pending(mongo_database) is None
-    assert raise_floors(mongo_database, None, 1, 1) is None
+    assert raise_floors(mongo_database, None, 1, 1, {}) is None
 
 
 def test_a_new_store_is_made_once(mongo_database, head):
@@ -108,7 +110,7 @@ def test_whoever_has_lost_the_lease_changes_nothing(mongo_database, head):
     with pytest.raises(LeaseLost, match="by b"):
         check_lease(read_head(mongo_database), first)
     with pytest.raises(LeaseLost, match="by b"):
-        raise_floors(mongo_database, first, 1, 1)
+        raise_floors(mongo_database, first, 1, 1, {})
     assert change_head(mongo_database, head, Lease(2, "b", 0), {"revision": 1})
 
 
@@ -119,11 +121,13 @@ def test_who_has_no_lease_loses_none():
 
 
 def test_what_expires_is_deleted_the_next_time(mongo_database, head):
-    assert raise_floors(mongo_database, None, 5, 6) == head.floors == Floors()
+    assert raise_floors(mongo_database, None, 5, 6, {0: 3}) == head.floors == Floors()
     lowest = Floors().buckets_before
-    assert raise_floors(mongo_database, None, 7, 4) == Floors(5, 6, lowest, lowest)
-    assert read_limits(mongo_database) == (Readable(0), Floors(7, 4, 5, 6))
-    assert read_head(mongo_database).floors == Floors(7, 4, 5, 6)
+    assert raise_floors(mongo_database, None, 7, 4, {1: 2}) == Floors(
+        5, 6, lowest, lowest, {0: 3}, {}
+    )
+    assert read_limits(mongo_database) == (Readable(0), Floors(7, 4, 5, 6, {0: 3, 1: 2}, {0: 3}))
+    assert read_head(mongo_database).floors == Floors(7, 4, 5, 6, {0: 3, 1: 2}, {0: 3})
 
 
 def test_tables_are_known_with_the_revision_of_their_definition():

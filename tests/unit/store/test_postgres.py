@@ -83,7 +83,7 @@ def test_a_failed_write_is_never_followed_by_another_on_the_same_connection(stor
 def test_more_than_one_step_of_rows_expires(store, epochs, monkeypatch):
     monkeypatch.setattr("rtcdp.store.postgres._EXPIRED_AT_ONCE", 10)
     store.commit(epochs.make(change(TABLE, *((n // 5, f"u{n}", 1) for n in range(50)))))
-    assert store.expire(buckets_before=7, uncounted_before=0) == 35
+    assert store.expire(buckets_before=7, uncounted_before=0, offsets_before={}) == 35
     assert store.dump(TABLE)["window_start"].to_list() == [n // 5 for n in range(35, 50)]
 
 

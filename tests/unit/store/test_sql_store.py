@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp.errors import UsageError
-from rtcdp.store.sql_store import SqlStore, older
+from rtcdp.store.sql_store import Older, SqlStore
 from rtcdp.store.sqlite_file import open_writer
 from rtcdp.store.sqlite_readers import SqliteReaders
 from rtcdp.store.store import LeaseLost, StoreUnavailable
@@ -76,7 +76,7 @@ def test_nothing_is_opened_for_writing_by_one_that_only_reads(path, openings):
         lambda: store.prepare([]),
         lambda: store.acquire_lease("a", 0, 1),
         lambda: store.mark_replayed([(0, 0)], 1),
-        lambda: store.expire(buckets_before=0, uncounted_before=0),
+        lambda: store.expire(buckets_before=0, uncounted_before=0, offsets_before={}),
     ):
         with pytest.raises(UsageError):
             write()
@@ -95,5 +95,9 @@ def test_a_lease_that_was_given_back_is_no_longer_checked(store, path, openings)
 
 
 def test_times_that_were_lost_are_never_old():
-    assert older("window_start", lambda n: f"?{n}") == '"window_start" < ?1'
-    assert older("received_at", lambda n: f"?{n}") == '"received_at" < ?1 AND received_at > 0'
+    assert Older("window_start", 5).condition(lambda n: f"?{n}") == '"window_start" < ?1'
+    older = Older("received_at", 5, (2, 7), "offset")
+    assert older.condition(lambda n: f"?{n}") == (
+        '"received_at" < ?1 AND received_at > 0 AND "partition" = ?2 AND "offset" < ?3'
+    )
+    assert older.bound.row(0) == (5, 2, 7)

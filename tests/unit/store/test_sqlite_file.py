@@ -77,7 +77,7 @@ def test_a_store_from_before_there_were_leases_is_counted_on(path):
     store = SqliteStore(path)
     store.acquire_lease("here", now_ms=0, ttl_ms=1000)
     store.prepare([])
-    assert store.progress() == Progress(7, {0: 70}, engine="native")
+    assert store.progress() == Progress(7, {0: 70}, engine="native", decided_from={0: 70})
     store.commit(replace(EpochMaker(number=7, next_offset=70).make(), log_id="a"))
     assert store.progress().log_id == "a"
     store.close()

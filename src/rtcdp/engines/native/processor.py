@@ -18,7 +18,7 @@ import polars as pl
 from rtcdp.clock import Clock
 from rtcdp.engines.admission import Screened, admit, reject, screen_together
 from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import check_continuation, check_log_id
+from rtcdp.engines.continuation import check_continuation, check_log_id, held_from
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.native.abreast import AbreastReader
@@ -301,4 +301,5 @@ class Processor:
             self._store.expire(
                 buckets_before=now_ms - self.store_retention.windows_ms,
                 uncounted_before=now_ms - self.store_retention.uncounted_ms,
+                offsets_before=held_from(self._log, self._progress),
             )
