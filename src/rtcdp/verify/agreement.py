@@ -1,6 +1,6 @@
 """Does an installation say what the judge says? Every difference, row by row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,8 @@ PlainMetric = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Disagreement:
-    """`about` says what was compared: verdict, ledger, span, "answer NAME" or "view NAME"; `key`
-    which of it. None stands for what is not there."""
+    """`about` says what was compared: verdict, ledger, span, watermark, "answer NAME" or "view
+    NAME"; `key` which of it. None stands for what is not there."""
 
     about: str
     key: Key
@@ -53,12 +53,13 @@ class Horizon:
 
 
 def disagreements(
-    judge: Judge, stored: Stored, metrics: list[PlainMetric], horizon: Horizon = Horizon()
+    judge: Judge, stored: Stored, metrics: Sequence[PlainMetric], horizon: Horizon = Horizon()
 ) -> Iterator[Disagreement]:
     """All of them: verdicts with reasons, ledger minutes, spans, then rows metric by metric."""
     yield from _verdicts(judge, stored, horizon)
     yield from _ledger(judge, stored, horizon)
     yield from _spans(judge, stored, horizon)
+    yield from _watermark(judge, stored)
     for metric in metrics:
         name = metric["name"]
         expected = {k: row for k, row in judge.rows(metric).items() if horizon.has_window(k)}
@@ -95,11 +96,23 @@ def _spans(judge: Judge, stored: Stored, horizon: Horizon) -> Iterator[Disagreem
                 (span.first_offset, span.next_offset, *times)
             )
     for (partition, offset), event_time in judge.event_times.items():
-        if horizon.has_offset(partition, offset) and not any(
-            first <= offset < following and earliest <= event_time <= latest
-            for first, following, earliest, latest in spans.get(partition, ())
+        is_counted = judge.verdicts[partition, offset].reason != "processor_error"
+        if (
+            is_counted
+            and horizon.has_offset(partition, offset)
+            and not any(
+                first <= offset < following and earliest <= event_time <= latest
+                for first, following, earliest, latest in spans.get(partition, ())
+            )
         ):
             yield Disagreement("span", (partition, offset), event_time, None)
+
+
+def _watermark(judge: Judge, stored: Stored) -> Iterator[Disagreement]:
+    """How far each partition's intake times have come, which makes windows final."""
+    for partition, expected in judge.newest.items():
+        if stored.newest.get(partition) != expected:
+            yield Disagreement("watermark", (partition,), expected, stored.newest.get(partition))
 
 
 def _rows(about: str, metric: PlainMetric, expected: Rows, found: Rows) -> Iterator[Disagreement]:

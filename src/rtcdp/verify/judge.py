@@ -82,6 +82,7 @@ class Judge:
         self._last: dict[Key, PlainRecord] = {}
         self._counted: defaultdict[str, dict[Key, list[Event]]] = defaultdict(dict)
         self.verdicts: dict[Place, Verdict] = {}
+        self.newest: dict[int, int] = {}
         self.event_times: dict[Place, int] = {}
         self.ids: dict[Place, Key] = {}
         self.ledger: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
@@ -94,6 +95,7 @@ class Judge:
             place = (record.partition, record.offset)
             event, verdict = self._judged(record, self._given.get(place))
             self.verdicts[place] = verdict
+            self.newest[place[0]] = max(record.received_at, self.newest.get(place[0], 0))
             minute = self.ledger[record.source, record.received_at // 60_000 * 60_000]
             minute.update(["received", verdict.verdict, *["conflict"] * (verdict[1] == "conflict")])
             if verdict.verdict == "admitted":

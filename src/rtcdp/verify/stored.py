@@ -22,11 +22,13 @@ _PAGE = 10_000
 
 @dataclass(frozen=True)
 class Stored:
-    """One state of a store. `rules` are those in force, the oldest first; `verdicts` are those of the records that were not counted; `answers`
-    are the API's, by metric; `views` what SQL readers see, where the store has that."""
+    """One state of a store. `newest` is the largest intake time of a partition, `rules` those in
+    force, the oldest first, `verdicts` those of the records that were not counted, `answers` the
+    API's, by metric, `views` what SQL readers see, where the store has that."""
 
     next_offsets: Mapping[int, int]
     decided_from: Mapping[int, int]
+    newest: Mapping[int, int]
     rules: Sequence[Rules]
     verdicts: Mapping[Place, Verdict]
     ledger: Mapping[tuple[str, int], Mapping[str, int]]
@@ -40,6 +42,7 @@ def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
     return Stored(
         next_offsets=dict(snapshot.progress.next_offsets),
         decided_from=dict(snapshot.progress.decided_from),
+        newest=dict(snapshot.progress.max_received_at),
         rules=[_rules(entry) for entry in snapshot.admission_rules()],
         verdicts=_verdicts(snapshot),
         ledger=_ledger(snapshot),
