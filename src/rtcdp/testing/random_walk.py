@@ -9,6 +9,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,7 @@ def _events(rng: random.Random) -> tuple[Any, ...]:
 
 def _event(rng: random.Random) -> tuple[Any, ...]:
     edges = (-3_600_000, -300_001, -300_000, -1, 0, 1, 60_000, 60_001, 600_000, 600_001, 86_400_001)
+    edges = (*edges, 1_767_225_660_001)  # before 1970
     return (
         rng.choice((None, *range(12))),
         rng.choice((*edges, *range(-30_000, 30_000, 7_001))),
@@ -187,6 +189,9 @@ def _raw(event: tuple[Any, ...], now_ms: int) -> bytes:
     }
     if oddity == 2:
         others["eventId"] = "0:0"
+    if oddity == 3:
+        moment = datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        fields["timestamp"] = f"{moment}.999999999Z"
     return json.dumps(fields | {name: v for name, v in others.items() if v is not None}).encode()
 
 
@@ -201,6 +206,17 @@ def _append_again(simulation: Simulation, back: int, count: int, partition: int)
     again = known[max(0, len(known) - back) :][:count]
     if again:
         simulation.append([r.raw for r in again], partition, again[0].source, "import")
+
+
+def _append_crowd(simulation: Simulation, users: int) -> None:
+    """So many users at one time."""
+    now_ms = simulation.clock.now_ms()
+    crowd = ((None, 0, "A", f"user-{n}", None, "/a", 20) for n in range(users))
+    simulation.append([_raw(event, now_ms) for event in crowd])
+
+
+def _lose_reply(simulation: Simulation) -> None:
+    simulation.faults.replies_to_lose = 1
 
 
 def _start(simulation: Simulation, rules: int, metrics: Sequence[int]) -> None:
@@ -228,6 +244,7 @@ def _defect(simulation: Simulation, *, is_there: bool) -> None:
 
 def _judge(simulation: Simulation) -> str:
     simulation.faults.commits_until_death = None
+    simulation.faults.replies_to_lose = 0
     if not simulation.is_running:
         simulation.start(METRICS[:3], RULES[0])
     simulation.count()
@@ -239,6 +256,8 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "start_again": _start_again,
     "append": _append,
     "append_again": _append_again,
+    "append_crowd": _append_crowd,
+    "lose_reply": _lose_reply,
     "advance": lambda simulation, ms: simulation.clock.advance(ms),
     "set_clock_ahead": lambda simulation, ms: simulation.clock.set_ahead(ms),
     "count": lambda simulation, rounds: simulation.count(rounds),
@@ -253,7 +272,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
 _WEIGHTS = {
     **{"append": 30, "append_again": 4, "advance": 14, "set_clock_ahead": 3, "count": 10},
     **{"start": 4, "start_again": 1, "keep_house": 3, "cut_batches": 3, "die_at_commit": 2},
-    **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "judge": 1},
+    **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "lose_reply": 1, "judge": 1},
 }
 _ARGUMENTS: dict[str, Callable[[random.Random], tuple[Any, ...]]] = {
     "start": lambda rng: (rng.randrange(4), tuple(sorted(rng.sample(range(4), rng.randint(1, 4))))),

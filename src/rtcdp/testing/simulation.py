@@ -22,7 +22,7 @@ from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
 from rtcdp.log.log import Delivery, Intake
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import UncountedScan
+from rtcdp.store.store import StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
@@ -69,6 +69,7 @@ class _Faults:
         self.has_defect = False
         self.commits_until_death: int | None = None
         self.dies_after_commit = False
+        self.replies_to_lose = 0
 
     def before(self, changes: Sequence[Any]) -> None:
         if self.has_defect and any(_is_poisoned(change.rows) for change in changes):
@@ -77,6 +78,9 @@ class _Faults:
             raise Died
 
     def after(self) -> None:
+        if self.replies_to_lose:
+            self.replies_to_lose -= 1
+            raise StoreUnavailable("the reply was lost", "ask what became of it")
         if self.commits_until_death is not None:
             if self.commits_until_death == 0:
                 raise Died
@@ -102,7 +106,8 @@ class _FaultyStore:
     ) -> None:
         self._faults.before(())
         self._store.commit_backfill(metric, changes, *args, **flags)
-        self._faults.after()
+        if self._faults.commits_until_death is not None:
+            self._faults.after()
 
 
 @dataclass
@@ -178,7 +183,7 @@ class Simulation:
             metrics,
             rules,
             self.clock,
-            ProcessorLimits(epoch_every_s=0, expire_every_s=0),
+            ProcessorLimits(epoch_every_s=0, expire_every_s=0, retry_s=0),
         )
         self._processor.log_retention = self._kept.log
         self._processor.store_retention = self._kept.store
