@@ -150,7 +150,9 @@ def _value(rng: random.Random, name: str, oddity: float) -> str:
     plain: dict[str, Callable[[], object]] = {
         "timestamp": lambda: rng.choice((1_767_225_600_000 + rng.randrange(10**9), MOMENTS[0])),
         "eventType": lambda: rng.choice(("PAGE_VIEW", "PURCHASE")),
-        "value": lambda: rng.choice((None, rng.randrange(100), round(rng.uniform(-99, 99), 6))),
+        "value": lambda: rng.choice(
+            (None, -0.0, rng.randrange(100), round(rng.uniform(-99, 99), 6))
+        ),
         "properties": lambda: {"country": rng.choice("ab"), "n": rng.random()},
     }
     value = plain.get(name, lambda: rng.choice(("ada", "bob", "é😀", "x" * 9)))()

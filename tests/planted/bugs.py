@@ -194,9 +194,4 @@ BUGS = (
         ("events.codec:decode", "_has_known_field_twice(record, wire)", "False"),
         hunt="documents",
     ),
-    bug(
-        "a batch is clean with an escape in it",
-        ("events.codec:is_clean", 'b"\\\\" in lines or ', ""),
-        hunt="documents",
-    ),
 )

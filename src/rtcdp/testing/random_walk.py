@@ -7,7 +7,7 @@ left out. After each of some steps, and at the end, the judge is asked.
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from rtcdp.engines.native.limits import StoreRetention
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.simulation import POISON, Kept, Simulation
 from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
 from rtcdp.vocabulary.metric import Metric
@@ -79,10 +80,11 @@ class Step:
         return f"{self.name}{self.arguments}"
 
 
-def walk(seed: int, length: int) -> list[Step]:
-    """So many steps; the same for the same seed."""
+def walk(seed: int, length: int, without: Collection[str] = ()) -> list[Step]:
+    """So many steps, `without` those of some names; the same for the same seed."""
     rng = random.Random(seed)
     names = [name for name, weight in _WEIGHTS.items() for _ in range(weight)]
+    names = [name for name in names if name not in without]
     chosen = [Step("start", (0, (0, 1, 2)))]
     for _ in range(length):
         name = rng.choice(names)
@@ -144,7 +146,7 @@ def _fast_folder() -> str | None:
 
 
 def _installed(directory: Path) -> Simulation:
-    return Simulation(directory, KEPT)
+    return Simulation(lambda: SqliteStore(directory / "store.db"), KEPT)
 
 
 def _events(rng: random.Random) -> tuple[Any, ...]:
@@ -158,11 +160,11 @@ def _events(rng: random.Random) -> tuple[Any, ...]:
 
 
 def _event(rng: random.Random) -> tuple[Any, ...]:
-    edges = (-3_600_000, -300_001, -300_000, -1, 0, 1, 60_000, 60_001, 600_000, 600_001, 86_400_001)
-    edges = (*edges, 1_767_225_660_001)  # before 1970
+    edges = (-3_600_000, -300_001, -300_000, -1, 0, 1, 60_000, 60_001, 600_000, 600_001)
+    old = (86_400_001, 1_767_225_660_001)  # a day and a moment; before 1970
     return (
         rng.choice((None, *range(12))),
-        rng.choice((*edges, *range(-30_000, 30_000, 7_001))),
+        rng.choice((*edges, *old, *range(-30_000, 30_000, 7_001))),
         rng.choice(("A", "A", "B")),
         rng.choice(("ada", "ada", "bob", "é😀", POISON)),
         rng.choice((None, 0.1, -0.0, 0, 19.99, 8_589_934_592, -1e-6, 3)),

@@ -6,10 +6,9 @@ ever acknowledged, in the order in which it was decided, and asks the independen
 store says what it should.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from threading import Event as Signal
 from typing import Any
 
@@ -20,9 +19,8 @@ from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, Intake
-from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import StoreUnavailable, UncountedScan
+from rtcdp.log.log import Appended, Delivery, Intake, LogReader
+from rtcdp.store.store import Store, StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
@@ -90,7 +88,7 @@ class _Faults:
 class _FaultyStore:
     """A store whose commits fail or die as its faults say."""
 
-    def __init__(self, store: SqliteStore, faults: _Faults) -> None:
+    def __init__(self, store: Store, faults: _Faults) -> None:
         self._store, self._faults = store, faults
 
     def __getattr__(self, name: str) -> Any:
@@ -110,6 +108,20 @@ class _FaultyStore:
             self._faults.after()
 
 
+class _Writer:
+    """Hands deliveries over to the first partition."""
+
+    def __init__(self, deliver: Callable[[Sequence[Delivery], int], None]) -> None:
+        self._deliver = deliver
+
+    def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+        self._deliver(deliveries, 0)
+        return ()
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
 @dataclass
 class _Counted:
     """A metric as the store should have it: records that its backfills no longer found."""
@@ -127,24 +139,39 @@ class Kept:
 
 
 class Simulation:
-    """Everything that can drift, under a test's control. `partitions` of the log; the store's file
-    goes into `directory`. Nothing is counted before `start`."""
+    """Everything that can drift, under a test's control. `open_store` opens the store, again and
+    again; nothing is counted before `start`.
 
-    def __init__(self, directory: Path, kept: Kept, partitions: int = 2) -> None:
+    A test with a real log overrides `reader` and `deliver`; what was acknowledged is in `log` too.
+    """
+
+    def __init__(self, open_store: Callable[[], Store], kept: Kept, partitions: int = 2) -> None:
         self.clock = TwoClocks(START_MS)
         self.records_per_read = 1_000_000
         self.log = MemoryLog(lambda: self.records_per_read, partitions)
         self.faults = _Faults()
         self.troubles: list[str] = []
-        self._path, self._kept = directory / "store.db", kept
+        self._open_store, self._kept = open_store, kept
         self._rules: list[Rules] = []
         self._metrics: tuple[Metric, ...] = ()
         self._counted: dict[str, _Counted] = {}
         self._order: list[PlainRecord] = []
         self._decided: dict[int, int] = {}
-        self._oldest_window_ms = self._oldest_minute_ms = 0
+        self._oldest_window_ms = self._oldest_minute_ms = -(10**15)
         self._processor: Processor | None = None
-        self._store = SqliteStore(self._path)
+        self._store = open_store()
+
+    def reader(self) -> LogReader:
+        """What the engine reads from."""
+        return self.log
+
+    def deliver(self, deliveries: Sequence[Delivery], partition: int) -> None:
+        """Make deliveries durable."""
+        self.log.append(deliveries, partition)
+
+    def limits(self) -> ProcessorLimits:
+        """What bounds the engine from its next start on."""
+        return ProcessorLimits(epoch_every_s=0, expire_every_s=0, retry_s=0)
 
     def append(
         self,
@@ -164,12 +191,12 @@ class Simulation:
             intake=intake,
             rejects=tuple((i, raws[i]) for i, bad in enumerate(is_rejected) if bad),
         )
-        self.log.append([delivery], partition)
+        self.deliver([delivery], partition)
 
     def start(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
         """Begin to count, or begin again as another process would: with these metrics and rules."""
         self._store.close()
-        self._store = SqliteStore(self._path)
+        self._store = self._open_store()
         self._note_decided()
         decided = dict(self._decided)
         limits = (rules.max_clock_skew_ms, rules.allowed_lateness_ms, rules.dedup_window_ms)
@@ -178,12 +205,12 @@ class Simulation:
         self._note_metrics(metrics)
         self._metrics = tuple(metrics)
         self._processor = Processor(
-            self.log,
+            self.reader(),
             _FaultyStore(self._store, self.faults),
             metrics,
             rules,
             self.clock,
-            ProcessorLimits(epoch_every_s=0, expire_every_s=0, retry_s=0),
+            self.limits(),
         )
         self._processor.log_retention = self._kept.log
         self._processor.store_retention = self._kept.store
@@ -216,9 +243,8 @@ class Simulation:
     def replay_dead_letters(self) -> None:
         """As the command does, for all that can be admitted by the rules of now."""
         rules = AdmissionRules(*self._rules[-1][:3])
-        replay_dead_letters(
-            Parts(self.log, self.log, self._store), self.clock, rules, UncountedScan()
-        )
+        parts = Parts(self.reader(), _Writer(self.deliver), self._store)
+        replay_dead_letters(parts, self.clock, rules, UncountedScan())
 
     def disagreements(self) -> list[Disagreement]:
         """What the store says otherwise than the judge, now."""
@@ -264,8 +290,9 @@ class Simulation:
         complete = [m for m in self._metrics if self._store.backfill_offsets(m.name) is None]
         with self._store.snapshot() as snapshot:
             stored = read_stored(snapshot, complete)
-        views = {m.name: view_rows(m, self._store.readable(m)) for m in complete}
-        return Stored(**{**vars(stored), "views": views})
+            readable = getattr(snapshot, "readable", None)
+            views = {m.name: view_rows(m, readable(m)) for m in complete} if readable else {}
+        return replace(stored, views=views)
 
     @contextmanager
     def _dying(self) -> Iterator[None]:
@@ -276,7 +303,7 @@ class Simulation:
             self._processor = None
             self.faults.commits_until_death = None
             self._store.close()
-            self._store = SqliteStore(self._path)
+            self._store = self._open_store()
             self._note_decided()
 
     def _note_decided(self) -> None:
