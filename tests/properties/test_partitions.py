@@ -7,13 +7,16 @@ records in the order of their intake, and compare each with the one before it of
 
 from collections.abc import Sequence
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.engines.admission import admit, screen_together
+from rtcdp.engines.admission import admit, remember, screen_together
+from rtcdp.engines.decided import with_recorded
+from rtcdp.engines.engine import RECORDED_SCHEMA
 from rtcdp.engines.native.abreast import AbreastReader
-from rtcdp.engines.native.recovery import seen_ids_until
+from rtcdp.engines.native.recovery import rounds_between
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.log import Delivery
@@ -49,7 +52,7 @@ def naive_verdicts(arrivals: Sequence[Arrival]) -> dict[Place, str]:
     uncounted = {}
     for received_at, partition, key, content in arrivals:
         before = last.get(key)
-        if before is not None and received_at - before[0] <= RULES.dedup_window_ms:
+        if before is not None and abs(received_at - before[0]) <= RULES.dedup_window_ms:
             verdict = "duplicate" if before[1] == content else "conflict"
             uncounted[partition, offsets[partition]] = verdict
         last[key] = (received_at, content)
@@ -65,13 +68,31 @@ class Admission:
         self._max_bytes = max_bytes
         self._next_offsets = dict.fromkeys(log.partitions(), 0)
         self.uncounted: dict[Place, str] = {}
+        self._remembered_from: dict[int, int] = {}
         self.restart()
 
     def restart(self) -> None:
         """Lose what is in memory, and read back what has to be known."""
         self._reader = AbreastReader(self._log, self._max_bytes)
-        empty = SeenIds(RULES.dedup_window_ms)
-        self._seen = seen_ids_until(self._log, self._next_offsets, empty, RULES)
+        self._seen = SeenIds(RULES.dedup_window_ms)
+        starts = dict.fromkeys(self._next_offsets, 0) | self._remembered_from
+        for pieces in rounds_between(self._log, starts, self._next_offsets, 400):
+            remember(with_recorded(pieces, (), self._recorded()), self._seen)
+
+    def _recorded(self) -> dict[int, pl.DataFrame]:
+        """What the store would say of the records that are decided."""
+        return {
+            partition: pl.DataFrame(
+                [
+                    (offset, "duplicate", reason)
+                    for (where, offset), reason in sorted(self.uncounted.items())
+                    if where == partition
+                ],
+                RECORDED_SCHEMA,
+                orient="row",
+            )
+            for partition in self._log.partitions()
+        }
 
     def step(self) -> bool:
         pieces = self._reader.read(self._next_offsets)
@@ -80,6 +101,7 @@ class Admission:
         if batch is not None:
             rows = batch.uncounted.select("partition", "offset", "reason").rows()
             self.uncounted |= {(partition, offset): reason for partition, offset, reason in rows}
+            self._remembered_from = self._seen.remembered_from
         return batch is not None
 
 

@@ -6,13 +6,11 @@ from dataclasses import replace
 from rtcdp.clock import Clock
 from rtcdp.engines.continuation import held_from
 from rtcdp.engines.native.backfill import Listeners, backfill
-from rtcdp.engines.poison import places_left_out
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
 from rtcdp.errors import UsageError
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.log import LogReader
-from rtcdp.log.masked import MaskedLogReader
 from rtcdp.settings import Settings
 from rtcdp.store.store import Progress, Store
 from rtcdp.vocabulary.metric import Metric
@@ -44,9 +42,7 @@ def spark_processor(
 
     def fill() -> None:
         listeners = Listeners(on_trouble=processor.on_trouble)
-        counted = MaskedLogReader(log, places_left_out(store))
-        batch_bytes = settings.processor.max_batch_bytes
-        backfill(counted, store, metrics, settings.admission, batch_bytes, listeners)
+        backfill(log, store, metrics, settings.processor.max_batch_bytes, listeners)
 
     def expire(progress: Progress) -> None:
         # A clock that is far ahead must not delete what is young.

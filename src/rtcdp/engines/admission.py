@@ -4,7 +4,7 @@
 `admit` adds what depends on the records before it: duplicates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from rtcdp.events.codec import decode
 from rtcdp.events.columns import decode_lines, from_event, line_hashes, split_lines
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
+from rtcdp.events.seen_ids import Forgotten, Ids, Repeats, SeenIds, places_of
 from rtcdp.log.log import RawRecord, Records
 
 ADMITTED, DUPLICATE, LATE, DEAD_LETTER = range(4)
@@ -149,27 +149,96 @@ def reject(pieces: Sequence[Records], rejection: Rejection) -> Screened:
     return replace(nothing, pieces=ordered, rejected=rejected)
 
 
-def admit(screened: Screened, seen: SeenIds, waiting_since: int | None = None) -> AdmittedBatch:
+def admit(screened: Screened, seen: SeenIds) -> AdmittedBatch:
     """Find the duplicates, remember the ids, and account for every record of the batch.
 
-    Of several partitions, what was taken in earlier comes first. `waiting_since` is an intake time
-    (UTC ms) that records to come may still have, if it is before all of these.
+    Of several partitions, what was taken in earlier comes first.
     """
     verdicts = screened.verdicts.copy()
     is_conflict = np.zeros(len(verdicts), np.bool_)
-    candidates = _in_order_of_intake(
-        screened, np.flatnonzero((verdicts == ADMITTED) & screened.has_id)
-    )
-    if len(candidates):
-        repeats = seen.check_and_add(
+    candidates, repeats = _check_and_add(screened, verdicts == ADMITTED, seen)
+    verdicts[candidates[repeats.is_duplicate]] = DUPLICATE
+    is_conflict[candidates[repeats.is_conflict]] = True
+    return account(screened, verdicts, is_conflict)
+
+
+def remember(decided: Screened, seen: SeenIds) -> None:
+    """Give the index what it knew when these records had been decided, in the same order."""
+    reached_it = (decided.verdicts == ADMITTED) | (decided.verdicts == DUPLICATE)
+    _check_and_add(decided, reached_it, seen)
+
+
+def _check_and_add(
+    screened: Screened, is_candidate: npt.NDArray[np.bool_], seen: SeenIds
+) -> tuple[npt.NDArray[np.intp], Repeats]:
+    """Let the ids of the candidates be checked and remembered; gives the rows that have one."""
+    order = order_of_decision(screened)
+    positions = np.empty(len(order), np.int64)
+    positions[order] = np.arange(len(order))
+    forgotten = Forgotten(seen.remembered_from)
+    for partition, rows in _rows_by_partition(screened.partitions):
+        turns = list(
+            seen.observe(
+                partition, screened.offsets[rows], screened.received_at[rows], positions[rows]
+            )
+        )
+        if turns:
+            forgotten.add(partition, turns)
+    candidates = order[(is_candidate & screened.has_id)[order]]
+    repeats = seen.check_and_add(
+        Ids(
             screened.id_hashes[candidates],
             screened.received_at[candidates],
             screened.contents[candidates],
-            waiting_since,
-        )
-        verdicts[candidates[repeats.is_duplicate]] = DUPLICATE
-        is_conflict[candidates[repeats.is_conflict]] = True
-    return account(screened, verdicts, is_conflict)
+            places_of(screened.partitions[candidates], screened.offsets[candidates]),
+            positions[candidates],
+        ),
+        forgotten,
+    )
+    return candidates, repeats
+
+
+def order_of_decision(screened: Screened) -> npt.NDArray[np.intp]:
+    """The rows of a batch in the order in which they are decided: by `due_times`, those of one
+    partition as they stand in its log."""
+    partitions, offsets, due = lined_up(screened.pieces)
+    if len(partitions) == 0 or partitions[0] == partitions[-1]:
+        return np.arange(len(screened.offsets))
+    if len(offsets) > len(screened.offsets):
+        is_row = np.zeros(len(offsets), np.bool_)
+        for partition, rows in _rows_by_partition(partitions):
+            start, stop = screened.partitions.searchsorted([partition, partition + 1])
+            is_row[rows] = np.isin(offsets[rows], screened.offsets[start:stop], assume_unique=True)
+        due = due[is_row]
+    return np.argsort(due, kind="stable")
+
+
+def lined_up(
+    pieces: Sequence[Records],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Partition, offset and due time (UTC ms) of every record of these pieces, which are given by
+    partition and in each in log order. One whose intake time was lost is due with the next."""
+    partitions, offsets, received_at, _ = _columns_of(pieces)
+    odd = [record for piece in pieces for record in piece.odd]
+    if odd:
+        partitions = np.append(partitions, [record.partition for record in odd])
+        offsets = np.append(offsets, [record.offset for record in odd])
+        received_at = np.append(received_at, [record.received_at for record in odd])
+        order = np.lexsort((offsets, partitions))
+        partitions, offsets, received_at = partitions[order], offsets[order], received_at[order]
+    due = np.where(received_at > 0, received_at, np.iinfo(np.int64).max)
+    for _, rows in _rows_by_partition(partitions):
+        due[rows] = due_times(due[rows])
+    return partitions, offsets, due
+
+
+def _rows_by_partition(partitions: npt.NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """The rows of each partition, in an array that is sorted."""
+    if len(partitions) == 0:
+        return
+    borders = [0, *(np.flatnonzero(partitions[1:] != partitions[:-1]) + 1).tolist()]
+    for start, stop in zip(borders, [*borders[1:], len(partitions)], strict=True):
+        yield int(partitions[start]), slice(start, stop)
 
 
 def due_times(received_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -197,16 +266,6 @@ def account(
         min_event_time=None if timestamps.is_empty() else int(timestamps.min()),  # type: ignore[arg-type]
         max_event_time=None if timestamps.is_empty() else int(timestamps.max()),  # type: ignore[arg-type]
     )
-
-
-def _in_order_of_intake(screened: Screened, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Rows by time of intake, but those of one partition as they stand in its log."""
-    if len(rows) == 0 or screened.partitions[rows[0]] == screened.partitions[rows[-1]]:
-        return rows
-    received_at, partitions = screened.received_at[rows], screened.partitions[rows]
-    borders = np.flatnonzero(partitions[1:] != partitions[:-1]) + 1
-    times = np.concatenate([due_times(part) for part in np.split(received_at, borders)])
-    return rows[np.argsort(times, kind="stable")]
 
 
 def _place_of(piece: Records) -> tuple[int, int]:

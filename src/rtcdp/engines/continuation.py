@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader, LogReplaced, OffsetsMissing, Records
 from rtcdp.store.store import Progress
 
@@ -55,6 +56,22 @@ def records_between(
 def held_from(log: LogReader, progress: Progress) -> dict[int, int]:
     """The first offset that the log still holds, of every partition that was counted."""
     return {partition: log.extent(partition).first_offset for partition in progress.next_offsets}
+
+
+def rules_changed(
+    before: AdmissionRules, after: AdmissionRules, next_offsets: Mapping[int, int]
+) -> str:
+    """What to say of rules that come into force now."""
+    changes = ", ".join(
+        f"{name} from {was:,} to {is_now:,}"
+        for (name, was), is_now in zip(vars(before).items(), vars(after).values(), strict=True)
+        if was != is_now
+    )
+    places = ", ".join(f"{offset} of partition {p}" for p, offset in sorted(next_offsets.items()))
+    return (
+        f"the rules of admission have changed ({changes}): they apply from offset {places} on;"
+        " what was decided before stays as it was decided"
+    )
 
 
 def check_continuation(log: LogReader, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from rtcdp.engines.admission import lined_up
 from rtcdp.errors import RtcdpError
 from rtcdp.events.dead_letter import DeadLetterReason, Rejection
 from rtcdp.log.log import Records
@@ -37,18 +38,20 @@ def rejection_for(error: BaseException) -> Rejection:
 
 
 def halves(pieces: Sequence[Records]) -> tuple[tuple[Records, ...], tuple[Records, ...]]:
-    """The first half of the records and the others, in the same order; two records at least."""
-    left = sum(piece.record_count for piece in pieces) // 2
+    """The first half of the records and the others, in the order in which they are decided; two
+    records at least. Each half has the same order by itself, so that cutting changes no verdict."""
+    partitions, offsets, due = lined_up(pieces)
+    later = np.argsort(due, kind="stable")[len(due) // 2 :]
+    cuts: dict[int, int] = {}
+    for partition, offset in zip(partitions[later].tolist(), offsets[later].tolist(), strict=True):
+        cuts[partition] = min(offset, cuts.get(partition, offset))
     first: list[Records] = []
-    for position, piece in enumerate(pieces):
-        if piece.record_count > left:
-            offsets = np.append(piece.offsets, [record.offset for record in piece.odd])
-            cut = int(np.sort(offsets)[left])
-            first += [before] if len(before := piece.until(cut)) else []
-            return tuple(first), (piece.since(cut), *pieces[position + 1 :])
-        first.append(piece)
-        left -= piece.record_count
-    return tuple(first), ()
+    others: list[Records] = []
+    for piece in pieces:
+        cut = cuts.get(piece.partition, piece.next_offset)
+        first += [piece.until(cut)] if piece.first_offset < cut else []
+        others += [piece.since(cut)] if piece.next_offset > cut else []
+    return tuple(first), tuple(others)
 
 
 def places_left_out(store: Store) -> frozenset[tuple[int, int]]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from rtcdp.engines.admission import admit, screen_together
+from rtcdp.engines.admission import ADMITTED, Screened
+from rtcdp.engines.decided import decided_batches, readable_from
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.recovery import SliceHandler, rounds_between, seen_ids_until
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
+from rtcdp.engines.native.recovery import SliceHandler, rounds_between
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store
 from rtcdp.vocabulary.metric import Metric
@@ -27,41 +27,48 @@ def backfill(
     log: LogReader,
     store: Store,
     metrics: Sequence[Metric],
-    rules: AdmissionRules,
     max_batch_bytes: int,
     listeners: Listeners = Listeners(),
 ) -> None:
-    """Bring every metric that needs it up to the store's progress; resumes where it was killed."""
+    """Bring every metric that needs it up to the store's progress; resumes where it was killed.
+
+    Counts what the store has recorded as admitted, whoever decided it and by whichever rules.
+    """
     for metric in metrics:
         if store.backfill_offsets(metric.name) is not None:
-            _backfill_metric(log, store, metric, rules, max_batch_bytes, listeners)
+            _backfill_metric(log, store, metric, max_batch_bytes, listeners)
 
 
 def _backfill_metric(
-    log: LogReader,
-    store: Store,
-    metric: Metric,
-    rules: AdmissionRules,
-    max_batch_bytes: int,
-    listeners: Listeners,
+    log: LogReader, store: Store, metric: Metric, max_batch_bytes: int, listeners: Listeners
 ) -> None:
-    ends = store.progress().next_offsets
+    progress = store.progress()
+    ends = progress.next_offsets
     done = dict(store.backfill_offsets(metric.name) or {})
     fields = fields_of([metric])
-    for partition in ends:
-        first, wanted = log.extent(partition).first_offset, done.get(partition, 0)
-        done[partition] = max(first, wanted)
-        if first > wanted:
+    for partition, end in ends.items():
+        first, wanted = readable_from(log, progress, partition), done.get(partition, 0)
+        done[partition] = min(max(first, wanted), end)
+        if done[partition] > wanted:
             listeners.on_trouble(
-                f"metric {metric.name} is filled from offset {first} of partition {partition} on:"
-                " the log no longer holds what came before"
+                f"metric {metric.name} is filled from offset {done[partition]} of partition"
+                f" {partition} on: the log no longer holds what came before"
             )
-    starts = {partition: min(done[partition], end) for partition, end in ends.items()}
-    seen = SeenIds(rules.dedup_window_ms)
-    seen_ids_until(log, starts, seen, rules, listeners.on_slice)
-    for pieces in rounds_between(log, starts, ends, max_batch_bytes):
-        batch = admit(screen_together(pieces, fields, rules), seen)
-        done |= {piece.partition: piece.next_offset for piece in pieces}
-        store.commit_backfill(metric.name, changes_of([metric], batch.events), done, complete=False)
+    rounds = partial(rounds_between, round_bytes=max_batch_bytes)
+    for decided in decided_batches(log, store, dict(done), ends, fields, rounds):
+        _say_lost(metric, decided, listeners)
+        admitted = decided.events.filter(decided.verdicts == ADMITTED)
+        done |= {piece.partition: piece.next_offset for piece in decided.pieces}
+        store.commit_backfill(metric.name, changes_of([metric], admitted), done, complete=False)
         listeners.on_slice()
     store.commit_backfill(metric.name, (), done, complete=True)
+
+
+def _say_lost(metric: Metric, decided: Screened, listeners: Listeners) -> None:
+    if decided.rejected:
+        record, rejection = decided.rejected[0]
+        listeners.on_trouble(
+            f"metric {metric.name} misses {len(decided.rejected):,} records that the other metrics"
+            f" have counted, the first at offset {record.offset} of partition {record.partition}:"
+            f" {rejection.message}"
+        )

@@ -18,7 +18,12 @@ import polars as pl
 from rtcdp.clock import Clock
 from rtcdp.engines.admission import Screened, admit, reject, screen_together
 from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import check_continuation, check_log_id, held_from
+from rtcdp.engines.continuation import (
+    check_continuation,
+    check_log_id,
+    held_from,
+    rules_changed,
+)
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.native.abreast import AbreastReader
@@ -26,19 +31,17 @@ from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.recovery import seen_ids_until
+from rtcdp.engines.native.recovery import remembered
 from rtcdp.engines.poison import (
     FAILURES,
     halves,
     is_fault_of_a_record,
-    places_left_out,
     rejection_for,
 )
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.limits import Retention
 from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing, Records
-from rtcdp.log.masked import MaskedLogReader
 from rtcdp.store.store import Progress, Store, StoreUnavailable
 from rtcdp.vocabulary.metric import Metric
 
@@ -153,22 +156,25 @@ class Processor:
         self._ahead = None
         self._reader = AbreastReader(self._log, self._limits.max_batch_bytes)
         check_continuation(self._log, self._progress)
-        counted = MaskedLogReader(self._log, places_left_out(self._store))
+        before = self._store.put_rules_in_force(self._rules)
+        if before is not None:
+            self.on_trouble(rules_changed(before, self._rules, self._progress.next_offsets))
         backfill(
-            counted,
+            self._log,
             self._store,
             self._metrics,
-            self._rules,
             self._limits.max_batch_bytes,
             Listeners(self._keep_lease, self.on_trouble),
         )
-        self._seen = seen_ids_until(
-            counted,
-            self._next_offsets(),
+        self._seen = remembered(
+            self._log,
+            self._store,
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
-            self._rules,
             self._keep_lease,
+            self.on_trouble,
         )
+        if self._seen.forgotten_early:
+            self.on_trouble(_too_many_ids(self._seen.forgotten_early))
 
     def step(self) -> bool:
         """Process what the partitions hold now, one batch at most; True if there was anything.
@@ -252,13 +258,12 @@ class Processor:
         forgotten = self._seen.forgotten_early
         batch = admit(screened, self._seen)
         if self._seen.forgotten_early > forgotten:
-            self.on_trouble(
-                f"{self._seen.forgotten_early - forgotten:,} event ids were forgotten before the "
-                "dedup window ended: repeats of them would count; raise processor.seen_ids_capacity"
-            )
+            self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(self._progress, screened, batch, changes, log_id)
-        epoch = replace(epoch, committed_at=self._clock.now_ms())
+        epoch = replace(
+            epoch, committed_at=self._clock.now_ms(), remembered_from=self._seen.remembered_from
+        )
         patience = Patience(self._limits.retry_s, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
@@ -296,10 +301,25 @@ class Processor:
         newest = max(self._progress.max_received_at.values(), default=0)
         now_ms = min(self._clock.now_ms(), newest + _EXPIRY_AHEAD_MS)
         if self.log_retention is not None:
-            self._log.expire(self._progress.next_offsets, self.log_retention, now_ms)
+            needed_from = self._progress.remembered_from
+            self._log.expire(
+                {
+                    partition: min(offset, needed_from.get(partition, 0))
+                    for partition, offset in self._progress.next_offsets.items()
+                },
+                self.log_retention,
+                now_ms,
+            )
         if self.store_retention is not None:
             self._store.expire(
                 buckets_before=now_ms - self.store_retention.windows_ms,
                 uncounted_before=now_ms - self.store_retention.uncounted_ms,
                 offsets_before=held_from(self._log, self._progress),
             )
+
+
+def _too_many_ids(forgotten: int) -> str:
+    return (
+        f"{forgotten:,} event ids were forgotten before the dedup window ended: repeats of them "
+        "would count; raise processor.seen_ids_capacity"
+    )

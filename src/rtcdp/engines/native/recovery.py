@@ -1,14 +1,14 @@
-"""What the engine must remember after a restart, and how it is read back from the log's tail."""
+"""What the engine must remember after a restart, and how it is read back from log and store."""
 
 from collections.abc import Callable, Iterator, Mapping
 
-from rtcdp.engines.admission import admit, screen_together
-from rtcdp.engines.continuation import earliest_to_come
+from rtcdp.engines.admission import remember
+from rtcdp.engines.decided import decided_batches, readable_from
 from rtcdp.engines.native.abreast import AbreastReader
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
+from rtcdp.events.seen_ids import SeenIds
 from rtcdp.log.bounded import BoundedLogReader
 from rtcdp.log.log import LogReader, Records
+from rtcdp.store.store import Store
 
 _SLICE_BYTES = 16 * 2**20
 
@@ -16,23 +16,31 @@ SliceHandler = Callable[[], None]
 """Called after each slice of a long reading, so that its caller can do what can't wait."""
 
 
-def seen_ids_until(
+def remembered(
     log: LogReader,
-    next_offsets: Mapping[int, int],
+    store: Store,
     seen: SeenIds,
-    rules: AdmissionRules,
     on_slice: SliceHandler = lambda: None,
+    on_trouble: Callable[[str], None] = lambda _: None,
 ) -> SeenIds:
-    """Fill `seen` with the ids of the records before `next_offsets` that a later record could
-    repeat: those of the last `dedup_window_ms` of intake time, and a little more."""
-    to_come = earliest_to_come(log, next_offsets)
-    oldest = to_come - rules.dedup_window_ms - CLOCK_SLACK_MS
-    starts = {
-        partition: max(log.extent(partition).first_offset, log.offset_at(partition, oldest))
-        for partition in next_offsets
-    }
-    for pieces in rounds_between(log, starts, next_offsets):
-        admit(screen_together(pieces, (), rules), seen, to_come)
+    """Fill `seen` with the ids of decided records that are not forgotten yet, from where the
+    store's progress says. Nothing is judged again.
+
+    `on_trouble` takes a sentence where log or store no longer hold what is to be remembered.
+    """
+    progress = store.progress()
+    starts: dict[int, int] = {}
+    for partition, end in progress.next_offsets.items():
+        wanted = progress.remembered_from.get(partition, progress.decided_from.get(partition, 0))
+        starts[partition] = min(max(wanted, readable_from(log, progress, partition)), end)
+        if starts[partition] > wanted and partition in progress.remembered_from:
+            on_trouble(
+                f"the event ids of partition {partition} are remembered from offset "
+                f"{starts[partition]} on and not from {wanted}: the records before were deleted; "
+                "repeats of them would count"
+            )
+    for decided in decided_batches(log, store, starts, progress.next_offsets, (), rounds_between):
+        remember(decided, seen)
         on_slice()
     return seen
 

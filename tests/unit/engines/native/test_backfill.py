@@ -50,7 +50,7 @@ def log() -> MemoryLog:
 
 def test_it_counts_what_was_admitted(log: MemoryLog, tmp_path: Path) -> None:
     store = counted(log, tmp_path)
-    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE)
     rows = store.dump(tables_of(NEW)[0]).select("userId", "n").rows()
     assert rows == [("a", 3), ("b", 2), ("c", 1)]
     assert store.backfill_offsets("new") is None
@@ -62,7 +62,7 @@ def test_what_came_after_the_stores_progress_is_left_to_the_loop(
 ) -> None:
     store = counted(log, tmp_path)
     log.append([Delivery(log.records()[0].raw + b"\n", 1, START_MS)])
-    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE)
     assert store.dump(tables_of(NEW)[0])["n"].sum() == 6
     store.close()
 
@@ -81,9 +81,9 @@ def test_an_interrupted_backfill_goes_on(
     changes_of = backfilling.changes_of
     monkeypatch.setattr(backfilling, "changes_of", stumbling)
     with pytest.raises(KeyboardInterrupt):
-        backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+        backfill(log, store, [OLD, NEW], ALL_AT_ONCE)
     monkeypatch.undo()
-    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE)
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE)
     assert store.dump(tables_of(NEW)[0])["n"].sum() == 6
     store.close()
 
@@ -98,7 +98,7 @@ def test_all_partitions_are_filled_and_an_id_counts_once_over_them(tmp_path: Pat
     store = SqliteStore(tmp_path / "store.db")
     Processor(log, store, [OLD], RULES, ManualClock(START_MS)).run(threading.Event(), once=True)
     store.prepare([OLD, NEW])
-    backfill(log, store, [OLD, NEW], RULES, 100)
+    backfill(log, store, [OLD, NEW], 100)
     assert store.dump(tables_of(OLD)[0])["n"].to_list() == [3]
     assert store.dump(tables_of(NEW)[0]).select("userId", "n").rows() == [("0", 3)]
     store.close()
@@ -112,11 +112,37 @@ def test_it_says_from_where_a_metric_is_filled_when_the_log_begins_later(
     said: list[str] = []
     slices: list[None] = []
     listeners = Listeners(on_slice=lambda: slices.append(None), on_trouble=said.append)
-    backfill(log, store, [OLD, NEW], RULES, ALL_AT_ONCE, listeners)
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE, listeners)
     assert said == [
         "metric new is filled from offset 3 of partition 0 on: the log no longer holds what came "
         "before"
     ]
     assert slices
     assert store.dump(tables_of(NEW)[0])["n"].sum() == 3
+    store.close()
+
+
+def test_it_says_what_was_counted_and_can_t_be_read_any_more(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    store = counted(log, tmp_path)
+    log.damage(1)
+    said: list[str] = []
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE, Listeners(on_trouble=said.append))
+    assert len(said) == 1
+    assert said[0].startswith(
+        "metric new misses 1 records that the other metrics have counted, the first at offset 1"
+    )
+    assert store.dump(tables_of(NEW)[0])["n"].sum() == 5
+    store.close()
+
+
+def test_it_says_from_where_the_store_knows_the_verdicts(log: MemoryLog, tmp_path: Path) -> None:
+    store = counted(log, tmp_path)
+    store.expire(buckets_before=0, uncounted_before=0, offsets_before={0: 2})
+    said: list[str] = []
+    backfill(log, store, [OLD, NEW], ALL_AT_ONCE, Listeners(on_trouble=said.append))
+    assert len(said) == 1
+    assert "filled from offset 2 of partition 0 on" in said[0]
+    assert store.dump(tables_of(NEW)[0])["n"].sum() == 4
     store.close()
