@@ -1,6 +1,6 @@
 import time
 
-from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.clock import KeptTime, ManualClock, SystemClock, TrustedTime
 
 
 def test_the_machines_clock_tells_utc_milliseconds() -> None:
@@ -26,3 +26,49 @@ def test_a_manual_clock_moves_only_when_it_is_told_to() -> None:
 
     clock.set(9_000)
     assert (clock.now_ms(), clock.monotonic()) == (9_000, 9.0)
+
+
+def test_a_step_moves_the_wall_clock_alone() -> None:
+    clock = ManualClock(1_000_000)
+    clock.step(500_000)
+    assert (clock.now_ms(), clock.monotonic()) == (1_500_000, 1_000)
+    clock.advance(1_000)
+    assert (clock.now_ms(), clock.monotonic()) == (1_501_000, 1_001)
+    clock.set(1_600_000)
+    assert (clock.now_ms(), clock.monotonic()) == (1_600_000, 1_100)
+
+
+def test_trusted_time_is_never_ahead_and_gains_slowly() -> None:
+    clock = ManualClock(10**12)
+    time = TrustedTime(clock, KeptTime(trusted_ms=10**12 - 10_000_000))
+    assert time.trusted_ms == 10**12 - 10_000_000
+    clock.advance(1_000_000)
+    assert time.look() is None
+    assert time.trusted_ms == 10**12 - 6_000_000
+    clock.advance(10_000_000)
+    time.look()
+    assert time.trusted_ms == clock.now_ms()
+
+
+def test_trusted_time_follows_a_clock_that_is_set_back() -> None:
+    clock = ManualClock(10**12)
+    time = TrustedTime(clock, KeptTime())
+    clock.step(-500_000)
+    assert time.look() is not None
+    assert time.trusted_ms == 10**12 - 500_000
+    assert time.is_suspended
+    assert time.kept == KeptTime(10**12 - 500_000, -500_000, 10**12 - 500_000, is_suspended=True)
+
+
+def test_a_clock_that_is_behind_what_was_trusted_before_is_not_trusted() -> None:
+    assert not TrustedTime(ManualClock(10**12), KeptTime(10**12 + 60_000)).is_suspended
+    assert TrustedTime(ManualClock(10**12), KeptTime(10**12 + 60_001)).is_suspended
+
+
+def test_a_suspended_clock_stays_so_over_a_restart() -> None:
+    clock = ManualClock(10**12)
+    time = TrustedTime(clock, KeptTime(10**12, 5, 6, is_suspended=True))
+    assert time.is_suspended
+    clock.advance(600_000)
+    assert time.look() == "the host's clock goes right again: what is old may be deleted"
+    assert time.kept == KeptTime(10**12 + 600_000, 5, 6, is_suspended=False)

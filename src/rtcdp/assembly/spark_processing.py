@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rtcdp.clock import Clock
-from rtcdp.engines.continuation import held_from
 from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.errors import UsageError
+from rtcdp.events.seen_ids import CLOCK_SLACK_MS
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.log import LogReader
 from rtcdp.settings import Settings
@@ -44,15 +45,15 @@ def spark_processor(
         listeners = Listeners(on_trouble=processor.on_trouble)
         backfill(log, store, metrics, settings.processor.max_batch_bytes, listeners)
 
+    upkeep: list[Upkeep] = []
+
     def expire(progress: Progress) -> None:
-        # A clock that is far ahead must not delete what is young.
-        newest = max(progress.max_received_at.values(), default=0)
-        now_ms = min(clock.now_ms(), newest + 86_400_000)
-        store.expire(
-            buckets_before=now_ms - settings.store_retention.windows_ms,
-            uncounted_before=now_ms - settings.store_retention.uncounted_ms,
-            offsets_before=held_from(log, progress),
-        )
+        if not upkeep:
+            kept = settings.store_retention
+            ids_ms = settings.admission.dedup_window_ms + CLOCK_SLACK_MS
+            keeping = Keeping(None, kept.windows_ms, kept.uncounted_ms, ids_ms)
+            upkeep.append(Upkeep(log, store, clock, keeping, processor.on_trouble))
+        upkeep[0].expire(progress)
 
     processor.fill, processor.upkeep = fill, expire
     return processor

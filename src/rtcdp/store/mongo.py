@@ -13,6 +13,7 @@ from dataclasses import replace
 import polars as pl
 from pymongo import UpdateOne
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
 from rtcdp.events.rules import AdmissionRules
@@ -37,7 +38,7 @@ from rtcdp.store.mongo_layout import date
 from rtcdp.store.mongo_lease import prolong_lease, take_lease
 from rtcdp.store.mongo_snapshot import MongoSnapshot
 from rtcdp.store.rules_history import rules_after, rules_replaced
-from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table, tables_of
 

@@ -13,11 +13,12 @@ from bson.int64 import Int64
 from pymongo.collection import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.mongo_connection import Document, MongoDatabase
 from rtcdp.store.mongo_layout import Readable, integer
-from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, RulesInForce, StateMismatch
+from rtcdp.store.store import Lease, LeaseLost, Progress, RulesInForce, StateMismatch
 
 PROGRESS = "_progress"
 HEAD = "head"

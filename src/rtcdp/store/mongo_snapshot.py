@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import LEDGER_SCHEMA, RECORDED_SCHEMA, EpochSpan
 from rtcdp.store.mongo_apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo_connection import Document, MongoDatabase
@@ -18,7 +19,6 @@ from rtcdp.store.mongo_layout import LEDGER, REVISION, SPANS, Layout, Values, da
 from rtcdp.store.mongo_reading import ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.sql_reading import UNCOUNTED_READ_SCHEMA
 from rtcdp.store.store import (
-    KeptTime,
     Progress,
     RulesInForce,
     Scan,

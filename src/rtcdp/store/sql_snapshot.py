@@ -6,6 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import LEDGER_SCHEMA, RECORDED_SCHEMA, EpochSpan
 from rtcdp.store.sql import SqlConnection, frame_schema, in_group, names, quote
 from rtcdp.store.sql_epoch import COUNTS
@@ -21,7 +22,7 @@ from rtcdp.store.sql_reading import (
 )
 from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.sql_verdicts import read_rules, read_time, read_verdicts
-from rtcdp.store.store import KeptTime, Progress, RulesInForce, Scan, UncountedScan
+from rtcdp.store.store import Progress, RulesInForce, Scan, UncountedScan
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import Epoch, TableChange
 from rtcdp.errors import UsageError
 from rtcdp.events.rules import AdmissionRules
@@ -20,7 +21,7 @@ from rtcdp.store.sql_reading import read_definitions, read_table_names
 from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.sql_snapshot import SqlSnapshot
 from rtcdp.store.sql_verdicts import forget_verdicts, put_rules, write_time
-from rtcdp.store.store import KeptTime, Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, Table
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import RECORDED_SCHEMA
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.rules_history import rules_after, rules_replaced
 from rtcdp.store.sql import SqlConnection, names, one_row
 from rtcdp.store.sql_reading import read_progress
 from rtcdp.store.sql_schema import RULE_COLUMNS
-from rtcdp.store.store import KeptTime, RulesInForce
+from rtcdp.store.store import RulesInForce
 
 _CLOCK_COLUMNS = ("trusted_ms", "step_ms", "stepped_at", "is_suspended")
 

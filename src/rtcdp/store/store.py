@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
 from rtcdp.errors import RtcdpError
 from rtcdp.events.rules import AdmissionRules
@@ -115,19 +116,6 @@ class RulesInForce:
     from_epoch: int
     from_offsets: Mapping[int, int]
     rules: AdmissionRules
-
-
-@dataclass(frozen=True)
-class KeptTime:
-    """What a store keeps of the time (UTC ms). `trusted_ms`: up to where the time for deleting was
-    earned; 0 when none was. `step_ms`: by how much the host's clock went another way than its
-    monotonic one the last time, and `stepped_at` when that was noticed, by the clock's own word.
-    `is_suspended`: nothing is deleted, because the clock has not agreed again for long enough."""
-
-    trusted_ms: int = 0
-    step_ms: int = 0
-    stepped_at: int = 0
-    is_suspended: bool = False
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,11 @@ class Simulation:
             held,
         )
         found += [
+            Disagreement("rules", (r.partition, r.offset), expected, now)
+            for r in self._order
+            if (expected := _limits_at(self._rules, r)) != (now := _limits_at(stored.rules, r))
+        ]
+        found += [
             Disagreement("decided_from", (p,), held[p], at)
             for p, at in stored.decided_from.items()
             if at > held[p]
@@ -341,6 +346,11 @@ class Simulation:
                 for record in self._order
                 if done.get(record.partition, 0) <= record.offset < first[record.partition]
             }
+
+
+def _limits_at(rules: Sequence[Rules], record: PlainRecord) -> tuple[int, ...]:
+    in_force = [r for r in rules if record.offset >= r.from_offsets.get(record.partition, 0)]
+    return in_force[-1][:3] if in_force else ()
 
 
 def _is_poisoned(rows: Any) -> bool:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import RECORDED_SCHEMA
 from rtcdp.events.rules import AdmissionRules
-from rtcdp.store.store import KeptTime, RulesInForce, UncountedScan
+from rtcdp.store.store import RulesInForce, UncountedScan
 
 MINUTE = 60_000
 RULES = AdmissionRules()

@@ -1,5 +1,6 @@
 """Recorded verdicts in SQL; what every store does with them is tested by its conformance."""
 
+from rtcdp.clock import KeptTime
 from rtcdp.engines.engine import RECORDED_SCHEMA
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.sql_verdicts import (
@@ -11,7 +12,7 @@ from rtcdp.store.sql_verdicts import (
     write_time,
 )
 from rtcdp.store.sqlite_file import open_writer
-from rtcdp.store.store import KeptTime, RulesInForce
+from rtcdp.store.store import RulesInForce
 
 
 def test_a_new_file_has_decided_nothing(tmp_path) -> None:

@@ -21,7 +21,6 @@ from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
 from rtcdp.engines.continuation import (
     check_continuation,
     check_log_id,
-    held_from,
     rules_changed,
 )
 from rtcdp.engines.engine import EpochReport
@@ -38,8 +37,9 @@ from rtcdp.engines.poison import (
     is_fault_of_a_record,
     rejection_for,
 )
+from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
+from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
 from rtcdp.log.limits import Retention
 from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing, Records
 from rtcdp.store.store import Progress, Store, StoreUnavailable
@@ -47,8 +47,6 @@ from rtcdp.vocabulary.metric import Metric
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
-
-_EXPIRY_AHEAD_MS = 86_400_000
 
 Pieces = tuple[Records, ...]
 
@@ -96,6 +94,7 @@ class Processor:
         self._left_out_in_a_row = 0
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
+        self._kept_up: Upkeep | None = None
         self._stop = threading.Event()
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
@@ -139,6 +138,7 @@ class Processor:
         """One batch of all partitions; True if there was anything."""
         started = self._clock.monotonic()
         has_worked = self._process(ahead)
+        self._upkeep().look()
         self._expire_if_due()
         if has_worked:
             self._stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
@@ -175,13 +175,16 @@ class Processor:
         )
         if self._seen.forgotten_early:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early))
+        self._upkeep().look()
 
     def step(self) -> bool:
         """Process what the partitions hold now, one batch at most; True if there was anything.
 
         For tests and tools that drive the engine by hand, after `recover`.
         """
-        return self._process(None)
+        has_worked = self._process(None)
+        self._upkeep().look()
+        return has_worked
 
     def _process(self, ahead: ThreadPoolExecutor | None) -> bool:
         self._keep_lease()
@@ -297,25 +300,25 @@ class Processor:
         if now - self._expired_at < self._limits.expire_every_s:
             return
         self._expired_at = now
-        # A clock that is far ahead must not delete what is young.
-        newest = max(self._progress.max_received_at.values(), default=0)
-        now_ms = min(self._clock.now_ms(), newest + _EXPIRY_AHEAD_MS)
-        if self.log_retention is not None:
-            needed_from = self._progress.remembered_from
-            self._log.expire(
-                {
-                    partition: min(offset, needed_from.get(partition, 0))
-                    for partition, offset in self._progress.next_offsets.items()
-                },
-                self.log_retention,
-                now_ms,
+        self._upkeep().expire(self._progress)
+
+    def _upkeep(self) -> Upkeep:
+        """Made when it is first needed, for what it keeps is set after the processor is made."""
+        if self._kept_up is None:
+            kept = self.store_retention
+            self._kept_up = Upkeep(
+                self._log,
+                self._store,
+                self._clock,
+                Keeping(
+                    self.log_retention,
+                    None if kept is None else kept.windows_ms,
+                    None if kept is None else kept.uncounted_ms,
+                    self._rules.dedup_window_ms + CLOCK_SLACK_MS,
+                ),
+                self.on_trouble,
             )
-        if self.store_retention is not None:
-            self._store.expire(
-                buckets_before=now_ms - self.store_retention.windows_ms,
-                uncounted_before=now_ms - self.store_retention.uncounted_ms,
-                offsets_before=held_from(self._log, self._progress),
-            )
+        return self._kept_up
 
 
 def _too_many_ids(forgotten: int) -> str:

@@ -31,7 +31,9 @@ def remembered(
     progress = store.progress()
     starts: dict[int, int] = {}
     for partition, end in progress.next_offsets.items():
-        wanted = progress.remembered_from.get(partition, progress.decided_from.get(partition, 0))
+        decided_from = progress.decided_from.get(partition, 0)
+        # What the store has let go was not needed any more, or was said to be.
+        wanted = max(progress.remembered_from.get(partition, 0), decided_from)
         starts[partition] = min(max(wanted, readable_from(log, progress, partition)), end)
         if starts[partition] > wanted and partition in progress.remembered_from:
             on_trouble(
