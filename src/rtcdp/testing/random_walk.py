@@ -273,7 +273,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
 }
 _WEIGHTS = {
     **{"append": 30, "append_again": 4, "advance": 14, "set_clock_ahead": 3, "count": 10},
-    **{"start": 4, "start_again": 1, "keep_house": 3, "cut_batches": 3, "die_at_commit": 2},
+    **{"start": 4, "start_again": 1, "keep_house": 4, "cut_batches": 3, "die_at_commit": 2},
     **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "lose_reply": 1, "judge": 1},
 }
 _ARGUMENTS: dict[str, Callable[[random.Random], tuple[Any, ...]]] = {

@@ -23,6 +23,7 @@ from rtcdp.log.log import Appended, Delivery, Intake, LogReader
 from rtcdp.store.store import Store, StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
+from rtcdp.verify.interleaving import decided_elsewhere
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, view_rows
@@ -32,7 +33,7 @@ START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 POISON = "poison"
 """The user whose events the engine fails at while it has a defect."""
 
-_WRONG_CLOCK_MS = 3_600_000
+MINUTE_MS = 60_000
 
 
 class Died(BaseException):
@@ -45,6 +46,7 @@ class TwoClocks:
 
     def __init__(self, now_ms: int) -> None:
         self.true_ms, self._ahead_ms = now_ms, 0
+        self.latest_ms, self.went_back = now_ms, False
 
     def now_ms(self) -> int:
         return self.true_ms + self._ahead_ms
@@ -54,10 +56,20 @@ class TwoClocks:
 
     def advance(self, milliseconds: int) -> None:
         self.true_ms += milliseconds
+        self.latest_ms = max(self.latest_ms, self.now_ms())
 
     def set_ahead(self, milliseconds: int) -> None:
         """The wall clock is ahead by so much from now on; behind, if it is negative."""
+        self.went_back |= milliseconds < self._ahead_ms
         self._ahead_ms = milliseconds
+        self.latest_ms = max(self.latest_ms, self.now_ms())
+
+    @property
+    def earned_ms(self) -> int:
+        """The latest time that may delete: time is earned by running, four times as fast at most,
+        and is never ahead of what the wall clock said."""
+        earned = START_MS + 4 * (self.true_ms - START_MS)
+        return min(earned, max(self.latest_ms, self.now_ms()))
 
 
 class _Faults:
@@ -232,8 +244,8 @@ class Simulation:
                 self._processor.run(Signal(), once=True)
         self._note_decided()
         kept = self._kept.store
-        self._oldest_window_ms = self.clock.true_ms - kept.windows_ms
-        self._oldest_minute_ms = self.clock.true_ms - kept.uncounted_ms
+        self._oldest_window_ms = self.clock.earned_ms - kept.windows_ms
+        self._oldest_minute_ms = self.clock.earned_ms - kept.uncounted_ms
 
     @property
     def is_running(self) -> bool:
@@ -257,6 +269,13 @@ class Simulation:
             if self._store.backfill_offsets(metric.name) is None
         ]
         judge = Judge(metrics, self._rules, errors).feed(self._order)
+        if self.clock.went_back:
+            # Then partitions are read abreast in an order that nobody can tell afterwards.
+            records = {(r.partition, r.offset): r for r in self._order}
+            given = decided_elsewhere(
+                judge, records, stored.verdicts, lambda p: _limits_at(self._rules, records[p])[2]
+            )
+            judge = Judge(metrics, self._rules, errors | given).feed(self._order)
         poisoned = {
             (record.partition, record.offset)
             for record in self._order
@@ -268,8 +287,8 @@ class Simulation:
         ]
         held = {partition: self.log.extent(partition).first_offset for partition in self._decided}
         horizon = Horizon(
-            self._oldest_window_ms + _WRONG_CLOCK_MS,
-            self._oldest_minute_ms + _WRONG_CLOCK_MS,
+            self._oldest_window_ms + MINUTE_MS,
+            self._oldest_minute_ms + MINUTE_MS,
             held,
         )
         found += [
