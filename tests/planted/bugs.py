@@ -53,7 +53,7 @@ BUGS = (
         "a conflict is an ordinary duplicate",
         (
             "events.seen_ids:SeenIds.check_and_add",
-            "run.contents != previous_content",
+            "run.contents != previous.contents",
             "run.contents != run.contents",
         ),
     ),
@@ -97,6 +97,11 @@ BUGS = (
             "engines.native.epochs:_max_received_at",
             "progress.max_received_at.get(piece.partition, 0)",
             "0",
+        ),
+        (
+            "store.sql_epoch:_advance",
+            'null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")',
+            '"excluded.max_received_at"',
         ),
     ),
     bug(
@@ -193,5 +198,135 @@ BUGS = (
         "of two equal keys the last one counts",
         ("events.codec:decode", "_has_known_field_twice(record, wire)", "False"),
         hunt="documents",
+    ),
+    bug(
+        "after a restart the log's end is judged again, by the rules of now",
+        (
+            "engines.native.recovery:remembered",
+            "remember(decided, seen)",
+            "from rtcdp.engines.admission import screen_together\n"
+            "        from rtcdp.events.rules import AdmissionRules\n"
+            "        now = AdmissionRules(allowed_lateness_ms=60_000)\n"
+            "        remember(screen_together(decided.pieces, (), now), seen)",
+        ),
+    ),
+    bug(
+        "after a restart no id is known",
+        (
+            "engines.native.recovery:remembered",
+            "starts[partition] = min(",
+            "starts[partition] = max(",
+        ),
+    ),
+    bug(
+        "a backfill judges again",
+        (
+            "engines.native.backfill:_backfill_metric",
+            "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
+            "from rtcdp.engines.admission import screen_together\n"
+            "        from rtcdp.events.rules import AdmissionRules\n"
+            "        again = screen_together(decided.pieces, fields, AdmissionRules())\n"
+            "        admitted = again.events.filter(again.verdicts == ADMITTED)",
+        ),
+    ),
+    bug(
+        "recorded verdicts are not read",
+        ("engines.decided:with_recorded", "verdicts[at[here]] = codes[here]", "continue"),
+    ),
+    bug(
+        "a metric that comes back is filled from the log's beginning",
+        (
+            "store.sql_definitions:_pause",
+            "_remember(connection, stored.name, progress.next_offsets)",
+            "_remember(connection, stored.name, {})",
+        ),
+    ),
+    bug(
+        "an id that came much later counts as a repeat, if its clock is behind",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "np.abs(run.received_at - previous.received_at)",
+            "run.received_at - previous.received_at",
+        ),
+    ),
+    bug(
+        "the window of ids is a millisecond longer",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "apart <= self._window_ms",
+            "apart <= self._window_ms + 1",
+        ),
+    ),
+    bug(
+        "one record's clock makes the index forget",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "self._add(_last_of_each(run))",
+            "self._add(_last_of_each(run))\n"
+            "    first = int(ids.received_at.max()) - self._window_ms - 300_000\n"
+            "    runs = [_only(each, each.received_at >= first) for each in self._runs]\n"
+            "    self._runs = [each for each in runs if len(each)]",
+        ),
+    ),
+    bug(
+        "a failed batch stays in the index of ids",
+        ("engines.native.processor:Processor._count", "self._seen.reset(mark)", "pass"),
+    ),
+    bug(
+        "a failed batch is taken apart partition by partition",
+        ("engines.poison:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
+    ),
+    bug(
+        "partitions are decided one after the other",
+        (
+            "engines.admission:order_of_decision",
+            'return np.argsort(due, kind="stable")',
+            "return np.arange(len(due))",
+        ),
+    ),
+    bug(
+        "expiry goes by the wall clock",
+        (
+            "engines.upkeep:Upkeep.expire",
+            "now_ms, keeping = self._time.trusted_ms, self._keeping",
+            "now_ms, keeping = self._clock.now_ms(), self._keeping",
+        ),
+        ("engines.upkeep:Upkeep.expire", "if self._time.is_suspended:", "if False:"),
+    ),
+    bug(
+        "verdicts of records that the log still holds are deleted",
+        (
+            "engines.upkeep:Upkeep.expire",
+            "offsets_before=first_offsets",
+            "offsets_before=progress.next_offsets",
+        ),
+    ),
+    bug(
+        "changed rules are not on record",
+        (
+            "engines.native.processor:Processor.recover",
+            "before = self._store.put_rules_in_force(self._rules)",
+            "before = None\n"
+            "    if not self._progress.epoch:\n"
+            "        self._store.put_rules_in_force(self._rules)",
+        ),
+    ),
+    bug(
+        "a replayed dead letter can be late",
+        ("assembly.dead_letters:_delivery", 'intake="import"', 'intake="live"'),
+    ),
+    bug(
+        "a replayed dead letter is replayed again and again",
+        (
+            "engines.admission:_decode_odd",
+            "record.replay_of is not None and event.event_id is None",
+            "False",
+        ),
+        (
+            "assembly.dead_letters:replay_dead_letters",
+            "only_not_replayed=True",
+            "only_not_replayed=False",
+        ),
+        ("assembly.dead_letters:replay_dead_letters", "not in in_the_log", "not in ()"),
     ),
 )

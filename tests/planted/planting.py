@@ -68,5 +68,5 @@ def _places(owner: object, name: str, original: object) -> Iterator[tuple[object
     if not isinstance(owner, ModuleType) or not isinstance(original, FunctionType):
         return
     for module_name, module in list(sys.modules.items()):
-        if module_name.startswith("rtcdp.") and module is not owner:
+        if module_name.startswith(("rtcdp.", "tests.")) and module is not owner:
             yield from ((module, key) for key, value in vars(module).items() if value is original)
