@@ -75,11 +75,27 @@ class Settings:
             _check(setting, value)
         _check_url("log", self.log_url, LOG_SCHEMES)
         _check_url("store", self.store_url, STORE_SCHEMES)
-        if self.log_retention.min_age_ms < self.admission.dedup_window_ms:
+        self._check_keeping()
+
+    def _check_keeping(self) -> None:
+        """Raises `UsageError` when log, store and the index of ids are kept for times that don't go
+        together."""
+        window, oldest = self.admission.dedup_window_ms, self.log_retention.max_age_ms
+        for name, kept in (
+            ("log_retention.min_age_ms", self.log_retention.min_age_ms),
+            ("log_retention.max_age_ms", oldest),
+            ("store_retention.uncounted_ms", self.store_retention.uncounted_ms),
+        ):
+            if kept < window:
+                raise UsageError(
+                    f"{name} is {kept}, less than admission.dedup_window_ms, {window}",
+                    "keep records at least as long as their ids have to be remembered",
+                )
+        if self.store_retention.uncounted_ms < oldest:
             raise UsageError(
-                f"log_retention.min_age_ms is {self.log_retention.min_age_ms}, less than "
-                f"admission.dedup_window_ms, {self.admission.dedup_window_ms}",
-                "keep records at least as long as their ids have to be remembered",
+                f"store_retention.uncounted_ms is {self.store_retention.uncounted_ms}, less than"
+                f" log_retention.max_age_ms, {oldest}",
+                "keep verdicts at least as long as the records that they are about",
             )
 
     @property
@@ -112,8 +128,8 @@ class Settings:
 
     @property
     def collector_limits(self) -> CollectorLimits:
-        """The collector's limits, with the window that admission forgets ids after."""
-        return replace(self.collector, dedup_window_ms=self.admission.dedup_window_ms)
+        """The collector's limits, with the rules of admission."""
+        return replace(self.collector, **vars(self.admission))
 
     @property
     def base_url(self) -> str:
@@ -203,7 +219,10 @@ MEANINGS: dict[str, str] = {
     "spark.watermark_slack_ms": "How far apart in intake time partitions may be read.",
 }
 
-_FOLLOWS = {"collector.dedup_window_ms": "admission.dedup_window_ms"}
+_FOLLOWS = {
+    f"collector.{name}": f"admission.{name}"
+    for name in ("dedup_window_ms", "max_clock_skew_ms", "allowed_lateness_ms")
+}
 """Fields that are no settings of their own, and the setting that they follow."""
 
 _FROM_ZERO = frozenset(
@@ -213,6 +232,7 @@ _FROM_ZERO = frozenset(
 )
 _AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
 _AT_MOST["collector.max_sources"] = MAX_SOURCES
+_AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
 
 
 def all_settings() -> tuple[Setting, ...]:

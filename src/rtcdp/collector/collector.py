@@ -16,7 +16,7 @@ from rtcdp.collector.decompression import decompress
 from rtcdp.collector.group_commit import CommittedGroup, GroupCommit, NotAppended
 from rtcdp.collector.limits import CollectorLimits
 from rtcdp.collector.problem import RefusalCode, RequestRefused
-from rtcdp.collector.recent_ids import RecentIds
+from rtcdp.collector.recent_ids import RecentIds, that_reach
 from rtcdp.collector.splitting import Batch, RejectedEvent, split
 from rtcdp.errors import UsageError
 from rtcdp.log.log import (
@@ -110,7 +110,7 @@ class Collector:
         self._clock = clock
         self._on_failure = on_failure
         self._sources = {DEFAULT_SOURCE, *known_sources}
-        self._recent_ids = RecentIds(self.limits.max_recent_ids, self.limits.dedup_window_ms)
+        self._recent_ids = RecentIds(self.limits)
         self._commits = GroupCommit[_Waiting](
             writer, clock, self.limits.max_group_bytes, self._on_committed
         )
@@ -306,9 +306,11 @@ class Collector:
     def _count(self, waiting: _Waiting) -> int:
         """Count a durable delivery and remember its ids; returns the number of duplicates."""
         delivery, batch = waiting.delivery, waiting.batch
-        duplicates = self._recent_ids.remember(
-            delivery.source, batch.id_hashes, delivery.received_at
+        received_at = delivery.received_at
+        hashes = that_reach(
+            batch.id_hashes, batch.id_times, received_at, delivery.intake, self.limits
         )
+        duplicates = self._recent_ids.remember(delivery.source, hashes, received_at)
         self._sources.add(delivery.source)
         self._requests += 1
         self._events += batch.event_count

@@ -20,8 +20,9 @@ class CollectorLimits:
     `retry_after_s` is what such answers tell the client to wait.
 
     `max_group_bytes` ends a commit group; `max_recent_ids` are remembered to count duplicates for
-    the answer, for at most `dedup_window_ms`. Bodies longer than `max_inline_bytes` are decoded
-    by one of `decoder_threads` threads, so that they don't hold up the others.
+    the answer, for at most `dedup_window_ms`, if their events are not late by
+    `allowed_lateness_ms` nor ahead by `max_clock_skew_ms`. Bodies longer than `max_inline_bytes`
+    are decoded by one of `decoder_threads` threads, so that they don't hold up the others.
     """
 
     max_body_bytes: int = 4 * 2**20
@@ -38,5 +39,7 @@ class CollectorLimits:
     max_group_bytes: int = 16 * 2**20
     max_recent_ids: int = 1_000_000
     dedup_window_ms: int = 3_600_000
+    max_clock_skew_ms: int = 300_000
+    allowed_lateness_ms: int = 600_000
     max_inline_bytes: int = 128 * 1024
     decoder_threads: int = 2

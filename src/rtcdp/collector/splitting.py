@@ -19,6 +19,7 @@ spans lines: the log holds one record a line, so the white space between its tok
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -64,7 +65,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     `lines` are the accepted records, each ended by a newline; `rejects` the others with their
     place; `rejected` the same for the answer. `id_hashes` are of the accepted events' ids, where
-    they have one.
+    they have one, and `id_times` the times of the same events.
     """
 
     lines: bytes
@@ -72,6 +73,7 @@ class Batch(msgspec.Struct, frozen=True):
     id_hashes: list[int]
     rejects: tuple[tuple[int, bytes], ...] = ()
     rejected: tuple[RejectedEvent, ...] = ()
+    id_times: list[datetime | int] = []
 
     @property
     def event_count(self) -> int:
@@ -127,7 +129,7 @@ def _clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
         return None
     _check_count(len(events), limits)
     lines = body if body.endswith(b"\n") else body + b"\n"
-    return Batch(lines, len(events), _hashes_of(events))
+    return Batch(lines, len(events), _hashes_of(events), id_times=_times_of(events))
 
 
 def _lines_of(body: bytes, limits: CollectorLimits) -> list[bytes]:
@@ -203,6 +205,7 @@ class _Judged:
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._id_hashes: list[int] = []
+        self._id_times: list[datetime | int] = []
         self._rejects: list[tuple[int, bytes]] = []
         self._rejected: list[RejectedEvent] = []
 
@@ -213,6 +216,7 @@ class _Judged:
             return False
         self._lines.extend(run)
         self._id_hashes.extend(_hashes_of(events))
+        self._id_times.extend(_times_of(events))
         return True
 
     def take(self, index: int, record: bytes) -> None:
@@ -226,6 +230,7 @@ class _Judged:
         self._lines.append(_on_one_line(record))
         if verdict.event_id is not None:
             self._id_hashes.append(hash(verdict.event_id))
+            self._id_times.append(verdict.timestamp_ms)
 
     def batch(self) -> Batch:
         lines = b"\n".join([*self._lines, b""])
@@ -235,6 +240,7 @@ class _Judged:
             self._id_hashes,
             tuple(self._rejects),
             tuple(self._rejected),
+            self._id_times,
         )
 
 
@@ -246,6 +252,10 @@ def _on_one_line(record: bytes) -> bytes:
 
 def _hashes_of(events: Sequence[KnownFieldsOnly]) -> list[int]:
     return [hash(event.event_id) for event in events if event.event_id]
+
+
+def _times_of(events: Sequence[KnownFieldsOnly]) -> list[datetime | int]:
+    return [event.timestamp for event in events if event.event_id]
 
 
 def _readable_id(record: bytes) -> str | None:

@@ -13,9 +13,11 @@ import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.events.admission import (
+    ASSIGNED,
     FUTURE_MESSAGE,
     LATE_MESSAGE,
     ahead_of_clock,
+    assigned_id,
     behind_lateness,
 )
 from rtcdp.events.codec import decode
@@ -321,7 +323,7 @@ def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
         return event
     row = from_event(event)
     if record.replay_of is not None and event.event_id is None:
-        row["eventId"] = record.replay_of
+        row["eventId"] = assigned_id(record.replay_of)
     return {**row, "source": record.source}
 
 
@@ -433,7 +435,7 @@ def _uncounted(
             "reason": pl.Series(reason.tolist(), dtype=pl.String),
             "step": pl.Series(step.tolist(), dtype=pl.String),
             "message": pl.Series(message.tolist(), dtype=pl.String),
-            "event_id": events["eventId"],
+            "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
             "event_time": events["timestamp"],
             "raw": _raw_of(screened, at, verdict),
@@ -441,6 +443,11 @@ def _uncounted(
         schema_overrides=UNCOUNTED_SCHEMA,
     )
     return pl.concat([rejected, decoded]).sort("partition", "offset")
+
+
+def shown_ids(event_ids: pl.Series) -> pl.Series:
+    """Event ids as people see them, and as databases can hold them."""
+    return event_ids.str.strip_prefix(ASSIGNED)
 
 
 def _raw_of(

@@ -32,6 +32,15 @@ def behind_lateness(event_time: Times, received_at: Times, rules: AdmissionRules
     return received_at - event_time - rules.allowed_lateness_ms
 
 
+ASSIGNED = "\0"
+"""What an id that a client can't give begins with: no text of an event holds this character."""
+
+
+def assigned_id(replay_of: str) -> str:
+    """The event id, of a namespace of its own, of a replayed dead letter that brought none."""
+    return ASSIGNED + replay_of
+
+
 def position_id(partition: int, offset: int) -> str:
     """The event id of a record that brought none: its position in the log."""
     return f"{partition}:{offset}"

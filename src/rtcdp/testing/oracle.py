@@ -11,7 +11,7 @@ from math import floor
 import xxhash
 
 from rtcdp.engines.predicates import holds
-from rtcdp.events.admission import ahead_of_clock, behind_lateness
+from rtcdp.events.admission import ahead_of_clock, assigned_id, behind_lateness
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
@@ -58,11 +58,13 @@ class Oracle:
         lateness = behind_lateness(event.timestamp_ms, record.received_at, self._rules)
         if record.intake == "live" and lateness > 0:
             return "late"
-        event_id = event.event_id or record.replay_of
+        event_id = event.event_id
+        if event_id is None and record.replay_of is not None:
+            event_id = assigned_id(record.replay_of)
         if event_id is not None:
             before = self._seen.get((record.source, event_id))
             self._seen[record.source, event_id] = (record.received_at, record.raw)
-            if before and record.received_at - before[0] <= self._rules.dedup_window_ms:
+            if before and abs(record.received_at - before[0]) <= self._rules.dedup_window_ms:
                 self.conflicts += before[1] != record.raw
                 return "duplicate"
         self._count({**from_event(event), "source": record.source})

@@ -163,6 +163,24 @@ def test_other_rules_are_recorded_and_said_aloud(installation: Installation) -> 
     assert history[1].from_offsets == {0: 2}
 
 
+@pytest.mark.parametrize("client_first", [True, False])
+def test_a_client_s_id_is_never_that_of_a_replayed_dead_letter(
+    installation: Installation, client_first: bool
+) -> None:
+    dead = f'{{"userId":"dead","timestamp":{NOW + HOUR_MS},"eventType":"A"}}\n'.encode()
+    installation.take(dead)
+    installation.process()
+    installation.clock.advance(HOUR_MS)
+    if client_first:
+        installation.take(line("0:0", "client"), at=NOW + HOUR_MS, intake="import")
+    assert installation.replay() == Replayed(replayed=1)
+    installation.take(line("0:0", "client"), at=NOW + HOUR_MS, intake="import")
+    installation.process()
+    assert installation.counts() == {"client": 1, "dead": 1}
+    with installation.store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["conflict"] == 0
+
+
 # Metrics that are added later
 
 

@@ -15,7 +15,10 @@ NOW_MS = 1_767_225_600_000
 def log():
     log = MemoryLog()
     for number in range(5):
-        line = b'{"eventId":"e%d","userId":"u","timestamp":0,"eventType":"VIEW"}\n' % number
+        line = b'{"eventId":"e%d","userId":"u","timestamp":%d,"eventType":"VIEW"}\n' % (
+            number,
+            NOW_MS,
+        )
         log.append([Delivery(line, 1, NOW_MS, source=f"shop-{number}")])
     return log
 
@@ -46,7 +49,10 @@ def test_ids_that_no_repetition_counts_for_any_more_are_not_looked_at(log):
 def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
     log = MemoryLog(partitions=2)
     for number in range(6):
-        line = b'{"eventId":"e%d","userId":"u","timestamp":0,"eventType":"VIEW"}\n' % number
+        line = b'{"eventId":"e%d","userId":"u","timestamp":%d,"eventType":"VIEW"}\n' % (
+            number,
+            NOW_MS,
+        )
         log.append([Delivery(line, 1, NOW_MS)], number % 2)
     log.leave_out(1, partition=1)
     assert primed(log) == 6

@@ -334,3 +334,17 @@ async def test_the_stats_are_what_was_done(collector: Collector) -> None:
     assert stats.bytes == 2 * (len(event()) + 1) + len(b"bad")
     assert (stats.groups, stats.recent_ids) == (2, 1)
     assert stats.refused == {"empty_body": 1}
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "intake"), [(301_000, "live"), (-601_000, "live"), (301_000, "import")]
+)
+async def test_an_event_whose_first_copy_can_t_be_admitted_is_no_duplicate(
+    collector, clock, ahead_ms, intake
+) -> None:
+    event_time = clock.now_ms() + ahead_ms
+    body = b'{"eventId":"e","userId":"u","timestamp":%d,"eventType":"A"}' % event_time
+    assert await collector.take(body, intake=intake) == IntakeAnswer(1, 0)
+    clock.advance(max(0, ahead_ms))
+    assert await collector.take(body, intake="import") == IntakeAnswer(1, 0)
+    assert await collector.take(body, intake="import") == IntakeAnswer(0, 1)

@@ -5,9 +5,12 @@ import numpy as np
 from rtcdp.events.admission import (
     STEPS,
     ahead_of_clock,
+    assigned_id,
     behind_lateness,
     position_id,
 )
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
 
 RULES = AdmissionRules(max_clock_skew_ms=100, allowed_lateness_ms=1000, dedup_window_ms=5000)
@@ -39,3 +42,9 @@ def test_columns_get_the_same_answers_as_numbers() -> None:
 
 def test_a_record_without_an_id_has_its_position_for_one() -> None:
     assert position_id(3, 1234) == "3:1234"
+
+
+def test_an_assigned_id_is_none_that_a_client_can_give() -> None:
+    event = b'{"eventId":"\\u00000:0","userId":"u","timestamp":0,"eventType":"A"}'
+    assert assigned_id("0:0") == "\0" + "0:0"
+    assert isinstance(decode(event), Rejection)
