@@ -215,8 +215,8 @@ MEANINGS: dict[str, str] = {
     "spark.checkpoint": "Where Spark keeps its progress. Else DATA_DIR/spark-checkpoint.",
     "spark.trigger_s": "The time from one batch of Spark's to the next.",
     "spark.max_offsets_per_trigger": "How many records one batch of Spark's takes.",
+    "spark.max_bytes_per_trigger": "How many bytes of records it takes, about.",
     "spark.shuffle_partitions": "In how many parts Spark shuffles; 0: one for each core.",
-    "spark.watermark_slack_ms": "How far apart in intake time partitions may be read.",
 }
 
 _FOLLOWS = {
@@ -228,7 +228,7 @@ _FOLLOWS = {
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
-    | {"spark.shuffle_partitions", "spark.watermark_slack_ms"}
+    | {"spark.shuffle_partitions"}
 )
 _AT_MOST = {"port": 65_535, "rate": 1_000_000, "users": 10_000_000}
 _AT_MOST["collector.max_sources"] = MAX_SOURCES

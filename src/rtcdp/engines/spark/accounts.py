@@ -1,5 +1,5 @@
-"""From a batch's slices and survivors to an epoch: which records are duplicates, and what became of
-every other. On the driver; places and counts only, no events."""
+"""From a batch's slices and verdicts to epochs: what became of every record. On the driver; places
+and counts only, but for the records that an epoch does not count."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rtcdp.engines.admission import DUPLICATE_MESSAGE
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
-from rtcdp.engines.spark.checkpoint import PlannedBatch
-from rtcdp.engines.spark.failures import SparkFailed, watermark_passed
-from rtcdp.engines.spark.slices import Int64Array, SliceAccount, unpack_frame, unpack_offsets
+from rtcdp.engines.spark.failures import SparkFailed
+from rtcdp.engines.spark.parts import Part
+from rtcdp.engines.spark.slices import (
+    BucketVerdicts,
+    Duplicates,
+    Int64Array,
+    SliceAccount,
+    unpack_frame,
+    unpack_offsets,
+)
 from rtcdp.store.store import Progress
 
 _MINUTE_MS = 60_000
@@ -21,84 +27,141 @@ _MINUTE_MS = 60_000
 @dataclass(frozen=True)
 class BatchAccount:
     """What a batch read: the accounts of its slices, by partition and place, and by partition the
-    sorted offsets of the duplicates among the counted ones."""
+    duplicates among the counted ones."""
 
     slices: tuple[SliceAccount, ...]
-    duplicates: Mapping[int, Int64Array]
+    duplicates: Mapping[int, Duplicates]
 
     @property
     def counted(self) -> Sequence[SliceAccount]:
-        """The slices that no earlier epoch has counted."""
+        """The slices that no earlier epoch has decided."""
         return [each for each in self.slices if each.is_counted]
 
+    @property
+    def duplicate_count(self) -> int:
+        return sum(len(each.offsets) for each in self.duplicates.values())
 
-def account_of(
-    slices: Iterable[SliceAccount], survivors: Iterable[tuple[int, Int64Array]], watermark_ms: int
-) -> BatchAccount:
-    """Compare what went into the index of ids with what came out of it.
 
-    `survivors` are offsets by partition, in any number of parts. Raises `SparkFailed` when slices
-    are missing, and `WatermarkPassed` when a record that only fills the index came too late for it.
-    """
-    ordered = sorted(slices, key=lambda each: (each.partition, each.position))
+@dataclass(frozen=True)
+class Tally:
+    """The ledger of a part of a batch (`LEDGER_SCHEMA`), duplicates not yet told apart; and by
+    partition the least and the greatest event time, and the greatest intake time (UTC ms)."""
+
+    ledger: pl.DataFrame
+    event_times: Mapping[int, tuple[int, int]]
+    max_received_at: Mapping[int, int]
+
+
+def account_of(slices: Iterable[SliceAccount], verdicts: Iterable[BucketVerdicts]) -> BatchAccount:
+    """Put together what came of a batch. Raises `SparkFailed` when some of it is missing."""
+    ordered = tuple(sorted(slices, key=lambda each: (each.partition, each.position)))
     _check_all_there(ordered)
-    survived: defaultdict[int, list[Int64Array]] = defaultdict(list)
-    for partition, offsets in survivors:
-        survived[partition].append(offsets)
-    went_in: defaultdict[int, list[Int64Array]] = defaultdict(list)
+    wanted: defaultdict[int, int] = defaultdict(int)
     for each in ordered:
-        went_in[each.partition].append(unpack_offsets(each.candidates))
-        oldest = each.oldest_candidate
-        if not each.is_counted and oldest is not None and oldest < watermark_ms:
-            raise watermark_passed(each.partition, each.first_offset, watermark_ms - oldest)
-    duplicates = {
-        partition: dropped
-        for partition, candidates in went_in.items()
-        if len(dropped := _dropped(_joined(candidates), _joined(survived.get(partition, []))))
-    }
-    return BatchAccount(tuple(ordered), _counted_only(duplicates, ordered))
+        wanted[each.partition] += each.candidate_count if each.is_counted else 0
+    duplicates: defaultdict[int, list[Int64Array]] = defaultdict(list)
+    conflicts: defaultdict[int, list[Int64Array]] = defaultdict(list)
+    for found in verdicts:
+        wanted[found.partition] -= found.judged_count
+        duplicates[found.partition].append(unpack_offsets(found.duplicates))
+        conflicts[found.partition].append(unpack_offsets(found.conflicts))
+    for partition, missing in wanted.items():
+        if missing:
+            raise _incomplete(partition)
+    return BatchAccount(
+        ordered,
+        {
+            partition: Duplicates(_sorted(offsets), _sorted(conflicts[partition]))
+            for partition, offsets in duplicates.items()
+            if sum(map(len, offsets))
+        },
+    )
 
 
-def check_watermark(duplicates: pl.DataFrame, watermark_ms: int) -> None:
-    """Raise `WatermarkPassed` if a record seems to be a duplicate only because it came too late for
-    the index. `duplicates` has the columns of `IDENTITY_SCHEMA` and `partition`."""
-    late = duplicates.filter(pl.col("received_at") < watermark_ms).sort("received_at")
-    if late.height:
-        first = late.row(0, named=True)
-        behind_ms = watermark_ms - first["received_at"]
-        raise watermark_passed(first["partition"], first["offset"], behind_ms)
+def whole_of(batch: BatchAccount, next_offsets: Mapping[int, int], progress: Progress) -> Part:
+    """All that is to be counted of a batch that ends at `next_offsets`, after `progress`. Raises
+    `SparkFailed` when the batch does not go on where the store stands."""
+    first: dict[int, int] = {}
+    for each in batch.counted:
+        first.setdefault(each.partition, each.first_offset)
+    ranges: dict[int, tuple[int, int]] = {}
+    for partition, end in sorted(next_offsets.items()):
+        start = progress.next_offsets.get(partition, first.get(partition, end))
+        if first.get(partition, start) < start:
+            raise SparkFailed(
+                f"the store has counted partition {partition} up to offset {start} already, and "
+                f"this batch would count from {first[partition]} on",
+                "another engine seems to write to this store; see which, and run one of them",
+            )
+        if start < end:
+            ranges[partition] = (start, end)
+    return Part(ranges)
+
+
+def tally_of(batch: BatchAccount) -> Tally:
+    """The tally of all that is counted of a batch."""
+    times: dict[int, tuple[int, int]] = {}
+    newest: dict[int, int] = {}
+    for each in batch.counted:
+        newest[each.partition] = max(newest.get(each.partition, 0), each.max_received_at)
+        if each.min_event_time is not None and each.max_event_time is not None:
+            least, most = times.get(each.partition, (each.min_event_time, each.max_event_time))
+            times[each.partition] = (
+                min(least, each.min_event_time),
+                max(most, each.max_event_time),
+            )
+    return Tally(_summed([unpack_frame(each.ledger) for each in batch.counted]), times, newest)
+
+
+def tally_of_part(rows: pl.DataFrame) -> Tally:
+    """The tally of what rows of `PART_LEDGER_SCHEMA` are of."""
+    by_partition = rows.group_by("partition").agg(
+        pl.col("min_event_time").min(),
+        pl.col("max_event_time").max(),
+        pl.col("max_received_at").max(),
+    )
+    return Tally(
+        _summed([rows.select(LEDGER_SCHEMA.names())]),
+        {
+            partition: (least, most)
+            for partition, least, most, _ in by_partition.rows()
+            if least is not None
+        },
+        {partition: newest for partition, _, _, newest in by_partition.rows()},
+    )
 
 
 def epoch_of(
-    batch: BatchAccount,
-    planned: PlannedBatch,
-    duplicates: pl.DataFrame,
+    part: Part,
+    tally: Tally,
+    uncounted: pl.DataFrame,
     changes: Sequence[TableChange],
     progress: Progress,
 ) -> Epoch | None:
-    """The epoch after `progress` with everything that this batch counts; None if that is nothing.
-
-    `duplicates` are the records of `batch.duplicates`, with the columns of `IDENTITY_SCHEMA` and
-    `partition`. Raises `SparkFailed` when the batch does not go on where `progress` ends.
-    """
-    spans = tuple(_spans(batch, planned, progress))
+    """The epoch after `progress` that counts a part; None if that is nothing. `uncounted` are its
+    records that do not count, duplicates among them."""
+    spans = tuple(_spans(part, tally))
     if not spans:
         return None
-    counted = batch.counted
-    newest = dict(progress.max_received_at)
-    for each in counted:
-        newest[each.partition] = max(newest.get(each.partition, 0), each.max_received_at)
-    covered = {span.partition for span in spans}
+    ledger = _with_duplicates(tally.ledger, uncounted)
     span_offsets = sum(span.next_offset - span.first_offset for span in spans)
     return Epoch(
         number=progress.epoch + 1,
         spans=spans,
         changes=tuple(changes),
-        ledger=_ledger(counted, duplicates),
-        uncounted=_uncounted(counted, duplicates),
-        max_received_at={partition: newest.get(partition, 0) for partition in sorted(covered)},
+        ledger=ledger,
+        uncounted=pl.concat([UNCOUNTED_SCHEMA.to_frame(eager=True), uncounted]).sort(
+            "partition", "offset"
+        ),
+        max_received_at={
+            span.partition: max(
+                progress.max_received_at.get(span.partition, 0),
+                tally.max_received_at.get(span.partition, 0),
+            )
+            for span in spans
+        },
         engine="spark",
-        gaps=span_offsets - sum(each.record_count for each in counted),
+        gaps=span_offsets - int(ledger["received"].sum()),
     )
 
 
@@ -125,101 +188,38 @@ def _incomplete(partition: int) -> SparkFailed:
     )
 
 
-def _joined(parts: Sequence[Int64Array]) -> Int64Array:
-    return np.concatenate([np.empty(0, np.int64), *parts])
+def _sorted(parts: Sequence[Int64Array]) -> Int64Array:
+    return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
 
 
-def _dropped(candidates: Int64Array, survived: Int64Array) -> Int64Array:
-    """The candidates that did not survive, sorted."""
-    if len(candidates) == len(survived):
-        return np.empty(0, np.int64)
-    return np.setdiff1d(candidates, survived, assume_unique=True)
-
-
-def _counted_only(
-    duplicates: Mapping[int, Int64Array], ordered: Sequence[SliceAccount]
-) -> dict[int, Int64Array]:
-    """Without those that only fill the index; the counted slices of a partition come last."""
-    first_counted: dict[int, int] = {}
-    for each in ordered:
-        if each.is_counted:
-            first_counted.setdefault(each.partition, each.first_offset)
-    counted = {
-        partition: offsets[np.searchsorted(offsets, first_counted[partition]) :]
-        for partition, offsets in duplicates.items()
-        if partition in first_counted
-    }
-    return {partition: offsets for partition, offsets in counted.items() if len(offsets)}
-
-
-def _spans(batch: BatchAccount, planned: PlannedBatch, progress: Progress) -> Iterator[EpochSpan]:
-    """What is counted of each partition: from where the store stands to where the batch ends."""
-    slices: defaultdict[int, list[SliceAccount]] = defaultdict(list)
-    for each in batch.counted:
-        slices[each.partition].append(each)
-    for partition, end in sorted(planned.next_offsets.items()):
-        here = slices[partition]
-        start = progress.next_offsets.get(partition, here[0].first_offset if here else end)
-        if here and here[0].first_offset < start:
-            raise SparkFailed(
-                f"the store has counted partition {partition} up to offset {start} already, and "
-                f"this batch would count from {here[0].first_offset} on",
-                "another engine seems to write to this store; see which, and run one of them",
-            )
+def _spans(part: Part, tally: Tally) -> Iterator[EpochSpan]:
+    for partition, (start, end) in sorted(part.ranges.items()):
         if start < end:
-            times = [each for each in here if each.min_event_time is not None]
-            yield EpochSpan(
-                partition=partition,
-                first_offset=start,
-                next_offset=end,
-                min_event_time=min(
-                    (t for e in times if (t := e.min_event_time) is not None), default=None
-                ),
-                max_event_time=max(
-                    (t for e in times if (t := e.max_event_time) is not None), default=None
-                ),
-            )
+            least, most = tally.event_times.get(partition, (None, None))
+            yield EpochSpan(partition, start, end, least, most)
 
 
-def _ledger(counted: Sequence[SliceAccount], duplicates: pl.DataFrame) -> pl.DataFrame:
-    """The slices' ledgers together, with the duplicates moved to where they belong."""
+def _with_duplicates(ledger: pl.DataFrame, uncounted: pl.DataFrame) -> pl.DataFrame:
+    """The ledger with the duplicates moved to where they belong."""
     moved = (
-        duplicates.group_by("source", pl.col("received_at") // _MINUTE_MS * _MINUTE_MS)
-        .agg(pl.len().cast(pl.Int64).alias("duplicate"))
-        .rename({"received_at": "minute"})
+        uncounted.filter(pl.col("verdict") == "duplicate")
+        .group_by("source", (pl.col("received_at") // _MINUTE_MS * _MINUTE_MS).alias("minute"))
+        .agg(
+            pl.len().cast(pl.Int64).alias("duplicate"),
+            (pl.col("reason") == "conflict").sum().cast(pl.Int64).alias("conflict"),
+        )
         .with_columns(admitted=-pl.col("duplicate"))
     )
-    parts = [unpack_frame(each.ledger) for each in counted]
-    parts.append(
-        LEDGER_SCHEMA.to_frame(eager=True).pipe(
-            lambda empty: pl.concat([empty, moved], how="diagonal").fill_null(0)
-        )
-    )
+    return _summed([ledger, moved])
+
+
+def _summed(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     counts = [name for name in LEDGER_SCHEMA if name not in ("source", "minute")]
+    empty = LEDGER_SCHEMA.to_frame(eager=True)
     return (
-        pl.concat(parts)
+        pl.concat([empty, *parts], how="diagonal")
         .group_by("source", "minute")
         .agg(pl.col(counts).sum())
         .select(LEDGER_SCHEMA.names())
         .sort("source", "minute")
     )
-
-
-def _uncounted(counted: Sequence[SliceAccount], duplicates: pl.DataFrame) -> pl.DataFrame:
-    found = duplicates.select(
-        pl.col("partition").cast(pl.Int64),
-        "offset",
-        "source",
-        "received_at",
-        pl.lit("duplicate").alias("verdict"),
-        pl.lit("duplicate").alias("reason"),
-        pl.lit("duplicate").alias("step"),
-        pl.lit(DUPLICATE_MESSAGE).alias("message"),
-        "event_id",
-        "user_id",
-        "event_time",
-        pl.lit(None, pl.Binary).alias("raw"),
-    )
-    parts = [unpack_frame(each.uncounted) for each in counted]
-    empty = UNCOUNTED_SCHEMA.to_frame(eager=True)
-    return pl.concat([empty, *parts, found]).sort("partition", "offset")

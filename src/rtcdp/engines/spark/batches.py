@@ -7,21 +7,27 @@ import polars as pl
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
-from rtcdp.engines.engine import TableChange
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA, TableChange
 from rtcdp.engines.fields import fields_of
 from rtcdp.engines.spark.folding import (
-    DUPLICATES_SCHEMA,
+    PART_LEDGER_SCHEMA,
+    Ranges,
     Unpacking,
-    duplicate_unpacker,
     event_unpacker,
+    ledger_unpacker,
+    place_unpacker,
+    spark_schema,
+    uncounted_unpacker,
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
+from rtcdp.engines.spark.parts import PLACES_SCHEMA
+from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.engines.spark.slices import (
-    IDENTITY_SCHEMA,
-    Int64Array,
+    BucketVerdicts,
+    Duplicates,
     SliceAccount,
     unpack_account,
-    unpack_offsets,
+    unpack_verdicts,
 )
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
@@ -30,44 +36,73 @@ _VIEW = "rtcdp_events"
 
 
 class Batch:
-    """The rows of one batch, kept in the executors while they are worked on: `SURVIVORS_SCHEMA`."""
+    """The rows of one batch, kept in the executors while they are worked on: `JUDGED_SCHEMA`."""
 
     def __init__(self, rows: DataFrame, metrics: Sequence[Metric]) -> None:
         self._rows = rows
         self._metrics = metrics
         self._statement = statement_of(metrics, _VIEW)
 
-    def slices(self) -> tuple[list[SliceAccount], list[tuple[int, Int64Array]]]:
-        """The accounts of all slices, and the offsets that survived, by partition in parts."""
-        rows = self._rows.select("partition", "offsets", "account").toArrow()
-        accounts = [unpack_account(each) for each in rows["account"].to_pylist() if each]
-        survived = [
-            (partition, unpack_offsets(offsets))
-            for partition, offsets in zip(
-                rows["partition"].to_pylist(), rows["offsets"].to_pylist(), strict=True
-            )
-            if offsets is not None
-        ]
-        return accounts, survived
+    def accounts(self) -> tuple[list[SliceAccount], list[BucketVerdicts]]:
+        """The accounts of all slices, and the verdicts of all buckets."""
+        rows = self._rows.select("account", "verdicts").toArrow()
+        accounts, verdicts = (rows[name].to_pylist() for name in ("account", "verdicts"))
+        return (
+            [unpack_account(each) for each in accounts if each is not None],
+            [unpack_verdicts(each) for each in verdicts if each is not None],
+        )
 
-    def duplicates(self, duplicates: Mapping[int, Int64Array]) -> pl.DataFrame:
-        """The records at these offsets: the columns of `IDENTITY_SCHEMA`, and `partition`."""
-        if not duplicates:
-            return IDENTITY_SCHEMA.to_frame(eager=True).with_columns(partition=pl.lit(0))
-        packed = self._rows.select("partition", "identities").where("identities IS NOT NULL")
-        unpacked = packed.mapInArrow(duplicate_unpacker(duplicates), DUPLICATES_SCHEMA)
-        return pl.DataFrame(unpacked.toArrow())
+    def uncounted(self, duplicates: Mapping[int, Duplicates], ranges: Ranges) -> pl.DataFrame:
+        """The records in these ranges that do not count, these duplicates among them: rows of
+        `UNCOUNTED_SCHEMA`."""
+        unpacker = uncounted_unpacker(duplicates, ranges)
+        return self._gathered(
+            ("events", "identities", "uncounted"), ranges, unpacker, UNCOUNTED_SCHEMA
+        )
 
-    def changes(self, duplicates: Mapping[int, Int64Array]) -> tuple[TableChange, ...]:
-        """What all other events change in the tables of the metrics."""
-        unpacking = Unpacking(fields_of(self._metrics), distinct_fields(self._metrics), duplicates)
-        packed = self._rows.select("partition", "events").where("events IS NOT NULL")
+    def ledger(self, ranges: Ranges) -> pl.DataFrame:
+        """The ledger of these ranges, slice by slice: rows of `PART_LEDGER_SCHEMA`."""
+        return self._gathered(
+            ("events", "uncounted"), ranges, ledger_unpacker(ranges), PART_LEDGER_SCHEMA
+        )
+
+    def places(self, ranges: Ranges) -> pl.DataFrame:
+        """Where the records in these ranges are: rows of `PLACES_SCHEMA`."""
+        return self._gathered(
+            ("events", "identities", "uncounted"), ranges, place_unpacker(ranges), PLACES_SCHEMA
+        )
+
+    def changes(
+        self, duplicates: Mapping[int, Duplicates], ranges: Ranges
+    ) -> tuple[TableChange, ...]:
+        """What the events in these ranges change in the tables, without the duplicates."""
+        unpacking = Unpacking(
+            fields_of(self._metrics), distinct_fields(self._metrics), duplicates, ranges
+        )
+        packed = self._slices(("events",), ranges).where("events IS NOT NULL")
         events = packed.mapInArrow(event_unpacker(unpacking), unpacking.schema)
         has_many_tables = sum(len(tables_of(metric)) for metric in self._metrics) > 1
         with _kept(events) if has_many_tables else _as_it_is():
             events.createOrReplaceTempView(_VIEW)
             panes = pl.DataFrame(events.sparkSession.sql(self._statement).toArrow())
         return changes_of(self._metrics, panes)
+
+    def _gathered(
+        self, columns: Sequence[str], ranges: Ranges, unpacker: BatchMapper, schema: pl.Schema
+    ) -> pl.DataFrame:
+        unpacked = self._slices(columns, ranges).mapInArrow(unpacker, spark_schema(schema))
+        found = pl.DataFrame(unpacked.toArrow())
+        return found.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+    def _slices(self, columns: Sequence[str], ranges: Ranges) -> DataFrame:
+        """The packed columns of the slices that these ranges touch."""
+        touched = " OR ".join(
+            f"(partition = {partition} AND first_offset < {end} AND next_offset > {start})"
+            for partition, (start, end) in ranges.items()
+        )
+        return self._rows.where(f"account IS NOT NULL AND ({touched})").select(
+            "partition", *columns
+        )
 
 
 @contextmanager

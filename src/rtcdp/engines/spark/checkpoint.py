@@ -1,4 +1,4 @@
-"""What Spark wrote down about its batches: where they end, and the watermark they run with.
+"""What Spark wrote down about its batches: where they end.
 
 A checkpoint's folder has a file a batch under `offsets`, written before the batch runs, and one
 under `commits`, written when it is done. Spark reads the same files when it starts again, so their
@@ -20,35 +20,27 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """A batch as Spark planned it: the next offsets by partition, and the watermark (UTC ms) that
-    it runs with. Rows are dropped that lie behind the watermark of the batch before."""
+    """A batch as Spark planned it: the next offsets by partition."""
 
     next_offsets: Mapping[int, int]
-    watermark_ms: int
 
 
-class _Metadata(msgspec.Struct):
-    watermark_ms: int = msgspec.field(name="batchWatermarkMs")
-
-
-_decode_metadata = msgspec.json.Decoder(_Metadata).decode
 _decode_offsets = msgspec.json.Decoder(dict[str, dict[str, int]]).decode
 
 
 def parse_planned(text: str) -> PlannedBatch:
     """A file under `offsets`, as a batch of a query with one Kafka topic. Raises `SparkFailed`."""
     version, _, rest = text.partition("\n")
-    metadata, _, offsets = rest.partition("\n")
+    _, _, offsets = rest.partition("\n")
     try:
         (partitions,) = _decode_offsets(offsets).values()
-        watermark_ms = _decode_metadata(metadata).watermark_ms
     except (msgspec.DecodeError, ValueError) as error:
         raise SparkFailed(
             f"Spark's checkpoint is written in a way that is not known here ({version}): {error}",
             "use the version of PySpark that rtcdp names, or delete the checkpoint: it is made anew"
             " from the log",
         ) from error
-    return PlannedBatch({int(number): end for number, end in partitions.items()}, watermark_ms)
+    return PlannedBatch({int(number): end for number, end in partitions.items()})
 
 
 class Checkpoints:
@@ -77,10 +69,6 @@ class Checkpoints:
     def last_done(self, name: str) -> int | None:
         """The number of the last batch that was committed; None before the first."""
         return max(self._numbers(name, "commits"), default=None)
-
-    def watermark_before(self, name: str, batch: int) -> int:
-        """The watermark (UTC ms) behind which this batch drops rows. Raises `SparkFailed`."""
-        return self.planned(name, batch - 1).watermark_ms if batch else 0
 
     def planned(self, name: str, batch: int) -> PlannedBatch:
         """What Spark planned for this batch. Raises `SparkFailed`."""

@@ -10,10 +10,8 @@ class SparkFailed(RtcdpError):
     """A query or a job of Spark's ended in a way that trying again does not mend."""
 
 
-class WatermarkPassed(RtcdpError):
-    """Records came so much later than others of their time that Spark's index of event ids had
-    moved on: it can't tell any more whether they are duplicates. Nothing of their batch was
-    committed."""
+class StartAnew(Exception):
+    """The query has to end and to start again, from where the store stands now."""
 
 
 _GONE = re.compile(
@@ -26,19 +24,21 @@ _AWAY = re.compile(
     r"|LeaderNotAvailable|NotLeaderOrFollower|UnknownTopicOrPartition|Connection refused"
     r"|No resolvable bootstrap|CoordinatorNotAvailable|KafkaStorageException"
 )
+_SLOW = re.compile(r"Python worker failed to connect back")
 _CAUSE = re.compile(r"Caused by: ([^\n]+)")
 _SAID_CHARACTERS_MAX = 600
 
 
-def watermark_passed(partition: int, offset: int, behind_ms: int) -> WatermarkPassed:
-    """An error for a record that lies `behind_ms` behind the watermark."""
-    return WatermarkPassed(
-        f"the record at offset {offset} of partition {partition} was taken in {behind_ms} ms before"
-        " what Spark still has the event ids of",
-        f"raise spark.watermark_slack_ms by more than {behind_ms} and start again: nothing was lost"
-        " or counted twice; where producers set the records' times themselves, let the topic have "
-        "message.timestamp.type=LogAppendTime",
-    )
+def is_away(error: BaseException) -> bool:
+    """Whether this says that Kafka, or records in it, can't be had."""
+    text = str(error)
+    return bool(_GONE.search(text) or _AWAY.search(text))
+
+
+def is_slow_start(error: BaseException) -> bool:
+    """Whether Spark gave up waiting for a Python process. It waits for ten seconds and can't be
+    told otherwise; on a busy machine that is not always enough."""
+    return bool(_SLOW.search(str(error)))
 
 
 def failure_of(error: BaseException, topic: str) -> RtcdpError:

@@ -1,35 +1,44 @@
-"""Slices unpacked again, in the executors: the events to group, and those that are duplicates."""
+"""Slices unpacked again, in the executors: events to group, and the records that don't count."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
+from rtcdp.engines.admission import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
+from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.lowering import member_column
+from rtcdp.engines.spark.parts import PLACES_SCHEMA
 from rtcdp.engines.spark.screening import BatchMapper
-from rtcdp.engines.spark.slices import Int64Array, unpack_frame
+from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
+from rtcdp.engines.spark.slices import (
+    EVENT_COLUMNS,
+    IDENTITY_SCHEMA,
+    Duplicates,
+    are_among,
+    unpack_frame,
+)
 
 _NUMBERS = frozenset({"value"})
 
-DUPLICATES_SCHEMA = (
-    "partition int, offset bigint, source string, received_at bigint, event_id string,"
-    " user_id string, event_time bigint"
-)
-"""Rows of `IDENTITY_SCHEMA` with their partition."""
+Ranges = Mapping[int, tuple[int, int]]
+"""By partition the offsets `[start, end)` that are wanted."""
+
+_ARROW_TYPES = {pl.Int64: pa.int64(), pl.String: pa.string(), pl.Binary: pa.binary()}
+_SPARK_TYPES = {pl.Int64: "bigint", pl.String: "string", pl.Binary: "binary"}
 
 
 @dataclass(frozen=True)
 class Unpacking:
-    """Which columns to unpack: the `fields` of events, of which `distinct` are hashed as well; and
-    the offsets of the `duplicates` by partition, sorted."""
+    """Which columns to unpack: the `fields` of events, of which `distinct` are hashed as well; of
+    the records in `ranges`, without `duplicates`, both by partition."""
 
     fields: tuple[str, ...]
     distinct: tuple[str, ...]
-    duplicates: Mapping[int, Int64Array]
+    duplicates: Mapping[int, Duplicates]
+    ranges: Ranges
 
     @property
     def schema(self) -> str:
@@ -41,8 +50,24 @@ class Unpacking:
         return ", ".join(columns)
 
 
+@dataclass(frozen=True)
+class _Unpacked:
+    """A slice's columns, of the wanted records: `EVENT_COLUMNS` and fields, `IDENTITY_SCHEMA`,
+    `UNCOUNTED_SCHEMA`."""
+
+    partition: int
+    events: pl.DataFrame
+    identities: pl.DataFrame
+    uncounted: pl.DataFrame
+
+
+def spark_schema(schema: pl.Schema) -> str:
+    """A schema as Spark names types."""
+    return ", ".join(f"`{name}` {_SPARK_TYPES[type(kind)]}" for name, kind in schema.items())
+
+
 def event_unpacker(unpacking: Unpacking) -> BatchMapper:
-    """What turns rows (partition, events) into the admitted events."""
+    """What turns slices into the admitted events."""
     schema = pa.schema(
         [(field, pa.float64() if field in _NUMBERS else pa.string()) for field in unpacking.fields]
         + [("source", pa.string()), ("timestamp", pa.int64())]
@@ -54,57 +79,147 @@ def event_unpacker(unpacking: Unpacking) -> BatchMapper:
     ]
 
     def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for partition, packed in _packed(batches, "events"):
-            events = unpack_frame(packed)
-            duplicates = unpacking.duplicates.get(partition)
+        for each in _unpacked(batches, unpacking.ranges, ("events",)):
+            events = each.events
+            duplicates = unpacking.duplicates.get(each.partition)
             if duplicates is not None:
-                events = events.filter(~_are_among(events["offset"].to_numpy(), duplicates))
+                events = events.filter(~are_among(events["offset"].to_numpy(), duplicates.offsets))
             yield from _batches(events.with_columns(members), schema)
 
     return unpack
 
 
-def duplicate_unpacker(duplicates: Mapping[int, Int64Array]) -> BatchMapper:
-    """What turns rows (partition, identities) into rows of `DUPLICATES_SCHEMA`."""
-    schema = pa.schema(
-        [
-            ("partition", pa.int32()),
-            ("offset", pa.int64()),
-            ("source", pa.string()),
-            ("received_at", pa.int64()),
-            ("event_id", pa.string()),
-            ("user_id", pa.string()),
-            ("event_time", pa.int64()),
-        ]
-    )
+def uncounted_unpacker(duplicates: Mapping[int, Duplicates], ranges: Ranges) -> BatchMapper:
+    """What turns slices into rows of `UNCOUNTED_SCHEMA`: the late and dead ones, and the
+    duplicates, which are given by partition."""
 
     def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for partition, packed in _packed(batches, "identities"):
-            if partition in duplicates:
-                rows = unpack_frame(packed)
-                rows = rows.filter(_are_among(rows["offset"].to_numpy(), duplicates[partition]))
-                number = pl.lit(partition, dtype=pl.Int32).alias("partition")
-                yield from _batches(rows.with_columns(number), schema)
+        for each in _unpacked(batches, ranges, ("events", "identities", "uncounted")):
+            yield from _batches(each.uncounted, _arrow_schema(UNCOUNTED_SCHEMA))
+            found = duplicates.get(each.partition)
+            if found is not None:
+                yield from _batches(_as_uncounted(each, found), _arrow_schema(UNCOUNTED_SCHEMA))
 
     return unpack
 
 
-def _packed(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[tuple[int, bytes]]:
+def ledger_unpacker(ranges: Ranges) -> BatchMapper:
+    """What turns slices into rows of `PART_LEDGER_SCHEMA`, the duplicates not yet told apart."""
+
+    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for each in _unpacked(batches, ranges, ("events", "uncounted")):
+            event_time = pl.concat([each.events["timestamp"], each.uncounted["event_time"]])
+            received_at = pl.concat([each.events["received_at"], each.uncounted["received_at"]])
+            ledger = ledger_of(each.events, each.uncounted).with_columns(
+                partition=pl.lit(each.partition, pl.Int64),
+                min_event_time=pl.lit(event_time.min(), pl.Int64),
+                max_event_time=pl.lit(event_time.max(), pl.Int64),
+                max_received_at=pl.lit(received_at.max(), pl.Int64),
+            )
+            yield from _batches(ledger, _arrow_schema(PART_LEDGER_SCHEMA))
+
+    return unpack
+
+
+PART_LEDGER_SCHEMA = pl.Schema(
+    [
+        *LEDGER_SCHEMA.items(),
+        ("partition", pl.Int64()),
+        ("min_event_time", pl.Int64()),
+        ("max_event_time", pl.Int64()),
+        ("max_received_at", pl.Int64()),
+    ]
+)
+"""Rows of `LEDGER_SCHEMA` of a slice, each with the partition and the times of the whole slice."""
+
+
+def place_unpacker(ranges: Ranges) -> BatchMapper:
+    """What turns slices into rows of `PLACES_SCHEMA`, one a record."""
+
+    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for each in _unpacked(batches, ranges, ("events", "identities", "uncounted")):
+            judged = each.events.select("offset", "received_at").join(
+                each.identities.select("offset", "id_hash"), "offset", "left"
+            )
+            judged = judged.with_columns(bytes=pl.lit(0, pl.Int64))
+            others = each.uncounted.select("offset", "received_at").with_columns(
+                bytes=weights_of(each.uncounted)
+            )
+            places = pl.concat([judged, others], how="diagonal")
+            number = pl.lit(each.partition, pl.Int64).alias("partition")
+            yield from _batches(places.with_columns(number), _arrow_schema(PLACES_SCHEMA))
+
+    return unpack
+
+
+def _unpacked(
+    batches: Iterator[pa.RecordBatch], ranges: Ranges, columns: Sequence[str]
+) -> Iterator[_Unpacked]:
+    """The wanted records of every slice that has any; columns that aren't named stay empty."""
     for batch in batches:
-        partitions, values = batch.column("partition").to_pylist(), batch.column(column)
-        for partition, packed in zip(partitions, values, strict=True):
-            yield partition, packed.as_py()
+        rows = batch.select(["partition", *columns])
+        for row in range(batch.num_rows):
+            partition, *packed = (column[row].as_py() for column in rows.columns)
+            if partition not in ranges:
+                continue
+            given = dict(zip(columns, packed, strict=True))
+            frames = [
+                _within(given.get(name), schema, ranges[partition])
+                for name, schema in (
+                    ("events", EVENT_COLUMNS),
+                    ("identities", IDENTITY_SCHEMA),
+                    ("uncounted", UNCOUNTED_SCHEMA),
+                )
+            ]
+            if any(frame.height for frame in frames):
+                yield _Unpacked(partition, *frames)
+
+
+def _within(packed: bytes | None, schema: pl.Schema, ends: tuple[int, int]) -> pl.DataFrame:
+    if packed is None:
+        return schema.to_frame(eager=True)
+    frame = unpack_frame(packed)
+    offsets = frame["offset"].to_numpy()
+    start, stop = ends
+    is_wanted = (offsets >= start) & (offsets < stop)
+    return frame if is_wanted.all() else frame.filter(is_wanted)
+
+
+def _as_uncounted(unpacked: _Unpacked, duplicates: Duplicates) -> pl.DataFrame:
+    identities = unpacked.identities
+    identities = identities.filter(
+        are_among(identities["offset"].to_numpy(), duplicates.offsets)
+    ).join(unpacked.events.select(EVENT_COLUMNS.names()), "offset", "left")
+    is_conflict = pl.Series(
+        are_among(identities["offset"].to_numpy(), duplicates.conflicts), dtype=pl.Boolean
+    )
+    return identities.select(
+        pl.lit(unpacked.partition, pl.Int64).alias("partition"),
+        "offset",
+        "source",
+        "received_at",
+        pl.lit("duplicate").alias("verdict"),
+        pl.when(is_conflict)
+        .then(pl.lit("conflict"))
+        .otherwise(pl.lit("duplicate"))
+        .alias("reason"),
+        pl.lit("duplicate").alias("step"),
+        pl.when(is_conflict)
+        .then(pl.lit(CONFLICT_MESSAGE))
+        .otherwise(pl.lit(DUPLICATE_MESSAGE))
+        .alias("message"),
+        "event_id",
+        "user_id",
+        pl.col("timestamp").alias("event_time"),
+        pl.lit(None, pl.Binary).alias("raw"),
+    )
+
+
+def _arrow_schema(schema: pl.Schema) -> pa.Schema:
+    return pa.schema([(name, _ARROW_TYPES[type(kind)]) for name, kind in schema.items()])
 
 
 def _batches(frame: pl.DataFrame, schema: pa.Schema) -> Sequence[pa.RecordBatch]:
     table = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
     batches: list[pa.RecordBatch] = table.cast(schema).to_batches()
     return batches
-
-
-def _are_among(offsets: Int64Array, wanted: Int64Array) -> npt.NDArray[np.bool_]:
-    """Which of the offsets are in `wanted`, which is sorted and not empty."""
-    places = np.searchsorted(wanted, offsets)
-    places[places == len(wanted)] = 0
-    is_among: npt.NDArray[np.bool_] = wanted[places] == offsets
-    return is_among

@@ -11,8 +11,9 @@ class SparkLimits:
     separated by commas; without them Spark fetches the connector from Maven Central. `checkpoint`
     is the folder that Spark keeps its own progress and the index of seen ids in; empty means
     `spark-checkpoint` in the data folder. `trigger_s` is the time from one batch to the next.
-    `max_offsets_per_trigger` bounds a batch. `shuffle_partitions` 0 means as many as there are
-    cores. `watermark_slack_ms` is how far apart in intake time partitions may be read.
+    `max_offsets_per_trigger` and `max_bytes_per_trigger` bound a batch; the bytes are those of the
+    records' values, and as exact as the records of a topic are of one size. `shuffle_partitions` 0
+    means as many as there are cores.
     """
 
     master: str = "local[*]"
@@ -20,5 +21,5 @@ class SparkLimits:
     checkpoint: str = ""
     trigger_s: float = 1.0
     max_offsets_per_trigger: int = 1_000_000
+    max_bytes_per_trigger: int = 512 * 2**20
     shuffle_partitions: int = 0
-    watermark_slack_ms: int = 3_600_000

@@ -17,18 +17,33 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.clock import Clock
 from rtcdp.engines.committing import Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import check_continuation, check_log_id
+from rtcdp.engines.continuation import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.engine import Epoch, EpochReport
 from rtcdp.engines.fields import fields_of
-from rtcdp.engines.spark.accounts import account_of, check_watermark, epoch_of
+from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
-from rtcdp.engines.spark.failures import failure_of
+from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.failures import StartAnew, failure_of, is_slow_start
+from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.engines.spark.query import KafkaSource, delay_of, start_query, survivors
-from rtcdp.engines.spark.recovery import continuation_of, position_in, state_fingerprint
+from rtcdp.engines.spark.query import (
+    KafkaSource,
+    judged,
+    offsets_per_trigger,
+    record_bytes_in,
+    start_query,
+)
+from rtcdp.engines.spark.recovery import (
+    Position,
+    continuation_of,
+    passed_over,
+    position_in,
+    state_fingerprint,
+)
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
+from rtcdp.engines.spark.witnessing import Remembrance
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
 from rtcdp.store.store import Progress, Store, StoreUnavailable
@@ -39,6 +54,9 @@ _POLL_S = 0.1
 _UPKEEP_S = 60.0
 _DRAIN_S = 30.0
 
+SLOW_STARTS_MAX = 10
+"""When a query's Python does not start so often in a row, it is not the machine's load."""
+
 
 class _Stopping(Exception):
     """A batch came when the query was to stop; it will come again."""
@@ -46,10 +64,11 @@ class _Stopping(Exception):
 
 @dataclass(frozen=True)
 class _Following:
-    """The checkpoint of the query that runs."""
+    """The checkpoint of the query that runs, and how many records a batch takes at most."""
 
     checkpoints: Checkpoints
     checkpoint: str
+    offsets_per_trigger: int
 
 
 class SparkProcessor:
@@ -79,9 +98,25 @@ class SparkProcessor:
         self._clock = clock
         self._limits = limits
         self._progress = Progress()
+        self._remembrance = Remembrance({}, rules.dedup_window_ms)
         self._following: _Following | None = None
         self._failure: BaseException | None = None
         self._is_stopping = False
+        self._is_outgrown = False
+        self._seen_bytes = 0.0
+        self._slow_starts = 0
+        self._log_id = ""
+        self._started = 0.0
+        self._counting = Counting(
+            Surroundings(
+                log=source.log,
+                progress=lambda: self._progress,
+                commit=self._commit,
+                report=self._report,
+                on_trouble=self._say,
+                is_stopping=lambda: self._is_stopping or self._stop.is_set(),
+            )
+        )
         self._turn = threading.Lock()
         self._stop = threading.Event()
         self._renewed_at: float | None = None
@@ -102,17 +137,17 @@ class SparkProcessor:
         While Kafka or the store can't be reached, it says so to `on_trouble` and tries again.
         Raises `EpochRefused` when another engine has taken over the store, `LeaseLost` when it has
         taken over the right to it, `OffsetsMissing` when the topic no longer holds what comes next,
-        `LogReplaced` when it is another topic, `WatermarkPassed` when records came too late for the
-        index of ids, and `SparkFailed` when Spark gives up.
+        `LogReplaced` when it is another topic, and `SparkFailed` when Spark gives up.
         """
         self._stop = stop
         with spark_session(self._limits) as spark:
             while not stop.is_set():
                 try:
                     self._recover()
+                    is_done = True
                     if self._source.log.partitions():
-                        self._follow(spark, once=once)
-                    if once:
+                        is_done = self._follow(spark, once=once)
+                    if once and is_done:
                         return
                     stop.wait(_POLL_S)
                 except (StoreUnavailable, LogUnavailable) as error:
@@ -126,39 +161,68 @@ class SparkProcessor:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         self._store.prepare(self._metrics)
-        self._progress = self._store.progress()
+        before = self._store.put_rules_in_force(self._rules)
+        if before is not None:
+            next_offsets = self._store.progress().next_offsets
+            self.on_trouble(rules_changed(before, self._rules, next_offsets))
+        progress = self._store.progress()
+        if progress != self._progress:
+            # What was witnessed under another engine's hands is not known here.
+            remembered_from = dict(position_in(self._source.log, progress).remembered_from)
+            self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
+        self._progress = progress
         check_continuation(self._source.log, self._progress)
         self.fill()
 
-    def _follow(self, spark: SparkSession, *, once: bool) -> None:
-        """Run the query until it is to stop; with `once` until it has ended by itself."""
+    def _follow(self, spark: SparkSession, *, once: bool) -> bool:
+        """Run the query until it is to stop; with `once` until it has ended by itself. False when
+        it has to be started anew."""
         query = self._start(spark, once=once)
         try:
-            while query.isActive and not self._stop.wait(_POLL_S):
+            while query.isActive and not self._is_outgrown and not self._stop.wait(_POLL_S):
                 self._keep_lease()
                 self._keep_up()
         finally:
             self._end(query)
         failure = self._failure or query.exception()
-        if failure is None or self._stop.is_set():
-            return
+        if self._stop.is_set():
+            return True
+        if failure is None or isinstance(failure, StartAnew):
+            return failure is None and not self._is_outgrown
+        if is_slow_start(failure) and self._slow_starts < SLOW_STARTS_MAX:
+            self._slow_starts += 1
+            self.on_trouble("Spark's Python took too long to start; trying again")
+            return False
         if isinstance(failure, PySparkException | Py4JError):
             raise failure_of(failure, self._source.topic) from failure
         raise failure
 
     def _start(self, spark: SparkSession, *, once: bool) -> StreamingQuery:
-        source, window_ms = self._source, self._rules.dedup_window_ms
-        position = position_in(source.log, self._progress.next_offsets, window_ms)
-        delay_ms = delay_of(window_ms, self._limits.watermark_slack_ms)
-        fingerprint = state_fingerprint(source.log.log_id(), source.topic, delay_ms)
-        checkpoints = Checkpoints(spark, self._limits.checkpoint)
+        source, limits = self._source, self._limits
+        position = position_in(source.log, self._progress)
+        fingerprint = state_fingerprint(source.log.log_id(), source.topic)
+        checkpoints = Checkpoints(spark, limits.checkpoint)
         continuation = continuation_of(checkpoints, position, fingerprint)
-        screening = Screening(fields_of(self._metrics), self._rules, position.next_offsets)
-        stream = survivors(spark, source, continuation.starts, screening, self._limits)
-        self._following = _Following(checkpoints, continuation.checkpoint)
-        self._failure, self._is_stopping = None, False
+        batch_offsets = offsets_per_trigger(limits, self._record_bytes(position))
+        stream = judged(
+            spark,
+            source,
+            continuation.starts if continuation.is_new else None,
+            Screening(
+                fields_of(self._metrics),
+                self._rules,
+                position.next_offsets,
+                passed_over(self._store, continuation.starts, position.next_offsets),
+            ),
+            batch_offsets,
+        )
+        self._following = _Following(checkpoints, continuation.checkpoint, batch_offsets)
+        self._failure, self._is_stopping, self._is_outgrown = None, False, False
         path = checkpoints.path(continuation.checkpoint)
-        return start_query(stream, path, self._limits, self._handle, once=once)
+        return start_query(stream, path, limits, self._handle, once=once)
+
+    def _record_bytes(self, position: Position) -> float:
+        return max(record_bytes_in(self._source.log, position.next_offsets), self._seen_bytes)
 
     def _end(self, query: StreamingQuery) -> None:
         """Let the batch that is worked on be done, unless that takes long, and stop the query."""
@@ -178,45 +242,60 @@ class SparkProcessor:
             try:
                 if self._is_stopping:
                     raise _Stopping
-                self._count(rows, number, time.perf_counter())
+                self._started = time.perf_counter()
+                self._slow_starts = 0
+                self._count(rows, number)
             except BaseException as error:
                 self._failure = self._failure or error
                 raise
 
-    def _count(self, rows: DataFrame, number: int, started: float) -> None:
+    def _count(self, rows: DataFrame, number: int) -> None:
         following = self._following
         assert following is not None
         planned = following.checkpoints.planned(following.checkpoint, number)
-        watermark_ms = following.checkpoints.watermark_before(following.checkpoint, number)
+        # Read by the executors: the index of ids forgets what lies before.
+        remembered = remembered_property(self._progress.remembered_from)
+        rows.sparkSession.sparkContext.setLocalProperty(REMEMBERED_FROM, remembered)
         with kept_batch(rows, self._metrics) as kept:
-            batch = account_of(*kept.slices(), watermark_ms)
+            batch = account_of(*kept.accounts())
             # Asked after the reading, so that no record of another topic slips in.
-            log_id = self._source.log.log_id()
-            check_log_id(self._progress, log_id)
-            duplicates = kept.duplicates(batch.duplicates)
-            check_watermark(duplicates, watermark_ms)
-            changes = kept.changes(batch.duplicates) if batch.counted else ()
-        epoch = epoch_of(batch, planned, duplicates, changes, self._progress)
-        if epoch is None:
-            return
-        self._commit(replace(epoch, committed_at=self._clock.now_ms(), log_id=log_id))
+            self._log_id = self._source.log.log_id()
+            check_log_id(self._progress, self._log_id)
+            remembrance = self._remembrance.after(batch.counted)
+            self._counting.count(kept, batch, planned.next_offsets, remembrance.remembered_from)
+        self._remembrance = remembrance
         self._source.log.acknowledge(self._progress.next_offsets)
-        record_count = int(epoch.ledger["received"].sum())
+        self._weigh(batch, following.offsets_per_trigger)
+
+    def _weigh(self, batch: BatchAccount, batch_offsets: int) -> None:
+        """Notice when records have become too large for as many of them in a batch."""
+        records = sum(each.record_count for each in batch.slices)
+        self._seen_bytes = sum(each.value_bytes for each in batch.slices) / max(records, 1)
+        wanted = offsets_per_trigger(self._limits, self._seen_bytes)
+        self._is_outgrown = wanted < batch_offsets // 2
+
+    def _commit(self, epoch: Epoch) -> None:
+        epoch = replace(epoch, committed_at=self._clock.now_ms(), log_id=self._log_id)
+        patience = Patience(_RETRY_S, self._stop.wait, self.on_trouble)
+        commit_for_sure(self._store, epoch, patience)
+        self._progress = progress_after(self._progress, epoch)
+
+    def _report(self, epoch: Epoch) -> None:
+        now = time.perf_counter()
+        self._started, started = now, self._started
         self.on_epoch(
             EpochReport(
                 epoch=epoch.number,
                 next_offsets=self._progress.next_offsets,
-                record_count=record_count,
+                record_count=int(epoch.ledger["received"].sum()),
                 admitted_count=int(epoch.ledger["admitted"].sum()),
-                duration_ms=(time.perf_counter() - started) * 1000,
+                duration_ms=(now - started) * 1000,
                 forgotten_ids=0,
             )
         )
 
-    def _commit(self, epoch: Epoch) -> None:
-        patience = Patience(_RETRY_S, self._stop.wait, self.on_trouble)
-        commit_for_sure(self._store, epoch, patience)
-        self._progress = progress_after(self._progress, epoch)
+    def _say(self, trouble: str) -> None:
+        self.on_trouble(trouble)
 
     def _keep_lease(self) -> None:
         """Renew the lease when a third of its time is over."""

@@ -8,11 +8,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.screening import Screening, screener
-from rtcdp.engines.spark.slices import SCREENED_SCHEMA, SURVIVORS_SCHEMA
-from rtcdp.engines.spark.surviving import pack_survivors
+from rtcdp.engines.spark.slices import JUDGED_SCHEMA, SCREENED_SCHEMA
 from rtcdp.log.log import LogReader
+
+_SAMPLED_PARTITIONS = 8
+_SAMPLE_BYTES = 2**18
 
 BatchHandler = Callable[[DataFrame, int], None]
 
@@ -28,31 +31,21 @@ class KafkaSource:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def delay_of(dedup_window_ms: int, slack_ms: int) -> int:
-    """How far the watermark lies behind the newest intake time.
-
-    Spark drops what is older than the watermark, and forgets an id when the watermark has passed
-    its time by the same delay. So ids are kept for two delays, which must be the dedup window and
-    the slack together; and nothing within the slack may be dropped.
-    """
-    return max(slack_ms, (dedup_window_ms + slack_ms + 1) // 2, 1)
-
-
-def survivors(
+def judged(
     spark: SparkSession,
     source: KafkaSource,
     starts: Mapping[int, int] | None,
     screening: Screening,
-    limits: SparkLimits,
+    offsets_per_trigger: int,
 ) -> DataFrame:
-    """The stream of `SURVIVORS_SCHEMA`. `starts` are the offsets to begin at; None where the
+    """The stream of `JUDGED_SCHEMA`. `starts` are the offsets to begin at; None where the
     checkpoint knows."""
     reader = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", source.bootstrap)
         .option("subscribe", source.topic)
         .option("startingOffsets", _starting_offsets(source.topic, starts))
-        .option("maxOffsetsPerTrigger", limits.max_offsets_per_trigger)
+        .option("maxOffsetsPerTrigger", offsets_per_trigger)
         .option("failOnDataLoss", "true")
         .option("includeHeaders", "true")
         .option("kafka.isolation.level", "read_committed")
@@ -67,13 +60,30 @@ def survivors(
         # As text: a nested column takes ten times as long to bring into Python, even when empty.
         F.when(F.size("headers") > 0, F.to_json("headers")).alias("headers"),
     )
-    delay_ms = delay_of(screening.rules.dedup_window_ms, limits.watermark_slack_ms)
+    # Intake times are plain numbers in there: Spark is told of no event time and drops nothing.
     return (
         records.mapInArrow(screener(screening), SCREENED_SCHEMA)
-        .withWatermark("received_at", f"{delay_ms} milliseconds")
-        .dropDuplicatesWithinWatermark(["key"])
-        .mapInArrow(pack_survivors, SURVIVORS_SCHEMA)
+        .groupBy("bucket")
+        .transformWithState(
+            BucketJudge(screening.rules.dedup_window_ms), JUDGED_SCHEMA, "Update", "None"
+        )
     )
+
+
+def offsets_per_trigger(limits: SparkLimits, record_bytes: float) -> int:
+    """How many records of this mean size a batch may take; one at least."""
+    by_bytes = int(limits.max_bytes_per_trigger / max(record_bytes, 1.0))
+    return max(1, min(limits.max_offsets_per_trigger, by_bytes))
+
+
+def record_bytes_in(log: LogReader, next_offsets: Mapping[int, int]) -> float:
+    """The mean size of the values that come next in the log; 0 where nothing waits."""
+    total = count = 0
+    for partition, offset in list(next_offsets.items())[:_SAMPLED_PARTITIONS]:
+        records = log.read(partition, offset, _SAMPLE_BYTES)
+        total += len(records.lines) + sum(len(record.raw) for record in records.odd)
+        count += records.record_count
+    return total / count if count else 0.0
 
 
 def start_query(

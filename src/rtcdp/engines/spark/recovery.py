@@ -10,12 +10,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rtcdp.engines.continuation import earliest_to_come
-from rtcdp.engines.spark.checkpoint import Checkpoints
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS
-from rtcdp.log.log import LogReader
+import polars as pl
 
-_STATE_VERSION = 1
+from rtcdp.engines.decided import readable_from
+from rtcdp.engines.spark.checkpoint import Checkpoints
+from rtcdp.engines.spark.slices import BUCKETS, Int64Array
+from rtcdp.log.log import LogReader
+from rtcdp.store.store import Progress, Store
+
+_STATE_VERSION = 2
 """Changes whenever the index of ids is kept in another way."""
 
 
@@ -30,36 +33,56 @@ class Position:
 
 @dataclass(frozen=True)
 class Continuation:
-    """The checkpoint to go on with, and where a new one starts; `starts` is None for one that is
-    there already."""
+    """The checkpoint to go on with, and from which offsets on it reads. One that `is_new` is told
+    so; another knows."""
 
     checkpoint: str
-    starts: Mapping[int, int] | None
+    starts: Mapping[int, int]
+    is_new: bool
 
 
-def position_in(log: LogReader, next_offsets: Mapping[int, int], dedup_window_ms: int) -> Position:
-    """Where to go on in `log` after what was counted up to `next_offsets`. A partition that was
-    never counted begins where it begins now."""
+def position_in(log: LogReader, progress: Progress) -> Position:
+    """Where to go on in `log` after what was counted. A partition that was never counted begins
+    where it begins now; where no engine has said which ids are remembered, all that can be are."""
     known = {
-        partition: next_offsets.get(partition, log.extent(partition).first_offset)
+        partition: progress.next_offsets.get(partition, log.extent(partition).first_offset)
         for partition in log.partitions()
     }
-    oldest = earliest_to_come(log, known) - dedup_window_ms - CLOCK_SLACK_MS
     return Position(
         next_offsets=known,
         remembered_from={
             partition: min(
                 next_offset,
-                max(log.extent(partition).first_offset, log.offset_at(partition, oldest)),
+                max(
+                    readable_from(log, progress, partition),
+                    progress.remembered_from.get(partition, 0),
+                ),
             )
             for partition, next_offset in known.items()
         },
     )
 
 
-def state_fingerprint(log_id: str, topic: str, delay_ms: int) -> str:
+def passed_over(
+    store: Store, starts: Mapping[int, int], ends: Mapping[int, int]
+) -> dict[int, Int64Array]:
+    """By partition, the offsets of the records `[start, end)` that were decided without their ids:
+    the recorded late ones and dead letters, sorted."""
+    with store.snapshot() as snapshot:
+        recorded = {
+            partition: snapshot.verdicts(partition, start, ends[partition])
+            for partition, start in starts.items()
+            if start < ends.get(partition, start)
+        }
+    return {
+        partition: rows.filter(pl.col("verdict") != "duplicate")["offset"].to_numpy()
+        for partition, rows in recorded.items()
+    }
+
+
+def state_fingerprint(log_id: str, topic: str) -> str:
     """Names what an index of ids depends on; one of another fingerprint is never gone on with."""
-    meaning = f"{_STATE_VERSION}|{log_id}|{topic}|{delay_ms}"
+    meaning = f"{_STATE_VERSION}|{log_id}|{topic}|{BUCKETS}"
     return hashlib.sha256(meaning.encode()).hexdigest()[:16]
 
 
@@ -71,20 +94,24 @@ def continuation_of(checkpoints: Checkpoints, position: Position, fingerprint: s
         if name != newest:
             checkpoints.delete(name)
     if newest is None:
-        return Continuation(_name(1, fingerprint), position.remembered_from)
+        return Continuation(_name(1, fingerprint), position.remembered_from, is_new=True)
     number = _number_of(newest) or 0
-    if newest == _name(number, fingerprint) and _fits(checkpoints, newest, position):
-        return Continuation(newest, None)
-    return Continuation(_name(number + 1, fingerprint), position.remembered_from)
+    if newest == _name(number, fingerprint):
+        reached = _reached(checkpoints, newest)
+        if reached is not None and _fits(reached, position):
+            return Continuation(newest, reached, is_new=False)
+    return Continuation(_name(number + 1, fingerprint), position.remembered_from, is_new=True)
 
 
-def _fits(checkpoints: Checkpoints, name: str, position: Position) -> bool:
+def _reached(checkpoints: Checkpoints, name: str) -> Mapping[int, int] | None:
+    """Where the last batch that is done ends; None before the first."""
+    done = checkpoints.last_done(name)
+    return None if done is None else checkpoints.planned(name, done).next_offsets
+
+
+def _fits(reached: Mapping[int, int], position: Position) -> bool:
     """A checkpoint fits if it has not gone on further than the store, and not stopped so early that
     reading on from there would be more work than starting anew."""
-    done = checkpoints.last_done(name)
-    if done is None:
-        return False
-    reached = checkpoints.planned(name, done).next_offsets
     return all(
         position.remembered_from[partition] <= offset <= position.next_offsets[partition]
         if partition in position.next_offsets

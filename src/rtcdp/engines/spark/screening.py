@@ -1,4 +1,4 @@
-"""From Kafka's records to slices and slim rows: decoded, judged, packed. Runs in the executors.
+"""From Kafka's records to slices and ids: decoded, screened, packed. Runs in the executors.
 
 Every Arrow batch holds consecutive records of one Kafka partition, since Spark reads a partition in
 one task unless it is told otherwise; `rtcdp.engines.spark.accounts` checks that it did.
@@ -7,7 +7,7 @@ one task unless it is told otherwise; `rtcdp.engines.spark.accounts` checks that
 import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,29 +15,51 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from rtcdp.engines.admission import ADMITTED, Screened, account, screen
+from rtcdp.engines.admission import (
+    ADMITTED,
+    Screened,
+    account,
+    due_times,
+    reject,
+    screen,
+    shown_ids,
+)
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
+from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice, times_of
 from rtcdp.engines.spark.slices import (
+    BUCKETS,
     IDENTITY_SCHEMA,
-    SliceAccount,
-    pack_account,
+    NEVER,
+    Int64Array,
+    SliceIds,
+    are_among,
+    bucket_of,
+    pack,
     pack_frame,
     pack_offsets,
+    pack_raw,
 )
+from rtcdp.events.columns import split_lines
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import Records
 from rtcdp.log.wire_records import Headers, WireBatch, records_of
+
+_NONE = np.empty(0, np.int64)
 
 BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 _ARROW_SCHEMA = pa.schema(
     [
-        ("key", pa.int64()),
-        ("received_at", pa.timestamp("us", "UTC")),
+        ("bucket", pa.int32()),
         ("partition", pa.int32()),
-        ("offset", pa.int64()),
+        ("first_offset", pa.int64()),
+        ("next_offset", pa.int64()),
+        ("ids", pa.binary()),
         ("account", pa.binary()),
         ("events", pa.binary()),
         ("identities", pa.binary()),
+        ("uncounted", pa.binary()),
     ]
 )
 
@@ -45,11 +67,14 @@ _ARROW_SCHEMA = pa.schema(
 @dataclass(frozen=True)
 class Screening:
     """How to screen: the `fields` of events that metrics need, the rules, and per partition the
-    offset from which on records are counted; what comes before only fills the index of ids."""
+    offset from which on records are counted. What comes before is decided: it only fills the index
+    of ids, but for the records at the offsets in `passed_over` (sorted), which were late or dead
+    letters."""
 
     fields: tuple[str, ...]
     rules: AdmissionRules
     counted_from: Mapping[int, int]
+    passed_over: Mapping[int, Int64Array] = field(default_factory=dict)
 
 
 def screener(screening: Screening) -> BatchMapper:
@@ -57,15 +82,16 @@ def screener(screening: Screening) -> BatchMapper:
 
     def screen_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         position = 0
-        waiting: Records | None = None
+        waiting: tuple[Records, Screened] | None = None
         for batch in batches:
             for records in _pieces_of(batch, screening.counted_from):
-                if waiting is not None:
-                    yield from _screened(waiting, screening, position, is_last=False)
-                    position += 1
-                waiting = records
+                for piece, screened in _screened_parts(records, screening):
+                    if waiting is not None:
+                        yield from _rows_of(*waiting, screening, position, is_last=False)
+                        position += 1
+                    waiting = piece, screened
         if waiting is not None:
-            yield from _screened(waiting, screening, position, is_last=True)
+            yield from _rows_of(*waiting, screening, position, is_last=True)
 
     return screen_batches
 
@@ -112,117 +138,174 @@ def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
     ]
 
 
-def _screened(
-    records: Records, screening: Screening, position: int, *, is_last: bool
+def _screened_parts(records: Records, screening: Screening) -> Iterator[tuple[Records, Screened]]:
+    """The records, screened; one that can't be screened is set aside, and the others are not."""
+    try:
+        yield records, screen(records, screening.fields, screening.rules)
+        return
+    except FAILURES as error:
+        if not is_fault_of_a_record(error):
+            raise
+        if records.record_count == 1:
+            yield records, reject((records,), rejection_for(error))
+            return
+    for half in halves((records,)):
+        for piece in half:
+            yield from _screened_parts(piece, screening)
+
+
+def _rows_of(
+    records: Records, screened: Screened, screening: Screening, position: int, *, is_last: bool
 ) -> Iterator[pa.RecordBatch]:
-    screened = screen(records, screening.fields, screening.rules)
-    is_candidate = (screened.verdicts == ADMITTED) & screened.has_id
-    candidates = np.flatnonzero(is_candidate)
     is_counted = records.first_offset >= screening.counted_from.get(records.partition, 0)
-    provisional = account(screened, screened.verdicts, np.zeros(len(screened.verdicts), np.bool_))
-    received_at = screened.received_at[candidates]
-    slice_account = SliceAccount(
-        partition=records.partition,
-        position=position,
-        is_last=is_last,
-        is_counted=is_counted,
-        first_offset=records.first_offset,
-        next_offset=records.next_offset,
-        record_count=records.record_count,
-        admitted_count=provisional.events.height,
-        candidates=pack_offsets(screened.offsets[candidates]),
-        oldest_candidate=int(received_at.min()) if len(received_at) else None,
-        min_event_time=provisional.min_event_time,
-        max_event_time=provisional.max_event_time,
-        max_received_at=_newest(records),
-        ledger=pack_frame(provisional.ledger),
-        uncounted=pack_frame(provisional.uncounted),
+    if is_counted:
+        is_admitted = screened.verdicts == ADMITTED
+    else:
+        passed_over = screening.passed_over.get(records.partition, _NONE)
+        is_admitted = ~are_among(screened.offsets, passed_over)
+    candidates = np.flatnonzero(is_admitted & screened.has_id)
+    hashes = stable_id_hashes(screened.events[candidates])
+    offsets = screened.offsets[candidates]
+    ids = _Ids(
+        offsets,
+        hashes,
+        screened.received_at[candidates],
+        _contents_of(screened)[candidates],
+        _due_at(records, offsets),
     )
-    yield _slim_rows(screened, candidates)
-    yield _slice_row(slice_account, screened, candidates, screening.fields)
+    yield from _id_rows(records, ids, position, is_counted=is_counted)
+    nothing = np.zeros(len(screened.verdicts), np.bool_)
+    uncounted = account(screened, screened.verdicts, nothing).uncounted if is_counted else None
+    events = _countable(screened, is_admitted, screening.fields)
+    slice_account = account_of_slice(
+        events,
+        UNCOUNTED_SCHEMA.to_frame(eager=True) if uncounted is None else uncounted,
+        SlicePlace(records.partition, position, is_last, is_counted, records),
+        len(candidates),
+    )
+    packed: list[bytes | None] = [None, None, None]
+    if is_counted:
+        packed[0] = pack_frame(events)
+        if len(candidates):
+            packed[1] = pack_frame(_identities(screened, candidates, hashes))
+        if uncounted is not None and uncounted.height:
+            packed[2] = pack_raw(uncounted)
+    yield _row(records, -1 - position, None, pack(slice_account), *packed)
 
 
-def _slim_rows(screened: Screened, rows: npt.NDArray[np.intp]) -> pa.RecordBatch:
-    nothing = pa.nulls(len(rows), pa.binary())
-    received_at = pa.array(screened.received_at[rows] * 1000, pa.int64())
+@dataclass(frozen=True)
+class _Ids:
+    """The candidates of a slice, in log order."""
+
+    offsets: Int64Array
+    hashes: Int64Array
+    received_at: Int64Array
+    contents: Int64Array
+    due: Int64Array
+
+
+def _id_rows(
+    records: Records, ids: _Ids, position: int, *, is_counted: bool
+) -> Iterator[pa.RecordBatch]:
+    """A row a bucket. The first slice of a batch has none for buckets without ids; of the others
+    each bucket learns the earliest due time, which those before depend on."""
+    if len(ids.hashes) == 0 and position == 0:
+        return
+    is_plain = bool((ids.due == ids.received_at).all())
+    oldest_due = int(_due_at(records, np.array([records.first_offset]))[0])
+    buckets = bucket_of(ids.hashes)
+    order = np.argsort(buckets, kind="stable")
+    borders = np.searchsorted(buckets[order], np.arange(BUCKETS + 1))
+    for bucket in range(BUCKETS):
+        rows = order[borders[bucket] : borders[bucket + 1]]
+        if len(rows) == 0 and position == 0:
+            continue
+        packed = SliceIds(
+            partition=records.partition,
+            position=position,
+            is_counted=is_counted,
+            oldest_due=oldest_due,
+            hashes=pack_offsets(ids.hashes[rows]),
+            received_at=pack_offsets(ids.received_at[rows]),
+            contents=pack_offsets(ids.contents[rows]),
+            offsets=pack_offsets(ids.offsets[rows]),
+            due=b"" if is_plain else pack_offsets(ids.due[rows]),
+        )
+        yield _row(records, bucket, pack(packed))
+
+
+def _due_at(records: Records, offsets: Int64Array) -> Int64Array:
+    """The due time within the slice of what stands at these offsets: the earliest intake time from
+    there on, of records whose intake time is known."""
+    all_offsets, times = times_of(records)
+    is_known = times > 0
+    due = np.append(due_times(times[is_known]), NEVER)
+    return due[np.searchsorted(all_offsets[is_known], offsets)]
+
+
+def _row(records: Records, bucket: int, ids: bytes | None, *packed: bytes | None) -> pa.RecordBatch:
+    account, events, identities, uncounted = packed or (None, None, None, None)
     return pa.RecordBatch.from_arrays(
         [
-            pa.array(stable_id_hashes(screened.events[rows]), pa.int64()),
-            received_at.cast(pa.timestamp("us", "UTC")),
-            pa.array(screened.partitions[rows].astype(np.int32), pa.int32()),
-            pa.array(screened.offsets[rows], pa.int64()),
-            nothing,
-            nothing,
-            nothing,
+            pa.array([bucket], pa.int32()),
+            pa.array([records.partition], pa.int32()),
+            pa.array([records.first_offset], pa.int64()),
+            pa.array([records.next_offset], pa.int64()),
+            *(
+                pa.array([each], pa.binary())
+                for each in (ids, account, events, identities, uncounted)
+            ),
         ],
         schema=_ARROW_SCHEMA,
     )
 
 
-def _slice_row(
-    slice_account: SliceAccount,
-    screened: Screened,
-    candidates: npt.NDArray[np.intp],
-    fields: Sequence[str],
-) -> pa.RecordBatch:
-    """One row; the packed columns are null where nobody will ask for them."""
-    events = identities = None
-    if slice_account.is_counted:
-        events = pack_frame(_countable(screened, fields))
-        identities = pack_frame(_identities(screened, candidates)) if len(candidates) else None
-    place = (slice_account.partition, slice_account.first_offset)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([_place_hash(*place)], pa.int64()),
-            pa.nulls(1, pa.timestamp("us", "UTC")),
-            pa.array([place[0]], pa.int32()),
-            pa.array([place[1]], pa.int64()),
-            pa.array([pack_account(slice_account)], pa.binary()),
-            pa.array([events], pa.binary()),
-            pa.array([identities], pa.binary()),
-        ],
-        schema=_ARROW_SCHEMA,
-    )
-
-
-def _countable(screened: Screened, fields: Sequence[str]) -> pl.DataFrame:
-    """What metrics need of the candidates, and their offsets."""
-    is_admitted = screened.verdicts == ADMITTED
+def _countable(
+    screened: Screened, is_admitted: npt.NDArray[np.bool_], fields: Sequence[str]
+) -> pl.DataFrame:
+    """What metrics and accounts need of those that may be admitted."""
     events = screened.events.select(*fields, "source", "timestamp").with_columns(
-        pl.Series("offset", screened.offsets)
+        pl.Series("offset", screened.offsets), pl.Series("received_at", screened.received_at)
     )
     return events if is_admitted.all() else events.filter(is_admitted)
 
 
-def _identities(screened: Screened, rows: npt.NDArray[np.intp]) -> pl.DataFrame:
+def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Array) -> pl.DataFrame:
     events = screened.events[rows]
     return pl.DataFrame(
         {
             "offset": screened.offsets[rows],
-            "source": events["source"],
-            "received_at": screened.received_at[rows],
-            "event_id": events["eventId"],
+            "id_hash": hashes,
+            "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
-            "event_time": events["timestamp"],
         },
         schema=IDENTITY_SCHEMA,
     )
 
 
-def stable_id_hashes(events: pl.DataFrame) -> npt.NDArray[np.int64]:
+def _contents_of(screened: Screened) -> Int64Array:
+    """A hash of each record's bytes, the same in every process and on every machine."""
+    contents = np.zeros(len(screened.offsets), np.int64)
+    if len(contents) == 0:
+        return contents
+    for piece in screened.pieces:
+        lines = split_lines(piece.lines) if piece.lines else pl.Series(dtype=pl.String)
+        odd = {record.offset: record.raw for record in piece.odd}
+        at = np.searchsorted(screened.offsets, piece.offsets)
+        contents[at] = _stable_hashes(lines)
+        for row in np.flatnonzero(np.isin(screened.offsets, list(odd))).tolist():
+            raw = odd[int(screened.offsets[row])].decode(errors="replace")
+            contents[row] = _stable_hashes(pl.Series([raw]))[0]
+    return contents
+
+
+def stable_id_hashes(events: pl.DataFrame) -> Int64Array:
     """64-bit hashes of `source` and `eventId`, the same in every process and on every machine."""
     joined = pl.concat_str("source", pl.lit("\0"), "eventId").alias("id")
-    hashed = plh.col("id").nchash.xxhash64().reinterpret(signed=True)
-    hashes: npt.NDArray[np.int64] = events.select(joined).select(hashed).to_series().to_numpy()
+    return _stable_hashes(events.select(joined).to_series())
+
+
+def _stable_hashes(texts: pl.Series) -> Int64Array:
+    hashed = plh.col("text").nchash.xxhash64().reinterpret(signed=True)
+    hashes: Int64Array = texts.alias("text").to_frame().select(hashed).to_series().to_numpy()
     return hashes
-
-
-def _place_hash(partition: int, first_offset: int) -> int:
-    place = pl.DataFrame({"place": [f"slice {partition} {first_offset}"]})
-    hashed = plh.col("place").nchash.xxhash64().reinterpret(signed=True)
-    return int(place.select(hashed).item())
-
-
-def _newest(records: Records) -> int:
-    odd = max((record.received_at for record in records.odd), default=0)
-    return max(odd, int(records.received_at.max()) if len(records.received_at) else 0)

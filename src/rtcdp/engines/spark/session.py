@@ -1,5 +1,6 @@
 """The Spark session: on the application of this process if there is one, else on a new one."""
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.errors import PartMissing
 
 CONNECTOR = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
@@ -25,8 +27,9 @@ _SLICE_BYTES_MAX = 32 * 2**20
 def spark_session(limits: SparkLimits) -> Iterator[SparkSession]:
     """A session of its own. An application that had to be started for it ends with it.
 
-    Raises `SparkFailed` when this process has an application with another master, and what Spark
-    raises when it can't start one.
+    Raises `PartMissing` where a package is missing that Spark's keyed state needs, `SparkFailed`
+    when this process has an application with another master, and what Spark raises when it can't
+    start one.
     """
     running = _running_application()
     if running is not None and running.sparkContext.master != limits.master:
@@ -35,6 +38,7 @@ def spark_session(limits: SparkLimits) -> Iterator[SparkSession]:
             f"{limits.master}",
             "use one master a process, or end the other application first",
         )
+    _require_protobuf()
     application = _started(limits) if running is None else running
     try:
         session = application.newSession()
@@ -77,6 +81,16 @@ def session_settings(limits: SparkLimits, cores: int) -> dict[str, str]:
         # Ids are forgotten with the next batch that has records; one without is not needed.
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     }
+
+
+def _require_protobuf() -> None:
+    try:
+        importlib.import_module("google.protobuf")
+    except ImportError as error:
+        raise PartMissing(
+            "spark needs protobuf for its keyed state, which is not installed",
+            "run `make full` in the checkout, or `pip install 'rtcdp[spark]'`",
+        ) from error
 
 
 def _running_application() -> SparkSession | None:

@@ -1,9 +1,11 @@
-"""What travels through Spark: slices of the log, packed, and a slim row for each event id.
+"""What travels through Spark: slices of the log, packed, and the ids of a slice, bucket by bucket.
 
-A slice is what one Arrow batch of a partition's records became: an account of every record, and the
-events that are candidates for being counted, as columns. Only the slim rows go through the index of
-seen ids one by one; the events stay packed until it is known which of them are duplicates.
+A slice is what one Arrow batch of a partition's records became: an account of every record, the
+events that may be counted, and the records that may not, as columns. Only the hashes of event ids
+go through the index of seen ids; the rest stays packed until its verdict is known.
 """
+
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -12,39 +14,47 @@ import polars as pl
 
 Int64Array = npt.NDArray[np.int64]
 
-SCREENED_SCHEMA = (
-    "key bigint, received_at timestamp, partition int, offset bigint,"
-    " account binary, events binary, identities binary"
-)
-"""Rows of two kinds. Slim: `key` is the hash of source and event id, `received_at` the intake time,
-and the place of the record. Slice: `key` is a hash of its place, `received_at` is null so that it
-moves no watermark and is never late, and the three packed columns are there."""
+NEVER = int(np.iinfo(np.int64).max)
+"""A due time (UTC ms) after every other."""
 
-SURVIVORS_SCHEMA = "partition int, offsets binary, account binary, events binary, identities binary"
-"""What the index lets through: slices as they were, and a row a partition with the `offsets`
-(int64) of the slim rows that survived."""
+BUCKETS = 16
+"""Of the index of seen ids. A checkpoint is bound to it."""
+
+SCREENED_SCHEMA = (
+    "bucket int, partition int, first_offset bigint, next_offset bigint, ids binary,"
+    " account binary, events binary, identities binary, uncounted binary"
+)
+"""Rows of two kinds. Ids: `bucket` is theirs, 0 or above, and `ids` is a packed `SliceIds`. Slice:
+`bucket` is below 0, and the packed columns after `ids` are there; those that nobody will ask for
+are null. `[first_offset, next_offset)` is the slice's place in both."""
+
+JUDGED_SCHEMA = (
+    "partition int, first_offset bigint, next_offset bigint, verdicts binary,"
+    " account binary, events binary, identities binary, uncounted binary"
+)
+"""What the index gives back: slices as they were, and a row a bucket and partition with a packed
+`BucketVerdicts`."""
+
+EVENT_COLUMNS = pl.Schema(
+    {"offset": pl.Int64, "received_at": pl.Int64, "source": pl.String, "timestamp": pl.Int64}
+)
+"""What every packed event has besides the fields that metrics need."""
 
 IDENTITY_SCHEMA = pl.Schema(
-    {
-        "offset": pl.Int64,
-        "source": pl.String,
-        "received_at": pl.Int64,
-        "event_id": pl.String,
-        "user_id": pl.String,
-        "event_time": pl.Int64,
-    }
+    {"offset": pl.Int64, "id_hash": pl.Int64, "event_id": pl.String, "user_id": pl.String}
 )
-"""What the answer to "why was this not counted" needs of each candidate with an event id."""
+"""Who the events with an id are; by offset, each of them is a packed event as well."""
 
 
 class SliceAccount(msgspec.Struct, frozen=True):
     """What became of the records in `[first_offset, next_offset)`, duplicates not yet told apart.
 
     Slices of one partition and batch are numbered by `position`, and the last one says so. Where
-    `is_counted` is false, the records were counted by an earlier epoch and only fill the index.
-    `candidates` are the offsets of the events with an id that the index decides on (int64), and
-    `oldest_candidate` the smallest intake time among them. `ledger` and `uncounted` are rows of
-    `LEDGER_SCHEMA` and `UNCOUNTED_SCHEMA`. Times are UTC ms.
+    `is_counted` is false, the records were decided by an earlier epoch and only fill the index.
+    `candidate_count` says how many ids the index has to judge. `value_bytes` is what the records
+    weigh in the log, `uncounted_bytes` what those weigh that are not counted whatever the index
+    says. `witnessed` is a `Witnessed` of its intake times. `ledger` has rows of `LEDGER_SCHEMA`.
+    Times are UTC ms.
     """
 
     partition: int
@@ -54,33 +64,88 @@ class SliceAccount(msgspec.Struct, frozen=True):
     first_offset: int
     next_offset: int
     record_count: int
-    admitted_count: int
-    candidates: bytes
-    oldest_candidate: int | None
+    candidate_count: int
+    value_bytes: int
+    uncounted_count: int
+    uncounted_bytes: int
     min_event_time: int | None
     max_event_time: int | None
     max_received_at: int
+    witnessed: tuple[int, int, int]
     ledger: bytes
-    uncounted: bytes
+
+
+class SliceIds(msgspec.Struct, frozen=True):
+    """The ids of a slice that belong to one bucket, in log order; packed columns of int64.
+
+    `due` are the due times within the slice (empty where they are the intake times), and
+    `oldest_due` is the earliest of all its records, whether they are ids or not. `is_counted` as in
+    the account.
+    """
+
+    partition: int
+    position: int
+    is_counted: bool
+    oldest_due: int
+    hashes: bytes
+    received_at: bytes
+    contents: bytes
+    offsets: bytes
+    due: bytes
+
+
+class BucketVerdicts(msgspec.Struct, frozen=True):
+    """How many ids of a partition a bucket judged, and the offsets (int64, sorted) of those that
+    are duplicates, and of the conflicts among these."""
+
+    partition: int
+    judged_count: int
+    duplicates: bytes
+    conflicts: bytes
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """The duplicates of one partition in a batch, and the conflicts among them: sorted offsets."""
+
+    offsets: Int64Array
+    conflicts: Int64Array
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(SliceAccount).decode
+_decode_account = msgspec.msgpack.Decoder(SliceAccount).decode
+_decode_ids = msgspec.msgpack.Decoder(SliceIds).decode
+_decode_verdicts = msgspec.msgpack.Decoder(BucketVerdicts).decode
 
 
-def pack_account(account: SliceAccount) -> bytes:
-    """An account as bytes."""
-    return _encode(account)
+def pack(packable: SliceAccount | SliceIds | BucketVerdicts) -> bytes:
+    """As bytes."""
+    return _encode(packable)
 
 
 def unpack_account(packed: bytes) -> SliceAccount:
     """The account that was packed."""
-    return _decode(packed)
+    return _decode_account(packed)
+
+
+def unpack_ids(packed: bytes) -> SliceIds:
+    """The ids that were packed."""
+    return _decode_ids(packed)
+
+
+def unpack_verdicts(packed: bytes) -> BucketVerdicts:
+    """The verdicts that were packed."""
+    return _decode_verdicts(packed)
 
 
 def pack_frame(frame: pl.DataFrame) -> bytes:
     """Columns as bytes, compressed: they go through a shuffle and rest in a cache."""
     return frame.write_ipc_stream(None, compression="lz4").getvalue()
+
+
+def pack_raw(frame: pl.DataFrame) -> bytes:
+    """Columns with the bytes of records, compressed as well as is worth it."""
+    return frame.write_ipc_stream(None, compression="zstd").getvalue()
 
 
 def unpack_frame(packed: bytes) -> pl.DataFrame:
@@ -89,10 +154,25 @@ def unpack_frame(packed: bytes) -> pl.DataFrame:
 
 
 def pack_offsets(offsets: Int64Array) -> bytes:
-    """Offsets as bytes."""
+    """Numbers as bytes."""
     return offsets.astype("<i8", copy=False).tobytes()
 
 
 def unpack_offsets(packed: bytes) -> Int64Array:
-    """The offsets that were packed."""
+    """The numbers that were packed."""
     return np.frombuffer(packed, "<i8")
+
+
+def are_among(offsets: Int64Array, wanted: Int64Array) -> npt.NDArray[np.bool_]:
+    """Which of the offsets are in `wanted`, which is sorted."""
+    if len(wanted) == 0:
+        return np.zeros(len(offsets), np.bool_)
+    places = np.searchsorted(wanted, offsets)
+    places[places == len(wanted)] = 0
+    is_among: npt.NDArray[np.bool_] = wanted[places] == offsets
+    return is_among
+
+
+def bucket_of(hashes: Int64Array) -> Int64Array:
+    """The bucket of each hash; not of the bits that sort the runs."""
+    return hashes & (BUCKETS - 1)

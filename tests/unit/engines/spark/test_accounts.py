@@ -1,16 +1,25 @@
-"""What went into the index of ids and what came out of it makes an epoch."""
+"""What became of a batch makes epochs."""
 
 import numpy as np
 import polars as pl
 import pytest
 
 from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.engines.spark.accounts import account_of, check_watermark, epoch_of
-from rtcdp.engines.spark.checkpoint import PlannedBatch
-from rtcdp.engines.spark.failures import SparkFailed, WatermarkPassed
-from rtcdp.engines.spark.slices import IDENTITY_SCHEMA, SliceAccount, pack_frame, pack_offsets
+from rtcdp.engines.spark.accounts import (
+    account_of,
+    epoch_of,
+    tally_of,
+    tally_of_part,
+    whole_of,
+)
+from rtcdp.engines.spark.failures import SparkFailed
+from rtcdp.engines.spark.folding import PART_LEDGER_SCHEMA
+from rtcdp.engines.spark.parts import Part
+from rtcdp.engines.spark.slices import BucketVerdicts, SliceAccount, pack_frame, pack_offsets
 from rtcdp.store.balance import check_balance
 from rtcdp.store.store import Progress
+
+NOTHING = UNCOUNTED_SCHEMA.to_frame(eager=True)
 
 
 def a_slice(first: int, end: int, position: int = 0, **given) -> SliceAccount:
@@ -25,41 +34,47 @@ def a_slice(first: int, end: int, position: int = 0, **given) -> SliceAccount:
         "first_offset": first,
         "next_offset": end,
         "record_count": count,
-        "admitted_count": count,
-        "candidates": pack_offsets(np.arange(first, end)),
-        "oldest_candidate": 100,
+        "candidate_count": count,
+        "value_bytes": 100,
+        "uncounted_count": 0,
+        "uncounted_bytes": 0,
         "min_event_time": first,
         "max_event_time": end,
         "max_received_at": 1_000 + end,
+        "witnessed": (0, 0, 0),
         "ledger": pack_frame(ledger),
-        "uncounted": pack_frame(UNCOUNTED_SCHEMA.to_frame(eager=True)),
     }
     return SliceAccount(**{**fields, **given})
 
 
-def offsets(*values: int):
-    return np.array(values, np.int64)
+def verdicts(count: int, *duplicates: int, conflicts: tuple[int, ...] = (), partition: int = 0):
+    found, differing = (np.array(each, np.int64) for each in (duplicates, conflicts))
+    return BucketVerdicts(partition, count, pack_offsets(found), pack_offsets(differing))
 
 
-def duplicates(*values: int) -> pl.DataFrame:
-    rows = [(offset, "s", 500, f"e{offset}", "ada", 1) for offset in values]
-    frame = pl.DataFrame(rows, IDENTITY_SCHEMA, orient="row")
-    return frame.with_columns(partition=pl.lit(0, dtype=pl.Int32))
+def uncounted(*offsets: int, reason: str = "duplicate") -> pl.DataFrame:
+    rows = [
+        (0, offset, "s", 500, "duplicate", reason, "duplicate", "m", f"e{offset}", "u", 1, None)
+        for offset in offsets
+    ]
+    return pl.DataFrame(rows, UNCOUNTED_SCHEMA, orient="row")
 
 
-def test_candidates_that_did_not_survive_are_duplicates() -> None:
+def test_the_verdicts_of_all_buckets_come_together() -> None:
     slices = [a_slice(5, 8, 1), a_slice(2, 5, is_last=False)]
-    batch = account_of(slices, [(0, offsets(7, 2)), (0, offsets(3, 6))], 0)
-    assert {p: found.tolist() for p, found in batch.duplicates.items()} == {0: [4, 5]}
+    batch = account_of(slices, [verdicts(2, 7, 3), verdicts(4, 4, conflicts=(4,))])
+    assert batch.duplicates[0].offsets.tolist() == [3, 4, 7]
+    assert batch.duplicates[0].conflicts.tolist() == [4]
+    assert batch.duplicate_count == 3
 
 
 def test_what_only_fills_the_index_is_not_counted_again() -> None:
     slices = [a_slice(0, 3, is_last=False, is_counted=False), a_slice(3, 5, 1)]
-    batch = account_of(slices, [(0, offsets(0, 3))], 0)
-    assert batch.duplicates[0].tolist() == [4]
-    epoch = epoch_of(batch, PlannedBatch({0: 5}, 0), duplicates(4), (), Progress(7, {0: 3}))
-    assert epoch is not None
-    assert (epoch.spans[0].first_offset, epoch.spans[0].next_offset) == (3, 5)
+    batch = account_of(slices, [verdicts(2, 4)])
+    progress = Progress(7, {0: 3})
+    part = whole_of(batch, {0: 5}, progress)
+    epoch = epoch_of(part, tally_of(batch), uncounted(4), (), progress)
+    assert (epoch.number, epoch.spans[0].first_offset, epoch.spans[0].next_offset) == (8, 3, 5)
     assert epoch.ledger.rows() == [("s", 0, 2, 1, 1, 0, 0, 0)]
 
 
@@ -72,43 +87,59 @@ def test_what_only_fills_the_index_is_not_counted_again() -> None:
         [a_slice(0, 3, is_last=False), a_slice(3, 5, 0)],
     ],
 )
-def test_a_missing_slice_is_noticed(slices: list[SliceAccount]) -> None:
+def test_a_missing_slice_is_noticed(slices) -> None:
     with pytest.raises(SparkFailed, match="partition 0"):
-        account_of(slices, [], 0)
+        account_of(slices, [verdicts(5)])
 
 
-def test_what_fills_the_index_must_not_come_behind_the_watermark() -> None:
-    with pytest.raises(WatermarkPassed):
-        account_of([a_slice(0, 3, is_counted=False)], [], 101)
-    account_of([a_slice(0, 3, is_counted=False)], [], 100)
+@pytest.mark.parametrize("found", [[], [verdicts(2)], [verdicts(3), verdicts(1)]])
+def test_a_missing_verdict_is_noticed(found) -> None:
+    with pytest.raises(SparkFailed, match="partition 0"):
+        account_of([a_slice(0, 3)], found)
 
 
-def test_a_dropped_record_behind_the_watermark_may_be_no_duplicate() -> None:
-    check_watermark(duplicates(3), 500)
-    with pytest.raises(WatermarkPassed, match="offset 3"):
-        check_watermark(duplicates(3), 501)
-
-
-def test_an_epoch_balances_with_gaps_and_duplicates() -> None:
-    batch = account_of([a_slice(2, 6)], [(0, offsets(2, 3, 4))], 0)
-    epoch = epoch_of(batch, PlannedBatch({0: 9, 1: 4}, 0), duplicates(5), (), Progress(1, {0: 1}))
-    assert epoch is not None
+def test_conflicts_are_counted_among_the_duplicates() -> None:
+    batch = account_of([a_slice(0, 5)], [verdicts(5, 1, 2, conflicts=(2,))])
+    rows = pl.concat([uncounted(1), uncounted(2, reason="conflict")])
+    epoch = epoch_of(whole_of(batch, {0: 5}, Progress()), tally_of(batch), rows, (), Progress())
+    assert epoch.ledger.rows() == [("s", 0, 5, 3, 2, 0, 0, 1)]
     check_balance(epoch)
-    assert (epoch.number, epoch.gaps, epoch.engine) == (2, 4, "spark")
-    assert epoch.next_offsets == {0: 9}
-    assert epoch.max_received_at == {0: 1_006}
-    assert epoch.uncounted.select("offset", "verdict", "event_id").rows() == [
-        (5, "duplicate", "e5")
-    ]
 
 
-def test_a_batch_that_the_store_has_already_is_no_epoch() -> None:
-    batch = account_of([a_slice(0, 3, is_counted=False)], [(0, offsets(0, 1, 2))], 0)
-    planned = PlannedBatch({0: 3}, 0)
-    assert epoch_of(batch, planned, duplicates(), (), Progress(1, {0: 3})) is None
+def test_offsets_without_records_are_gaps() -> None:
+    batch = account_of([a_slice(2, 6, record_count=4)], [verdicts(4)])
+    progress = Progress(1, {0: 0})
+    epoch = epoch_of(whole_of(batch, {0: 9}, progress), tally_of(batch), NOTHING, (), progress)
+    assert (epoch.spans[0].first_offset, epoch.spans[0].next_offset, epoch.gaps) == (0, 9, 5)
+    check_balance(epoch)
 
 
-def test_records_that_the_store_has_counted_are_never_counted_again() -> None:
-    batch = account_of([a_slice(0, 3)], [(0, offsets(0, 1, 2))], 0)
-    with pytest.raises(SparkFailed, match="already"):
-        epoch_of(batch, PlannedBatch({0: 3}, 0), duplicates(), (), Progress(1, {0: 2}))
+def test_a_batch_that_was_counted_already_is_no_epoch() -> None:
+    batch = account_of([a_slice(0, 3, is_counted=False)], [])
+    progress = Progress(1, {0: 3})
+    part = whole_of(batch, {0: 3}, progress)
+    assert part.ranges == {}
+    assert epoch_of(part, tally_of(batch), NOTHING, (), progress) is None
+
+
+def test_a_batch_that_begins_before_the_store_means_another_engine() -> None:
+    batch = account_of([a_slice(0, 3)], [verdicts(3)])
+    with pytest.raises(SparkFailed, match="up to offset 2"):
+        whole_of(batch, {0: 3}, Progress(1, {0: 2}))
+
+
+def test_a_part_has_its_own_times_and_counts() -> None:
+    rows = pl.DataFrame(
+        [
+            ("s", 0, 2, 2, 0, 0, 0, 0, 0, 5, 9, 70),
+            ("s", 0, 1, 1, 0, 0, 0, 0, 0, 3, 4, 90),
+            ("t", 0, 1, 0, 0, 0, 1, 0, 1, None, None, 10),
+        ],
+        PART_LEDGER_SCHEMA,
+        orient="row",
+    )
+    progress = Progress(1, {0: 4, 1: 0}, {0: 80, 1: 40})
+    epoch = epoch_of(Part({0: (4, 7), 1: (0, 1)}), tally_of_part(rows), NOTHING, (), progress)
+    assert [(s.min_event_time, s.max_event_time) for s in epoch.spans] == [(3, 9), (None, None)]
+    assert epoch.max_received_at == {0: 90, 1: 40}
+    assert epoch.ledger.rows() == [("s", 0, 3, 3, 0, 0, 0, 0), ("t", 0, 1, 0, 0, 0, 1, 0)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rtcdp.engines.spark.failures import SparkFailed, failure_of, watermark_passed
+from rtcdp.engines.spark.failures import SparkFailed, failure_of, is_away, is_slow_start
 from rtcdp.log.log import LogUnavailable, OffsetsMissing
 
 
@@ -25,7 +25,18 @@ def test_the_last_cause_is_what_is_said() -> None:
     assert "d: the real one" in str(failure_of(RuntimeError(text), "clicks"))
 
 
-def test_a_passed_watermark_says_which_setting_and_by_how_much() -> None:
-    error = watermark_passed(2, 17, 5_000)
-    assert "offset 17 of partition 2" in str(error)
-    assert "spark.watermark_slack_ms by more than 5000" in error.hint
+def test_a_python_that_did_not_start_in_time_may_start_the_next_time() -> None:
+    assert is_slow_start(RuntimeError("x: Python worker failed to connect back.\n y"))
+    assert not is_slow_start(RuntimeError("Python worker exited unexpectedly"))
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("TimeoutException: late", True),
+        ("may have been lost", True),
+        ("ARITHMETIC_OVERFLOW", False),
+    ],
+)
+def test_what_says_that_kafka_is_away_is_no_record_s_fault(said: str, is_so: bool) -> None:
+    assert is_away(RuntimeError(said)) == is_so
