@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event as Signal
-from typing import Any
+from typing import Any, Protocol
 
 from rtcdp.assembly.dead_letters import Parts, replay_dead_letters
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
@@ -150,11 +150,24 @@ class Kept:
     store: StoreRetention
 
 
+class Engine(Protocol):
+    """What counts: `recover` prepares it, `step` counts a batch and says if there was anything, and
+    `run` does both until all is counted, and keeps house."""
+
+    def recover(self) -> None: ...
+
+    def step(self) -> bool: ...
+
+    def run(self, stop: Signal, *, once: bool = False) -> None: ...
+
+
 class Simulation:
     """Everything that can drift, under a test's control. `open_store` opens the store, again and
     again; nothing is counted before `start`.
 
     A test with a real log overrides `reader` and `deliver`; what was acknowledged is in `log` too.
+    One with another engine overrides `engine`, and `is_order_known` where the engine may take the
+    partitions in any order.
     """
 
     def __init__(self, open_store: Callable[[], Store], kept: Kept, partitions: int = 2) -> None:
@@ -170,7 +183,7 @@ class Simulation:
         self._order: list[PlainRecord] = []
         self._decided: dict[int, int] = {}
         self._oldest_window_ms = self._oldest_minute_ms = -(10**15)
-        self._processor: Processor | None = None
+        self._engine: Engine | None = None
         self._store = open_store()
 
     def reader(self) -> LogReader:
@@ -216,32 +229,36 @@ class Simulation:
             self._rules.append(Rules(*limits, decided if self._rules else {}))
         self._note_metrics(metrics)
         self._metrics = tuple(metrics)
-        self._processor = Processor(
-            self.reader(),
-            _FaultyStore(self._store, self.faults),
-            metrics,
-            rules,
-            self.clock,
-            self.limits(),
-        )
-        self._processor.log_retention = self._kept.log
-        self._processor.store_retention = self._kept.store
-        self._processor.on_trouble = self.troubles.append
+        self._engine = self.engine(metrics, rules, _FaultyStore(self._store, self.faults))
         with self._dying():
-            self._processor.recover()
+            self._engine.recover()
+
+    def engine(self, metrics: Sequence[Metric], rules: AdmissionRules, store: Any) -> Engine:
+        """A new engine on the log and the store."""
+        processor = Processor(self.reader(), store, metrics, rules, self.clock, self.limits())
+        processor.log_retention = self._kept.log
+        processor.store_retention = self._kept.store
+        processor.on_trouble = self.troubles.append
+        return processor
+
+    @property
+    def is_order_known(self) -> bool:
+        """Whether it can be told afterwards in which order the partitions were read: not where the
+        clock was set back."""
+        return not self.clock.went_back
 
     def count(self, rounds: int = 1_000_000) -> None:
         """Count what is there, so many rounds at most."""
         with self._dying():
-            while rounds > 0 and self._processor is not None and self._processor.step():
+            while rounds > 0 and self._engine is not None and self._engine.step():
                 self._note_decided()
                 rounds -= 1
 
     def keep_house(self) -> None:
         """Run as the processor's own loop does until all is counted, with its deletions."""
         with self._dying():
-            if self._processor is not None:
-                self._processor.run(Signal(), once=True)
+            if self._engine is not None:
+                self._engine.run(Signal(), once=True)
         self._note_decided()
         kept = self._kept.store
         self._oldest_window_ms = self.clock.earned_ms - kept.windows_ms
@@ -250,7 +267,7 @@ class Simulation:
     @property
     def is_running(self) -> bool:
         """False after it died; `start` it again."""
-        return self._processor is not None
+        return self._engine is not None
 
     def replay_dead_letters(self) -> None:
         """As the command does, for all that can be admitted by the rules of now."""
@@ -269,8 +286,7 @@ class Simulation:
             if self._store.backfill_offsets(metric.name) is None
         ]
         judge = Judge(metrics, self._rules, errors).feed(self._order)
-        if self.clock.went_back:
-            # Then partitions are read abreast in an order that nobody can tell afterwards.
+        if not self.is_order_known:
             records = {(r.partition, r.offset): r for r in self._order}
             given = decided_elsewhere(
                 judge, records, stored.verdicts, lambda p: _limits_at(self._rules, records[p])[2]
@@ -324,7 +340,7 @@ class Simulation:
         try:
             yield
         except Died:
-            self._processor = None
+            self._engine = None
             self.faults.commits_until_death = None
             self._store.close()
             self._store = self._open_store()
