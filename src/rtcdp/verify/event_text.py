@@ -15,14 +15,8 @@ EVENT_BYTES_MAX, PROPERTIES_BYTES_MAX, DEPTH_MAX, VALUE_MAX = 65_536, 32_768, 64
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
 YEAR_2_MS, YEAR_9999_MS = -62_104_060_800_000, 253_370_764_800_000
 
-LENGTHS = {
-    "userId": (1, 256),
-    "eventType": (0, EVENT_BYTES_MAX),
-    "eventId": (1, 100),
-    "sessionId": (0, 256),
-    "productId": (0, 256),
-    "pageUrl": (0, 2048),
-}
+LENGTHS = {"userId": (1, 256), "eventType": (0, EVENT_BYTES_MAX), "eventId": (1, 100)}
+LENGTHS |= {"sessionId": (0, 256), "productId": (0, 256), "pageUrl": (0, 2048)}
 """How many characters a text field has, at least and at most."""
 
 REQUIRED, OTHERS = ("userId", "timestamp", "eventType"), ("timestamp", "value", "properties")
@@ -33,7 +27,7 @@ _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u....|.)")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z)', re.DOTALL)
 _NO_BRACKET = re.compile(r"[^][{}]+")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_ESCAPED = {'"': '"', "\\": "\\", "/": "/"} | dict(zip("bfnrt", "\b\f\n\r\t", strict=True))
+_ESCAPED = dict(zip('"\\/bfnrt', '"\\/\b\f\n\r\t', strict=True))
 _WORDS = {"true": True, "false": False, "null": None}
 _EVENT_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _INSTANT = re.compile(
@@ -51,13 +45,12 @@ def event_of(raw: bytes) -> dict[str, Any]:
     where there is none. Raises `Unfit`."""
     document = _document(raw)
     fields: dict[str, Any] = dict.fromkeys(FIELDS)
-    seen, properties_bytes = [], 0
+    seen, lengths = [], {"properties": 0}
     for name, value, length in document:
         if name in FIELDS:
             fields[name] = _field(name, value)
             seen.append(name)
-            if name == "properties":
-                properties_bytes = length
+            lengths[name] = length
     instant = fields["timestamp"] = _instant(fields["timestamp"])
     of_the_whole = {
         "missing_field": not set(REQUIRED) <= set(seen),
@@ -66,7 +59,7 @@ def event_of(raw: bytes) -> dict[str, Any]:
         "invalid_timestamp": instant is None or not YEAR_2_MS <= instant < YEAR_9999_MS,
         "invalid_character": any("\0" in str(fields[name]) for name in LENGTHS),
         "wrong_type": not isinstance(fields["properties"], tuple | None),
-        "too_large": properties_bytes > PROPERTIES_BYTES_MAX,
+        "too_large": lengths["properties"] > PROPERTIES_BYTES_MAX,
     }
     for reason, is_broken in of_the_whole.items():
         if is_broken:
@@ -141,10 +134,11 @@ class _Reader:
 
     def whole(self) -> object:
         value = self._value()
-        return value if self._next_is("") and self._at == len(self._text) else _unfit("not_json")
+        self._next_is("")
+        return value if self._at == len(self._text) else _unfit("not_json")
 
     def _value(self) -> object:
-        self._pass_space()
+        self._next_is("")
         match self._text[self._at : self._at + 1]:
             case "{":
                 return tuple(self._members("}", self._member))
@@ -168,11 +162,11 @@ class _Reader:
         return members
 
     def _member(self) -> tuple[str, object, int]:
-        self._pass_space()
+        self._next_is("")
         name = self._string()
         if not self._next_is(":"):
             raise Unfit("not_json")
-        self._pass_space()
+        self._next_is("")
         start = self._at
         return name, self._value(), len(self._text[start : self._at].encode())
 
@@ -197,14 +191,12 @@ class _Reader:
         return number
 
     def _next_is(self, character: str) -> bool:
-        self._pass_space()
+        """Passes over white space, and over the character if it is next."""
+        while self._text.startswith((" ", "\t", "\n", "\r"), self._at):
+            self._at += 1
         is_next = self._text.startswith(character, self._at)
         self._at += len(character) * is_next
         return is_next
-
-    def _pass_space(self) -> None:
-        while self._text.startswith((" ", "\t", "\n", "\r"), self._at):
-            self._at += 1
 
 
 def _unescaped(escape: re.Match[str]) -> str:

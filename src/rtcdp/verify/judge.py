@@ -17,9 +17,7 @@ from typing import Any, NamedTuple
 
 from rtcdp.verify.event_text import Unfit, event_of
 
-Place = tuple[int, int]
-"""A partition and an offset."""
-
+Place = tuple[int, int]  # a partition and an offset
 Key = tuple[Any, ...]
 Event = Mapping[str, Any]
 
@@ -130,7 +128,7 @@ class Judge:
             return event, given or Verdict("late", "late")
         own_id = ("client", event["eventId"]) if event["eventId"] else ("replay", record.replay_of)
         name = (record.source, *own_id)
-        verdict, last = Verdict("admitted"), self._last.get(name) if own_id[1] else None
+        last, verdict = self._last.get(name) if own_id[1] else None, Verdict("admitted")
         if last is not None and abs(record.received_at - last.received_at) <= rules.dedup_window_ms:
             verdict = Verdict("duplicate", "duplicate" if record.raw == last.raw else "conflict")
         if given is not None and given.verdict == "dead_letter":
