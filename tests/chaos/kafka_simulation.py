@@ -52,4 +52,5 @@ class KafkaSimulation(Simulation):
 
     def close(self) -> None:
         self._reader.close()
+        del self._producer
         super().close()
