@@ -13,6 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient, NewTopic
+
 from bench.engine import MAX_SET_BACK_MS, metrics_named
 from rtcdp.assembly.parts import log_reader, log_writer, store_of
 from rtcdp.assembly.processing import processor_on
@@ -20,6 +22,7 @@ from rtcdp.clock import SystemClock
 from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.generator.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.log.kafka import parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.log.log import Delivery
 from rtcdp.settings import Settings
@@ -33,6 +36,7 @@ def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
     settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=PARTITIONS))
     written = 0
     began = time.perf_counter()
+    _make_topic(topic_url)
     with log_writer(settings, SystemClock()) as writer:
         for chunk in bench_events(count, with_ids=with_ids):
             lines = chunk.count(b"\n")
@@ -40,6 +44,14 @@ def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
             received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
             writer.append([Delivery(chunk, lines, received_at)])
     return {"events": written, "events_per_s": written / (time.perf_counter() - began)}
+
+
+def _make_topic(topic_url: str) -> None:
+    """A topic whose records keep the time of intake that they are given."""
+    topic = parse_topic(topic_url)
+    client = AdminClient({"bootstrap.servers": topic.bootstrap})
+    new = NewTopic(topic.name, PARTITIONS, 1, config={"message.timestamp.type": "CreateTime"})
+    client.create_topics([new], operation_timeout=30)[topic.name].result(60)
 
 
 def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) -> dict[str, object]:

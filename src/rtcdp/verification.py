@@ -3,10 +3,9 @@
 The oracle reads every record up to where the store's progress stands. It shares nothing with the
 engines but the rules of a single record and the descriptions of metrics and tables.
 
-Records of several partitions are given to it in the order of their intake. Where an event id came
-to two partitions within moments, the engine may have met them the other way round. One of them is
-counted in either case; but which, it can't tell: if their contents differ, the rows that they count
-in are shown as differences.
+Each record is judged by the rules that were in force where it lies. Of several partitions, nobody
+can tell from their records alone which one the engine met first: which of two equal ids was the
+duplicate is taken from the verdicts that the store has recorded.
 """
 
 import heapq
@@ -21,7 +20,7 @@ from rtcdp.engines.poison import places_left_out
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader, RawRecord
 from rtcdp.log.masked import MaskedLogReader
-from rtcdp.store.store import Progress, Scan, Store
+from rtcdp.store.store import Progress, RulesInForce, Scan, Store
 from rtcdp.testing.oracle import Oracle, smallest_members
 from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import Table, tables_of
@@ -100,6 +99,40 @@ class _Stored:
     progress: Progress
     tables: Mapping[str, pl.DataFrame]
     ledger: pl.DataFrame
+    history: Sequence[RulesInForce]
+
+
+class RulesByPlace:
+    """The rules that decided a record, by where it lies; `otherwise` where the store knows none."""
+
+    def __init__(self, history: Sequence[RulesInForce], otherwise: AdmissionRules) -> None:
+        self._history, self._otherwise = history, otherwise
+
+    def of(self, record: RawRecord) -> AdmissionRules:
+        for entry in reversed(self._history):
+            if record.offset >= entry.from_offsets.get(record.partition, 0):
+                return entry.rules
+        return self._otherwise
+
+
+class RecordedDuplicates:
+    """Which records the store has recorded as duplicates; looked up range by range."""
+
+    _RANGE = 100_000
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[int, tuple[int, frozenset[int]]] = {}
+
+    def has(self, record: RawRecord) -> bool:
+        start = record.offset // self._RANGE * self._RANGE
+        known = self._known.get(record.partition)
+        if known is None or known[0] != start:
+            with self._store.snapshot() as snapshot:
+                rows = snapshot.verdicts(record.partition, start, start + self._RANGE)
+            duplicates = rows.filter(pl.col("verdict") == "duplicate")["offset"]
+            known = self._known[record.partition] = (start, frozenset(duplicates.to_list()))
+        return record.offset in known[1]
 
 
 def verify(
@@ -124,7 +157,11 @@ def verify(
         if not ready
     )
     stored = _read_store(store, compared)
-    oracle = Oracle(compared, rules)
+    oracle = Oracle(
+        compared,
+        RulesByPlace(stored.history, rules).of,
+        RecordedDuplicates(store).has if len(stored.progress.next_offsets) > 1 else None,
+    )
     horizon = horizon_after_trim(log, stored.progress.next_offsets, rules)
     horizon = horizon.moved_to(*_expired_before(stored, kept))
     # What an engine failed at is a dead letter, and no rule of a record can foretell it.
@@ -266,7 +303,8 @@ def _read_store(store: Store, metrics: Sequence[Metric]) -> _Stored:
             pages.append(
                 snapshot.ledger(after=(last["minute"], last["source"]), limit=_LEDGER_PAGE)
             )
-        return _Stored(snapshot.progress, tables, pl.concat(pages))
+        history = snapshot.admission_rules()
+        return _Stored(snapshot.progress, tables, pl.concat(pages), history)
 
 
 def _feed(

@@ -67,7 +67,7 @@ def own_postgresql(folder):
 @pytest.fixture(scope="module")
 def log_url(own_kafka):
     """A topic with the traffic in it."""
-    url = own_kafka.url("killed")
+    url = own_kafka.url(own_kafka.create_topic("killed", partitions=4))
     with log_writer(Settings(log=url), SystemClock()) as writer:
         writer.append(list(TRAFFIC.deliveries()))
     return url

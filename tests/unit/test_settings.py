@@ -88,6 +88,14 @@ def test_log_and_store_lie_in_the_data_folder():
         ("log = 'file:x'", "'file:x'", "embedded:DIR"),
         ("store = 'sqlite:'", "'sqlite:'", "sqlite:FILE"),
         ("log_retention.min_age_ms = 5", "log_retention.min_age_ms is 5", "keep records"),
+        ("log_retention.max_age_ms = 5", "log_retention.max_age_ms is 5", "keep records"),
+        ("store_retention.uncounted_ms = 5", "store_retention.uncounted_ms is 5", "keep records"),
+        (
+            "store_retention.uncounted_ms = 86_400_000",
+            "less than log_retention.max_age_ms",
+            "keep verdicts",
+        ),
+        ("admission.dedup_window_ms = 10_000_000_000_000", "dedup_window_ms", "at most"),
         ("collector.dedup_window_ms = 5", "collector.dedup_window_ms", "max_body_bytes"),
         ("port =", "not TOML", "line"),
     ],
@@ -174,10 +182,12 @@ def test_a_variable_that_says_neither_yes_nor_no_is_named():
     assert "true or false" in caught.value.hint
 
 
-def test_the_collector_forgets_ids_when_admission_does():
-    rules = AdmissionRules(dedup_window_ms=9)
-    settings = replace(Settings(), admission=rules)
-    assert settings.collector_limits.dedup_window_ms == 9
+def test_the_collector_goes_by_the_rules_of_admission():
+    rules = AdmissionRules(7, 8, 9)
+    limits = replace(Settings(), admission=rules).collector_limits
+    assert limits.max_clock_skew_ms == 7
+    assert limits.allowed_lateness_ms == 8
+    assert limits.dedup_window_ms == 9
 
 
 def test_every_setting_is_described_and_nothing_else():

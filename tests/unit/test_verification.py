@@ -155,15 +155,50 @@ def test_what_the_store_has_not_read_yet_is_not_asked_for(log, store):
     assert verify(log, store, [METRIC], RULES, YEARS).differences == ()
 
 
-def test_a_store_that_counted_under_other_rules_is_found_out(log, store):
+def test_records_are_judged_by_the_rules_that_were_in_force(log, store):
     line = b'{"userId":"cy","timestamp":%d,"eventType":"PAGE_VIEW"}\n' % (NOW_MS + 1000)
     log.append([Delivery(line, 1, NOW_MS)])
     processor = Processor(log, store, [METRIC], RULES, ManualClock(NOW_MS))
     processor.recover()
     processor.step()
     stricter = AdmissionRules(max_clock_skew_ms=0)
-    found = verify(log, store, [METRIC], stricter, YEARS)
+    assert verify(log, store, [METRIC], stricter, YEARS).differences == ()
+    log.append([Delivery(line, 1, NOW_MS)])
+    processor = Processor(log, store, [METRIC], stricter, ManualClock(NOW_MS))
+    processor.recover()
+    processor.step()
+    assert verify(log, store, [METRIC], RULES, YEARS).differences == ()
+
+
+def test_a_store_that_counted_under_other_rules_than_it_says_is_found_out(log, tmp_path):
+    class Forgetful(SqliteStore):
+        def put_rules_in_force(self, rules):
+            del rules
+            return super().put_rules_in_force(AdmissionRules(max_clock_skew_ms=0))
+
+    line = b'{"userId":"cy","timestamp":%d,"eventType":"PAGE_VIEW"}\n' % (NOW_MS + 1000)
+    log.append([Delivery(line, 1, NOW_MS)])
+    store = Forgetful(tmp_path / "other.db")
+    processor = Processor(log, store, [METRIC], RULES, ManualClock(NOW_MS))
+    processor.recover()
+    processor.step()
+    found = verify(log, store, [METRIC], RULES, YEARS)
     assert {difference.table for difference in found.differences} == {"views", "ledger"}
+    store.close()
+
+
+def test_of_equal_ids_on_two_partitions_the_one_that_was_counted_is_expected(tmp_path):
+    log = MemoryLog(partitions=2)
+    store = SqliteStore(tmp_path / "two.db")
+    processor = Processor(log, store, [METRIC], RULES, ManualClock(NOW_MS))
+    processor.recover()
+    for partition, user in ((0, b"ada"), (1, b"bob")):
+        line = b'{"eventId":"e","userId":"%s","timestamp":%d,"eventType":"PAGE_VIEW"}\n'
+        body = line % (user, NOW_MS)
+        log.append([Delivery(body, 1, NOW_MS + 5 - partition)], partition)
+        processor.step()
+    assert verify(log, store, [METRIC], RULES, YEARS).differences == ()
+    store.close()
 
 
 def test_a_metric_that_is_not_in_the_store_is_left_out_and_named(log, store):

@@ -51,10 +51,15 @@ def _families(context: ApiContext) -> Iterator[Metric]:
     with open_reading(context) as reading:
         totals = reading.snapshot.ledger_totals()
         epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
+        kept = reading.snapshot.kept_time()
     for name, total in totals.items():
         yield CounterMetricFamily(f"rtcdp_{name}_records", _MEANING[name], value=total)
     yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", lag_ms / 1000)
     yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", epoch)
+    step = "By how much the host's clock was last set against its monotonic one."
+    yield GaugeMetricFamily("rtcdp_clock_step_seconds", step, kept.step_ms / 1000)
+    suspended = "1 while nothing is deleted, because the clock was set."
+    yield GaugeMetricFamily("rtcdp_expiry_suspended", suspended, int(kept.is_suspended))
     if context.log is not None:
         for partition in context.log.partitions():
             extent = context.log.extent(partition)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
 from rtcdp.settings import Settings, unknown_variables
+from rtcdp.store.store import RulesInForce
 
 MIN_FREE_BYTES = 1 * 2**30
 SLOW_FSYNC_MS = 50.0
@@ -152,6 +153,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
             progress = snapshot.progress
             totals = snapshot.ledger_totals()
+            kept, history = snapshot.kept_time(), snapshot.admission_rules()
     except RtcdpError as error:
         yield Finding("store", "broken", str(error), error.hint)
         return
@@ -162,6 +164,25 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "ok", f"epoch {progress.epoch:,}, {totals['received']:,} records")
     else:
         yield Finding("store", "broken", "the ledger doesn't balance", "run rtcdp verify")
+    if history:
+        yield _rules(history, settings)
+    if kept.is_suspended:
+        yield Finding(
+            "clock steps",
+            "odd",
+            f"it was set by {kept.step_ms / 1000:+,.0f} s; nothing is deleted meanwhile",
+            "check the time service of the host that processes",
+        )
+
+
+def _rules(history: Sequence[RulesInForce], settings: Settings) -> Finding:
+    """Whether what comes is decided as what came."""
+    last = history[-1]
+    since = f"in force since epoch {last.from_epoch:,}, changed {len(history) - 1} times"
+    if last.rules == settings.admission:
+        return Finding("admission", "ok", since)
+    hint = "what was decided stays; they apply from where the processor starts"
+    return Finding("admission", "odd", f"these settings are other rules than those {since}", hint)
 
 
 def _catalog(settings: Settings) -> Iterator[Finding]:

@@ -52,6 +52,7 @@ _MOMENTARY = {
 """What brokers say while a partition has just been made or moves from one of them to another."""
 
 _PAUSE_S = 0.02
+_LAST = 2**63 - 1
 
 T = TypeVar("T")
 _Asked: TypeAlias = "Mapping[Place, Future[ListOffsetsResultInfo]]"
@@ -96,14 +97,18 @@ class TopicAdmin:
         return TopicState(str(found.topic_id), tuple(sorted(p.id for p in found.partitions)))
 
     def create(self, settings: KafkaTopicSettings) -> None:
-        """Make the topic if it is missing. Raises `UsageError` when the brokers can't hold it as
-        `settings` ask."""
+        """Make the topic if it is missing; its records have the broker's time. Raises `UsageError`
+        when the brokers can't hold it as `settings` ask."""
         copies = settings.replication_factor
         topic = NewTopic(
             self._topic.name,
             settings.partitions,
             copies,
-            config={"min.insync.replicas": "2" if copies > 2 else "1"},
+            config={
+                "min.insync.replicas": "2" if copies > 2 else "1",
+                # One clock for a partition, and none of a producer's.
+                "message.timestamp.type": "LogAppendTime",
+            },
         )
         made = self._client.create_topics([topic], request_timeout=self._timeout_s)
         try:
@@ -136,7 +141,10 @@ class TopicAdmin:
 
     def offset_at(self, partition: int, time_ms: int) -> int | None:
         """The first record with this time (UTC ms) or a later one; None when there is none."""
-        (found,) = self._answers([partition], OffsetSpec.for_timestamp(time_ms))
+        # A negative number is another question to the broker, and one beyond 64 bits is none.
+        earliest = time_ms <= 0
+        spec = OffsetSpec.earliest() if earliest else OffsetSpec.for_timestamp(min(time_ms, _LAST))
+        (found,) = self._answers([partition], spec)
         offset = int(found[partition].offset)
         return None if offset < 0 else offset
 

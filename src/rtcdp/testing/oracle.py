@@ -5,7 +5,7 @@ describes metrics and tables. Slow, obvious, and therefore right.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import floor
 
 import xxhash
@@ -32,8 +32,17 @@ class Oracle:
     Top-k tables are exact here whatever their size; distinct tables hold all members.
     """
 
-    def __init__(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
-        self._metrics, self._rules = metrics, rules
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        rules: AdmissionRules | Callable[[RawRecord], AdmissionRules],
+        is_duplicate: Callable[[RawRecord], bool] | None = None,
+    ) -> None:
+        """`rules` may depend on where a record lies. `is_duplicate` is asked where nobody can tell
+        from the records alone which of them came first."""
+        self._metrics = metrics
+        self._rules_of = rules if callable(rules) else lambda _: rules
+        self._is_duplicate = is_duplicate
         self._tables = {metric.name: tables_of(metric) for metric in metrics}
         self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
         self.rows: dict[str, dict[Key, list[float | None]]] = {
@@ -53,9 +62,10 @@ class Oracle:
         event = decode(record.raw)
         if record.is_corrupt or isinstance(event, Rejection):
             return "dead_letter"
-        if ahead_of_clock(event.timestamp_ms, record.received_at, self._rules) > 0:
+        rules = self._rules_of(record)
+        if ahead_of_clock(event.timestamp_ms, record.received_at, rules) > 0:
             return "dead_letter"
-        lateness = behind_lateness(event.timestamp_ms, record.received_at, self._rules)
+        lateness = behind_lateness(event.timestamp_ms, record.received_at, rules)
         if record.intake == "live" and lateness > 0:
             return "late"
         event_id = event.event_id
@@ -64,8 +74,11 @@ class Oracle:
         if event_id is not None:
             before = self._seen.get((record.source, event_id))
             self._seen[record.source, event_id] = (record.received_at, record.raw)
-            if before and abs(record.received_at - before[0]) <= self._rules.dedup_window_ms:
-                self.conflicts += before[1] != record.raw
+            repeats = (
+                before is not None and abs(record.received_at - before[0]) <= rules.dedup_window_ms
+            )
+            if self._is_duplicate(record) if self._is_duplicate else repeats:
+                self.conflicts += before is not None and before[1] != record.raw
                 return "duplicate"
         self._count({**from_event(event), "source": record.source})
         return "admitted"

@@ -29,6 +29,7 @@ IN_ORDER = Traffic(60_000, users=50, dials=Dials())
 
 @pytest.fixture(scope="module")
 def topic(kafka_server):
+    kafka_server.create_topic("canonical", partitions=4)
     with log_writer(Settings(log=kafka_server.url("canonical")), SystemClock()) as writer:
         writer.append(list(IN_ORDER.deliveries()))
     return "canonical"

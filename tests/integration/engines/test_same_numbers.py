@@ -40,7 +40,7 @@ def logs(tmp_path_factory, kafka_server):
     """The same deliveries in an embedded log and in a topic."""
     urls = {
         "embedded": f"embedded:{tmp_path_factory.mktemp('log')}",
-        "kafka": kafka_server.url("same-numbers"),
+        "kafka": kafka_server.url(kafka_server.create_topic("same-numbers", partitions=4)),
     }
     writers = [log_writer(Settings(log=url), SystemClock()) for url in urls.values()]
     with writers[0] as embedded, writers[1] as kafka:

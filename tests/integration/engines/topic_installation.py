@@ -18,9 +18,11 @@ TRAFFIC = Traffic(16_000, users=80, request_lines=200)
 def installation(kafka_server, spark_jars, tmp_path, *, batch):
     """Its settings; Spark takes `batch` records at a time."""
     jars = ",".join(map(str, spark_jars))
+    # Made here, so that the traffic keeps its own times of intake.
+    topic = kafka_server.create_topic(unused_name("installation"), partitions=4)
     return Settings(
         data_dir=tmp_path / "data",
-        log=kafka_server.url(unused_name("installation")),
+        log=kafka_server.url(topic),
         spark=SparkLimits(master="local[2]", jars=jars, max_offsets_per_trigger=batch),
     )
 

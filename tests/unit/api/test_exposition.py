@@ -7,6 +7,7 @@ from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
+from rtcdp.clock import KeptTime
 from rtcdp.testing.driver import Driver
 
 Api = TestClient[Litestar]
@@ -56,3 +57,10 @@ def test_the_content_type_is_prometheus_own(api: Api) -> None:
     content_type = api.get("/metrics").headers["content-type"]
     assert content_type.startswith("text/plain; version=")
     assert content_type.count("charset") == 1
+
+
+def test_a_clock_that_was_set_is_a_gauge(api: Api, driver: Driver) -> None:
+    assert samples(api)["rtcdp_clock_step_seconds"] == samples(api)["rtcdp_expiry_suspended"] == 0
+    driver.store.keep_time(KeptTime(1, -90_000, 2, is_suspended=True))
+    found = samples(api)
+    assert (found["rtcdp_clock_step_seconds"], found["rtcdp_expiry_suspended"]) == (-90, 1)

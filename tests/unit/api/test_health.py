@@ -6,6 +6,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from rtcdp.clock import KeptTime
 from rtcdp.log.log import LogExtent, LogUnavailable
 from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
@@ -66,3 +67,12 @@ def test_without_a_log_idleness_is_no_lag(make_api: Callable[..., Api], driver: 
     driver.process()
     driver.advance(seconds=3600)
     assert make_api(log=None).get("/health/ready").status_code == 200
+
+
+def test_a_clock_that_was_set_is_told_and_answers_go_on(api: Api, driver: Driver) -> None:
+    driver.store.keep_time(KeptTime(1, 86_400_000, 2, is_suspended=True))
+    answer = api.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["parts"]["clock"] == (
+        "it was set by +86,400 s; nothing is deleted meanwhile"
+    )

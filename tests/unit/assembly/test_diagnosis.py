@@ -3,8 +3,10 @@ import socket
 import pytest
 
 from rtcdp.assembly.diagnosis import Finding, diagnose
-from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.clock import KeptTime, ManualClock, SystemClock
+from rtcdp.events.rules import AdmissionRules
 from rtcdp.settings import Settings
+from rtcdp.store.sqlite import SqliteStore
 
 
 @pytest.fixture
@@ -55,3 +57,26 @@ def test_a_clock_before_this_program_is_broken(settings):
 def test_a_variable_that_is_no_setting_is_odd(settings):
     found = looked_at(settings, {"RTCDP_STROE": "x"})["environment"]
     assert (found.state, found.fact) == ("odd", "no settings: RTCDP_STROE")
+
+
+def test_a_clock_that_was_set_is_odd(settings):
+    store = SqliteStore(settings.store_file)
+    store.prepare(())
+    store.keep_time(KeptTime(1, -7_200_000, 2, is_suspended=True))
+    store.close()
+    found = looked_at(settings)["clock steps"]
+    assert (found.state, found.fact) == (
+        "odd",
+        "it was set by -7,200 s; nothing is deleted meanwhile",
+    )
+
+
+def test_settings_with_other_rules_than_those_in_force_are_odd(settings):
+    store = SqliteStore(settings.store_file)
+    store.prepare(())
+    store.put_rules_in_force(settings.admission)
+    assert looked_at(settings)["admission"].state == "ok"
+    store.put_rules_in_force(AdmissionRules(dedup_window_ms=1))
+    store.close()
+    found = looked_at(settings)["admission"]
+    assert (found.state, "since epoch 1" in found.fact) == ("odd", True)
