@@ -9,6 +9,7 @@ store says what it should.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event as Signal
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
 from rtcdp.verify.plain import plain_metric, plain_records
-from rtcdp.verify.stored import Stored, read_stored, view_rows
+from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.vocabulary.metric import Metric
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
@@ -205,7 +206,8 @@ class Simulation:
         source: str = "shop",
         intake: Intake = "live",
     ) -> None:
-        """Take records in now, as one delivery."""
+        """Take records in now, as one delivery. The next one comes a millisecond later at least: of
+        two partitions in one millisecond, nobody can tell afterwards which was read first."""
         is_rejected = [b"\n" in raw or isinstance(decode(raw), Rejection) for raw in raws]
         lines = [raw for raw, rejected in zip(raws, is_rejected, strict=True) if not rejected]
         delivery = Delivery(
@@ -217,6 +219,7 @@ class Simulation:
             rejects=tuple((i, raws[i]) for i, bad in enumerate(is_rejected) if bad),
         )
         self.deliver([delivery], partition)
+        self.clock.advance(1)
 
     def start(self, metrics: Sequence[Metric], rules: AdmissionRules) -> None:
         """Begin to count, or begin again as another process would: with these metrics and rules."""
@@ -288,8 +291,9 @@ class Simulation:
         judge = Judge(metrics, self._rules, errors).feed(self._order)
         if not self.is_order_known:
             records = {(r.partition, r.offset): r for r in self._order}
+            recorded = partial(recorded_verdict, stored, judge.verdicts)
             given = decided_elsewhere(
-                judge, records, stored.verdicts, lambda p: _limits_at(self._rules, records[p])[2]
+                judge, records, recorded, lambda p: _limits_at(self._rules, records[p])[2]
             )
             judge = Judge(metrics, self._rules, errors | given).feed(self._order)
         poisoned = {

@@ -7,6 +7,7 @@ the conformance suite and for tests of faults. May run while others append and p
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from rtcdp.events.rules import AdmissionRules
@@ -16,7 +17,7 @@ from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
 from rtcdp.verify.plain import plain_metric, plain_records
-from rtcdp.verify.stored import Stored, read_stored, view_rows
+from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.vocabulary.metric import Metric
 
 PROCESSOR_ERROR = "processor_error"
@@ -137,7 +138,8 @@ def _judge(
     def window_ms(place: Place) -> int:
         return [r for r in history if place[1] >= r.from_offsets.get(place[0], 0)][-1][2]
 
-    unforeseen = decided_elsewhere(judge, records, stored.verdicts, window_ms)
+    recorded = partial(recorded_verdict, stored, judge.verdicts)
+    unforeseen = decided_elsewhere(judge, records, recorded, window_ms)
     if any(starts.values()):
         unforeseen |= _repeats_of_what_is_gone(judge, records, stored.verdicts, window_ms)
     if not unforeseen:

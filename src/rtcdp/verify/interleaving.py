@@ -18,7 +18,7 @@ _RECORDS_MAX = 60
 def decided_elsewhere(
     judge: Judge,
     records: Mapping[Place, PlainRecord],
-    recorded: Mapping[Place, Verdict],
+    recorded: Callable[[Place], Verdict],
     window_ms: Callable[[Place], int],
 ) -> dict[Place, Verdict]:
     """The recorded verdicts of all records whose id stands on several partitions, where they differ
@@ -29,7 +29,7 @@ def decided_elsewhere(
         by_id[judge.ids[place]].append(place)
     given: dict[Place, Verdict] = {}
     for places in by_id.values():
-        found = {place: recorded.get(place, Verdict("admitted")) for place in places}
+        found = {place: recorded(place) for place in places}
         is_several = len({partition for partition, _ in places}) > 1
         if is_several and any(found[place] != judge.verdicts[place] for place in places):
             of_id = [(records[place], found[place], window_ms(place)) for place in places]

@@ -37,6 +37,15 @@ class Stored:
     views: Mapping[str, Rows] = field(default_factory=dict)
 
 
+def recorded_verdict(stored: Stored, judged: Mapping[Place, Verdict], place: Place) -> Verdict:
+    """What is on record of a decided record: admitted, where there is no row. Where the rows have
+    expired, what was judged stands for it."""
+    partition, offset = place
+    if offset < stored.decided_from.get(partition, 0):
+        return judged[place]
+    return stored.verdicts.get(place, Verdict("admitted"))
+
+
 def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
     """Everything that one snapshot of a store says of these metrics and of the records."""
     return Stored(

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.verify.judge import Verdict
-from rtcdp.verify.stored import read_stored, view_rows
+from rtcdp.verify.stored import read_stored, recorded_verdict, view_rows
 from tests.unit.verify.conftest import METRICS
 
 
@@ -26,3 +28,12 @@ def test_views_say_what_is_one_number(driver: Driver) -> None:
     row = {"events": 1, "mean": 1.5, "window_end": START_MS + 60_000}
     assert rows[START_MS, "ada"] == row
     assert len(view_rows(METRICS[1], driver.store.readable(METRICS[1]))) == 13
+
+
+def test_what_has_no_row_is_admitted_unless_rows_have_expired(driver: Driver) -> None:
+    with driver.store.snapshot() as snapshot:
+        stored = replace(read_stored(snapshot, METRICS), decided_from={0: 1})
+    judged = {(0, 0): Verdict("late", "late")}
+    assert recorded_verdict(stored, judged, (0, 0)) == Verdict("late", "late")
+    assert recorded_verdict(stored, judged, (0, 1)) == Verdict("admitted")
+    assert recorded_verdict(stored, judged, (0, 3)) == Verdict("late", "late")
