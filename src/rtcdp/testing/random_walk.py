@@ -92,15 +92,19 @@ def walk(seed: int, length: int, without: Collection[str] = ()) -> list[Step]:
     return [*chosen, Step("judge")]
 
 
+def perform(simulation: Simulation, step: Step) -> str:
+    """Let a step happen. Returns what the judge says otherwise, where it is asked."""
+    return _ACTIONS[step.name](simulation, *step.arguments) or ""
+
+
 def failure_of(steps: Sequence[Step], install: Callable[[Path], Simulation] | None = None) -> str:
     """What the judge says otherwise, or what was raised, in some lines; empty when all is well."""
     with tempfile.TemporaryDirectory(dir=_fast_folder()) as directory:
         simulation = (install or _installed)(Path(directory))
         try:
             for step in steps:
-                found = _ACTIONS[step.name](simulation, *step.arguments)
-                if found:
-                    return str(found)
+                if found := perform(simulation, step):
+                    return found
         except Exception as error:  # noqa: BLE001 - whatever is raised is a finding
             return f"{type(error).__name__}: {error}"
         finally:

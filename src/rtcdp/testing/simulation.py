@@ -21,7 +21,7 @@ from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
 from rtcdp.log.log import Appended, Delivery, Intake, LogReader
-from rtcdp.store.store import Store, StoreUnavailable, UncountedScan
+from rtcdp.store.store import Progress, Store, StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere
@@ -322,6 +322,10 @@ class Simulation:
             if at > held[p]
         ]
         return found + list(disagreements(judge, stored, metrics, horizon))
+
+    def progress(self) -> Progress:
+        """How far the store is."""
+        return self._store.progress()
 
     def verdicts(self) -> Mapping[Place, Verdict]:
         """What the store says of the records that were not counted."""
