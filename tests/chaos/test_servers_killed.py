@@ -24,6 +24,7 @@ from rtcdp.settings import Settings
 from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.dump import differing, dump
 from rtcdp.testing.traffic import Traffic
+from tests.chaos.judging import judged
 from tests.servers import unused_name
 
 KILLS = 5
@@ -162,6 +163,7 @@ def test_the_native_processor(store, request, processor, log_url, expected):
     settings, process = processor(log_url, server_url(request, store))
     kill_again_and_again(process, settings, random.Random(1), longest_s=0.5)
     assert differing(expected, dump_of(settings)) == []
+    assert judged(settings) == []
 
 
 def test_the_driver_of_spark(request, processor, log_url, expected):

@@ -21,6 +21,7 @@ from rtcdp.settings import Settings, without_password
 from rtcdp.store.checksums import check_sums
 from rtcdp.verification import Difference, Kept, Verification
 from rtcdp.verification import verify as compare
+from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
 
 PARSE_ENGINES = "rtcdp.engine_comparison:parse_engines"
 COMPARE_ENGINES = "rtcdp.engine_comparison:compare_engines"
@@ -50,6 +51,22 @@ def verify(
             "instead: native,spark.",
         ),
     ] = None,
+    independent: Annotated[
+        bool,
+        typer.Option(
+            "--independent",
+            help="Let a judge that shares no code with the engines decide every record again, and "
+            "compare verdicts, ledger, answers and views with it. Slow, and needs memory for all.",
+        ),
+    ] = False,
+    accept_processor_errors: Annotated[
+        bool,
+        typer.Option(
+            "--accept-processor-errors",
+            help="With --independent: good events that the engine could not count, and says so, "
+            "are no failure of the check.",
+        ),
+    ] = False,
     form: Form,
 ) -> None:
     """Compute everything again from the log, naively, and compare it with the store."""
@@ -57,6 +74,11 @@ def verify(
         if engines is not None:
             raise UsageError("--quick looks at one store", "leave --engines away, or --quick")
         _report_sums(settings, show)
+        return
+    if independent:
+        require_log(settings)
+        require_store(settings)
+        _report_findings(_independently(settings), show, form, accept=accept_processor_errors)
         return
     if engines is None:
         require_log(settings)
@@ -118,6 +140,73 @@ def _against_the_oracle(settings: Settings) -> Verification:
             kept,
             lambda read, total: bar.update(task, completed=read, total=total),
         )
+
+
+def _independently(settings: Settings) -> Findings:
+    retention = settings.store_retention
+    expiry = Expiry(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
+    with (
+        log_reader(settings) as log,
+        store_of(settings, read_only=True) as store,
+        progress_bar() as bar,
+    ):
+        task = bar.add_task("judging", total=None)
+        return verify_independently(
+            log,
+            store,
+            metrics_of(settings),
+            settings.admission,
+            expiry,
+            lambda read, total: bar.update(task, completed=read, total=total),
+        )
+
+
+def _report_findings(found: Findings, show: int, form: Form, *, accept: bool) -> None:
+    rows = [
+        {
+            "about": each.about,
+            "key": list(map(str, each.key)),
+            "expected": str(each.expected),
+            "found": str(each.found),
+        }
+        for each in found.disagreements[: max(0, show)]
+    ]
+    more = {
+        "differences": len(found.disagreements),
+        "set_aside": len(found.set_aside),
+        **{name: getattr(found, name) for name in ("rows", "records", "left_out")},
+    }
+    result = Result(("about", "key", "expected", "found"), rows, more)
+    write(result, form, lambda: _show_findings(found, show, accept=accept))
+    if found.disagreements or (found.set_aside and not accept):
+        raise typer.Exit(1)
+
+
+def _show_findings(found: Findings, show: int, *, accept: bool) -> None:
+    for reason in found.left_out:
+        say(Text.assemble(("left out: ", "yellow"), reason))
+    if found.set_aside:
+        partition, offset = found.set_aside[0]
+        say(
+            Text.assemble(
+                ("set aside: ", "yellow" if accept else "bold red"),
+                f"{number(len(found.set_aside))} good events that the engine could not count, the "
+                f"first at offset {offset} of partition {partition}; mend the defect and run "
+                "rtcdp dead-letters replay",
+            )
+        )
+    compared = f"{number(found.rows)} rows, {number(found.records)} records"
+    if found.disagreements:
+        table = listing("about", "key", "expected", "found", title="Not what the judge says")
+        for each in found.disagreements[: max(0, show)]:
+            cells = (each.about, ", ".join(map(str, each.key)), each.expected, each.found)
+            table.add_row(*(Text(str(cell)) for cell in cells))
+        listed = ", ".join(summary(found))
+        total = number(len(found.disagreements))
+        say(table, Text.assemble((f"{total} differences: ", "bold red"), listed))
+        say(f"compared: {compared}")
+    elif not found.set_aside or accept:
+        say(Text.assemble(("no difference: ", "bold green"), compared))
 
 
 def _report(found: Verification, show: int, sides: tuple[str, str], form: Form) -> None:

@@ -32,18 +32,16 @@ class UnmappedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(EventOnTheWire))
 _LONG_NUMBER = re.compile(rb"\d{19}")
+_NUMBER_MESSAGE = "send numbers that fit a double, and integers that fit 64 bits"
 _FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
 _BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+_STRING_OR_NUMBER = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?', re.DOTALL
+)
 
-
-class _TimestampAlone(msgspec.Struct):
-    timestamp: str | int
-
-
-_decode_event = msgspec.json.Decoder(EventOnTheWire).decode
+_decode_event = msgspec.json.Decoder(EventOnTheWire[str]).decode
 _decode_unmapped = msgspec.json.Decoder(UnmappedLine).decode
 _decode_anything = msgspec.json.Decoder().decode
-_decode_timestamp = msgspec.json.Decoder(_TimestampAlone).decode
 _decode_clean_lines = msgspec.json.Decoder(KnownFieldsOnly).decode_lines
 _encode = msgspec.json.Encoder().encode
 
@@ -63,7 +61,7 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
         return _why_unmapped(record) or _invalid(record, _reason_for(str(error)))
     if _has_known_field_twice(record, wire):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
-    verdict = _validated(record, wire)
+    verdict = _validated(wire)
     return _invalid(record, verdict) if isinstance(verdict, str) else verdict
 
 
@@ -94,10 +92,8 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
     return True
 
 
-def timestamp_ms(timestamp: datetime | int) -> int:
-    """UTC milliseconds of a wire timestamp, rounded down."""
-    if isinstance(timestamp, int):
-        return timestamp
+def timestamp_ms(timestamp: datetime) -> int:
+    """UTC milliseconds of a moment, rounded down."""
     since_epoch = timestamp - _EPOCH
     return (
         since_epoch.days * 86_400 + since_epoch.seconds
@@ -114,13 +110,8 @@ def parse_timestamp_ms(text: str) -> int:
     return timestamp_ms(msgspec.convert(_BEYOND_MICROSECONDS.sub(r"\1", text), rules.Instant))
 
 
-def _instant_of(record: bytes, wire: EventOnTheWire) -> int:
-    """UTC milliseconds of the event in `record`, rounded down."""
-    timestamp = wire.timestamp
-    if isinstance(timestamp, int) or timestamp.microsecond % 1000:
-        return timestamp_ms(timestamp)
-    text = _decode_timestamp(record).timestamp
-    return text if isinstance(text, int) else parse_timestamp_ms(text)
+def _instant_of(timestamp: str | int) -> int:
+    return timestamp if isinstance(timestamp, int) else parse_timestamp_ms(timestamp)
 
 
 def _are_plain(events: list[KnownFieldsOnly]) -> bool:
@@ -152,10 +143,13 @@ def _are_plain_properties(properties: msgspec.Raw) -> bool:
     return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
 
 
-def _validated(record: bytes, wire: EventOnTheWire) -> CustomerActivityEvent | DeadLetterReason:
+def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | DeadLetterReason:
     if not _is_event_type(wire.event_type):
         return "invalid_event_type"
-    instant = _instant_of(record, wire)
+    try:
+        instant = _instant_of(wire.timestamp)
+    except msgspec.ValidationError:
+        return "invalid_timestamp"
     if not _timestamp_in_range(instant):
         return "invalid_timestamp"
     texts = (
@@ -195,15 +189,28 @@ def _why_unreadable(record: bytes) -> Rejection | None:
     if _is_too_deep(record, rules.MAX_NESTING):
         return _parse("too_deep", f"nest objects and arrays at most {rules.MAX_NESTING} deep")
     try:
-        anything = _decode_anything(record)
+        not_an_object = _why_not_an_object(record)
     except msgspec.ValidationError:
-        return _parse("out_of_range", "send numbers that fit a double or a 64-bit integer")
+        # A number is out of range; but what is no JSON, or no object, is that first.
+        not_an_object = _why_not_an_object(_STRING_OR_NUMBER.sub(_without_number, record))
+        return not_an_object or _parse("out_of_range", _NUMBER_MESSAGE)
+    if not_an_object is not None:
+        return not_an_object
+    if _LONG_NUMBER.search(record) and _has_integer_out_of_range(record):
+        return _parse("out_of_range", _NUMBER_MESSAGE)
+    return None
+
+
+def _why_not_an_object(text: bytes) -> Rejection | None:
+    """Raises `msgspec.ValidationError` when a number is out of range."""
+    try:
+        anything = _decode_anything(text)
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return _parse("not_json", f"send one JSON object: {error}")
     if not isinstance(anything, dict):
         return _parse("not_an_object", "send each event as a JSON object")
-    if _LONG_NUMBER.search(record) and _has_integer_out_of_range(anything):
-        return _parse("out_of_range", "send integers that fit 64 bits")
     return None
 
 
@@ -217,6 +224,10 @@ def _why_unmapped(record: bytes) -> Rejection | None:
         return None
 
 
+def _without_number(token: re.Match[bytes]) -> bytes:
+    return token[0] if token[0].startswith(b'"') else b"0 "
+
+
 def _why_properties_rejected(raw: bytes) -> DeadLetterReason | None:
     if raw == b"null":
         return None
@@ -225,7 +236,7 @@ def _why_properties_rejected(raw: bytes) -> DeadLetterReason | None:
     return "too_large" if len(raw) > rules.MAX_PROPERTIES_BYTES else None
 
 
-def _has_known_field_twice(record: bytes, wire: EventOnTheWire) -> bool:
+def _has_known_field_twice(record: bytes, wire: EventOnTheWire[str]) -> bool:
     """Exact; the parse that keeps all pairs is needed only where quotes don't tell."""
     if b"\\" not in record and record.count(b'"') == _encode(wire).count(b'"'):
         return False
@@ -258,12 +269,13 @@ def _is_too_deep(record: bytes, most: int) -> bool:
     return deepest > most
 
 
-def _has_integer_out_of_range(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_integer_out_of_range(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_integer_out_of_range(item) for item in value)
-    return isinstance(value, int) and not rules.MIN_INTEGER <= value <= rules.MAX_INTEGER
+def _has_integer_out_of_range(record: bytes) -> bool:
+    """Looks at the text: of a key that comes twice, a decoded object holds one value only."""
+    return any(
+        not (token[0].startswith(b'"') or token[1] or token[2])
+        and not rules.MIN_INTEGER <= int(token[0]) <= rules.MAX_INTEGER
+        for token in _STRING_OR_NUMBER.finditer(record)
+    )
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -5,7 +5,7 @@ One rule set decides what is valid (`rtcdp.events.codec` applies it). Its limits
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -61,11 +61,15 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Amount = Annotated[float, Meta(ge=-MAX_ABSOLUTE_VALUE, le=MAX_ABSOLUTE_VALUE)]
 
 
-class EventOnTheWire(msgspec.Struct, gc=False, rename="camel", omit_defaults=True):
-    """What a client sends. Unknown fields are allowed, kept in the record and ignored."""
+Moment = TypeVar("Moment")
+
+
+class EventOnTheWire(msgspec.Struct, Generic[Moment], gc=False, rename="camel", omit_defaults=True):
+    """What a client sends, `timestamp` as an integer or a `Moment`: the text as it came, or
+    what it means. Unknown fields are allowed, kept in the record and ignored."""
 
     user_id: Annotated[str, Meta(min_length=1, max_length=256)]
-    timestamp: Instant | int
+    timestamp: Moment | int
     event_type: str
     event_id: Identifier | UnsetType | None = UNSET
     session_id: ShortText | UnsetType | None = UNSET
@@ -76,6 +80,10 @@ class EventOnTheWire(msgspec.Struct, gc=False, rename="camel", omit_defaults=Tru
 
 
 class KnownFieldsOnly(
-    EventOnTheWire, gc=False, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+    EventOnTheWire[Instant],
+    gc=False,
+    rename="camel",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
 ):
     """The shape of an event without unknown fields, which a whole batch can be checked for."""

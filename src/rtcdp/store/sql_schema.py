@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+import polars as pl
+
 from rtcdp.errors import UsageError
 from rtcdp.store.sql import Dialect, names, quote
 from rtcdp.vocabulary.measures.contract import SqlOf
@@ -44,6 +46,20 @@ def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
         view = _create_view(dialect, metric, buckets)
         relations.append(Relation(metric.name, "view", (view,)))
     return tuple(relations)
+
+
+def readable_schema(metric: Metric) -> pl.Schema:
+    """The columns that people read in a metric's table or view; a distinct count or a top list has
+    none."""
+    types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
+    types |= {field: pl.String() for field in metric.key}
+    values: dict[str, str] = {}
+    for measure in metric.measures:
+        value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
+        if value is not None:
+            values[measure.name] = value
+            types[measure.name] = pl.Int64() if measure.kind == "count" else pl.Float64()
+    return pl.Schema(types)
 
 
 def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:

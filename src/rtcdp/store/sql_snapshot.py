@@ -23,8 +23,10 @@ from rtcdp.store.sql_reading import (
     scan_queries,
     uncounted_query,
 )
+from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.sql_verdicts import read_rules, read_time, read_verdicts
 from rtcdp.store.store import Floors, Progress, RulesInForce, Scan, UncountedScan
+from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
 
 
@@ -111,6 +113,15 @@ class SqlSnapshot:
             f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
             f" ORDER BY {names(*table.primary_key)}",
             schema,
+        )
+
+    def readable(self, metric: Metric) -> pl.DataFrame:
+        """What SQL readers see of a metric that is in the store: the columns of `readable_schema`,
+        sorted by window and key."""
+        schema = readable_schema(metric)
+        order = names("window_start", *metric.key)
+        return self.connection.query(
+            f"SELECT {names(*schema.names())} FROM {quote(metric.name)} ORDER BY {order}", schema
         )
 
     @cached_property

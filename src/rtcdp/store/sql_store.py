@@ -25,6 +25,7 @@ from rtcdp.store.sql_definitions import (
 from rtcdp.store.sql_epoch import apply_epoch
 from rtcdp.store.sql_lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql_reading import read_definitions, read_table_names
+from rtcdp.store.sql_schema import readable_schema
 from rtcdp.store.sql_snapshot import SqlSnapshot
 from rtcdp.store.sql_verdicts import forget_verdicts, put_rules, write_time
 from rtcdp.store.store import Lease, LeaseLost, Progress, StoreSnapshot
@@ -190,6 +191,14 @@ class SqlStore:
             if snapshot is None:
                 return pl.DataFrame(schema=frame_schema(table))
             return snapshot.dump(table)
+
+    def readable(self, metric: Metric) -> pl.DataFrame:
+        """What SQL readers see of a metric, in its table or view: `window_start` and `window_end`
+        (UTC ms), the key, and the measures that are one number. Empty before there is a store."""
+        with self._readers.reading() as snapshot:
+            if snapshot is None:
+                return pl.DataFrame(schema=readable_schema(metric))
+            return snapshot.readable(metric)
 
     def close(self) -> None:
         with self._lock:

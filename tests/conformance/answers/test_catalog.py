@@ -14,6 +14,7 @@ from rtcdp.log.log import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.testing.oracle import Oracle
 from rtcdp.verification import Kept, verify
+from rtcdp.verify.independent import Expiry, verify_independently
 from rtcdp.vocabulary.table import tables_of
 
 START_MS = 1_767_225_600_000
@@ -23,6 +24,7 @@ DIALS = Dials(
 )
 RULES = AdmissionRules()
 FOREVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
+NEVER = Expiry(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,10 @@ def test_verify_finds_no_difference(traffic, run_engine, open_store) -> None:
     store = open_store()
     run_engine(traffic[0], store, load_catalog(), RULES, 10**9)
     assert verify(traffic[0], store, load_catalog(), RULES, FOREVER).differences == ()
+
+
+def test_the_independent_judge_agrees(traffic, run_engine, open_store) -> None:
+    store = open_store()
+    run_engine(traffic[0], store, load_catalog(), RULES, 50_000)
+    found = verify_independently(traffic[0], store, load_catalog(), RULES, NEVER)
+    assert (found.disagreements, found.set_aside, found.records) == ((), (), LINES)

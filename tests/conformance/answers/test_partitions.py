@@ -10,6 +10,7 @@ from rtcdp.generator.bulk import START_MS, bench_events
 from rtcdp.log.log import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verification import Kept, verify
+from rtcdp.verify.independent import Expiry, verify_independently
 
 ENGINES = ("native",)
 """Spark takes the first of two records that it happens to read, so that a repetition on another
@@ -20,6 +21,7 @@ EVENTS = 3_000
 REPEATS = 600
 RULES = AdmissionRules()
 FOREVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
+NEVER = Expiry(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +52,5 @@ def test_an_event_counts_once_and_verify_agrees(
     assert totals["received"] == EVENTS + REPEATS
     assert (totals["admitted"], totals["duplicate"]) == (EVENTS, REPEATS)
     assert verify(spread, store, load_catalog(), RULES, FOREVER).differences == ()
+    found = verify_independently(spread, store, load_catalog(), RULES, NEVER)
+    assert (found.disagreements, found.set_aside) == ((), ())

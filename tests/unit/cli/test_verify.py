@@ -105,3 +105,38 @@ def test_differences_are_told_as_json_and_csv(rtcdp, events, change):
     assert (document["items"][0]["expected"], document["items"][0]["found"]) == (["1"], ["7"])
     done = rtcdp("verify", "--csv")
     assert (done.code, done.out.splitlines()[0]) == (1, "table,key,expected,found,note")
+
+
+def test_the_judge_agrees_with_a_store_that_is_right(rtcdp, events):
+    rtcdp("replay", events)
+    done = rtcdp("verify", "--independent")
+    assert done.code == 0, done.out
+    assert "no difference: " in done.out
+    assert done.out.endswith("3 records\n")
+
+
+@pytest.mark.parametrize(
+    ("sql", "about"),
+    [
+        ("UPDATE user_page_view_counts SET page_view_count = 7", "answer user_page_view_counts"),
+        ("UPDATE _spans SET max_event_time = min_event_time - 1", "span"),
+        ("UPDATE _partitions SET max_received_at = 1", "watermark"),
+        ("UPDATE _ledger SET conflict = conflict + 1", "ledger"),
+    ],
+)
+def test_the_judge_finds_what_was_changed(rtcdp, events, change, sql, about):
+    rtcdp("replay", events)
+    change(sql)
+    done = rtcdp("verify", "--independent")
+    assert (done.code, about in done.out) == (1, True), done.out
+
+
+def test_good_events_as_dead_letters_fail_the_check_unless_accepted(rtcdp, events, change):
+    rtcdp("replay", events)
+    change(
+        "INSERT INTO _uncounted (partition, offset, source, received_at, verdict, reason)"
+        " VALUES (0, 0, 'import', 0, 'dead_letter', 'processor_error')"
+    )
+    done = rtcdp("verify", "--independent")
+    assert (done.code, "1 good events that the engine could not count" in done.out) == (1, True)
+    assert rtcdp("verify", "--independent", "--accept-processor-errors").code == 1

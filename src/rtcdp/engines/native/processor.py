@@ -183,13 +183,16 @@ class Processor:
         )
         if self._seen.forgotten_early:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early))
+        self._upkeep().look()
 
     def step(self) -> bool:
         """Process what the partitions hold now, one batch at most; True if there was anything.
 
         For tests and tools that drive the engine by hand, after `recover`.
         """
-        return self._process(None)
+        has_worked = self._process(None)
+        self._upkeep().look()
+        return has_worked
 
     def _process(self, ahead: ThreadPoolExecutor | None) -> bool:
         self._keep_lease()

@@ -1,0 +1,197 @@
+"""The independent check of an installation: everything that it says, against the judge.
+
+Reads the log from its beginning, one record at a time, so it is for operators with patience, for
+the conformance suite and for tests of faults. May run while others append and process.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import LogReader
+from rtcdp.store.store import Store
+from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
+from rtcdp.verify.interleaving import decided_elsewhere
+from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
+from rtcdp.verify.plain import plain_metric, plain_records
+from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
+from rtcdp.vocabulary.metric import Metric
+
+PROCESSOR_ERROR = "processor_error"
+_SLICE_BYTES = 4 * 2**20
+_MINUTE_MS = 60_000
+
+ProgressHandler = Callable[[int, int], None]
+"""Takes the number of records read and of all to be read."""
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """For how long the store keeps windows and the ledger (ms), and the time now (UTC ms)."""
+
+    windows_ms: int
+    ledger_ms: int
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What came out. `set_aside` are records that the engine failed at and that would count;
+    `left_out` says what could not be compared, `rows` and `records` how much was."""
+
+    disagreements: tuple[Disagreement, ...]
+    set_aside: tuple[Place, ...]
+    left_out: tuple[str, ...]
+    rows: int
+    records: int
+
+
+def verify_independently(
+    log: LogReader,
+    store: Store,
+    metrics: Sequence[Metric],
+    rules: AdmissionRules,
+    expiry: Expiry,
+    on_progress: ProgressHandler = lambda _read, _total: None,
+) -> Findings:
+    """Compare verdicts and reasons, conflicts, ledger minutes, spans, the watermark, the API's
+    answers and, where the store has them, the views of SQL readers, with what the judge says.
+
+    `rules` serve where the store has none on record. Where retention has deleted records from the
+    log or rows from the store, what it may have touched is left out.
+    """
+    known = set(store.metrics())
+    complete = [m for m in metrics if m.name in known and store.backfill_offsets(m.name) is None]
+    left_out = [f"metric {m.name}: it is still being filled" for m in metrics if m not in complete]
+    stored = _read(store, complete)
+    if not stored.views:
+        left_out.append("views of SQL readers: this store has none")
+    starts = {p: log.extent(p).first_offset for p in stored.next_offsets}
+    lines = _partitions(log, starts, stored.next_offsets, on_progress)
+    history = _history(stored, rules)
+    plain = [plain_metric(metric) for metric in complete]
+    judge = _judge(plain, history, stored, lines, starts)
+    horizon = _horizon(stored, lines, starts, history, expiry)
+    if horizon.minutes_from is not None and any(starts.values()):
+        left_out.append("what records before the log's beginning may have touched")
+    return Findings(
+        tuple(disagreements(judge, stored, plain, horizon)),
+        tuple(judge.set_aside),
+        tuple(left_out),
+        sum(map(len, stored.answers.values())) + sum(map(len, stored.views.values())),
+        sum(map(len, lines.values())),
+    )
+
+
+def _read(store: Store, metrics: Sequence[Metric]) -> Stored:
+    with store.snapshot() as snapshot:
+        stored = read_stored(snapshot, metrics)
+        readable = getattr(snapshot, "readable", None)
+        if readable is None:
+            return stored
+        return replace(stored, views={m.name: view_rows(m, readable(m)) for m in metrics})
+
+
+def _partitions(
+    log: LogReader,
+    starts: Mapping[int, int],
+    ends: Mapping[int, int],
+    on_progress: ProgressHandler,
+) -> dict[int, list[PlainRecord]]:
+    total, read = sum(ends[p] - starts[p] for p in ends), 0
+    found: defaultdict[int, list[PlainRecord]] = defaultdict(list)
+    for partition, end in ends.items():
+        offset = starts[partition]
+        while offset < end:
+            records = log.read(partition, offset, _SLICE_BYTES).until(end)
+            if len(records) == 0:
+                break
+            found[partition] += plain_records(records.each())
+            offset = records.next_offset
+            read += len(records)
+            on_progress(read, total)
+    return dict(found)
+
+
+def _history(stored: Stored, rules: AdmissionRules) -> list[Rules]:
+    """The rules in force, from each partition's first record on."""
+    if not stored.rules:
+        return [Rules(rules.max_clock_skew_ms, rules.allowed_lateness_ms, rules.dedup_window_ms)]
+    return [stored.rules[0]._replace(from_offsets={}), *stored.rules[1:]]
+
+
+def _judge(
+    metrics: Sequence[Mapping[str, Any]],
+    history: Sequence[Rules],
+    stored: Stored,
+    lines: Mapping[int, Sequence[PlainRecord]],
+    starts: Mapping[int, int],
+) -> Judge:
+    """Judges twice where the first time shows verdicts that no one could foretell."""
+    given = {p: v for p, v in stored.verdicts.items() if v.reason == PROCESSOR_ERROR}
+    judge = Judge(metrics, history, given).feed(in_decision_order(lines.values()))
+    records = {(r.partition, r.offset): r for line in lines.values() for r in line}
+
+    def window_ms(place: Place) -> int:
+        return [r for r in history if place[1] >= r.from_offsets.get(place[0], 0)][-1][2]
+
+    recorded = partial(recorded_verdict, stored, judge.verdicts)
+    unforeseen = decided_elsewhere(judge, records, recorded, window_ms)
+    if any(starts.values()):
+        unforeseen |= _repeats_of_what_is_gone(judge, records, stored.verdicts, window_ms)
+    if not unforeseen:
+        return judge
+    return Judge(metrics, history, given | unforeseen).feed(in_decision_order(lines.values()))
+
+
+def _repeats_of_what_is_gone(
+    judge: Judge,
+    records: Mapping[Place, PlainRecord],
+    recorded: Mapping[Place, Verdict],
+    window_ms: Callable[[Place], int],
+) -> dict[Place, Verdict]:
+    """The recorded duplicates among those that come first of their id in a log whose beginning was
+    deleted, and soon after that."""
+    of_id = Counter[object]()
+    begins = min((record.received_at for record in records.values()), default=0)
+    found = {}
+    for place, verdict in judge.verdicts.items():
+        name = judge.ids.get(place)
+        of_id[name] += 1
+        is_first = name is not None and of_id[name] == 1 and verdict.verdict == "admitted"
+        is_soon = records[place].received_at - begins <= window_ms(place)
+        if is_first and is_soon and recorded.get(place, verdict).verdict == "duplicate":
+            found[place] = recorded[place]
+    return found
+
+
+def _horizon(
+    stored: Stored,
+    lines: Mapping[int, Sequence[PlainRecord]],
+    starts: Mapping[int, int],
+    history: Sequence[Rules],
+    expiry: Expiry,
+) -> Horizon:
+    """What neither the log's retention nor the store's can have touched."""
+    starts_of_windows = [key[0] for rows in stored.answers.values() for key in rows]
+    minutes = [minute for _, minute in stored.ledger if minute > 0]
+    windows_from = min([expiry.now_ms - expiry.windows_ms, *starts_of_windows])
+    minutes_from = min([expiry.now_ms - expiry.ledger_ms, *minutes])
+    skew_ms = max(rules.max_clock_skew_ms for rules in history)
+    for partition, start in starts.items():
+        if start > 0:
+            line = lines.get(partition, ())
+            first = line[0].received_at if line else stored.newest.get(partition, 0)
+            windows_from = max(windows_from, first + skew_ms + 1)
+            minutes_from = max(minutes_from, -(-(first + 1) // _MINUTE_MS) * _MINUTE_MS)
+    decided = {p: max(at, stored.decided_from.get(p, 0)) for p, at in starts.items()}
+    return Horizon(windows_from, minutes_from, decided)
+
+
+def summary(findings: Findings) -> Iterator[str]:
+    """How many disagreements there are of each kind."""
+    for about, count in Counter(each.about for each in findings.disagreements).most_common():
+        yield f"{about} {count:,}"

@@ -1,0 +1,191 @@
+"""The independent judge: verdicts, ledger and rows of a log, by the written rules alone.
+
+Shares with the product its wire format and docs/semantics.md, and no line of code: with the
+standard library, one record at a time, keeping all that it ever saw. A metric is a dictionary:
+`name`, `size_ms`, `slide_ms`, `key`, `measures` (each `name`, `kind`, `field`, `k`, `where`),
+`predicate` (as `where` is: `is` and what it is about), and `without`: places whose records were gone before it was there.
+"""
+
+import heapq
+import operator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import accumulate
+from math import floor
+from typing import Any, NamedTuple
+
+from rtcdp.verify.event_text import Unfit, event_of
+
+Place = tuple[int, int]  # a partition and an offset
+Key = tuple[Any, ...]
+Event = Mapping[str, Any]
+
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class PlainRecord(NamedTuple):
+    """A record as it lies in the log; `received_at` is UTC ms."""
+
+    partition: int
+    offset: int
+    received_at: int
+    source: str
+    intake: str
+    raw: bytes
+    replay_of: str | None = None
+    is_corrupt: bool = False
+    stands_for: int = 1  # rejected records of one request, of which it is the first
+
+
+class Rules(NamedTuple):
+    """Limits in ms that hold from these offsets on; a partition that is not named, from its 0."""
+
+    max_clock_skew_ms: int
+    allowed_lateness_ms: int
+    dedup_window_ms: int
+    from_offsets: Mapping[int, int] = {}
+
+
+class Verdict(NamedTuple):
+    """`verdict` is admitted, duplicate, late or dead_letter; `reason` is empty where admitted."""
+
+    verdict: str
+    reason: str = ""
+
+
+def in_decision_order(partitions: Iterable[Sequence[PlainRecord]]) -> Iterator[PlainRecord]:
+    """The records of all partitions, each given in its log's order, as verdicts are decided: by
+    due time, which is the earliest intake time of a record and those behind it."""
+    lines = []
+    for records in partitions:
+        due = [*accumulate((record.received_at for record in reversed(records)), min)][::-1]
+        lines.append([(at, r.partition, r.offset, r) for at, r in zip(due, records, strict=True)])
+    return (record for *_, record in heapq.merge(*lines))
+
+
+class Judge:
+    """Feed it records in the order of their decision, and ask what should have come of them.
+
+    `rules` are those in force, the oldest first. `given` are verdicts that nobody can foretell, as
+    they were recorded: records that the engine failed at, and repeats of records that are gone.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Mapping[str, Any]],
+        rules: Sequence[Rules],
+        given: Mapping[Place, Verdict] = {},
+    ) -> None:
+        self._metrics, self._rules, self._given = metrics, rules, given
+        self._last: dict[Key, PlainRecord] = {}
+        self._counted: defaultdict[str, dict[Key, list[Event]]] = defaultdict(dict)
+        self.verdicts: dict[Place, Verdict] = {}
+        self.newest: dict[int, int] = {}
+        self.event_times: dict[Place, int] = {}
+        self.ids: dict[Place, Key] = {}
+        self.ledger: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+        self.set_aside: list[Place] = []
+        """Records that were given as dead letters, and would count."""
+
+    def feed(self, records: Iterable[PlainRecord]) -> "Judge":
+        """Judge all of these, and count what is admitted."""
+        for record in records:
+            place = (record.partition, record.offset)
+            event, verdict = self._judged(record, self._given.get(place))
+            self.verdicts[place] = verdict
+            self.newest[place[0]] = max(record.received_at, self.newest.get(place[0], 0))
+            minute = self.ledger[record.source, record.received_at // 60_000 * 60_000]
+            counted = ("received", verdict.verdict, *["conflict"] * (verdict[1] == "conflict"))
+            minute.update(dict.fromkeys(counted, record.stands_for))
+            if verdict.verdict == "admitted":
+                for metric in self._metrics:
+                    if place not in metric.get("without", ()):
+                        self._count(metric, event | {"source": record.source})
+        return self
+
+    def rows(self, metric: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
+        """By window start (UTC ms) and key, the value of each measure; see `value_of`."""
+        return {
+            key: {measure["name"]: value_of(measure, events) for measure in metric["measures"]}
+            for key, events in self._counted[metric["name"]].items()
+        }
+
+    def _judged(self, record: PlainRecord, given: Verdict | None) -> tuple[dict[str, Any], Verdict]:
+        """The event's fields, if it is one, and the verdict."""
+        place = (record.partition, record.offset)
+        if record.is_corrupt:
+            return {}, Verdict("dead_letter", "corrupt")
+        try:
+            event = event_of(record.raw)
+        except Unfit as unfit:
+            return {}, given or Verdict("dead_letter", str(unfit))
+        if record.stands_for > 1:
+            return {}, Verdict("dead_letter", "corrupt")
+        event_time = event["timestamp"]
+        rules = [r for r in self._rules if place[1] >= r.from_offsets.get(place[0], 0)][-1]
+        self.event_times[place] = event_time
+        if event_time - record.received_at > rules.max_clock_skew_ms:
+            return event, given or Verdict("dead_letter", "future")
+        is_late = record.received_at - event_time > rules.allowed_lateness_ms
+        if is_late and record.intake == "live":
+            return event, given or Verdict("late", "late")
+        own_id = ("client", event["eventId"]) if event["eventId"] else ("replay", record.replay_of)
+        name = (record.source, *own_id)
+        last, verdict = self._last.get(name) if own_id[1] else None, Verdict("admitted")
+        if last is not None and abs(record.received_at - last.received_at) <= rules.dedup_window_ms:
+            verdict = Verdict("duplicate", "duplicate" if record.raw == last.raw else "conflict")
+        if given is not None and given.verdict == "dead_letter":
+            if verdict.verdict == "admitted":
+                self.set_aside.append(place)
+            return event, given
+        self._last[name] = record
+        self.ids[place] = name
+        return event, given or verdict
+
+    def _count(self, metric: Mapping[str, Any], event: Event) -> None:
+        """Add an event to every window of a metric that it falls into."""
+        key = tuple(event[field] for field in metric["key"])
+        if None in key or not holds(metric["predicate"], event):
+            return
+        size, slide, at = metric["size_ms"], metric["slide_ms"], event["timestamp"]
+        for start in range(at // slide * slide, at - size, -slide):
+            self._counted[metric["name"]].setdefault((start, *key), []).append(event)
+
+
+def holds(predicate: Mapping[str, Any], event: Event) -> bool:
+    """Does the event count? A comparison with an absent field is false."""
+    kind = predicate["is"]
+    if kind in ("all", "any"):
+        return (all if kind == "all" else any)(holds(inner, event) for inner in predicate["of"])
+    if kind == "not":
+        return not holds(predicate["of"], event)
+    value = event[predicate["field"]]
+    if kind == "compare":
+        compare = _COMPARISONS[predicate["comparison"]]
+        return value is not None and bool(compare(value, predicate["limit"]))
+    return value is not None if kind == "present" else value in predicate["texts"]
+
+
+def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
+    """What a measure says of events: a number; an exact sum in millionths; of an average that and
+    how many it is of; of distinct the set; of the most frequent all of them with their counts."""
+    events = [event for event in events if holds(measure["where"], event)]
+    if measure["kind"] == "count":
+        return len(events)
+    values = [event[measure["field"]] for event in events]
+    return _MEASURES[measure["kind"]]([value for value in values if value is not None])
+
+
+def _millionths(values: Iterable[float]) -> int:
+    return sum(floor(Fraction(value) * 1_000_000 + Fraction(1, 2)) for value in values)
+
+
+_MEASURES: dict[str, Callable[[list[Any]], Any]] = {
+    "sum": _millionths,
+    "average": lambda values: (_millionths(values), len(values)),
+    "minimum": lambda values: min(values, default=None),
+    "maximum": lambda values: max(values, default=None),
+    "distinct": set,
+    "topk": Counter,
+}

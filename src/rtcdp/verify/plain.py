@@ -1,0 +1,80 @@
+"""From the product's own shapes to the plain data that the judge is given."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rtcdp.log.log import RawRecord
+from rtcdp.verify.judge import PlainRecord
+from rtcdp.vocabulary.measures import Measure
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Predicate,
+    Present,
+)
+
+JUDGED = frozenset({"count", "sum", "average", "minimum", "maximum", "distinct", "topk"})
+"""The measures that the judge knows. What is computed from others (a ratio), and spreads, it leaves
+to the oracle and the tests of the measure."""
+
+
+def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
+    """Records of a log, one by one."""
+    for record in records:
+        yield PlainRecord(
+            record.partition,
+            record.offset,
+            record.received_at,
+            record.source,
+            record.intake,
+            record.raw,
+            record.replay_of,
+            record.is_corrupt,
+            record.stands_for,
+        )
+
+
+def plain_metric(metric: Metric) -> dict[str, Any]:
+    """A definition as a dictionary."""
+    return {
+        "name": metric.name,
+        "size_ms": metric.window.size_ms,
+        "slide_ms": metric.window.slide_ms,
+        "key": metric.key,
+        "predicate": _predicate(metric.predicate),
+        "measures": [_measure(each) for each in metric.measures if each.kind in JUDGED],
+    }
+
+
+def _measure(measure: Measure) -> Mapping[str, Any]:
+    where = Everything() if measure.where is None else measure.where
+    plain: dict[str, Any] = {"name": measure.name, "kind": measure.kind}
+    options = {name: getattr(measure, name, None) for name in ("field", "k")}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**plain, **given, "where": _predicate(where)}
+
+
+def _predicate(predicate: Predicate) -> Mapping[str, Any]:
+    match predicate:
+        case Everything():
+            return {"is": "all", "of": []}
+        case Equals(field, text):
+            return {"is": "one_of", "field": field, "texts": [text]}
+        case OneOf(field, texts):
+            return {"is": "one_of", "field": field, "texts": texts}
+        case Present(field):
+            return {"is": "present", "field": field}
+        case Compare(field, comparison, limit):
+            return {"is": "compare", "field": field, "comparison": comparison, "limit": limit}
+        case AllOf(predicates):
+            return {"is": "all", "of": [_predicate(inner) for inner in predicates]}
+        case AnyOf(predicates):
+            return {"is": "any", "of": [_predicate(inner) for inner in predicates]}
+        case Negation(negated):
+            return {"is": "not", "of": _predicate(negated)}

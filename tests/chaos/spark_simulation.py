@@ -1,0 +1,67 @@
+"""The simulation on a real topic whose engine is Spark and the native one in turn."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event as Signal
+from typing import Any
+
+from rtcdp.engines.native.backfill import backfill
+from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.processor import SparkProcessor
+from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.events.rules import AdmissionRules
+from rtcdp.store.store import Store
+from rtcdp.testing.simulation import Engine
+from rtcdp.vocabulary.metric import Metric
+from tests.chaos.kafka_simulation import NOT_ON_SERVERS, KafkaSimulation
+
+NOT_ON_SPARK = (*NOT_ON_SERVERS, "die_at_commit", "lose_reply", "append_again")
+"""What dies inside of Spark takes its driver along, and has tests of its own."""
+
+_FILL_BYTES = 16 * 2**20
+
+
+class _OnSpark:
+    """A `SparkProcessor` that is driven as other engines are."""
+
+    def __init__(self, processor: SparkProcessor) -> None:
+        self._processor = processor
+
+    def recover(self) -> None:
+        """Is part of every run."""
+
+    def step(self) -> bool:
+        self._processor.run(Signal(), once=True)
+        return False
+
+    def run(self, stop: Signal, *, once: bool = False) -> None:
+        self._processor.run(stop, once=once)
+
+
+class SparkSimulation(KafkaSimulation):
+    """Every second start is one of Spark; batches of Spark's take each partition's share, in an
+    order that is nobody's to foretell."""
+
+    is_order_known = False
+
+    def __init__(
+        self, open_store: Callable[[], Store], bootstrap: str, url: str, checkpoints: Path
+    ) -> None:
+        self._bootstrap, self._checkpoints = bootstrap, checkpoints
+        self._starts = 0
+        super().__init__(open_store, bootstrap, url)
+
+    def engine(self, metrics: Sequence[Metric], rules: AdmissionRules, store: Any) -> Engine:
+        self._starts += 1
+        if self._starts % 2 == 0:
+            return super().engine(metrics, rules, store)
+        limits = SparkLimits(
+            master="local[2]",
+            checkpoint=str(self._checkpoints),
+            max_offsets_per_trigger=max(5, min(self.records_per_read, 1_000)),
+        )
+        source = KafkaSource(self._reader, self._bootstrap, self._topic)
+        processor = SparkProcessor(source, store, metrics, rules, self.clock, limits)
+        processor.fill = lambda: backfill(self._reader, store, metrics, _FILL_BYTES)
+        processor.on_trouble = self.troubles.append
+        return _OnSpark(processor)

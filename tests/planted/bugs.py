@@ -1,0 +1,342 @@
+"""The bugs that the judge has to catch, one by one: of each kind that was found, and others."""
+
+from dataclasses import dataclass
+
+from rtcdp.testing.random_walk import Step
+from tests.planted.planting import Edit
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug by name, the edits that make it, and who looks for it: walks of any seed or one script,
+    documents, or acknowledgements."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    hunt: str = "walks"
+    script: tuple[Step, ...] = ()
+
+
+def bug(
+    name: str, *edits: tuple[str, str, str], hunt: str = "walks", script: tuple[Step, ...] = ()
+) -> Bug:
+    """A bug from (target below `rtcdp.`, good text, bad text) of each edit."""
+    made = tuple(Edit(f"rtcdp.{target}", good, bad) for target, good, bad in edits)
+    return Bug(name, made, hunt, script)
+
+
+BUGS = (
+    bug(
+        "an event that is exactly as late as allowed is late",
+        ("engines.admission:screen_together", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
+    ),
+    bug(
+        "an event that is one millisecond too late is admitted",
+        (
+            "events.admission:behind_lateness",
+            "- rules.allowed_lateness_ms",
+            "- rules.allowed_lateness_ms - 1",
+        ),
+    ),
+    bug(
+        "an event from the future is admitted",
+        ("events.admission:ahead_of_clock", "- rules.max_clock_skew_ms", "- 2**40"),
+    ),
+    bug(
+        "imported history can be late",
+        ("engines.admission:screen_together", "~imported & (", "(imported | True) & ("),
+    ),
+    bug(
+        "a conflict is an ordinary duplicate",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "run.contents != previous.contents",
+            "run.contents != run.contents",
+        ),
+    ),
+    bug(
+        "an id is the same in all sources",
+        (
+            "engines.admission:_id_hashes",
+            "return of_id + of_source",
+            "return of_id + 0 * of_source",
+        ),
+    ),
+    bug(
+        "a time is rounded up",
+        ("events.codec:parse_timestamp_ms", '_BEYOND_MICROSECONDS.sub(r"\\1", text)', "text"),
+    ),
+    bug(
+        "zero keeps its sign",
+        ("events.columns:decode_lines", 'pl.col("value") == 0', 'pl.col("value") == 1e-300'),
+        hunt="documents",
+    ),
+    bug(
+        "a distinct count is estimated at its bound",
+        ("api.measures:_distinct_beyond", "estimate <= DISTINCT", "estimate < 0 * DISTINCT"),
+        script=(Step("start", (0, (3,))), Step("append_crowd", (8_192,)), Step("judge")),
+    ),
+    bug(
+        "a ledger minute begins a second late",
+        (
+            "engines.admission:_ledger",
+            '"minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,',
+            '"minute": (screened.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
+        ),
+    ),
+    bug(
+        "good events become dead letters with their neighbour",
+        ("engines.native.processor:Processor._take_apart", "if count > 1:", "if count > 3:"),
+    ),
+    bug(
+        "the watermark starts anew with each epoch",
+        (
+            "engines.native.epochs:_max_received_at",
+            "progress.max_received_at.get(piece.partition, 0)",
+            "0",
+        ),
+        (
+            "store.sql_epoch:_advance",
+            'null_safe(">", "_partitions.max_received_at", "excluded.max_received_at")',
+            '"excluded.max_received_at"',
+        ),
+    ),
+    bug(
+        "the last record of a batch is not counted",
+        (
+            "engines.native.lowering:changes_of",
+            "if events.is_empty():",
+            "events = events.head(max(1, events.height - 1))\n    if events.is_empty():",
+        ),
+    ),
+    bug(
+        "where to resume is moved before the result is there",
+        (
+            "store.sql_store:SqlStore.commit",
+            "apply_epoch(connection, epoch, self._prepared)",
+            "early = epoch.__class__(**vars(epoch) | {'changes': ()})\n"
+            "        apply_epoch(connection, early, self._prepared)\n"
+            "    self.planted = getattr(self, 'planted', 0) + 1\n"
+            "    if self.planted % 5 == 0:\n"
+            "        from rtcdp.testing.simulation import Died\n"
+            "        raise Died\n"
+            "    from rtcdp.store.sql_epoch import merge_changes\n"
+            "    with self._leased() as connection:\n"
+            "        merge_changes(connection, epoch.changes)",
+        ),
+    ),
+    bug(
+        "a span is too short",
+        ("engines.native.epochs:_spans", "int(times.max())", "int(times.max()) - 1"),
+    ),
+    bug(
+        "joined spans keep the times of the first",
+        (
+            "store.sql_epoch:_add_span",
+            "{null_safe('>', 'max_event_time', newest)}",
+            "max_event_time",
+        ),
+    ),
+    bug(
+        "a view shows a sum without its millionths",
+        ("store.sql_schema:_value", "CAST({micros} AS", "0 * CAST({micros} AS"),
+    ),
+    bug(
+        "a view of panes lacks its oldest pane",
+        (
+            "store.sql_schema:_create_view",
+            "WHERE {start} > {pane}",
+            "WHERE {start} > {slide} + {pane}",
+        ),
+    ),
+    bug(
+        "windows that are added up lack a pane",
+        (
+            "api.pane_windows:_sum_panes",
+            "bucket_to=newest + metric.window.size_ms,",
+            "bucket_to=newest + metric.window.size_ms - panes.bucket_ms,",
+        ),
+    ),
+    bug(
+        "before 1970 windows are rounded up",
+        (
+            "engines.native.lowering:changes_of",
+            "timestamps // size * size",
+            "timestamps // size * size + size * (timestamps < 0)",
+        ),
+    ),
+    bug(
+        "an absent value counts in an average",
+        ("engines.native.lowering:_partials", "pl.col(field).count()", "pl.len()"),
+    ),
+    bug(
+        "a commit whose reply was lost is applied again",
+        (
+            "engines.committing:has_committed",
+            "return progress.epoch == epoch.number",
+            "return False",
+        ),
+        ("store.fence:check_follows", "epoch.number != progress.epoch + 1", "False"),
+        ("store.fence:check_follows", "!= span.first_offset", "is None"),
+    ),
+    bug(
+        "what is acknowledged is not in the log yet",
+        (
+            "collector.group_commit:GroupCommit._commit",
+            "error = self._failure or self._append([delivery for delivery, _ in group])",
+            "tickets = tuple(ticket for _, ticket in group)\n"
+            "    self._on_committed(CommittedGroup(tickets, None, 0.0))\n"
+            "    error = self._failure or self._append([delivery for delivery, _ in group])\n"
+            "    return",
+        ),
+        hunt="acknowledgements",
+    ),
+    bug(
+        "of two equal keys the last one counts",
+        ("events.codec:decode", "_has_known_field_twice(record, wire)", "False"),
+        hunt="documents",
+    ),
+    bug(
+        "after a restart the log's end is judged again, by the rules of now",
+        (
+            "engines.native.recovery:remembered",
+            "remember(decided, seen)",
+            "from rtcdp.engines.admission import screen_together\n"
+            "        from rtcdp.events.rules import AdmissionRules\n"
+            "        now = AdmissionRules(allowed_lateness_ms=60_000)\n"
+            "        remember(screen_together(decided.pieces, (), now), seen)",
+        ),
+    ),
+    bug(
+        "after a restart no id is known",
+        (
+            "engines.native.recovery:remembered",
+            "starts[partition] = min(",
+            "starts[partition] = max(",
+        ),
+    ),
+    bug(
+        "a backfill judges again",
+        (
+            "engines.native.backfill:_backfill_metric",
+            "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
+            "from rtcdp.engines.admission import screen_together\n"
+            "        from rtcdp.events.rules import AdmissionRules\n"
+            "        again = screen_together(decided.pieces, fields, AdmissionRules())\n"
+            "        admitted = again.events.filter(again.verdicts == ADMITTED)",
+        ),
+    ),
+    bug(
+        "recorded verdicts are not read",
+        ("engines.decided:with_recorded", "verdicts[at[here]] = codes[here]", "continue"),
+    ),
+    bug(
+        "a metric that comes back is filled from the log's beginning",
+        (
+            "store.sql_definitions:_pause",
+            "_remember(connection, stored.name, progress.next_offsets)",
+            "_remember(connection, stored.name, {})",
+        ),
+    ),
+    bug(
+        "an id that came much later counts as a repeat, if its clock is behind",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "np.abs(run.received_at - previous.received_at)",
+            "run.received_at - previous.received_at",
+        ),
+    ),
+    bug(
+        "the window of ids is a millisecond longer",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "apart <= self._window_ms",
+            "apart <= self._window_ms + 1",
+        ),
+    ),
+    bug(
+        "one record's clock makes the index forget",
+        (
+            "events.seen_ids:SeenIds.check_and_add",
+            "self._add(_last_of_each(run))",
+            "self._add(_last_of_each(run))\n"
+            "    first = int(ids.received_at.max()) - self._window_ms - 300_000\n"
+            "    runs = [_only(each, each.received_at >= first) for each in self._runs]\n"
+            "    self._runs = [each for each in runs if len(each)]",
+        ),
+    ),
+    bug(
+        "a failed batch stays in the index of ids",
+        ("engines.native.processor:Processor._count", "self._seen.reset(mark)", "pass"),
+    ),
+    bug(
+        "a failed batch is taken apart partition by partition",
+        ("engines.poison:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
+    ),
+    bug(
+        "partitions are decided one after the other",
+        (
+            "engines.admission:order_of_decision",
+            'return np.argsort(due, kind="stable")',
+            "return np.arange(len(due))",
+        ),
+    ),
+    bug(
+        "expiry goes by the wall clock",
+        (
+            "engines.upkeep:Upkeep.expire",
+            "now_ms, keeping = self._time.trusted_ms, self._keeping",
+            "now_ms, keeping = self._clock.now_ms(), self._keeping",
+        ),
+        ("engines.upkeep:Upkeep.expire", "if self._time.is_suspended:", "if False:"),
+    ),
+    bug(
+        "verdicts of records that the log still holds are deleted",
+        (
+            "engines.upkeep:Upkeep.expire",
+            "offsets_before=first_offsets",
+            "offsets_before=progress.next_offsets",
+        ),
+    ),
+    bug(
+        "changed rules are not on record",
+        (
+            "engines.native.processor:Processor.recover",
+            "before = self._store.put_rules_in_force(self._rules)",
+            "before = None\n"
+            "    if not self._progress.epoch:\n"
+            "        self._store.put_rules_in_force(self._rules)",
+        ),
+    ),
+    bug(
+        "a replayed dead letter can be late",
+        ("assembly.dead_letters:_delivery", 'intake="import"', 'intake="live"'),
+    ),
+    bug(
+        "a replayed dead letter is replayed again and again",
+        (
+            "engines.admission:_decode_odd",
+            "record.replay_of is not None and event.event_id is None",
+            "False",
+        ),
+        (
+            "assembly.dead_letters:replay_dead_letters",
+            "only_not_replayed=True",
+            "only_not_replayed=False",
+        ),
+        ("assembly.dead_letters:replay_dead_letters", "not in in_the_log", "not in ()"),
+    ),
+    bug(
+        "the id of a replayed dead letter lies among the clients' ids",
+        ("engines.admission:_decode_odd", "assigned_id(record.replay_of)", "record.replay_of"),
+        script=(
+            Step("start", (0, (0,))),
+            Step("append", (0, "shop", "live", ((None, -400_000, "A", "ada", None, None, 20),))),
+            Step("count", (1,)),
+            Step("advance", (600_000,)),
+            Step("replay_dead_letters"),
+            Step("append", (0, "shop", "live", ((1, 0, "A", "bob", None, None, 2),))),
+            Step("judge"),
+        ),
+    ),
+)

@@ -1,0 +1,48 @@
+from rtcdp.log.log import RawRecord
+from rtcdp.verify.judge import PlainRecord
+from rtcdp.verify.plain import plain_metric, plain_records
+from rtcdp.vocabulary.measure import Count, Sum, TopK
+from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.predicate import Compare, Everything, Present, all_of, event_type, negate
+from rtcdp.vocabulary.window import sliding
+
+
+def test_a_definition_as_plain_data() -> None:
+    metric = Metric(
+        "m",
+        "M",
+        sliding(size_seconds=60, every_seconds=30),
+        (Count("events"), Sum("total"), TopK("pages", "pageUrl", k=3)),
+        ("userId",),
+        all_of(event_type("A"), negate(Compare("value", "<", 1)), Present("pageUrl"), Everything()),
+    )
+    assert plain_metric(metric) == {
+        "name": "m",
+        "size_ms": 60_000,
+        "slide_ms": 30_000,
+        "key": ("userId",),
+        "predicate": {
+            "is": "all",
+            "of": [
+                {"is": "one_of", "field": "eventType", "texts": ["A"]},
+                {
+                    "is": "not",
+                    "of": {"is": "compare", "field": "value", "comparison": "<", "limit": 1},
+                },
+                {"is": "present", "field": "pageUrl"},
+                {"is": "all", "of": []},
+            ],
+        },
+        "measures": [
+            {"name": "events", "kind": "count"},
+            {"name": "total", "kind": "sum", "field": "value"},
+            {"name": "pages", "kind": "topk", "field": "pageUrl", "k": 3},
+        ],
+    }
+
+
+def test_records_as_plain_data() -> None:
+    raw = RawRecord(1, 2, 3, "shop", "import", b"{}", is_corrupt=True, replay_of="0:1")
+    assert list(plain_records([raw])) == [
+        PlainRecord(1, 2, 3, "shop", "import", b"{}", "0:1", is_corrupt=True)
+    ]
