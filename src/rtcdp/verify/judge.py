@@ -1,9 +1,8 @@
 """The independent judge: verdicts, ledger and rows of a log, by the written rules alone.
 
 Shares with the product its wire format and docs/semantics.md, and no line of code: with the
-standard library, one record at a time, keeping all that it ever saw. A metric is a dictionary:
-`name`, `size_ms`, `slide_ms`, `key`, `measures` (each `name`, `kind`, `field`, `k`, `where`),
-`predicate` (as `where` is: `is` and what it is about), and `without`: places whose records were gone before it was there.
+standard library, one record at a time, keeping all that it ever saw. A metric is a dictionary, as
+`plain_metric` makes it; `without` are places whose records were gone before it was there.
 """
 
 import heapq
@@ -122,9 +121,8 @@ class Judge:
             return {}, given or Verdict("dead_letter", str(unfit))
         if record.stands_for > 1:
             return {}, Verdict("dead_letter", "corrupt")
-        event_time = event["timestamp"]
+        self.event_times[place] = event_time = event["timestamp"]
         rules = [r for r in self._rules if place[1] >= r.from_offsets.get(place[0], 0)][-1]
-        self.event_times[place] = event_time
         if event_time - record.received_at > rules.max_clock_skew_ms:
             return event, given or Verdict("dead_letter", "future")
         is_late = record.received_at - event_time > rules.allowed_lateness_ms
@@ -155,8 +153,7 @@ class Judge:
 
 def holds(predicate: Mapping[str, Any], event: Event) -> bool:
     """Does the event count? A comparison with an absent field is false."""
-    kind = predicate["is"]
-    if kind in ("all", "any"):
+    if (kind := predicate["is"]) in ("all", "any"):
         return (all if kind == "all" else any)(holds(inner, event) for inner in predicate["of"])
     if kind == "not":
         return not holds(predicate["of"], event)
@@ -168,8 +165,8 @@ def holds(predicate: Mapping[str, Any], event: Event) -> bool:
 
 
 def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
-    """What a measure says of events: a number; an exact sum in millionths; of an average that and
-    how many it is of; of distinct the set; of the most frequent all of them with their counts."""
+    """A number; an exact sum in millionths; of an average that and how many it is of; of distinct
+    the set; of the most frequent all of them with their counts."""
     events = [event for event in events if holds(measure["where"], event)]
     if measure["kind"] == "count":
         return len(events)
