@@ -46,6 +46,13 @@ def test_some_wrong_clocks_move_nothing(share: float, wrong_by: int) -> None:
     assert gone_through(wrong).remembered_from == 0
 
 
+@pytest.mark.parametrize("wrong_by", [10**10, -(10**10)])
+def test_a_wrong_clock_now_and_then_moves_nothing(wrong_by: int) -> None:
+    times = steady(800_000, 1000)
+    times[:: 2 * BLOCK_OFFSETS] += wrong_by
+    assert gone_through(times).remembered_from == 0
+
+
 @pytest.mark.parametrize("wrong_by", [86_400_000, -86_400_000])
 @pytest.mark.parametrize("excursions", [1, 6])
 def test_a_clock_that_is_wrong_for_a_while_lets_little_time_go_by(

@@ -23,9 +23,12 @@ from rtcdp.store.mongo_head import (
     read_limits,
     read_pending,
     state_document,
+    upgrade_head,
 )
 from rtcdp.store.mongo_layout import Readable
 from rtcdp.store.store import Lease, LeaseLost, Progress, StateMismatch
+
+NEW_OF_PARTITIONS = ("remembered_from", "decided_from")
 
 STATE = State(
     progress=Progress(
@@ -143,3 +146,20 @@ def test_a_store_of_a_newer_version_is_not_touched(mongo_database):
     mongo_database.collection(PROGRESS).insert_one({"_id": HEAD, "version": VERSION + 1})
     with pytest.raises(StateMismatch, match=str(VERSION + 1)):
         read_head(mongo_database)
+
+
+def test_a_head_of_before_is_read_and_upgraded(mongo_database, head):
+    assert change_head(mongo_database, head, None, state_document(STATE))
+    old = {"rules": "", "time": "", "floors.offsets_before": "", "floors.offsets_deleted": ""}
+    parts = {f"partitions.{n}.{name}": "" for n in (0, 1) for name in NEW_OF_PARTITIONS}
+    mongo_database.collection("_progress").update_one(
+        {"_id": "head"}, {"$unset": {**old, **parts}, "$set": {"version": 1}}
+    )
+    found = read_head(mongo_database)
+    assert found.state.progress.next_offsets == STATE.progress.next_offsets
+    assert found.state.progress.remembered_from == {}
+    assert found.state.progress.decided_from == {0: 0, 7: 0}
+    assert (found.rules, found.time, found.floors) == ((), Head().time, Floors())
+    upgrade_head(mongo_database, None)
+    stored = mongo_database.collection("_progress").find_one({"_id": "head"})
+    assert stored["version"] == 2

@@ -107,3 +107,20 @@ def test_another_programs_database_is_refused_and_not_touched(path):
     with pytest.raises(StateMismatch, match="another program"):
         opened(path)
     assert path.read_bytes() == before
+
+
+def test_a_store_of_before_has_decided_what_it_has_spans_of(path):
+    older = opened(path, MIGRATIONS[:2])
+    older.run("INSERT INTO _progress (id, epoch, committed_at, engine) VALUES (1, 7, 0, 'native')")
+    older.run('INSERT INTO _partitions ("partition", next_offset) VALUES (0, 70), (1, 80)')
+    older.run(
+        'INSERT INTO _spans ("partition", first_offset, next_offset, committed_at)'
+        " VALUES (0, 40, 60, 0), (0, 60, 70, 0)"
+    )
+    older.close()
+    store = SqliteStore(path)
+    store.prepare([])
+    assert store.progress().decided_from == {0: 40, 1: 80}
+    assert store.progress().remembered_from == {}
+    with store.snapshot() as snapshot:
+        assert list(snapshot.admission_rules()) == []
