@@ -1,8 +1,7 @@
 """The independent judge: verdicts, ledger and rows of a log, by the written rules alone.
 
-Shares with the product its wire format and docs/semantics.md, and no line of code: with the
-standard library, one record at a time, keeping all that it ever saw. A metric is a dictionary, as
-`plain_metric` makes it; `without` are places whose records were gone before it was there.
+Shares with the product its wire format and docs/semantics.md, and no line of code. A metric is a
+dictionary, as `plain_metric` makes it; `without` are places of records that were gone before it.
 """
 
 import heapq
@@ -84,8 +83,7 @@ class Judge:
         self.event_times: dict[Place, int] = {}
         self.ids: dict[Place, Key] = {}
         self.ledger: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
-        self.set_aside: list[Place] = []
-        """Records that were given as dead letters, and would count."""
+        self.set_aside: list[Place] = []  # given as dead letters, and would count
 
     def feed(self, records: Iterable[PlainRecord]) -> "Judge":
         """Judge all of these, and count what is admitted."""
@@ -125,8 +123,7 @@ class Judge:
         rules = [r for r in self._rules if place[1] >= r.from_offsets.get(place[0], 0)][-1]
         if event_time - record.received_at > rules.max_clock_skew_ms:
             return event, given or Verdict("dead_letter", "future")
-        is_late = record.received_at - event_time > rules.allowed_lateness_ms
-        if is_late and record.intake == "live":
+        if record.intake == "live" and record.received_at - event_time > rules.allowed_lateness_ms:
             return event, given or Verdict("late", "late")
         own_id = ("client", event["eventId"]) if event["eventId"] else ("replay", record.replay_of)
         name = (record.source, *own_id)
