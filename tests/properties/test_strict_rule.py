@@ -18,5 +18,6 @@ def test_every_path_agrees_with_the_independent_reading(seed: int) -> None:
         "corrupt",
         "future",
         "processor_error",
+        "not_mapped",
     }
     assert set(verdicts) == {"event"} | decided_from_the_record, verdicts

@@ -18,7 +18,6 @@ from rtcdp.verify.event_text import Unfit, event_of
 Place = tuple[int, int]  # a partition and an offset
 Key = tuple[Any, ...]
 Event = Mapping[str, Any]
-
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
