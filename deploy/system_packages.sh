@@ -23,6 +23,14 @@ for tool in curl git strace; do
     has "$tool" || need "$tool"
 done
 has chromium || has chromium-browser || has google-chrome || need chromium
+# The browser's driver is linked with it, and a minimal Debian has it not.
+has_libatomic() {
+    for found in /usr/lib*/libatomic.so.1 /usr/lib/*/libatomic.so.1 /lib/*/libatomic.so.1; do
+        [ ! -e "$found" ] || return 0
+    done
+    return 1
+}
+has_libatomic || need libatomic1
 has_java_17() {
     # Java 8 says it on standard error, where others say what options they picked up.
     has javac && version=$(javac -version 2>/dev/null) && version=${version#javac } &&
