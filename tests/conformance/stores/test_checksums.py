@@ -60,6 +60,8 @@ def test_what_expired_is_not_missed(filled, epochs, metrics, tables):
     filled.expire(buckets_before=DAY_MS + MINUTE, uncounted_before=DAY_MS)
     found = checked(filled, metrics.values())
     assert (found.is_sound, found.rows) == (True, 4)
+    with filled.snapshot() as snapshot:
+        assert sorted(snapshot.daily_sums(tables["views"])) == [1, 2]
 
 
 def test_a_changed_definition_begins_anew(filled, metrics):
