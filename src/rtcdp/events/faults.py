@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rtcdp.events import event as rules
-from rtcdp.events.event import EventOnTheWire
+from rtcdp.events.event import KnownFieldsOnly
 
 INSTANT_WORDS = (
     "ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, or an integer of milliseconds since "
@@ -60,7 +60,7 @@ def _decoders() -> dict[str, Callable[[bytes], Any]]:
         field.encode_name: msgspec.json.Decoder(
             msgspec.defstruct("_Alone", [(field.name, field.type, msgspec.UNSET)], rename="camel")
         ).decode
-        for field in msgspec.structs.fields(EventOnTheWire)
+        for field in msgspec.structs.fields(KnownFieldsOnly)
     }
 
 
