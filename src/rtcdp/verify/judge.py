@@ -18,6 +18,7 @@ from rtcdp.verify.event_text import Unfit, event_of
 Place = tuple[int, int]  # a partition and an offset
 Key = tuple[Any, ...]
 Event = Mapping[str, Any]
+_EVERYTHING: Mapping[str, Any] = {"is": "all", "of": ()}
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -163,7 +164,7 @@ def holds(predicate: Mapping[str, Any], event: Event) -> bool:
 def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
     """A number; an exact sum in millionths; of an average that and how many it is of; of distinct
     the set; of the most frequent all of them with their counts."""
-    events = [event for event in events if holds(measure["where"], event)]
+    events = [event for event in events if holds(measure.get("where", _EVERYTHING), event)]
     if measure["kind"] == "count":
         return len(events)
     values = [event[measure["field"]] for event in events]

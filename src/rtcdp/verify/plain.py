@@ -53,11 +53,11 @@ def plain_metric(metric: Metric) -> dict[str, Any]:
 
 
 def _measure(measure: Measure) -> Mapping[str, Any]:
-    where = Everything() if measure.where is None else measure.where
+    where = {} if measure.where is None else {"where": _predicate(measure.where)}
     plain: dict[str, Any] = {"name": measure.name, "kind": measure.kind}
     options = {name: getattr(measure, name, None) for name in ("field", "k")}
     given = {name: value for name, value in options.items() if value is not None}
-    return {**plain, **given, "where": _predicate(where)}
+    return {**plain, **given, **where}
 
 
 def _predicate(predicate: Predicate) -> Mapping[str, Any]:
