@@ -25,6 +25,9 @@ def bug(
     return Bug(name, made, hunt, script)
 
 
+_EVENT = (1, 0, "A", "ada", 3, "/a", 20)
+_POISON = (3, 0, "A", "poison", 3, "/a", 20)
+
 BUGS = (
     bug(
         "an event that is exactly as late as allowed is late",
@@ -272,6 +275,14 @@ BUGS = (
     bug(
         "a failed batch is taken apart partition by partition",
         ("engines.poison:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
+        script=(
+            Step("start", (0, (0, 1, 2))),
+            Step("append", (1, "shop", "live", (_EVENT, (2, *_EVENT[1:])))),
+            Step("advance", (60_000,)),
+            Step("break_engine"),
+            Step("append", (0, "shop", "live", (_POISON, (1, 0, "A", "bob", 3, "/a", 20)))),
+            Step("judge"),
+        ),
     ),
     bug(
         "partitions are decided one after the other",
