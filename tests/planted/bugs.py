@@ -300,6 +300,15 @@ BUGS = (
             "now_ms, keeping = self._clock.now_ms(), self._keeping",
         ),
         ("engines.upkeep:Upkeep.expire", "if self._time.is_suspended:", "if False:"),
+        script=(
+            Step("start", (0, (0, 1))),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("count", (1,)),
+            Step("set_clock_ahead", (40 * 86_400_000,)),
+            Step("append", (0, "shop", "live", (_POISON,))),
+            Step("keep_house"),
+            Step("judge"),
+        ),
     ),
     bug(
         "verdicts of records that the log still holds are deleted",
