@@ -25,6 +25,9 @@ def bug(
     return Bug(name, made, hunt, script)
 
 
+_EVENT = (1, 0, "A", "ada", 3, "/a", 20)
+_POISON = (3, 0, "A", "poison", 3, "/a", 20)
+
 BUGS = (
     bug(
         "an event that is exactly as late as allowed is late",
@@ -272,6 +275,14 @@ BUGS = (
     bug(
         "a failed batch is taken apart partition by partition",
         ("engines.poison:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
+        script=(
+            Step("start", (0, (0, 1, 2))),
+            Step("append", (1, "shop", "live", (_EVENT, (2, *_EVENT[1:])))),
+            Step("advance", (60_000,)),
+            Step("break_engine"),
+            Step("append", (0, "shop", "live", (_POISON, (1, 0, "A", "bob", 3, "/a", 20)))),
+            Step("judge"),
+        ),
     ),
     bug(
         "partitions are decided one after the other",
@@ -289,6 +300,15 @@ BUGS = (
             "now_ms, keeping = self._clock.now_ms(), self._keeping",
         ),
         ("engines.upkeep:Upkeep.expire", "if self._time.is_suspended:", "if False:"),
+        script=(
+            Step("start", (0, (0, 1))),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("count", (1,)),
+            Step("set_clock_ahead", (40 * 86_400_000,)),
+            Step("append", (0, "shop", "live", (_POISON,))),
+            Step("keep_house"),
+            Step("judge"),
+        ),
     ),
     bug(
         "verdicts of records that the log still holds are deleted",

@@ -89,13 +89,15 @@ class _Faults:
             raise Died
 
     def after(self) -> None:
-        if self.replies_to_lose:
-            self.replies_to_lose -= 1
-            raise StoreUnavailable("the reply was lost", "ask what became of it")
         if self.commits_until_death is not None:
             if self.commits_until_death == 0:
                 raise Died
             self.commits_until_death -= 1
+
+    def lose_reply(self) -> None:
+        if self.replies_to_lose:
+            self.replies_to_lose -= 1
+            raise StoreUnavailable("the reply was lost", "ask what became of it")
 
 
 class _FaultyStore:
@@ -110,6 +112,7 @@ class _FaultyStore:
     def commit(self, epoch: Any) -> None:
         self._faults.before(epoch.changes)
         self._store.commit(epoch)
+        self._faults.lose_reply()
         self._faults.after()
 
     def commit_backfill(
@@ -117,8 +120,7 @@ class _FaultyStore:
     ) -> None:
         self._faults.before(())
         self._store.commit_backfill(metric, changes, *args, **flags)
-        if self._faults.commits_until_death is not None:
-            self._faults.after()
+        self._faults.after()
 
 
 class _Writer:
