@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.settings import Settings, without_password
-from rtcdp.store.checksums import check_sums
+from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.verification import Difference, Kept, Verification
 from rtcdp.verification import verify as compare
 from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
@@ -27,10 +28,10 @@ PARSE_ENGINES = "rtcdp.engine_comparison:parse_engines"
 COMPARE_ENGINES = "rtcdp.engine_comparison:compare_engines"
 
 
-@with_settings("catalog")
-def verify(
-    settings: Settings,
-    *,
+@dataclass(frozen=True)
+class Way:
+    """Which way to look; the oracle's, unless another is asked for."""
+
     quick: Annotated[
         bool,
         typer.Option(
@@ -38,10 +39,7 @@ def verify(
             help="Only see whether the counts in the store add up to what was counted; without the "
             "log.",
         ),
-    ] = False,
-    show: Annotated[
-        int, typer.Option("--show", metavar="N", help="How many differences to list.")
-    ] = 10,
+    ] = False
     engines: Annotated[
         str | None,
         typer.Option(
@@ -50,7 +48,7 @@ def verify(
             help="Run these engines over the log, each into a store of its own, and compare them "
             "instead: native,spark.",
         ),
-    ] = None,
+    ] = None
     independent: Annotated[
         bool,
         typer.Option(
@@ -58,7 +56,7 @@ def verify(
             help="Let a judge that shares no code with the engines decide every record again, and "
             "compare verdicts, ledger, answers and views with it. Slow, and needs memory for all.",
         ),
-    ] = False,
+    ] = False
     accept_processor_errors: Annotated[
         bool,
         typer.Option(
@@ -66,33 +64,62 @@ def verify(
             help="With --independent: good events that the engine could not count, and says so, "
             "are no failure of the check.",
         ),
-    ] = False,
+    ] = False
+
+    def __post_init__(self) -> None:
+        given = [self.quick, self.engines is not None, self.independent]
+        if sum(given) > 1:
+            raise UsageError("a check goes one way", "give --quick, --engines or --independent")
+        if self.accept_processor_errors and not self.independent:
+            raise UsageError(
+                "--accept-processor-errors is for the independent judge", "add --independent"
+            )
+
+
+@with_settings("catalog")
+def verify(
+    settings: Settings,
+    *,
+    way: Way,
+    show: Annotated[
+        int, typer.Option("--show", metavar="N", help="How many differences to list.")
+    ] = 10,
     form: Form,
 ) -> None:
     """Compute everything again from the log, naively, and compare it with the store."""
-    if quick:
-        if engines is not None:
-            raise UsageError("--quick looks at one store", "leave --engines away, or --quick")
-        _report_sums(settings, show)
-        return
-    if independent:
-        require_log(settings)
+    if way.quick:
         require_store(settings)
-        _report_findings(_independently(settings), show, form, accept=accept_processor_errors)
+        _report_sums(settings, show, form)
         return
-    if engines is None:
-        require_log(settings)
-        require_store(settings)
-        _report(_against_the_oracle(settings), show, ("expected", "found"), form)
-        return
-    names = deferred(PARSE_ENGINES)(engines)
+    names = None if way.engines is None else deferred(PARSE_ENGINES)(way.engines)
     require_log(settings)
-    _report(_between(settings, names), show, (names[0], names[1]), form)
+    if names is not None:
+        _report(_between(settings, names), show, (names[0], names[1]), form)
+        return
+    require_store(settings)
+    if way.independent:
+        accept = way.accept_processor_errors
+        _report_findings(_independently(settings), show, form, accept=accept)
+        return
+    _report(_against_the_oracle(settings), show, ("expected", "found"), form)
 
 
-def _report_sums(settings: Settings, show: int) -> None:
+def _report_sums(settings: Settings, show: int, form: Form) -> None:
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         found = check_sums(snapshot, metrics_of(settings))
+    rows = [{"table": d.table, "day": _day(d.day_ms)} for d in found.damaged[: max(0, show)]]
+    more = {
+        "is_sound": found.is_sound,
+        "is_ledger_sound": found.is_ledger_sound,
+        "damaged": len(found.damaged),
+        **{name: getattr(found, name) for name in ("tables", "rows", "left_out")},
+    }
+    write(Result(("table", "day"), rows, more), form, lambda: _show_sums(found, show))
+    if not found.is_sound:
+        raise typer.Exit(1)
+
+
+def _show_sums(found: SelfCheck, show: int) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
     if found.is_sound:
@@ -104,11 +131,13 @@ def _report_sums(settings: Settings, show: int) -> None:
     if found.damaged:
         table = listing("table", "day", title="Counts that don't add up to what was counted")
         for damage in found.damaged[: max(0, show)]:
-            day = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=damage.day_ms)
-            table.add_row(damage.table, f"{day:%Y-%m-%d}")
+            table.add_row(damage.table, _day(damage.day_ms))
         say(table)
     say("run rtcdp verify without --quick to see which rows they are")
-    raise typer.Exit(1)
+
+
+def _day(day_ms: int) -> str:
+    return f"{datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=day_ms):%Y-%m-%d}"
 
 
 def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:
