@@ -25,7 +25,8 @@ def test_of_a_store_on_a_server_it_is_not_known(tmp_path) -> None:
 
 
 def test_who_takes_no_events_has_nothing_of_its_own_to_check(tmp_path) -> None:
-    assert checks_of(Settings(data_dir=tmp_path), None) == {}
+    checks = checks_of(Settings(data_dir=tmp_path), None, None)
+    assert {name: check() for name, check in checks.items()} == {"processor": None}
 
 
 def test_spark_has_the_time_of_ten_batches() -> None:
