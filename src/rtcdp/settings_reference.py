@@ -1,9 +1,28 @@
-"""Writes docs/settings.md: `python -m rtcdp.settings_reference PAGE`; `--check` compares it."""
+"""Writes docs/settings.md: `python -m rtcdp.settings_reference [PAGE]`; `--check` compares it."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rtcdp.settings import Setting, all_settings
+
+PAGE = Path("docs/settings.md")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check the page; returns the exit code: 0 done, 1 out of date, 2 wrong usage."""
+    pages = [argument for argument in arguments if argument != "--check"]
+    if len(pages) > 1 or any(page.startswith("-") for page in pages):
+        sys.stderr.write(f"can't use {' '.join(arguments)}: give [--check] [PAGE]\n")
+        return 2
+    page = Path(pages[0]) if pages else PAGE
+    if "--check" not in arguments:
+        page.write_text(settings_page(), encoding="utf-8")
+        return 0
+    if page.exists() and page.read_text(encoding="utf-8") == settings_page():
+        return 0
+    sys.stderr.write(f"{page} is out of date: run python -m rtcdp.settings_reference\n")
+    return 1
 
 
 def settings_page() -> str:
@@ -11,8 +30,7 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "<!-- Written by `python -m rtcdp.settings_reference docs/settings.md`; a test compares it."
-        " -->",
+        "<!-- Written by `python -m rtcdp.settings_reference`; a test compares it. -->",
         "",
         "Flags go over environment variables, those over `rtcdp.toml`, that over the defaults.",
         "`rtcdp.toml` is read from the current folder, or from where `--config` or `RTCDP_CONFIG`",
@@ -53,14 +71,5 @@ def _shown_default(setting: Setting) -> str:
     return f"`{default:_}`" if isinstance(default, int) and default > 9999 else f"`{default}`"
 
 
-def _write_page(arguments: list[str]) -> int:
-    path = Path(arguments[0])
-    if "--check" in arguments:
-        is_current = path.exists() and path.read_text(encoding="utf-8") == settings_page()
-        return 0 if is_current else 1
-    path.write_text(settings_page(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(_write_page(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

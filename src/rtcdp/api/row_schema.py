@@ -22,7 +22,12 @@ def answer_schema(metric: Metric) -> Schema:
             type=OpenAPIType.BOOLEAN, description="no event can change this window any more"
         ),
     }
-    items = Schema(type=OpenAPIType.OBJECT, required=list(row), properties=row)
+    partial = Schema(
+        type=OpenAPIType.BOOLEAN, description="there when events of this window are not in it"
+    )
+    items = Schema(
+        type=OpenAPIType.OBJECT, required=list(row), properties={**row, "partial": partial}
+    )
     return Schema(
         type=OpenAPIType.OBJECT,
         required=["items", "next_cursor", "as_of", "lag_ms"],
@@ -30,10 +35,17 @@ def answer_schema(metric: Metric) -> Schema:
             "items": Schema(type=OpenAPIType.ARRAY, items=items),
             "next_cursor": _or_null(_TEXT),
             "as_of": _or_null(_INSTANT),
-            "lag_ms": _WHOLE,
+            "lag_ms": _or_null(_WHOLE),
             "incomplete": Schema(
                 type=OpenAPIType.BOOLEAN,
                 description="there while no engine has computed the metric over all events",
+            ),
+            "complete_from": Schema(
+                one_of=[_INSTANT, Schema(type=OpenAPIType.NULL)],
+                description="there when windows before it are not whole, or were deleted",
+            ),
+            "warning": Schema(
+                type=OpenAPIType.STRING, description="there while it is not known how fresh this is"
             ),
         },
     )

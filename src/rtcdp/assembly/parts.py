@@ -161,7 +161,7 @@ def require_reachable(settings: Settings) -> None:
 def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
     """The writer of an embedded log, for what only that can do.
 
-    Raises `UsageError` for another log, or when it is not there.
+    Raises `UsageError` for another log, and `PartMissing` when it is not there.
     """
     if settings.log_kind != "embedded":
         raise UsageError(
@@ -169,7 +169,7 @@ def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
             "a collector learns them from the newest records when it starts: start it again",
         )
     if not settings.log_directory.is_dir():
-        raise UsageError(
+        raise PartMissing(
             f"there is no log in {settings.log_directory}", "name the folder with --data-dir"
         )
     return EmbeddedLogWriter(settings.log_directory, clock)

@@ -1,7 +1,7 @@
 """The commands `dead-letters list` and `dead-letters replay`."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.text import Text
@@ -15,6 +15,7 @@ from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import cut, moment, number, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.events.dead_letter import DeadLetterReason
 from rtcdp.plain_text import as_text
 from rtcdp.settings import Settings
 from rtcdp.store.store import UncountedScan
@@ -54,11 +55,18 @@ def list_dead_letters(
     form: Form,
 ) -> None:
     """Show the newest dead letters, with the reason and what was received."""
+    _require_known(reason)
     require_store(settings)
     with store_of(settings, read_only=True) as store:
         found = dead_letters_of(store, UncountedScan(reason=reason, source=source), limit)
     rows = [_row(letter) for letter in found]
     write(Result(_COLUMNS, rows), form, lambda: _show(found))
+
+
+def _require_known(reason: str | None) -> None:
+    known = get_args(DeadLetterReason)
+    if reason not in (None, *known):
+        raise UsageError(f"--reason is {reason!r}", f"give one of: {', '.join(known)}")
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:
@@ -103,6 +111,7 @@ def replay(
         raise UsageError(
             "which dead letters are to be replayed?", "name a --reason, or take them --all"
         )
+    _require_known(reason)
     require_store(settings)
     clock = SystemClock()
     wanted = UncountedScan(reason=reason, source=source)

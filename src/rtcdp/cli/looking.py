@@ -19,7 +19,7 @@ from rtcdp.assembly.parts import (
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import balance, duration, listing, say
+from rtcdp.cli.terminal import balance, duration, fits, listing, say
 from rtcdp.errors import UsageError
 from rtcdp.settings import Settings
 from rtcdp.vocabulary.metric import Metric
@@ -156,6 +156,9 @@ def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
         start, end = str(item["window_start"]), str(item["window_end"])
         window = f"{start[:10]} {start[11:19]} – {end[11:19]}"
         table.add_row(window, *(Text(_shown(item[name])) for name in names))
+    if not fits(table):
+        for column, name in zip(table.columns[1:], names, strict=True):
+            column.header = Text(name.replace("_", "\n_"))
     return table
 
 

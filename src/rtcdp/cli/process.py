@@ -55,7 +55,14 @@ class HowSparkRuns:
     ] = None
 
     def applied_to(self, settings: Settings) -> Settings:
-        """The settings with what was given here. Raises `UsageError` for a bad time."""
+        """The settings with what was given here. Raises `UsageError` for a bad time, and for all of
+        it when another engine is to work."""
+        given = {"--master": self.master, "--trigger": self.trigger, "--jars": self.jars}
+        flags = [flag for flag, value in given.items() if value is not None]
+        if flags and settings.engine != "spark":
+            raise UsageError(
+                f"{flags[0]} is for Spark alone", "add --engine spark, or leave it out"
+            )
         spark, trigger_s = settings.spark, seconds_of(self.trigger)
         return replace(
             settings,

@@ -94,6 +94,12 @@ def listing(*columns: str, title: str | None = None) -> Listing:
     return table
 
 
+def fits(table: Table) -> bool:
+    """Is the terminal wide enough to break no line of the table?"""
+    unbounded = out.options.update(max_width=10_000)
+    return out.measure(table, options=unbounded).maximum <= out.width
+
+
 def progress_bar(*, counted: bool = True, shown: bool = True) -> Progress:
     """A bar on standard error, if that is a terminal; `counted` shows how many of how many."""
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()]

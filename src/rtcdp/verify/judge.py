@@ -51,6 +51,9 @@ class Verdict(NamedTuple):
     verdict: str
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
+
 
 def in_decision_order(partitions: Iterable[Sequence[PlainRecord]]) -> Iterator[PlainRecord]:
     """The records of all partitions, each given in its log's order, as verdicts are decided: by

@@ -59,3 +59,11 @@ def test_each_is_replayed_once(rtcdp, ahead, tmp_path):
     assert rtcdp("dead-letters", "replay", "--all").out == "nothing to replay\n"
     rtcdp("process", "--once")
     assert "received 2 = admitted 1 + duplicate 0 + late 0 + dead letter 1" in rtcdp("ledger").out
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_reason_that_there_is_not_is_refused(rtcdp, events, command):
+    rtcdp("replay", events)
+    failed = rtcdp("dead-letters", command, "--reason", "nope")
+    assert (failed.code, "--reason is 'nope'" in failed.err) == (2, True)
+    assert "not_json" in failed.err

@@ -119,3 +119,17 @@ def test_tables_fit_a_terminal_of_80_columns(rtcdp, monkeypatch, tmp_path, comma
     plain = [terminal.Text.from_ansi(line).plain for line in done.out.splitlines()]
     tabular = [line for line in plain if not line.startswith("  ")]
     assert max(map(len, tabular)) <= 80
+
+
+def test_no_number_is_broken_for_the_names_above_it(rtcdp, monkeypatch, tmp_path):
+    order = {"userId": "ada", "eventType": "PURCHASE", "timestamp": "2026-01-01T00:00:00Z"}
+    path = tmp_path / "orders.ndjson"
+    path.write_text(json.dumps({**order, "value": 2774.18}) + "\n")
+    rtcdp("replay", path)
+    monkeypatch.setattr(terminal.out, "width", 80)
+    lines = rtcdp("metrics", "revenue").out.splitlines()
+    (row,) = (line for line in lines if "2026" in line)
+    assert row.split().count("2,774.18") == 4
+    assert max(map(len, lines)) <= 80
+    heading = " ".join(lines[: lines.index(row)]).split()
+    assert {"average", "smallest", "_order", "_value"} <= set(heading)

@@ -75,3 +75,9 @@ def test_a_batch_of_spark_is_a_line(caplog):
     tell_batch(EpochReport(7, {0: 9}, 1234, 1200, 850.0, 0))
     (record,) = caplog.records
     assert record.getMessage() == "epoch 7: 1,234 records, 1,200 admitted, in 0.8 s"
+
+
+@pytest.mark.parametrize("flag", ["--master", "--trigger", "--jars"])
+def test_what_is_for_spark_is_refused_without_it(rtcdp, flag):
+    failed = rtcdp("process", "--once", flag, "1s")
+    assert (failed.code, f"{flag} is for Spark" in failed.err) == (2, True)

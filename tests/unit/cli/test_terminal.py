@@ -6,9 +6,11 @@ from rtcdp.cli.terminal import (
     complain,
     duration,
     err,
+    fits,
     listing,
     moment,
     number,
+    out,
     progress_bar,
     remark,
     say,
@@ -89,3 +91,12 @@ def test_values_are_shown_as_the_text_that_they_are(capsys):
 def test_an_error_that_quotes_a_server_stays_two_lines(capsys):
     complain(UsageError("it said \x1b[2J\nrtcdp: done", "try\nagain"))
     assert capsys.readouterr().err == "rtcdp: it said \\x1b[2J\\nrtcdp: done\n  → try\\nagain\n"
+
+
+def test_a_table_fits_where_no_line_is_broken(monkeypatch):
+    table = listing("name")
+    table.add_row("x" * 60)
+    monkeypatch.setattr(out, "width", 80)
+    assert fits(table)
+    monkeypatch.setattr(out, "width", 50)
+    assert not fits(table)

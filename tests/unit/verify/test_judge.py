@@ -140,3 +140,8 @@ def test_a_comparison_with_nothing_is_false_and_its_negation_true() -> None:
     assert holds({"is": "not", "of": above}, {"value": None})
     assert holds({"is": "any", "of": [above, {"is": "present", "field": "value"}]}, {"value": 0.0})
     assert holds({"is": "one_of", "field": "page", "texts": ["a"]}, {"page": "a"})
+
+
+def test_a_verdict_is_said_in_words() -> None:
+    assert str(Verdict("dead_letter", "out_of_range")) == "dead_letter: out_of_range"
+    assert str(Verdict("admitted")) == "admitted"
