@@ -8,7 +8,6 @@ import heapq
 import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from itertools import accumulate
 from math import floor
 from typing import Any, NamedTuple
@@ -172,7 +171,11 @@ def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
 
 
 def _millionths(values: Iterable[float]) -> int:
-    return sum(floor(Fraction(value) * 1_000_000 + Fraction(1, 2)) for value in values)
+    """Whole units, and of each value's rest the millionths, rounded in doubles as is written."""
+    return sum(
+        floor(value) * 1_000_000 + floor((value - floor(value)) * 1_000_000.0 + 0.5)
+        for value in values
+    )
 
 
 _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
