@@ -64,9 +64,9 @@ def _families(context: ApiContext) -> Iterator[Metric]:
     yield GaugeMetricFamily("rtcdp_expiry_suspended", suspended, int(kept.is_suspended))
     if context.log is not None:
         extents = context.sight.extents(context.log)
+        size = GaugeMetricFamily(
+            "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
+        )
         for extent in () if isinstance(extents, str) else extents:
-            size = GaugeMetricFamily(
-                "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
-            )
             size.add_metric([str(extent.partition)], extent.bytes)
-            yield size
+        yield size

@@ -42,7 +42,7 @@ def _facts(settings: Settings, sample: Sample) -> dict[str, object]:
         "engine": sample.engine or None,
         "epoch": sample.epoch,
         "committed_at": iso_ms(sample.committed_at) if sample.committed_at else None,
-        "received": sample.logged,
+        "logged": sample.logged,
         "waiting": sample.pending,
         "lag_ms": sample.lag_ms,
     }

@@ -18,7 +18,7 @@ from rtcdp.engines.engine import LEDGER_SCHEMA
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogMark
 from rtcdp.store.mongo_connection import Document, MongoDatabase
-from rtcdp.store.mongo_layout import Readable, integer
+from rtcdp.store.mongo_layout import SPANS, Readable, date, integer
 from rtcdp.store.store import Lease, LeaseLost, Progress, RulesInForce, StateMismatch
 
 PROGRESS = "_progress"
@@ -194,10 +194,33 @@ def read_limits(database: MongoDatabase) -> tuple[Readable, Floors]:
 
 
 def upgrade_head(database: MongoDatabase, lease: Lease | None) -> None:
-    """Let older versions of the program no longer write to a store that is there."""
-    database.collection(PROGRESS).update_one(
-        {"_id": HEAD, "version": {"$lt": VERSION}, **_held(lease)}, {"$set": {"version": VERSION}}
-    )
+    """Let older versions of the program no longer write to a store that is there.
+
+    What retention deleted before there was a floor for offsets went by its age alone: the rows of
+    uncounted records together with the spans of their epochs. So what has a span has its verdicts.
+    """
+    older = {"_id": HEAD, "version": {"$lt": VERSION}, **_held(lease)}
+    found = database.collection(PROGRESS).find_one(older, {"floors": 1, "partitions": 1})
+    if found is None:
+        return
+    changes: Document = {"version": VERSION}
+    floors = _floors(found)
+    if floors.uncounted_before > NO_FLOOR:
+        known_from = {
+            each["partition"]: _first_known(database, each, floors.uncounted_before)
+            for each in _plain(found["partitions"])
+            if each["next_offset"] is not None
+        }
+        changes |= {"floors.offsets_before": _pairs({**known_from, **floors.offsets_before})}
+    database.collection(PROGRESS).update_one(older, {"$set": changes})
+
+
+def _first_known(database: MongoDatabase, partition: Document, committed_from: int) -> int:
+    """The first offset of a partition that an epoch since then (UTC ms) has a span of."""
+    known = {"partition": partition["partition"], "committed_at": {"$gte": date(committed_from)}}
+    spans = database.collection(SPANS.collection).find(known, {"first_offset": 1})
+    firsts = [int(span["first_offset"]) for span in spans]
+    return min(firsts, default=int(partition["next_offset"]))
 
 
 def set_fields(database: MongoDatabase, lease: Lease | None, fields: Document) -> None:

@@ -179,6 +179,11 @@ def continuity_tables(dialect: Dialect) -> tuple[str, ...]:
         f"ALTER TABLE _metrics ADD COLUMN complete_from {integer}",
         f"CREATE TABLE _floors (name {text} PRIMARY KEY, instant {integer} NOT NULL)"
         f"{dialect.table_options}",
+        # What an older version has deleted of the ledger shows in the totals, which keep it.
+        "INSERT INTO _floors (name, instant) SELECT 'uncounted', COALESCE("
+        "(SELECT MIN(minute) FROM _ledger WHERE minute > 0), (SELECT committed_at FROM _progress))"
+        " FROM _ledger_totals"
+        " WHERE received > (SELECT COALESCE(SUM(received), 0) FROM _ledger)",
         f"CREATE TABLE _checksums (table_name {text} NOT NULL, day {integer} NOT NULL,"
         f" low {integer} NOT NULL, high {integer} NOT NULL, PRIMARY KEY (table_name, day))"
         f"{dialect.table_options}{dialect.updated_options}",

@@ -24,8 +24,8 @@ from rtcdp.log.log import Appended, Delivery, Intake, LogReader
 from rtcdp.store.store import Progress, Store, StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
-from rtcdp.verify.interleaving import decided_elsewhere
-from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
+from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
+from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.vocabulary.metric import Metric

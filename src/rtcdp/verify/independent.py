@@ -14,8 +14,8 @@ from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.log import LogReader
 from rtcdp.store.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
-from rtcdp.verify.interleaving import decided_elsewhere
-from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict, in_decision_order
+from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
+from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.vocabulary.metric import Metric

@@ -1,4 +1,5 @@
-"""Where one id stands on several partitions: could the verdicts have been decided in some order?
+"""The order of decision over partitions; and where one id stands on several of them: could the
+verdicts have been decided in some order?
 
 Which partition was read first is nobody's to foretell: a record may have lain in one of them with
 an old intake time when the other was counted. What was decided is recorded and is everybody's. So
@@ -6,13 +7,25 @@ of an id on several partitions it is asked whether any order of reading, each pa
 gives the recorded verdicts.
 """
 
+import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import accumulate
 
 from rtcdp.verify.judge import Judge, Key, Place, PlainRecord, Verdict
 
 _RECORDS_MAX = 60
+
+
+def in_decision_order(partitions: Iterable[Sequence[PlainRecord]]) -> Iterator[PlainRecord]:
+    """The records of all partitions, each given in its log's order, as verdicts are decided: by
+    due time, which is the earliest intake time of a record and those behind it."""
+    lines = []
+    for records in partitions:
+        due = [*accumulate((record.received_at for record in reversed(records)), min)][::-1]
+        lines.append([(at, r.partition, r.offset, r) for at, r in zip(due, records, strict=True)])
+    return (record for *_, record in heapq.merge(*lines))
 
 
 def decided_elsewhere(

@@ -4,12 +4,9 @@ Shares with the product its wire format and docs/semantics.md, and no line of co
 dictionary, as `plain_metric` makes it; `without` are places of records that were gone before it.
 """
 
-import heapq
 import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor
 from typing import Any, NamedTuple
 
@@ -53,16 +50,6 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
-
-
-def in_decision_order(partitions: Iterable[Sequence[PlainRecord]]) -> Iterator[PlainRecord]:
-    """The records of all partitions, each given in its log's order, as verdicts are decided: by
-    due time, which is the earliest intake time of a record and those behind it."""
-    lines = []
-    for records in partitions:
-        due = [*accumulate((record.received_at for record in reversed(records)), min)][::-1]
-        lines.append([(at, r.partition, r.offset, r) for at, r in zip(due, records, strict=True)])
-    return (record for *_, record in heapq.merge(*lines))
 
 
 class Judge:
@@ -175,7 +162,11 @@ def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
 
 
 def _millionths(values: Iterable[float]) -> int:
-    return sum(floor(Fraction(value) * 1_000_000 + Fraction(1, 2)) for value in values)
+    """Whole units, and of each value's rest the millionths, rounded in doubles as is written."""
+    return sum(
+        floor(value) * 1_000_000 + floor((value - floor(value)) * 1_000_000.0 + 0.5)
+        for value in values
+    )
 
 
 _MEASURES: dict[str, Callable[[list[Any]], Any]] = {

@@ -57,7 +57,7 @@ def test_what_expired_is_not_missed(filled, epochs, metrics, tables):
     filled.expire(buckets_before=DAY_MS + MINUTE, uncounted_before=DAY_MS, offsets_before={})
     assert checked(filled, metrics.values()).is_sound
     filled.commit(epochs.make(change(tables["views"], (DAY_MS, "eve", 2, None, None))))
-    filled.expire(buckets_before=DAY_MS + MINUTE, uncounted_before=DAY_MS)
+    filled.expire(buckets_before=DAY_MS + MINUTE, uncounted_before=DAY_MS, offsets_before={})
     found = checked(filled, metrics.values())
     assert (found.is_sound, found.rows) == (True, 4)
     with filled.snapshot() as snapshot:

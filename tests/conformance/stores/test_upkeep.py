@@ -79,8 +79,8 @@ def test_a_store_opened_again_is_where_it_was(open_store, store, epochs, tables)
 def test_what_retention_has_deleted_is_told_and_never_less(store, open_store):
     with store.snapshot() as snapshot:
         assert snapshot.floors == Floors()
-    store.expire(buckets_before=60_000, uncounted_before=-5)
-    store.expire(buckets_before=50_000, uncounted_before=7)
+    store.expire(buckets_before=60_000, uncounted_before=-5, offsets_before={})
+    store.expire(buckets_before=50_000, uncounted_before=7, offsets_before={})
     with open_store().snapshot() as snapshot:
         assert snapshot.floors == Floors(60_000, 7)
 

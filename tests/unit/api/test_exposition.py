@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rtcdp.clock import KeptTime
 from rtcdp.testing.driver import Driver
+from rtcdp.testing.memory_log import MemoryLog
 
 Api = TestClient[Litestar]
 
@@ -45,6 +46,12 @@ def test_the_logs_size_is_there_if_there_is_a_log(
     driver.feed(b"{}")
     assert samples(api)["rtcdp_log_size_bytes"] == 2
     assert "rtcdp_log_size_bytes" not in samples(make_api(log=None))
+
+
+def test_partitions_are_samples_of_one_family(make_api: Callable[..., Api]) -> None:
+    text = make_api(log=MemoryLog(partitions=3)).get("/metrics").text
+    assert text.count("# TYPE rtcdp_log_size_bytes ") == 1
+    assert [f'rtcdp_log_size_bytes{{partition="{n}"}}' in text for n in range(3)] == [True] * 3
 
 
 def test_other_parts_add_their_own(make_api: Callable[..., Api]) -> None:

@@ -10,7 +10,7 @@ def test_how_far_an_installation_is(rtcdp, events):
     assert "3 records" in lines[1]
     assert lines[-1] == "received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓"
     found = json.loads(rtcdp("status", "--json").out)
-    assert (found["received"], found["waiting"], found["url"], found["epoch"]) == (3, 0, None, 1)
+    assert (found["logged"], found["waiting"], found["url"], found["epoch"]) == (3, 0, None, 1)
     assert found["totals"]["admitted"] == 2
     assert rtcdp("status", "--csv").out.startswith("data_dir,log,store,url,process")
 

@@ -2,7 +2,7 @@ import pytest
 
 from rtcdp.store.mongo_expiry import expire
 from rtcdp.store.mongo_groups import GROUPS
-from rtcdp.store.mongo_head import make_head, read_head
+from rtcdp.store.mongo_head import HEAD, PROGRESS, make_head, read_head
 from rtcdp.store.mongo_snapshot import SnapshotTooOld
 from rtcdp.store.store import Scan
 from rtcdp.testing.epochs import EpochMaker, change
@@ -66,3 +66,20 @@ def test_a_store_that_is_not_there_has_nothing_to_expire(mongo_database):
     assert read_head(mongo_database) is None
     make_head(mongo_database)
     assert expire(mongo_database, None, MINUTE, MINUTE, {0: 2}) == 0
+
+
+def test_what_an_older_version_let_expire_is_not_taken_for_admitted(
+    store, open_mongo_store, mongo_database, written_out
+):
+    head = mongo_database.collection(PROGRESS)
+    old = {f"floors.{name}": "" for name in ("offsets_before", "offsets_deleted")}
+    old |= {f"partitions.0.{name}": "" for name in ("remembered_from", "decided_from")}
+    second = mongo_database.collection("_spans").find_one({}, sort=[("first_offset", -1)])
+    floor = {"floors.uncounted_before": int(second["committed_at"])}
+    head.update_one({"_id": HEAD}, {"$unset": old, "$set": {"version": 1, **floor}})
+    assert store.progress().decided_from == {0: 0}
+    upgraded = open_mongo_store()
+    upgraded.prepare([written_out])
+    assert upgraded.progress().decided_from == {0: second["first_offset"]}
+    upgraded.prepare([written_out])
+    assert upgraded.progress().decided_from == {0: second["first_offset"]}

@@ -4,6 +4,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from rtcdp.store.checksums import check_sums
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.sqlite_connection import SqliteConnection
 from rtcdp.store.sqlite_file import MIGRATIONS, make_file, open_writer, version_of
@@ -80,6 +81,27 @@ def test_a_store_from_before_there_were_leases_is_counted_on(path):
     assert store.progress() == Progress(7, {0: 70}, engine="native", decided_from={0: 70})
     store.commit(replace(EpochMaker(number=7, next_offset=70).make(), log_id="a"))
     assert store.progress().log_id == "a"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "floor"), [([60_000, 120_000], None), ([120_000], 120_000), ([], 150_000)]
+)
+def test_what_retention_has_deleted_before_the_upgrade_is_no_damage(path, minutes, floor):
+    older = opened(path, MIGRATIONS[:2])
+    older.run("INSERT INTO _progress VALUES (1, 7, 150000, 'native', '')")
+    older.run("INSERT INTO _ledger_totals VALUES (1, 4, 4, 0, 0, 0, 0)")
+    for minute in minutes:
+        older.run(
+            "INSERT INTO _ledger VALUES (?1, 'shop', 2, 2, 0, 0, 0, 0)",
+            pl.DataFrame({"minute": [minute]}),
+        )
+    older.close()
+    store = SqliteStore(path)
+    store.prepare([])
+    with store.snapshot() as snapshot:
+        assert snapshot.floors.uncounted_from == floor
+        assert check_sums(snapshot, []).is_sound
     store.close()
 
 

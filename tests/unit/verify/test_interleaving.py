@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from rtcdp.verify.interleaving import decided_elsewhere
-from rtcdp.verify.judge import Judge, PlainRecord, Rules, Verdict, in_decision_order
+from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
+from rtcdp.verify.judge import Judge, PlainRecord, Rules, Verdict
 
 RULES = Rules(10**9, 10**9, 100)
 ADMITTED, DUPLICATE = Verdict("admitted"), Verdict("duplicate", "duplicate")

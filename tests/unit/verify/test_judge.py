@@ -3,15 +3,16 @@ from collections import Counter
 
 import pytest
 
+from rtcdp.verify.interleaving import in_decision_order
 from rtcdp.verify.judge import (
     Judge,
     PlainRecord,
     Rules,
     Verdict,
     holds,
-    in_decision_order,
     value_of,
 )
+from rtcdp.vocabulary.measure import Sum
 
 RULES = Rules(max_clock_skew_ms=10, allowed_lateness_ms=100, dedup_window_ms=1_000)
 ADMITTED = Verdict("admitted")
@@ -145,3 +146,10 @@ def test_a_comparison_with_nothing_is_false_and_its_negation_true() -> None:
 def test_a_verdict_is_said_in_words() -> None:
     assert str(Verdict("dead_letter", "out_of_range")) == "dead_letter: out_of_range"
     assert str(Verdict("admitted")) == "admitted"
+
+
+@pytest.mark.parametrize("value", [0.0000005, 3.5757325, 62.5886505, -1.0000005, 8.589934591e9])
+def test_more_than_six_digits_are_rounded_as_the_measure_rounds_them(value: float) -> None:
+    units, micros = Sum("total").of_event({"value": value})
+    measure = {"kind": "sum", "field": "value"}
+    assert value_of(measure, [{"value": value}]) == units * 1_000_000 + micros

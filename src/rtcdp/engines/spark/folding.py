@@ -16,6 +16,7 @@ from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
 from rtcdp.engines.spark.slices import (
     EVENT_COLUMNS,
     IDENTITY_SCHEMA,
+    SLICE_UNCOUNTED_SCHEMA,
     Duplicates,
     are_among,
     unpack_frame,
@@ -53,7 +54,7 @@ class Unpacking:
 @dataclass(frozen=True)
 class _Unpacked:
     """A slice's columns, of the wanted records: `EVENT_COLUMNS` and fields, `IDENTITY_SCHEMA`,
-    `UNCOUNTED_SCHEMA`."""
+    `SLICE_UNCOUNTED_SCHEMA`."""
 
     partition: int
     events: pl.DataFrame
@@ -168,7 +169,7 @@ def _unpacked(
                 for name, schema in (
                     ("events", EVENT_COLUMNS),
                     ("identities", IDENTITY_SCHEMA),
-                    ("uncounted", UNCOUNTED_SCHEMA),
+                    ("uncounted", SLICE_UNCOUNTED_SCHEMA),
                 )
             ]
             if any(frame.height for frame in frames):

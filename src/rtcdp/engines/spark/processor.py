@@ -77,10 +77,11 @@ class SparkProcessor:
     runs it takes the store's lease before and gives it back after; here it is renewed.
 
     `on_epoch` is called after every commit, from a thread of Spark's; `on_trouble` with a sentence
-    whenever Kafka or the store can't be reached and it will try again, `on_back` after every batch,
-    for both were there. `fill` is called before the first batch, when the store is prepared: it has
-    to compute the metrics that are new over what is counted already. `upkeep` is called every
-    minute. `lease_ttl_s` is how long the lease outlasts a processor that dies.
+    whenever Kafka or the store can't be reached and it will try again, `on_back` before a query
+    starts and after every batch, for both were there. `fill` is called before the first batch, when
+    the store is prepared: it has to compute the metrics that are new over what is counted already.
+    `upkeep` is called every minute. `lease_ttl_s` is how long the lease outlasts a processor that
+    dies.
     """
 
     def __init__(
@@ -146,8 +147,11 @@ class SparkProcessor:
             while not stop.is_set():
                 try:
                     self._recover()
+                    partitions = self._source.log.partitions()
+                    # A log at rest gives no batch that would tell it.
+                    self.on_back()
                     is_done = True
-                    if self._source.log.partitions():
+                    if partitions:
                         is_done = self._follow(spark, once=once)
                     if once and is_done:
                         return

@@ -24,14 +24,19 @@ from rtcdp.engines.admission import (
     screen,
     shown_ids,
 )
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
 from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.remembrance import pack_times
-from rtcdp.engines.spark.slice_accounts import SlicePlace, account_of_slice, times_of
+from rtcdp.engines.spark.slice_accounts import (
+    SlicePlace,
+    account_of_slice,
+    times_of,
+    with_stands_for,
+)
 from rtcdp.engines.spark.slices import (
     BUCKETS,
     IDENTITY_SCHEMA,
     NEVER,
+    SLICE_UNCOUNTED_SCHEMA,
     Int64Array,
     SliceIds,
     are_among,
@@ -176,11 +181,14 @@ def _rows_of(
     )
     yield from _id_rows(records, ids, position, is_counted=is_counted)
     nothing = np.zeros(len(screened.verdicts), np.bool_)
-    uncounted = account(screened, screened.verdicts, nothing).uncounted if is_counted else None
+    uncounted = SLICE_UNCOUNTED_SCHEMA.to_frame(eager=True)
+    if is_counted:
+        found = account(screened, screened.verdicts, nothing).uncounted
+        uncounted = with_stands_for(found, records)
     events = _countable(screened, is_admitted, screening.fields)
     slice_account = account_of_slice(
         events,
-        UNCOUNTED_SCHEMA.to_frame(eager=True) if uncounted is None else uncounted,
+        uncounted,
         SlicePlace(
             *(records.partition, position, is_last, is_counted, records),
             pack_times(screened.offsets, screened.received_at),
@@ -192,7 +200,7 @@ def _rows_of(
         packed[0] = pack_frame(events)
         if len(candidates):
             packed[1] = pack_frame(_identities(screened, candidates, hashes))
-        if uncounted is not None and uncounted.height:
+        if uncounted.height:
             packed[2] = pack_raw(uncounted)
     yield _row(records, -1 - position, None, pack(slice_account), *packed)
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.engines.engine import LEDGER_SCHEMA
-from rtcdp.engines.spark.slices import Int64Array, SliceAccount, pack_frame
+from rtcdp.engines.spark.slices import STANDS_FOR, Int64Array, SliceAccount, pack_frame
 from rtcdp.log.log import Records
 
 _MINUTE_MS = 60_000
@@ -32,7 +32,7 @@ def account_of_slice(
     events: pl.DataFrame, uncounted: pl.DataFrame, place: SlicePlace, candidate_count: int
 ) -> SliceAccount:
     """The account of whole records. `events` are those that may be admitted (with the columns of
-    `EVENT_COLUMNS`), `uncounted` the others (`UNCOUNTED_SCHEMA`)."""
+    `EVENT_COLUMNS`), `uncounted` the others (`SLICE_UNCOUNTED_SCHEMA`)."""
     records = place.records
     _, received_at = times_of(records)
     times = pl.concat([events["timestamp"], uncounted["event_time"]]).drop_nulls()
@@ -43,7 +43,7 @@ def account_of_slice(
         is_counted=place.is_counted,
         first_offset=records.first_offset,
         next_offset=records.next_offset,
-        record_count=records.received_count,
+        record_count=records.record_count,
         candidate_count=candidate_count,
         value_bytes=len(records.lines) + sum(len(record.raw) for record in records.odd),
         uncounted_count=uncounted.height,
@@ -57,24 +57,36 @@ def account_of_slice(
 
 
 def ledger_of(events: pl.DataFrame, uncounted: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `LEDGER_SCHEMA`, with all `events` as admitted ones."""
-    verdict = pl.col("verdict")
+    """Rows of `LEDGER_SCHEMA`, with all `events` as admitted ones. `uncounted` say what each of
+    them stands for."""
+    verdict, received = pl.col("verdict"), pl.col(STANDS_FOR)
     minute = (pl.col("received_at") // _MINUTE_MS * _MINUTE_MS).alias("minute")
     return (
         pl.concat(
             [
-                events.select("source", minute, pl.lit("admitted").alias("verdict")),
-                uncounted.select("source", minute, "verdict"),
+                events.select(
+                    *("source", minute, pl.lit("admitted").alias("verdict")),
+                    pl.lit(1, pl.Int64).alias(STANDS_FOR),
+                ),
+                uncounted.select("source", minute, "verdict", STANDS_FOR),
             ]
         )
         .group_by("source", "minute")
         .agg(
-            pl.len().cast(pl.Int64).alias("received"),
-            *((verdict == name).sum().cast(pl.Int64).alias(name) for name in _VERDICTS),
+            received.sum().alias("received"),
+            *(received.filter(verdict == name).sum().alias(name) for name in _VERDICTS),
             pl.lit(0, pl.Int64).alias("conflict"),
         )
         .select(LEDGER_SCHEMA.names())
         .sort("source", "minute")
+    )
+
+
+def with_stands_for(uncounted: pl.DataFrame, records: Records) -> pl.DataFrame:
+    """Rows of `UNCOUNTED_SCHEMA` of these records as rows of `SLICE_UNCOUNTED_SCHEMA`."""
+    several = {each.offset: each.stands_for for each in records.odd if each.stands_for > 1}
+    return uncounted.with_columns(
+        pl.col("offset").replace_strict(several, default=1, return_dtype=pl.Int64).alias(STANDS_FOR)
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+
 Int64Array = npt.NDArray[np.int64]
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -44,6 +46,12 @@ IDENTITY_SCHEMA = pl.Schema(
     {"offset": pl.Int64, "id_hash": pl.Int64, "event_id": pl.String, "user_id": pl.String}
 )
 """Who the events with an id are; by offset, each of them is a packed event as well."""
+
+
+STANDS_FOR = "stands_for"
+
+SLICE_UNCOUNTED_SCHEMA = pl.Schema({**UNCOUNTED_SCHEMA, STANDS_FOR: pl.Int64()})
+"""The records of a slice that do not count, and for how many each of them was taken in."""
 
 
 class SliceAccount(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ state is a dictionary, and a batch that fails leaves no trace in it.
 """
 
 import copy
+import json
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +78,7 @@ class Topic:
         )
 
     def arrow(self, partition: int, start: int, stop: int) -> pa.RecordBatch:
-        """Records `[start, stop)` as Spark's Kafka source and its query give them; no headers."""
+        """Records `[start, stop)` as Spark's Kafka source and its query give them."""
         messages = self.partitions_given[partition][start:stop]
         return pa.RecordBatch.from_arrays(
             [
@@ -84,10 +86,17 @@ class Topic:
                 pa.array([partition] * len(messages), pa.int32()),
                 pa.array(range(start, start + len(messages)), pa.int64()),
                 pa.array([each.received_at * 1000 for each in messages], pa.timestamp("us", "UTC")),
-                pa.nulls(len(messages), pa.string()),
+                pa.array([_headers_as_text(each.headers) for each in messages], pa.string()),
             ],
             ["value", "partition", "offset", "timestamp", "headers"],
         )
+
+
+def _headers_as_text(headers: Headers | None) -> str | None:
+    if headers is None:
+        return None
+    pairs = [(name, b64encode(value).decode()) for name, value in headers if value is not None]
+    return json.dumps([{"key": name, "value": value} for name, value in pairs])
 
 
 class LocalBatch(Batch):

@@ -9,6 +9,8 @@ import pytest
 
 from rtcdp.engines.spark import counting
 from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.log import summary_mark
+from rtcdp.log.wire_records import headers_for
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.store import RowsRefused, UncountedScan
 from rtcdp.vocabulary.measure import Count
@@ -159,6 +161,24 @@ def test_a_record_that_the_store_refuses_is_set_aside_and_the_others_count(
     assert set(uncounted(store).values()) == {"processor_error"}
     assert len(query.troubles) == 2
     assert "could not be counted" in query.troubles[0]
+
+
+@pytest.mark.parametrize("user", ["good", "bad"])
+def test_a_summary_is_as_many_dead_letters_as_it_stands_for_in_whole_batches_and_in_parts(
+    store, user
+) -> None:
+    topic = Topic()
+    topic.send(hit("a", 0), hit("b", 1, user))
+    headers = headers_for("shop", "live", summary_mark(30))
+    topic.send(Message(b"{", START_MS + 2, headers), Message(b"[", START_MS + 3))
+    query = LocalQuery(topic, Refusing(store, "bad"), [BY_USER], AdmissionRules())
+    query.run()
+    failed = user == "bad"
+    found = totals(store)
+    assert (found["received"], found["dead_letter"]) == (33, 31 + failed)
+    with store.snapshot() as snapshot:
+        shop = snapshot.ledger().filter(source="shop").select("received", "dead_letter")
+    assert shop.rows() == [(30, 30)]
 
 
 def test_the_id_of_a_record_that_was_set_aside_is_not_taken(store) -> None:

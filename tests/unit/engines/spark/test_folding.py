@@ -14,7 +14,12 @@ from rtcdp.engines.spark.folding import (
     spark_schema,
     uncounted_unpacker,
 )
-from rtcdp.engines.spark.slices import IDENTITY_SCHEMA, Duplicates, pack_frame
+from rtcdp.engines.spark.slices import (
+    IDENTITY_SCHEMA,
+    SLICE_UNCOUNTED_SCHEMA,
+    Duplicates,
+    pack_frame,
+)
 
 EVENTS = pl.DataFrame(
     {
@@ -28,8 +33,8 @@ EVENTS = pl.DataFrame(
 )
 IDENTITIES = pl.DataFrame([(10, 7, "x", "a"), (11, 8, "y", "b")], IDENTITY_SCHEMA, orient="row")
 UNCOUNTED = pl.DataFrame(
-    [(0, 12, "s", 150, "late", "late", "lateness", "m", None, "u", 0, b"raw")],
-    UNCOUNTED_SCHEMA,
+    [(0, 12, "s", 150, "late", "late", "lateness", "m", None, "u", 0, b"raw", 1)],
+    SLICE_UNCOUNTED_SCHEMA,
     orient="row",
 )
 ALL = {0: (0, 100)}

@@ -69,3 +69,22 @@ def test_while_the_log_is_away_it_says_so_and_tries_again(store, tmp_path) -> No
     processor.on_trouble = hear
     processor.run(stop)
     assert troubles == ["no broker answers; trying again"] * 2
+
+
+@pytest.mark.usefixtures("spark")
+def test_when_the_log_is_back_it_says_so_though_nothing_is_in_it(store, tmp_path) -> None:
+    class AwayOnce(MemoryLog):
+        was_away = False
+
+        def partitions(self):
+            if not self.was_away:
+                self.was_away = True
+                raise LogUnavailable("no broker answers", "is Kafka running?")
+            return super().partitions()
+
+    processor = processor_of(AwayOnce(partitions=0), store, tmp_path)
+    heard = []
+    processor.on_trouble = heard.append
+    processor.on_back = lambda: heard.append("back")
+    processor.run(threading.Event(), once=True)
+    assert heard == ["no broker answers; trying again", "back"]
