@@ -106,7 +106,16 @@ class Layout:
             return ()
         sums = [name for name in self.column_names if name.endswith("__units")]
         measures = [name.removesuffix("__units") for name in sums]
-        return tuple(_Readout(name, f"{name}__count" in self.column_names) for name in measures)
+        return tuple(
+            _Readout(name, f"{name}__count" in self.column_names)
+            for name in measures
+            if self._is_total_or_mean(name)
+        )
+
+    def _is_total_or_mean(self, measure: str) -> bool:
+        """Whether no other parts are kept of it: a spread has a sum and a count among many."""
+        parts = {f"{measure}__{part}" for part in ("units", "micros", "count")}
+        return all(name in parts for name in self.column_names if name.startswith(f"{measure}__"))
 
     def id_of(self, place: Sequence[object]) -> str:
         """The `_id` of a row: its place in one text, in which no two places are alike."""

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcdp.store.mongo_layout import BEFORE, LEDGER, REVISION, SPANS, Readable, layout_of
+from rtcdp.vocabulary.measures import Average, StandardDeviation, Variance
+from rtcdp.vocabulary.metric import Metric
 from rtcdp.vocabulary.table import tables_of
+from rtcdp.vocabulary.window import tumbling
 
 AS_READ = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 
@@ -45,6 +48,15 @@ def test_the_mean_of_nothing_is_nothing(sales):
     row = (0, 0, 0, 0, 0, 0, None, None)
     assert sales.shown(row)["mean"] is None
     assert sales.shown(row)["revenue"] == 0
+
+
+@pytest.mark.parametrize("measure", [Variance("spread"), StandardDeviation("spread")])
+def test_a_spread_is_not_shown_as_the_mean_that_its_parts_hold(measure):
+    metric = Metric("s", "S", tumbling(minutes=1), (Average("mean"), measure))
+    layout = layout_of(tables_of(metric)[0])
+    shown = layout.shown((1,) * len(layout.columns))
+    assert shown["mean"] == 1.000001
+    assert "spread" not in shown
 
 
 def test_panes_and_side_tables_show_what_they_hold(in_panes, written_out):

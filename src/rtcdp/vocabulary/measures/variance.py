@@ -154,11 +154,14 @@ def _variances(states: States, name: str) -> list[Fraction | None]:
 
 
 def _in_sql(name: str, sql: SqlOf) -> str:
-    """In doubles, which is what SQL has: near the mean's own square, digits are lost."""
+    """In doubles, which is what SQL has: near the mean's own square, digits are lost, and what is
+    nothing may come out below it, of which PostgreSQL takes no root."""
     count = sql.column(_count_column(name))
     products = (
         f"CAST({sql.column(column)} AS {sql.real}) * {_WEIGHTS[product] / MICROS_PER_UNIT**2!r}"
         for column, product in _products(name)
     )
     mean = f"({total_in_sql(name, sql)} / {count})"
-    return f"CASE WHEN {count} > 0 THEN ({' + '.join(products)}) / {count} - {mean} * {mean} END"
+    found = f"(({' + '.join(products)}) / {count} - {mean} * {mean})"
+    above = f"CASE WHEN {found} > 0 THEN {found} ELSE 0.0 END"
+    return f"CASE WHEN {count} > 0 THEN {above} END"
