@@ -9,6 +9,7 @@ import pytest
 
 EVENT = {"userId": "ada", "timestamp": "2026-01-01T00:00:00Z", "eventType": "PAGE_VIEW"}
 NOTICED_S = 1.0
+INTERRUPTED = 130
 
 
 def send(running):
@@ -34,7 +35,7 @@ def test_nothing_is_taken_into_a_log_that_was_made_anew(running, rtcdp):
     time.sleep(NOTICED_S)
     refused = send(running)
     assert (refused.status_code, refused.json()["code"]) == (503, "log_unavailable")
-    assert "was deleted while it was in use" in refused.json()["detail"]
+    assert "was deleted while it was in use" in refused.json()["hint"]
     status, parts = readiness(running)
     assert status == 503
     assert "was deleted" in parts["collector"]
@@ -46,21 +47,21 @@ def test_nothing_is_taken_into_a_log_that_was_made_anew(running, rtcdp):
     running.wait_for(lambda: send(running).status_code == 200)
     running.wait_for(lambda: running.admitted() == 2)
     running.wait_for(lambda: readiness(running)[0] == 200)
-    assert running.stop() == 0
+    assert running.stop() == INTERRUPTED
     assert rtcdp("verify", "--data-dir", running.data_dir).returncode == 0
 
 
 def test_a_restart_does_not_begin_a_new_log_beside_a_store_that_goes_on(running, up, rtcdp):
-    assert running.stop() == 0
+    assert running.stop() == INTERRUPTED
     shutil.rmtree(running.data_dir / "log")
     again = up("--no-generate")
     refused = send(again)
     assert refused.status_code == 503
-    assert "the store has counted the log embedded:" in refused.json()["detail"]
+    assert "the store has counted the log embedded:" in refused.json()["hint"]
     assert not (running.data_dir / "log").exists()
     assert again.admitted() == 1
     assert any("no events are taken: the store has counted the log" in line for line in again.lines)
-    assert again.stop() == 0
+    assert again.stop() == INTERRUPTED
     replayed = rtcdp("replay", __file__, "--data-dir", running.data_dir)
     assert (replayed.returncode, "there is no log" in replayed.stderr) == (1, True)
     assert not (running.data_dir / "log").exists()
@@ -83,7 +84,7 @@ def test_a_store_that_is_deleted_gives_no_zeros_and_intake_goes_on(running, rtcd
     running.wait_for(lambda: running.client.get("/api/ledger").status_code == 200)
     running.wait_for(lambda: running.admitted() == 2)
     running.wait_for(lambda: readiness(running)[0] == 200)
-    assert running.stop() == 0
+    assert running.stop() == INTERRUPTED
     assert rtcdp("verify", "--data-dir", running.data_dir).returncode == 0
 
 
@@ -98,7 +99,7 @@ def test_a_broken_table_stops_the_counting_and_not_the_intake(running, rtcdp):
     running.wait_for(lambda: running.client.get("/api/ledger").status_code == 200)
     running.wait_for(lambda: running.admitted() == 3)
     running.wait_for(lambda: readiness(running)[0] == 200)
-    assert running.stop() == 0
+    assert running.stop() == INTERRUPTED
     assert rtcdp("verify", "--data-dir", running.data_dir).returncode == 0
 
 
