@@ -21,7 +21,13 @@ from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.assembly.answer_flow import AnswerFlow, TooSlow
 from rtcdp.assembly.listening import HttpServer, listening_socket
-from rtcdp.assembly.parts import guarded_log_writer, log_reader, metrics_of, store_of
+from rtcdp.assembly.parts import (
+    guarded_log_writer,
+    log_reader,
+    metrics_of,
+    store_is_meant,
+    store_of,
+)
 from rtcdp.assembly.priming import prime
 from rtcdp.assembly.readiness import api_limits, checks_of, is_processing
 from rtcdp.clock import Clock
@@ -76,7 +82,9 @@ def run_http_server(
         routes: list[ControllerRouterHandler] = []
         collector, writer = None, None
         if roles.collects:
-            writer = stack.enter_context(guarded_log_writer(settings, clock, _say))
+            has_store = roles.answers or store_is_meant(settings)
+            writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
+            writer = stack.enter_context(writing)
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             prime(collector, reader, settings, clock)
         if roles.answers:

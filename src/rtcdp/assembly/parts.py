@@ -51,22 +51,31 @@ def log_reader(
 def log_writer(settings: Settings, clock: Clock) -> Iterator[LogWriter]:
     """Where records are appended; makes the log if it is missing. Raises `PartMissing`, and
     `LogReplaced` or `OffsetsMissing` when the store has counted another log."""
-    with log_reader(settings) as log:
-        check_same_log(log, _progress(settings))
+    if store_is_meant(settings):
+        with log_reader(settings) as log:
+            check_same_log(log, _progress(settings))
     with closing(_log_writer(settings, clock, must_exist=False)) as writer:
         yield writer
 
 
+def store_is_meant(settings: Settings) -> bool:
+    """Whether the settings' log and store belong together: not, where somebody named a log and the
+    store is only the one that happens to lie in the data folder."""
+    return bool(settings.store) or not settings.log
+
+
 @contextmanager
 def guarded_log_writer(
-    settings: Settings, clock: Clock, on_trouble: Callable[[str], None]
+    settings: Settings, clock: Clock, on_trouble: Callable[[str], None], *, has_store: bool = True
 ) -> Iterator[GuardedLogWriter]:
     """Where records are appended for a long time, as long as it is the log that the store has
-    counted; `on_trouble` takes a sentence when it is not."""
+    counted; `on_trouble` takes a sentence when it is not. Without a store, any log will do."""
     with log_reader(settings) as log, ExitStack() as stack:
         store: list[Store] = []
 
         def progress() -> Progress:
+            if not has_store:
+                return Progress()
             if not store:
                 store.append(stack.enter_context(store_of(settings, read_only=True)))
             return store[0].progress()

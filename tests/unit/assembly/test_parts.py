@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.assembly.parts import (
+    guarded_log_writer,
     left_out_text,
     log_reader,
     log_writer,
@@ -78,3 +79,19 @@ def test_what_is_there_is_not_missing(settings):
 
 def test_a_long_list_of_metrics_is_cut():
     assert "m9 and 2 more – give the --catalog" in left_out_text([f"m{n}" for n in range(12)])
+
+
+def test_a_store_that_nobody_named_says_nothing_of_a_log_that_somebody_named(tmp_path):
+    """`generate --to` and `collect --log` work in a folder in which `rtcdp up` has run."""
+    settings = Settings(data_dir=tmp_path)
+    with store_of(settings) as store:
+        store.prepare([])
+        store.commit(replace(EpochMaker().make(admitted=1), log_id="embedded:7"))
+    elsewhere = replace(settings, log=f"embedded:{tmp_path / 'other'}")
+    with log_writer(elsewhere, SystemClock()) as writer:
+        writer.append([Delivery(b"x\n", 1, 1)])
+    with guarded_log_writer(elsewhere, SystemClock(), lambda _: None, has_store=False) as guarded:
+        guarded.append([Delivery(b"x\n", 1, 1)])
+    named = replace(elsewhere, store=f"sqlite:{settings.store_file}")
+    with pytest.raises(LogReplaced), log_writer(named, SystemClock()):
+        pass
