@@ -14,6 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .NOTPARALLEL:
 .PHONY: help setup full dev up test check bench chaos lock clean programs
 
+CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
 help: ## Show this list
@@ -49,7 +50,8 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 	$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile clients do)
-	$(BIN)/python -m pytest -q tests/chaos/$(ARGS) $(if $(filter edge,$(ARGS)),--attack full)
+	RTCDP_CHAOS=1 $(BIN)/python -m pytest -q $(if $(ARGS),tests/chaos/$(ARGS),$(CHAOS)) \
+		$(if $(filter edge,$(ARGS)),--attack full)
 
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt
