@@ -174,7 +174,7 @@ def test_the_driver_of_spark(request, processor, log_url, expected):
 
 @pytest.mark.parametrize("victim", ["own_kafka", "own_postgresql"])
 def test_a_server(victim, request, processor, own_kafka, expected):
-    log_url = own_kafka.url(unused_name("fed"))
+    log_url = own_kafka.url(own_kafka.create_topic(unused_name("fed"), partitions=4))
     settings, process = processor(log_url, server_url(request, "postgresql"))
     feed_and_kill(process, settings, request.getfixturevalue(victim), random.Random(3))
     assert differing(expected, dump_of(settings)) == []
