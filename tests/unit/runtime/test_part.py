@@ -48,7 +48,7 @@ def run_instead(tmp_path, code: str) -> subprocess.CompletedProcess[bytes]:
     """A part that is made of `code`, has 0.2 s to stop in, and is told to at once."""
     (tmp_path / "made.py").write_text(code)
     main = (
-        "import sys; from rtcdp.assembly import part; part.STOP_S = 0.2; "
+        "import sys; from rtcdp.runtime import part; part.STOP_S = 0.2; "
         "part.PARTS['made'] = 'made:run'; sys.exit(part.main(['made']))"
     )
     return subprocess.run(
