@@ -174,10 +174,10 @@ class Collector:
             recent_ids=len(self._recent_ids),
         )
 
-    def prime(self, records: Records) -> None:
+    def recall(self, records: Records) -> None:
         """Remember the sources and ids of records that are in the log already, oldest first."""
         self._sources.update(records.sources)
-        self._recent_ids.prime(records)
+        self._recent_ids.recall(records)
 
     async def drain(self) -> None:
         """Take nothing more, and wait until all that was taken has its answer.

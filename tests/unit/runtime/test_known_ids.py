@@ -3,8 +3,8 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.intake.collector import Collector
 from rtcdp.log.contract import Delivery
-from rtcdp.runtime import priming
-from rtcdp.runtime.priming import prime
+from rtcdp.runtime import known_ids
+from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.settings import Settings
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -27,7 +27,7 @@ def primed(log: MemoryLog, now_ms: int = NOW_MS) -> int:
     """How many ids a collector knows after it was primed."""
     clock = ManualClock(now_ms)
     collector = Collector(log, clock)
-    prime(collector, log, Settings(), clock)
+    recall(collector, log, Settings(), clock)
     count = collector.stats().recent_ids
     collector.close()
     return count
@@ -38,7 +38,7 @@ def test_the_ids_in_the_log_are_known(log):
 
 
 def test_no_more_than_the_newest_are_looked_at(log, monkeypatch):
-    monkeypatch.setattr(priming, "PRIMED_RECORDS", 2)
+    monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 2)
     assert primed(log) == 2
 
 
@@ -56,5 +56,5 @@ def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
         log.append([Delivery(line, 1, NOW_MS)], number % 2)
     log.leave_out(1, partition=1)
     assert primed(log) == 6
-    monkeypatch.setattr(priming, "PRIMED_RECORDS", 4)
+    monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 4)
     assert primed(log) == 3
