@@ -50,7 +50,8 @@ def _path_from(kind: type, value: Any) -> Path:
 _log = logging.getLogger("rtcdp")
 
 STOP_S = 8.0
-"""A part that was told to stop and has not after that many seconds ends itself."""
+"""A part that was told to stop and has not after that many seconds of work ends itself. What it
+takes to be imported doesn't count: on a busy machine that alone may be more."""
 
 _STDIN, _STDERR = 0, 2
 
@@ -69,9 +70,12 @@ def main(arguments: Sequence[str]) -> int:
     clock = SystemClock()
     tell_entries(_write, arguments[0], clock)
     settings = decode_settings(_first_line())
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    imported = threading.Event()
+    threading.Thread(target=_stop_at_end_of_input, args=(stop, imported), daemon=True).start()
     try:
-        _imported(PARTS[arguments[0]])(settings, clock, stop)
+        run = _imported(PARTS[arguments[0]])
+        imported.set()
+        run(settings, clock, stop)
     except RtcdpError as error:
         _log.error("%s", f"{error}{f' – {error.hint}' if error.hint else ''}")
         return error.exit_code
@@ -103,10 +107,11 @@ def _first_line() -> bytes:
     return line
 
 
-def _stop_at_end_of_input(stop: threading.Event) -> None:
+def _stop_at_end_of_input(stop: threading.Event, imported: threading.Event) -> None:
     while os.read(_STDIN, 4096):
         pass
     stop.set()
+    imported.wait()
     time.sleep(STOP_S)
     os._exit(1)
 

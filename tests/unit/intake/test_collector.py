@@ -283,6 +283,26 @@ async def test_a_large_body_is_decoded_beside_the_event_loop(limited, log, encod
     assert len(log.records) == 100
 
 
+@pytest.mark.parametrize("separator", [b"\n", b","])
+async def test_many_bad_events_in_a_small_body_are_judged_beside_the_event_loop(
+    limited, separator: bytes
+) -> None:
+    collector = limited()
+    bad = separator.join([b"{}"] * 10_000)
+    body = bad if separator == b"\n" else b"[" + bad + b"]"
+    taking = asyncio.create_task(collector.take(gzip.compress(body), "", "gzip"))
+    await asyncio.sleep(0)
+    names = {thread.name for thread in threading.enumerate()}
+    assert any(name.startswith("decoder") for name in names)
+    assert (await taking).rejected_count == 10_000
+
+
+async def test_a_few_bad_events_are_judged_at_once(collector: Collector) -> None:
+    await collector.take(b"[" + event() + b",{}]")
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any(name.startswith("decoder") for name in names)
+
+
 async def test_a_small_body_that_unpacks_to_too_much_is_refused(limited) -> None:
     collector = limited(max_inline_bytes=1000, max_decompressed_bytes=2000)
     bomb = gzip.compress(b"\n" * 100_000)

@@ -23,8 +23,8 @@ def log():
     return log
 
 
-def primed(log: MemoryLog, now_ms: int = NOW_MS) -> int:
-    """How many ids a collector knows after it was primed."""
+def recalled(log: MemoryLog, now_ms: int = NOW_MS) -> int:
+    """How many ids a collector knows after it was told."""
     clock = ManualClock(now_ms)
     collector = Collector(log, clock)
     recall(collector, log, Settings(), clock)
@@ -34,16 +34,16 @@ def primed(log: MemoryLog, now_ms: int = NOW_MS) -> int:
 
 
 def test_the_ids_in_the_log_are_known(log):
-    assert primed(log) == 5
+    assert recalled(log) == 5
 
 
 def test_no_more_than_the_newest_are_looked_at(log, monkeypatch):
     monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 2)
-    assert primed(log) == 2
+    assert recalled(log) == 2
 
 
 def test_ids_that_no_repetition_counts_for_any_more_are_not_looked_at(log):
-    assert primed(log, NOW_MS + Settings().admission.dedup_window_ms + 1) == 0
+    assert recalled(log, NOW_MS + Settings().admission.dedup_window_ms + 1) == 0
 
 
 def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
@@ -55,6 +55,6 @@ def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
         )
         log.append([Delivery(line, 1, NOW_MS)], number % 2)
     log.leave_out(1, partition=1)
-    assert primed(log) == 6
+    assert recalled(log) == 6
     monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 4)
-    assert primed(log) == 3
+    assert recalled(log) == 3

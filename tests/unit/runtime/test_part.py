@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,30 @@ def test_settings_arrive_as_they_were_sent():
 
 def test_a_part_runs_in_the_same_python():
     assert command_of(HTTP) == (sys.executable, "-m", "rtcdp.runtime.part", "http")
+
+
+def run_instead(tmp_path, code: str) -> subprocess.CompletedProcess[bytes]:
+    """A part that is made of `code`, has 0.2 s to stop in, and is told to at once."""
+    (tmp_path / "made.py").write_text(code)
+    main = (
+        "import sys; from rtcdp.runtime import part; part.STOP_S = 0.2; "
+        "part.PARTS['made'] = 'made:run'; sys.exit(part.main(['made']))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", main],
+        input=encode_settings(Settings(data_dir=tmp_path)),
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_time_to_stop_begins_when_a_part_is_imported(tmp_path):
+    done = run_instead(tmp_path, "import time; time.sleep(1)\ndef run(*_): print('ran')\n")
+    assert (done.returncode, done.stdout) == (0, b"ran\n")
+
+
+def test_a_part_that_does_not_stop_ends_itself(tmp_path):
+    done = run_instead(tmp_path, "import time\ndef run(*_): time.sleep(600)\n")
+    assert done.returncode == 1
