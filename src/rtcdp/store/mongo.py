@@ -14,7 +14,7 @@ import polars as pl
 from pymongo import UpdateOne
 
 from rtcdp.clock import KeptTime
-from rtcdp.engines.engine import Epoch, TableChange
+from rtcdp.engines.engine import Epoch, RowChanges, TableChange
 from rtcdp.errors import UsageError
 from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.mongo_apply import UNCOUNTED, uncounted_id
@@ -46,6 +46,7 @@ from rtcdp.store.mongo_snapshot import MongoSnapshot
 from rtcdp.store.rules_history import rules_after, rules_replaced
 from rtcdp.store.store import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
 from rtcdp.vocabulary.metric import Metric
+from rtcdp.vocabulary.row_table import RowTable
 from rtcdp.vocabulary.table import Table, tables_of
 
 
@@ -89,12 +90,19 @@ class MongoStore:
             with suppress(LeaseLost), self._database.translated():
                 prolong_lease(self._database, lease, 0)
 
-    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+    def prepare(
+        self, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+    ) -> Sequence[Metric]:
         """As promised by `Store`; those whose backfill was begun or interrupted are returned too.
 
         A metric that was left out for some time and comes back is backfilled from where it stopped.
         Raises `UsageError` when the metrics' names don't go together.
         """
+        if row_tables:
+            raise UsageError(
+                f"a store on MongoDB can't keep the rows of {row_tables[0].name} yet",
+                "use a store on SQLite or PostgreSQL for it",
+            )
         check_names(metrics)
         tables = [table for metric in metrics for table in tables_of(metric)]
         with self._writing() as database:
@@ -134,17 +142,18 @@ class MongoStore:
     def commit_backfill(
         self,
         metric: str,
-        changes: Sequence[TableChange],
+        changes: Sequence[TableChange | RowChanges],
         next_offsets: Mapping[int, int],
         *,
         complete: bool,
     ) -> None:
+        merged = [each for each in changes if isinstance(each, TableChange)]
         reached = None if complete else next_offsets
         with self._writing() as database:
             change(
                 database,
                 self._lease,
-                lambda head: plan_backfill(head, metric, changes, reached, self._prepared),
+                lambda head: plan_backfill(head, metric, merged, reached, self._prepared),
             )
 
     def limit_completeness(self, metric: str, complete_from: int) -> None:
@@ -195,7 +204,7 @@ class MongoStore:
         with self._writing() as database:
             return expire(database, self._lease, buckets_before, uncounted_before, offsets_before)
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         return MongoSnapshot(self._database, self._head()).dump(table)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from rtcdp.private_files import make_private_folder
 from rtcdp.store.sql_schema import (
     continuity_tables,
     lease_tables,
+    row_tables,
     system_tables,
     verdict_tables,
 )
@@ -28,6 +29,7 @@ MIGRATIONS: Migrations = (
     lease_tables(SQLITE),
     verdict_tables(SQLITE),
     continuity_tables(SQLITE),
+    row_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
