@@ -22,12 +22,11 @@ import numpy.typing as npt
 import polars as pl
 import polars_hash as plh
 
-from rtcdp.engines.engine import VERDICTS, TableChange
+from rtcdp.admission.verdicts import VERDICTS
+from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, tables_of
 from rtcdp.events.event import MAX_TIMESTAMP_MS
-from rtcdp.store.store import Scan, StateMismatch, StoreSnapshot
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.row_table import RowTable
-from rtcdp.vocabulary.table import BUCKET_START, Table, tables_of
+from rtcdp.store.contract import Scan, StateMismatch, StoreSnapshot
+from rtcdp.store.epoch import TableChange
 
 DAY_MS = 86_400_000
 NO_DAY = 2**40

@@ -9,11 +9,11 @@ from functools import lru_cache
 
 import polars as pl
 
-from rtcdp.engines.engine import RowChanges
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import RowNumbers, numbers_of
-from rtcdp.store.store import RowsRefused
-from rtcdp.vocabulary.row_table import RANGE_FROM, RANGE_TO, RowTable
+from rtcdp.store.contract import RowsRefused
+from rtcdp.store.epoch import RowChanges
 
 CHECKSUM = "_checksum"
 """The column beside a table's own in which a row's number rests, where a store keeps it."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rtcdp.engines.engine import RowChanges
+from rtcdp.definitions import RowTable
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS, check_sums
+from rtcdp.store.contract import EpochRefused, RowsRefused, StateMismatch
+from rtcdp.store.epoch import RowChanges
 from rtcdp.store.row_changes import key_schema, row_schema
-from rtcdp.store.store import EpochRefused, RowsRefused, StateMismatch
-from rtcdp.vocabulary.row_table import RowTable
 
 STAYS = RowTable(
     name="stays",

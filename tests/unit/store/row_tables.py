@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from rtcdp.engines.engine import RowChanges
+from rtcdp.definitions import RowTable
+from rtcdp.store.epoch import RowChanges
 from rtcdp.store.row_changes import key_schema, row_schema
-from rtcdp.vocabulary.row_table import RowTable
 
 VISITS = RowTable(
     name="visits",

@@ -1,10 +1,10 @@
 import polars as pl
 import pytest
 
-from rtcdp.engines.engine import RowChanges
 from rtcdp.errors import UsageError
+from rtcdp.store.contract import RowsRefused
+from rtcdp.store.epoch import RowChanges
 from rtcdp.store.row_changes import check_row_position, fitted_rows, groups_asked
-from rtcdp.store.store import RowsRefused
 from tests.unit.store.row_tables import VISITS, row_changes
 
 ADA = ("ada", 1, 0.5, "/a", b"x")

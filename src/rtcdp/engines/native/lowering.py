@@ -6,22 +6,29 @@ from functools import reduce
 import polars as pl
 import polars_hash as plh
 
-from rtcdp.engines.buckets import to_buckets
-from rtcdp.engines.engine import TableChange
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
+from rtcdp.definitions import (
+    BUCKET_START,
+    ITEM,
+    ITEM_COUNT,
+    MEMBER,
+    MERGES,
     AllOf,
     AnyOf,
+    ColumnType,
     Compare,
     Equals,
     Everything,
+    Metric,
     Negation,
     OneOf,
+    Part,
     Predicate,
     Present,
+    Side,
+    tables_of,
 )
-from rtcdp.vocabulary.state import MERGES, ColumnType, Part, Side
-from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, tables_of
+from rtcdp.engines.merging import to_buckets
+from rtcdp.store import TableChange
 
 _TYPES: Mapping[ColumnType, type[pl.DataType]] = {
     "text": pl.String,

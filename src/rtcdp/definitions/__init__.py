@@ -1,0 +1,118 @@
+"""What can be asked: the words that metrics are written in, and the tables that come from them.
+
+Data only. This is where a file of the catalog takes everything from."""
+
+from rtcdp.definitions.measures import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Measure,
+    Minimum,
+    Ratio,
+    StandardDeviation,
+    Sum,
+    TopK,
+    Variance,
+)
+from rtcdp.definitions.measures.contract import EventFields, Fault, SqlOf, States
+from rtcdp.definitions.measures.distinct import DISTINCT_EXACT_UP_TO, distinct_estimate
+from rtcdp.definitions.measures.exact_sum import MICROS_PER_UNIT
+from rtcdp.definitions.measures.top import TOP_EXACT_UP_TO
+from rtcdp.definitions.metric import Metric, fields_of
+from rtcdp.definitions.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Predicate,
+    Present,
+    TextField,
+    all_of,
+    any_of,
+    event_type,
+    holds,
+    negate,
+)
+from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
+from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
+from rtcdp.definitions.table import (
+    BUCKET_START,
+    ITEM,
+    ITEM_COUNT,
+    MEMBER,
+    Column,
+    Table,
+    side_table_name,
+    tables_of,
+)
+from rtcdp.definitions.window import MAX_SIZE_MS, MAX_WRITTEN_OVERLAP, Window, sliding, tumbling
+from rtcdp.definitions.words import measure_in_words, predicate_in_words, window_in_words
+
+__all__ = [
+    "BUCKET_START",
+    "DISTINCT_EXACT_UP_TO",
+    "ITEM",
+    "ITEM_COUNT",
+    "MAX_SIZE_MS",
+    "MAX_WRITTEN_OVERLAP",
+    "MEMBER",
+    "MERGES",
+    "MICROS_PER_UNIT",
+    "RANGE_FROM",
+    "RANGE_TO",
+    "TOP_EXACT_UP_TO",
+    "AllOf",
+    "AnyOf",
+    "Average",
+    "Column",
+    "ColumnType",
+    "Compare",
+    "Count",
+    "Distinct",
+    "Equals",
+    "EventFields",
+    "Everything",
+    "Fault",
+    "Maximum",
+    "Measure",
+    "Metric",
+    "Minimum",
+    "Negation",
+    "OneOf",
+    "Part",
+    "Predicate",
+    "Present",
+    "Ratio",
+    "RowTable",
+    "RowType",
+    "Side",
+    "SqlOf",
+    "StandardDeviation",
+    "States",
+    "Sum",
+    "Table",
+    "TextField",
+    "TopK",
+    "Variance",
+    "Window",
+    "all_of",
+    "any_of",
+    "distinct_estimate",
+    "event_type",
+    "fields_of",
+    "holds",
+    "larger_of",
+    "measure_in_words",
+    "negate",
+    "predicate_in_words",
+    "side_table_name",
+    "sliding",
+    "smaller_of",
+    "tables_of",
+    "tumbling",
+    "window_in_words",
+]
