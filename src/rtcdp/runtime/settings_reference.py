@@ -42,7 +42,7 @@ def settings_page() -> str:
         "below `[admission]`. An unknown key or a bad value stops the program with exit code 2.",
         "`rtcdp config` shows the settings in force, and where each comes from.",
         "",
-        "`catalog` and `spark.jars` name code. They are taken from flags, from variables, and from",
+        "`catalog`, `spark.jars` and `spark.conf` name code. They are taken from flags, variables and",
         "a file that `--config` or `RTCDP_CONFIG` names. If a file that was just found in the",
         "current folder sets them, the program asks on a terminal, and stops with exit code 2",
         "elsewhere.",
