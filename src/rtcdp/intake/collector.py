@@ -99,7 +99,7 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
 class Collector:
     """Takes the bodies of requests, splits and judges them, and appends them in groups.
 
-    All public methods are called from one event loop, but for `prime` and `close`, which come
+    All public methods are called from one event loop, but for `recall` and `close`, which come
     before and after. `on_failure` is called once, from the writer's thread, when the log failed for
     good: nothing is taken from then on, and the process should end with the error's exit code.
     `known_sources` are the sources that the log has already. The writer is not closed here.
@@ -181,10 +181,10 @@ class Collector:
             recent_ids=len(self._recent_ids),
         )
 
-    def prime(self, records: Records) -> None:
+    def recall(self, records: Records) -> None:
         """Remember the sources and ids of records that are in the log already, oldest first."""
         self._sources.update(records.sources)
-        self._recent_ids.prime(records)
+        self._recent_ids.recall(records)
 
     async def drain(self) -> None:
         """Take nothing more, and wait until all that was taken has its answer.

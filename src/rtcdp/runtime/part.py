@@ -12,14 +12,40 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR, decode_settings
+from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.telemetry import Entry, tell_entries
+
+GENERATOR, HTTP, PROCESSOR = "generator", "http", "processor"
+
+
+def command_of(name: str) -> tuple[str, ...]:
+    """The command line that runs a part."""
+    return (sys.executable, "-m", "rtcdp.runtime.part", name)
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """Settings as the one line of JSON that a part reads."""
+    return msgspec.json.encode(settings, enc_hook=str) + b"\n"
+
+
+def decode_settings(line: bytes) -> Settings:
+    """The settings in a line that `encode_settings` wrote."""
+    return msgspec.json.decode(line, type=Settings, dec_hook=_path_from)
+
+
+def _path_from(kind: type, value: Any) -> Path:
+    assert kind is Path, f"settings hold no {kind}"
+    return Path(value)
+
 
 _log = logging.getLogger("rtcdp")
 

@@ -135,7 +135,7 @@ async def test_a_rejected_event_is_no_duplicate(collector: Collector) -> None:
     assert (answer.accepted, answer.duplicates, len(answer.rejected)) == (0, 0, 1)
 
 
-async def test_what_the_log_holds_already_is_known_after_priming(collector: Collector) -> None:
+async def test_what_the_log_holds_already_is_known_again(collector: Collector) -> None:
     records = Records(
         partition=0,
         first_offset=0,
@@ -147,7 +147,7 @@ async def test_what_the_log_holds_already_is_known_after_priming(collector: Coll
         imported=np.zeros(1, dtype=np.bool_),
         sources=("shop",),
     )
-    collector.prime(records)
+    collector.recall(records)
     assert await collector.take(event(), source="shop") == IntakeAnswer(0, 1)
 
 

@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from rtcdp.runtime.handover import PROCESSOR, command_of, encode_settings
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.runtime.part import HTTP, PROCESSOR, command_of, decode_settings, encode_settings
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import entry_in
 
@@ -42,6 +44,22 @@ def test_an_error_is_one_line_with_its_hint_and_its_exit_code(tmp_path):
     entry = entry_in(done.stderr)
     assert (entry.level, entry.part) == ("ERROR", PROCESSOR)
     assert " – name the directory" in entry.message
+
+
+def test_settings_arrive_as_they_were_sent():
+    settings = Settings(
+        data_dir=Path("a b"),
+        catalog=Path("c"),
+        rate=2.5,
+        admission=AdmissionRules(allowed_lateness_ms=1),
+    )
+    line = encode_settings(settings)
+    assert line.count(b"\n") == 1
+    assert decode_settings(line) == settings
+
+
+def test_a_part_runs_in_the_same_python():
+    assert command_of(HTTP) == (sys.executable, "-m", "rtcdp.runtime.part", "http")
 
 
 def run_instead(tmp_path, code: str) -> subprocess.CompletedProcess[bytes]:
