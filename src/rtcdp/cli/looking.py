@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.api.answers import WindowQuery, windows
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write

@@ -37,6 +37,7 @@ from rtcdp.definitions.predicate import (
     holds,
     negate,
 )
+from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
 from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
 from rtcdp.definitions.table import (
     BUCKET_START,
@@ -61,6 +62,8 @@ __all__ = [
     "MEMBER",
     "MERGES",
     "MICROS_PER_UNIT",
+    "RANGE_FROM",
+    "RANGE_TO",
     "TOP_EXACT_UP_TO",
     "AllOf",
     "AnyOf",
@@ -84,6 +87,8 @@ __all__ = [
     "Predicate",
     "Present",
     "Ratio",
+    "RowTable",
+    "RowType",
     "Side",
     "SqlOf",
     "StandardDeviation",

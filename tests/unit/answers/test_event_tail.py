@@ -3,10 +3,10 @@ import time
 
 import pytest
 
-from rtcdp.api.matching import Wish
+from rtcdp.answers.drill_down import WAITING, Wish
+from rtcdp.answers.event_tail import EventTail, Wanted
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.log.contract import Delivery
-from rtcdp.runtime.event_tail import WAITING, EventTail, Wanted
 from rtcdp.runtime.parts import log_reader, log_writer, store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
