@@ -13,18 +13,15 @@ import threading
 import time
 from pathlib import Path
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.definitions import Count, Metric, event_type, sliding
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.generator.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery
+from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import sliding
 
 DELIVERY_EVENTS = 1_000
 GROUP_DELIVERIES = 20

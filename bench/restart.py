@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from bench.installation import Platform
-from rtcdp.generator.bulk import bench_events
+from rtcdp.sources.synthetic.bulk import bench_events
 
 BATCH_EVENTS = 5_000
 UNCOUNTED_BATCHES = 4

@@ -16,16 +16,16 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench.engine import MAX_SET_BACK_MS, metrics_named
-from rtcdp.assembly.parts import log_reader, log_writer, store_of
-from rtcdp.assembly.processing import processor_on
 from rtcdp.clock import SystemClock
-from rtcdp.engines.engine import EpochReport
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.generator.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.log.contract import Delivery
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import Delivery
-from rtcdp.settings import Settings
+from rtcdp.runtime.parts import log_reader, log_writer, store_of
+from rtcdp.runtime.processing import processor_on
+from rtcdp.runtime.settings import Settings
+from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.store import EpochReport
 
 PARTITIONS = 4
 BATCH_OFFSETS = 1_000_000

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rtcdp.collector.limits import CollectorLimits
-from rtcdp.collector.splitting import split
 from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.columns import EVENT_SCHEMA, decode_lines, from_event
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.splitting import split
 from rtcdp.verify.event_text import Unfit, event_of
 from tests.documents import documents
 

@@ -1,7 +1,7 @@
 """What the independent judge says of an installation after it was treated badly."""
 
-from rtcdp.assembly.parts import log_reader, metrics_of, store_of
-from rtcdp.settings import Settings
+from rtcdp.runtime.parts import log_reader, metrics_of, store_of
+from rtcdp.runtime.settings import Settings
 from rtcdp.verify.independent import Expiry, verify_independently
 
 _FOREVER_MS = 10**13

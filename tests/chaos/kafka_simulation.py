@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Producer
 
 from rtcdp.engines.native.limits import ProcessorLimits
+from rtcdp.log.contract import Delivery, LogReader
+from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import Delivery, LogReader
-from rtcdp.log.wire_records import headers_for
-from rtcdp.store.store import Store
+from rtcdp.store import Store
 from rtcdp.testing.random_walk import KEPT
 from rtcdp.testing.simulation import Simulation
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Metric
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.store.store import Store
+from rtcdp.store import Store
 from rtcdp.testing.simulation import Engine
-from rtcdp.vocabulary.metric import Metric
 from tests.chaos.kafka_simulation import NOT_ON_SERVERS, KafkaSimulation
 
 NOT_ON_SPARK = (*NOT_ON_SERVERS, "die_at_commit", "lose_reply", "append_again")

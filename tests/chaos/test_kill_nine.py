@@ -21,9 +21,9 @@ import msgspec
 import pytest
 
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.generator.bulk import bench_events
+from rtcdp.definitions import tables_of
+from rtcdp.sources.synthetic.bulk import bench_events
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.vocabulary.table import tables_of
 
 EVENTS = 3_000
 KILLS = 25

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from deploy.servers import kafka, postgresql
-from rtcdp.assembly.parts import log_writer, metrics_of, store_of
-from rtcdp.assembly.processing import processor_of
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.runtime.parts import log_writer, metrics_of, store_of
+from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.dump import differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.chaos.judging import judged

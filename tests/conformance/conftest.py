@@ -18,9 +18,9 @@ from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.wire_records import headers_for
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sqlite import SqliteStore

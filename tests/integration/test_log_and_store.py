@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery, LogReplaced
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery, LogReplaced
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
 
 NOW = 1_767_225_600_000
 METRIC = Metric("per_user", "t", tumbling(minutes=1), (Count("events"),), ("userId",))

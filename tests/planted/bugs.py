@@ -31,28 +31,28 @@ _POISON = (3, 0, "A", "poison", 3, "/a", 20)
 BUGS = (
     bug(
         "an event that is exactly as late as allowed is late",
-        ("engines.admission:screen_together", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
+        ("admission.batch:screen_together", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
     ),
     bug(
         "an event that is one millisecond too late is admitted",
         (
-            "events.admission:behind_lateness",
+            "admission.steps:behind_lateness",
             "- rules.allowed_lateness_ms",
             "- rules.allowed_lateness_ms - 1",
         ),
     ),
     bug(
         "an event from the future is admitted",
-        ("events.admission:ahead_of_clock", "- rules.max_clock_skew_ms", "- 2**40"),
+        ("admission.steps:ahead_of_clock", "- rules.max_clock_skew_ms", "- 2**40"),
     ),
     bug(
         "imported history can be late",
-        ("engines.admission:screen_together", "~imported & (", "(imported | True) & ("),
+        ("admission.batch:screen_together", "~imported & (", "(imported | True) & ("),
     ),
     bug(
         "a conflict is an ordinary duplicate",
         (
-            "events.seen_ids:SeenIds.check_and_add",
+            "admission.event_id_index:SeenIds.check_and_add",
             "run.contents != previous.contents",
             "run.contents != run.contents",
         ),
@@ -60,7 +60,7 @@ BUGS = (
     bug(
         "an id is the same in all sources",
         (
-            "engines.admission:_id_hashes",
+            "admission.batch:_id_hashes",
             "return of_id + of_source",
             "return of_id + 0 * of_source",
         ),
@@ -76,13 +76,13 @@ BUGS = (
     ),
     bug(
         "a distinct count is estimated at its bound",
-        ("vocabulary.measures.distinct:_beyond", "estimate <= DISTINCT", "estimate < 0 * DISTINCT"),
+        ("definitions.measures.distinct:_beyond", "estimate <= DISTINCT", "0 < -DISTINCT"),
         script=(Step("start", (0, (3,))), Step("append_crowd", (8_192,)), Step("judge")),
     ),
     bug(
         "a ledger minute begins a second late",
         (
-            "engines.admission:_ledger",
+            "admission.batch:_ledger",
             '"minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,',
             '"minute": (screened.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
         ),
@@ -99,7 +99,7 @@ BUGS = (
             "0",
         ),
         (
-            "store.sql_epoch:_advance",
+            "store.sql.epoch:_advance",
             'larger_of("_partitions.max_received_at", "excluded.max_received_at")',
             '"excluded.max_received_at"',
         ),
@@ -115,7 +115,7 @@ BUGS = (
     bug(
         "where to resume is moved before the result is there",
         (
-            "store.sql_store:SqlStore.commit",
+            "store.sql.store:SqlStore.commit",
             "apply_epoch(connection, epoch, self._prepared)",
             "early = epoch.__class__(**vars(epoch) | {'changes': ()})\n"
             "        apply_epoch(connection, early, self._prepared)\n"
@@ -123,7 +123,7 @@ BUGS = (
             "    if self.planted % 5 == 0:\n"
             "        from rtcdp.testing.simulation import Died\n"
             "        raise Died\n"
-            "    from rtcdp.store.sql_epoch import merge_changes\n"
+            "    from rtcdp.store.sql.epoch import merge_changes\n"
             "    with self._leased() as connection:\n"
             "        merge_changes(connection, epoch.changes)",
         ),
@@ -135,7 +135,7 @@ BUGS = (
     bug(
         "joined spans keep the times of the first",
         (
-            "store.sql_epoch:_add_span",
+            "store.sql.epoch:_add_span",
             "{larger_of('max_event_time', newest)}",
             "max_event_time",
         ),
@@ -143,7 +143,7 @@ BUGS = (
     bug(
         "a view shows a sum without its millionths",
         (
-            "vocabulary.measures.exact_sum:total_in_sql",
+            "definitions.measures.exact_sum:total_in_sql",
             "CAST({micros} AS",
             "0 * CAST({micros} AS",
         ),
@@ -151,7 +151,7 @@ BUGS = (
     bug(
         "a view of panes lacks its oldest pane",
         (
-            "store.sql_schema:_create_view",
+            "store.sql.schema:_create_view",
             "WHERE {start} > {pane}",
             "WHERE {start} > {slide} + {pane}",
         ),
@@ -182,22 +182,22 @@ BUGS = (
     ),
     bug(
         "an absent value counts in an average",
-        ("vocabulary.measures.average:Average.parts", "THEN 0 ELSE 1", "THEN 1 ELSE 1"),
+        ("definitions.measures.average:Average.parts", "THEN 0 ELSE 1", "THEN 1 ELSE 1"),
     ),
     bug(
         "a commit whose reply was lost is applied again",
         (
-            "engines.committing:has_committed",
+            "engines.commit:has_committed",
             "return progress.epoch == epoch.number",
             "return False",
         ),
-        ("store.fence:check_follows", "epoch.number != progress.epoch + 1", "False"),
-        ("store.fence:check_follows", "!= span.first_offset", "is None"),
+        ("store.rules:check_follows", "epoch.number != progress.epoch + 1", "False"),
+        ("store.rules:check_follows", "!= span.first_offset", "is None"),
     ),
     bug(
         "what is acknowledged is not in the log yet",
         (
-            "collector.group_commit:GroupCommit._commit",
+            "intake.group_commit:GroupCommit._commit",
             "error = self._failure or self._append([delivery for delivery, _ in group])",
             "tickets = tuple(ticket for _, ticket in group)\n"
             "    self._on_committed(CommittedGroup(tickets, None, 0.0))\n"
@@ -216,8 +216,8 @@ BUGS = (
         (
             "engines.native.recovery:remembered",
             "remember(decided, seen)",
-            "from rtcdp.engines.admission import screen_together\n"
-            "        from rtcdp.events.rules import AdmissionRules\n"
+            "from rtcdp.admission.batch import screen_together\n"
+            "        from rtcdp.admission.rules import AdmissionRules\n"
             "        now = AdmissionRules(allowed_lateness_ms=60_000)\n"
             "        remember(screen_together(decided.pieces, (), now), seen)",
         ),
@@ -235,8 +235,8 @@ BUGS = (
         (
             "engines.native.backfill:_backfill_metric",
             "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
-            "from rtcdp.engines.admission import screen_together\n"
-            "        from rtcdp.events.rules import AdmissionRules\n"
+            "from rtcdp.admission.batch import screen_together\n"
+            "        from rtcdp.admission.rules import AdmissionRules\n"
             "        again = screen_together(decided.pieces, fields, AdmissionRules())\n"
             "        admitted = again.events.filter(again.verdicts == ADMITTED)",
         ),
@@ -248,7 +248,7 @@ BUGS = (
     bug(
         "a metric that comes back is filled from the log's beginning",
         (
-            "store.sql_definitions:_pause",
+            "store.sql.definitions:_pause",
             "_remember(connection, stored.name, progress.next_offsets)",
             "_remember(connection, stored.name, {})",
         ),
@@ -256,7 +256,7 @@ BUGS = (
     bug(
         "an id that came much later counts as a repeat, if its clock is behind",
         (
-            "events.seen_ids:SeenIds.check_and_add",
+            "admission.event_id_index:SeenIds.check_and_add",
             "np.abs(run.received_at - previous.received_at)",
             "run.received_at - previous.received_at",
         ),
@@ -264,7 +264,7 @@ BUGS = (
     bug(
         "the window of ids is a millisecond longer",
         (
-            "events.seen_ids:SeenIds.check_and_add",
+            "admission.event_id_index:SeenIds.check_and_add",
             "apart <= self._window_ms",
             "apart <= self._window_ms + 1",
         ),
@@ -272,7 +272,7 @@ BUGS = (
     bug(
         "one record's clock makes the index forget",
         (
-            "events.seen_ids:SeenIds.check_and_add",
+            "admission.event_id_index:SeenIds.check_and_add",
             "self._add(_last_of_each(run))",
             "self._add(_last_of_each(run))\n"
             "    first = int(ids.received_at.max()) - self._window_ms - 300_000\n"
@@ -286,7 +286,7 @@ BUGS = (
     ),
     bug(
         "a failed batch is taken apart partition by partition",
-        ("engines.poison:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
+        ("engines.quarantine:halves", 'np.argsort(due, kind="stable")', "np.arange(len(due))"),
         script=(
             Step("start", (0, (0, 1, 2))),
             Step("append", (1, "shop", "live", (_EVENT, (2, *_EVENT[1:])))),
@@ -299,7 +299,7 @@ BUGS = (
     bug(
         "partitions are decided one after the other",
         (
-            "engines.admission:order_of_decision",
+            "admission.batch:order_of_decision",
             'return np.argsort(due, kind="stable")',
             "return np.arange(len(due))",
         ),
@@ -343,20 +343,20 @@ BUGS = (
     bug(
         "a replayed dead letter is replayed again and again",
         (
-            "engines.admission:_decode_odd",
+            "admission.batch:_decode_odd",
             "record.replay_of is not None and event.event_id is None",
             "False",
         ),
         (
-            "assembly.dead_letters:replay_dead_letters",
+            "runtime.dead_letters:replay_dead_letters",
             "only_not_replayed=True",
             "only_not_replayed=False",
         ),
-        ("assembly.dead_letters:replay_dead_letters", "not in in_the_log", "not in ()"),
+        ("runtime.dead_letters:replay_dead_letters", "not in in_the_log", "not in ()"),
     ),
     bug(
         "the id of a replayed dead letter lies among the clients' ids",
-        ("engines.admission:_decode_odd", "assigned_id(record.replay_of)", "record.replay_of"),
+        ("admission.batch:_decode_odd", "assigned_id(record.replay_of)", "record.replay_of"),
         script=(
             Step("start", (0, (0,))),
             Step("append", (0, "shop", "live", ((None, -400_000, "A", "ada", None, None, 20),))),

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from rtcdp.clock import ManualClock
-from rtcdp.collector.group_commit import CommittedGroup, GroupCommit
-from rtcdp.log.log import Appended, Delivery
+from rtcdp.intake.group_commit import CommittedGroup, GroupCommit
+from rtcdp.log.contract import Appended, Delivery
 from rtcdp.testing.random_walk import failure_of, walk
 from tests.planted.bugs import Bug
 from tests.strict_rule import verdicts_that_differ

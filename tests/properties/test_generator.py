@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from rtcdp.clock import ManualClock
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.generator.dials import Dials, Quota
-from rtcdp.generator.mapping import built_in_mappings, load_mapping
-from rtcdp.generator.replay import Replay, ReplayPlan
-from rtcdp.generator.sinks import Receipt
-from rtcdp.generator.stream import EventStream
+from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
+from rtcdp.sources.recorded.replay import Replay, ReplayPlan
+from rtcdp.sources.sinks import Receipt
+from rtcdp.sources.synthetic.dials import Dials, Quota
+from rtcdp.sources.synthetic.stream import EventStream
 
 thirds = st.floats(0, 1 / 3)
 

@@ -14,23 +14,30 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.testing.oracle import Oracle
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK, Variance
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import (
+    Average,
     Compare,
+    Count,
+    Distinct,
     Equals,
     Everything,
+    Maximum,
+    Metric,
+    Minimum,
     OneOf,
     Present,
+    Sum,
+    TopK,
+    Variance,
+    Window,
     all_of,
     any_of,
     negate,
+    tables_of,
 )
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import Window
+from rtcdp.testing.driver import START_MS, Driver
+from rtcdp.verify.oracle import Oracle
 
 RULES = AdmissionRules(max_clock_skew_ms=2_000, allowed_lateness_ms=20_000)
 Event = dict[str, object]

@@ -4,8 +4,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.engines.panes import explode_panes
-from rtcdp.vocabulary.window import Window
+from rtcdp.definitions import Window
+from rtcdp.definitions.panes import explode_panes
 
 windows = st.tuples(st.integers(1, 60), st.integers(1, 60)).map(
     lambda pair: Window(max(pair), min(pair))

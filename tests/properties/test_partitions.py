@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.engines.admission import admit, remember, screen_together
+from rtcdp.admission.batch import admit, remember, screen_together
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import RECORDED_SCHEMA
 from rtcdp.engines.decided import with_recorded
-from rtcdp.engines.engine import RECORDED_SCHEMA
-from rtcdp.engines.native.abreast import AbreastReader
 from rtcdp.engines.native.recovery import rounds_between
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 
 STEP_MS = 60_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.events import log_time
+from rtcdp.admission import log_time
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.random_walk import KEPT, Step, perform, report
 from rtcdp.testing.simulation import Simulation

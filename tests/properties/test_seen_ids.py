@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.events.seen_ids import Forgotten, Ids, SeenIds
+from rtcdp.admission.event_id_index import Forgotten, Ids, SeenIds
 
 STEP_MS = 60_000
 WINDOW_MS = 50 * STEP_MS

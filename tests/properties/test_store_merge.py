@@ -10,13 +10,10 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.engines.engine import TableChange
+from rtcdp.definitions import Count, Distinct, Maximum, Metric, Minimum, TopK, tables_of, tumbling
+from rtcdp.store import TableChange
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker, rows_of
-from rtcdp.vocabulary.measure import Count, Distinct, Maximum, Minimum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="reach",

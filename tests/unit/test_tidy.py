@@ -5,7 +5,6 @@ An exception needs a reason, and stands here.
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -27,16 +26,16 @@ MEASURES = (
     *("average", "contract", "count", "distinct", "exact_sum", "extremes", "ratio", "top", "total"),
     "variance",
 )
-MEASURES_TOGETHER = "tests/unit/vocabulary/test_measures.py asks all measures the same questions"
+MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures the same questions"
 
 WITHOUT_UNIT_TEST = {
     "errors.py": "three classes without behaviour",
-    "engines/engine.py": "shapes of data; stores and engines are tested through them",
-    "log/log.py": "a protocol and shapes of data; every log is tested against it",
-    **{f"vocabulary/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
-    "vocabulary/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
-    "vocabulary/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
-    "store/store.py": "a protocol and shapes of data; every store is tested against it",
+    "log/contract.py": "a protocol and shapes of data; every log is tested against it",
+    **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
+    "definitions/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
+    "definitions/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
+    "store/contract.py": "a protocol and shapes of data; every store is tested against it",
+    "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }
 
 TEXT_SUFFIXES = {
@@ -169,21 +168,6 @@ def test_no_exception_outlives_its_reason() -> None:
             name
             for name in WITHOUT_UNIT_TEST
             if not (PACKAGE / name).exists() or unit_test_of(PACKAGE / name).exists()
-        ),
-    )
-
-
-def test_every_module_has_a_place_in_the_layers() -> None:
-    contracts = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
-    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    places = [name.strip(" ()") for layer in layers for name in re.split("[|:]", layer)]
-    hold(
-        "pyproject.toml names the layer of every module",
-        (
-            name
-            for name, path in modules().items()
-            if has_functions(path)
-            and not any(f"{name}.".startswith(f"{place}.") for place in places)
         ),
     )
 

@@ -9,11 +9,9 @@ from rtcdp.api import pane_windows
 from rtcdp.api.cursor import Part
 from rtcdp.api.filters import combinations
 from rtcdp.api.instant import iso_ms
+from rtcdp.definitions import BUCKET_START, Metric, States, Table, side_table_name, tables_of
 from rtcdp.events.event import MIN_TIMESTAMP_MS
-from rtcdp.store.store import Scan, StoreSnapshot
-from rtcdp.vocabulary.measures.contract import States
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import BUCKET_START, Table, side_table_name, tables_of
+from rtcdp.store import Scan, StoreSnapshot
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100

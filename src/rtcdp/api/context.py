@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.log_sight import LogSight
 from rtcdp.api.probes import Probes
 from rtcdp.clock import Clock
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Store
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.definitions import Metric
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Store
 
 Check = Callable[[], str | None]
 """Says what is wrong with a part, or None when it is well."""

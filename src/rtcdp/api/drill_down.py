@@ -13,8 +13,8 @@ from rtcdp.api.matching import Wish, is_wished
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, CustomerActivityEvent
-from rtcdp.log.log import LogReader, OffsetsMissing, RawRecord, Records
-from rtcdp.store.store import StoreSnapshot, UncountedScan
+from rtcdp.log.contract import LogReader, OffsetsMissing, RawRecord, Records
+from rtcdp.store import StoreSnapshot, UncountedScan
 
 Place = tuple[int, int]
 """A partition and an offset in it."""

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.openapi.spec import OpenAPIType, Schema
 
+from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.api.answer import Context, answer
 from rtcdp.api.context import ApiContext
 from rtcdp.api.cursor import OFFSET, PARTITION, Shape, write_cursor
@@ -28,8 +29,7 @@ from rtcdp.api.parameter import (
 )
 from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import TEXT_FIELDS, Query, read_query
-from rtcdp.engines.engine import VERDICTS
-from rtcdp.log.log import LogUnavailable
+from rtcdp.log.contract import LogUnavailable
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000

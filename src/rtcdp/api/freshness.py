@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rtcdp.api.context import ApiContext
 from rtcdp.api.instant import iso_ms_or_none
-from rtcdp.store.store import Progress, StoreSnapshot
+from rtcdp.store import Progress, StoreSnapshot
 
 AS_OF_HEADER = "X-As-Of"
 LAG_HEADER = "X-Lag-Ms"

@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 
 from rtcdp.api.problem import BadRequest
+from rtcdp.definitions import MAX_SIZE_MS
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
-from rtcdp.vocabulary.window import MAX_SIZE_MS
 
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _NUMBER = re.compile(r"-?[0-9]+\.?[0-9]*")

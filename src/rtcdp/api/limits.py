@@ -1,4 +1,4 @@
-"""What clients of the HTTP server may cost. Data alone, like `rtcdp.events.rules`."""
+"""What clients of the HTTP server may cost. Data alone, like `rtcdp.admission.rules`."""
 
 from dataclasses import dataclass
 

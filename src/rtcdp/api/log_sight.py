@@ -5,9 +5,9 @@ A log that is away takes a while to say so. Whoever asks meanwhile is told the s
 
 import time
 
-from rtcdp.engines.continuation import check_reach, check_same_log
-from rtcdp.log.log import LogExtent, LogFailed, LogReader, LogUnavailable, OffsetsMissing
-from rtcdp.store.store import Progress
+from rtcdp.engines.resume import check_reach, check_same_log
+from rtcdp.log.contract import LogExtent, LogFailed, LogReader, LogUnavailable, OffsetsMissing
+from rtcdp.store import Progress
 
 SLOW_S = 0.2
 REMEMBERED_S = 3.0

@@ -4,10 +4,9 @@ the hot path. Says the same as the engines' columnar predicates."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rtcdp.engines.predicates import holds
+from rtcdp.definitions import Metric, holds
 from rtcdp.events.columns import from_event
 from rtcdp.events.event import CustomerActivityEvent
-from rtcdp.vocabulary.metric import Metric
 
 
 @dataclass(frozen=True)

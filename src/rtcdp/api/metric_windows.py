@@ -32,10 +32,8 @@ from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
 from rtcdp.api.row_schema import answer_schema
 from rtcdp.api.validators import KEPT, tag_of
-from rtcdp.store.store import Store
-from rtcdp.vocabulary.measures import Measure
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.words import measure_in_words, predicate_in_words
+from rtcdp.definitions import Measure, Metric, measure_in_words, predicate_in_words
+from rtcdp.store import Store
 
 State = Literal["open", "closed"]
 _PREFIX = "/api/metrics/"

@@ -15,7 +15,7 @@ from rtcdp.api.freshness import open_reading
 from rtcdp.api.parameter import CURSOR, documented, limit, number
 from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.definitions import Metric
 
 METRIC = "user_page_view_counts"
 _USER_PREFIX = "/api/analytics/user/"

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from rtcdp.api.cursor import Part
-from rtcdp.engines.panes import explode_panes
-from rtcdp.store.store import Scan, StoreSnapshot
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.state import MERGES
-from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table
+from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, MERGES, Metric, Table
+from rtcdp.definitions.panes import explode_panes
+from rtcdp.store import Scan, StoreSnapshot
 
 MAX_WINDOWS_AT_ONCE = 64
 MAX_EXPLODED_ROWS = 1_000_000

@@ -15,8 +15,8 @@ from rtcdp.api.problem_document import (
     problem_document,
 )
 from rtcdp.errors import RtcdpError
-from rtcdp.log.log import LogFailed, LogUnavailable
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.log.contract import LogFailed, LogUnavailable
+from rtcdp.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

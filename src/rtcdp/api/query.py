@@ -12,8 +12,8 @@ from rtcdp.api.cursor import Part, Shape, read_cursor
 from rtcdp.api.instant import duration_ms, read_instant
 from rtcdp.api.parameter import QueryParameter
 from rtcdp.api.problem import BadRequest
+from rtcdp.definitions import TextField
 from rtcdp.events.event import MIN_TIMESTAMP_MS
-from rtcdp.vocabulary.predicate import TextField
 
 _MAX_PARAMETERS = 50
 

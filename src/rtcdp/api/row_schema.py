@@ -3,8 +3,7 @@
 from litestar.openapi.spec import OpenAPIType, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat
 
-from rtcdp.vocabulary.measure import Count, Distinct, Measure, TopK
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _WHOLE = Schema(type=OpenAPIType.INTEGER)

@@ -26,7 +26,7 @@ from rtcdp.api.parameter import (
 )
 from rtcdp.api.query import Query, read_query
 from rtcdp.events.dead_letter import DeadLetterReason
-from rtcdp.store.store import UncountedScan
+from rtcdp.store import UncountedScan
 
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of
+from rtcdp.definitions import Metric
 from rtcdp.errors import UsageError
-from rtcdp.vocabulary.metric import Metric
 
 BUILT_IN = Path(__file__).parent / "metrics"
 
@@ -82,9 +82,15 @@ def _run(file: Path) -> ModuleType:
         what = f"{type(error).__name__}: {_text_of(error)}"
         raise UsageError(
             f"{file}{_line_of(error, file)} can't be read: {what}",
-            "correct the file; a metric file only imports from rtcdp and binds METRIC",
+            _mend_of(error),
         ) from error
     return module
+
+
+def _mend_of(error: BaseException) -> str:
+    if isinstance(error, ImportError) and str(error.name).startswith("rtcdp.vocabulary"):
+        return "write: from rtcdp.definitions import Metric, Count, tumbling, …"
+    return "correct the file; a metric file only imports from rtcdp and binds METRIC"
 
 
 def _line_of(error: BaseException, file: Path) -> str:

@@ -12,11 +12,19 @@ from math import isfinite
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
+from rtcdp.definitions import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Fault,
+    Metric,
+    Negation,
+    OneOf,
+    Predicate,
+    tables_of,
+)
 from rtcdp.events.event import EVENT_TYPE
-from rtcdp.vocabulary.measures.contract import Fault
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import AllOf, AnyOf, Compare, Equals, Negation, OneOf, Predicate
-from rtcdp.vocabulary.table import tables_of
 
 TABLE_NAME_LENGTH_MAX = 63
 """PostgreSQL cuts longer names off, and then two tables could share one."""

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtcdp.catalog.catalog import load_catalog
+from rtcdp.definitions import (
+    Metric,
+    measure_in_words,
+    predicate_in_words,
+    tables_of,
+    window_in_words,
+)
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.words import measure_in_words, predicate_in_words, window_in_words
 
 PAGE = Path("docs/metrics.md")
 BEGIN = "<!-- from here on written by: python -m rtcdp.catalog.reference -->\n"

@@ -9,10 +9,10 @@ import typer
 from typer.main import get_command
 
 import rtcdp
-from rtcdp.assembly.deferred import deferred
 from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.terminal import complain, say
 from rtcdp.errors import RtcdpError
+from rtcdp.runtime.deferred import deferred
 
 ALL, ONE, LOOK, PROVE = "Run everything", "Run one part", "Look", "Prove"
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, say
-from rtcdp.settings import Loaded, values_of, without_password
+from rtcdp.runtime.settings import Loaded, values_of, without_password
 
 DEFAULT = "default"
 

@@ -7,8 +7,6 @@ import typer
 from rich.text import Text
 
 from rtcdp.api.instant import iso_ms
-from rtcdp.assembly.dead_letters import DeadLetter, Parts, dead_letters_of, replay_dead_letters
-from rtcdp.assembly.parts import log_reader, log_writer, require_store, store_of
 from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.output import Form, Result, write
@@ -17,8 +15,10 @@ from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.events.dead_letter import DeadLetterReason
 from rtcdp.plain_text import as_text
-from rtcdp.settings import Settings
-from rtcdp.store.store import UncountedScan
+from rtcdp.runtime.dead_letters import DeadLetter, Parts, dead_letters_of, replay_dead_letters
+from rtcdp.runtime.parts import log_reader, log_writer, require_store, store_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.store import UncountedScan
 
 Reason = Annotated[
     str | None, typer.Option("--reason", metavar="REASON", help="Only those with this reason.")

@@ -8,13 +8,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.assembly.diagnosis import Finding, diagnose
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import say, shown
 from rtcdp.clock import SystemClock
 from rtcdp.plain_text import as_text
-from rtcdp.settings import Settings
+from rtcdp.runtime.diagnosis import Finding, diagnose
+from rtcdp.runtime.settings import Settings
 
 _SIGNS = {"ok": ("✓", "green"), "odd": ("!", "yellow"), "broken": ("✗", "bold red")}
 

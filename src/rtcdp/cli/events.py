@@ -8,19 +8,19 @@ import msgspec
 import typer
 from rich.text import Text
 
+from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.api.instant import iso_ms
 from rtcdp.api.matching import Wish
-from rtcdp.assembly.event_tail import WAITING, EventTail, Met, Wanted
-from rtcdp.assembly.parts import log_reader, require_log, store_of
-from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, write_csv, write_json
 from rtcdp.cli.terminal import cut, end_of, moment, say
 from rtcdp.clock import SystemClock
-from rtcdp.engines.engine import VERDICTS
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
-from rtcdp.settings import Settings
+from rtcdp.runtime.event_tail import WAITING, EventTail, Met, Wanted
+from rtcdp.runtime.parts import log_reader, require_log, store_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.signals import stop_at_signals
 
 WHICH = "Which"
 

@@ -10,25 +10,25 @@ from typing import Annotated, Any
 
 import typer
 
-from rtcdp.assembly.deferred import deferred
-from rtcdp.assembly.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
-from rtcdp.assembly.generating import generate as write_events
-from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli import terminal
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import tell_here
 from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
-from rtcdp.generator.dials import Dials
-from rtcdp.generator.live import GeneratorReport
-from rtcdp.generator.sender import CollectorAddress
-from rtcdp.generator.sinks import Sink
-from rtcdp.settings import Settings
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
+from rtcdp.runtime.generating import generate as write_events
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.sources.sender import CollectorAddress
+from rtcdp.sources.sinks import Sink
+from rtcdp.sources.synthetic.dials import Dials
+from rtcdp.sources.synthetic.live import GeneratorReport
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
-PATIENT_SINK = "rtcdp.assembly.local_intake:patient_sink"
+PATIENT_SINK = "rtcdp.runtime.local_intake:patient_sink"
 
 _SHARE = "SHARE"
 _KAFKA = "kafka://"

@@ -4,14 +4,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rtcdp.api.instant import iso_ms
-from rtcdp.assembly.claims import processor_holder, running_holder
-from rtcdp.assembly.parts import require_log
-from rtcdp.assembly.watching import Sample, watcher_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, write_csv, write_json
 from rtcdp.cli.terminal import balance, duration, say, shown
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings, without_password
+from rtcdp.runtime.claims import processor_holder, running_holder
+from rtcdp.runtime.parts import require_log
+from rtcdp.runtime.settings import Settings, without_password
+from rtcdp.runtime.watching import Sample, watcher_of
 
 
 @with_settings()

@@ -9,20 +9,20 @@ from rich.text import Text
 
 from rtcdp.api.answers import WindowQuery, windows
 from rtcdp.api.instant import iso_ms
-from rtcdp.assembly.parts import (
+from rtcdp.catalog.reference import section
+from rtcdp.cli.options import with_settings
+from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.terminal import balance, duration, fits, listing, say
+from rtcdp.definitions import Metric
+from rtcdp.errors import UsageError
+from rtcdp.runtime.parts import (
     left_out_text,
     metrics_left_out,
     metrics_of,
     require_store,
     store_of,
 )
-from rtcdp.catalog.reference import section
-from rtcdp.cli.options import with_settings
-from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import balance, duration, fits, listing, say
-from rtcdp.errors import UsageError
-from rtcdp.settings import Settings
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.runtime.settings import Settings
 
 _SHOWN_ITEMS = 3
 _CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")

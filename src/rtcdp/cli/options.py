@@ -13,7 +13,7 @@ import typer
 
 from rtcdp.cli.terminal import err, remark
 from rtcdp.errors import UsageError
-from rtcdp.settings import Loaded, Setting, Settings, all_settings, load_with_origins
+from rtcdp.runtime.settings import Loaded, Setting, Settings, all_settings, load_with_origins
 
 EVERYWHERE = ("data_dir", "log", "store")
 """What every command takes."""

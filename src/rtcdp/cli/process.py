@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.processing import processor_of, run_processor
-from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import tell_here
 from rtcdp.cli.terminal import end_of, named, number, say
 from rtcdp.clock import SystemClock
-from rtcdp.engines.engine import EpochReport
 from rtcdp.errors import UsageError
-from rtcdp.settings import Settings, without_password
+from rtcdp.runtime.processing import processor_of, run_processor
+from rtcdp.runtime.settings import Settings, without_password
+from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.store import EpochReport
 
 SPARK = "Spark (with --engine spark)"
 

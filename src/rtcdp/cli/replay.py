@@ -10,23 +10,23 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.claims import running_url
-from rtcdp.assembly.generating import collector_sink
-from rtcdp.assembly.local_intake import local_sink
-from rtcdp.assembly.locks import AlreadyRunning
-from rtcdp.assembly.processing import processor_of
-from rtcdp.assembly.signals import stop_at_signals
-from rtcdp.assembly.watching import watcher_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import tell_here
 from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.generator.mapping import built_in_mappings, load_mapping
-from rtcdp.generator.replay import Replay, ReplayPlan, ReplayReport, parse_speed
-from rtcdp.generator.sender import IMPORT_PATH, CollectorAddress
-from rtcdp.generator.sinks import Sink
-from rtcdp.log.log import DEFAULT_SOURCE
-from rtcdp.settings import Settings
+from rtcdp.log.contract import DEFAULT_SOURCE
+from rtcdp.runtime.claims import running_url
+from rtcdp.runtime.generating import collector_sink
+from rtcdp.runtime.local_intake import local_sink
+from rtcdp.runtime.locks import AlreadyRunning
+from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.runtime.watching import watcher_of
+from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
+from rtcdp.sources.recorded.replay import Replay, ReplayPlan, ReplayReport, parse_speed
+from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
+from rtcdp.sources.sinks import Sink
 
 _POLL_S = 0.2
 _SHOWN_REASONS = 5

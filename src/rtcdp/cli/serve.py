@@ -2,14 +2,14 @@
 
 import threading
 
-from rtcdp.assembly.http_server import Roles, run_http_server
-from rtcdp.assembly.ports import claim_port
-from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import tell_here
 from rtcdp.cli.terminal import end_of, named, say
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings, require_loopback
+from rtcdp.runtime.http_server import Roles, run_http_server
+from rtcdp.runtime.ports import claim_port
+from rtcdp.runtime.settings import Settings, require_loopback
+from rtcdp.runtime.signals import stop_at_signals
 
 
 @with_settings("host", "port", "trust_network", "log_format")

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.parts import embedded_log_writer
 from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
@@ -15,7 +14,8 @@ from rtcdp.cli.terminal import number, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
-from rtcdp.settings import Settings
+from rtcdp.runtime.parts import embedded_log_writer
+from rtcdp.runtime.settings import Settings
 
 sources = typer.Typer(
     name="sources",

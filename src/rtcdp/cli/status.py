@@ -9,9 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.assembly.watching import Sample
 from rtcdp.cli.terminal import balance, duration, number
-from rtcdp.supervisor import PartStatus
+from rtcdp.runtime.supervisor import PartStatus
+from rtcdp.runtime.watching import Sample
 
 _RATE_SAMPLES = 6
 

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from rtcdp.cli import terminal
 from rtcdp.clock import Clock
-from rtcdp.settings import Settings
+from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import Entry, EntryHandler, entry_in, entry_now, tell_entries
 
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}

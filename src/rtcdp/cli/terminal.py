@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.assembly.signals import Heard
 from rtcdp.errors import RtcdpError
 from rtcdp.plain_text import as_text
+from rtcdp.runtime.signals import Heard
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped, as a shell has it."""

@@ -6,23 +6,23 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.assembly.claims import running_lock
-from rtcdp.assembly.deferred import deferred
-from rtcdp.assembly.handover import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
-from rtcdp.assembly.ports import claim_port, is_listening
-from rtcdp.assembly.signals import stop_at_signals
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import entry_of, shower
 from rtcdp.cli.terminal import balance, end_of, named, out, say
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.settings import Settings, require_loopback, require_present
-from rtcdp.supervisor import PartCommand, Supervisor
+from rtcdp.runtime.claims import running_lock
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
+from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.settings import Settings, require_loopback, require_present
+from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.runtime.supervisor import PartCommand, Supervisor
 
 WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
-REQUIRE_REACHABLE = "rtcdp.assembly.parts:require_reachable"
+REQUIRE_REACHABLE = "rtcdp.runtime.parts:require_reachable"
 
 _CHECK_S = 0.02
 

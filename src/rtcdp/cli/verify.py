@@ -11,21 +11,21 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.assembly.deferred import deferred
-from rtcdp.assembly.parts import log_reader, metrics_of, require_log, require_store, store_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
-from rtcdp.settings import Settings, without_password
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.parts import log_reader, metrics_of, require_log, require_store, store_of
+from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
-from rtcdp.verification import Difference, Kept, Verification
-from rtcdp.verification import verify as compare
 from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
+from rtcdp.verify.store_against_log import Difference, Kept, Verification
+from rtcdp.verify.store_against_log import verify as compare
 
-PARSE_ENGINES = "rtcdp.engine_comparison:parse_engines"
-COMPARE_ENGINES = "rtcdp.engine_comparison:compare_engines"
+PARSE_ENGINES = "rtcdp.verify.engines:parse_engines"
+COMPARE_ENGINES = "rtcdp.verify.engines:compare_engines"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from contextlib import ExitStack
 
 from rich.live import Live
 
-from rtcdp.assembly.watching import Sample, Watcher, watcher_of
 from rtcdp.cli.status import RateMeter, status_line, status_page
 from rtcdp.cli.telling import shower
 from rtcdp.cli.terminal import out
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
-from rtcdp.settings import Settings
-from rtcdp.supervisor import Supervisor
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.supervisor import Supervisor
+from rtcdp.runtime.watching import Sample, Watcher, watcher_of
 from rtcdp.telemetry import entry_now
 
 _CHECK_S = 0.1

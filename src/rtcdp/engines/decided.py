@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from rtcdp.engines.admission import VERDICT_NAMES, Screened, decode_together
-from rtcdp.engines.continuation import records_between
-from rtcdp.engines.poison import REASON
-from rtcdp.log.log import LogReader, Records
-from rtcdp.log.masked import without
-from rtcdp.store.store import Progress, Store
+from rtcdp.admission.batch import VERDICT_NAMES, Screened, decode_together
+from rtcdp.engines.quarantine import REASON
+from rtcdp.engines.resume import records_between
+from rtcdp.log.contract import LogReader, Records
+from rtcdp.log.views import without
+from rtcdp.store import Progress, Store
 
 Rounds = Callable[[LogReader, Mapping[int, int], Mapping[int, int]], Iterable[Sequence[Records]]]
 """Gives the records `[start, end)` of all partitions, in the order in which they are wanted."""

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rtcdp.clock import Clock, TrustedTime
-from rtcdp.engines.continuation import held_from
+from rtcdp.engines.resume import held_from
+from rtcdp.log.contract import LogReader
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Progress, Store
+from rtcdp.store import Progress, Store
 
 _LOOKS = 16
 

@@ -1,4 +1,4 @@
-"""What bounds a log. Data alone, like `rtcdp.events.rules`."""
+"""What bounds a log. Data alone, like `rtcdp.admission.rules`."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ bytes with another intake time.
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from rtcdp.log.log import LogMark, LogReader, OffsetsMissing, RawRecord, Records
+from rtcdp.log.contract import LogMark, LogReader, OffsetsMissing, RawRecord, Records
 
 _CHECKSUM_BYTES = 8
 

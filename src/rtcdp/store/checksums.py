@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.engines.engine import VERDICTS, TableChange
-from rtcdp.store.store import Scan, StateMismatch, StoreSnapshot
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import BUCKET_START, Table, tables_of
+from rtcdp.admission.verdicts import VERDICTS
+from rtcdp.definitions import BUCKET_START, Metric, Table, tables_of
+from rtcdp.store.contract import Scan, StateMismatch, StoreSnapshot
+from rtcdp.store.epoch import TableChange
 
 DAY_MS = 86_400_000
 NO_DAY = 2**40

@@ -14,18 +14,17 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Metric, tables_of
 from rtcdp.engines.native.processor import Processor
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import DEFAULT_SOURCE, Delivery, Intake
+from rtcdp.log.contract import DEFAULT_SOURCE, Delivery, Intake
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.store.store import Store, UncountedScan
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.definitions import Metric, tables_of
+from rtcdp.store import Store, UncountedScan
 
 LEDGER, UNCOUNTED = "ledger", "uncounted"
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
-from rtcdp.vocabulary.table import BUCKET_START, ColumnType, Table
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.definitions import BUCKET_START, ColumnType, Table
+from rtcdp.store import Epoch, EpochSpan, TableChange
 
 MINUTE_MS = 60_000
 _FRAME_TYPES: Mapping[ColumnType, type[pl.DataType]] = {

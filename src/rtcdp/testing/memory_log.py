@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rtcdp.log.limits import Retention
-from rtcdp.log.log import (
+from rtcdp.log.contract import (
     Appended,
     Delivery,
     LogExtent,
@@ -17,6 +16,7 @@ from rtcdp.log.log import (
     RawRecord,
     Records,
 )
+from rtcdp.log.limits import Retention
 
 
 @dataclass

@@ -13,15 +13,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import (
+    Average,
+    Compare,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Minimum,
+    Present,
+    Sum,
+    TopK,
+    all_of,
+    event_type,
+    negate,
+    sliding,
+    tumbling,
+)
 from rtcdp.engines.native.limits import StoreRetention
-from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.simulation import POISON, Kept, Simulation
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Compare, Present, all_of, event_type, negate
-from rtcdp.vocabulary.window import sliding, tumbling
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 

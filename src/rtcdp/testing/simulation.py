@@ -13,22 +13,22 @@ from functools import partial
 from threading import Event as Signal
 from typing import Any, Protocol
 
-from rtcdp.assembly.dead_letters import Parts, replay_dead_letters
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Metric
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Appended, Delivery, Intake, LogReader
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Appended, Delivery, Intake, LogReader
-from rtcdp.store.store import Progress, Store, StoreUnavailable, UncountedScan
+from rtcdp.runtime.dead_letters import Parts, replay_dead_letters
+from rtcdp.store import Progress, Store, StoreUnavailable, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
-from rtcdp.vocabulary.metric import Metric
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 POISON = "poison"

@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rtcdp.collector.limits import CollectorLimits
-from rtcdp.collector.splitting import split
-from rtcdp.generator.dials import Dials
-from rtcdp.generator.stream import EventStream, LineCounts
-from rtcdp.log.log import Delivery
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.splitting import split
+from rtcdp.log.contract import Delivery
+from rtcdp.sources.synthetic.dials import Dials
+from rtcdp.sources.synthetic.stream import EventStream, LineCounts
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 HOUR_MS = 3_600_000

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Store
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Metric
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
-from rtcdp.vocabulary.metric import Metric
 
 PROCESSOR_ERROR = "processor_error"
 _SLICE_BYTES = 4 * 2**20

@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rtcdp.log.log import RawRecord
-from rtcdp.verify.judge import PlainRecord
-from rtcdp.vocabulary.measures import Measure
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
+from rtcdp.definitions import (
     AllOf,
     AnyOf,
     Compare,
     Equals,
     Everything,
+    Measure,
+    Metric,
     Negation,
     OneOf,
     Predicate,
     Present,
 )
+from rtcdp.log.contract import RawRecord
+from rtcdp.verify.judge import PlainRecord
 
 JUDGED = frozenset({"count", "sum", "average", "minimum", "maximum", "distinct", "topk"})
 """The measures that the judge knows. What is computed from others (a ratio), and spreads, it leaves

@@ -8,11 +8,10 @@ from typing import Any
 import polars as pl
 
 from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
-from rtcdp.engines.engine import EpochSpan
+from rtcdp.definitions import Metric
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
-from rtcdp.store.store import RulesInForce, StoreSnapshot, UncountedScan
+from rtcdp.store import EpochSpan, RulesInForce, StoreSnapshot, UncountedScan
 from rtcdp.verify.judge import Key, Place, Rules, Verdict
-from rtcdp.vocabulary.metric import Metric
 
 Rows = Mapping[Key, Mapping[str, Any]]
 """Values by name, of each window start (UTC ms) and key."""

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from rtcdp.clock import SystemClock
+from rtcdp.log.contract import Delivery, LogFailed, LogUnavailable
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery, LogFailed, LogUnavailable
 
 
 def record(n: int) -> bytes:

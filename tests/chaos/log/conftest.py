@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rtcdp.clock import ManualClock
+from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery
 
 APPENDING = Path(__file__).with_name("appending.py")
 

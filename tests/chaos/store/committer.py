@@ -9,13 +9,10 @@ import resource
 import sys
 from pathlib import Path
 
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.store import StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
 [TABLE] = tables_of(METRIC)

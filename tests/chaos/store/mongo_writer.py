@@ -16,14 +16,14 @@ from dataclasses import replace
 
 from pymongo import monitoring
 
-from rtcdp.store import mongo_apply, mongo_connection, mongo_plan, mongo_readable
+from rtcdp.definitions import Count, Distinct, Metric, Minimum, TopK, tables_of, tumbling
+from rtcdp.store import LeaseLost
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.store import LeaseLost
+from rtcdp.store.mongo import apply as mongo_apply
+from rtcdp.store.mongo import connection as mongo_connection
+from rtcdp.store.mongo import plan as mongo_plan
+from rtcdp.store.mongo import readable as mongo_readable
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measure import Count, Distinct, Minimum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     "reach",

@@ -7,14 +7,11 @@ happens to the server. Says `held` or `lost` and ends when another one has the l
 import sys
 import time
 
-from rtcdp.engines.committing import Patience, commit_for_sure
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
-from rtcdp.store.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
 [TABLE] = tables_of(METRIC)

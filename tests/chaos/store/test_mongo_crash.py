@@ -12,11 +12,11 @@ from threading import Thread
 import pytest
 
 from deploy.servers import mongodb
-from rtcdp.engines.committing import Patience, commit_for_sure
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.store import Scan, UncountedScan
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.mongo_snapshot import SnapshotTooOld
-from rtcdp.store.store import Scan, UncountedScan
+from rtcdp.store.mongo.snapshot import SnapshotTooOld
 from tests.chaos.store import mongo_writer
 from tests.chaos.store.mongo_writer import BUCKETS, LEASE_MS, LOST, METRIC, TABLES, epoch_of
 from tests.servers import unused_name

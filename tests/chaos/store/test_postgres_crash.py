@@ -16,14 +16,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from deploy.servers import postgresql
-from rtcdp.engines.committing import Patience, commit_for_sure
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.store import EpochRefused, LeaseHeld, Scan, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
-from rtcdp.store.store import EpochRefused, LeaseHeld, Scan, StoreUnavailable
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 from tests.chaos.store.cutting_proxy import CuttingProxy
 from tests.servers import unused_name
 

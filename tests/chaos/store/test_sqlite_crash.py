@@ -4,12 +4,9 @@ import random
 
 import pytest
 
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.store import Scan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import Scan
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 [TABLE] = tables_of(Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",)))
 

@@ -4,19 +4,19 @@ import random
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.collector.limits import CollectorLimits
-from rtcdp.collector.splitting import split
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.generator.dials import Dials
-from rtcdp.generator.stream import EventStream
-from rtcdp.log.bounded import BoundedLogReader
-from rtcdp.log.log import Delivery
+from rtcdp.definitions import tables_of
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.splitting import split
+from rtcdp.log.contract import Delivery
+from rtcdp.log.views import BoundedLogReader
+from rtcdp.sources.synthetic.dials import Dials
+from rtcdp.sources.synthetic.stream import EventStream
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.testing.oracle import Oracle
-from rtcdp.verification import Kept, verify
 from rtcdp.verify.independent import Expiry, verify_independently
-from rtcdp.vocabulary.table import tables_of
+from rtcdp.verify.oracle import Oracle
+from rtcdp.verify.store_against_log import Kept, verify
 
 START_MS = 1_767_225_600_000
 LINES = 6_000

@@ -4,13 +4,13 @@ import random
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.generator.bulk import START_MS, bench_events
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
+from rtcdp.sources.synthetic.bulk import START_MS, bench_events
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.verification import Kept, verify
 from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.store_against_log import Kept, verify
 
 ENGINES = ("native",)
 """Spark takes the first of two records that it happens to read, so that a repetition on another

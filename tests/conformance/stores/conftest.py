@@ -3,13 +3,22 @@
 
 import pytest
 
+from rtcdp.definitions import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Minimum,
+    Sum,
+    TopK,
+    sliding,
+    tables_of,
+    tumbling,
+)
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.mongo_layout import LEDGER, layout_of
+from rtcdp.store.mongo.layout import LEDGER, layout_of
 from rtcdp.testing.epochs import EpochMaker
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import sliding, tumbling
 
 VIEWS = Metric(
     name="views",

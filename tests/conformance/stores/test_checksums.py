@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.definitions import Count, tables_of
 from rtcdp.store.checksums import DAY_MS, check_sums
 from rtcdp.testing.epochs import change
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.table import tables_of
 
 MINUTE = 60_000
 

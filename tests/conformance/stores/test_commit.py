@@ -5,10 +5,10 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan, TableChange
-from rtcdp.log.log import LogMark
-from rtcdp.store.balance import EpochUnbalanced
-from rtcdp.store.store import EpochRefused, Progress, StateMismatch
+from rtcdp.admission.verdicts import LEDGER_SCHEMA
+from rtcdp.log.contract import LogMark
+from rtcdp.store import EpochRefused, EpochSpan, Progress, StateMismatch, TableChange
+from rtcdp.store.rules import EpochUnbalanced
 from rtcdp.testing.epochs import change, rows_of
 
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.definitions import Count, Distinct, tables_of
 from rtcdp.errors import UsageError
-from rtcdp.store.store import StateMismatch
+from rtcdp.store import StateMismatch
 from rtcdp.testing.epochs import change
-from rtcdp.vocabulary.measure import Count, Distinct
-from rtcdp.vocabulary.table import tables_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rtcdp.store.store import EpochRefused, Lease, LeaseHeld, LeaseLost
+from rtcdp.store import EpochRefused, Lease, LeaseHeld, LeaseLost
 from rtcdp.testing.epochs import EpochMaker, change
 
 TTL = 1000

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, EpochSpan
+from rtcdp.admission.verdicts import LEDGER_SCHEMA
 from rtcdp.errors import UsageError
-from rtcdp.store.store import Progress, Scan, UncountedScan
+from rtcdp.store import EpochSpan, Progress, Scan, UncountedScan
 from rtcdp.testing.epochs import EpochMaker, change
 
 MINUTE = 60_000

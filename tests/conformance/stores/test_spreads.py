@@ -3,11 +3,8 @@
 import polars as pl
 import pytest
 
+from rtcdp.definitions import Metric, StandardDeviation, Variance, sliding, tables_of, tumbling
 from rtcdp.testing.epochs import EpochMaker, change
-from rtcdp.vocabulary.measures import StandardDeviation, Variance
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import sliding, tumbling
 
 WINDOWS = (tumbling(minutes=1), sliding(size_seconds=60, every_seconds=5))
 

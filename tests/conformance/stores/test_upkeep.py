@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from rtcdp.store.store import Floors, UncountedScan
+from rtcdp.definitions import Count
+from rtcdp.store import Floors, UncountedScan
 from rtcdp.testing.epochs import change
-from rtcdp.vocabulary.measure import Count
 
 MINUTE = 60_000
 

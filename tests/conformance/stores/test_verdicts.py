@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
-from rtcdp.engines.engine import RECORDED_SCHEMA
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.store.store import RulesInForce, UncountedScan
+from rtcdp.store import RulesInForce, UncountedScan
 
 MINUTE = 60_000
 RULES = AdmissionRules()

@@ -12,14 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rtcdp.assembly.http_server import run_http_server
-from rtcdp.assembly.ports import claim_port, is_listening
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.embedded import EmbeddedLogReader
-from rtcdp.settings import Settings
+from rtcdp.runtime.http_server import run_http_server
+from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.settings import Settings
 from rtcdp.store.sqlite import SqliteStore
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")

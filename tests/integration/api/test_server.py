@@ -15,6 +15,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.limits import ApiLimits
@@ -24,9 +25,8 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
 
 USERS = ["ada", "søren/å", "a//b/", "ユーザー", "%2F?#"]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 METRIC = """
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Count
+from rtcdp.definitions import Metric
+from rtcdp.definitions import tumbling
 METRIC = Metric(name="visits", title="V", window=tumbling(hours=1), measures=(Count("n"),))
 """
 

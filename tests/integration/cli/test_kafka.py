@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.servers import KafkaServer, kafka
+from rtcdp.log.contract import LogExtent
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
-from rtcdp.log.log import LogExtent
 from tests.servers import unused_name
 
 

@@ -14,11 +14,11 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from rtcdp.clock import SystemClock
-from rtcdp.collector.collector import Collector
-from rtcdp.collector.limits import CollectorLimits
-from rtcdp.collector.routes import collector_routes
+from rtcdp.intake.collector import Collector
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.routes import collector_routes
+from rtcdp.log.contract import RawRecord
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import RawRecord
 
 LIMITS = CollectorLimits(body_timeout_s=0.5)
 

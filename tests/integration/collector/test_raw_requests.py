@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from rtcdp.assembly.http_server import run_http_server
-from rtcdp.assembly.ports import claim_port, is_listening
 from rtcdp.clock import SystemClock
-from rtcdp.settings import Settings
+from rtcdp.runtime.http_server import run_http_server
+from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.settings import Settings
 
 EVENT = b'{"userId":"u","timestamp":1767225600000,"eventType":"PAGE_VIEW"}'
 CHUNKED = (

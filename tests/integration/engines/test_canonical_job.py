@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.assembly.parts import log_writer, metrics_of, store_of
-from rtcdp.assembly.processing import processor_of
 from rtcdp.clock import SystemClock
+from rtcdp.definitions import tables_of
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.generator.dials import Dials
-from rtcdp.settings import Settings
-from rtcdp.store.store import Scan
+from rtcdp.runtime.parts import log_writer, metrics_of, store_of
+from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.sources.synthetic.dials import Dials
+from rtcdp.store import Scan
 from rtcdp.testing.traffic import Traffic
-from rtcdp.vocabulary.table import tables_of
 
 JOB = Path(__file__).parents[3] / "bench" / "canonical_pyspark_job.py"
 IN_ORDER = Traffic(60_000, users=50, dials=Dials())

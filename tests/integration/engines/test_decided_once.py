@@ -11,21 +11,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rtcdp.assembly.dead_letters import Parts, Replayed, replay_dead_letters
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Distinct, Metric, tables_of, tumbling
 from rtcdp.engines.native import processor as processing
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery, Intake
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, Intake
+from rtcdp.runtime.dead_letters import Parts, Replayed, replay_dead_letters
+from rtcdp.store import UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.measure import Count, Distinct
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 NOW = 1_767_225_600_000
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000

@@ -7,13 +7,13 @@ from contextlib import closing
 import pytest
 from confluent_kafka import Producer
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery
 from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from tests.servers import unused_name
 

@@ -9,25 +9,22 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import LogReplaced, RawRecord
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import LogReplaced, RawRecord
+from rtcdp.store import RowsRefused, UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import RowsRefused, UncountedScan
-from rtcdp.testing.oracle import Oracle
 from rtcdp.testing.traffic import START_MS, Traffic
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.verify.oracle import Oracle
 
 RULES = AdmissionRules(dedup_window_ms=600_000)
 BY_USER = Metric("by_user", "By user", tumbling(minutes=1), (Count("events"),), ("userId",))

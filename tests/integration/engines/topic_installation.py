@@ -3,11 +3,11 @@
 import threading
 from dataclasses import replace
 
-from rtcdp.assembly.parts import log_writer, metrics_of, store_of
-from rtcdp.assembly.processing import processor_of
 from rtcdp.clock import SystemClock
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.settings import Settings
+from rtcdp.runtime.parts import log_writer, metrics_of, store_of
+from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.settings import Settings
 from rtcdp.testing.dump import dump
 from rtcdp.testing.traffic import Traffic
 from tests.servers import unused_name

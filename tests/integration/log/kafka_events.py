@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from rtcdp.log.log import LogReader, RawRecord
+from rtcdp.log.contract import LogReader, RawRecord
 
 T = 1_767_225_600_000
 """2026-01-01T00:00:00.000Z, the intake time of what tests append."""

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from rtcdp.clock import SystemClock
 from rtcdp.log.embedded import EmbeddedLogWriter
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
 
 writer = EmbeddedLogWriter(Path(sys.argv[1]), SystemClock())
 for n in range(int(sys.argv[2])):

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.log.log import Delivery, LogExtent, LogUnavailable, RawRecord
+from rtcdp.log.contract import Delivery, LogExtent, LogUnavailable, RawRecord
 from rtcdp.log.marks import is_known_again, last_marks, marks_before
 from tests.integration.log.kafka_events import T, all_of, event, eventually, lines
 from tests.servers import unused_name

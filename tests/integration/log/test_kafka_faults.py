@@ -13,10 +13,10 @@ import pytest
 from deploy.servers import KafkaServer, kafka
 from rtcdp.events.codec import decode
 from rtcdp.events.event import CustomerActivityEvent
+from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord
 from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, parse_topic
-from rtcdp.log.kafka_topic import KafkaTopic
+from rtcdp.log.kafka.topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.log.log import Delivery, LogUnavailable, RawRecord
 
 T = 1_767_225_600_000
 NOBODY = parse_topic("kafka://127.0.0.1:1/events")

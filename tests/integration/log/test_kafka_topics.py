@@ -10,14 +10,14 @@ from confluent_kafka.admin import NewPartitions
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.log.limits import KafkaTopicSettings, Retention
-from rtcdp.log.log import (
+from rtcdp.log.contract import (
     Delivery,
     LogExtent,
     LogReplaced,
     LogUnavailable,
     OffsetsMissing,
 )
+from rtcdp.log.limits import KafkaTopicSettings, Retention
 from tests.integration.log.kafka_events import (
     T,
     all_of,

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 
 from deploy.servers.server_process import free_port
-from rtcdp.settings import Settings
+from rtcdp.runtime.settings import Settings
 from tests.integration.servers.processes import processes_in
 
 COMMAND = [sys.executable, "-m", "deploy.servers"]

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcdp.clock import ManualClock
-from rtcdp.collector.collector import Collector, IntakeAnswer
-from rtcdp.collector.limits import CollectorLimits
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.intake.collector import Collector, IntakeAnswer
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.log.contract import RawRecord
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import RawRecord
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
 event_fields = st.fixed_dictionaries(

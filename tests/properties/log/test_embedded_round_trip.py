@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcdp.clock import ManualClock
+from rtcdp.log.contract import Delivery, RawRecord
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, RawRecord
 
 line = st.binary(max_size=12).filter(lambda raw: b"\n" not in raw)
 record = st.one_of(st.tuples(st.just(True), line), st.tuples(st.just(False), st.binary(max_size=8)))

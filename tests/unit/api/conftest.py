@@ -13,11 +13,8 @@ from rtcdp.api.limits import ApiLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
+from rtcdp.definitions import Count, Metric, Sum, event_type, sliding, tumbling
 from rtcdp.testing.driver import Driver
-from rtcdp.vocabulary.measure import Count, Sum
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import sliding, tumbling
 
 PAGE_VIEWS = Metric(
     name="user_page_view_counts",

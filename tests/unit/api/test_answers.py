@@ -8,18 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api import answers
 from rtcdp.api.answers import WindowPage, WindowQuery, windows
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Metric, Sum, Table, TopK, event_type, sliding, tumbling
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.vocabulary.measure import Count, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.table import Table
-from rtcdp.vocabulary.window import sliding, tumbling
 
 VIEWS = (Count("page_view_count"),)
 PAGE_VIEWS = Metric(

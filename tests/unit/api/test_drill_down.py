@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.drill_down import EventPage, EventQuery, read_events
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.matching import Wish
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery, Records
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, Records
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.memory_log import MemoryLog

@@ -10,8 +10,8 @@ from litestar.testing import TestClient
 
 from rtcdp.api.context import ApiContext
 from rtcdp.api.freshness import Freshness, open_reading
+from rtcdp.log.contract import Delivery, LogExtent, LogUnavailable, Records
 from rtcdp.log.embedded import EmbeddedLogReader
-from rtcdp.log.log import Delivery, LogExtent, LogUnavailable, Records
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.memory_log import MemoryLog
 

@@ -10,8 +10,8 @@ from litestar.testing import TestClient
 
 from rtcdp.api.limits import ApiLimits
 from rtcdp.clock import KeptTime
-from rtcdp.log.log import LogExtent, LogUnavailable
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.log.contract import LogExtent, LogUnavailable
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
 
 Api = TestClient[Litestar]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from rtcdp.api.instant import SECONDS, iso_ms, iso_ms_or_none, read_instant
 from rtcdp.api.problem import BadRequest
+from rtcdp.definitions import MAX_SIZE_MS
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
-from rtcdp.vocabulary.window import MAX_SIZE_MS
 
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:

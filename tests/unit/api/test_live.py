@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from rtcdp.api.context import ApiContext
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.live import LiveFeed
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
 
 MakeContext = Callable[..., ApiContext]

@@ -6,9 +6,9 @@ import pytest
 
 from rtcdp.api import log_sight
 from rtcdp.api.log_sight import LogSight
-from rtcdp.log.log import Delivery, LogUnavailable
+from rtcdp.log.contract import Delivery, LogUnavailable
 from rtcdp.log.marks import marks_before
-from rtcdp.store.store import Progress
+from rtcdp.store import Progress
 from rtcdp.testing.memory_log import MemoryLog
 
 

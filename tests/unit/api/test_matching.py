@@ -3,11 +3,8 @@
 import pytest
 
 from rtcdp.api.matching import Wish, is_wished
+from rtcdp.definitions import Count, Equals, Metric, tumbling
 from rtcdp.events.event import CustomerActivityEvent
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Equals
-from rtcdp.vocabulary.window import tumbling
 
 EVENT = CustomerActivityEvent(
     user_id="ada", timestamp_ms=1000, event_type="PURCHASE", product_id="p1", value=20.0

@@ -8,12 +8,9 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from rtcdp.definitions import Compare, Count, Metric, Ratio, TopK, event_type, sliding, tumbling
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.vocabulary.measure import Count, Ratio, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Compare, event_type
-from rtcdp.vocabulary.window import sliding, tumbling
 
 Api = TestClient[Litestar]
 VIEWS = "/api/metrics/user_page_view_counts"

@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from rtcdp.api import pane_windows
 from rtcdp.api.answers import WindowQuery, windows
 from rtcdp.api.instant import iso_ms
+from rtcdp.definitions import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Minimum,
+    Sum,
+    TopK,
+    Window,
+    sliding,
+    tables_of,
+)
 from rtcdp.testing.driver import START_MS, Driver
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import Window, sliding
 
 EVERYTHING = Metric(
     name="everything",

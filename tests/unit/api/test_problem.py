@@ -8,8 +8,8 @@ from litestar import Litestar, get
 from litestar.testing import TestClient
 
 from rtcdp.errors import RtcdpError
-from rtcdp.log.log import LogUnavailable
-from rtcdp.store.store import StoreUnavailable
+from rtcdp.log.contract import LogUnavailable
+from rtcdp.store import StoreUnavailable
 
 MakeApi = Callable[..., TestClient[Litestar]]
 

@@ -1,9 +1,7 @@
 """Windows of a metric as they are described are windows as they are sent."""
 
 from rtcdp.api.row_schema import answer_schema
-from rtcdp.vocabulary.measure import Average, Count, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Average, Count, Metric, TopK, tumbling
 
 METRIC = Metric(
     name="searches",

@@ -8,9 +8,9 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.errors import UsageError
 
 IMPORTS = """
-from rtcdp.vocabulary.measure import Count, Distinct
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import sliding, tumbling
+from rtcdp.definitions import Count, Distinct
+from rtcdp.definitions import Metric
+from rtcdp.definitions import sliding, tumbling
 """
 
 
@@ -174,3 +174,10 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_directory_without_metrics_is_named(tmp_path: Path) -> None:
     assert str(refusal(tmp_path)) == f"{tmp_path} holds no metric"
+
+
+def test_a_file_of_the_version_before_is_told_where_its_words_are_now(tmp_path):
+    (tmp_path / "mine.py").write_text("from rtcdp.vocabulary.metric import Metric\n")
+    with pytest.raises(UsageError) as caught:
+        load_catalog(tmp_path)
+    assert "from rtcdp.definitions import" in caught.value.hint

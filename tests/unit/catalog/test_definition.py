@@ -5,19 +5,24 @@ import pytest
 
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.catalog.definition import faults_of
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
+from rtcdp.definitions import (
+    Average,
     Compare,
+    Count,
+    Distinct,
     Equals,
+    Metric,
     OneOf,
     Present,
+    Sum,
+    TopK,
     all_of,
     any_of,
     event_type,
     negate,
+    sliding,
+    tumbling,
 )
-from rtcdp.vocabulary.window import sliding, tumbling
 
 SOUND = Metric(
     name="large_orders",

@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from rtcdp.catalog.catalog import BUILT_IN, load_catalog, load_metric
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.predicate import Equals
-from rtcdp.vocabulary.table import tables_of
+from rtcdp.definitions import (
+    Average,
+    Count,
+    Distinct,
+    Equals,
+    Maximum,
+    Minimum,
+    Sum,
+    TopK,
+    tables_of,
+)
 
 FILES = sorted(file for file in BUILT_IN.glob("*.py") if file.name != "__init__.py")
 

@@ -11,34 +11,36 @@ from rtcdp.catalog.reference import (
     section,
     updated,
 )
-from rtcdp.errors import UsageError
-from rtcdp.vocabulary.measure import (
+from rtcdp.definitions import (
     DISTINCT_EXACT_UP_TO,
     TOP_EXACT_UP_TO,
     Average,
+    Compare,
     Count,
     Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
-    Compare,
     Equals,
     Everything,
+    Maximum,
+    Measure,
+    Metric,
+    Minimum,
     OneOf,
     Predicate,
     Present,
+    Sum,
+    TopK,
+    Window,
     all_of,
     any_of,
     event_type,
+    measure_in_words,
     negate,
+    predicate_in_words,
+    sliding,
+    tumbling,
+    window_in_words,
 )
-from rtcdp.vocabulary.window import Window, sliding, tumbling
-from rtcdp.vocabulary.words import measure_in_words, predicate_in_words, window_in_words
+from rtcdp.errors import UsageError
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 VIEW = event_type("PAGE_VIEW")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.assembly.signals import Heard, stop_at_signals
 from rtcdp.cli import terminal
 from rtcdp.cli.app import run
+from rtcdp.runtime.signals import Heard, stop_at_signals
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from rtcdp.assembly.event_tail import EventTail
-from rtcdp.assembly.parts import log_writer
 from rtcdp.clock import SystemClock
-from rtcdp.log.log import Delivery
-from rtcdp.settings import Settings
+from rtcdp.log.contract import Delivery
+from rtcdp.runtime.event_tail import EventTail
+from rtcdp.runtime.parts import log_writer
+from rtcdp.runtime.settings import Settings
 
 EVENT = b'{"userId":"zoe","timestamp":1,"eventType":"A"}\n'
 

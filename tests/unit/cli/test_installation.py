@@ -1,6 +1,6 @@
 import json
 
-from rtcdp.assembly.locks import Lock
+from rtcdp.runtime.locks import Lock
 
 
 def test_how_far_an_installation_is(rtcdp, events):

@@ -7,9 +7,9 @@ import pytest
 from rtcdp.cli import terminal
 
 MINE = """
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Count
+from rtcdp.definitions import Metric
+from rtcdp.definitions import tumbling
 METRIC = Metric(name="visits", title="Visits", window=tumbling(hours=1), measures=(Count("n"),))
 """
 
@@ -27,9 +27,9 @@ def test_the_catalog_is_listed(rtcdp):
 
 def test_a_metric_of_one_s_own_is_a_page_of_the_docs(rtcdp, tmp_path):
     (tmp_path / "views.py").write_text(
-        "from rtcdp.vocabulary.measure import Count\n"
-        "from rtcdp.vocabulary.metric import Metric\n"
-        "from rtcdp.vocabulary.window import tumbling\n"
+        "from rtcdp.definitions import Count\n"
+        "from rtcdp.definitions import Metric\n"
+        "from rtcdp.definitions import tumbling\n"
         "METRIC = Metric('views', 'All [views]', tumbling(hours=1), (Count('n'),))\n"
     )
     lines = rtcdp("metrics", "views", "--docs", "--catalog", tmp_path).out.splitlines()

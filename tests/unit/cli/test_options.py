@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from rtcdp.cli.options import data_flags, with_settings
-from rtcdp.settings import Settings
+from rtcdp.runtime.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from rtcdp.assembly.locks import Lock
 from rtcdp.cli.process import tell_batch
-from rtcdp.engines.engine import EpochReport
+from rtcdp.runtime.locks import Lock
+from rtcdp.store import EpochReport
 
 
 def test_once_ends_when_it_has_caught_up(rtcdp, events):
@@ -55,9 +55,9 @@ def test_what_has_an_end_and_did_not_reach_it_ends_alike(
 def test_a_store_with_other_metrics_is_told_as_json_if_that_is_wanted(rtcdp, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "visits.py").write_text(
-        "from rtcdp.vocabulary.measure import Count\n"
-        "from rtcdp.vocabulary.metric import Metric\n"
-        "from rtcdp.vocabulary.window import tumbling\n"
+        "from rtcdp.definitions import Count\n"
+        "from rtcdp.definitions import Metric\n"
+        "from rtcdp.definitions import tumbling\n"
         'METRIC = Metric(name="visits", title="V", window=tumbling(hours=1),'
         ' measures=(Count("n"),))\n'
     )

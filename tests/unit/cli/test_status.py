@@ -1,8 +1,8 @@
 from rich.console import Console
 
-from rtcdp.assembly.watching import Sample
 from rtcdp.cli.status import RateMeter, Rates, status_line, status_page
-from rtcdp.supervisor import PartStatus
+from rtcdp.runtime.supervisor import PartStatus
+from rtcdp.runtime.watching import Sample
 
 TOTALS = {"received": 30, "admitted": 30, "duplicate": 0, "late": 0, "dead_letter": 0}
 PARTS = [PartStatus("http", 7, 61.0, 0), PartStatus("processor", None, 0.0, 2)]

@@ -4,7 +4,7 @@ import logging
 from rtcdp.cli import terminal
 from rtcdp.cli.telling import entry_of, shower
 from rtcdp.clock import ManualClock
-from rtcdp.settings import Settings
+from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import entry_now
 
 CLOCK = ManualClock(1_767_225_600_250)

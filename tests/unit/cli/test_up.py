@@ -2,10 +2,10 @@ import socket
 
 import pytest
 
-from rtcdp.assembly.deferred import deferred
-from rtcdp.assembly.locks import Lock
 from rtcdp.cli.up import LEDGER_TOTALS, WATCH, _parts
-from rtcdp.settings import Settings
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.locks import Lock
+from rtcdp.runtime.settings import Settings
 
 
 @pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS])

@@ -1,12 +1,12 @@
 import threading
 
-from rtcdp.assembly.parts import log_writer
-from rtcdp.assembly.processing import run_processor
 from rtcdp.cli.watch import ledger_totals, watch
 from rtcdp.clock import SystemClock
-from rtcdp.log.log import Delivery
-from rtcdp.settings import Settings
-from rtcdp.supervisor import PartCommand, Supervisor
+from rtcdp.log.contract import Delivery
+from rtcdp.runtime.parts import log_writer
+from rtcdp.runtime.processing import run_processor
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.supervisor import PartCommand, Supervisor
 
 
 def test_it_looks_after_the_parts_and_says_how_it_goes_until_it_is_stopped(tmp_path, capsys):

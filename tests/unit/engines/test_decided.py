@@ -3,12 +3,11 @@
 import polars as pl
 import pytest
 
-from rtcdp.engines.admission import ADMITTED, DEAD_LETTER, DUPLICATE, LATE
+from rtcdp.admission.batch import ADMITTED, DEAD_LETTER, DUPLICATE, LATE
 from rtcdp.engines.decided import decided_batches, readable_from
-from rtcdp.engines.engine import Epoch, EpochSpan
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
+from rtcdp.store import Epoch, EpochSpan, Progress
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import Progress
 from rtcdp.testing.epochs import uncounted_of
 from rtcdp.testing.memory_log import MemoryLog
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from rtcdp.admission.batch import admit, screen
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.engines.admission import admit, screen
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
-from rtcdp.log.log import Delivery, RawRecord, summary_mark
+from rtcdp.log.contract import Delivery, RawRecord, summary_mark
 from rtcdp.testing.driver import Driver
-from rtcdp.verification import Kept, verify
+from rtcdp.verify.store_against_log import Kept, verify
 
 GOOD = b'{"userId":"u","timestamp":1767225600000,"eventType":"PAGE_VIEW"}\n'
 

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.engines.engine import Epoch, EpochSpan
 from rtcdp.engines.upkeep import Keeping, Upkeep
+from rtcdp.log.contract import Delivery
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery
+from rtcdp.store import Epoch, EpochSpan, UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import UncountedScan
 from rtcdp.testing.epochs import EpochMaker
 from rtcdp.testing.memory_log import MemoryLog
 

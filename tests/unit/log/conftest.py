@@ -8,7 +8,7 @@ import pytest
 
 from rtcdp.clock import ManualClock
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.embedded_file import file_of
+from rtcdp.log.embedded.file import file_of
 
 
 @pytest.fixture

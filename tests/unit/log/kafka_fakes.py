@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
-from rtcdp.log.log import LogExtent, LogUnavailable, OffsetsMissing
+from rtcdp.log.contract import LogExtent, LogUnavailable, OffsetsMissing
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """The embedded log as a whole: what is appended is read back, wherever reading starts."""
 
 from rtcdp.clock import ManualClock
+from rtcdp.log.contract import Delivery, RawRecord
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.log import Delivery, RawRecord
 
 
 def test_records_come_back_in_order_with_all_that_is_known_of_them(writer, reader):

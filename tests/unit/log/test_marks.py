@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rtcdp.log.log import Delivery, LogMark, RawRecord
+from rtcdp.log.contract import Delivery, LogMark, RawRecord
 from rtcdp.log.marks import is_known_again, last_marks, mark_of, marks_before
 from rtcdp.testing.memory_log import MemoryLog
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from rtcdp.log.contract import Delivery
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery
-from rtcdp.log.masked import MaskedLogReader
+from rtcdp.log.views import MaskedLogReader
 from rtcdp.testing.memory_log import MemoryLog
 
 

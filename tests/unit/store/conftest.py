@@ -2,14 +2,23 @@
 
 import pytest
 
+from rtcdp.definitions import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Minimum,
+    Sum,
+    TopK,
+    sliding,
+    tumbling,
+)
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.mongo_connection import MongoDatabase
-from rtcdp.store.postgres_address import parse_address
-from rtcdp.store.postgres_schema import open_writer as open_postgres_writer
-from rtcdp.store.sqlite_file import open_writer
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import sliding, tumbling
+from rtcdp.store.mongo.connection import MongoDatabase
+from rtcdp.store.postgres.address import parse_address
+from rtcdp.store.postgres.schema import open_writer as open_postgres_writer
+from rtcdp.store.sqlite.file import open_writer
 
 MEASURES = (
     Count("events"),

@@ -5,12 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtcdp.definitions import (
+    Average,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Table,
+    TopK,
+    tables_of,
+    tumbling,
+)
 from rtcdp.store.checksums import DAY_MS, HALF, daily_sums, is_summed, joined, sums_of_changes
 from rtcdp.testing.epochs import change, rows_of
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import Table, tables_of
-from rtcdp.vocabulary.window import tumbling
 
 SHOP = Metric("shop", "S", tumbling(minutes=1), (Count("n"), Average("mean")), ("userId",))
 [TABLE] = tables_of(SHOP)

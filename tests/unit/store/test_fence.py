@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from rtcdp.store.fence import check_follows
-from rtcdp.store.store import EpochRefused, Progress
+from rtcdp.store import EpochRefused, Progress
+from rtcdp.store.rules import check_follows
 from rtcdp.testing.epochs import EpochMaker
 
 PROGRESS = Progress(epoch=3, next_offsets={0: 10}, log_id="log-a")

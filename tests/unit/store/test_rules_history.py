@@ -1,8 +1,8 @@
 """The history of the rules: an entry for each change that has decided something."""
 
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.store.rules_history import rules_after, rules_replaced
-from rtcdp.store.store import Progress, RulesInForce
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.store import Progress, RulesInForce
+from rtcdp.store.rules import rules_after, rules_replaced
 
 A, B = AdmissionRules(), AdmissionRules(dedup_window_ms=1)
 AT_4 = Progress(epoch=4, next_offsets={0: 9})

@@ -8,14 +8,27 @@ from pathlib import Path
 import pytest
 
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.store.postgres_connection import POSTGRES
-from rtcdp.store.sql import Dialect
-from rtcdp.store.sql_schema import relations_of
-from rtcdp.store.sqlite_connection import SQLITE
-from rtcdp.vocabulary.measure import Average, Count, Distinct, Maximum, Minimum, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Compare, OneOf, all_of, event_type, negate
-from rtcdp.vocabulary.window import sliding, tumbling
+from rtcdp.definitions import (
+    Average,
+    Compare,
+    Count,
+    Distinct,
+    Maximum,
+    Metric,
+    Minimum,
+    OneOf,
+    Sum,
+    TopK,
+    all_of,
+    event_type,
+    negate,
+    sliding,
+    tumbling,
+)
+from rtcdp.store.postgres.connection import POSTGRES
+from rtcdp.store.sql.schema import relations_of
+from rtcdp.store.sql.statements import Dialect
+from rtcdp.store.sqlite.connection import SQLITE
 
 GOLDEN = Path(__file__).parent / "golden"
 DIALECTS = {"sqlite": SQLITE, "postgresql": POSTGRES}

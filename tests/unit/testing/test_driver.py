@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.definitions import Count, Distinct, Metric, Sum, TopK, event_type, sliding, tumbling
 from rtcdp.errors import UsageError
 from rtcdp.testing.driver import Driver
-from rtcdp.vocabulary.measure import Count, Distinct, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import sliding, tumbling
 
 VIEWS = Metric(
     name="views",

@@ -1,8 +1,6 @@
+from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.testing.driver import Driver
 from rtcdp.testing.dump import LEDGER, UNCOUNTED, differing, dump
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),))
 

@@ -1,4 +1,4 @@
-from rtcdp.store.balance import check_balance
+from rtcdp.store.rules import check_balance
 from rtcdp.testing.epochs import EpochMaker, uncounted_of
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from rtcdp.log.contract import Delivery, OffsetsMissing
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, OffsetsMissing
 from rtcdp.testing.memory_log import MemoryLog
 
 LINE = b'{"userId":"u","timestamp":0,"eventType":"A"}\n'

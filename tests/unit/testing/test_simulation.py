@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.native.limits import StoreRetention
-from rtcdp.events.rules import AdmissionRules
 from rtcdp.log.limits import Retention
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.simulation import POISON, START_MS, Kept, Simulation, TwoClocks
 from rtcdp.verify.judge import Verdict
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("by_user", "", tumbling(minutes=1), (Count("events"),), ("userId",))
 LATER = Metric("all", "", tumbling(minutes=1), (Count("events"),))

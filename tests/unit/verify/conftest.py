@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.definitions import Average, Count, Distinct, Metric, TopK, sliding, tumbling
 from rtcdp.testing.driver import Driver
-from rtcdp.vocabulary.measure import Average, Count, Distinct, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import sliding, tumbling
 
 METRICS = (
     Metric(

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from rtcdp.engines.engine import EpochSpan
+from rtcdp.store import EpochSpan
 from rtcdp.verify.agreement import Horizon, agrees, disagreements
 from rtcdp.verify.judge import Judge, PlainRecord, Rules, Verdict
 from rtcdp.verify.stored import Stored

@@ -1,7 +1,7 @@
 import pytest
 
-from rtcdp.engines.engine import Epoch
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.store import Epoch
 from rtcdp.testing.driver import Driver
 from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
 from tests.unit.verify.conftest import METRICS

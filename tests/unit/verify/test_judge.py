@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 
+from rtcdp.definitions import Sum
 from rtcdp.verify.interleaving import in_decision_order
 from rtcdp.verify.judge import (
     Judge,
@@ -12,7 +13,6 @@ from rtcdp.verify.judge import (
     holds,
     value_of,
 )
-from rtcdp.vocabulary.measure import Sum
 
 RULES = Rules(max_clock_skew_ms=10, allowed_lateness_ms=100, dedup_window_ms=1_000)
 ADMITTED = Verdict("admitted")

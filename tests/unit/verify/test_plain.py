@@ -1,10 +1,19 @@
-from rtcdp.log.log import RawRecord
+from rtcdp.definitions import (
+    Compare,
+    Count,
+    Everything,
+    Metric,
+    Present,
+    Sum,
+    TopK,
+    all_of,
+    event_type,
+    negate,
+    sliding,
+)
+from rtcdp.log.contract import RawRecord
 from rtcdp.verify.judge import PlainRecord
 from rtcdp.verify.plain import plain_metric, plain_records
-from rtcdp.vocabulary.measure import Count, Sum, TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Compare, Everything, Present, all_of, event_type, negate
-from rtcdp.vocabulary.window import sliding
 
 
 def test_a_definition_as_plain_data() -> None:

@@ -1,8 +1,6 @@
 """How many people are here."""
 
-from rtcdp.vocabulary.measure import Distinct
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Distinct, Metric, tumbling
 
 METRIC = Metric(
     name="active_users",

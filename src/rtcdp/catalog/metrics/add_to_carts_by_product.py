@@ -1,10 +1,7 @@
 """What people want."""
 
+from rtcdp.definitions import Count, Metric, event_type, tumbling
 from rtcdp.events.event import ADD_TO_CART
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="add_to_carts_by_product",

@@ -1,8 +1,6 @@
 """How many people came today."""
 
-from rtcdp.vocabulary.measure import Distinct
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Distinct, Metric, tumbling
 
 METRIC = Metric(
     name="daily_active_users",

@@ -1,8 +1,6 @@
 """What is happening, by kind of event."""
 
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
+from rtcdp.definitions import Count, Metric, tumbling
 
 METRIC = Metric(
     name="events_by_type",

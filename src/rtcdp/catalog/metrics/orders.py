@@ -1,10 +1,7 @@
 """How the buying goes, hour by hour."""
 
+from rtcdp.definitions import Count, Distinct, Metric, event_type, tumbling
 from rtcdp.events.event import PURCHASE
-from rtcdp.vocabulary.measure import Count, Distinct
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="orders",

@@ -1,10 +1,7 @@
 """The traffic of the last hour, always up to the minute."""
 
+from rtcdp.definitions import Count, Metric, event_type, sliding
 from rtcdp.events.event import PAGE_VIEW
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import sliding
 
 METRIC = Metric(
     name="page_views_last_hour",

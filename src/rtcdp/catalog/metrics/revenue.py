@@ -1,10 +1,7 @@
 """What the shop earns."""
 
+from rtcdp.definitions import Average, Count, Maximum, Metric, Minimum, Sum, event_type, tumbling
 from rtcdp.events.event import PURCHASE
-from rtcdp.vocabulary.measure import Average, Count, Maximum, Minimum, Sum
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="revenue",

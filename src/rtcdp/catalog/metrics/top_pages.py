@@ -1,10 +1,7 @@
 """Where people are on the site."""
 
+from rtcdp.definitions import Metric, Present, TopK, all_of, event_type, tumbling
 from rtcdp.events.event import PAGE_VIEW
-from rtcdp.vocabulary.measure import TopK
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import Present, all_of, event_type
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="top_pages",

@@ -1,10 +1,7 @@
 """How busy each user is right now."""
 
+from rtcdp.definitions import Count, Metric, event_type, sliding
 from rtcdp.events.event import PAGE_VIEW
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import sliding
 
 METRIC = Metric(
     name="user_page_view_counts",

@@ -1,10 +1,7 @@
 """Who the best customers are."""
 
+from rtcdp.definitions import Count, Maximum, Metric, Sum, event_type, tumbling
 from rtcdp.events.event import PURCHASE
-from rtcdp.vocabulary.measure import Count, Maximum, Sum
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import event_type
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric(
     name="value_by_user",

@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from rtcdp.engines.admission import ADMITTED, Screened
+from rtcdp.admission.batch import ADMITTED, Screened
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.decided import decided_batches, readable_from
-from rtcdp.engines.fields import fields_of
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import SliceHandler, rounds_between
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Store
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Store
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rtcdp.engines.admission import AdmittedBatch, Screened
-from rtcdp.engines.engine import Epoch, EpochSpan, TableChange
-from rtcdp.log.log import Records
+from rtcdp.admission.batch import AdmittedBatch, Screened
+from rtcdp.log.contract import Records
 from rtcdp.log.marks import last_marks
-from rtcdp.store.store import Progress
+from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
 
 
 def epoch_after(

@@ -1,8 +1,8 @@
-"""What bounds the native engine, and what it keeps. Data alone, like `rtcdp.events.rules`."""
+"""What bounds the native engine, and what it keeps. Data alone, like `rtcdp.admission.rules`."""
 
 from dataclasses import dataclass
 
-from rtcdp.events.rules import SEEN_IDS_CAPACITY
+from rtcdp.admission.rules import SEEN_IDS_CAPACITY
 
 
 @dataclass(frozen=True)

@@ -15,35 +15,33 @@ from functools import partial
 
 import polars as pl
 
+from rtcdp.admission.batch import Screened, admit, reject, screen_together
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
+from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
-from rtcdp.engines.admission import Screened, admit, reject, screen_together
-from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import (
-    check_continuation,
-    check_log_id,
-    rules_changed,
-)
-from rtcdp.engines.engine import EpochReport
-from rtcdp.engines.fields import fields_of
-from rtcdp.engines.native.abreast import AbreastReader
+from rtcdp.definitions import Metric, fields_of
+from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import remembered
-from rtcdp.engines.poison import (
+from rtcdp.engines.quarantine import (
     FAILURES,
     halves,
     is_fault_of_a_record,
     rejection_for,
 )
+from rtcdp.engines.resume import (
+    check_continuation,
+    check_log_id,
+    rules_changed,
+)
 from rtcdp.engines.upkeep import Keeping, Upkeep
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
+from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing, Records
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import LogReader, LogUnavailable, OffsetsMissing, Records
-from rtcdp.store.store import Progress, Store, StoreUnavailable
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from rtcdp.engines.admission import remember
+from rtcdp.admission.batch import remember
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.merged_reader import AbreastReader
 from rtcdp.engines.decided import decided_batches, readable_from
-from rtcdp.engines.native.abreast import AbreastReader
-from rtcdp.events.seen_ids import SeenIds
-from rtcdp.log.bounded import BoundedLogReader
-from rtcdp.log.log import LogReader, Records
-from rtcdp.store.store import Store
+from rtcdp.log.contract import LogReader, Records
+from rtcdp.log.views import BoundedLogReader
+from rtcdp.store import Store
 
 _SLICE_BYTES = 16 * 2**20
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, Epoch, EpochSpan, TableChange
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.parts import Part
 from rtcdp.engines.spark.slices import (
@@ -19,7 +19,7 @@ from rtcdp.engines.spark.slices import (
     unpack_frame,
     unpack_offsets,
 )
-from rtcdp.store.store import Progress
+from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
 
 _MINUTE_MS = 60_000
 

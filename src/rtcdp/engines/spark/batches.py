@@ -7,8 +7,8 @@ import polars as pl
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA, TableChange
-from rtcdp.engines.fields import fields_of
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.definitions import Metric, fields_of, tables_of
 from rtcdp.engines.spark.folding import (
     PART_LEDGER_SCHEMA,
     Ranges,
@@ -29,8 +29,7 @@ from rtcdp.engines.spark.slices import (
     unpack_account,
     unpack_verdicts,
 )
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
+from rtcdp.store import TableChange
 
 _VIEW = "rtcdp_events"
 

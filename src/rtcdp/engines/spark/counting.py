@@ -9,9 +9,9 @@ import polars as pl
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
-from rtcdp.engines.admission import account, reject
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA, Epoch
-from rtcdp.engines.poison import FAILURES, is_fault_of_a_record, rejection_for
+from rtcdp.admission.batch import account, reject
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.engines.quarantine import FAILURES, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.accounts import (
     BatchAccount,
     Tally,
@@ -24,8 +24,8 @@ from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.failures import StartAnew, is_away, is_slow_start
 from rtcdp.engines.spark.parts import Part, bounded, halves, in_decision_order
 from rtcdp.engines.spark.slices import are_among
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Progress
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Epoch, Progress
 
 UNCOUNTED_BYTES_MAX = 16 * 2**20
 """The records of an epoch that do not count weigh no more than this on the driver, or are one."""

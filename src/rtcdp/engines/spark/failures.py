@@ -3,7 +3,7 @@
 import re
 
 from rtcdp.errors import RtcdpError
-from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 
 
 class SparkFailed(RtcdpError):

@@ -7,8 +7,8 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from rtcdp.engines.admission import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
-from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.admission.batch import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.lowering import member_column
 from rtcdp.engines.spark.parts import PLACES_SCHEMA
 from rtcdp.engines.spark.screening import BatchMapper

@@ -9,22 +9,30 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rtcdp.engines.buckets import to_buckets
-from rtcdp.engines.engine import TableChange
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
+from rtcdp.definitions import (
+    BUCKET_START,
+    ITEM,
+    ITEM_COUNT,
+    MEMBER,
+    MERGES,
     AllOf,
     AnyOf,
+    ColumnType,
     Compare,
     Equals,
     Everything,
+    Metric,
     Negation,
     OneOf,
+    Part,
     Predicate,
     Present,
+    Side,
+    Table,
+    tables_of,
 )
-from rtcdp.vocabulary.state import MERGES, ColumnType, Part, Side
-from rtcdp.vocabulary.table import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Table, tables_of
+from rtcdp.engines.merging import to_buckets
+from rtcdp.store import TableChange
 
 UNSUPPORTED: Mapping[type, str] = {}
 """The nodes of the vocabulary that this engine can't compute, each with the reason: none."""

@@ -15,11 +15,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
-from rtcdp.engines.committing import TRYING_AGAIN, Patience, commit_for_sure, progress_after
-from rtcdp.engines.continuation import check_continuation, check_log_id, rules_changed
-from rtcdp.engines.engine import Epoch, EpochReport
-from rtcdp.engines.fields import fields_of
+from rtcdp.definitions import Metric, fields_of
+from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
+from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
@@ -44,11 +44,9 @@ from rtcdp.engines.spark.recovery import (
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 from rtcdp.log.marks import marks_before
-from rtcdp.store.store import Progress, Store, StoreUnavailable
-from rtcdp.vocabulary.metric import Metric
+from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
 
 _RETRY_S = 0.5
 _POLL_S = 0.1

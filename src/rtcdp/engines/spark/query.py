@@ -12,7 +12,7 @@ from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.slices import JUDGED_SCHEMA, SCREENED_SCHEMA
-from rtcdp.log.log import LogReader
+from rtcdp.log.contract import LogReader
 
 _SAMPLED_PARTITIONS = 8
 _SAMPLE_BYTES = 2**18

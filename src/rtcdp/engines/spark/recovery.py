@@ -15,8 +15,8 @@ import polars as pl
 from rtcdp.engines.decided import readable_from
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.slices import BUCKETS, Int64Array
-from rtcdp.log.log import LogReader
-from rtcdp.store.store import Progress, Store
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Progress, Store
 
 _STATE_VERSION = 2
 """Changes whenever the index of ids is kept in another way."""

@@ -1,7 +1,7 @@
 """From which offset on the ids of each partition are remembered, on the driver.
 
-What tells it is the log's own time (`rtcdp.events.log_time`), as with the native engine: executors
-hand over the intake times of a slice, packed, and the driver goes through them.
+What tells it is the log's own time (`rtcdp.admission.log_time`), as with the native engine:
+executors hand over the intake times of a slice, packed, and the driver goes through them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
+from rtcdp.admission.log_time import LogTime
 from rtcdp.engines.spark.slices import Int64Array, SliceAccount, pack_raw, unpack_frame
-from rtcdp.events.log_time import LogTime
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS
 
 
 def pack_times(offsets: Int64Array, received_at: Int64Array) -> bytes:

@@ -15,7 +15,7 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from rtcdp.engines.admission import (
+from rtcdp.admission.batch import (
     ADMITTED,
     Screened,
     account,
@@ -24,7 +24,8 @@ from rtcdp.engines.admission import (
     screen,
     shown_ids,
 )
-from rtcdp.engines.poison import FAILURES, halves, is_fault_of_a_record, rejection_for
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.remembrance import pack_times
 from rtcdp.engines.spark.slice_accounts import (
     SlicePlace,
@@ -47,9 +48,8 @@ from rtcdp.engines.spark.slices import (
     pack_raw,
 )
 from rtcdp.events.columns import split_lines
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import Records
-from rtcdp.log.wire_records import Headers, WireBatch, records_of
+from rtcdp.log.contract import Records
+from rtcdp.log.envelope import Headers, WireBatch, records_of
 
 _NONE = np.empty(0, np.int64)
 

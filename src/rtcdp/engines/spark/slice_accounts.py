@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rtcdp.engines.engine import LEDGER_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA
 from rtcdp.engines.spark.slices import STANDS_FOR, Int64Array, SliceAccount, pack_frame
-from rtcdp.log.log import Records
+from rtcdp.log.contract import Records
 
 _MINUTE_MS = 60_000
 _VERDICTS = ("admitted", "duplicate", "late", "dead_letter")

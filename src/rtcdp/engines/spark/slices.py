@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 
 Int64Array = npt.NDArray[np.int64]
 

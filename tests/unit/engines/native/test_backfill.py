@@ -5,19 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native import backfill as backfilling
 from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 OLD = Metric("old", "t", tumbling(minutes=1), (Count("n"),))
 NEW = Metric("new", "t", tumbling(minutes=1), (Count("n"),), ("userId",))

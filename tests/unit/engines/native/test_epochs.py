@@ -1,14 +1,13 @@
 """What an epoch says of the records that it is made of."""
 
-from rtcdp.engines.admission import admit, screen_together
-from rtcdp.engines.committing import progress_after
-from rtcdp.engines.engine import Epoch, EpochSpan
+from rtcdp.admission.batch import admit, screen_together
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.engines.commit import progress_after
 from rtcdp.engines.native.epochs import epoch_after
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import SeenIds
-from rtcdp.log.log import Delivery
-from rtcdp.store.balance import check_balance
-from rtcdp.store.store import Progress
+from rtcdp.log.contract import Delivery
+from rtcdp.store import Epoch, EpochSpan, Progress
+from rtcdp.store.rules import check_balance
 from rtcdp.testing.memory_log import MemoryLog
 
 NOW = 1_767_225_600_000

@@ -4,34 +4,33 @@ import polars as pl
 import pytest
 import xxhash
 
+from rtcdp.definitions import (
+    Average,
+    Compare,
+    Count,
+    Distinct,
+    Equals,
+    Everything,
+    Maximum,
+    Measure,
+    Metric,
+    Minimum,
+    OneOf,
+    Predicate,
+    Present,
+    Sum,
+    TopK,
+    Window,
+    all_of,
+    any_of,
+    negate,
+    tumbling,
+)
 from rtcdp.engines.native.lowering import (
     UNSUPPORTED,
     changes_of,
     to_expression,
 )
-from rtcdp.vocabulary.measure import (
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Measure,
-    Minimum,
-    Sum,
-    TopK,
-)
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
-    Compare,
-    Equals,
-    Everything,
-    OneOf,
-    Predicate,
-    Present,
-    all_of,
-    any_of,
-    negate,
-)
-from rtcdp.vocabulary.window import Window, tumbling
 
 SCHEMA = {
     "timestamp": pl.Int64,

@@ -7,20 +7,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
-from rtcdp.engines.engine import Epoch, TableChange
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native import processor as processing
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import LEFT_OUT_IN_A_ROW_MAX, Processor
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
+from rtcdp.store import Epoch, RowsRefused, TableChange, UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import RowsRefused, UncountedScan
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 NOW = 1_767_225_600_000
 PER_USER = Metric("per_user", "t", tumbling(minutes=1), (Count("events"),), ("userId",))

@@ -6,26 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
-from rtcdp.engines.engine import Epoch, EpochReport
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
-from rtcdp.events.rules import AdmissionRules
+from rtcdp.log.contract import Delivery, LogReplaced, OffsetsMissing
 from rtcdp.log.limits import Retention
-from rtcdp.log.log import Delivery, LogReplaced, OffsetsMissing
-from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import (
+from rtcdp.store import (
+    Epoch,
     EpochRefused,
+    EpochReport,
     LeaseHeld,
     LeaseLost,
     StoreUnavailable,
     UncountedScan,
 )
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 
 NOW = 1_767_225_600_000
 DAY_MS = 86_400_000

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.admission import log_time
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.native.recovery import remembered, rounds_between
-from rtcdp.events import log_time
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS, SeenIds
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
 

@@ -16,9 +16,8 @@ import polars as pl
 import pyarrow as pa
 from pyspark.sql import Row
 
-from rtcdp.engines.committing import progress_after
-from rtcdp.engines.engine import Epoch, TableChange
-from rtcdp.engines.fields import fields_of
+from rtcdp.definitions import fields_of
+from rtcdp.engines.commit import progress_after
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
@@ -30,8 +29,9 @@ from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.slices import unpack_account, unpack_verdicts
-from rtcdp.log.log import LogExtent, Records
-from rtcdp.log.wire_records import Headers, WireBatch, records_of
+from rtcdp.log.contract import LogExtent, Records
+from rtcdp.log.envelope import Headers, WireBatch, records_of
+from rtcdp.store import Epoch, TableChange
 
 
 @dataclass(frozen=True)

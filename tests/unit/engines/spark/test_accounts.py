@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rtcdp.engines.engine import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.accounts import (
     account_of,
     epoch_of,
@@ -16,8 +16,8 @@ from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.folding import PART_LEDGER_SCHEMA
 from rtcdp.engines.spark.parts import Part
 from rtcdp.engines.spark.slices import BucketVerdicts, SliceAccount, pack_frame, pack_offsets
-from rtcdp.store.balance import check_balance
-from rtcdp.store.store import Progress
+from rtcdp.store import Progress
+from rtcdp.store.rules import check_balance
 
 NOTHING = UNCOUNTED_SCHEMA.to_frame(eager=True)
 

@@ -3,13 +3,11 @@
 import pyarrow as pa
 from pyspark import TaskContext
 
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.slices import JUDGED_SCHEMA, BucketVerdicts, pack
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
 

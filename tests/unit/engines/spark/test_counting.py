@@ -7,16 +7,13 @@ from collections import defaultdict
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.spark import counting
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import summary_mark
-from rtcdp.log.wire_records import headers_for
+from rtcdp.log.contract import summary_mark
+from rtcdp.log.envelope import headers_for
+from rtcdp.store import RowsRefused, UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import RowsRefused, UncountedScan
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.table import tables_of
-from rtcdp.vocabulary.window import tumbling
 from tests.unit.engines.spark.local_query import LocalQuery, Message, Topic
 
 START_MS = 1_767_225_600_000

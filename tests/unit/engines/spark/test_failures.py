@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp.engines.spark.failures import SparkFailed, failure_of, is_away, is_slow_start
-from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 
 
 @pytest.mark.parametrize(

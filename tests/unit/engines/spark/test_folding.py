@@ -5,7 +5,7 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from rtcdp.engines.engine import UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.folding import (
     Unpacking,
     event_unpacker,

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark.judging import RunCache, remembered_property
 from rtcdp.engines.spark.seen_runs import FAN_IN, Run
-from rtcdp.events.rules import AdmissionRules
 from rtcdp.store.sqlite import SqliteStore
 from tests.unit.engines.spark.local_query import LocalQuery, Topic
 from tests.unit.engines.spark.test_counting import BY_USER, hit, totals

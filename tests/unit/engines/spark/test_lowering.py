@@ -7,7 +7,28 @@ import polars_hash as plh
 import pytest
 
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.engines.fields import fields_of
+from rtcdp.definitions import (
+    AllOf,
+    AnyOf,
+    Average,
+    Compare,
+    Count,
+    Distinct,
+    Equals,
+    Everything,
+    Maximum,
+    Metric,
+    Minimum,
+    Negation,
+    OneOf,
+    Present,
+    Ratio,
+    Sum,
+    TopK,
+    Variance,
+    Window,
+    fields_of,
+)
 from rtcdp.engines.native import lowering as native
 from rtcdp.engines.spark.lowering import (
     UNSUPPORTED,
@@ -17,29 +38,6 @@ from rtcdp.engines.spark.lowering import (
     statement_of,
     to_condition,
 )
-from rtcdp.vocabulary.measure import (
-    Average,
-    Count,
-    Distinct,
-    Maximum,
-    Minimum,
-    Ratio,
-    Sum,
-    TopK,
-    Variance,
-)
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.predicate import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Equals,
-    Everything,
-    Negation,
-    OneOf,
-    Present,
-)
-from rtcdp.vocabulary.window import Window
 
 MEASURES = (
     Count("events"),

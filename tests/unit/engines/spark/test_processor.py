@@ -4,18 +4,16 @@ import threading
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import LogUnavailable, OffsetsMissing
+from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.vocabulary.measure import Count
-from rtcdp.vocabulary.metric import Metric
-from rtcdp.vocabulary.window import tumbling
 
 METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
 

@@ -4,7 +4,7 @@ import pytest
 
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.query import offsets_per_trigger, record_bytes_in
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 
 

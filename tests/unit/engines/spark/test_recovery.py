@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark.checkpoint import PlannedBatch
 from rtcdp.engines.spark.recovery import (
     Position,
@@ -12,10 +13,9 @@ from rtcdp.engines.spark.recovery import (
     position_in,
     state_fingerprint,
 )
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import Delivery
+from rtcdp.log.contract import Delivery
+from rtcdp.store import Progress
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.store.store import Progress
 from rtcdp.testing.memory_log import MemoryLog
 from tests.unit.engines.spark.local_query import LocalQuery, Message, Topic
 from tests.unit.engines.spark.test_counting import BY_USER, START_MS, event, hit

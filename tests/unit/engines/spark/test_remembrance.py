@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
+from rtcdp.admission.log_time import BLOCK_OFFSETS, LogTime
 from rtcdp.engines.spark.remembrance import Remembrance, pack_times, unpack_times
 from rtcdp.engines.spark.slices import SliceAccount
-from rtcdp.events.log_time import BLOCK_OFFSETS, LogTime
-from rtcdp.events.seen_ids import CLOCK_SLACK_MS
 
 WINDOW_MS = 600_000
 DAY_MS = 86_400_000

@@ -4,7 +4,8 @@ import json
 
 import polars as pl
 
-from rtcdp.engines.admission import account, screen
+from rtcdp.admission.batch import account, screen
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark.slice_accounts import (
     SlicePlace,
     account_of_slice,
@@ -14,8 +15,7 @@ from rtcdp.engines.spark.slice_accounts import (
     with_stands_for,
 )
 from rtcdp.engines.spark.slices import unpack_frame
-from rtcdp.events.rules import AdmissionRules
-from rtcdp.log.log import Delivery, summary_mark
+from rtcdp.log.contract import Delivery, summary_mark
 from rtcdp.testing.memory_log import MemoryLog
 
 NOW = 1_767_225_600_000

@@ -1,0 +1,485 @@
+"""Admission of a micro-batch in columns: records in, admitted events and the reasons for the rest.
+
+`screen` is everything that a record tells by itself and may run ahead in another thread;
+`admit` adds what depends on the records before it: duplicates.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rtcdp.admission.event_id_index import Forgotten, Ids, Repeats, SeenIds, places_of
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.steps import (
+    ASSIGNED,
+    FUTURE_MESSAGE,
+    LATE_MESSAGE,
+    ahead_of_clock,
+    assigned_id,
+    behind_lateness,
+)
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.events.codec import decode
+from rtcdp.events.columns import decode_lines, from_event, line_hashes, split_lines
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.log.contract import RawRecord, Records
+
+ADMITTED, DUPLICATE, LATE, DEAD_LETTER = range(4)
+VERDICT_NAMES = np.array(["admitted", "duplicate", "late", "dead_letter"])
+"""The names of the verdicts, by their codes."""
+_MINUTE_MS = 60_000
+
+CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
+DUPLICATE_MESSAGE = "an earlier event has the same eventId"
+SUMMARY_MESSAGE = "{count} records of one request, of which this is the first: {message}"
+SUMMARY_OF_GOOD_MESSAGE = "a summary of rejected records holds one that is an event"
+CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be failing"
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Records with what they tell by themselves, one row per well-formed record, by partition and
+    in each in log order.
+
+    `pieces` are what was read, in the same order. `events` has the asked fields, `eventId`,
+    `userId`, `timestamp` and `source`. `verdicts` (int8) is ADMITTED where a record may still turn
+    out to be a duplicate; `id_hashes` and `contents` (uint64) are for finding that out. `rejected`
+    are the records that are no events.
+    """
+
+    pieces: tuple[Records, ...]
+    events: pl.DataFrame
+    partitions: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    received_at: npt.NDArray[np.int64]
+    verdicts: npt.NDArray[np.int8]
+    id_hashes: npt.NDArray[np.uint64]
+    has_id: npt.NDArray[np.bool_]
+    contents: npt.NDArray[np.uint64]
+    rejected: tuple[tuple[RawRecord, Rejection], ...]
+
+
+@dataclass(frozen=True)
+class AdmittedBatch:
+    """What came of a micro-batch: the admitted `events`, the rows of `LEDGER_SCHEMA` and of
+    `UNCOUNTED_SCHEMA`, and the range of event times of all well-formed records."""
+
+    events: pl.DataFrame
+    ledger: pl.DataFrame
+    uncounted: pl.DataFrame
+    min_event_time: int | None
+    max_event_time: int | None
+
+
+def screen(records: Records, fields: Sequence[str], rules: AdmissionRules) -> Screened:
+    """Decode records of one partition and apply the rules that need nothing but the record."""
+    return screen_together((records,), fields, rules)
+
+
+def screen_together(
+    pieces: Sequence[Records], fields: Sequence[str], rules: AdmissionRules
+) -> Screened:
+    """`screen` for records of several partitions at once; pieces of one partition follow each other
+    in the log. The cost of a step does not grow with the number of pieces."""
+    decoded, imported = _decoded(pieces, fields)
+    timestamps, received_at = decoded.events["timestamp"].to_numpy(), decoded.received_at
+    verdicts = decoded.verdicts
+    verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
+    verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
+    return decoded
+
+
+def decode_together(pieces: Sequence[Records], fields: Sequence[str]) -> Screened:
+    """`screen_together` without any rule but that of a record's own form: every event is taken for
+    admitted."""
+    return _decoded(pieces, fields)[0]
+
+
+def _decoded(
+    pieces: Sequence[Records], fields: Sequence[str]
+) -> tuple[Screened, npt.NDArray[np.bool_]]:
+    """Records as events, and which of them were imported."""
+    pieces = tuple(sorted(pieces, key=_place_of))
+    wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
+    lines = b"".join(piece.lines for piece in pieces)
+    partitions, offsets, received_at, imported = _columns_of(pieces)
+    events = decode_lines(lines, len(offsets), wanted) if len(offsets) else _no_events(wanted)
+    events = events.with_columns(_sources_of(pieces))
+    contents = line_hashes(lines) if len(offsets) else np.zeros(0, np.uint64)
+    rejected: list[tuple[RawRecord, Rejection]] = []
+    accepted: list[tuple[RawRecord, dict[str, object]]] = []
+    for record in (odd for piece in pieces for odd in piece.odd):
+        verdict = _decode_odd(record)
+        if isinstance(verdict, Rejection):
+            rejected.append((record, verdict))
+        else:
+            accepted.append((record, verdict))
+    if accepted:
+        events = pl.concat([events, _frame_of(accepted, events.schema)])
+        partitions = np.append(partitions, [record.partition for record, _ in accepted])
+        offsets = np.append(offsets, [record.offset for record, _ in accepted])
+        received_at = np.append(received_at, [record.received_at for record, _ in accepted])
+        imported = np.append(imported, [record.intake == "import" for record, _ in accepted])
+        raws = pl.Series([record.raw for record, _ in accepted], dtype=pl.Binary)
+        contents = np.append(contents, raws.cast(pl.String).hash().to_numpy())
+        order = np.lexsort((offsets, partitions))
+        events, contents = events[order], contents[order]
+        partitions, offsets = partitions[order], offsets[order]
+        received_at, imported = received_at[order], imported[order]
+    screened = Screened(
+        pieces=pieces,
+        events=events,
+        partitions=partitions,
+        offsets=offsets,
+        received_at=received_at,
+        verdicts=np.full(len(offsets), ADMITTED, np.int8),
+        id_hashes=_id_hashes(events),
+        has_id=events["eventId"].is_not_null().to_numpy(),
+        contents=contents,
+        rejected=tuple(rejected),
+    )
+    return screened, imported
+
+
+def reject(pieces: Sequence[Records], rejection: Rejection) -> Screened:
+    """All of these records as dead letters, for one reason, whatever they are."""
+    nothing = screen_together([_without_records(piece) for piece in pieces], (), AdmissionRules())
+    ordered = tuple(sorted(pieces, key=_place_of))
+    records = [record for piece in ordered for record in piece.each()]
+    rejected = tuple((record, rejection) for record in records)
+    return replace(nothing, pieces=ordered, rejected=rejected)
+
+
+def admit(screened: Screened, seen: SeenIds) -> AdmittedBatch:
+    """Find the duplicates, remember the ids, and account for every record of the batch.
+
+    Of several partitions, what was taken in earlier comes first.
+    """
+    verdicts = screened.verdicts.copy()
+    is_conflict = np.zeros(len(verdicts), np.bool_)
+    candidates, repeats = _check_and_add(screened, verdicts == ADMITTED, seen)
+    verdicts[candidates[repeats.is_duplicate]] = DUPLICATE
+    is_conflict[candidates[repeats.is_conflict]] = True
+    return account(screened, verdicts, is_conflict)
+
+
+def remember(decided: Screened, seen: SeenIds) -> None:
+    """Give the index what it knew when these records had been decided, in the same order."""
+    reached_it = (decided.verdicts == ADMITTED) | (decided.verdicts == DUPLICATE)
+    _check_and_add(decided, reached_it, seen)
+
+
+def _check_and_add(
+    screened: Screened, is_candidate: npt.NDArray[np.bool_], seen: SeenIds
+) -> tuple[npt.NDArray[np.intp], Repeats]:
+    """Let the ids of the candidates be checked and remembered; gives the rows that have one."""
+    order = order_of_decision(screened)
+    positions = np.empty(len(order), np.int64)
+    positions[order] = np.arange(len(order))
+    forgotten = Forgotten(seen.remembered_from)
+    for partition, rows in _rows_by_partition(screened.partitions):
+        turns = list(
+            seen.observe(
+                partition, screened.offsets[rows], screened.received_at[rows], positions[rows]
+            )
+        )
+        if turns:
+            forgotten.add(partition, turns)
+    candidates = order[(is_candidate & screened.has_id)[order]]
+    repeats = seen.check_and_add(
+        Ids(
+            screened.id_hashes[candidates],
+            screened.received_at[candidates],
+            screened.contents[candidates],
+            places_of(screened.partitions[candidates], screened.offsets[candidates]),
+            positions[candidates],
+        ),
+        forgotten,
+    )
+    return candidates, repeats
+
+
+def order_of_decision(screened: Screened) -> npt.NDArray[np.intp]:
+    """The rows of a batch in the order in which they are decided: by `due_times`, those of one
+    partition as they stand in its log."""
+    partitions, offsets, due = lined_up(screened.pieces)
+    if len(partitions) == 0 or partitions[0] == partitions[-1]:
+        return np.arange(len(screened.offsets))
+    if len(offsets) > len(screened.offsets):
+        is_row = np.zeros(len(offsets), np.bool_)
+        for partition, rows in _rows_by_partition(partitions):
+            start, stop = screened.partitions.searchsorted([partition, partition + 1])
+            is_row[rows] = np.isin(offsets[rows], screened.offsets[start:stop], assume_unique=True)
+        due = due[is_row]
+    return np.argsort(due, kind="stable")
+
+
+def lined_up(
+    pieces: Sequence[Records],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Partition, offset and due time (UTC ms) of every record of these pieces, which are given by
+    partition and in each in log order. One whose intake time was lost is due with the next."""
+    partitions, offsets, received_at, _ = _columns_of(pieces)
+    odd = [record for piece in pieces for record in piece.odd]
+    if odd:
+        partitions = np.append(partitions, [record.partition for record in odd])
+        offsets = np.append(offsets, [record.offset for record in odd])
+        received_at = np.append(received_at, [record.received_at for record in odd])
+        order = np.lexsort((offsets, partitions))
+        partitions, offsets, received_at = partitions[order], offsets[order], received_at[order]
+    due = np.where(received_at > 0, received_at, np.iinfo(np.int64).max)
+    for _, rows in _rows_by_partition(partitions):
+        due[rows] = due_times(due[rows])
+    return partitions, offsets, due
+
+
+def _rows_by_partition(partitions: npt.NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """The rows of each partition, in an array that is sorted."""
+    if len(partitions) == 0:
+        return
+    borders = [0, *(np.flatnonzero(partitions[1:] != partitions[:-1]) + 1).tolist()]
+    for start, stop in zip(borders, [*borders[1:], len(partitions)], strict=True):
+        yield int(partitions[start]), slice(start, stop)
+
+
+def due_times(received_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The times (UTC ms) that put the records of one partition, given in log order, in line with
+    those of others: of each record the earliest intake time from it on.
+
+    They never run backwards, so that the log's order holds, and a record whose clock was ahead
+    does not hold up those behind it.
+    """
+    times: npt.NDArray[np.int64] = np.minimum.accumulate(received_at[::-1])[::-1]
+    return times
+
+
+def account(
+    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+) -> AdmittedBatch:
+    """Put every record of the batch where its verdict says. Both arrays have one entry per row of
+    `screened.events`; conflicts are duplicates that came with another content."""
+    is_admitted = verdicts == ADMITTED
+    timestamps = screened.events["timestamp"]
+    return AdmittedBatch(
+        events=screened.events if is_admitted.all() else screened.events.filter(is_admitted),
+        ledger=_ledger(screened, verdicts, is_conflict),
+        uncounted=_uncounted(screened, verdicts, is_conflict),
+        min_event_time=None if timestamps.is_empty() else int(timestamps.min()),  # type: ignore[arg-type]
+        max_event_time=None if timestamps.is_empty() else int(timestamps.max()),  # type: ignore[arg-type]
+    )
+
+
+def _place_of(piece: Records) -> tuple[int, int]:
+    return piece.partition, piece.first_offset
+
+
+def _without_records(records: Records) -> Records:
+    return replace(
+        records,
+        lines=b"",
+        offsets=records.offsets[:0],
+        received_at=records.received_at[:0],
+        source_codes=records.source_codes[:0],
+        imported=records.imported[:0],
+        odd=(),
+    )
+
+
+def _columns_of(
+    pieces: Sequence[Records],
+) -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]
+]:
+    """Partition, offset, intake time and whether it was imported, of each line of all pieces."""
+    if len(pieces) == 1:
+        only = pieces[0]
+        partitions = np.full(len(only.offsets), only.partition, np.int64)
+        return partitions, only.offsets, only.received_at, only.imported
+    return (
+        np.repeat(
+            np.array([piece.partition for piece in pieces], np.int64),
+            [len(piece.offsets) for piece in pieces],
+        ),
+        np.concatenate([piece.offsets for piece in pieces]),
+        np.concatenate([piece.received_at for piece in pieces]),
+        np.concatenate([piece.imported for piece in pieces]),
+    )
+
+
+def _sources_of(pieces: Sequence[Records]) -> pl.Series:
+    columns = [
+        pl.Series("source", piece.sources, dtype=pl.String).gather(piece.source_codes)
+        for piece in pieces
+    ]
+    return columns[0] if len(columns) == 1 else pl.concat(columns)
+
+
+def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
+    if record.is_corrupt:
+        return Rejection("corrupt", "log", CORRUPT_MESSAGE)
+    event = decode(record.raw)
+    if record.stands_for > 1:
+        return _of_summary(event, record.stands_for)
+    if isinstance(event, Rejection):
+        return event
+    row = from_event(event)
+    if record.replay_of is not None and event.event_id is None:
+        row["eventId"] = assigned_id(record.replay_of)
+    return {**row, "source": record.source}
+
+
+def _of_summary(first: object, count: int) -> Rejection:
+    """What a summary says: how many records it stands for, and what is wrong with the first."""
+    if not isinstance(first, Rejection):
+        return Rejection("corrupt", "log", SUMMARY_OF_GOOD_MESSAGE)
+    message = SUMMARY_MESSAGE.format(count=count, message=first.message)
+    return Rejection(first.reason, first.step, message)
+
+
+def _frame_of(
+    accepted: Sequence[tuple[RawRecord, dict[str, object]]], schema: pl.Schema
+) -> pl.DataFrame:
+    rows = [{name: row[name] for name in schema} for _, row in accepted]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _no_events(fields: Sequence[str]) -> pl.DataFrame:
+    return decode_lines(b'{"timestamp":0}\n', 1, fields).clear()
+
+
+def _id_hashes(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """Hash of (source, event id). Equal only within one process, which is all that it is for."""
+    of_source = events["source"].hash(seed=1).to_numpy() if len(events) else np.zeros(0, np.uint64)
+    of_id: npt.NDArray[np.uint64] = events["eventId"].hash().to_numpy()
+    return of_id + of_source * np.uint64(0x9E3779B97F4A7C15)
+
+
+def _ledger(
+    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+) -> pl.DataFrame:
+    decoded = pl.DataFrame(
+        {
+            "source": screened.events["source"],
+            "minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,
+            "verdict": verdicts,
+            "is_conflict": is_conflict,
+            "weight": np.ones(len(verdicts), np.int64),
+        }
+    )
+    others = pl.DataFrame(
+        {
+            "source": [record.source for record, _ in screened.rejected],
+            "minute": [
+                record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in screened.rejected
+            ],
+            "verdict": [DEAD_LETTER] * len(screened.rejected),
+            "is_conflict": [False] * len(screened.rejected),
+            "weight": [record.stands_for for record, _ in screened.rejected],
+        },
+        schema=decoded.schema,
+    )
+    verdict = pl.col("verdict")
+    return (
+        (decoded.vstack(others) if len(others) else decoded)
+        .group_by("source", "minute")
+        .agg(
+            pl.col("weight").sum().alias("received"),
+            (verdict == ADMITTED).sum().cast(pl.Int64).alias("admitted"),
+            (verdict == DUPLICATE).sum().cast(pl.Int64).alias("duplicate"),
+            (verdict == LATE).sum().cast(pl.Int64).alias("late"),
+            pl.col("weight").filter(verdict == DEAD_LETTER).sum().alias("dead_letter"),
+            pl.col("is_conflict").sum().cast(pl.Int64).alias("conflict"),
+        )
+        .select(LEDGER_SCHEMA.names())
+        .sort("source", "minute")
+    )
+
+
+def _uncounted(
+    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+) -> pl.DataFrame:
+    rejected = pl.DataFrame(
+        [
+            (
+                record.partition,
+                record.offset,
+                record.source,
+                record.received_at,
+                "dead_letter",
+                rejection.reason,
+                rejection.step,
+                rejection.message,
+                None,
+                None,
+                None,
+                record.raw,
+            )
+            for record, rejection in screened.rejected
+        ],
+        schema=UNCOUNTED_SCHEMA,
+        orient="row",
+    )
+    at = np.flatnonzero(verdicts != ADMITTED)
+    if len(at) == 0:
+        return rejected
+    verdict = verdicts[at]
+    conflict = is_conflict[at]
+    events = screened.events[at]
+    reason = np.select(
+        [verdict == LATE, verdict == DEAD_LETTER, conflict],
+        ["late", "future", "conflict"],
+        "duplicate",
+    )
+    step = np.select([verdict == LATE, verdict == DEAD_LETTER], ["lateness", "clock"], "duplicate")
+    message = np.select(
+        [verdict == LATE, verdict == DEAD_LETTER, conflict],
+        [LATE_MESSAGE, FUTURE_MESSAGE, CONFLICT_MESSAGE],
+        DUPLICATE_MESSAGE,
+    )
+    decoded = pl.DataFrame(
+        {
+            "partition": screened.partitions[at],
+            "offset": screened.offsets[at],
+            "source": events["source"],
+            "received_at": screened.received_at[at],
+            "verdict": pl.Series(VERDICT_NAMES[verdict].tolist(), dtype=pl.String),
+            "reason": pl.Series(reason.tolist(), dtype=pl.String),
+            "step": pl.Series(step.tolist(), dtype=pl.String),
+            "message": pl.Series(message.tolist(), dtype=pl.String),
+            "event_id": shown_ids(events["eventId"]),
+            "user_id": events["userId"],
+            "event_time": events["timestamp"],
+            "raw": _raw_of(screened, at, verdict),
+        },
+        schema_overrides=UNCOUNTED_SCHEMA,
+    )
+    return pl.concat([rejected, decoded]).sort("partition", "offset")
+
+
+def shown_ids(event_ids: pl.Series) -> pl.Series:
+    """Event ids as people see them, and as databases can hold them."""
+    return event_ids.str.strip_prefix(ASSIGNED)
+
+
+def _raw_of(
+    screened: Screened, at: npt.NDArray[np.intp], verdict: npt.NDArray[np.int8]
+) -> pl.Series:
+    """The bytes of the late and dead records at these rows; null for duplicates."""
+    raw: list[bytes | None] = [None] * len(at)
+    keep = np.flatnonzero(verdict != DUPLICATE)
+    partitions, offsets = screened.partitions[at[keep]], screened.offsets[at[keep]]
+    for piece in screened.pieces if len(keep) else ():
+        is_here = (partitions == piece.partition) & (offsets >= piece.first_offset)
+        here = np.flatnonzero(is_here & (offsets < piece.next_offset))
+        if len(here) == 0:
+            continue
+        odd = {record.offset: record.raw for record in piece.odd}
+        lines = split_lines(piece.lines) if piece.lines else pl.Series()
+        rows = np.searchsorted(piece.offsets, offsets[here])
+        places = keep[here].tolist()
+        for place, offset, row in zip(places, offsets[here].tolist(), rows.tolist(), strict=True):
+            raw[place] = odd[offset] if offset in odd else str(lines[row]).encode()
+    return pl.Series(raw, dtype=pl.Binary)

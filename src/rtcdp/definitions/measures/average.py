@@ -1,0 +1,54 @@
+"""The mean of a number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rtcdp.definitions.measures.contract import EventFields, Measure, SqlOf, States
+from rtcdp.definitions.measures.exact_sum import (
+    MICROS_PER_UNIT,
+    parts_of,
+    sum_parts,
+    total_in_sql,
+    total_micros,
+)
+from rtcdp.definitions.predicate import NumberField, Predicate
+from rtcdp.definitions.state import Part
+
+
+@dataclass(frozen=True)
+class Average(Measure):
+    """The mean of the field over the events that have it; null where none has."""
+
+    kind = "average"
+
+    name: str
+    field: NumberField = "value"
+    where: Predicate | None = None
+
+    @property
+    def _count(self) -> str:
+        return f"{self.name}__count"
+
+    def parts(self) -> tuple[Part, ...]:
+        is_there = f'CASE WHEN "{self.field}" IS NULL THEN 0 ELSE 1 END'
+        counted = Part(self._count, "integer", "add", is_there)
+        return (*sum_parts(self.name, self.field), counted)
+
+    def of_event(self, event: EventFields) -> Sequence[float | None]:
+        value = event[self.field]
+        return (*parts_of(value), 0 if value is None else 1)
+
+    def final(self, states: States) -> list[object]:
+        return [
+            total / (count * MICROS_PER_UNIT) if count else None
+            for total, count in zip(
+                total_micros(states, self.name), states.columns[self._count], strict=True
+            )
+        ]
+
+    def in_sql(self, sql: SqlOf) -> str:
+        count = sql.column(self._count)
+        return f"CASE WHEN {count} > 0 THEN {total_in_sql(self.name, sql)} / {count} END"
+
+    def in_words(self) -> str:
+        return f"the mean of `{self.field}`"

@@ -1,0 +1,63 @@
+"""How many different values a field has: the k smallest hashes of them (a KMV sketch)."""
+
+from dataclasses import dataclass
+
+from rtcdp.definitions.measures.contract import Measure, States
+from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.state import Side
+
+DISTINCT_EXACT_UP_TO = 8192
+"""Distinct counts are exact up to here. Beyond, they are estimated from the 8,192 smallest hashes
+with a standard error of 1.1 % (Bar-Yossef et al., Counting Distinct Elements in a Data Stream,
+2002; Beyer et al., On Synopses for Distinct-Value Estimation, 2007)."""
+
+MEMBER = "member"
+"""The column of a member table with the signed 64-bit hashes of the values."""
+
+_AT_THE_BOUND = 40
+
+
+@dataclass(frozen=True)
+class Distinct(Measure):
+    """How many different values the field has."""
+
+    kind = "distinct"
+
+    name: str
+    field: TextField
+    where: Predicate | None = None
+
+    def side(self) -> Side:
+        return Side("smallest_members", self.field, DISTINCT_EXACT_UP_TO)
+
+    def final(self, states: States) -> list[object]:
+        kept = DISTINCT_EXACT_UP_TO
+        sizes = states.members.group_by(states.group).len(name="size")
+        smallest = states.members.sort(MEMBER).group_by(states.group).head(kept)
+        kth = smallest.group_by(states.group).max()
+        found = states.beside(sizes.join(kth, on=states.group))
+        return [
+            _beyond(last) if size is not None and size >= kept else size or 0
+            for size, last in zip(found["size"], found[MEMBER], strict=True)
+        ]
+
+    def in_words(self) -> str:
+        return f"how many different `{self.field}`"
+
+
+def distinct_estimate(kth_smallest: int) -> int:
+    """How many different values there are when the `DISTINCT_EXACT_UP_TO`-th smallest of their
+    signed 64-bit hashes is `kth_smallest`: (K-1) / the fraction of the hash space below it."""
+    fraction = (kth_smallest + 2**63) / 2**64
+    return round((DISTINCT_EXACT_UP_TO - 1) / fraction)
+
+
+def _beyond(kth_smallest: int) -> int:
+    """How many different values there are when as many hashes are kept as may be.
+
+    Of exactly that many values, the largest hash lies next to the end of its range: an estimate
+    of `_AT_THE_BOUND` more has a chance of e⁻⁴⁰. So whatever is nearer is the bound itself.
+    """
+    estimate = distinct_estimate(kth_smallest)
+    is_at_the_bound = estimate <= DISTINCT_EXACT_UP_TO + _AT_THE_BOUND
+    return DISTINCT_EXACT_UP_TO if is_at_the_bound else estimate

@@ -1,0 +1,55 @@
+"""The most frequent values of a field."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rtcdp.definitions.measures.contract import Fault, Measure, States
+from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.state import Side
+
+TOP_EXACT_UP_TO = 10_000
+"""Top-k counts are exact while a key's window has at most this many different items. Beyond twice
+that many, the lightest are dropped so that each count falls short by at most total / 10,000
+(Misra and Gries 1982; merged as in Agarwal et al., Mergeable Summaries, 2012)."""
+
+TOP_MAX = 1000
+"""How many items a top-k measure may list."""
+
+ITEM = "item"
+ITEM_COUNT = "item_count"
+"""The columns of an item table: the value, and how many events have it."""
+
+
+@dataclass(frozen=True)
+class TopK(Measure):
+    """The `k` most frequent values of the field with their counts, most frequent first."""
+
+    kind = "topk"
+
+    name: str
+    field: TextField
+    k: int = 10
+    where: Predicate | None = None
+
+    def side(self) -> Side:
+        return Side("heaviest_items", self.field, TOP_EXACT_UP_TO)
+
+    def final(self, states: States) -> list[object]:
+        heaviest = (
+            states.members.sort([ITEM_COUNT, ITEM], descending=[True, False])
+            .group_by(states.group, maintain_order=True)
+            .head(self.k)
+        )
+        lists: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
+        for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
+            lists[tuple(group)].append({self.field: item, "count": count})
+        return [lists[group] for group in states.columns.select(states.group).iter_rows()]
+
+    def in_words(self) -> str:
+        return f"the {self.k} most frequent `{self.field}`, with their counts"
+
+    def faults(self, before: Sequence[Measure]) -> Iterator[Fault]:
+        del before
+        if not 1 <= self.k <= TOP_MAX:
+            yield Fault(f"{self.name} lists {self.k} items", f"let k be 1 to {TOP_MAX}")

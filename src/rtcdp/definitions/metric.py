@@ -1,0 +1,120 @@
+"""A metric: one customer question, asked once, answered by every engine and store."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rtcdp.definitions.measures import Measure
+from rtcdp.definitions.measures.distinct import DISTINCT_EXACT_UP_TO
+from rtcdp.definitions.measures.exact_sum import MICROS_PER_UNIT
+from rtcdp.definitions.measures.top import TOP_EXACT_UP_TO
+from rtcdp.definitions.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Predicate,
+    Present,
+    TextField,
+)
+from rtcdp.definitions.window import Window
+from rtcdp.errors import UsageError
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_RESERVED = frozenset({"window_start", "window_end", "final", "userId", "sessionId", "productId"})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A frozen, engine-neutral description.
+
+    `key` are the text fields that get a row each; an event without one of them is not counted by
+    this metric. With an empty key there is one row a window. Raises `UsageError` when a name is
+    not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
+    """
+
+    name: str
+    title: str
+    window: Window
+    measures: tuple[Measure, ...]
+    key: tuple[TextField, ...] = ()
+    predicate: Predicate = Everything()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        names = [self.name, *(measure.name for measure in self.measures)]
+        for name in names:
+            if _NAME.fullmatch(name) is None or "__" in name or name in _RESERVED:
+                raise UsageError(
+                    f"{name!r} can't be the name of a metric or measure",
+                    "use lower-case letters, digits and single underscores, 48 at most",
+                )
+        if not self.measures or len(set(names[1:])) != len(self.measures):
+            raise UsageError(
+                f"metric {self.name} needs at least one measure, each with a name of its own",
+                "add one, for example Count('page_view_count')",
+            )
+        if len(set(self.key)) != len(self.key):
+            raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever what is counted, or how it rests in a store, changes; titles don't
+        count. State of another fingerprint is never resumed."""
+        meaning = {
+            "layout": (
+                self.window.bucket_ms,
+                DISTINCT_EXACT_UP_TO,
+                TOP_EXACT_UP_TO,
+                MICROS_PER_UNIT,
+            ),
+            "window": asdict(self.window),
+            "key": self.key,
+            "predicate": as_plain_data(self.predicate),
+            "measures": [as_plain_data(measure) for measure in self.measures],
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def as_plain_data(node: object) -> object:
+    """A node as plain data in which its type's name is kept; without a `where` that is not there,
+    so that those who need none mean what they always did."""
+    if isinstance(node, tuple):
+        return [as_plain_data(item) for item in node]
+    if not hasattr(node, "__dataclass_fields__"):
+        return node
+    values = {name: getattr(node, name) for name in node.__dataclass_fields__}
+    if values.get("where", node) is None:
+        del values["where"]
+    return {"node": type(node).__name__, **{k: as_plain_data(v) for k, v in values.items()}}
+
+
+def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The event columns that the metrics need, in a fixed order, without `source`."""
+    needed: set[str] = set()
+    for metric in metrics:
+        needed.update(metric.key)
+        needed.update(fields_of_predicate(metric.predicate))
+        for measure in metric.measures:
+            needed.update(measure.fields)
+            if measure.where is not None:
+                needed.update(fields_of_predicate(measure.where))
+    return tuple(sorted(needed - {"source"}))
+
+
+def fields_of_predicate(predicate: Predicate) -> set[str]:
+    """The fields of events that it looks at."""
+    match predicate:
+        case Everything():
+            return set()
+        case Equals(field, _) | OneOf(field, _) | Present(field) | Compare(field, _, _):
+            return {field}
+        case AllOf(predicates) | AnyOf(predicates):
+            return {name for inner in predicates for name in fields_of_predicate(inner)}
+        case Negation(negated):
+            return fields_of_predicate(negated)

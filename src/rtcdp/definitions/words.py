@@ -1,0 +1,71 @@
+"""Definitions in words, for people: the reference, the API, the page."""
+
+from rtcdp.definitions.measures import Measure
+from rtcdp.definitions.predicate import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    Everything,
+    Negation,
+    OneOf,
+    Predicate,
+    Present,
+)
+from rtcdp.definitions.window import Window
+
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
+
+
+def predicate_in_words(predicate: Predicate) -> str:
+    """Which events those are, as what follows "counts"."""
+    return (
+        "every event" if isinstance(predicate, Everything) else f"events where {_that(predicate)}"
+    )
+
+
+def measure_in_words(measure: Measure) -> str:
+    """What its value is, and of which events if not of all."""
+    of = "" if measure.where is None else f", of {predicate_in_words(measure.where)}"
+    return measure.in_words() + of
+
+
+def window_in_words(window: Window) -> str:
+    """`1 minute`, or `1 minute, a new one every 30 seconds`."""
+    size = _span(window.size_ms)
+    if window.slide_ms == window.size_ms:
+        return size
+    return f"{size}, a new one every {_span(window.slide_ms)}"
+
+
+def _that(predicate: Predicate) -> str:
+    match predicate:
+        case Everything():
+            return "anything holds"
+        case Equals(field=field, text=text):
+            return f"`{field}` is `{text}`"
+        case OneOf(field=field, texts=texts):
+            return f"`{field}` is one of " + ", ".join(f"`{text}`" for text in texts)
+        case Present(field=field):
+            return f"`{field}` is there"
+        case Compare(field=field, comparison=comparison, limit=limit):
+            return f"`{field} {comparison} {limit:g}`"
+        case AllOf(predicates=inner):
+            return " and ".join(map(_bracketed, inner)) or "anything holds"
+        case AnyOf(predicates=inner):
+            return " or ".join(map(_bracketed, inner)) or "nothing holds"
+        case Negation(predicate=negated):
+            return f"not ({_that(negated)})"
+
+
+def _bracketed(predicate: Predicate) -> str:
+    words = _that(predicate)
+    return f"({words})" if isinstance(predicate, AllOf | AnyOf) else words
+
+
+def _span(milliseconds: int) -> str:
+    for unit_ms, unit in _UNITS:
+        count, rest = divmod(milliseconds, unit_ms)
+        if count and not rest:
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{milliseconds} ms"

@@ -1,0 +1,70 @@
+"""The commit of an epoch, for every engine: tried until it is known to be done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rtcdp.store import Epoch, EpochRefused, Progress, Store, StoreUnavailable
+
+TRYING_AGAIN = "; trying again"
+"""How every sentence ends that says why an engine can't go on now."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How to wait while the store is away. `pause` takes seconds and returns early, with True,
+    when it is time to stop; `on_trouble` takes a sentence."""
+
+    retry_s: float
+    pause: Callable[[float], bool]
+    on_trouble: Callable[[str], None]
+
+
+def commit_for_sure(store: Store, epoch: Epoch, patience: Patience) -> None:
+    """Commit, and go on trying while the store is away; an unknown outcome is looked up.
+
+    Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile.
+    """
+    has_tried = False
+    while not (has_tried and has_committed(store, epoch)):
+        try:
+            store.commit(epoch)
+            return
+        except EpochRefused:
+            if has_tried and has_committed(store, epoch):
+                return
+            raise
+        except StoreUnavailable as error:
+            has_tried = True
+            patience.on_trouble(f"{error}{TRYING_AGAIN}")
+            if patience.pause(patience.retry_s):
+                raise
+
+
+def has_committed(store: Store, epoch: Epoch) -> bool:
+    """Whether the store's progress is what this epoch leads to; False when it can't be asked."""
+    try:
+        progress = store.progress()
+    except StoreUnavailable:
+        return False
+    return progress.epoch == epoch.number and all(
+        progress.next_offsets.get(partition) == offset
+        for partition, offset in epoch.next_offsets.items()
+    )
+
+
+def progress_after(progress: Progress, epoch: Epoch) -> Progress:
+    """Where a store at `progress` stands when the epoch is committed."""
+    return Progress(
+        epoch=epoch.number,
+        next_offsets={**progress.next_offsets, **epoch.next_offsets},
+        max_received_at={**progress.max_received_at, **epoch.max_received_at},
+        committed_at=epoch.committed_at,
+        engine=epoch.engine,
+        log_id=epoch.log_id or progress.log_id,
+        remembered_from={**progress.remembered_from, **epoch.remembered_from},
+        decided_from={
+            **{span.partition: span.first_offset for span in epoch.spans},
+            **progress.decided_from,
+        },
+        marks={**progress.marks, **epoch.marks},
+    )

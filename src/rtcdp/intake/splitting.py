@@ -1,0 +1,330 @@
+"""From a body to records: what is one event, and which of them the log may take as verified.
+
+A body is one JSON object, a JSON array of objects, or NDJSON:
+
+- Content type NDJSON (`application/x-ndjson` and its other names): every line is a record, good or
+  bad, so a body of nothing but bad lines is split as well. Blank lines are ignored; a line may end
+  with CR LF.
+- Any other content type, first character `[`: an array. One that is not JSON as a whole (a NaN, a
+  lone surrogate, an element nested too deep) is split at the commas between its brackets if those
+  match, so that only the bad elements are rejected.
+- Any other first character: one JSON object, over as many lines as it likes, if the whole body is
+  one JSON value; else NDJSON, if at least one line is a JSON object by itself.
+
+Everything else, and any body with a byte order mark, can't be split: nothing of it is recorded.
+
+A record's bytes are judged and kept as they came. The one exception is an accepted object that
+spans lines: the log holds one record a line, so the white space between its tokens is taken out.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from rtcdp.events.codec import decode, is_clean
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.problem import RequestRefused
+
+NDJSON_TYPES = frozenset(
+    {
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/x-jsonlines",
+    }
+)
+
+_BLANK = b" \t\r\n"
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_RUN_LENGTH = 50
+_MAX_ID_LENGTH = 100
+_MAX_KEPT_BYTES = 4 * MAX_EVENT_BYTES
+"""What is kept of a rejected record that is longer than this is its first part."""
+_ARRAY_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
+
+_decode_value = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class RejectedEvent(msgspec.Struct, frozen=True, rename="camel"):
+    """One event that was not taken: its place in the request, from 0, its id where it could be
+    read, the reason (the reason of its dead letter), and what to send instead."""
+
+    index: int
+    event_id: str | None
+    code: str
+    message: str
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The events of one request, judged.
+
+    `lines` are the accepted records, each ended by a newline; `rejects` the others with their place
+    among those that are kept, and `summaries` the first of each reason's others with how many it
+    stands for; `rejected` names the first of all for the answer, and `rejected_count` counts them.
+    `id_hashes` are of the accepted events' ids, where they have one, and `id_times` the times of
+    the same events.
+    """
+
+    lines: bytes
+    line_count: int
+    id_hashes: list[int]
+    rejects: tuple[tuple[int, bytes], ...] = ()
+    rejected: tuple[RejectedEvent, ...] = ()
+    id_times: list[datetime | int] = []
+    rejected_count: int = 0
+    summaries: tuple[tuple[bytes, int], ...] = ()
+
+    @property
+    def event_count(self) -> int:
+        return self.line_count + self.rejected_count
+
+    @property
+    def byte_count(self) -> int:
+        kept = sum(len(raw) for _, raw in self.rejects)
+        return len(self.lines) + kept + sum(len(raw) for raw, _ in self.summaries)
+
+
+EMPTY_BATCH = Batch(b"", 0, [])
+
+
+class _OnlyId(msgspec.Struct, rename="camel"):
+    event_id: str | None = None
+
+
+_decode_id = msgspec.json.Decoder(_OnlyId).decode
+
+
+def split(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
+    """Split `body` into events and judge each of them.
+
+    `content_type` is the media type in lower case, without parameters. Raises `RequestRefused`
+    when the body can't be split (400) or holds more than `max_events_per_request` (413).
+    """
+    clean = _clean_batch(body, limits)
+    if clean is not None:
+        return clean
+    if body.startswith(_BYTE_ORDER_MARKS):
+        raise RequestRefused("byte_order_mark", "send UTF-8 without a byte order mark")
+    stripped = body.strip(_BLANK)
+    if not stripped:
+        raise RequestRefused("empty_body", "send one event or more; an empty array is [] in JSON")
+    if content_type in NDJSON_TYPES:
+        return _judge(_lines_of(body, limits), limits)
+    if stripped.startswith(b"["):
+        return _judge(_elements_of(stripped, limits), limits)
+    if _is_json(stripped):
+        return _judge_value(stripped, limits)
+    lines = _lines_of(body, limits)
+    if not any(map(_is_json_object, lines)):
+        raise _not_events("no line of it is a JSON object")
+    return _judge(lines, limits)
+
+
+def _clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
+    """The whole body as NDJSON of verified events, if it is that; the path nearly all take."""
+    if body.count(b"\n") > limits.max_events_per_request:
+        return None
+    events: list[KnownFieldsOnly] = []
+    if not is_clean(body, events):
+        return None
+    _check_count(len(events), limits)
+    lines = body if body.endswith(b"\n") else body + b"\n"
+    return Batch(lines, len(events), _hashes_of(events), id_times=_times_of(events))
+
+
+def _lines_of(body: bytes, limits: CollectorLimits) -> list[bytes]:
+    # Blank lines cost memory too, so twice the events is as many lines as are looked at.
+    if body.count(b"\n") > 2 * limits.max_events_per_request:
+        raise _too_many(limits)
+    lines = [line.removesuffix(b"\r") for line in body.split(b"\n") if line.strip(_BLANK)]
+    _check_count(len(lines), limits)
+    return lines
+
+
+def _elements_of(array: bytes, limits: CollectorLimits) -> list[bytes]:
+    if array.count(b",") > limits.max_array_commas:
+        raise _too_many(limits)
+    try:
+        elements = [bytes(element) for element in _decode_array(array)]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        if len(array) > limits.max_torn_array_bytes:
+            raise _not_events(f"the array is not JSON: {error}") from error
+        elements = _between_brackets(array, limits)
+    _check_count(len(elements), limits)
+    return elements
+
+
+def _between_brackets(array: bytes, limits: CollectorLimits) -> list[bytes]:
+    """The elements of an array that is not JSON as a whole, told apart by brackets, commas and
+    quotes alone."""
+    elements: list[bytes] = []
+    depth = start = end = 0
+    for token in _ARRAY_TOKEN.finditer(array):
+        if end:
+            raise _not_events("something follows the array")
+        symbol = token.group()
+        if symbol in (b"[", b"{"):
+            depth += 1
+            start = start or token.end()
+        elif symbol in (b"]", b"}"):
+            depth -= 1
+            end = token.start() if depth == 0 else 0
+        elif symbol == b"," and depth == 1:
+            elements.append(array[start : token.start()].strip(_BLANK))
+            start = token.end()
+            _check_count(len(elements), limits)
+    if end != len(array) - 1 or not array.endswith(b"]"):
+        raise _not_events("the brackets of the array don't match")
+    elements.append(array[start:end].strip(_BLANK))
+    if not all(elements):
+        raise _not_events("the array has an empty element")
+    return elements
+
+
+def _judge_value(value: bytes, limits: CollectorLimits) -> Batch:
+    if not value.startswith(b"{"):
+        raise _not_events("it is a single JSON value that is no object")
+    return _judge([value], limits)
+
+
+def _judge(records: Sequence[bytes], limits: CollectorLimits) -> Batch:
+    """Judge each record; runs of clean ones at once."""
+    judged = _Judged(limits)
+    if len(records) <= _RUN_LENGTH or not judged.take_if_clean(records):
+        for first in range(0, len(records), _RUN_LENGTH):
+            run = records[first : first + _RUN_LENGTH]
+            if not judged.take_if_clean(run):
+                for index, record in enumerate(run, start=first):
+                    judged.take(index, record)
+    return judged.batch()
+
+
+class _Judged:
+    """Records on both sides of the verdict, as they come in."""
+
+    def __init__(self, limits: CollectorLimits) -> None:
+        self._limits = limits
+        self._kept_bytes = self._rejected_count = 0
+        self._kept: Counter[str] = Counter()
+        self._summaries: dict[str, tuple[bytes, int]] = {}
+        self._lines: list[bytes] = []
+        self._id_hashes: list[int] = []
+        self._id_times: list[datetime | int] = []
+        self._rejects: list[tuple[int, bytes]] = []
+        self._rejected: list[RejectedEvent] = []
+
+    def take_if_clean(self, run: Sequence[bytes]) -> bool:
+        events: list[KnownFieldsOnly] = []
+        # As many events as records: no record holds two lines.
+        if not is_clean(b"\n".join(run), events) or len(events) != len(run):
+            return False
+        self._lines.extend(run)
+        self._id_hashes.extend(_hashes_of(events))
+        self._id_times.extend(_times_of(events))
+        return True
+
+    def take(self, index: int, record: bytes) -> None:
+        verdict = decode(record)
+        if isinstance(verdict, Rejection):
+            self._reject(index, record, verdict)
+            return
+        self._lines.append(_on_one_line(record))
+        if verdict.event_id is not None:
+            self._id_hashes.append(hash(verdict.event_id))
+            self._id_times.append(verdict.timestamp_ms)
+
+    def _reject(self, index: int, record: bytes, rejection: Rejection) -> None:
+        limits, reason = self._limits, rejection.reason
+        self._rejected_count += 1
+        if len(self._rejected) < limits.max_rejections_named:
+            event_id = _readable_id(record)
+            self._rejected.append(RejectedEvent(index, event_id, reason, rejection.message))
+        # What is too long is so still when the rest of it is missing.
+        kept = record[:_MAX_KEPT_BYTES]
+        has_room = self._kept_bytes + len(kept) <= limits.max_dead_letter_bytes
+        is_one_more = reason in self._summaries or self._kept[reason] >= limits.max_dead_letters
+        if is_one_more or not has_room:
+            first, count = self._summaries.get(reason, (kept, 0))
+            self._summaries[reason] = (first, count + 1)
+            return
+        self._kept[reason] += 1
+        self._kept_bytes += len(kept)
+        self._rejects.append((len(self._lines) + len(self._rejects), kept))
+
+    def batch(self) -> Batch:
+        lines = b"\n".join([*self._lines, b""])
+        return Batch(
+            lines,
+            len(self._lines),
+            self._id_hashes,
+            tuple(self._rejects),
+            tuple(self._rejected),
+            self._id_times,
+            self._rejected_count,
+            tuple(self._summaries.values()),
+        )
+
+
+def _on_one_line(record: bytes) -> bytes:
+    """`record` without line breaks. In JSON that `decode` accepts they are white space between
+    tokens; `format` copies strings and numbers as they are."""
+    return msgspec.json.format(record, indent=-1) if b"\n" in record else record
+
+
+def _hashes_of(events: Sequence[KnownFieldsOnly]) -> list[int]:
+    return [hash(event.event_id) for event in events if event.event_id]
+
+
+def _times_of(events: Sequence[KnownFieldsOnly]) -> list[datetime | int]:
+    return [event.timestamp for event in events if event.event_id]
+
+
+def _readable_id(record: bytes) -> str | None:
+    if len(record) > MAX_EVENT_BYTES:
+        return None
+    try:
+        event_id = _decode_id(record).event_id
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return event_id if event_id is not None and len(event_id) <= _MAX_ID_LENGTH else None
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        _decode_value(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _is_json_object(line: bytes) -> bool:
+    return line.lstrip(_BLANK).startswith(b"{") and _is_json(line)
+
+
+def _check_count(count: int, limits: CollectorLimits) -> None:
+    if count > limits.max_events_per_request:
+        raise _too_many(limits)
+
+
+def _too_many(limits: CollectorLimits) -> RequestRefused:
+    return RequestRefused(
+        "too_many_events",
+        f"send at most {limits.max_events_per_request} events a request; "
+        "split them over several requests",
+    )
+
+
+def _not_events(why: str) -> RequestRefused:
+    return RequestRefused(
+        "not_events",
+        f"send one JSON object, a JSON array of objects, or one JSON object a line ({why}); "
+        "nothing of this request was recorded",
+    )

@@ -1,0 +1,187 @@
+"""The writer of a Kafka log: a group of deliveries is durable when the brokers have all of it."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from rtcdp.log.contract import Appended, Delivery, LogFailed, LogUnavailable
+from rtcdp.log.envelope import headers_for
+from rtcdp.log.kafka.admin import TopicAdmin
+from rtcdp.log.kafka.topic import (
+    KafkaTopic,
+    LastWord,
+    client_options,
+    error_of,
+    refused_options,
+    unavailable,
+)
+from rtcdp.log.limits import KafkaTopicSettings
+
+TIMEOUT_MS = 10_000
+"""How long the brokers may take to acknowledge a group before it counts as not appended."""
+
+UNKNOWN_PLACE = -1
+"""The partition and offset of deliveries: their records are spread by user, and the brokers are not
+asked where each of them went."""
+
+_BATCH_BYTES = 1_000_000
+_QUEUE_MESSAGES = 500_000
+_QUEUE_BYTES = 256 * 2**20
+_FULL_QUEUE_PAUSE_S = 0.05
+_ENVELOPE_BYTES = 1_024
+"""What headers and framing of a message may add to its value."""
+
+
+class _Keyed(msgspec.Struct, rename="camel", gc=False):
+    """What an event's key is taken from."""
+
+    user_id: str
+
+
+_keyed_lines = msgspec.json.Decoder(_Keyed).decode_lines
+
+
+class KafkaLogWriter:
+    """Appends to a topic, which it makes if it is missing. Several threads may use it.
+
+    The key of a record is its `userId`, and so decides the partition as it does for Java's
+    producers; rejected records have none. A record's timestamp is its intake time.
+
+    Raises `LogUnavailable` when no broker answers, and `UsageError` when they can't hold the topic.
+    """
+
+    def __init__(
+        self,
+        topic: KafkaTopic,
+        settings: KafkaTopicSettings = KafkaTopicSettings(),
+        *,
+        timeout_ms: int = TIMEOUT_MS,
+    ) -> None:
+        self._topic = topic
+        self._timeout_s = timeout_ms / 1000
+        self._mutex = threading.Lock()
+        self._last_word = LastWord()
+        self._failure: LogFailed | None = None
+        self._refusal: KafkaError | None = None
+        admin = TopicAdmin(topic)
+        if admin.describe() is None:
+            admin.create(settings)
+        max_bytes = admin.max_message_bytes()
+        self._value_bytes_max = max_bytes - _ENVELOPE_BYTES
+        options = {
+            "acks": "all",
+            "enable.idempotence": True,
+            "delivery.report.only.error": True,
+            "on_delivery": self._on_undelivered,
+            "message.timeout.ms": timeout_ms,
+            "message.max.bytes": max_bytes,
+            "batch.size": min(_BATCH_BYTES, max_bytes),
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "partitioner": "murmur2_random",
+            "queue.buffering.max.messages": _QUEUE_MESSAGES,
+            "queue.buffering.max.kbytes": _QUEUE_BYTES // 1024,
+        }
+        self._producer: Producer | None
+        try:
+            self._producer = Producer(client_options(topic, options, self._last_word))
+        except KafkaException as error:
+            raise refused_options(topic, error) from error
+
+    def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+        """Send all deliveries, and return when the brokers have acknowledged every record.
+
+        Of a rejected record that is larger than the topic takes, the first part is kept; the rule
+        that it breaks it breaks still. Where the records went is not told (`UNKNOWN_PLACE`).
+
+        Raises `LogUnavailable` when they are not acknowledged in time: some may be in the log all
+        the same, for an acknowledgement can get lost. Sent again with the same event ids they are
+        counted once. Raises `LogFailed` when the producer can't keep its promises any more, and
+        `ValueError` for a delivery that contradicts itself.
+        """
+        groups = [_Group(delivery) for delivery in deliveries]
+        with self._mutex:
+            producer = self._checked_producer()
+            self._refusal = None
+            try:
+                self._send(producer, groups)
+            except KafkaException as error:
+                self._on_undelivered(error_of(error))
+            # Nothing that was sent stays behind to be delivered later, after the refusal.
+            if producer.flush(self._timeout_s * 2):
+                producer.purge()
+                producer.flush(0)
+                self._on_undelivered(KafkaError(KafkaError._TIMED_OUT))
+            self._checked_producer()
+            if self._refusal is not None:
+                raise unavailable(self._topic, self._refusal, self._last_word)
+        return [Appended(UNKNOWN_PLACE, UNKNOWN_PLACE, each.record_count) for each in deliveries]
+
+    def close(self) -> None:
+        """End the writer; what was appended stays. May be called twice."""
+        with self._mutex:
+            self._producer = None
+
+    def _checked_producer(self) -> Producer:
+        if self._failure is not None:
+            raise LogFailed(str(self._failure), self._failure.hint)
+        if self._producer is None:
+            raise LogUnavailable(f"{self._topic} was closed by this process", "open it again")
+        return self._producer
+
+    def _send(self, producer: Producer, groups: Sequence["_Group"]) -> None:
+        """Hand all records to the client, which sends them from threads of its own."""
+        deadline = time.monotonic() + self._timeout_s
+        produce, name = producer.produce, self._topic.name
+        for group in groups:
+            headers, time_ms = group.headers, group.time_ms
+            for value, key in group.records(self._value_bytes_max):
+                while True:
+                    try:
+                        if headers:
+                            produce(name, value, key, timestamp=time_ms, headers=headers)
+                        else:
+                            produce(name, value, key, timestamp=time_ms)
+                        break
+                    except BufferError:
+                        if time.monotonic() > deadline:
+                            raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None
+                        producer.poll(_FULL_QUEUE_PAUSE_S)
+
+    def _on_undelivered(self, error: KafkaError, _: Message | None = None) -> None:
+        """Called for each record that was not acknowledged, and for nothing else."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._failure = LogFailed(
+                f"the producer of {self._topic} can't go on: {error.str()}",
+                "restart rtcdp; what was acknowledged is in the log",
+            )
+        # The records after the first refused one are refused because of it.
+        if self._refusal is None:
+            self._refusal = error
+
+
+class _Group:
+    """The records of one delivery, checked before the first of any is sent."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        *self._lines, _ = delivery.lines.split(b"\n")
+        self._keys = [keyed.user_id for keyed in _keyed_lines(delivery.lines)]
+        self._rejects = delivery.rejects
+        if not delivery.line_count == len(self._lines) == len(self._keys):
+            raise ValueError(
+                f"a delivery says that it has {delivery.line_count} lines, "
+                f"but it has {len(self._lines)}"
+            )
+        marks = headers_for(delivery.source, delivery.intake, delivery.replay_of)
+        self.headers: list[tuple[str, str | bytes | None]] = [*marks]
+        # A client takes the time 0 for "now".
+        self.time_ms = max(1, delivery.received_at)
+
+    def records(self, value_bytes_max: int) -> Iterator[tuple[bytes, str | None]]:
+        """Each record's value and key."""
+        yield from zip(self._lines, self._keys, strict=True)
+        for _, raw in self._rejects:
+            yield raw[:value_bytes_max], None

@@ -1,0 +1,139 @@
+"""The newest events of an installation, and those that come: for looking on, one by one.
+
+It reads the log from its end backwards, and then follows it. What became of a record is known once
+a processor has counted it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rtcdp.api.matching import Wish, is_wished
+from rtcdp.clock import Clock
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.event import CustomerActivityEvent
+from rtcdp.log.contract import LogReader, RawRecord
+from rtcdp.store import Store, StoreSnapshot, UncountedScan
+
+WAITING = "waiting"
+"""What is said of a record that no processor has counted yet."""
+
+LOOKED_AT_MAX = 200_000
+"""So many of the newest records of each partition are looked at for those that are wanted."""
+
+_STEP = 2_000
+_SLICE_BYTES = 4 * 2**20
+_PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events: those that `wish` means, with this verdict (None: any)."""
+
+    wish: Wish
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class Met:
+    """A record, the event in it if there is one, and what became of it."""
+
+    record: RawRecord
+    event: CustomerActivityEvent | None
+    verdict: str
+    reason: str | None = None
+
+
+class EventTail:
+    """Looks at the end of a log. Raises what the log and the store raise."""
+
+    def __init__(self, log: LogReader, store: Store, wanted: Wanted, clock: Clock) -> None:
+        self._log = log
+        self._store = store
+        self._wanted = wanted
+        self._clock = clock
+        self._next_offsets: dict[int, int] = {}
+        self._came_at: dict[int, float] = {}
+
+    def newest(self, most: int) -> list[Met]:
+        """The newest `most` of those wanted, in the order of their intake. `following` goes on
+        after them."""
+        found: list[Met] = []
+        with self._store.snapshot() as snapshot:
+            for partition in self._log.partitions():
+                extent = self._log.extent(partition)
+                self._next_offsets[partition] = end = extent.next_offset
+                oldest = max(extent.first_offset, end - LOOKED_AT_MAX)
+                of_this: list[Met] = []
+                while end > oldest and len(of_this) < most:
+                    start = max(oldest, end - _STEP)
+                    of_this = [*self._between(snapshot, partition, start, end), *of_this]
+                    end = start
+                found += of_this[-most:] if most else []
+        found.sort(key=lambda met: (met.record.received_at, met.record.partition))
+        return found[-most:] if most else []
+
+    def following(self, timeout_s: float) -> list[Met]:
+        """Those that came since, after at most `timeout_s` of waiting.
+
+        A record is held back until it is counted, so that its verdict can be told; where nobody
+        counts, for two seconds.
+        """
+        self._log.wait(self._next_offsets, timeout_s)
+        found: list[Met] = []
+        with self._store.snapshot() as snapshot:
+            counted = snapshot.progress.next_offsets
+            for partition in self._log.partitions():
+                start = self._next_offsets.get(partition, 0)
+                until = self._until(partition, start, counted.get(partition, 0))
+                found += self._between(snapshot, partition, start, until)
+                self._next_offsets[partition] = until
+        return found
+
+    def _until(self, partition: int, start: int, counted: int) -> int:
+        end = self._log.extent(partition).next_offset
+        now = self._clock.monotonic()
+        if end <= start or counted > start:
+            self._came_at.pop(partition, None)
+            return max(start, min(end, counted))
+        came_at = self._came_at.setdefault(partition, now)
+        return end if now - came_at >= _PATIENCE_S else start
+
+    def _between(
+        self, snapshot: StoreSnapshot, partition: int, start: int, end: int
+    ) -> Iterator[Met]:
+        counted = snapshot.progress.next_offsets.get(partition, 0)
+        while start < end:
+            records = self._log.read(partition, start, _SLICE_BYTES).until(end)
+            if len(records) == 0:
+                return
+            scan = UncountedScan(
+                partition=partition,
+                offset_from=start,
+                offset_to=records.next_offset,
+                limit=max(1, records.record_count),
+            )
+            uncounted = {row["offset"]: row for row in snapshot.uncounted(scan).to_dicts()}
+            for record in records.each():
+                met = _met(record, uncounted.get(record.offset), counted)
+                if self._is_wanted(met):
+                    yield met
+            start = records.next_offset
+
+    def _is_wanted(self, met: Met) -> bool:
+        wish = self._wanted.wish
+        if self._wanted.verdict not in (None, met.verdict):
+            return False
+        if met.event is not None:
+            return is_wished(wish, met.event, met.record.source)
+        return wish in (Wish(), Wish(equals={"source": met.record.source}))
+
+
+def _met(record: RawRecord, row: Mapping[str, object] | None, counted: int) -> Met:
+    event = None if record.is_corrupt else decode(record.raw)
+    known = None if isinstance(event, Rejection) else event
+    if row is not None:
+        return Met(record, known, str(row["verdict"]), str(row["reason"] or "") or None)
+    if record.offset >= counted:
+        return Met(record, known, WAITING)
+    return Met(record, known, "admitted" if known is not None else "dead_letter")

@@ -1,0 +1,180 @@
+"""The HTTP server process: collector, API and page on one port, in one event loop."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+
+from rtcdp.api.context import ApiContext
+from rtcdp.api.documentation import openapi_config
+from rtcdp.api.guard import guarded
+from rtcdp.api.limits import HttpLimits
+from rtcdp.api.manners import with_manners
+from rtcdp.api.problem import exception_handlers
+from rtcdp.api.routes import api_routes
+from rtcdp.clock import Clock
+from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.errors import RtcdpError
+from rtcdp.intake.collector import Collector
+from rtcdp.intake.documentation import document_collector
+from rtcdp.intake.routes import collector_endpoints
+from rtcdp.log.contract import LogWriter
+from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
+from rtcdp.runtime.listening import HttpServer, listening_socket
+from rtcdp.runtime.parts import (
+    guarded_log_writer,
+    log_reader,
+    metrics_of,
+    store_is_meant,
+    store_of,
+)
+from rtcdp.runtime.priming import prime
+from rtcdp.runtime.readiness import api_limits, checks_of, is_processing
+from rtcdp.runtime.settings import Settings, require_loopback
+
+if sys.platform == "win32":
+    from asyncio import new_event_loop
+else:
+    # Takes a quarter less time for a request than asyncio's own.
+    from uvloop import new_event_loop
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_PATIENCE_S = 4.0
+_SWITCH_S = 0.001
+"""After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
+out would hold up every request that comes meanwhile for that long."""
+_LOG_PATIENCE_S = 1.5
+"""How long a question waits for a log on a server, which it needs only to say how fresh it is."""
+
+
+class ServerFailed(RtcdpError):
+    """The HTTP server ended though nobody asked it to."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What one HTTP server does: take events in, give answers out."""
+
+    collects: bool = True
+    answers: bool = True
+
+
+def run_http_server(
+    settings: Settings, clock: Clock, stop: threading.Event, roles: Roles = Roles()
+) -> None:
+    """Serve until `stop` is set; then answer what is under way, append what waits, and return.
+
+    Raises `LogFailed` when the log can't be written to any more (restart the process), and
+    `UsageError` when the address is open to others.
+    """
+    require_loopback(settings)
+    sys.setswitchinterval(_SWITCH_S)
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(log_reader(settings))
+        routes: list[ControllerRouterHandler] = []
+        collector, writer = None, None
+        if roles.collects:
+            has_store = roles.answers or store_is_meant(settings)
+            writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
+            writer = stack.enter_context(writing)
+            collector = stack.enter_context(_collector(settings, clock, writer, stop))
+            prime(collector, reader, settings, clock)
+        if roles.answers:
+            store = stack.enter_context(store_of(settings, read_only=True))
+            asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
+            context = ApiContext(
+                store,
+                metrics_of(settings),
+                clock,
+                log=asked,
+                limits=api_limits(settings),
+                checks=checks_of(settings, collector, writer),
+                is_processing=is_processing(settings),
+                stop=stop,
+                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+            )
+            routes += [*api_routes(context), *dashboard_routes()]
+        app = Litestar(
+            route_handlers=routes,
+            exception_handlers=exception_handlers,
+            openapi_config=openapi_config,
+            on_startup=[document_collector] if roles.collects else [],
+            logging_config=None,
+        )
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            front = guarded(_directly(collector, with_manners(app), settings.http), settings.door)
+            runner.run(_serve(front, settings, stop, collector))
+    if collector is not None and collector.failure is not None:
+        raise collector.failure
+
+
+@contextlib.contextmanager
+def _collector(
+    settings: Settings, clock: Clock, writer: LogWriter, stop: threading.Event
+) -> Iterator[Collector]:
+    collector = Collector(writer, clock, settings.collector_limits, on_failure=lambda _: stop.set())
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
+def _say(trouble: str) -> None:
+    _log.warning("%s", trouble)
+
+
+def _directly(collector: Collector | None, app: ASGIApp, limits: HttpLimits) -> ASGIApp:
+    """`app`, but with the collector's endpoints past its router: an eighth less time a request.
+    Whether the process is alive is answered past everything, and the API within its limits."""
+    endpoints: dict[str, ASGIApp] = {} if collector is None else collector_endpoints(collector)
+    flow = AnswerFlow(limits)
+
+    async def within_limits(scope: Scope, receive: Receive, send: Send) -> None:
+        # An answer that its client doesn't read is nobody's error.
+        with contextlib.suppress(TooSlow):
+            await flow.serve(app, scope, receive, send)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/health/"):
+            await app(scope, receive, send)
+            return
+        await endpoints.get(scope["path"], within_limits)(scope, receive, send)
+
+    return dispatch
+
+
+async def _serve(
+    app: ASGIApp, settings: Settings, stop: threading.Event, collector: Collector | None
+) -> None:
+    with listening_socket(settings) as listener:
+        await _serve_on(HttpServer(app, settings, listener), settings, stop, collector)
+
+
+async def _serve_on(
+    server: HttpServer, settings: Settings, stop: threading.Event, collector: Collector | None
+) -> None:
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    asked = stop.is_set()
+    stop.set()
+    if collector is not None:
+        await collector.drain()
+    server.stop()  # type: ignore[no-untyped-call]
+    # A client that keeps its connection open must not keep the server from ending.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(serving, _CLOSE_PATIENCE_S)
+    await stopping
+    if not asked:
+        raise ServerFailed(
+            f"the HTTP server on {settings.base_url} ended by itself",
+            "look for another program on that port, and start it again",
+        )

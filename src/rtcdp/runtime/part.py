@@ -1,0 +1,89 @@
+"""One part as a child process: `python -m rtcdp.runtime.part NAME`.
+
+Its settings come as one line of JSON on standard input. When standard input ends, the part stops:
+its supervisor closed it, or died. What it has to tell goes to standard error: an entry a line, as
+JSON, which the supervisor shows as it was told to.
+"""
+
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rtcdp.clock import SystemClock
+from rtcdp.errors import RtcdpError
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR, decode_settings
+from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.telemetry import Entry, tell_entries
+
+_log = logging.getLogger("rtcdp")
+
+STOP_S = 8.0
+"""A part that was told to stop and has not after that many seconds ends itself."""
+
+_STDIN, _STDERR = 0, 2
+
+PARTS = {
+    GENERATOR: "rtcdp.runtime.generating:run_generator",
+    HTTP: "rtcdp.runtime.http_server:run_http_server",
+    PROCESSOR: "rtcdp.runtime.processing:run_processor_part",
+}
+"""Functions that take settings, a clock and the event that tells them to stop."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one part until it is told to stop; returns the exit code."""
+    stop = threading.Event()
+    stop_at_signals(stop)
+    clock = SystemClock()
+    tell_entries(_write, arguments[0], clock)
+    settings = decode_settings(_first_line())
+    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    try:
+        _imported(PARTS[arguments[0]])(settings, clock, stop)
+    except RtcdpError as error:
+        _log.error("%s", f"{error}{f' – {error.hint}' if error.hint else ''}")
+        return error.exit_code
+    return 0
+
+
+def _write(entry: Entry) -> None:
+    # In one piece: several threads may have something to tell.
+    os.write(_STDERR, entry.as_json().encode() + b"\n")
+
+
+def _imported(name: str) -> Any:
+    """What is imported stays for good: to look for garbage in it takes an eighth of the time."""
+    gc.disable()
+    found = deferred(name)
+    gc.freeze()
+    gc.enable()
+    return found
+
+
+def _first_line() -> bytes:
+    """Read without a buffer: a thread that waits inside one would block the interpreter's end."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(_STDIN, 1)
+        if not byte:
+            sys.exit(0)
+        line += byte
+    return line
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    while os.read(_STDIN, 4096):
+        pass
+    stop.set()
+    time.sleep(STOP_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,229 @@
+"""From settings to the parts of an installation, each made the same way wherever it is needed.
+
+Adapters of servers are imported when they are asked for: the embedded ones need no library of
+theirs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.clock import Clock
+from rtcdp.definitions import Metric
+from rtcdp.engines.resume import check_same_log
+from rtcdp.errors import PartMissing, RtcdpError, UsageError
+from rtcdp.log.contract import LogReader, LogWriter
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.guarded_log import GuardedLogWriter, watched
+from rtcdp.runtime.settings import Settings, require_present, without_password
+from rtcdp.store import Progress, Store
+from rtcdp.store.sqlite import SqliteStore
+
+KAFKA_TOPIC = "rtcdp.log.kafka:parse_topic"
+KAFKA_READER = "rtcdp.log.kafka:KafkaLogReader"
+KAFKA_WRITER = "rtcdp.log.kafka:KafkaLogWriter"
+SERVER_STORES = {
+    "postgresql": "rtcdp.store.postgres:PostgresStore",
+    "mongodb": "rtcdp.store.mongo:MongoStore",
+}
+"""Each takes the URL, and `read_only`."""
+
+
+def metrics_of(settings: Settings) -> tuple[Metric, ...]:
+    """The catalog: built-in metrics and those of `settings.catalog`."""
+    return load_catalog(settings.catalog)
+
+
+@contextmanager
+def log_reader(
+    settings: Settings, patience_s: float | None = None, *, makes_topic: bool = False
+) -> Iterator[LogReader]:
+    """Where records are read; the log may not be there yet. A server that doesn't answer is waited
+    for `patience_s`, or for as long as is usual. With `makes_topic`, a topic that is missing is
+    made at the first look at it. Raises `PartMissing`."""
+    with closing(_log_reader(settings, patience_s, makes_topic)) as reader:
+        yield reader
+
+
+@contextmanager
+def log_writer(settings: Settings, clock: Clock) -> Iterator[LogWriter]:
+    """Where records are appended; makes the log if it is missing. Raises `PartMissing`, and
+    `LogReplaced` or `OffsetsMissing` when the store has counted another log."""
+    if store_is_meant(settings):
+        with log_reader(settings) as log:
+            check_same_log(log, _progress(settings))
+    with closing(_log_writer(settings, clock, must_exist=False)) as writer:
+        yield writer
+
+
+def store_is_meant(settings: Settings) -> bool:
+    """Whether the settings' log and store belong together: not, where somebody named a log and the
+    store is only the one that happens to lie in the data folder."""
+    return bool(settings.store) or not settings.log
+
+
+@contextmanager
+def guarded_log_writer(
+    settings: Settings, clock: Clock, on_trouble: Callable[[str], None], *, has_store: bool = True
+) -> Iterator[GuardedLogWriter]:
+    """Where records are appended for a long time, as long as it is the log that the store has
+    counted; `on_trouble` takes a sentence when it is not. Without a store, any log will do."""
+    with log_reader(settings) as log, ExitStack() as stack:
+        store: list[Store] = []
+
+        def progress() -> Progress:
+            if not has_store:
+                return Progress()
+            if not store:
+                store.append(stack.enter_context(store_of(settings, read_only=True)))
+            return store[0].progress()
+
+        writer = GuardedLogWriter(
+            lambda must_exist: _log_writer(settings, clock, must_exist=must_exist),
+            log,
+            progress,
+            on_trouble,
+        )
+        with closing(writer):
+            writer.look()
+            with watched(writer):
+                yield writer
+
+
+@contextmanager
+def store_of(settings: Settings, *, read_only: bool = False) -> Iterator[Store]:
+    """Where answers are kept. One that is only read may not be there yet, and is empty then.
+
+    Raises `PartMissing`.
+    """
+    with closing(_store(settings, read_only)) as store:
+        yield store
+
+
+def require_store(settings: Settings) -> None:
+    """Raise `PartMissing` unless there is a store to look into: a processor has worked on it."""
+    if settings.store_kind == "sqlite":
+        path = settings.store_file
+        if not path.exists():
+            raise _nothing_there("store", path)
+        return
+    with store_of(settings, read_only=True) as store:
+        if store.progress().epoch == 0 and not store.metrics():
+            raise PartMissing(
+                f"there is nothing yet in the store {without_password(settings.store_url)}",
+                "name another one with --store, or start a processor on it: rtcdp process",
+            )
+
+
+def require_log(settings: Settings) -> None:
+    """Raise `PartMissing` unless there is a log to look into."""
+    if settings.log_kind == "embedded":
+        path = settings.log_directory
+        if not path.exists():
+            raise _nothing_there("log", path)
+        return
+    with log_reader(settings) as log:
+        if not log.partitions():
+            raise PartMissing(
+                f"there is no topic yet at {without_password(settings.log_url)}",
+                "name another one with --log, or start what writes to it: rtcdp collect",
+            )
+
+
+def _nothing_there(what: str, path: Path) -> PartMissing:
+    folder = path.parent
+    if not folder.exists():
+        said = f"there is no folder {folder}, and so no {what}"
+    else:
+        said = f"there is no {what} yet: {path}"
+    return PartMissing(
+        said, f"name the installation with --data-dir (or --{what}), or start one: rtcdp up"
+    )
+
+
+def metrics_left_out(store: Store, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """The names of metrics that the store has tables of and that are not among `metrics`. Raises
+    what the store raises."""
+    return tuple(sorted(set(store.metrics()) - {metric.name for metric in metrics}))
+
+
+def left_out_text(names: Sequence[str]) -> str:
+    """What to say of them."""
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return (
+        f"the store has metrics that are not in the catalog, and they stand still: {listed} – "
+        "give the --catalog that has them"
+    )
+
+
+def require_reachable(settings: Settings) -> None:
+    """Raises `LogUnavailable` or `StoreUnavailable` when one of them doesn't answer now, and
+    `PartMissing` when what it needs isn't installed."""
+    with log_reader(settings) as log:
+        log.partitions()
+    with store_of(settings, read_only=True) as store:
+        store.progress()
+
+
+def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
+    """The writer of an embedded log, for what only that can do.
+
+    Raises `UsageError` for another log, and `PartMissing` when it is not there.
+    """
+    if settings.log_kind != "embedded":
+        raise UsageError(
+            f"the log is {settings.log_kind}, which keeps no list of sources",
+            "a collector learns them from the newest records when it starts: start it again",
+        )
+    if not settings.log_directory.is_dir():
+        raise PartMissing(
+            f"there is no log in {settings.log_directory}", "name the folder with --data-dir"
+        )
+    return EmbeddedLogWriter(settings.log_directory, clock)
+
+
+def _log_reader(
+    settings: Settings, patience_s: float | None, makes_topic: bool = False
+) -> LogReader:
+    if settings.log_kind == "embedded":
+        return EmbeddedLogReader(settings.log_directory)
+    require_present(settings)
+    patience = {} if patience_s is None else {"timeout_s": patience_s}
+    made: LogReader = deferred(KAFKA_READER)(
+        deferred(KAFKA_TOPIC)(settings.log_url),
+        settings.kafka,
+        makes_topic=makes_topic,
+        **patience,
+    )
+    return made
+
+
+def _progress(settings: Settings) -> Progress:
+    """How far the store is; at nothing where it can't be asked."""
+    try:
+        with store_of(settings, read_only=True) as store:
+            return store.progress()
+    except RtcdpError:
+        return Progress()
+
+
+def _log_writer(settings: Settings, clock: Clock, *, must_exist: bool) -> LogWriter:
+    if settings.log_kind == "embedded":
+        return EmbeddedLogWriter(settings.log_directory, clock, must_exist=must_exist)
+    require_present(settings)
+    made: LogWriter = deferred(KAFKA_WRITER)(
+        deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka
+    )
+    return made
+
+
+def _store(settings: Settings, read_only: bool) -> Store:
+    if settings.store_kind == "sqlite":
+        return SqliteStore(settings.store_file, read_only=read_only)
+    require_present(settings)
+    made: Store = deferred(SERVER_STORES[settings.store_kind])(
+        settings.store_url, read_only=read_only
+    )
+    return made

@@ -1,0 +1,170 @@
+"""The processor of an installation, whichever engine it is, and how it runs."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from rtcdp.clock import Clock
+from rtcdp.definitions import Metric
+from rtcdp.engines.commit import TRYING_AGAIN
+from rtcdp.engines.native.processor import Processor
+from rtcdp.log.contract import LogReader
+from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.leases import processing_right
+from rtcdp.runtime.locks import AlreadyRunning
+from rtcdp.runtime.parts import (
+    left_out_text,
+    log_reader,
+    metrics_left_out,
+    metrics_of,
+    store_of,
+)
+from rtcdp.runtime.settings import Settings, require_present
+from rtcdp.runtime.troubles import TroubleNote
+from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
+from rtcdp.telemetry import Troubles
+
+SPARK = "rtcdp.runtime.spark_processing:spark_processor"
+
+_log = logging.getLogger(__name__)
+
+
+DRAIN_S = 3.0
+"""How long a processor that was told to stop goes on with what is in the log already."""
+
+PART_PATIENCE_S = 20.0
+"""How long a part waits for the processor of the run before, which may be on its way out."""
+
+
+class Processing(Protocol):
+    """What every engine's processor is to whoever runs it."""
+
+    on_epoch: Callable[[EpochReport], None]
+    on_trouble: Callable[[str], None]
+    on_back: Callable[[], None]
+
+    @property
+    def progress(self) -> Progress: ...
+
+    def run(self, stop: threading.Event, *, once: bool = False) -> None:
+        """Process until `stop` is set, or with `once` until the log's end is reached."""
+        ...
+
+
+@contextmanager
+def processor_of(
+    settings: Settings, clock: Clock, lock_patience_s: float = 0.0
+) -> Iterator[Processing]:
+    """The processor of the installation, alone on its store.
+
+    Raises `AlreadyRunning` when another one is still there after `lock_patience_s`, `PartMissing`
+    and `UsageError` when the engine and its log are not there or don't go together.
+    """
+    require_present(settings)
+    metrics = metrics_of(settings)
+    with (
+        log_reader(settings, makes_topic=True) as log,
+        store_of(settings) as store,
+        processing_right(settings, store, clock, lock_patience_s),
+    ):
+        processor = processor_on(settings, log, store, clock, metrics)
+        troubles = Troubles(_log, clock)
+        processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
+        processor.on_back = troubles.over
+        _tell_of_others(store, metrics)
+        yield processor
+
+
+def processor_on(
+    settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
+) -> Processing:
+    """The processor that `settings.engine` names, for `metrics`, reading `log` and writing to
+    `store`, without any right to it."""
+    make = deferred(SPARK) if settings.engine == "spark" else _native_processor
+    processor: Processing = make(settings, log, store, clock, metrics)
+    return processor
+
+
+def run_processor(
+    settings: Settings,
+    clock: Clock,
+    stop: threading.Event,
+    lock_patience_s: float = 0.0,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> None:
+    """Process until `stop` is set, then what is left in the log, for at most `DRAIN_S`.
+
+    Raises `AlreadyRunning`, `EpochRefused` and `OffsetsMissing`, and whatever the store raises
+    that trying again doesn't help against.
+    """
+    note = TroubleNote(settings)
+    try:
+        with processor_of(settings, clock, lock_patience_s) as processor:
+            processor.on_epoch = on_epoch or processor.on_epoch
+            _keep_note(processor, note)
+            processor.run(stop)
+            if isinstance(processor, Processor):
+                _drain(processor, clock)
+    except AlreadyRunning:
+        raise
+    except Exception as error:
+        note.write_error(error)
+        raise
+
+
+def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:
+    """`run_processor` in a process that is watched over."""
+    run_processor(settings, clock, stop, PART_PATIENCE_S)
+
+
+def _native_processor(
+    settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
+) -> Processor:
+    processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
+    processor.log_retention = settings.log_retention
+    processor.store_retention = settings.store_retention
+    return processor
+
+
+def _tell_trouble(troubles: Troubles, sentence: str) -> None:
+    """What passes by itself has an end that is told as well."""
+    if sentence.endswith(TRYING_AGAIN):
+        troubles.tell(sentence)
+    else:
+        _log.warning("%s", sentence)
+
+
+def _tell_of_others(store: Store, metrics: Sequence[Metric]) -> None:
+    """Whoever forgets `--catalog` shall know it. A store that is away says so soon enough."""
+    with suppress(StoreUnavailable):
+        others = metrics_left_out(store, metrics)
+        if others:
+            _log.warning("%s", left_out_text(others))
+
+
+def _keep_note(processor: Processing, note: TroubleNote) -> None:
+    """Write down what the processor can't reach, until it works again."""
+    tell, back, report = processor.on_trouble, processor.on_back, processor.on_epoch
+
+    def on_trouble(trouble: str) -> None:
+        tell(trouble)
+        if trouble.endswith(TRYING_AGAIN):
+            note.write(trouble)
+
+    def on_back() -> None:
+        back()
+        note.take_away()
+
+    def on_epoch(epoch: EpochReport) -> None:
+        report(epoch)
+        note.take_away()
+
+    processor.on_trouble, processor.on_back, processor.on_epoch = on_trouble, on_back, on_epoch
+
+
+def _drain(processor: Processor, clock: Clock) -> None:
+    deadline = clock.monotonic() + DRAIN_S
+    while clock.monotonic() < deadline and processor.step():
+        pass

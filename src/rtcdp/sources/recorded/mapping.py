@@ -1,0 +1,214 @@
+"""Mappings: how a line of a recorded file becomes an event. Data, read from TOML.
+
+The built-in ones are files next to this module and are loaded as a user's own are.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from rtcdp.errors import PartMissing, UsageError
+from rtcdp.events.event import EVENT_TYPE
+from rtcdp.sources.recorded.template import template_names
+
+_BUILT_IN = resources.files("rtcdp.sources.recorded") / "mappings"
+
+
+class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Templates of the event's text fields. An absent column makes an absent field; a line
+    without a user is no event. Without `event_id` each line gets an id of its own."""
+
+    user_id: str
+    event_id: str | None = None
+    session_id: str | None = None
+    product_id: str | None = None
+    page_url: str | None = None
+
+
+class TypeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"when": "if"}):
+    """`then` is the event type if the template `when` gives a text that `matches` as a whole."""
+
+    when: str
+    matches: str
+    then: str
+
+
+class EventTypeRule(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}
+):
+    """The event's type: the first of `rules` that holds, else what `map` says of the template
+    `source`, else the template `default`; else the line is no event."""
+
+    rules: tuple[TypeRule, ...] = ()
+    source: str | None = None
+    map: dict[str, str] = {}
+    default: str | None = None
+
+
+class TimestampRule(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}
+):
+    """The event's time. `format` is `iso`, `epoch_s`, `epoch_ms` or a `strptime` format, or several
+    of them, the first that fits; a time without an offset is in `timezone`."""
+
+    source: str
+    format: str | tuple[str, ...] = "iso"
+    timezone: str = "UTC"
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.format,) if isinstance(self.format, str) else self.format
+
+
+class ValueRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}):
+    """The event's value, for the event types `only_for` (none named: for all)."""
+
+    source: str
+    only_for: tuple[str, ...] = ()
+
+
+class PropertyRule(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from"}
+):
+    """One property: a template, and what its text is to be read as."""
+
+    source: str
+    type: Literal["text", "number", "integer"] = "text"
+
+
+class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the lines of a file become events.
+
+    `format`: `csv`, `ndjson` (columns are members, inner ones with dots: `user.id`), `regex`
+    (columns are the named groups of `pattern`, which must match the whole line) or `events`
+    (already events; nothing else is needed then). For csv: `delimiter`, and either the first line
+    names the columns (`header`) or `columns` does. A column whose text is in `empty` is absent.
+    With `unescape`, texts of a regex are read as web servers write them: `\\"` is a quote.
+    """
+
+    format: Literal["csv", "ndjson", "regex", "events"]
+    pattern: str | None = None
+    unescape: bool = False
+    delimiter: str = ","
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ("",)
+    fields: Fields | None = None
+    event_type: EventTypeRule | None = None
+    timestamp: TimestampRule | None = None
+    value: ValueRule | None = None
+    properties: dict[str, str | PropertyRule] = {}
+
+    def templates(self) -> Iterator[str]:
+        """Every template in it."""
+        if self.fields is not None:
+            yield from filter(None, msgspec.structs.astuple(self.fields))
+        if self.event_type is not None:
+            yield from (rule.when for rule in self.event_type.rules)
+            yield from filter(None, (self.event_type.source, self.event_type.default))
+        for rule in (self.timestamp, self.value, *self.properties.values()):
+            if isinstance(rule, str):
+                yield rule
+            elif rule is not None:
+                yield rule.source
+
+    def names(self) -> frozenset[str]:
+        """Every column that it needs."""
+        return frozenset(name for text in self.templates() for name in template_names(text))
+
+
+def built_in_mappings() -> tuple[str, ...]:
+    """The names of the mappings that come with rtcdp."""
+    return tuple(sorted(file.name.removesuffix(".toml") for file in _BUILT_IN.iterdir()))
+
+
+def load_mapping(name: str) -> Mapping:
+    """The mapping of that name, or of the TOML file at that path (it ends in .toml).
+
+    Raises `PartMissing` if there is none, `UsageError` if the file is no valid mapping.
+    """
+    if name in built_in_mappings():
+        return parse_mapping((_BUILT_IN / f"{name}.toml").read_text(), name)
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise UsageError(
+            f"there is no mapping {name!r}",
+            f"Name one of {', '.join(built_in_mappings())}, or a file that ends in .toml.",
+        )
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PartMissing(f"{name} can't be read: {error}", "Name a TOML file.") from error
+    return parse_mapping(text, name)
+
+
+def parse_mapping(toml: str, name: str) -> Mapping:
+    """The mapping that a TOML text describes; `name` is for messages.
+
+    Raises `UsageError` if it is not valid: it names the member that is wrong.
+    """
+    try:
+        mapping = msgspec.toml.decode(toml, type=Mapping)
+        _check(mapping)
+    except (msgspec.DecodeError, ValueError, re.error, ZoneInfoNotFoundError) as error:
+        raise UsageError(
+            f"the mapping {name} is not valid: {error}",
+            "Correct the file; the built-in mappings are examples.",
+        ) from error
+    return mapping
+
+
+def _check(mapping: Mapping) -> None:
+    """Raises `ValueError` (or what compiling a pattern or opening a time zone raises)."""
+    if mapping.format == "events":
+        if mapping != Mapping(format="events"):
+            raise ValueError('with format = "events" there is nothing else to say')
+        return
+    if mapping.fields is None or mapping.timestamp is None or mapping.event_type is None:
+        raise ValueError("it needs [fields], [timestamp] and [event_type]")
+    ZoneInfo(mapping.timestamp.timezone)
+    if not mapping.timestamp.formats:
+        raise ValueError("timestamp.format names no format")
+    _check_event_type(mapping.event_type)
+    names = mapping.names()
+    known = _known_columns(mapping)
+    if known and not names <= known:
+        raise ValueError(f"there is no column {', '.join(sorted(names - known))}")
+
+
+def _check_event_type(rule: EventTypeRule) -> None:
+    types = [*rule.map.values(), *(type_rule.then for type_rule in rule.rules)]
+    for event_type in types:
+        if not EVENT_TYPE.fullmatch(event_type):
+            raise ValueError(f"{event_type!r} is no event type, those are like PAGE_VIEW")
+    for type_rule in rule.rules:
+        re.compile(type_rule.matches)
+    if rule.map and rule.source is None:
+        raise ValueError("event_type.map needs event_type.from")
+    if not rule.rules and rule.source is None and rule.default is None:
+        raise ValueError("event_type needs rules, from or default")
+
+
+def _known_columns(mapping: Mapping) -> frozenset[str]:
+    """The columns that lines can have, as far as the mapping says; empty if it doesn't."""
+    if (mapping.format == "regex") != (mapping.pattern is not None):
+        raise ValueError('pattern belongs to format = "regex", and is needed there')
+    if mapping.unescape and mapping.format != "regex":
+        raise ValueError('unescape belongs to format = "regex"')
+    if mapping.pattern is not None:
+        return frozenset(re.compile(mapping.pattern).groupindex)
+    if mapping.format == "csv":
+        if len(mapping.delimiter) != 1 or mapping.delimiter in '"\r\n':
+            raise ValueError("delimiter must be one character, and no quote or line break")
+        if not mapping.header and not mapping.columns:
+            raise ValueError("without a header line, columns must name the columns")
+        if mapping.header and mapping.columns:
+            raise ValueError("with a header line, leave out columns: the header names them")
+        return frozenset(mapping.columns)
+    return frozenset()

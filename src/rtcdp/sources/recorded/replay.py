@@ -1,0 +1,265 @@
+"""Feeds recorded events again: files of lines, through a mapping, into a sink.
+
+A line that is no event is sent all the same, so that the collector keeps it as a dead letter: what
+a replay reads and what the ledger counts is the same number.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, starmap
+from pathlib import Path
+from typing import Literal, Protocol
+
+from rtcdp.clock import Clock
+from rtcdp.errors import PartMissing, UsageError
+from rtcdp.sources.pause import Pause
+from rtcdp.sources.recorded.mapped_lines import MappedLine, mapped_lines
+from rtcdp.sources.recorded.mapping import Mapping
+from rtcdp.sources.recorded.recorded_file import RecordedFile
+from rtcdp.sources.sinks import Receipt, Sink
+
+BATCH_LINES = 5_000
+BATCH_BYTES = 1_500_000
+LOOKED_AT_LINES = 100
+"""So many lines of each file are looked at before anything is sent."""
+
+EARLY_S = 0.025
+"""A paced line may go that much before its time, together with those before it."""
+
+_KINDS_MAX = 100
+_SPEED = re.compile(r"(\d+(?:\.\d+)?)x", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ReplayPlan:
+    """What to replay and how. `speed` is that many times as fast as it was recorded, and infinite
+    for as fast as it goes. With `shift_to_now` all times are moved by one amount, so that the
+    latest event has the time at which it is sent (at speeds up to 1: the first one)."""
+
+    files: tuple[Path, ...]
+    mapping: Mapping
+    speed: float = math.inf
+    shift_to_now: bool = False
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why lines are no events: how many there are of the kind, and the first of them in words."""
+
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """How far a replay is.
+
+    A record is a line, or a CSV row over several lines. `events`, `raw` (sent as they are, for
+    being no events) and `blank` add up to `records`; `cut` of the raw ones were too long or torn
+    and went incomplete. `phase` is `scan` while the times are looked up and `send` then. `damage`
+    says which compressed files are broken; what comes before the break is replayed. `reasons` say
+    why the raw ones are no events, the most frequent first.
+    """
+
+    phase: Literal["scan", "send"]
+    bytes_read: int
+    total_bytes: int
+    events: int = 0
+    raw: int = 0
+    blank: int = 0
+    cut: int = 0
+    receipt: Receipt = Receipt()
+    damage: tuple[str, ...] = ()
+    reasons: tuple["Reason", ...] = ()
+
+    @property
+    def records(self) -> int:
+        return self.events + self.raw + self.blank
+
+
+class ReplayProgress(Protocol):
+    """Called after each batch, from the thread that replays."""
+
+    def __call__(self, report: ReplayReport) -> None: ...
+
+
+def parse_speed(text: str) -> float:
+    """The speed that `max` or a number with x, like `60x`, stands for.
+
+    Raises `UsageError` for anything else.
+    """
+    found = _SPEED.fullmatch(text)
+    speed = math.inf if text == "max" else float(found.group(1)) if found else 0
+    if speed <= 0:
+        raise UsageError(f"{text!r} is no speed", "Write max, or a number with x, like 1x or 60x.")
+    return speed
+
+
+class Replay:
+    """Sends the records of a plan to a sink, in the order of the files. Use it once.
+
+    Raises `PartMissing` for a file that can't be read; `run` also raises what the sink raises, and
+    `UsageError` for a file that the mapping is not made for.
+    """
+
+    def __init__(self, plan: ReplayPlan, sink: Sink, clock: Clock) -> None:
+        self._plan = plan
+        self._sink = sink
+        self._clock = clock
+        self._progress: ReplayProgress | None = None
+        self._total_bytes = sum(map(_size_bytes, plan.files))
+        self._bytes_read = 0
+        self._events = self._raw = self._blank = self._cut = 0
+        self._receipt = Receipt()
+        self._damage: tuple[str, ...] = ()
+        self._reasons: dict[tuple[str, ...], tuple[int, str]] = {}
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
+        self._pace: _Pace | None = None
+
+    def run(self, pause: Pause, progress: ReplayProgress | None = None) -> ReplayReport:
+        """Replay all files, or until `pause` says stop; returns what was done."""
+        self._progress = progress
+        for path, _ in self._files():
+            _check_mapping(path, self._plan.mapping)
+        shift_ms = self._find_shift_ms() if self._plan.shift_to_now else 0
+        for path, bytes_before in self._files():
+            with RecordedFile(path) as file:
+                for line in mapped_lines(file, self._plan.mapping):
+                    if self._wait_until_due(line, pause):
+                        return self._report("send")
+                    self._take(line, shift_ms, path)
+                    if self._is_full():
+                        self._bytes_read = bytes_before + file.bytes_read()
+                        self._flush()
+                        if pause(0):
+                            return self._report("send")
+                self._damage += () if file.damage is None else (file.damage,)
+        self._bytes_read = self._total_bytes
+        self._flush()
+        return self._report("send")
+
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        """Each file, and the bytes of those before it."""
+        bytes_before = 0
+        for path in self._plan.files:
+            yield path, bytes_before
+            bytes_before += _size_bytes(path)
+
+    def _find_shift_ms(self) -> int:
+        now_ms = self._clock.now_ms()
+        first_ms = last_ms = None
+        for path, bytes_before in self._files():
+            with RecordedFile(path) as file:
+                for position, line in enumerate(mapped_lines(file, self._plan.mapping)):
+                    if line.event is not None:
+                        instant_ms = line.event.timestamp_ms
+                        if first_ms is None or last_ms is None:
+                            first_ms = last_ms = instant_ms
+                        last_ms = max(last_ms, instant_ms)
+                    if first_ms is not None and self._plan.speed <= 1:
+                        return now_ms - first_ms
+                    if position % BATCH_LINES == 0 and self._progress is not None:
+                        self._bytes_read = bytes_before + file.bytes_read()
+                        self._progress(self._report("scan"))
+        if first_ms is None or last_ms is None:
+            return 0
+        return now_ms + int((last_ms - first_ms) / self._plan.speed) - last_ms
+
+    def _wait_until_due(self, line: MappedLine, pause: Pause) -> bool:
+        """True if told to stop. Before it waits it sends what there is."""
+        if line.event is None or math.isinf(self._plan.speed):
+            return False
+        if self._pace is None:
+            began_s = self._clock.monotonic()
+            self._pace = _Pace(line.event.timestamp_ms, began_s, self._plan.speed)
+        due_s = self._pace.due_s(line.event.timestamp_ms)
+        if due_s - self._clock.monotonic() <= EARLY_S:
+            return False
+        self._flush()
+        return pause(max(0.0, due_s - self._clock.monotonic()))
+
+    def _take(self, line: MappedLine, shift_ms: int, path: Path) -> None:
+        if line.is_blank:
+            self._blank += 1
+            return
+        if line.event is not None:
+            self._events += 1
+        else:
+            self._raw += 1
+            self._cut += not line.whole
+            self._remember(line, path)
+        wire_line = line.wire_line(shift_ms)
+        self._batch.append(wire_line)
+        self._batch_bytes += len(wire_line) + 1
+
+    def _remember(self, line: MappedLine, path: Path) -> None:
+        kind = () if line.reason is None else (line.reason.column, line.reason.expected)
+        if kind not in self._reasons and len(self._reasons) >= _KINDS_MAX:
+            return
+        count, first = self._reasons.get(kind, (0, f"line {line.number} of {path}: {line.reason}"))
+        self._reasons[kind] = (count + 1, first)
+
+    def _is_full(self) -> bool:
+        return len(self._batch) >= BATCH_LINES or self._batch_bytes >= BATCH_BYTES
+
+    def _flush(self) -> None:
+        if self._batch:
+            self._receipt += self._sink.write(self._batch)
+            self._batch = []
+            self._batch_bytes = 0
+        if self._progress is not None:
+            self._progress(self._report("send"))
+
+    def _report(self, phase: Literal["scan", "send"]) -> ReplayReport:
+        return ReplayReport(
+            phase=phase,
+            bytes_read=self._bytes_read,
+            total_bytes=self._total_bytes,
+            events=self._events,
+            raw=self._raw,
+            blank=self._blank,
+            cut=self._cut,
+            receipt=self._receipt,
+            damage=self._damage,
+            reasons=tuple(sorted(starmap(Reason, self._reasons.values()), key=lambda r: -r.count)),
+        )
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """When a record is due, by how long after the first one it was recorded."""
+
+    first_ms: int
+    began_s: float
+    speed: float
+
+    def due_s(self, instant_ms: int) -> float:
+        return self.began_s + (instant_ms - self.first_ms) / 1000 / self.speed
+
+
+def _check_mapping(path: Path, mapping: Mapping) -> None:
+    """Raise `UsageError` when none of the first lines of a file is an event: it is another kind of
+    file than the mapping is made for."""
+    with RecordedFile(path) as file:
+        lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
+        looked_at = list(islice(lines, LOOKED_AT_LINES))
+    if not looked_at or any(line.event is not None for line in looked_at):
+        return
+    first = looked_at[0]
+    which = f"none of the first {len(looked_at)} lines" if len(looked_at) > 1 else "no line"
+    raise UsageError(
+        f"{which} of {path} is an event by this mapping; line {first.number}: {first.reason}",
+        "choose the mapping for this kind of file with --mapping, or correct it; nothing was sent",
+    )
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise PartMissing(
+            f"{path} can't be read: {error.strerror}", "Name files that exist."
+        ) from error

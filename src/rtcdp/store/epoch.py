@@ -1,0 +1,77 @@
+"""The seam between engines and stores: an epoch, one atomic commit of a micro-batch.
+
+Engines are interchangeable, stateless folds. They turn a micro-batch of records into an `Epoch`
+and end in `store.commit(epoch)`; the store is the state, and the commit is the checkpoint.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from rtcdp.definitions import Table
+from rtcdp.log.contract import LogMark
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """Rows to merge into a table: columns as `table.column_names`, one row per primary key."""
+
+    table: Table
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class EpochSpan:
+    """What an epoch read from one partition: offsets `[first_offset, next_offset)`, and the range
+    of event times among its records (both None when no record had one), for finding events again
+    without reading the whole log."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    min_event_time: int | None
+    max_event_time: int | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One atomic commit. `number` is one more than the store's current epoch.
+
+    There is one span a partition at most. `max_received_at` is, per partition, the largest intake
+    time seen in this epoch (UTC ms). `gaps` counts the offsets within the spans that hold no
+    record. `log_id` names the log that was read (`LogReader.log_id`), if it has one. `marks` tell
+    the last record that was read, per partition. `remembered_from` says, per partition, from which
+    offset on ids are remembered after this epoch; a partition that is left out stays as it was.
+    """
+
+    number: int
+    spans: tuple[EpochSpan, ...]
+    changes: tuple[TableChange, ...]
+    ledger: pl.DataFrame
+    uncounted: pl.DataFrame
+    max_received_at: Mapping[int, int] = field(default_factory=dict)
+    committed_at: int = 0
+    engine: str = "native"
+    gaps: int = 0
+    log_id: str = ""
+    remembered_from: Mapping[int, int] = field(default_factory=dict)
+    marks: Mapping[int, LogMark] = field(default_factory=dict)
+
+    @property
+    def next_offsets(self) -> dict[int, int]:
+        return {span.partition: span.next_offset for span in self.spans}
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch did, for whoever watches: its number, where every partition is counted up to
+    now, the records read, how many of them were admitted, how long it took from the read to the
+    commit, and how many event ids were ever forgotten early."""
+
+    epoch: int
+    next_offsets: Mapping[int, int]
+    record_count: int
+    admitted_count: int
+    duration_ms: float
+    forgotten_ids: int

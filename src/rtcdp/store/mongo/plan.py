@@ -1,0 +1,166 @@
+"""A plan: everything that the next revision changes, written down before any of it is done.
+
+Once a plan is decided, whoever comes can carry it out, and carrying it out twice is the same as
+once. A small one rests in the head document itself, a larger one in documents of its own.
+"""
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import polars as pl
+import zstandard
+from bson.binary import Binary
+
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.definitions import Table
+from rtcdp.errors import RtcdpError
+from rtcdp.store.mongo.connection import Document, MongoDatabase
+from rtcdp.store.mongo.layout import LEDGER, SPANS, Readable, integer, layout_of
+
+INLINE_BYTES_MAX = 256 * 1024
+CHUNK_BYTES_MAX = 8 * 2**20
+PLANS = "_plan"
+
+
+class PlanDamaged(RtcdpError):
+    """A plan was decided, and what it says is not there as it was written."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """Rows to merge into a table, one row per primary key. Documents whose newest version is older
+    than the revision `since` are of another definition, and count as not there."""
+
+    table: Table
+    since: int
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What makes `revision` of the one before. Versions that no `readable` revision needs are
+    forgotten on the way."""
+
+    revision: int
+    readable: Readable
+    changes: tuple[PlannedChange, ...] = ()
+    ledger: pl.DataFrame = field(default_factory=LEDGER.schema.to_frame)
+    spans: pl.DataFrame = field(default_factory=SPANS.schema.to_frame)
+    uncounted: pl.DataFrame = field(default_factory=UNCOUNTED_SCHEMA.to_frame)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no document changes."""
+        frames = (self.ledger, self.spans, self.uncounted, *(c.rows for c in self.changes))
+        return all(frame.is_empty() for frame in frames)
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """The columns of one frame, and what it belongs to."""
+
+    columns: dict[str, list[Any]]
+    table: Table | None = None
+    since: int = 0
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """A plan as it is written down."""
+
+    revision: int
+    readable: Readable
+    changes: list[_Part]
+    ledger: _Part
+    spans: _Part
+    uncounted: _Part
+
+
+def encode(plan: Plan) -> bytes:
+    """A plan as bytes."""
+    written = _Written(
+        plan.revision,
+        plan.readable,
+        [_Part(_columns(each.rows), each.table, each.since) for each in plan.changes],
+        *(_Part(_columns(frame)) for frame in (plan.ledger, plan.spans, plan.uncounted)),
+    )
+    return zstandard.compress(msgspec.msgpack.encode(written))
+
+
+def decode(data: bytes) -> Plan:
+    """The plan that was encoded."""
+    written = msgspec.msgpack.decode(zstandard.decompress(data), type=_Written)
+    changes: list[PlannedChange] = []
+    for part in written.changes:
+        assert part.table is not None
+        rows = pl.DataFrame(part.columns, layout_of(part.table).schema)
+        changes.append(PlannedChange(part.table, part.since, rows))
+    return Plan(
+        revision=written.revision,
+        readable=written.readable,
+        changes=tuple(changes),
+        ledger=pl.DataFrame(written.ledger.columns, LEDGER.schema),
+        spans=pl.DataFrame(written.spans.columns, SPANS.schema),
+        uncounted=pl.DataFrame(written.uncounted.columns, UNCOUNTED_SCHEMA),
+    )
+
+
+def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    return frame.to_dict(as_series=False)
+
+
+def write_plan(database: MongoDatabase, plan: Plan) -> Document:
+    """Write a plan down; what it returns goes into the head, which decides it."""
+    data = encode(plan)
+    pending: Document = {
+        "id": uuid.uuid4().hex,
+        "revision": integer(plan.revision),
+        "digest": hashlib.sha256(data).hexdigest(),
+        "chunks": 0,
+    }
+    if len(data) <= INLINE_BYTES_MAX:
+        return {**pending, "data": Binary(data)}
+    starts = range(0, len(data), CHUNK_BYTES_MAX)
+    for number, start in enumerate(starts):
+        database.collection(PLANS).insert_one(
+            {
+                "_id": f"{pending['id']}:{number}",
+                "revision": pending["revision"],
+                "data": Binary(data[start : start + CHUNK_BYTES_MAX]),
+            }
+        )
+    return {**pending, "chunks": len(starts)}
+
+
+def read_plan(database: MongoDatabase, pending: Document) -> Plan | None:
+    """The plan that the head speaks of; None when its documents are gone, as they are when another
+    process has carried it out. Raises `PlanDamaged`."""
+    if not pending["chunks"]:
+        data = bytes(pending["data"])
+    else:
+        ids = [f"{pending['id']}:{number}" for number in range(pending["chunks"])]
+        found = {
+            d["_id"]: d["data"] for d in database.collection(PLANS).find({"_id": {"$in": ids}})
+        }
+        if len(found) < len(ids):
+            return None
+        data = b"".join(found[each] for each in ids)
+    if hashlib.sha256(data).hexdigest() != pending["digest"]:
+        raise damaged(pending)
+    return decode(data)
+
+
+def damaged(pending: Document) -> PlanDamaged:
+    """What to say of a plan that can't be carried out."""
+    return PlanDamaged(
+        f"the plan of revision {pending['revision']} is not what was written",
+        "give the store another database, and let it be computed again from the log",
+    )
+
+
+def forget_plans(database: MongoDatabase, revision: int) -> None:
+    """Delete what was written down for revisions up to this one: nobody can decide them now."""
+    database.collection(PLANS).delete_many({"revision": {"$lte": revision}})

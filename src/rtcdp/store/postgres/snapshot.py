@@ -1,0 +1,35 @@
+"""One consistent state of a PostgreSQL store, with long keys as they came."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from rtcdp.definitions import Table
+from rtcdp.store.contract import Scan
+from rtcdp.store.postgres.text import restored, stored_rows, stored_scan
+from rtcdp.store.sql.snapshot import SqlSnapshot
+
+_PAIR = pl.Schema({"short": pl.String(), "full_text": pl.String()})
+
+
+class PostgresSnapshot(SqlSnapshot):
+    """Reads inside one read transaction of a connection, which the caller opens and ends."""
+
+    def scan(self, scan: Scan) -> pl.DataFrame:
+        return restored(scan.table, super().scan(stored_scan(scan)), self._long_texts)
+
+    def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+        found = super().members(table, stored_rows(table, groups).rows)
+        return restored(table, found, self._long_texts)
+
+    def dump(self, table: Table) -> pl.DataFrame:
+        """The whole table, sorted by primary key."""
+        stored = super().dump(table)
+        rows = restored(table, stored, self._long_texts)
+        return rows if rows is stored else rows.sort(table.primary_key)
+
+    def _long_texts(self, shorts: pl.Series) -> Mapping[str, str]:
+        pairs = self.connection.query(
+            "SELECT short, full_text FROM _long_texts WHERE short = $1", _PAIR, shorts.to_frame()
+        )
+        return dict(pairs.rows())

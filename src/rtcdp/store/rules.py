@@ -1,0 +1,80 @@
+"""What every store holds to, whatever it rests on: which epoch may follow, that its ledger
+balances, and what an entry more makes of the history of admission rules. Pure functions."""
+
+from collections.abc import Sequence
+
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import VERDICTS
+from rtcdp.errors import RtcdpError
+from rtcdp.store.contract import EpochRefused, Progress, RulesInForce
+from rtcdp.store.epoch import Epoch
+
+
+class EpochUnbalanced(RtcdpError):
+    """An epoch accounts for more or fewer records than it read. Nothing of it was applied."""
+
+
+def check_balance(epoch: Epoch) -> None:
+    """Raises `EpochUnbalanced` unless received = admitted + duplicate + late + dead_letter in every
+    row of the epoch's ledger, and all received together are what its spans read."""
+    read = sum(span.next_offset - span.first_offset for span in epoch.spans) - epoch.gaps
+    received = 0
+    for row in epoch.ledger.iter_rows(named=True):
+        accounted = sum(row[verdict] for verdict in VERDICTS)
+        lowest = min(row["conflict"], *(row[verdict] for verdict in VERDICTS))
+        if row["received"] != accounted or lowest < 0 or row["conflict"] > row["duplicate"]:
+            raise EpochUnbalanced(
+                f"the ledger of epoch {epoch.number} does not balance: {row}",
+                "this is a defect of the engine; report it with this message",
+            )
+        received += accounted
+    if received != read:
+        raise EpochUnbalanced(
+            f"epoch {epoch.number} read {read} records and accounts for {received}",
+            "this is a defect of the engine; report it with this message",
+        )
+
+
+def check_follows(progress: Progress, epoch: Epoch) -> None:
+    """Raises `EpochRefused` unless the epoch has the next number, is of the log that was counted,
+    and starts in every partition where the store has counted up to."""
+    if epoch.number != progress.epoch + 1:
+        raise EpochRefused(
+            f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",
+            "another engine has committed; read the store's progress and start again from there",
+        )
+    if progress.log_id and epoch.log_id and progress.log_id != epoch.log_id:
+        raise EpochRefused(
+            f"the store has counted the log {progress.log_id}, and this epoch is of {epoch.log_id}",
+            "give a new log a store of its own",
+        )
+    reached = dict(progress.next_offsets)
+    for span in epoch.spans:
+        if reached.get(span.partition, span.first_offset) != span.first_offset:
+            raise EpochRefused(
+                f"epoch {epoch.number} starts at offset {span.first_offset} of partition"
+                f" {span.partition}, but the store has counted up to {reached[span.partition]}",
+                "if the log was replaced by another one, give it a store of its own",
+            )
+        reached[span.partition] = span.next_offset
+
+
+History = tuple[RulesInForce, ...]
+
+
+def rules_after(
+    history: Sequence[RulesInForce], progress: Progress, rules: AdmissionRules
+) -> History:
+    """The history with `rules` in force from the next epoch on. An entry that has decided nothing
+    makes room, and the same rules are no new entry."""
+    decided = tuple(entry for entry in history if entry.from_epoch <= progress.epoch)
+    if decided and decided[-1].rules == rules:
+        return decided
+    return (*decided, RulesInForce(progress.epoch + 1, dict(progress.next_offsets), rules))
+
+
+def rules_replaced(history: History, progress: Progress) -> AdmissionRules | None:
+    """The rules that decided until now, where others come into force with the next epoch."""
+    if len(history) < 2 or history[-1].from_epoch <= progress.epoch:
+        return None
+    return history[-2].rules

@@ -1,0 +1,223 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""An epoch as SQL: everything of it, inside a transaction that the caller holds."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.definitions import larger_of, smaller_of
+from rtcdp.store.checksums import sums_of_changes
+from rtcdp.store.contract import EpochRefused, StateMismatch
+from rtcdp.store.epoch import Epoch, EpochSpan, TableChange
+from rtcdp.store.rules import check_balance, check_follows
+from rtcdp.store.sql.reading import read_definitions, read_progress
+from rtcdp.store.sql.statements import (
+    SqlConnection,
+    SqlWriter,
+    fitted,
+    frame_schema,
+    names,
+    one_row,
+)
+
+_PARTITION_COLUMNS = (
+    *("partition", "next_offset", "max_received_at"),
+    *("remembered_from", "decided_from", "mark_offset", "mark_checksum"),
+)
+
+COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
+"""What the ledger counts."""
+
+SPAN_RECORDS_MAX = 20_000
+SPAN_AGE_MS_MAX = 60_000
+"""Spans of small epochs that follow each other are joined up to this many records and this long, so
+that an idle system doesn't fill the store with them."""
+
+CHECKSUM_SCHEMA = pl.Schema(
+    {"table_name": pl.String(), "day": pl.Int64(), "low": pl.Int64(), "high": pl.Int64()}
+)
+
+_SPAN_SCHEMA = pl.Schema(
+    dict.fromkeys(
+        (
+            "partition",
+            "first_offset",
+            "next_offset",
+            "min_event_time",
+            "max_event_time",
+            "committed_at",
+        ),
+        pl.Int64(),
+    )
+)
+
+
+def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None) -> None:
+    """Apply an epoch. `prepared` are the fingerprints by metric that the writer works with.
+
+    Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
+    """
+    check_follows(read_progress(connection), epoch)
+    check_definitions(connection, prepared, epoch.changes)
+    check_balance(epoch)
+    merge_changes(connection, epoch.changes)
+    _add_to_ledger(connection, epoch.ledger)
+    _insert_uncounted(connection, epoch.uncounted)
+    for span in epoch.spans:
+        _add_span(connection, span, epoch.committed_at)
+    _advance(connection, epoch)
+
+
+def check_definitions(
+    connection: SqlConnection,
+    prepared: Mapping[str, str] | None,
+    changes: Sequence[TableChange],
+) -> None:
+    """Raises `EpochRefused` when another process has prepared the store with other definitions, and
+    `StateMismatch` when a change is for a metric that was not prepared."""
+    active = {d.name: d.fingerprint for d in read_definitions(connection) if d.is_active}
+    if prepared is not None and active != prepared:
+        raise EpochRefused(
+            "another process has given this store other definitions of metrics",
+            "let only one engine work on a store, and restart this one to take it over",
+        )
+    for change in changes:
+        if change.table.metric not in active:
+            raise StateMismatch(
+                f"metric {change.table.metric} was not prepared in this store",
+                "prepare the store with all metrics before anything is committed",
+            )
+
+
+def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
+    """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
+    fitting = [
+        TableChange(change.table, fitted(change.rows, frame_schema(change.table)))
+        for change in changes
+        if not change.rows.is_empty()
+    ]
+    for change in fitting:
+        connection.merge(change.table, change.rows)
+    _add_to_checksums(connection, fitting)
+
+
+def _add_to_checksums(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
+    rows = pl.DataFrame(list(sums_of_changes(changes)), CHECKSUM_SCHEMA, orient="row")
+    if rows.is_empty():
+        return
+    connection.send_rows(
+        f"INSERT INTO _checksums ({names(*CHECKSUM_SCHEMA.names())})"
+        f" {connection.dialect.source(CHECKSUM_SCHEMA.dtypes())}"
+        " ON CONFLICT (table_name, day) DO UPDATE SET"
+        " low = _checksums.low + excluded.low, high = _checksums.high + excluded.high",
+        rows,
+    )
+
+
+def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
+    if ledger.is_empty():
+        return
+    rows = fitted(ledger, LEDGER_SCHEMA)
+    _add_counts(connection, "_ledger", ("source", "minute"), rows)
+    total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
+    _add_counts(connection, "_ledger_totals", ("id",), total)
+
+
+def _add_counts(
+    connection: SqlWriter, table: str, keys: tuple[str, ...], rows: pl.DataFrame
+) -> None:
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COUNTS)
+    connection.send_rows(
+        f"INSERT INTO {table} ({names(*keys, *COUNTS)})"
+        f" {connection.dialect.source(rows.schema.dtypes())}"
+        f" ON CONFLICT ({names(*keys)}) DO UPDATE SET {sums}",
+        rows,
+    )
+
+
+def _insert_uncounted(connection: SqlWriter, uncounted: pl.DataFrame) -> None:
+    if uncounted.is_empty():
+        return
+    connection.send_rows(
+        f"INSERT INTO _uncounted ({names(*UNCOUNTED_SCHEMA.names())})"
+        f" {connection.dialect.source(UNCOUNTED_SCHEMA.dtypes())}",
+        fitted(uncounted, UNCOUNTED_SCHEMA),
+    )
+
+
+def _add_span(connection: SqlWriter, span: EpochSpan, committed_at: int) -> None:
+    """Append a span, or lengthen the last one while that is short and young. One without offsets
+    leads nowhere."""
+    if span.first_offset == span.next_offset:
+        return
+    p = connection.dialect.placeholder
+    values = pl.DataFrame(
+        {
+            "partition": [span.partition],
+            "first_offset": [span.first_offset],
+            "next_offset": [span.next_offset],
+            "min_event_time": [span.min_event_time],
+            "max_event_time": [span.max_event_time],
+            "committed_at": [committed_at],
+        },
+        _SPAN_SCHEMA,
+    )
+    partition, first, following, oldest, newest, committed = (p(n) for n in range(1, 7))
+    is_last = (
+        f'"partition" = {partition} AND first_offset ='
+        f' (SELECT MAX(first_offset) FROM _spans WHERE "partition" = {partition})'
+    )
+    connection.send(
+        f"UPDATE _spans SET next_offset = {following},"
+        f" min_event_time = {smaller_of('min_event_time', oldest)},"
+        f" max_event_time = {larger_of('max_event_time', newest)}"
+        f" WHERE {is_last} AND next_offset = {first}"
+        f" AND {following} - first_offset <= {SPAN_RECORDS_MAX}"
+        f" AND {committed} - committed_at < {SPAN_AGE_MS_MAX}",
+        values,
+    )
+    connection.send(
+        f"INSERT INTO _spans ({names(*values.columns)})"
+        f" SELECT {connection.dialect.placeholders(6)} WHERE NOT EXISTS"
+        f" (SELECT 1 FROM _spans WHERE {is_last} AND next_offset = {following})",
+        values,
+    )
+
+
+def _advance(connection: SqlWriter, epoch: Epoch) -> None:
+    dialect = connection.dialect
+    partitions = epoch.next_offsets
+    marks = [epoch.marks.get(partition) for partition in partitions]
+    rows = pl.DataFrame(
+        {
+            "partition": list(partitions),
+            "next_offset": list(partitions.values()),
+            "max_received_at": [epoch.max_received_at.get(p) for p in partitions],
+            "remembered_from": [epoch.remembered_from.get(p) for p in partitions],
+            "decided_from": [span.first_offset for span in epoch.spans],
+            "mark_offset": [mark and mark.offset for mark in marks],
+            "mark_checksum": [mark and mark.checksum for mark in marks],
+        },
+        dict.fromkeys(_PARTITION_COLUMNS, pl.Int64),
+    )
+    newest = larger_of("_partitions.max_received_at", "excluded.max_received_at")
+    remembered = larger_of("_partitions.remembered_from", "excluded.remembered_from")
+    if not rows.is_empty():
+        connection.send_rows(
+            f"INSERT INTO _partitions ({names(*rows.columns)})"
+            f" {dialect.source(rows.schema.dtypes())}"
+            ' ON CONFLICT ("partition") DO UPDATE SET'
+            f" next_offset = excluded.next_offset, max_received_at = {newest},"
+            f" remembered_from = {remembered},"
+            " mark_offset = coalesce(excluded.mark_offset, _partitions.mark_offset),"
+            " mark_checksum = coalesce(excluded.mark_checksum, _partitions.mark_checksum)",
+            rows,
+        )
+    connection.send(
+        "INSERT INTO _progress (id, epoch, committed_at, engine, log_id)"
+        f" VALUES ({dialect.placeholders(5)}) ON CONFLICT (id) DO UPDATE SET"
+        " epoch = excluded.epoch, committed_at = excluded.committed_at, engine = excluded.engine,"
+        " log_id = CASE WHEN excluded.log_id = '' THEN _progress.log_id ELSE excluded.log_id END",
+        one_row(1, epoch.number, epoch.committed_at, epoch.engine, epoch.log_id),
+    )

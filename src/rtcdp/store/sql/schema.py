@@ -1,0 +1,278 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""The tables of a SQL store: those of the metrics, and its own, whose names begin with `_`.
+
+No metric's name begins with an underscore, so the two kinds never meet.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import polars as pl
+
+from rtcdp.definitions import BUCKET_START, MERGES, Metric, SqlOf, Table, tables_of
+from rtcdp.errors import UsageError
+from rtcdp.store.sql.statements import Dialect, names, quote
+
+WINDOW_END = "window_end"
+RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view of a metric, with the statements that make it."""
+
+    name: str
+    kind: str
+    statements: tuple[str, ...]
+
+
+def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
+    """The tables of a metric; and where its windows are not written out, a view that has them."""
+    buckets, *sides = tables_of(metric)
+    visible = list(_visible_columns(dialect, metric)) if metric.window.is_written_out else []
+    relations = [
+        Relation(
+            buckets.name,
+            "table",
+            (*_create_table(dialect, buckets, visible), *_create_indexes(dialect, buckets)),
+        ),
+        *(Relation(side.name, "table", tuple(_create_table(dialect, side))) for side in sides),
+    ]
+    if not metric.window.is_written_out:
+        view = _create_view(dialect, metric, buckets)
+        relations.append(Relation(metric.name, "view", (view,)))
+    return tuple(relations)
+
+
+def readable_schema(metric: Metric) -> pl.Schema:
+    """The columns that people read in a metric's table or view; a distinct count or a top list has
+    none."""
+    types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
+    types |= {field: pl.String() for field in metric.key}
+    values: dict[str, str] = {}
+    for measure in metric.measures:
+        value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
+        if value is not None:
+            values[measure.name] = value
+            types[measure.name] = pl.Int64() if measure.kind == "count" else pl.Float64()
+    return pl.Schema(types)
+
+
+def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
+    """Raises `UsageError` when two tables or two columns would have the same name, or a name that
+    the database keeps to itself. Names that differ in case only count as the same."""
+    seen: set[str] = set()
+    for metric in metrics:
+        if metric.name.startswith(("sqlite_", "pg_")):
+            raise UsageError(
+                f"metric {metric.name} has a name that databases keep to themselves",
+                "let it begin with another word than sqlite_ or pg_",
+            )
+        for relation in relations_of(dialect, metric):
+            if relation.name in seen:
+                raise UsageError(
+                    f"two tables would be called {relation.name}",
+                    "rename one of the metrics, or the measure that is named after the table",
+                )
+            if len(relation.name) > dialect.name_bytes_max:
+                raise UsageError(
+                    f"{relation.name} is too long for the name of a table here",
+                    f"give the metric or its measure a shorter name: {dialect.name_bytes_max}"
+                    " letters together, at most",
+                )
+            seen.add(relation.name)
+        columns = [*metric.key, *(measure.name for measure in metric.measures)]
+        if len({column.lower() for column in columns}) < len(columns):
+            raise UsageError(
+                f"metric {metric.name} has a measure with the name of a key field",
+                "rename the measure",
+            )
+
+
+def system_tables(dialect: Dialect) -> tuple[str, ...]:
+    """The store's own tables, as version 1 has them."""
+    integer, text, raw = (dialect.types[kind] for kind in ("integer", "text", "bytes"))
+    options = dialect.table_options
+    backwards = "" if dialect.key_by_index else dialect.newest_first
+    counts = ", ".join(
+        f"{quote(name)} {integer} NOT NULL"
+        for name in ("received", "admitted", "duplicate", "late", "dead_letter", "conflict")
+    )
+    return (
+        f"CREATE TABLE _progress (id {integer} PRIMARY KEY CHECK (id = 1),"
+        f" epoch {integer} NOT NULL, committed_at {integer} NOT NULL, engine {text} NOT NULL)"
+        f"{options}",
+        f'CREATE TABLE _partitions ("partition" {integer} PRIMARY KEY,'
+        f" next_offset {integer} NOT NULL, max_received_at {integer}){options}",
+        f"CREATE TABLE _metrics (name {text} PRIMARY KEY, fingerprint {text} NOT NULL,"
+        f" is_active {integer} NOT NULL, is_complete {integer} NOT NULL){options}",
+        f"CREATE TABLE _relations (name {text} PRIMARY KEY, metric {text} NOT NULL,"
+        f" kind {text} NOT NULL){options}",
+        f'CREATE TABLE _backfill (metric {text} NOT NULL, "partition" {integer} NOT NULL,'
+        f' next_offset {integer} NOT NULL, PRIMARY KEY (metric, "partition")){options}',
+        f"CREATE TABLE _ledger (minute {integer} NOT NULL, source {text} NOT NULL, {counts},"
+        f" PRIMARY KEY (minute{backwards}, source)){options}",
+        f"CREATE TABLE _ledger_totals (id {integer} PRIMARY KEY CHECK (id = 1), {counts}){options}",
+        # Without the other tables' options: rows that carry raw bytes are too wide to lie in the
+        # tree of a key.
+        f'CREATE TABLE _uncounted ("partition" {integer} NOT NULL, "offset" {integer} NOT NULL,'
+        f" source {text} NOT NULL, received_at {integer} NOT NULL, verdict {text} NOT NULL,"
+        f" reason {text}, step {text}, message {text}, event_id {text}, user_id {text},"
+        f" event_time {integer}, raw {raw}, replayed_at {integer},"
+        f' PRIMARY KEY ("partition", "offset"))',
+        'CREATE INDEX _uncounted_time ON _uncounted (received_at, "partition", "offset")',
+        "CREATE INDEX _uncounted_verdict ON _uncounted"
+        ' (verdict, received_at, "partition", "offset")',
+        'CREATE INDEX _uncounted_user ON _uncounted (user_id, received_at, "partition", "offset")',
+        f'CREATE TABLE _spans ("partition" {integer} NOT NULL, first_offset {integer} NOT NULL,'
+        f" next_offset {integer} NOT NULL, min_event_time {integer}, max_event_time {integer},"
+        f' committed_at {integer} NOT NULL, PRIMARY KEY ("partition", first_offset)){options}',
+        "CREATE INDEX _spans_time ON _spans (max_event_time, min_event_time)",
+        "CREATE INDEX _spans_age ON _spans (committed_at)",
+    )
+
+
+def lease_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 2 adds: who may write, and which log was counted."""
+    integer, text = dialect.types["integer"], dialect.types["text"]
+    return (
+        f"ALTER TABLE _progress ADD COLUMN log_id {text} NOT NULL DEFAULT ''",
+        f"CREATE TABLE _lease (id {integer} PRIMARY KEY CHECK (id = 1),"
+        f" token {integer} NOT NULL, holder {text} NOT NULL,"
+        f" expires_at {integer} NOT NULL){dialect.table_options}",
+    )
+
+
+def verdict_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 3 adds: which offsets are decided and which are remembered, by which rules, and
+    how far the time is trusted. Rows of uncounted records go with the spans of their epochs, so
+    what has a span has its verdicts."""
+    integer = dialect.types["integer"]
+    limits = ", ".join(f"{name} {integer} NOT NULL" for name in RULE_COLUMNS)
+    options = dialect.table_options
+    return (
+        f"ALTER TABLE _partitions ADD COLUMN remembered_from {integer}",
+        f"ALTER TABLE _partitions ADD COLUMN decided_from {integer} NOT NULL DEFAULT 0",
+        "UPDATE _partitions SET decided_from = COALESCE((SELECT MIN(first_offset) FROM _spans"
+        ' WHERE _spans."partition" = _partitions."partition"), next_offset)',
+        f"CREATE TABLE _rules (from_epoch {integer} PRIMARY KEY, {limits}){options}",
+        f'CREATE TABLE _rules_from (from_epoch {integer} NOT NULL, "partition" {integer} NOT NULL,'
+        f' next_offset {integer} NOT NULL, PRIMARY KEY (from_epoch, "partition")){options}',
+        f"CREATE TABLE _clock (id {integer} PRIMARY KEY CHECK (id = 1),"
+        f" trusted_ms {integer} NOT NULL, step_ms {integer} NOT NULL,"
+        f" stepped_at {integer} NOT NULL, is_suspended {integer} NOT NULL){options}",
+    )
+
+
+def continuity_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What knows the log again: the last record that was counted of each partition. And what can't
+    be whole any more: the windows of a metric that start before `complete_from`, and whatever lies
+    before a floor, which retention has deleted."""
+    integer, text = dialect.types["integer"], dialect.types["text"]
+    return (
+        f"ALTER TABLE _partitions ADD COLUMN mark_offset {integer}",
+        f"ALTER TABLE _partitions ADD COLUMN mark_checksum {integer}",
+        f"ALTER TABLE _metrics ADD COLUMN complete_from {integer}",
+        f"CREATE TABLE _floors (name {text} PRIMARY KEY, instant {integer} NOT NULL)"
+        f"{dialect.table_options}",
+        # What an older version has deleted of the ledger shows in the totals, which keep it.
+        "INSERT INTO _floors (name, instant) SELECT 'uncounted', COALESCE("
+        "(SELECT MIN(minute) FROM _ledger WHERE minute > 0), (SELECT committed_at FROM _progress))"
+        " FROM _ledger_totals"
+        " WHERE received > (SELECT COALESCE(SUM(received), 0) FROM _ledger)",
+        f"CREATE TABLE _checksums (table_name {text} NOT NULL, day {integer} NOT NULL,"
+        f" low {integer} NOT NULL, high {integer} NOT NULL, PRIMARY KEY (table_name, day))"
+        f"{dialect.table_options}{dialect.updated_options}",
+    )
+
+
+def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -> Iterator[str]:
+    text, integer = dialect.types["text"], dialect.types["integer"]
+    columns = [f"{quote(BUCKET_START)} {integer} NOT NULL"]
+    columns += [f"{quote(name)} {text} NOT NULL" for name in table.key]
+    if table.member is not None:
+        name, kind = table.member
+        columns.append(f"{quote(name)} {dialect.types[kind]} NOT NULL")
+    for column in table.columns:
+        null = " NOT NULL" if MERGES[column.merge].is_never_null else ""
+        columns.append(f"{quote(column.name)} {dialect.types[column.type]}{null}")
+    columns += visible
+    first, *others = table.primary_key
+    primary_key = ", ".join([quote(first) + dialect.newest_first, *map(quote, others)])
+    if not dialect.key_by_index:
+        columns.append(f"PRIMARY KEY ({primary_key})")
+    options = dialect.table_options + (dialect.updated_options if table.columns else "")
+    yield f"CREATE TABLE {quote(table.name)} ({', '.join(columns)}){options}"
+    if dialect.key_by_index:
+        name = _index_name(dialect, table, "key")
+        yield f"CREATE UNIQUE INDEX {name} ON {quote(table.name)} ({primary_key})"
+
+
+def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
+    """One for the whole key; and where it has several fields, one for each of them, in the order
+    in which pages are read."""
+    start = quote(BUCKET_START)
+    orders = [f"{names(*table.key)}, {start}"] if table.key else []
+    if len(table.key) > 1:
+        for field in table.key:
+            others = (other for other in table.key if other != field)
+            orders.append(", ".join([quote(field), f"{start} DESC", *map(quote, others)]))
+    for number, order in enumerate(orders):
+        name = _index_name(dialect, table, f"by_key_{number}")
+        yield f"CREATE INDEX {name} ON {quote(table.name)} ({order})"
+
+
+def _index_name(dialect: Dialect, table: Table, what: str) -> str:
+    """The name of an index. Where it would be too long, a mark of the table's name ends it."""
+    name = f"_{table.name}__{what}"
+    if len(name) > dialect.name_bytes_max:
+        mark = sha256(table.name.encode()).hexdigest()[:12]
+        name = f"{name[: dialect.name_bytes_max - len(what) - 16]}__{mark}__{what}"
+    return quote(name)
+
+
+def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
+    """Columns for people: the window's end, and the values of measures kept in several parts."""
+    end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
+    yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
+    stored = {column.name for column in tables_of(metric)[0].columns}
+    for name, value in _values(dialect, metric, quote).items():
+        if name not in stored:
+            computed = dialect.computed.format(value)
+            yield f"{quote(name)} {dialect.types['real']} {computed}"
+
+
+def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
+    """The windows of a metric, added up from its panes, with its plain measures."""
+    window = metric.window
+    pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
+    # The remainder of a negative number is negative; adding the slide makes it count from below.
+    newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
+    start = f"({newest} - s.n * {slide})"
+    keys = "".join(f", p.{quote(field)}" for field in metric.key)
+    aggregates = {column.name: MERGES[column.merge].aggregate for column in panes.columns}
+    summed = _values(dialect, metric, lambda name: f"{aggregates[name]}(p.{quote(name)})")
+    values = [f"{value} AS {quote(name)}" for name, value in summed.items()]
+    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key)))
+    return (
+        f"CREATE VIEW {quote(metric.name)} AS WITH RECURSIVE steps (n) AS"
+        f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"
+        f" SELECT {start} AS {quote(BUCKET_START)},"
+        f" {start} + {window.size_ms} AS {quote(WINDOW_END)}"
+        f"{keys}{''.join(', ' + value for value in values)}"
+        f" FROM {quote(panes.name)} AS p CROSS JOIN steps AS s"
+        f" WHERE {start} > {pane} - {window.size_ms} GROUP BY {group}"
+    )
+
+
+def _values(dialect: Dialect, metric: Metric, column: Callable[[str], str]) -> Mapping[str, str]:
+    """The values of the metric's measures as SQL, by name, without those that have a table of
+    their own; `column` makes a state column's expression."""
+    values: dict[str, str] = {}
+    sql = SqlOf(column, values.get, dialect.types["integer"], dialect.types["real"])
+    for measure in metric.measures:
+        value = measure.in_sql(sql)
+        if value is not None:
+            values[measure.name] = value
+    return values

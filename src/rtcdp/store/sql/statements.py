@@ -1,0 +1,208 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""What every SQL store shares: its dialect, its connection, and the statements that merge rows.
+
+Only text is made here; values are always bound. Names of metrics and measures were validated when
+the metric was made, and are quoted all the same.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol
+
+import polars as pl
+
+from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, Table
+
+SqlType = Literal["text", "integer", "real", "bytes"]
+Parameter = int | str | None
+
+FRAME_TYPES: Mapping[SqlType, pl.DataType] = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "bytes": pl.Binary(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """How one database says it.
+
+    `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
+    what an INSERT of rows with columns of the given types takes them from (see
+    `SqlWriter.send_rows`). `table_options` follow a table's closing bracket, and
+    `updated_options` that of a table whose rows are updated often. `computed` makes a column of an
+    expression. `newest_first` follows the first column of a primary key where keys may run
+    backwards, so that the newest rows are found first without sorting; with `key_by_index` such a
+    key is a unique index. A name may be `name_bytes_max` long.
+    """
+
+    placeholder: Callable[[int], str]
+    types: Mapping[SqlType, str]
+    source: Callable[[Sequence[pl.DataType]], str]
+    table_options: str = ""
+    updated_options: str = ""
+    computed: str = "GENERATED ALWAYS AS ({}) STORED"
+    newest_first: str = ""
+    key_by_index: bool = False
+    name_bytes_max: int = 1000
+
+    def placeholders(self, count: int, first: int = 1) -> str:
+        return ", ".join(self.placeholder(n) for n in range(first, first + count))
+
+
+class SqlConnection(Protocol):
+    """One connection. Statements run in the order of the calls, inside the open transaction."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def run(self, sql: str, rows: pl.DataFrame | None = None) -> int:
+        """Run a statement once, or once for each row with the row's values bound by position.
+
+        Returns the number of rows changed.
+        """
+        ...
+
+    def query(
+        self, sql: str, schema: pl.Schema, parameters: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
+        """The rows of a query as columns of `schema`; with several rows of parameters, their
+        answers one after another."""
+        ...
+
+
+class SqlWriter(SqlConnection, Protocol):
+    """A connection that writes. When anything failed, it is closed, which undoes the open
+    transaction, and never used again."""
+
+    def send(self, sql: str, rows: pl.DataFrame) -> None:
+        """Like `run`, and it may still be under way on return: when it fails, a later call raises
+        the error, the commit at the latest."""
+        ...
+
+    def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
+        """Run a statement that takes its rows from `dialect.source`, for all rows. It may still be
+        under way on return, as with `send`."""
+        ...
+
+    def merge(self, table: Table, rows: pl.DataFrame) -> None:
+        """Merge rows, of `frame_schema(table)` and one for each primary key, into a table by its
+        columns' rules, and keep a bounded table within its bounds. It may still be under way on
+        return, as with `send`."""
+        ...
+
+    def begin(self) -> None:
+        """Open a transaction that excludes every other one of a writer, until it ends."""
+        ...
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def quote(name: str) -> str:
+    """A name as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names(*columns: str) -> str:
+    return ", ".join(map(quote, columns))
+
+
+def one_row(*values: Parameter) -> pl.DataFrame:
+    """Values to bind once, by position."""
+    return pl.DataFrame(
+        [
+            pl.Series(str(position), [value], pl.Int64 if isinstance(value, int) else pl.String)
+            for position, value in enumerate(values)
+        ]
+    )
+
+
+@lru_cache(maxsize=1024)
+def frame_schema(table: Table) -> pl.Schema:
+    """The columns of a table's rows, in stored order."""
+    types: dict[str, SqlType] = {BUCKET_START: "integer", **dict.fromkeys(table.key, "text")}
+    if table.member is not None:
+        types[table.member[0]] = table.member[1]
+    types.update((column.name, column.type) for column in table.columns)
+    return pl.Schema({name: FRAME_TYPES[types[name]] for name in table.column_names})
+
+
+def fitted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Rows with exactly the columns and types of `schema`; as they are when they have them."""
+    if rows.schema == schema:
+        return rows
+    return rows.select(schema.names()).cast(schema)
+
+
+@lru_cache(maxsize=1024)
+def upsert(dialect: Dialect, table: Table) -> str:
+    """Merge rows, bound in the order of `table.column_names`, into a table."""
+    insert = (
+        f"INSERT INTO {quote(table.name)} ({names(*table.column_names)})"
+        f" {dialect.source(frame_schema(table).dtypes())}"
+        f" ON CONFLICT ({names(*table.primary_key)})"
+    )
+    if not table.columns:
+        return f"{insert} DO NOTHING"
+    merges = (f"{quote(column.name)} = {_merged(table, column)}" for column in table.columns)
+    return f"{insert} DO UPDATE SET {', '.join(merges)}"
+
+
+def keep_smallest_members(dialect: Dialect, table: Table) -> str:
+    """Delete all but the `capacity` smallest members of one group, bound as (bucket, *key)."""
+    group = in_group(dialect, table)
+    first_too_many = (
+        f"SELECT {quote(MEMBER)} FROM {quote(table.name)} WHERE {group}"
+        f" ORDER BY {quote(MEMBER)} LIMIT 1 OFFSET {table.capacity}"
+    )
+    return (
+        f"DELETE FROM {quote(table.name)} WHERE {group} AND {quote(MEMBER)} >= ({first_too_many})"
+    )
+
+
+def overfull_groups(dialect: Dialect, table: Table) -> str:
+    """One group, bound as (bucket, *key), with the count to take off all of its items; no row
+    while the group has at most twice `capacity` items."""
+    group = in_group(dialect, table)
+    target = quote(table.name)
+    group_columns = (BUCKET_START, *table.key)
+    bound = (f"{dialect.placeholder(n)} AS {quote(c)}" for n, c in enumerate(group_columns, 1))
+    count = quote(ITEM_COUNT)
+    return (
+        f"SELECT {', '.join(bound)}, (SELECT {count} FROM {target} WHERE {group}"
+        f" ORDER BY {count} DESC LIMIT 1 OFFSET {table.capacity}) AS {count}"
+        f" WHERE EXISTS (SELECT 1 FROM {target} WHERE {group} LIMIT 1 OFFSET {2 * table.capacity})"
+    )
+
+
+def take_off_items(dialect: Dialect, table: Table) -> str:
+    """Lower the counts of one group, bound as (bucket, *key, amount)."""
+    amount = dialect.placeholder(len(table.key) + 2)
+    return (
+        f"UPDATE {quote(table.name)} SET {quote(ITEM_COUNT)} = {quote(ITEM_COUNT)} - {amount}"
+        f" WHERE {in_group(dialect, table)}"
+    )
+
+
+def drop_spent_items(dialect: Dialect, table: Table) -> str:
+    """Delete the items of one group, bound as (bucket, *key), that have nothing left."""
+    group = in_group(dialect, table)
+    return f"DELETE FROM {quote(table.name)} WHERE {group} AND {quote(ITEM_COUNT)} <= 0"
+
+
+def in_group(dialect: Dialect, table: Table) -> str:
+    """The condition of being in one group, bound as (bucket, *key)."""
+    columns = (BUCKET_START, *table.key)
+    return " AND ".join(f"{quote(c)} = {dialect.placeholder(n)}" for n, c in enumerate(columns, 1))
+
+
+def _merged(table: Table, column: Column) -> str:
+    stored = f"{quote(table.name)}.{quote(column.name)}"
+    new = f"excluded.{quote(column.name)}"
+    return MERGES[column.merge].update(stored, new)

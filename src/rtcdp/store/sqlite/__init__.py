@@ -1,0 +1,5 @@
+"""SQLite as a store."""
+
+from rtcdp.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

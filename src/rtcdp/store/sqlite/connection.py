@@ -1,0 +1,216 @@
+"""One SQLite connection through ADBC, with its statements prepared once.
+
+ADBC's low-level interface is used, for its DB-API puts a signal handler of its own around every
+call in the main thread. ADBC decides a column's type from the first batch of rows, so every answer
+is read as one batch (of up to 16 million rows).
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_sqlite
+import polars as pl
+from adbc_driver_manager import AdbcConnection, AdbcStatement
+
+from rtcdp.definitions import Table
+from rtcdp.errors import RtcdpError
+from rtcdp.store.contract import RowsRefused, StateMismatch, StoreUnavailable
+from rtcdp.store.sql.merge import merge_one_by_one
+from rtcdp.store.sql.statements import Dialect
+
+SQLITE = Dialect(
+    placeholder=lambda n: f"?{n}",
+    types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
+    source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
+    table_options=" STRICT, WITHOUT ROWID",
+    computed="GENERATED ALWAYS AS ({}) VIRTUAL",
+    newest_first=" DESC",
+)
+
+_STATEMENTS_MAX = 256
+_BATCH_ROWS = 2**24
+
+
+class StoreDamaged(RtcdpError):
+    """The store's file is not readable as one."""
+
+    exit_code = 3
+
+
+class SqliteConnection:
+    """Not to be used by two threads at once. Closing it rolls an open transaction back.
+
+    Raises `StoreUnavailable`, also from `run` and `query`, when the file can't be opened, read or
+    written, or stays locked for `busy_timeout_ms`; `StoreDamaged` when it is no database.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool, busy_timeout_ms: int) -> None:
+        self._statements: OrderedDict[str, AdbcStatement] = OrderedDict()
+        mode = "ro" if read_only else "rwc"
+        with _translated():
+            self._database = adbc_driver_sqlite.connect(f"{path.absolute().as_uri()}?mode={mode}")
+            try:
+                self._connection = AdbcConnection(self._database)
+            except BaseException:
+                self._database.close()
+                raise
+        try:
+            self.pragma(f"busy_timeout = {busy_timeout_ms}")
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def dialect(self) -> Dialect:
+        return SQLITE
+
+    def run(self, sql: str, rows: pl.DataFrame | None = None) -> int:
+        """Run a statement once, or once for each row with its values bound by position.
+
+        Returns the number of rows changed.
+        """
+        with _translated(), self._prepared(sql) as statement:
+            if rows is not None:
+                statement.bind_stream(rows)
+            return int(statement.execute_update())
+
+    def send(self, sql: str, rows: pl.DataFrame) -> None:
+        self.run(sql, rows)
+
+    def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
+        self.run(sql, rows)
+
+    def merge(self, table: Table, rows: pl.DataFrame) -> None:
+        merge_one_by_one(self, table, rows)
+
+    def begin(self) -> None:
+        self.run("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.run("COMMIT")
+
+    def query(
+        self, sql: str, schema: pl.Schema, parameters: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
+        """The rows of a query as columns of `schema`; with several rows of parameters, their
+        answers one after another."""
+        with _translated(), self._prepared(sql) as statement:
+            if parameters is not None:
+                statement.bind_stream(parameters)
+            stream, _ = statement.execute_query()
+            found = pl.DataFrame(stream)
+        return pl.DataFrame(
+            [
+                _typed(found.to_series(position), name, dtype)
+                for position, (name, dtype) in enumerate(schema.items())
+            ]
+        )
+
+    def pragma(self, text: str) -> int | str | None:
+        """Read or set a pragma; the first value of its answer."""
+        with _translated(), self._prepared(f"PRAGMA {text}") as statement:
+            stream, _ = statement.execute_query()
+            answer = pl.DataFrame(stream)
+        return None if answer.is_empty() else answer.item(0, 0)
+
+    def close(self) -> None:
+        for statement in self._statements.values():
+            statement.close()
+        self._statements.clear()
+        self._connection.close()
+        self._database.close()
+
+    @contextmanager
+    def _prepared(self, sql: str) -> Iterator[AdbcStatement]:
+        """A statement from the cache, or a new one. One that failed is not used again."""
+        statement = self._statements.pop(sql, None)
+        is_new = statement is None
+        if statement is None:
+            statement = AdbcStatement(self._connection)
+        try:
+            if is_new:
+                statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+                statement.set_sql_query(sql)
+                statement.prepare()
+            yield statement
+        except BaseException:
+            statement.close()
+            raise
+        self._statements[sql] = statement
+        if len(self._statements) > _STATEMENTS_MAX:
+            self._statements.popitem(last=False)[1].close()
+
+
+def _typed(column: pl.Series, name: str, dtype: pl.DataType) -> pl.Series:
+    """A column of the wanted type; one without values comes as integers."""
+    if column.null_count() == len(column):
+        return pl.Series(name, [None], dtype).new_from_index(0, len(column))
+    return column.cast(dtype).alias(name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Give errors of the driver their names in the store's contract.
+
+    The driver passes no SQLite result codes on, so its words have to do. What it says of a wrong
+    statement goes through as it is, for that is a mistake in the program.
+    """
+    try:
+        yield
+    except (adbc_driver_manager.Error, pl.exceptions.ComputeError) as error:
+        named = _named(str(error))
+        if named is None and not isinstance(error, adbc_driver_manager.OperationalError):
+            raise
+        hint = "report this message if it stays"
+        raise named or StoreUnavailable(f"the store's file: {error}", hint) from error
+
+
+_WORDS: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
+    (
+        ("is locked",),
+        StoreUnavailable,
+        "wait for the other program, or end it; it is tried again",
+    ),
+    (
+        ("disk is full",),
+        StoreUnavailable,
+        "make room on the disk; it is tried again",
+    ),
+    (
+        (
+            "disk i/o error",
+            "unable to open",
+            "failed to open",
+            "readonly database",
+            "out of memory",
+        ),
+        StoreUnavailable,
+        "check that the disk has room and the file may be written",
+    ),
+    (
+        ("not a database", "malformed"),
+        StoreDamaged,
+        "restore the file, or remove it and let it be computed again from the log",
+    ),
+    (
+        ("no such table", "no such column", "has no column named"),
+        StateMismatch,
+        "run all parts with the same version and the same catalog",
+    ),
+    (
+        ("constraint failed", "cannot store"),
+        RowsRefused,
+        "this is a defect of the engine; report it with this message",
+    ),
+)
+
+
+def _named(words: str) -> RtcdpError | None:
+    for signs, kind, hint in _WORDS:
+        if any(sign in words.lower() for sign in signs):
+            # What follows is the whole statement.
+            return kind(f"the store's file: {words.partition(chr(10))[0]}", hint)
+    return None

@@ -1,0 +1,106 @@
+"""The file: its permissions, its version, and what its errors mean."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from rtcdp.clock import ManualClock
+from rtcdp.log.contract import Delivery, LogFailed, LogUnavailable
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, LogVersionMismatch
+from rtcdp.log.embedded.file import errors_of, file_of, write_turn
+
+
+def test_files_are_private(directory, writer):
+    writer.append([Delivery(b"a\n", 1, 5)])
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in directory.iterdir()} == {
+        "log.db",
+        "log.db-wal",
+        "log.db-shm",
+        "log.lock",
+    }
+    assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
+
+
+def test_a_log_of_a_newer_version_is_refused(directory, writer, sql):
+    writer.close()
+    sql("PRAGMA user_version = 99")
+    with pytest.raises(LogVersionMismatch, match="99"):
+        EmbeddedLogWriter(directory, ManualClock())
+    with pytest.raises(LogVersionMismatch, match="99"):
+        EmbeddedLogReader(directory).extent(0)
+
+
+def test_another_program_s_database_is_refused(directory, sql):
+    directory.mkdir()
+    sql("CREATE TABLE theirs (x)")
+    with pytest.raises(LogVersionMismatch, match="not a log"):
+        EmbeddedLogWriter(directory, ManualClock())
+    assert sql("SELECT name FROM sqlite_master") == [("theirs",)]
+
+
+def test_a_file_that_is_no_database_is_refused(directory):
+    directory.mkdir()
+    file_of(directory).write_bytes(b"something else" * 100)
+    with pytest.raises(LogFailed, match="not a database"):
+        EmbeddedLogWriter(directory, ManualClock())
+
+
+def test_a_directory_that_can_not_be_made_is_reported(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LogUnavailable):
+        EmbeddedLogWriter(tmp_path / "file" / "log", ManualClock())
+
+
+def test_a_directory_s_name_may_hold_anything(tmp_path):
+    odd_directory = tmp_path / "a?b#c%20d é"
+    writer = EmbeddedLogWriter(odd_directory, ManualClock())
+    writer.append([Delivery(b"a\n", 1, 5)])
+    writer.close()
+    assert EmbeddedLogReader(odd_directory).read(0, 0, 100).lines == b"a\n"
+    assert file_of(odd_directory).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (sqlite3.SQLITE_FULL, LogUnavailable),
+        (sqlite3.SQLITE_BUSY, LogUnavailable),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, LogUnavailable),
+        (sqlite3.SQLITE_CANTOPEN, LogUnavailable),
+        (sqlite3.SQLITE_READONLY, LogUnavailable),
+        (sqlite3.SQLITE_IOERR_FSYNC, LogFailed),
+        (sqlite3.SQLITE_IOERR_WRITE, LogFailed),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, LogFailed),
+        (sqlite3.SQLITE_CORRUPT, LogFailed),
+        (sqlite3.SQLITE_NOTADB, LogFailed),
+    ],
+)
+def test_only_what_can_pass_is_called_unavailable(directory, code, meaning):
+    error = sqlite3.OperationalError("message of SQLite")
+    error.sqlite_errorcode, error.sqlite_errorname = code, "NAME"
+    with pytest.raises(meaning, match="message of SQLite") as caught, errors_of(directory):
+        raise error
+    assert caught.value.hint
+
+
+def test_turns_to_write_exclude_each_other(directory, writer):
+    with write_turn(directory, 50), pytest.raises(LogUnavailable, match="another process"):
+        writer.append([Delivery(b"a\n", 1, 5)])
+    assert writer.append([Delivery(b"a\n", 1, 5)])[0].first_offset == 0
+
+
+def test_writers_take_turns(directory):
+    def append_many(own_writer):
+        for _ in range(20):
+            own_writer.append([Delivery(b"a\n", 1, 5)])
+        own_writer.close()
+
+    writers = [EmbeddedLogWriter(directory, ManualClock()) for _ in range(3)]
+    threads = [threading.Thread(target=append_many, args=[each]) for each in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert EmbeddedLogReader(directory).read(0, 0, 10_000).offsets.tolist() == list(range(60))

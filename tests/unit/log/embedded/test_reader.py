@@ -1,0 +1,228 @@
+"""The reader: extents, waiting, finding a time, and reading past damage."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from rtcdp.clock import ManualClock
+from rtcdp.errors import UsageError
+from rtcdp.log.contract import (
+    Delivery,
+    LogExtent,
+    LogFailed,
+    LogGone,
+    OffsetsMissing,
+    summary_mark,
+)
+from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.embedded import columns as embedded_columns
+from rtcdp.log.embedded.file import PAGE_BYTES, file_of
+
+
+def lines(count, received_at=5):
+    return Delivery(b'{"a":1}\n' * count, count, received_at)
+
+
+def test_where_there_is_no_log_it_is_empty(reader, directory):
+    assert reader.partitions() == (0,)
+    assert reader.extent(0) == LogExtent(0, 0, 0, 0)
+    assert len(reader.read(0, 0, 100)) == 0
+    assert reader.offset_at(0, 5) == 0
+    assert reader.wait({0: 0}, timeout_s=0) is False
+    assert not directory.exists()
+
+
+def test_a_log_that_appears_is_found(reader, directory):
+    assert reader.extent(0).next_offset == 0
+    directory.mkdir()
+    file_of(directory).touch()
+    assert reader.extent(0).next_offset == 0
+    writer = EmbeddedLogWriter(directory, ManualClock())
+    writer.append([lines(3)])
+    assert reader.extent(0).next_offset == 3
+    writer.close()
+
+
+def test_a_log_that_was_deleted_is_not_taken_for_an_empty_one(reader, directory, writer):
+    writer.append([lines(3)])
+    assert reader.extent(0).next_offset == 3
+    copy = directory.with_name("copy")
+    writer.close()
+    directory.rename(copy)
+    for ask in (lambda: reader.extent(0), lambda: reader.wait({0: 3}, 0), reader.log_id) * 2:
+        with pytest.raises(LogGone, match="was deleted while") as caught:
+            ask()
+        assert caught.value.hint
+    copy.rename(directory)
+    assert reader.extent(0).next_offset == 3
+
+
+def test_a_log_that_was_replaced_is_told_once_and_read_anew(reader, directory, writer):
+    writer.append([lines(3)])
+    assert reader.extent(0).next_offset == 3
+    writer.close()
+    for path in directory.iterdir():
+        path.unlink()
+    other = EmbeddedLogWriter(directory, ManualClock())
+    other.append([lines(1)])
+    with pytest.raises(LogGone, match="was replaced by another file"):
+        reader.extent(0)
+    assert reader.extent(0).next_offset == 1
+    other.close()
+
+
+def test_the_extent_tells_offsets_size_and_the_newest_intake_time(reader, writer):
+    writer.append([lines(3, received_at=70), lines(1, received_at=60), lines(0, received_at=99)])
+    extent = reader.extent(0)
+    assert (extent.first_offset, extent.next_offset, extent.newest_received_at) == (0, 4, 60)
+    assert extent.bytes > 0
+
+
+def test_reading_at_the_end_gives_nothing(reader, writer):
+    writer.append([lines(3)])
+    records = reader.read(0, 3, 100)
+    assert (records.first_offset, records.next_offset, records.lines) == (3, 3, b"")
+
+
+@pytest.mark.parametrize("offset", [-1, 4])
+def test_offsets_outside_the_log_are_refused(reader, writer, offset):
+    writer.append([lines(3)])
+    with pytest.raises(OffsetsMissing, match=r"\[0, 3\)"):
+        reader.read(0, offset, 100)
+
+
+def test_there_is_one_partition(reader):
+    for call in (
+        lambda: reader.extent(1),
+        lambda: reader.read(1, 0, 100),
+        lambda: reader.offset_at(1, 0),
+        lambda: reader.wait({1: 0}, 0),
+    ):
+        with pytest.raises(UsageError, match="no partition 1"):
+            call()
+
+
+def test_whole_chunks_are_read_up_to_the_limit(reader, writer):
+    for _ in range(5):
+        writer.append([lines(10)])
+    assert len(reader.read(0, 0, max_bytes=170)) == 20
+    assert len(reader.read(0, 15, max_bytes=170)) == 15
+
+
+def test_offset_at_finds_the_first_chunk_that_is_young_enough(reader, writer):
+    for received_at in (10, 30, 20, 40):
+        writer.append([lines(2, received_at)])
+    found = {when: reader.offset_at(0, when) for when in (0, 10, 11, 20, 31, 41)}
+    assert found == {0: 0, 10: 0, 11: 2, 20: 2, 31: 6, 41: 8}
+
+
+def test_wait_returns_at_once_when_there_is_something(reader, writer):
+    writer.append([lines(1)])
+    assert reader.wait({0: 0}, timeout_s=60) is True
+    assert reader.wait({}, timeout_s=60) is True
+    assert reader.wait({0: 1}, timeout_s=0) is False
+
+
+def test_wait_wakes_up_for_a_new_record(reader, writer):
+    def append_soon():
+        time.sleep(0.05)
+        writer.append([lines(1)])
+
+    thread = threading.Thread(target=append_soon)
+    thread.start()
+    assert reader.wait({0: 0}, timeout_s=60) is True
+    thread.join()
+
+
+def test_a_damaged_chunk_gives_corrupt_records_and_the_rest_is_read(reader, writer, sql):
+    for _ in range(3):
+        writer.append([lines(2)])
+    sql("UPDATE chunk SET lines = CAST(replace(lines, 'a', 'b') AS BLOB) WHERE first_offset = 2")
+    records = reader.read(0, 0, 10_000)
+    assert records.offsets.tolist() == [0, 1, 4, 5]
+    assert [(odd.offset, odd.is_corrupt) for odd in records.odd] == [(2, True), (3, True)]
+    assert b'{"b":1}\n' in records.odd[0].raw
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE chunk SET lines = x'00' WHERE first_offset = 2",
+        "UPDATE chunk SET record_count = 900 WHERE first_offset = 2",
+        "UPDATE chunk SET record_count = 900 WHERE first_offset IN (2, 4)",
+        "UPDATE chunk SET record_count = 1 WHERE first_offset >= 6",
+        "UPDATE chunk SET first_offset = 3 WHERE first_offset = 2",
+        "UPDATE chunk SET first_offset = first_offset + 1 WHERE first_offset IN (2, 4)",
+        "DELETE FROM chunk WHERE first_offset IN (2, 6)",
+        "DELETE FROM chunk WHERE first_offset = 8",
+    ],
+)
+def test_what_is_damaged_looks_alike_from_every_start_and_at_every_limit(
+    damage, reader, writer, sql
+):
+    for _ in range(5):
+        writer.append([lines(2)])
+    sql(damage)
+    whole = list(reader.read(0, 0, 10_000).each())
+    assert [each.offset for each in whole] == list(range(10))
+    assert any(each.is_corrupt for each in whole)
+    for start in range(10):
+        for max_bytes in (1, 16, 20, 40):
+            seen = []
+            while start + len(seen) < 10:
+                seen += reader.read(0, start + len(seen), max_bytes).each()
+            assert seen == whole[start:]
+
+
+@pytest.mark.parametrize("missing", [2, 4])
+def test_more_missing_records_than_a_chunk_holds_are_reported_with_what_to_do(
+    missing, reader, writer, sql, monkeypatch
+):
+    monkeypatch.setattr(embedded_columns, "MAX_CHUNK_RECORDS", 1)
+    for _ in range(3):
+        writer.append([lines(2)])
+    sql("DELETE FROM chunk WHERE first_offset = ?", missing)
+    with pytest.raises(LogFailed, match="damaged") as caught:
+        reader.read(0, 0, 10_000)
+    assert ".recover" in caught.value.hint
+
+
+def test_malformed_pages_are_reported_with_what_to_do(reader, writer, directory):
+    writer.append([lines(20_000)])
+    writer.close()
+    path = file_of(directory)
+    with path.open("r+b") as file:
+        file.seek(PAGE_BYTES)
+        file.write(os.urandom(path.stat().st_size - PAGE_BYTES))
+    with pytest.raises(LogFailed) as caught:
+        reader.read(0, 0, 10_000)
+    assert ".recover" in caught.value.hint
+
+
+def test_a_closed_reader_opens_again(reader, writer):
+    writer.append([lines(1)])
+    reader.close()
+    reader.close()
+    assert reader.read(0, 0, 100).lines == b'{"a":1}\n'
+
+
+def test_the_oldest_record_from_an_offset_on_is_found_wherever_it_stands(reader, writer):
+    assert reader.oldest_received_at(0, 0) is None
+    for times in ((50, 40), (90,), (60, 70)):
+        writer.append([lines(1, received_at=time) for time in times])
+    oldest = [reader.oldest_received_at(0, offset) for offset in range(6)]
+    assert oldest == [40, 40, 60, 60, 70, None]
+
+
+def test_the_oldest_record_of_a_log_that_is_not_there_is_none(reader):
+    assert reader.oldest_received_at(0, 0) is None
+
+
+def test_a_summary_stands_for_as_many_as_its_mark_says(writer, reader):
+    mark = summary_mark(9_900)
+    writer.append([Delivery(b"", 0, 5, rejects=((0, b"{}"),), replay_of=mark), lines(2)])
+    records = reader.read(0, 0, 2**20)
+    assert (records.record_count, records.received_count) == (3, 9_902)
+    assert [record.stands_for for record in records.each()] == [9_900, 1, 1]

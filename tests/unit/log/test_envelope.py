@@ -1,0 +1,85 @@
+"""Messages become records: what the value, the time and the headers mean."""
+
+import numpy as np
+import pytest
+
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
+from rtcdp.log.contract import DEFAULT_SOURCE, summary_mark
+from rtcdp.log.envelope import UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
+
+GOOD = b'{"userId":"u","timestamp":1,"eventType":"A"}'
+
+
+def read(*values, timestamps=None, headers=None):
+    count = len(values)
+    times = [7] * count if timestamps is None else timestamps
+    offsets = np.arange(10, 10 + count, dtype=np.int64)
+    batch = WireBatch(3, 10, 10 + count, values, offsets, np.array(times, np.int64), headers)
+    return records_of(batch)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_line"),
+    [
+        (GOOD, True),
+        (b" " + GOOD + b"\t", True),
+        (GOOD.replace(b'"u"', b'"\\u00e4"'), True),
+        (GOOD.replace(b"{", b'{"unknown":1,'), True),
+        (GOOD + b"\n", False),
+        (GOOD.replace(b",", b",\n"), False),
+        (GOOD + b"\r", False),
+        (GOOD + b"\n" + GOOD, False),
+        (b"\xef\xbb\xbf" + GOOD, False),
+        (b"", False),
+        (None, False),
+        (b"[]", False),
+        (b"\xff", False),
+    ],
+)
+def test_a_value_is_a_line_if_it_is_an_event_on_one_line(value, is_line) -> None:
+    records = read(GOOD, value, GOOD)
+    assert records.offsets.tolist() == ([10, 11, 12] if is_line else [10, 12])
+    assert [(record.offset, record.raw) for record in records.odd] == (
+        [] if is_line else [(11, value or b"")]
+    )
+    assert records.lines.count(b"\n") == len(records.offsets)
+
+
+def test_bad_values_are_found_wherever_they_are() -> None:
+    values = [b"{bad" if place % 97 == 5 else GOOD for place in range(1_000)]
+    records = read(*values)
+    expected = [10 + n for n, value in enumerate(values) if isinstance(decode(value), Rejection)]
+    assert [record.offset for record in records.odd] == expected
+    assert len(records.offsets) == 1_000 - len(expected)
+
+
+def test_the_intake_time_is_the_message_s_and_0_where_it_has_none() -> None:
+    times = [5, -1, 10**18]
+    records = read(GOOD, GOOD, GOOD, timestamps=times)
+    assert records.received_at.tolist() == [5, UNKNOWN_RECEIVED_AT, UNKNOWN_RECEIVED_AT]
+
+
+def test_headers_say_what_the_value_can_t() -> None:
+    headers = [None, headers_for("shop", "import", None), headers_for("web", "live", "0:4")]
+    records = read(GOOD, GOOD, GOOD, headers=headers)
+    assert [records.sources[code] for code in records.source_codes] == [DEFAULT_SOURCE, "shop"]
+    assert records.imported.tolist() == [False, True]
+    (replayed,) = records.odd
+    assert (replayed.offset, replayed.source, replayed.replay_of) == (12, "web", "0:4")
+
+
+def test_a_plain_record_needs_no_headers() -> None:
+    assert headers_for(DEFAULT_SOURCE, "live", None) == []
+
+
+@pytest.mark.parametrize("source", [b"", b"Two Words", b"x" * 65, b"a\nb", b"\xff"])
+def test_a_source_that_the_collector_would_not_take_is_the_default_one(source) -> None:
+    records = read(GOOD, headers=[[("rtcdp-source", source), ("other", None)]])
+    assert [records.sources[code] for code in records.source_codes] == [DEFAULT_SOURCE]
+
+
+def test_a_summary_stands_for_as_many_as_its_header_says():
+    marks = headers_for("web", "live", summary_mark(9_900))
+    records = read(b"{}", GOOD, headers=[marks, None])
+    assert (records.record_count, records.received_count) == (2, 9_901)

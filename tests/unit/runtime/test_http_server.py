@@ -1,0 +1,217 @@
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.log.contract import LogFailed
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.runtime.http_server import Roles, run_http_server
+from rtcdp.runtime.parts import metrics_of, store_of
+from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.troubles import TroubleNote
+from rtcdp.testing.epochs import EpochMaker
+
+EVERYTHING = Roles()
+EVENT = {"userId": "ada", "timestamp": 0, "eventType": "PAGE_VIEW"}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path, port=claim_port("127.0.0.1", 0))
+
+
+class Running(threading.Thread):
+    """A server in a thread; `error` is what it ended with."""
+
+    def __init__(self, settings: Settings, roles: Roles) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+        self.stop = threading.Event()
+        self._arguments = (settings, SystemClock(), self.stop, roles)
+
+    def run(self) -> None:
+        try:
+            run_http_server(*self._arguments)
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+
+
+@contextmanager
+def running(
+    settings: Settings, roles: Roles = EVERYTHING
+) -> Iterator[tuple[httpx.Client, Running]]:
+    server = Running(settings, roles)
+    server.start()
+    try:
+        while not is_listening(settings.host, settings.port):
+            assert server.is_alive(), server.error
+            time.sleep(0.02)
+        with httpx.Client(base_url=settings.base_url, trust_env=False) as client:
+            yield client, server
+    finally:
+        server.stop.set()
+        server.join(20)
+    assert not server.is_alive()
+
+
+def test_one_server_takes_events_answers_and_shows_the_page(settings):
+    with running(settings) as (client, server):
+        assert client.post("/v1/events", json=EVENT).json()["accepted"] == 1
+        assert client.get("/api/ledger").json()["totals"]["received"] == 0
+        assert "<html" in client.get("/", headers={"Accept": "text/html"}).text
+        assert client.get("/nowhere").headers["content-type"].startswith("application/problem+json")
+        paths = client.get("/schema/openapi.json").json()["paths"]
+        assert {"/v1/events", "/api/ledger"} <= set(paths)
+    assert server.error is None
+    assert not is_listening(settings.host, settings.port)
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/import", "/v1/nowhere"])
+def test_every_address_is_behind_one_door(settings, path):
+    with running(settings) as (client, _):
+        stranger = {"Origin": "http://evil.test", "Content-Type": "text/plain"}
+        assert client.post(path, json=EVENT, headers=stranger).status_code == 403
+        assert client.post(path, json=EVENT, headers={"Host": "evil.test"}).status_code == 421
+        assert client.get("/api/ledger", headers={"Host": "evil.test"}).status_code == 421
+        assert client.get("/health/live", headers={"Host": "evil.test"}).status_code == 421
+    assert events_in(settings) == 0
+
+
+def test_who_is_named_in_the_settings_is_let_in(settings):
+    named = replace(settings, allowed_hosts="rtcdp.test", allowed_origins="https://shop.example")
+    with running(named) as (client, _):
+        shop = {"Origin": "https://shop.example", "Host": "rtcdp.test"}
+        answer = client.post("/v1/events", json=EVENT, headers=shop)
+        assert answer.json()["accepted"] == 1
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+        asked = {**shop, "Access-Control-Request-Method": "POST"}
+        assert client.options("/v1/events", headers=asked).status_code == 204
+
+
+def test_answers_have_the_manners_of_http(settings):
+    with running(settings) as (client, _):
+        whole = client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+        assert whole.headers["content-encoding"] == "gzip"
+        tag = {"If-None-Match": whole.headers["etag"]}
+        assert client.get("/openapi.json", headers=tag).status_code == 304
+        assert client.get("/schema/openapi.json").json() == whole.json()
+        assert client.head("/api/ledger").headers["content-type"] == "application/json"
+        assert client.head("/api/live").headers["content-type"].startswith("text/event-stream")
+        assert "HEAD" in client.options("/api/ledger").headers["allow"]
+        assert client.options("/v1/events").headers["allow"] == "OPTIONS, POST"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /api/analytics/user/s\xc3\xb8ren/page-views HTTP/1.1", 200),
+        (b"GET /api/analytics/user/s\xf8ren/page-views HTTP/1.1", 400),
+        (b"GET /api/ledger?limit=\xf8 HTTP/1.1", 400),
+        (b"GET /api/metrics/\xf8 HTTP/1.1", 400),
+        (b"GET http://evil.test/api/ledger HTTP/1.1", 421),
+        (b"OPTIONS * HTTP/1.1", 404),
+        (b"BREW /api/ledger HTTP/1.1", 405),
+    ],
+)
+def test_no_request_line_gets_a_5xx(settings, request_line, status):
+    with running(settings), socket.create_connection((settings.host, settings.port)) as client:
+        host = b"evil.test" if b"evil" in request_line else b"localhost"
+        client.sendall(request_line + b"\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n")
+        answer = client.makefile("rb").read()
+    assert int(answer.split(b" ", 2)[1]) == status
+
+
+def events_in(settings: Settings) -> int:
+    with closing(EmbeddedLogReader(settings.log_directory)) as log:
+        return sum(log.extent(partition).next_offset for partition in log.partitions())
+
+
+def test_a_collector_alone_gives_no_answers(settings):
+    with running(settings, Roles(answers=False)) as (client, _):
+        assert client.post("/v1/events", json=EVENT).status_code == 200
+        assert client.get("/api/ledger").status_code == 404
+
+
+def test_answers_alone_take_no_events(settings):
+    with running(settings, Roles(collects=False)) as (client, _):
+        assert client.post("/v1/events", json=EVENT).status_code == 404
+        assert client.get("/api/ledger").status_code == 200
+    assert not settings.log_directory.exists()
+
+
+def test_an_open_live_stream_does_not_keep_it_from_stopping(settings):
+    with running(settings) as (client, server), client.stream("GET", "/api/live") as stream:
+        next(stream.iter_lines())
+        server.stop.set()
+        server.join(20)
+        assert not server.is_alive()
+
+
+def test_a_log_that_fails_ends_the_process_with_its_error(settings, monkeypatch):
+    def fail(*_: object) -> None:
+        raise LogFailed("the disk is gone")
+
+    with running(settings) as (client, server):
+        monkeypatch.setattr(EmbeddedLogWriter, "append", fail)
+        assert client.post("/v1/events", json=EVENT).status_code == 503
+        server.join(20)
+    assert isinstance(server.error, LogFailed)
+
+
+def test_other_addresses_than_loopback_are_refused(tmp_path):
+    settings = Settings(data_dir=tmp_path, host="0.0.0.0")  # noqa: S104
+    with pytest.raises(UsageError, match="without a key"):
+        run_http_server(settings, SystemClock(), threading.Event())
+
+
+def test_clients_that_say_or_read_nothing_lock_nobody_out(settings):
+    """The server library stops taking connections at 128 by itself."""
+    with running(settings) as (client, _), contextlib.ExitStack() as connections:
+        for number in range(200):
+            connection = socket.create_connection((settings.host, settings.port))
+            connections.enter_context(connection)
+            if number % 2:
+                connection.sendall(
+                    b"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+                )
+        assert client.get("/health/live", timeout=3.0).status_code == 200
+        assert client.post("/v1/events", json=EVENT, timeout=3.0).status_code == 200
+
+
+def test_questions_that_need_only_the_store_are_answered_while_kafka_is_down(settings):
+    nobody = claim_port("127.0.0.1", 0)
+    settings = replace(settings, log=f"kafka://127.0.0.1:{nobody}/raw_customer_events")
+    with store_of(settings) as store:
+        store.prepare(metrics_of(settings))
+        store.commit(EpochMaker().make(admitted=3))
+    with running(settings, Roles(collects=False)) as (client, _):
+        for _ in range(3):
+            answer = client.get("/api/ledger", timeout=30)
+            assert answer.status_code == 200
+            body = answer.json()
+            assert body["totals"]["received"] == 3
+            assert (body["as_of"], body["lag_ms"]) == (None, None)
+            assert body["warning"]
+        assert client.get("/api/metrics/orders", timeout=30).json()["lag_ms"] is None
+        assert client.get("/health/ready", timeout=30).status_code == 503
+
+
+def test_ready_tells_what_keeps_the_processor_from_working(settings):
+    with running(settings) as (client, _):
+        assert client.get("/health/ready").status_code == 200
+        TroubleNote(settings).write("no such column: received")
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["parts"]["processor"]) == (
+            503,
+            "no such column: received",
+        )
+        assert client.post("/v1/events", json=EVENT).status_code == 200

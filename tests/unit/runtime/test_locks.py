@@ -1,0 +1,39 @@
+import os
+
+import pytest
+
+from rtcdp.errors import UsageError
+from rtcdp.runtime.locks import AlreadyRunning, Holder, Lock, holder_of
+
+
+def test_a_second_one_is_refused_and_told_who_holds_it(tmp_path):
+    path = tmp_path / "a.lock"
+    with Lock(path, "a processor"), pytest.raises(AlreadyRunning) as caught:
+        Lock(path, "a processor")
+    assert f"a processor runs already (process {os.getpid()})" in str(caught.value)
+    assert caught.value.holder.pid == os.getpid()
+
+
+def test_a_lock_that_was_let_go_is_free(tmp_path):
+    path = tmp_path / "a.lock"
+    Lock(path, "it").close()
+    with Lock(path, "it"):
+        pass
+
+
+def test_the_holder_can_say_where_it_is_reached(tmp_path):
+    path = tmp_path / "a.lock"
+    with Lock(path, "it") as lock:
+        lock.announce("http://here")
+        assert holder_of(path) == Holder(os.getpid(), "http://here")
+    assert holder_of(path) is None
+
+
+def test_nobody_holds_what_is_not_there(tmp_path):
+    assert holder_of(tmp_path / "absent.lock") is None
+
+
+def test_a_folder_that_cannot_be_made_is_wrong_usage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="can't be made"):
+        Lock(tmp_path / "file" / "a.lock", "it")

@@ -1,0 +1,102 @@
+import logging
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.log.contract import Delivery, LogReplaced
+from rtcdp.runtime.locks import AlreadyRunning
+from rtcdp.runtime.parts import log_writer, store_of
+from rtcdp.runtime.processing import processor_of, run_processor
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.troubles import trouble_of_processor
+from rtcdp.testing.epochs import EpochMaker
+
+
+def test_two_processors_of_one_store_are_refused(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    other = Settings(data_dir=tmp_path / "other", store=settings.store_url)
+    with (
+        processor_of(settings, SystemClock()),
+        pytest.raises(AlreadyRunning, match="a processor runs already"),
+        processor_of(other, SystemClock()),
+    ):
+        pass
+
+
+def test_an_engine_that_does_not_read_the_log_is_wrong_usage(tmp_path):
+    settings = Settings(data_dir=tmp_path, engine="spark")
+    with pytest.raises(UsageError, match="spark"), processor_of(settings, SystemClock()):
+        pass
+
+
+def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(b"", 0, 1, rejects=((0, b"nonsense"),))])
+    stop = threading.Event()
+    stop.set()
+    run_processor(settings, SystemClock(), stop)
+    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["dead_letter"] == 1
+
+
+def test_trouble_is_told_and_so_is_its_end(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    with processor_of(Settings(data_dir=tmp_path), SystemClock()) as processor:
+        processor.on_trouble("the store is locked; trying again")
+        processor.on_trouble("an event could not be counted")
+        processor.run(threading.Event(), once=True)
+        processor.run(threading.Event(), once=True)
+    told = [(record.levelname, record.getMessage().partition(",")[0]) for record in caplog.records]
+    assert told == [
+        ("WARNING", "the store is locked; trying again"),
+        ("WARNING", "an event could not be counted"),
+        ("INFO", "back again"),
+    ]
+
+
+def test_metrics_of_the_store_that_are_not_in_the_catalog_are_named_at_the_start(tmp_path, caplog):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "visits.py").write_text(
+        "from rtcdp.definitions import Count\n"
+        "from rtcdp.definitions import Metric\n"
+        "from rtcdp.definitions import tumbling\n"
+        'METRIC = Metric(name="visits", title="V", window=tumbling(hours=1),'
+        ' measures=(Count("n"),))\n'
+    )
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+    assert not caplog.records
+    with processor_of(replace(settings, catalog=None), SystemClock()):
+        pass
+    (record,) = caplog.records
+    assert "not in the catalog, and they stand still: visits – give the --catalog" in (
+        record.getMessage()
+    )
+
+
+def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
+    clock = SystemClock()
+    settings = Settings(data_dir=tmp_path)
+    with store_of(settings) as store:
+        store.prepare([])
+        store.commit(replace(EpochMaker().make(), log_id="embedded:7"))
+    with pytest.raises(LogReplaced):
+        run_processor(settings, clock, threading.Event())
+    assert "counted the log embedded:7" in str(trouble_of_processor(settings))
+    settings.store_file.unlink()
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, clock, stop))
+    running.start()
+    deadline = time.monotonic() + 30
+    while trouble_of_processor(settings) is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    running.join(30)
+    assert trouble_of_processor(settings) is None
