@@ -1,6 +1,8 @@
 """Users' stories for tests of folds: made-up events, and a store of rows that is a dictionary."""
 
+import gzip
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import polars as pl
 from hypothesis import strategies as st
@@ -11,6 +13,8 @@ from rtcdp.folds.row_cache import RowCache
 from rtcdp.folds.rows import row_schema
 
 Row = dict[str, object]
+Times = st.SearchStrategy[int]
+Stories = st.SearchStrategy[list[Row]]
 
 SCHEMA = pl.Schema(
     {
@@ -38,9 +42,7 @@ def event(time: int, type_: str = "PAGE_VIEW", user: str = "ann", **fields: obje
     }
 
 
-def stories(
-    times: "st.SearchStrategy[int]", types: Sequence[str]
-) -> "st.SearchStrategy[list[Row]]":
+def stories(times: "st.SearchStrategy[int]", types: Sequence[str]) -> Stories:
     """Lists of events of a few users, with ties in time and missing fields; each id comes once."""
     one = st.fixed_dictionaries(
         {
@@ -56,7 +58,7 @@ def stories(
     return st.lists(one, max_size=18).flatmap(_with_ids)
 
 
-def _with_ids(events: list[Row]) -> "st.SearchStrategy[list[Row]]":
+def _with_ids(events: list[Row]) -> Stories:
     ids = st.permutations(range(len(events)))
     return ids.map(
         lambda order: [{**e, "eventId": f"e{n:02d}"} for e, n in zip(events, order, strict=True)]
@@ -66,6 +68,24 @@ def _with_ids(events: list[Row]) -> "st.SearchStrategy[list[Row]]":
 def frame_of(events: Sequence[Row]) -> pl.DataFrame:
     """Events as the columns that a step takes."""
     return pl.DataFrame([{name: each[name] for name in SCHEMA} for each in events], SCHEMA)
+
+
+def shop_events() -> pl.DataFrame:
+    """The recorded clickstream of a shop, all of its 17,434 whole rows."""
+    file = Path(__file__).parent / "recordings" / "rees46-2019-oct.csv.gz"
+    table = pl.read_csv(gzip.decompress(file.read_bytes()), infer_schema=False)
+    types = {"view": "PAGE_VIEW", "cart": "ADD_TO_CART", "purchase": "PURCHASE"}
+    time = pl.col("event_time").str.to_datetime("%Y-%m-%d %H:%M:%S UTC", time_unit="ms")
+    return table.filter(pl.col("user_session").is_not_null()).select(
+        pl.format("{}", pl.int_range(pl.len())).alias("eventId"),
+        pl.col("user_id").alias("userId"),
+        pl.col("user_session").alias("sessionId"),
+        pl.col("event_type").replace_strict(types).alias("eventType"),
+        pl.col("product_id").alias("productId"),
+        pl.format("/product/{}", "product_id").alias("pageUrl"),
+        pl.col("price").cast(pl.Float64).alias("value"),
+        time.dt.epoch("ms").alias("timestamp"),
+    )
 
 
 def batches(events: Sequence[Row], cuts: Sequence[int]) -> Iterator[Sequence[Row]]:
@@ -120,7 +140,6 @@ def told(
     fold: Fold,
     events: Sequence[Row],
     cuts: Sequence[int],
-    *,
     forget_at: frozenset[int] = frozenset(),
 ) -> Mapping[tuple[object, ...], Row]:
     """The rows after all these events, batch by batch, through a small cache that is dropped at

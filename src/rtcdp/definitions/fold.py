@@ -43,10 +43,16 @@ class Reach:
 
 @dataclass(frozen=True)
 class Joined:
-    """What a merging step made of rows. Those of the keys that are named in `unsure` can't be told
-    from rows alone; they are not among `rows`, and are made of the events themselves."""
+    """What a merging step made of stored rows and new events: all `rows`, of which some have
+    changed, or are new, and the primary keys of the stored rows that are `gone`.
+
+    Where it can't be told from rows alone what becomes of a key, that is among `unsure`, and all
+    that is said of it here is void; its rows are made of the events themselves.
+    """
 
     rows: "pl.DataFrame"
+    is_changed: "pl.Series"
+    gone: "pl.DataFrame"
     unsure: "pl.Series"
 
 

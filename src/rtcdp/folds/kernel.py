@@ -62,22 +62,21 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: Events
         return _retold(fold, events, spans, stored, past)
     before = stored.rows(spans)
     joined = fold.step.join(events, before, key)
+    change = Difference(joined.gone, joined.rows.filter(joined.is_changed))
     if joined.unsure.is_empty():
-        change = difference(before, joined.rows, fold.primary_key)
         return Folded(change, spans, joined.rows)
     is_unsure = pl.col(key).is_in(joined.unsure.implode())
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(FROM), pl.lit(LATEST_MS).alias(TO)
     )
     retold = _retold(fold, events.filter(is_unsure), whole, stored, past)
-    certain = difference(before.filter(~is_unsure), joined.rows, fold.primary_key)
     return Folded(
         Difference(
-            pl.concat([certain.delete, retold.difference.delete]),
-            pl.concat([certain.replace, retold.difference.replace]),
+            pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
+            pl.concat([change.replace.filter(~is_unsure), retold.difference.replace]),
         ),
         pl.concat([spans.filter(~is_unsure), retold.spans]),
-        pl.concat([joined.rows, retold.rows]),
+        pl.concat([joined.rows.filter(~is_unsure), retold.rows]),
     )
 
 

@@ -34,7 +34,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 LONGEST_MS_MAX = 7 * DAY_MS
 
-MEMBERS_MAX = 256
+MEMBERS_MAX = 64
 """So many products, and ids of the client, are told apart in a session; it stands for "or more"."""
 
 ENGAGED_AFTER_MS = 10_000
@@ -48,7 +48,8 @@ class Sessions(Step):
     """`by="client"` takes the client's own `sessionId` within a user instead of the gap (which goes
     on ruling events that have none). `exclude` are event types that are no activity. `midnight` is
     a time zone in which each session ends with the day; `campaign` a field whose change begins a
-    new one (and the `number` tells those apart that start at once). A session that has an event of `conversion` is converted.
+    new one (`number` tells those apart that start at once). A session that has an event of
+    `conversion` is converted.
 
     Raises `UsageError` for spans that make no sense and for a time zone that nobody knows.
     """
@@ -117,21 +118,31 @@ class Sessions(Step):
 
     def join(self, events: pl.DataFrame, stored: pl.DataFrame, key: str) -> Joined:
         lifted = self._lifted(self.relevant(events), key)
+        stored = stored.with_columns(pl.lit(True).alias("is_stored"))
         rows = pl.concat([stored, lifted], how="diagonal")
+        primary_key = (key, *self.order)
         if rows.is_empty():
-            return Joined(self._no_rows(key), rows[key])
+            nothing = self._no_rows(key)
+            unchanged = pl.Series(dtype=pl.Boolean)
+            return Joined(nothing, unchanged, nothing.select(primary_key), rows[key])
         unit = (key, "client") if self.by == "client" else (key,)
         rows = rows.sort(*unit, "start", *(("end", "event_id") if self.campaign else ()))
         begins = self._begins(rows, unit)
-        firsts = np.flatnonzero(begins)
+        firsts, sessions = np.flatnonzero(begins), numbered(begins)
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
-        last = np.maximum.reduceat(ends, firsts)
-        is_unsure = last - starts[firsts] >= self.longest_ms
-        made = self._made(rows, begins, key)
-        if not is_unsure.any():
-            return Joined(made, rows[key].head(0))
-        unsure = rows[key].gather(firsts[is_unsure]).unique()
-        return Joined(made.filter(~pl.col(key).is_in(unsure.implode())), unsure)
+        is_stored = rows["is_stored"].fill_null(False).to_numpy()
+        is_single = np.diff(np.append(firsts, len(begins))) == 1
+        is_gone = is_stored & (starts != starts[firsts][sessions])
+        # No stored row lasts as long; where one would, it ought to be cut in two.
+        is_unsure = np.maximum.reduceat(ends, firsts) - starts[firsts] >= self.longest_ms
+        return Joined(
+            self._made(rows, begins, key),
+            pl.Series(~(is_single & is_stored[firsts])),
+            rows.filter(is_gone).select(primary_key)
+            if is_gone.any()
+            else rows.select(primary_key).clear(),
+            rows[key].gather(firsts[is_unsure]).unique(),
+        )
 
     def _no_rows(self, key: str) -> pl.DataFrame:
         return empty_rows((RowColumn(key, "text"), *self.columns))

@@ -25,22 +25,22 @@ forgetting = st.frozensets(st.integers(0, 9))
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data(), cut_sizes, forgetting)
 def test_any_order_cut_and_restart_give_the_naive_rows(options, data, cuts, forget_at):
     step = HOUR if options.midnight else 1
     events = data.draw(stories(st.integers(0, 120).map(lambda n: n * step), TYPES))
-    found = told(Fold("visits", "Visits", options), events, cuts, forget_at=forget_at)
-    assert in_words(found.values(), options) == expected(events, options)
+    found = told(Fold("visits", "Visits", options), events, cuts, forget_at)
+    assert in_words(found.values()) == expected(events, options)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(stories(st.integers(0, 120), TYPES), st.randoms())
 def test_a_whole_story_at_once_is_the_definition(events, random):
     options = OPTIONS["plain"]
     random.shuffle(events)
     rows = options.rows(frame_of(events), "userId").rows(named=True)
-    assert in_words(rows, options) == expected(events, options)
+    assert in_words(rows) == expected(events, options)
 
 
 def expected(events, options):
@@ -48,7 +48,7 @@ def expected(events, options):
     return sorted(rows, key=lambda row: (row["userId"], row.get("client", ""), row["start"]))
 
 
-def in_words(rows, options):
+def in_words(rows):
     """What is told of a session, without what only serves to join it."""
     shown = [
         {
