@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 import typer
 from rich.text import Text
 
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.output import Form, Result, write

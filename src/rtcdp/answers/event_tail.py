@@ -4,19 +4,14 @@ It reads the log from its end backwards, and then follows it. What became of a r
 a processor has counted it.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rtcdp.api.matching import Wish, is_wished
+from rtcdp.answers.drill_down import Judged, Wish, matching
 from rtcdp.clock import Clock
-from rtcdp.events.codec import decode
-from rtcdp.events.dead_letter import Rejection
-from rtcdp.events.event import CustomerActivityEvent
-from rtcdp.log.contract import LogReader, RawRecord
-from rtcdp.store import Store, StoreSnapshot, UncountedScan
-
-WAITING = "waiting"
-"""What is said of a record that no processor has counted yet."""
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Store, StoreSnapshot
 
 LOOKED_AT_MAX = 200_000
 """So many of the newest records of each partition are looked at for those that are wanted."""
@@ -24,6 +19,8 @@ LOOKED_AT_MAX = 200_000
 _STEP = 2_000
 _SLICE_BYTES = 4 * 2**20
 _PATIENCE_S = 2.0
+_LOOK_EVERY_S = 0.05
+"""Not more often than this, however many records come."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +29,6 @@ class Wanted:
 
     wish: Wish
     verdict: str | None = None
-
-
-@dataclass(frozen=True)
-class Met:
-    """A record, the event in it if there is one, and what became of it."""
-
-    record: RawRecord
-    event: CustomerActivityEvent | None
-    verdict: str
-    reason: str | None = None
 
 
 class EventTail:
@@ -54,33 +41,38 @@ class EventTail:
         self._clock = clock
         self._next_offsets: dict[int, int] = {}
         self._came_at: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
 
-    def newest(self, most: int) -> list[Met]:
+    def newest(self, most: int) -> list[Judged]:
         """The newest `most` of those wanted, in the order of their intake. `following` goes on
         after them."""
-        found: list[Met] = []
+        found: list[Judged] = []
         with self._store.snapshot() as snapshot:
             for partition in self._log.partitions():
                 extent = self._log.extent(partition)
                 self._next_offsets[partition] = end = extent.next_offset
+                self._seen[partition] = end
                 oldest = max(extent.first_offset, end - LOOKED_AT_MAX)
-                of_this: list[Met] = []
+                of_this: list[Judged] = []
                 while end > oldest and len(of_this) < most:
                     start = max(oldest, end - _STEP)
                     of_this = [*self._between(snapshot, partition, start, end), *of_this]
                     end = start
                 found += of_this[-most:] if most else []
-        found.sort(key=lambda met: (met.record.received_at, met.record.partition))
+        found.sort(key=lambda found: (found.record.received_at, found.record.partition))
         return found[-most:] if most else []
 
-    def following(self, timeout_s: float) -> list[Met]:
+    def following(self, timeout_s: float) -> list[Judged]:
         """Those that came since, after at most `timeout_s` of waiting.
 
         A record is held back until it is counted, so that its verdict can be told; where nobody
         counts, for two seconds.
         """
-        self._log.wait(self._next_offsets, timeout_s)
-        found: list[Met] = []
+        # Not for those that are held back: they are there already.
+        began = time.monotonic()
+        self._log.wait(self._seen, timeout_s)
+        time.sleep(max(0.0, min(timeout_s, _LOOK_EVERY_S) - (time.monotonic() - began)))
+        found: list[Judged] = []
         with self._store.snapshot() as snapshot:
             counted = snapshot.progress.next_offsets
             for partition in self._log.partitions():
@@ -91,7 +83,7 @@ class EventTail:
         return found
 
     def _until(self, partition: int, start: int, counted: int) -> int:
-        end = self._log.extent(partition).next_offset
+        end = self._seen[partition] = self._log.extent(partition).next_offset
         now = self._clock.monotonic()
         if end <= start or counted > start:
             self._came_at.pop(partition, None)
@@ -101,39 +93,11 @@ class EventTail:
 
     def _between(
         self, snapshot: StoreSnapshot, partition: int, start: int, end: int
-    ) -> Iterator[Met]:
-        counted = snapshot.progress.next_offsets.get(partition, 0)
+    ) -> Iterator[Judged]:
+        verdicts = () if self._wanted.verdict is None else (self._wanted.verdict,)
         while start < end:
             records = self._log.read(partition, start, _SLICE_BYTES).until(end)
             if len(records) == 0:
                 return
-            scan = UncountedScan(
-                partition=partition,
-                offset_from=start,
-                offset_to=records.next_offset,
-                limit=max(1, records.record_count),
-            )
-            uncounted = {row["offset"]: row for row in snapshot.uncounted(scan).to_dicts()}
-            for record in records.each():
-                met = _met(record, uncounted.get(record.offset), counted)
-                if self._is_wanted(met):
-                    yield met
+            yield from matching(records, snapshot, self._wanted.wish, verdicts)
             start = records.next_offset
-
-    def _is_wanted(self, met: Met) -> bool:
-        wish = self._wanted.wish
-        if self._wanted.verdict not in (None, met.verdict):
-            return False
-        if met.event is not None:
-            return is_wished(wish, met.event, met.record.source)
-        return wish in (Wish(), Wish(equals={"source": met.record.source}))
-
-
-def _met(record: RawRecord, row: Mapping[str, object] | None, counted: int) -> Met:
-    event = None if record.is_corrupt else decode(record.raw)
-    known = None if isinstance(event, Rejection) else event
-    if row is not None:
-        return Met(record, known, str(row["verdict"]), str(row["reason"] or "") or None)
-    if record.offset >= counted:
-        return Met(record, known, WAITING)
-    return Met(record, known, "admitted" if known is not None else "dead_letter")

@@ -1,13 +1,16 @@
-"""Cursors: where the next page starts, as text that clients hand back without looking inside."""
+"""Lists: where the next page starts, as text that clients hand back without looking inside, and the
+single lists that one with several values of a filter is put together from."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Literal
 
 import msgspec
 
-from rtcdp.api.instant import EARLIEST, LATEST
-from rtcdp.api.problem import BadRequest
+from rtcdp.answers.instant import EARLIEST, LATEST
+from rtcdp.errors import BadRequest
 
 Part = int | str
 Shape = type[str] | range | Literal["desc"]
@@ -17,6 +20,9 @@ one word."""
 INSTANT = range(EARLIEST, LATEST + 1)
 PARTITION = range(2**31)
 OFFSET = range(2**63)
+
+MAX_COMBINATIONS = 50
+"""How many choices one request may ask for: each is a search of its own."""
 
 
 def write_cursor(parts: Sequence[Part]) -> str:
@@ -48,3 +54,17 @@ def _bad_cursor() -> BadRequest:
         "the cursor does not belong to this list",
         "send the next_cursor of the page before with the same filters, or leave it away",
     )
+
+
+def combinations(fields: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
+    """Each choice of one value a field; one empty choice where there are no fields.
+
+    Raises `BadRequest` when there are more than `MAX_COMBINATIONS`.
+    """
+    count = prod(map(len, fields.values()))
+    if count > MAX_COMBINATIONS:
+        raise BadRequest(
+            f"the filters have {count} combinations of values",
+            f"ask for {MAX_COMBINATIONS} at most at a time",
+        )
+    return (dict(zip(fields, chosen, strict=True)) for chosen in product(*fields.values()))

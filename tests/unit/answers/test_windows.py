@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.api import answers
-from rtcdp.api.answers import WindowPage, WindowQuery, windows
+from rtcdp.answers import windows as windows_module
+from rtcdp.answers.windows import WindowPage, WindowQuery, windows
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, Sum, Table, TopK, event_type, sliding, tumbling
 from rtcdp.engines.native.processor import Processor
@@ -134,7 +134,7 @@ def test_a_page_that_reads_many_items_is_shorter_and_goes_on(
         )
     )
     whole = driver.windows("pages")
-    monkeypatch.setattr(answers, "MAX_SIDE_ROWS", 50)
+    monkeypatch.setattr(windows_module, "MAX_SIDE_ROWS", 50)
     pages = []
     after = None
     with driver.store.snapshot() as snapshot:
@@ -161,7 +161,7 @@ def test_items_are_let_go_before_the_next_ones_are_read(
         )
     )
     driver.process()
-    monkeypatch.setattr(answers, "_SIDE_ROWS_AT_ONCE", 25)
+    monkeypatch.setattr(windows_module, "_SIDE_ROWS_AT_ONCE", 25)
     with driver.store.snapshot() as snapshot:
         sizes = []
         members = snapshot.members

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from rtcdp.api import pane_windows
-from rtcdp.api.cursor import Part
-from rtcdp.api.filters import combinations
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers import panes
+from rtcdp.answers.cursor import Part, combinations
+from rtcdp.answers.instant import iso_ms
 from rtcdp.definitions import BUCKET_START, Metric, States, Table, side_table_name, tables_of
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store import Scan, StoreSnapshot
@@ -132,8 +131,8 @@ def _of_one_key(
 ) -> pl.DataFrame:
     buckets, *_ = tables_of(metric)
     if not metric.window.is_written_out:
-        wanted = pane_windows.Wanted(equals, query.start_from, query.start_to, query.after, limit)
-        return pane_windows.read(snapshot, metric, buckets, wanted)
+        wanted = panes.Wanted(equals, query.start_from, query.start_to, query.after, limit)
+        return panes.read(snapshot, metric, buckets, wanted)
     whole = Scan(
         table=buckets,
         equals=equals,
@@ -224,7 +223,7 @@ def _side_rows(
     groups = page.select(BUCKET_START, *metric.key)
     if metric.window.is_written_out:
         return snapshot.members(side, groups)
-    return pane_windows.read_side(snapshot, metric, side, groups)
+    return panes.read_side(snapshot, metric, side, groups)
 
 
 def _described(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from rtcdp.api.cursor import Part
+from rtcdp.answers.cursor import Part
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, MERGES, Metric, Table
 from rtcdp.definitions.panes import explode_panes
 from rtcdp.store import Scan, StoreSnapshot

@@ -1,7 +1,7 @@
 """Finding events again in the log."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.api.drill_down import EventPage, EventQuery, read_events
-from rtcdp.api.limits import ApiLimits
-from rtcdp.api.matching import Wish
+from rtcdp.answers.drill_down import Effort, EventPage, EventQuery, Wish, is_wished, read_events
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Count, Equals, Metric, tumbling
 from rtcdp.engines.native.processor import Processor
-from rtcdp.log.contract import Delivery, Records
+from rtcdp.events.event import CustomerActivityEvent
+from rtcdp.log.contract import Delivery, RawRecord, Records
 from rtcdp.log.limits import Retention
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
@@ -23,6 +23,9 @@ from rtcdp.testing.memory_log import MemoryLog
 
 DAY_MS = 86_400_000
 ANYTHING = Wish()
+BOUGHT = CustomerActivityEvent(
+    user_id="ada", timestamp_ms=1000, event_type="PURCHASE", product_id="p1", value=20.0
+)
 
 
 def event(event_id: str, user: str = "ada", second: int = 0) -> dict[str, object]:
@@ -36,9 +39,9 @@ def event(event_id: str, user: str = "ada", second: int = 0) -> dict[str, object
 
 def read(driver: Driver, wish: Wish = ANYTHING, **changes: object) -> EventPage:
     query = {"verdict": None, "start": None, "limit": 100, **changes}
-    limits = query.pop("limits", ApiLimits())
+    effort = query.pop("effort", Effort())
     with driver.store.snapshot() as snapshot:
-        return read_events(driver.log, snapshot, EventQuery(wish, **query), limits)
+        return read_events(driver.log, snapshot, EventQuery(wish, **query), effort)
 
 
 def offsets(page: EventPage) -> list[int]:
@@ -143,12 +146,33 @@ def test_a_full_page_goes_on_at_the_next_match(driver: Driver) -> None:
     assert (offsets(second), second.after) == ([3], None)
 
 
+def test_no_more_records_are_looked_at_than_fill_the_page(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+    each = Records.each
+
+    def counted(records: Records) -> Iterator[RawRecord]:
+        looked_at.append(records.record_count)
+        return each(records)
+
+    driver.feed(*(event(str(i), user) for i, user in enumerate(["ada"] * 500 + ["bob"])))
+    driver.process()
+    monkeypatch.setattr(Records, "each", counted)
+    assert offsets(read(driver, limit=10)) == list(range(10))
+    assert looked_at == [11]
+    looked_at.clear()
+    assert offsets(read(driver, Wish({"userId": "bob"}), limit=10)) == [500]
+    assert sum(looked_at) == 501
+    assert len(looked_at) < 6
+
+
 def test_one_call_reads_a_bounded_stretch(driver: Driver) -> None:
     driver.feed(*(event(str(i)) for i in range(6)))
     driver.process()
-    limits, found, start, calls = ApiLimits(events_bytes=150, slice_bytes=100), [], None, 0
+    limits, found, start, calls = Effort(events_bytes=150, slice_bytes=100), [], None, 0
     while True:
-        page = read(driver, start=start, limits=limits)
+        page = read(driver, start=start, effort=limits)
         found, start, calls = [*found, *offsets(page)], page.after, calls + 1
         if start is None:
             break
@@ -176,7 +200,7 @@ def test_a_log_trimmed_while_it_is_read_is_told_of_too(
         monkeypatch.setattr(driver.log, "extent", lambda _: extent)
         driver.log.expire({0: 1}, Retention(max_age_ms=0), driver.now_ms + DAY_MS)
         query = EventQuery(Wish(), None, None, 10)
-        page = read_events(driver.log, snapshot, query, ApiLimits())
+        page = read_events(driver.log, snapshot, query, Effort())
     assert (page.items, page.after, page.is_trimmed) == ([], None, True)
 
 
@@ -216,7 +240,7 @@ def test_all_partitions_are_searched_and_offsets_without_a_record_are_passed(
         while True:
             query = EventQuery(wish, None, start, 1)
             with store.snapshot() as snapshot:
-                page = read_events(log, snapshot, query, ApiLimits())
+                page = read_events(log, snapshot, query, Effort())
             found += [(i.record.partition, i.record.offset, i.verdict) for i in page.items]
             start = page.after
             if start is None:
@@ -239,11 +263,11 @@ def test_backwards_is_the_reverse_of_forwards_however_little_is_read_at_once(
             *(event(str(n), user="ada" if n % 3 else "bob") for n in range(first, first + 30))
         )
     driver.process()
-    limits = replace(ApiLimits(), slice_bytes=slice_bytes, events_bytes=events_bytes)
+    limits = replace(Effort(), slice_bytes=slice_bytes, events_bytes=events_bytes)
     for wish in (ANYTHING, Wish({"userId": "bob"}), Wish({"userId": ("bob", "eve")})):
         found, start = [], None
         while True:
-            page = read(driver, wish, newest_first=True, start=start, limit=7, limits=limits)
+            page = read(driver, wish, newest_first=True, start=start, limit=7, effort=limits)
             found += offsets(page)
             start = page.after
             if start is None:
@@ -276,3 +300,31 @@ def test_what_is_no_longer_known_is_not_called_admitted(driver: Driver) -> None:
     ]
     assert offsets(read(driver, verdict=("admitted",))) == [4]
     assert offsets(read(driver, verdict=("unknown",))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        (Wish(), True),
+        (Wish(time_from=1000), True),
+        (Wish(time_from=1001), False),
+        (Wish(time_to=1001), True),
+        (Wish(time_to=1000), False),
+        (Wish(equals={"userId": "ada", "source": "web"}), True),
+        (Wish(equals={"userId": "ada", "source": "app"}), False),
+        (Wish(equals={"pageUrl": ""}), False),
+    ],
+)
+def test_fields_and_times_narrow_what_is_wished(wish: Wish, expected: bool) -> None:
+    assert is_wished(wish, BOUGHT, "web") is expected
+
+
+def test_a_metric_looks_only_at_events_with_all_its_key_fields() -> None:
+    window, count = tumbling(minutes=1), (Count("n"),)
+    assert is_wished(Wish(metric=Metric("m", "M", window, count, ("productId",))), BOUGHT, "web")
+    assert not is_wished(Wish(metric=Metric("m", "M", window, count, ("pageUrl",))), BOUGHT, "web")
+
+
+def test_a_metric_looks_only_at_events_of_its_predicate() -> None:
+    views = Metric("m", "M", tumbling(minutes=1), (Count("n"),), (), Equals("eventType", "SEARCH"))
+    assert not is_wished(Wish(metric=views), BOUGHT, "web")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rtcdp.api.limits import ApiLimits
-from rtcdp.api.matching import Wish, is_wished
+from rtcdp.definitions import Metric, holds
 from rtcdp.events.codec import decode
+from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, CustomerActivityEvent
 from rtcdp.log.contract import LogReader, OffsetsMissing, RawRecord, Records
@@ -23,8 +23,34 @@ ADMITTED = "admitted"
 UNKNOWN = "unknown"
 """The verdict of a record from a time of which the store no longer has what was not counted."""
 
+WAITING = "waiting"
+"""What is said of a record that no processor has counted yet."""
+
 _RECORDS_AT_FIRST = 64
 """Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
+_GROWTH = 4
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Events with these text fields, each equal to one text or to any of several, and an event time
+    in [`time_from`, `time_to`) (UTC ms).
+
+    With a `metric`, only those that it counts: its predicate holds and every key field is there.
+    """
+
+    equals: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    time_from: int | None = None
+    time_to: int | None = None
+    metric: Metric | None = None
+
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """`equals` with a tuple of texts for each field."""
+        return {
+            name: (wanted,) if isinstance(wanted, str) else wanted
+            for name, wanted in self.equals.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -76,8 +102,17 @@ class EventQuery:
         return (self.verdict,) if isinstance(self.verdict, str) else self.verdict
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What one page may cost: `events_bytes` of the log are read for it at most, in slices of
+    `slice_bytes`."""
+
+    events_bytes: int = 8 * 2**20
+    slice_bytes: int = 2**20
+
+
 def read_events(
-    log: LogReader, snapshot: StoreSnapshot, query: EventQuery, limits: ApiLimits
+    log: LogReader, snapshot: StoreSnapshot, query: EventQuery, effort: Effort = Effort()
 ) -> EventPage:
     """A page of events in log order, partition by partition, or in the reverse of it; only what was
     committed.
@@ -85,8 +120,8 @@ def read_events(
     Records that are no event are found only when nothing but the source and verdict is asked for.
     """
     kept, is_trimmed = _still_there(log, _stretches(log, snapshot, query.wish))
-    page = _Page(query.limit, limits.events_bytes, is_trimmed)
-    source = _Source(log, snapshot, query, limits.slice_bytes)
+    page = _Page(query.limit, effort.events_bytes, is_trimmed)
+    source = _Source(log, snapshot, query, effort.slice_bytes)
     fill = _newest_first if query.newest_first else _oldest_first
     after = fill(source, kept, page)
     return EventPage(page.items, after, page.is_trimmed)
@@ -110,7 +145,7 @@ class _Source:
         return records.until(next_offset) if len(records) else None
 
     def matching(self, records: Records) -> Iterator[Judged]:
-        return _matching(records, self.snapshot, self.query)
+        return matching(records, self.snapshot, self.query.wish, self.query.verdicts)
 
 
 @dataclass
@@ -121,6 +156,11 @@ class _Page:
     budget: int
     is_trimmed: bool
     items: list[Judged] = field(default_factory=list)
+
+    @property
+    def room(self) -> int:
+        """How many more it takes."""
+        return self.limit - len(self.items)
 
     def take(self, found: Judged) -> bool:
         """Add an event, unless the page is full."""
@@ -142,12 +182,23 @@ def _oldest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) ->
             if records is None:
                 page.is_trimmed = True
                 break
-            for found in source.matching(records):
-                if not page.take(found):
-                    return (stretch.partition, found.record.offset)
+            for run in _runs(records, page.room + 1):
+                for found in source.matching(run):
+                    if not page.take(found):
+                        return (stretch.partition, found.record.offset)
             page.budget -= _bytes_of(records)
             offset = records.next_offset
     return None
+
+
+def _runs(records: Records, first: int) -> Iterator[Records]:
+    """The same records in runs, of `first` offsets and then ever longer: to fill a page no more are
+    looked at than it takes, where most of them are wished."""
+    start, length = records.first_offset, first
+    while start < records.next_offset:
+        end = min(start + length, records.next_offset)
+        yield records.since(start).until(end)
+        start, length = end, _GROWTH * length
 
 
 def _newest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) -> Place | None:
@@ -165,7 +216,7 @@ def _newest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) ->
             page.budget -= block.byte_count
             page.is_trimmed |= block.is_trimmed
             fitting = source.slice_bytes * (end - start) // max(1, block.byte_count)
-            at_once = max(1, min(4 * at_once, fitting))
+            at_once = max(1, min(_GROWTH * at_once, fitting))
             end = start
     return None
 
@@ -241,10 +292,17 @@ def _resume_before(stretch: Stretch, start: Place | None) -> int:
     return min(stretch.next_offset, start[1])
 
 
-def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> Iterator[Judged]:
+def matching(
+    records: Records, snapshot: StoreSnapshot, wish: Wish, verdicts: Sequence[str] = ()
+) -> Iterator[Judged]:
+    """The wished ones of some records, with what became of each; those with one of `verdicts`, if
+    there are any. Said of one event at a time in plain Python: for looking, not for the hot path.
+
+    Records that are no event are found only when nothing but the source is wished for.
+    """
     texts = [
         [text.encode() for text in wanted]
-        for name, wanted in query.wish.texts.items()
+        for name, wanted in wish.texts.items()
         if name != "source"
     ]
     wished = [
@@ -252,15 +310,16 @@ def _matching(records: Records, snapshot: StoreSnapshot, query: EventQuery) -> I
         for record in records.each()
         if _may_hold(record.raw, texts)
         for event in [_event_in(record)]
-        if _is_wished(query.wish, record, event)
+        if _is_wished(wish, record, event)
     ]
     if not wished:
         return
     uncounted = _uncounted_among(records, snapshot)
-    known_from = snapshot.progress.decided_from.get(records.partition, 0)
+    progress, partition = snapshot.progress, records.partition
+    known = range(progress.decided_from.get(partition, 0), progress.next_offsets.get(partition, 0))
     for record, event in wished:
-        found = _judged(record, event, uncounted.get(record.offset), known_from)
-        if not query.verdicts or found.verdict in query.verdicts:
+        found = _judged(record, event, uncounted.get(record.offset), known)
+        if not verdicts or found.verdict in verdicts:
             yield found
 
 
@@ -284,6 +343,22 @@ def _is_wished(wish: Wish, record: RawRecord, event: CustomerActivityEvent | Non
     return record.source in wish.texts.get("source", (record.source,))
 
 
+def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
+    """Whether the event, which came from `source`, is one of the wished ones. Says the same as the
+    engines' columnar predicates."""
+    if wish.time_from is not None and event.timestamp_ms < wish.time_from:
+        return False
+    if wish.time_to is not None and event.timestamp_ms >= wish.time_to:
+        return False
+    fields = {**from_event(event), "source": source}
+    if any(fields[name] not in texts for name, texts in wish.texts.items()):
+        return False
+    metric = wish.metric
+    if metric is None:
+        return True
+    return all(fields[name] is not None for name in metric.key) and holds(metric.predicate, fields)
+
+
 def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, Mapping[str, Any]]:
     scan = UncountedScan(
         partition=records.partition,
@@ -298,10 +373,12 @@ def _judged(
     record: RawRecord,
     event: CustomerActivityEvent | None,
     row: Mapping[str, Any] | None,
-    known_from: int,
+    known: range,
 ) -> Judged:
-    if row is None and event is None:
+    if row is not None:
+        return Judged(record, event, row["verdict"], row["reason"], row["message"])
+    if record.offset >= known.stop:
+        return Judged(record, event, WAITING)
+    if event is None:
         return Judged(record, event, "dead_letter")
-    if row is None:
-        return Judged(record, event, ADMITTED if record.offset >= known_from else UNKNOWN)
-    return Judged(record, event, row["verdict"], row["reason"], row["message"])
+    return Judged(record, event, ADMITTED if record.offset >= known.start else UNKNOWN)

@@ -1,11 +1,12 @@
 import json
+import time
 
 import pytest
 
-from rtcdp.api.matching import Wish
+from rtcdp.answers.drill_down import WAITING, Wish
+from rtcdp.answers.event_tail import EventTail, Wanted
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.log.contract import Delivery
-from rtcdp.runtime.event_tail import WAITING, EventTail, Wanted
 from rtcdp.runtime.parts import log_reader, log_writer, store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
@@ -73,3 +74,12 @@ def test_nothing_is_shown_twice_when_it_is_counted_later(settings, tail):
     assert users(tail.newest(5)) == ["ada"]
     process(settings)
     assert tail.following(0) == []
+
+
+def test_what_is_held_back_is_waited_for_and_not_looked_at_again_and_again(settings, tail):
+    assert tail.newest(0) == []
+    append(settings, "ada")
+    assert tail.following(0.3) == []
+    began = time.monotonic()
+    assert tail.following(0.3) == []
+    assert time.monotonic() - began >= 0.3

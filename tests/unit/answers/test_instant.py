@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.api.instant import SECONDS, iso_ms, iso_ms_or_none, read_instant
-from rtcdp.api.problem import BadRequest
+from rtcdp.answers.instant import SECONDS, iso_ms, iso_ms_or_none, read_instant
 from rtcdp.definitions import MAX_SIZE_MS
+from rtcdp.errors import BadRequest
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 
 

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.api.cursor import INSTANT, OFFSET, read_cursor, write_cursor
-from rtcdp.api.problem import BadRequest
+from rtcdp.answers.cursor import (
+    INSTANT,
+    MAX_COMBINATIONS,
+    OFFSET,
+    combinations,
+    read_cursor,
+    write_cursor,
+)
+from rtcdp.errors import BadRequest
 
 texts = st.text().filter(lambda text: "\0" not in text)
 parts = st.lists(st.integers(0, 2**63 - 1) | texts, max_size=4)
@@ -46,3 +53,22 @@ def test_a_cursor_of_a_list_is_of_no_use_for_the_list_backwards() -> None:
     for shape in ((OFFSET,), ("asc", OFFSET)):
         with pytest.raises(BadRequest):
             read_cursor(backwards, shape)
+
+
+def test_without_fields_there_is_one_choice() -> None:
+    assert list(combinations({})) == [{}]
+
+
+def test_each_choice_has_one_value_of_each_field() -> None:
+    assert list(combinations({"a": ("1", "2"), "b": ("3",)})) == [
+        {"a": "1", "b": "3"},
+        {"a": "2", "b": "3"},
+    ]
+
+
+def test_too_many_choices_are_refused_with_the_bound() -> None:
+    most = [str(number) for number in range(MAX_COMBINATIONS)]
+    assert len(list(combinations({"a": most}))) == MAX_COMBINATIONS
+    with pytest.raises(BadRequest, match="100 combinations") as refused:
+        combinations({"a": most, "b": ("1", "2")})
+    assert str(MAX_COMBINATIONS) in refused.value.hint

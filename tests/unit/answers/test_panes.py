@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.api import pane_windows
-from rtcdp.api.answers import WindowQuery, windows
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers import panes
+from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.definitions import (
     Average,
     Count,
@@ -140,16 +140,16 @@ def test_a_user_has_only_windows_of_their_own(driver: Driver) -> None:
 
 
 def test_no_more_windows_are_read_than_wanted(driver: Driver) -> None:
-    wanted = pane_windows.Wanted({}, None, None, None, limit=4)
+    wanted = panes.Wanted({}, None, None, None, limit=4)
     with driver.store.snapshot() as snapshot:
-        rows = pane_windows.read(snapshot, EVERYTHING, tables_of(EVERYTHING)[0], wanted)
+        rows = panes.read(snapshot, EVERYTHING, tables_of(EVERYTHING)[0], wanted)
     assert rows.height == 4
 
 
 def test_slices_of_a_long_scan_are_joined(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(driver, WindowQuery())
-    monkeypatch.setattr(pane_windows, "MIN_SLICE_ROWS", 1)
-    monkeypatch.setattr(pane_windows, "MAX_EXPLODED_ROWS", 1)
+    monkeypatch.setattr(panes, "MIN_SLICE_ROWS", 1)
+    monkeypatch.setattr(panes, "MAX_EXPLODED_ROWS", 1)
     assert read(driver, WindowQuery()) == whole
 
 

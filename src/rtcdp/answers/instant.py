@@ -5,8 +5,8 @@ import re
 import msgspec
 import numpy as np
 
-from rtcdp.api.problem import BadRequest
 from rtcdp.definitions import MAX_SIZE_MS
+from rtcdp.errors import BadRequest
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 
