@@ -3,7 +3,7 @@
 Data only. This is where a file of the catalog takes everything from."""
 
 from rtcdp.definitions.condition import to_expression
-from rtcdp.definitions.fold import Fold, Joined, Reach, RowColumn, RowType, Step
+from rtcdp.definitions.fold import Fold, Joined, Reach, RowColumn, Step
 from rtcdp.definitions.measures import (
     Average,
     Count,
@@ -39,6 +39,7 @@ from rtcdp.definitions.predicate import (
     holds,
     negate,
 )
+from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
 from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
 from rtcdp.definitions.table import (
     BUCKET_START,
@@ -63,6 +64,8 @@ __all__ = [
     "MEMBER",
     "MERGES",
     "MICROS_PER_UNIT",
+    "RANGE_FROM",
+    "RANGE_TO",
     "TOP_EXACT_UP_TO",
     "AllOf",
     "AnyOf",
@@ -90,6 +93,7 @@ __all__ = [
     "Ratio",
     "Reach",
     "RowColumn",
+    "RowTable",
     "RowType",
     "Side",
     "SqlOf",

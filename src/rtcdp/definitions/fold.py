@@ -10,22 +10,20 @@ import json
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtcdp.definitions.metric import as_plain_data
 from rtcdp.definitions.predicate import TextField
+from rtcdp.definitions.row_table import RowTable, RowType
 from rtcdp.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
-RowType = Literal["text", "integer", "real", "bytes"]
-
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-@dataclass(frozen=True)
-class RowColumn:
+class RowColumn(NamedTuple):
     """A stored value of a row. A column of the primary key is never null."""
 
     name: str
@@ -131,6 +129,11 @@ class Fold:
     @property
     def primary_key(self) -> tuple[str, ...]:
         return (self.key, *self.step.order)
+
+    @property
+    def table(self) -> RowTable:
+        """Where its rows rest in a store."""
+        return RowTable(self.name, self.columns, (self.key,), self.step.order, self.fingerprint)
 
     @property
     def fields(self) -> tuple[str, ...]:

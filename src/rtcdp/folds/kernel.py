@@ -9,11 +9,8 @@ from typing import Protocol
 
 import polars as pl
 
-from rtcdp.definitions import Fold
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.rows import Difference, difference, empty_rows
-
-FROM, TO = "from", "to"
-"""The half-open span of time (UTC ms) that is asked for, beside each key."""
 
 EARLIEST_MS, LATEST_MS = -(2**62), 2**62
 
@@ -67,7 +64,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: Events
         return Folded(change, spans, joined.rows)
     is_unsure = pl.col(key).is_in(joined.unsure.implode())
     whole = spans.filter(is_unsure).with_columns(
-        pl.lit(EARLIEST_MS).alias(FROM), pl.lit(LATEST_MS).alias(TO)
+        pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
     retold = _retold(fold, events.filter(is_unsure), whole, stored, past)
     return Folded(
@@ -85,7 +82,7 @@ def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
     instant, reach = pl.col("timestamp"), fold.step.reach
     first = pl.lit(EARLIEST_MS) if reach.before_ms is None else instant.min() - reach.before_ms
     end = pl.lit(LATEST_MS) if reach.after_ms is None else instant.max() + reach.after_ms + 1
-    return events.group_by(fold.key).agg(first.alias(FROM), end.alias(TO))
+    return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
 
 
 def _retold(
@@ -93,8 +90,8 @@ def _retold(
 ) -> Folded:
     """Rows made of the events themselves. Those that begin in a span look ahead from there."""
     ahead = fold.step.reach.before_ms
-    end = pl.lit(LATEST_MS) if ahead is None else pl.col(TO) + ahead
-    earlier = past.events(spans.with_columns(end.alias(TO)))
+    end = pl.lit(LATEST_MS) if ahead is None else pl.col(RANGE_TO) + ahead
+    earlier = past.events(spans.with_columns(end.alias(RANGE_TO)))
     story = pl.concat([fold.step.relevant(earlier).select(events.columns), events])
     time = fold.step.order[0]
     after = _within(fold.step.rows(story, fold.key), spans, fold.key, time)
@@ -104,5 +101,5 @@ def _retold(
 
 def _within(rows: pl.DataFrame, spans: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
     beside = rows.join(spans, on=key)
-    inside = beside.filter((pl.col(time) >= pl.col(FROM)) & (pl.col(time) < pl.col(TO)))
+    inside = beside.filter((pl.col(time) >= pl.col(RANGE_FROM)) & (pl.col(time) < pl.col(RANGE_TO)))
     return inside.select(rows.columns)

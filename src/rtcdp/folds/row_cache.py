@@ -6,8 +6,8 @@ what the store holds (a lost lease, a refused epoch, an unknown outcome).
 
 import polars as pl
 
-from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import FROM, LATEST_MS, TO, Folded, RowsByKey
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
+from rtcdp.folds.kernel import LATEST_MS, Folded, RowsByKey
 from rtcdp.folds.rows import empty_rows
 
 ROWS_MAX = 1_000_000
@@ -18,7 +18,7 @@ class _Generation:
 
     def __init__(self, fold: Fold) -> None:
         self.rows = empty_rows(fold.columns)
-        self.spans = pl.DataFrame(schema={fold.key: pl.String, FROM: pl.Int64})
+        self.spans = pl.DataFrame(schema={fold.key: pl.String, RANGE_FROM: pl.Int64})
 
 
 class RowCache:
@@ -52,17 +52,17 @@ class RowCache:
         for generation in (self._young, self._old):
             if generation.spans.is_empty() or missing.is_empty():
                 continue
-            known = generation.spans.rename({FROM: "known from"})
+            known = generation.spans.rename({RANGE_FROM: "known from"})
             beside = missing.join(known, on=key, how="left")
-            is_known = (pl.col("known from") <= pl.col(FROM)).fill_null(False)
+            is_known = (pl.col("known from") <= pl.col(RANGE_FROM)).fill_null(False)
             hit, missing = beside.filter(is_known), beside.filter(~is_known).select(spans.columns)
-            beside = generation.rows.join(hit.select(key, FROM), on=key)
+            beside = generation.rows.join(hit.select(key, RANGE_FROM), on=key)
             time = self._fold.step.order[0]
-            found.append(beside.filter(pl.col(time) >= pl.col(FROM)).drop(FROM))
+            found.append(beside.filter(pl.col(time) >= pl.col(RANGE_FROM)).drop(RANGE_FROM))
         self.hits += spans.height - missing.height
         self.misses += missing.height
         if not missing.is_empty():
-            found.append(self._stored.rows(missing.with_columns(pl.lit(LATEST_MS).alias(TO))))
+            found.append(self._stored.rows(missing.with_columns(pl.lit(LATEST_MS).alias(RANGE_TO))))
         return pl.concat(found) if found else empty_rows(self._fold.columns)
 
     def take(self, folded: Folded) -> None:
@@ -73,7 +73,7 @@ class RowCache:
                 generation.spans = generation.spans.join(folded.spans, on=key, how="anti")
                 generation.rows = generation.rows.join(folded.spans, on=key, how="anti")
         young = self._young
-        young.spans = pl.concat([young.spans, folded.spans.select(key, FROM)])
+        young.spans = pl.concat([young.spans, folded.spans.select(key, RANGE_FROM)])
         young.rows = pl.concat([young.rows, folded.rows])
         if max(young.rows.height, young.spans.height) * 2 >= self._rows_max:
             self._old, self._young = young, _Generation(self._fold)

@@ -13,7 +13,7 @@ FOLD = Fold("visits", "Visits", Sessions())
 
 def test_columns_begin_with_the_key_and_the_order():
     assert [column.name for column in FOLD.columns][:3] == ["userId", "start", "end"]
-    assert FOLD.primary_key == ("userId", "start")
+    assert FOLD.primary_key == FOLD.table.primary_key == ("userId", "start")
 
 
 def test_the_fields_to_decode_are_named_once():
