@@ -69,6 +69,20 @@ def spark_schema(schema: pl.Schema) -> str:
 
 def event_unpacker(unpacking: Unpacking) -> BatchMapper:
     """What turns slices into the admitted events."""
+
+    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for each in _unpacked(batches, unpacking.ranges, ("events",)):
+            events = each.events
+            duplicates = unpacking.duplicates.get(each.partition)
+            if duplicates is not None:
+                events = events.filter(~are_among(events["offset"].to_numpy(), duplicates.offsets))
+            yield from packed_events(events, unpacking)
+
+    return unpack
+
+
+def packed_events(events: pl.DataFrame, unpacking: Unpacking) -> Sequence[pa.RecordBatch]:
+    """Events in the columns that are wanted, those that are counted once hashed as well."""
     schema = pa.schema(
         [(field, pa.float64() if field in _NUMBERS else pa.string()) for field in unpacking.fields]
         + [("source", pa.string()), ("timestamp", pa.int64())]
@@ -78,16 +92,7 @@ def event_unpacker(unpacking: Unpacking) -> BatchMapper:
         plh.col(field).nchash.xxhash64().reinterpret(signed=True).alias(member_column(field))
         for field in unpacking.distinct
     ]
-
-    def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for each in _unpacked(batches, unpacking.ranges, ("events",)):
-            events = each.events
-            duplicates = unpacking.duplicates.get(each.partition)
-            if duplicates is not None:
-                events = events.filter(~are_among(events["offset"].to_numpy(), duplicates.offsets))
-            yield from _batches(events.with_columns(members), schema)
-
-    return unpack
+    return _batches(events.with_columns(members), schema)
 
 
 def uncounted_unpacker(duplicates: Mapping[int, Duplicates], ranges: Ranges) -> BatchMapper:

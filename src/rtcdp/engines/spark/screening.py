@@ -114,6 +114,13 @@ def _pieces_of(batch: pa.RecordBatch, counted_from: Mapping[int, int]) -> Iterat
             yield _records_of(batch.slice(start, stop - start), partition, offsets[start:stop])
 
 
+def records_in(batch: pa.RecordBatch) -> Records:
+    """The records of an Arrow batch, which are those of one partition and more than none."""
+    return _records_of(
+        batch, batch.column("partition")[0].as_py(), batch.column("offset").to_numpy()
+    )
+
+
 def _records_of(batch: pa.RecordBatch, partition: int, offsets: npt.NDArray[np.int64]) -> Records:
     timestamps = batch.column("timestamp").cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
     return records_of(
