@@ -9,26 +9,26 @@ from pyspark.sql import DataFrame
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Metric, fields_of, tables_of
-from rtcdp.engines.spark.folding import (
+from rtcdp.engines.spark.exchange import (
     PART_LEDGER_SCHEMA,
+    PLACES_SCHEMA,
+    BucketVerdicts,
+    Duplicates,
+    SliceAccount,
+    spark_schema,
+    unpack_account,
+    unpack_verdicts,
+)
+from rtcdp.engines.spark.folding import (
     Ranges,
     Unpacking,
     event_unpacker,
     ledger_unpacker,
     place_unpacker,
-    spark_schema,
     uncounted_unpacker,
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
-from rtcdp.engines.spark.parts import PLACES_SCHEMA
 from rtcdp.engines.spark.screening import BatchMapper
-from rtcdp.engines.spark.slices import (
-    BucketVerdicts,
-    Duplicates,
-    SliceAccount,
-    unpack_account,
-    unpack_verdicts,
-)
 from rtcdp.store import TableChange
 
 _VIEW = "rtcdp_events"

@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, SCREENED_SCHEMA
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.screening import Screening, screener
-from rtcdp.engines.spark.slices import JUDGED_SCHEMA, SCREENED_SCHEMA
 from rtcdp.log.contract import LogReader
 
 _SAMPLED_PARTITIONS = 8
