@@ -43,10 +43,7 @@ def metrics(
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False,
     limit: Annotated[
-        int,
-        typer.Option(
-            "--limit", metavar="N", min=1, max=1000, help="How many windows, up to 1,000."
-        ),
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
@@ -87,8 +84,7 @@ def ledger(
     settings: Settings,
     *,
     limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows, up to 1,000."),
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
@@ -157,7 +153,8 @@ def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> N
 
 def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
     names = [name for name in items[0] if name not in ("window_start", "window_end")]
-    table = listing("window", *names, title=metric.title)
+    aligned = [f">{name}" if _is_number(items, name) else name for name in names]
+    table = listing("window", *aligned, title=metric.title)
     table.columns[0].no_wrap = True
     for item in items:
         start, end = str(item["window_start"]), str(item["window_end"])
@@ -167,6 +164,10 @@ def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
         for column, name in zip(table.columns[1:], names, strict=True):
             column.header = Text(name.replace("_", "\n_"))
     return table
+
+
+def _is_number(items: Sequence[Mapping[str, object]], name: str) -> bool:
+    return any(isinstance(item[name], int | float) for item in items)
 
 
 def _shown(value: object) -> str:
