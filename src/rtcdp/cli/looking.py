@@ -40,7 +40,10 @@ def metrics(
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many windows, up to 1,000.")
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=1, max=1000, help="How many windows, up to 1,000."
+        ),
     ] = 20,
     form: Form,
 ) -> None:
@@ -81,7 +84,8 @@ def ledger(
     settings: Settings,
     *,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows, up to 1,000.")
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows, up to 1,000."),
     ] = 20,
     form: Form,
 ) -> None:
