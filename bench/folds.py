@@ -10,18 +10,19 @@ one user has that share of them all. Events are made outside of the measured tim
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from rtcdp.catalog import load_catalog
-from rtcdp.clock import SystemClock
+from rtcdp.catalog.catalog import load_catalog
 from rtcdp.definitions import Fold
 from rtcdp.folds.kernel import RowsByKey, fold_batch
 from rtcdp.folds.row_cache import RowCache
+from rtcdp.folds.rows import Difference
 from rtcdp.folds.sessions import Sessions
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
@@ -38,13 +39,13 @@ class Stored:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.seconds = 0.0
+        self.seconds = 0j
 
     def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
-        began = time.perf_counter()
+        began = _now()
         with self._store.snapshot() as snapshot:
             found = snapshot.rows(FOLD.table, spans)
-        self.seconds += time.perf_counter() - began
+        self.seconds += _now() - began
         return found
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:
@@ -79,50 +80,68 @@ def batches(users: int, size: int, hot: float) -> Iterator[pl.DataFrame]:
         number += 1
 
 
-def run(url: str, users: int, size: int, epochs: int, hot: float, cache_rows: int) -> dict:
-    store = store_of(Settings(store=url), SystemClock())
+@dataclass(frozen=True)
+class Size:
+    """How many users there are, events a batch, batches, and what a row cache may hold; and which
+    share of all events is one user's."""
+
+    users: int
+    batch: int
+    epochs: int
+    hot: float
+    cache: int
+
+
+def run(store: Store, size: Size) -> dict[str, object]:
+    """Fold and commit batches. The first two fill the cache, and are not measured."""
     store.prepare(load_catalog(), (FOLD.table,))
     stored, maker = Stored(store), EpochMaker()
-    made = batches(users, size, hot)
-    everybody = next(batches(users, users, 0)).with_columns(
-        pl.Series("userId", [f"user-{number:07d}" for number in range(users)])
+    everybody = next(batches(size.users, size.users, 0)).with_columns(
+        pl.Series("userId", [f"user-{number:07d}" for number in range(size.users)])
     )
-    _commit(store, maker, fold_batch(FOLD, everybody, stored, stored).difference, users)
-    cache = RowCache(FOLD, stored, cache_rows) if cache_rows else None
+    _commit(store, maker, fold_batch(FOLD, everybody, stored, stored).difference, size.users)
+    cache = RowCache(FOLD, stored, size.cache) if size.cache else None
     rows: RowsByKey = cache or stored
-    spent = dict.fromkeys(("fold", "commit", "cache"), 0.0)
-    rate, changed = [], 0
-    for number in range(epochs + 2):
-        batch = next(made)
-        if number == 2:  # the first ones fill the cache
-            stored.seconds, spent = 0.0, dict.fromkeys(spent, 0.0)
-        began = time.perf_counter()
-        folded = fold_batch(FOLD, batch, rows, stored)
-        after_fold = time.perf_counter()
-        _commit(store, maker, folded.difference, size)
-        after_commit = time.perf_counter()
-        if cache:
-            cache.take(folded)
-        ended = time.perf_counter()
-        rate.append(size / (ended - began))
-        changed = folded.difference.replace.height
-        for name, seconds in zip(
-            spent,
-            (after_fold - began, after_commit - after_fold, ended - after_commit),
-            strict=True,
-        ):
-            spent[name] += seconds / epochs
-    store.close()
-    spent["read"] = stored.seconds / epochs
+    made = batches(size.users, size.batch, size.hot)
+    for _ in range(2):
+        _one(store, maker, next(made), rows, stored)
+    stored.seconds, spent, changed = 0j, [0j, 0j, 0j], 0
+    for _ in range(size.epochs):
+        changed, seconds = _one(store, maker, next(made), rows, stored)
+        spent = [one + another for one, another in zip(spent, seconds, strict=True)]
+    events = size.epochs * size.batch
+    named = zip(("fold", "commit", "cache", "read"), (*spent, stored.seconds), strict=True)
     return {
-        "events_per_s": round(epochs * size / sum(size / each for each in rate[2:])),
+        "events_per_s": round(events / sum(spent).real),
+        "cpu_s_a_million": round(sum(spent).imag / events * 1e6, 2),
         "rows_an_epoch": changed,
-        "seconds_an_epoch": {name: round(seconds, 2) for name, seconds in spent.items()},
+        "cpu_s_a_million_of": {n: round(each.imag / events * 1e6, 2) for n, each in named},
         "hit_share": round(cache.hits / (cache.hits + cache.misses), 2) if cache else 0,
     }
 
 
-def _commit(store: Store, maker: EpochMaker, change, admitted: int) -> None:
+def _now() -> complex:
+    """Seconds by the clock, and, as the imaginary part, of work done by all threads."""
+    return complex(time.perf_counter(), time.process_time())
+
+
+def _one(
+    store: Store, maker: EpochMaker, batch: pl.DataFrame, rows: RowsByKey, stored: "Stored"
+) -> tuple[int, tuple[complex, complex, complex]]:
+    """One batch; the rows that it changed, and the seconds of folding, committing, remembering."""
+    began = _now()
+    folded = fold_batch(FOLD, batch, rows, stored)
+    after_fold = _now()
+    _commit(store, maker, folded.difference, batch.height)
+    after_commit = _now()
+    if isinstance(rows, RowCache):
+        rows.take(folded)
+    ended = _now()
+    seconds = (after_fold - began, after_commit - after_fold, ended - after_commit)
+    return folded.difference.replace.height, seconds
+
+
+def _commit(store: Store, maker: EpochMaker, change: Difference, admitted: int) -> None:
     epoch = maker.make(admitted=admitted)
     rows = RowChanges(FOLD.table, change.delete, change.replace)
     store.commit(replace(epoch, rows=(rows,)))
@@ -137,7 +156,6 @@ if __name__ == "__main__":
     parser.add_argument("--hot", type=float, default=0.0)
     parser.add_argument("--cache", type=int, default=1_000_000)
     chosen = parser.parse_args()
-    result = run(
-        *(getattr(chosen, n) for n in ("store", "users", "batch", "epochs", "hot", "cache"))
-    )
-    print(json.dumps(result))
+    size = Size(chosen.users, chosen.batch, chosen.epochs, chosen.hot, chosen.cache)
+    with store_of(Settings(store=chosen.store)) as opened:
+        sys.stdout.write(json.dumps(run(opened, size)) + "\n")

@@ -125,7 +125,7 @@ class Funnel(Step):
         events = events.filter(pl.col(key).is_not_null())
         unit = [key, *self.hold]
         if self.by == "session":
-            events = self._with_sessions(events, key).filter(self._is_held())
+            events = self.sessions.started(events, key).filter(self._is_held())
             unit.append("session_start")
         else:
             events = self.relevant(events)
@@ -182,19 +182,6 @@ class Funnel(Step):
         masks = np.full(len(kept), (1 << len(self.steps)) - 1) if is_any else 1 << step
         values = moments.events[self.breakdown].gather(moments.event_filling(place, masks))
         return pl.select(pl.when(pl.Series(is_there)).then(values)).to_series()
-
-    def _with_sessions(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
-        """The events that are part of a session, and when that began."""
-        started = pl.col("start").alias("session_start")
-        sessions = self.sessions.rows(events, key).select(key, "end", started)
-        beside = events.sort("timestamp").join_asof(
-            sessions.sort("session_start"),
-            left_on="timestamp",
-            right_on="session_start",
-            by=key,
-            check_sortedness=False,
-        )
-        return beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
 
     def _following(self, moments: Moments, attempts: Attempts) -> Ints:
         """Attempts that follow each other: each begins when the one before it has converted, was
