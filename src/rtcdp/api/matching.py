@@ -3,9 +3,11 @@ the hot path. Says the same as the engines' columnar predicates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from rtcdp.definitions import Metric, holds
 from rtcdp.events.columns import from_event
+from rtcdp.events.derived import Text, text_in
 from rtcdp.events.event import CustomerActivityEvent
 
 
@@ -38,9 +40,12 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     if wish.time_to is not None and event.timestamp_ms >= wish.time_to:
         return False
     fields = {**from_event(event), "source": source}
-    if any(fields[name] not in texts for name, texts in wish.texts.items()):
-        return False
     metric = wish.metric
+    parts = {} if metric is None else dict(zip(metric.key_names, metric.key, strict=True))
+    for name, texts in wish.texts.items():
+        if text_in(parts.get(name, cast("Text", name)), fields) not in texts:
+            return False
     if metric is None:
         return True
-    return all(fields[name] is not None for name in metric.key) and holds(metric.predicate, fields)
+    has_key = all(text_in(part, fields) is not None for part in metric.key)
+    return has_key and holds(metric.predicate, fields)

@@ -32,7 +32,7 @@ from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
 from rtcdp.api.row_schema import answer_schema
 from rtcdp.api.validators import KEPT, tag_of
-from rtcdp.definitions import Measure, Metric, measure_in_words, predicate_in_words
+from rtcdp.definitions import Measure, Metric, field_name, measure_in_words, predicate_in_words
 from rtcdp.store import Store
 
 State = Literal["open", "closed"]
@@ -182,7 +182,7 @@ def _windows(
 
 def parameters_of(metric: Metric) -> tuple[QueryParameter, ...]:
     """What the windows of a metric can be asked with: its key fields, and what every metric has."""
-    return (*(text(name, f"windows of this {name}") for name in metric.key), *_PARAMETERS)
+    return (*(text(name, f"windows of this {name}") for name in metric.key_names), *_PARAMETERS)
 
 
 def _wanted(metric: Metric, query: Query, now_ms: int) -> WindowQuery:
@@ -190,7 +190,7 @@ def _wanted(metric: Metric, query: Query, now_ms: int) -> WindowQuery:
     first_open = now_ms - metric.window.size_ms + 1
     state = query.one_of("state", get_args(State))
     leads_with_closed = metric.window.overlap > 1 and state is None and query.text("at") is None
-    position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key)))
+    position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key_names)))
     after = query.cursor((INSTANT, *position) if leads_with_closed else position)
     if after is not None and leads_with_closed:
         # What was open on the first page is so on all, lest windows fall through the border.
@@ -203,7 +203,7 @@ def _wanted(metric: Metric, query: Query, now_ms: int) -> WindowQuery:
     if state == "closed":
         start_to = first_open if start_to is None else min(start_to, first_open)
     return WindowQuery(
-        equals=query.equals(),
+        equals=query.equals(metric.key_names),
         start_from=start_from,
         start_to=start_to,
         limit=query.number("limit", default=DEFAULT_PAGE, most=MAX_PAGE),
@@ -242,7 +242,7 @@ def _described(metric: Metric) -> MetricDescription:
         name=metric.name,
         title=metric.title,
         description=metric.description,
-        key=metric.key,
+        key=metric.key_names,
         window=WindowDescription(metric.window.size_ms, metric.window.slide_ms),
         measures=[_described_measure(measure) for measure in metric.measures],
         fingerprint=metric.fingerprint,
@@ -253,6 +253,8 @@ def _described(metric: Metric) -> MetricDescription:
 def _described_measure(measure: Measure) -> MeasureDescription:
     where = None if measure.where is None else predicate_in_words(measure.where)
     options = {name: getattr(measure, name, None) for name in ("field", "k", "of", "to")}
+    if options["field"] is not None:
+        options["field"] = field_name(options["field"])
     return MeasureDescription(
         measure.name, measure.kind, measure_in_words(measure), where=where, **options
     )

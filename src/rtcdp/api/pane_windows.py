@@ -56,7 +56,7 @@ def read_side(
 ) -> pl.DataFrame:
     """The members or items of `windows` (`window_start` and key), merged over their panes."""
     size, pane = metric.window.size_ms, metric.window.pane_ms
-    key, merged = list(metric.key), []
+    key, merged = list(metric.key_names), []
     for (start,), group in windows.group_by(BUCKET_START, maintain_order=True):
         starts = pl.int_range(start, start + size, pane, dtype=pl.Int64, eager=True)
         panes = starts.alias(BUCKET_START).to_frame()
@@ -146,11 +146,13 @@ def _only_after(rows: pl.DataFrame, metric: Metric, after: tuple[Part, ...] | No
         return rows
     same = pl.col(BUCKET_START) == after[0]
     beyond = pl.col(BUCKET_START) < after[0]
-    for name, text in zip(metric.key, after[1:], strict=True):
+    for name, text in zip(metric.key_names, after[1:], strict=True):
         beyond |= same & (pl.col(name) > text)
         same &= pl.col(name) == text
     return rows.filter(beyond)
 
 
 def _in_reading_order(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    return rows.sort([BUCKET_START, *metric.key], descending=[True, *[False] * len(metric.key)])
+    return rows.sort(
+        [BUCKET_START, *metric.key_names], descending=[True, *[False] * len(metric.key_names)]
+    )

@@ -12,7 +12,7 @@ from rtcdp.api.cursor import Part, Shape, read_cursor
 from rtcdp.api.instant import duration_ms, read_instant
 from rtcdp.api.parameter import QueryParameter
 from rtcdp.api.problem import BadRequest
-from rtcdp.definitions import TextField
+from rtcdp.events.derived import TextField
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 _MAX_PARAMETERS = 50
@@ -80,11 +80,13 @@ class Query:
                 )
         return self.texts(name)
 
-    def equals(self) -> dict[str, tuple[str, ...]]:
-        """The parameters that are text fields of events. Raises `BadRequest` for values that no
-        event can have."""
+    def equals(self, names: Sequence[str] = TEXT_FIELDS) -> dict[str, tuple[str, ...]]:
+        """The parameters that are text fields of events, or of these names.
+
+        Raises `BadRequest` for values that no event can have.
+        """
         found: dict[str, tuple[str, ...]] = {
-            name: self.texts(name) for name in TEXT_FIELDS if name in self.values
+            name: self.texts(name) for name in names if name in self.values
         }
         for name, texts in found.items():
             if any("\0" in text for text in texts):

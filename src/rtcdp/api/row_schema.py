@@ -4,6 +4,7 @@ from litestar.openapi.spec import OpenAPIType, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat
 
 from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK
+from rtcdp.events.derived import field_name
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _WHOLE = Schema(type=OpenAPIType.INTEGER)
@@ -13,7 +14,7 @@ _INSTANT = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME)
 def answer_schema(metric: Metric) -> Schema:
     """A page of the metric's windows."""
     row: dict[str, Reference | Schema] = {
-        **dict.fromkeys(metric.key, _TEXT),
+        **dict.fromkeys(metric.key_names, _TEXT),
         "window_start": _INSTANT,
         "window_end": _INSTANT,
         **{measure.name: _of_measure(measure) for measure in metric.measures},
@@ -57,8 +58,8 @@ def _of_measure(measure: Measure) -> Schema:
         case TopK():
             pair = Schema(
                 type=OpenAPIType.OBJECT,
-                required=[measure.field, "count"],
-                properties={measure.field: _TEXT, "count": _WHOLE},
+                required=[field_name(measure.field), "count"],
+                properties={field_name(measure.field): _TEXT, "count": _WHOLE},
             )
             return Schema(type=OpenAPIType.ARRAY, items=pair, max_items=measure.k)
         case _:

@@ -68,7 +68,7 @@ def metrics(
     require_store(settings)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         items = windows(snapshot, metric, WindowQuery(limit=limit)).items
-    names = tuple(items[0]) if items else (*metric.key, "window_start", "window_end")
+    names = tuple(items[0]) if items else (*metric.key_names, "window_start", "window_end")
     write(
         Result(names, items, {"metric": metric.name}),
         form,
@@ -127,7 +127,7 @@ def _described(metric: Metric) -> dict[str, object]:
     return {
         "metric": metric.name,
         "title": metric.title,
-        "key": list(metric.key),
+        "key": list(metric.key_names),
         "window": window,
         "measures": [measure.name for measure in metric.measures],
     }

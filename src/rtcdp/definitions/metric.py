@@ -14,16 +14,14 @@ from rtcdp.definitions.predicate import (
     AllOf,
     AnyOf,
     Compare,
-    Equals,
     Everything,
     Negation,
-    OneOf,
     Predicate,
-    Present,
-    TextField,
+    nodes_of,
 )
 from rtcdp.definitions.window import Window
 from rtcdp.errors import UsageError
+from rtcdp.events.derived import Text, field_name, number_column, text_column
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _RESERVED = frozenset({"window_start", "window_end", "final", "userId", "sessionId", "productId"})
@@ -33,16 +31,16 @@ _RESERVED = frozenset({"window_start", "window_end", "final", "userId", "session
 class Metric:
     """A frozen, engine-neutral description.
 
-    `key` are the text fields that get a row each; an event without one of them is not counted by
-    this metric. With an empty key there is one row a window. Raises `UsageError` when a name is
-    not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
+    `key` are the texts that get a row each: fields, or what is made of them; an event without one
+    of them is not counted by this metric. With an empty key there is one row a window. Raises
+    `UsageError` when a name is not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
     """
 
     name: str
     title: str
     window: Window
     measures: tuple[Measure, ...]
-    key: tuple[TextField, ...] = ()
+    key: tuple[Text, ...] = ()
     predicate: Predicate = Everything()
     description: str = ""
 
@@ -59,8 +57,18 @@ class Metric:
                 f"metric {self.name} needs at least one measure, each with a name of its own",
                 "add one, for example Count('page_view_count')",
             )
-        if len(set(self.key)) != len(self.key):
+        if len(set(self.key_names)) != len(self.key):
             raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """What the tables, the API and people call the key's columns."""
+        return tuple(map(field_name, self.key))
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of decoded events that hold the key."""
+        return tuple(map(text_column, self.key))
 
     @property
     def fingerprint(self) -> str:
@@ -74,7 +82,7 @@ class Metric:
                 MICROS_PER_UNIT,
             ),
             "window": asdict(self.window),
-            "key": self.key,
+            "key": [_with_types(part) for part in self.key],
             "predicate": _with_types(self.predicate),
             "measures": [_with_types(measure) for measure in self.measures],
         }
@@ -95,10 +103,10 @@ def _with_types(node: object) -> object:
 
 
 def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The event columns that the metrics need, in a fixed order, without `source`."""
+    """The columns of decoded events that the metrics need, in a fixed order, without `source`."""
     needed: set[str] = set()
     for metric in metrics:
-        needed.update(metric.key)
+        needed.update(metric.key_columns)
         needed.update(_fields_of_predicate(metric.predicate))
         for measure in metric.measures:
             needed.update(measure.fields)
@@ -108,12 +116,8 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
 
 
 def _fields_of_predicate(predicate: Predicate) -> set[str]:
-    match predicate:
-        case Everything():
-            return set()
-        case Equals(field, _) | OneOf(field, _) | Present(field) | Compare(field, _, _):
-            return {field}
-        case AllOf(predicates) | AnyOf(predicates):
-            return {name for inner in predicates for name in _fields_of_predicate(inner)}
-        case Negation(negated):
-            return _fields_of_predicate(negated)
+    return {
+        number_column(node.field) if isinstance(node, Compare) else text_column(node.field)
+        for node in nodes_of(predicate)
+        if not isinstance(node, Everything | AllOf | AnyOf | Negation)
+    }

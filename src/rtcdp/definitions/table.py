@@ -76,7 +76,7 @@ def tables_of(metric: Metric) -> tuple[Table, ...]:
         name=metric.name if metric.window.is_written_out else f"{metric.name}__panes",
         metric=metric.name,
         bucket_ms=metric.window.bucket_ms,
-        key=metric.key,
+        key=metric.key_names,
         columns=tuple(part.column for measure in metric.measures for part in measure.parts()),
     )
     sides = ((measure, measure.side()) for measure in metric.measures)
@@ -94,7 +94,7 @@ def _side_table(metric: Metric, measure: Measure, side: Side) -> Table:
         name=side_table_name(metric, measure),
         metric=metric.name,
         bucket_ms=metric.window.bucket_ms,
-        key=metric.key,
+        key=metric.key_names,
         columns=(Column(ITEM_COUNT, "integer", "add"),) if counts else (),
         bound=side.bound,
         capacity=side.capacity,

@@ -13,6 +13,7 @@ from rtcdp.definitions.predicate import (
     Present,
 )
 from rtcdp.definitions.window import Window
+from rtcdp.events.derived import field_in_words
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
@@ -43,13 +44,15 @@ def _that(predicate: Predicate) -> str:
         case Everything():
             return "anything holds"
         case Equals(field=field, text=text):
-            return f"`{field}` is `{text}`"
+            return f"{field_in_words(field)} is `{text}`"
         case OneOf(field=field, texts=texts):
-            return f"`{field}` is one of " + ", ".join(f"`{text}`" for text in texts)
+            return f"{field_in_words(field)} is one of " + ", ".join(f"`{text}`" for text in texts)
         case Present(field=field):
-            return f"`{field}` is there"
+            return f"{field_in_words(field)} is there"
         case Compare(field=field, comparison=comparison, limit=limit):
-            return f"`{field} {comparison} {limit:g}`"
+            relation = f"{comparison} {limit:g}"
+            plain = isinstance(field, str)
+            return f"`{field} {relation}`" if plain else f"{field_in_words(field)} `{relation}`"
         case AllOf(predicates=inner):
             return " and ".join(map(_bracketed, inner)) or "anything holds"
         case AnyOf(predicates=inner):

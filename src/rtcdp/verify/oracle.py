@@ -15,6 +15,7 @@ from rtcdp.definitions import Measure, Metric, holds, tables_of
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.derived import text_in
 from rtcdp.log.contract import RawRecord
 
 Row = dict[str, object]
@@ -81,7 +82,7 @@ class Oracle:
 
     def _count(self, event: Row) -> None:
         for metric in self._metrics:
-            key = tuple(event[field] for field in metric.key)
+            key = tuple(text_in(field, event) for field in metric.key)
             if None in key or not holds(metric.predicate, event):
                 continue
             for bucket in _buckets(metric, event):
@@ -96,7 +97,7 @@ class Oracle:
         buckets[key] = new if old is None else list(map(_merged, merges, old, new))
         with_sides = [(m, kind) for m in metric.measures if (kind := m.side()) is not None]
         for (measure, kind), side in zip(with_sides, sides, strict=True):
-            value = event[kind.field]
+            value = text_in(kind.field, event)
             if value is None or not _looks_at(measure, event):
                 continue
             if kind.bound == "smallest_members":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part, Side
+from rtcdp.events.derived import number_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,9 +82,12 @@ class Measure(ABC):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of events that it reads, without those of `where`."""
+        """The columns of decoded events that it reads, without those of `where`."""
+        side = self.side()
+        if side is not None:
+            return (side.column,)
         field = getattr(self, "field", None)
-        return () if field is None else (field,)
+        return () if field is None else (number_column(field),)
 
     def parts(self) -> tuple[Part, ...]:
         """Its state in the metric's table; the names begin with `name`."""

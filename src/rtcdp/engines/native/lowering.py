@@ -28,6 +28,7 @@ from rtcdp.definitions import (
     tables_of,
 )
 from rtcdp.engines.merging import to_buckets
+from rtcdp.events.derived import number_column, text_column
 from rtcdp.store import TableChange
 
 _TYPES: Mapping[ColumnType, type[pl.DataType]] = {
@@ -72,13 +73,13 @@ def to_expression(predicate: Predicate) -> pl.Expr:
         case Everything():
             return pl.lit(True)
         case Equals(field, text):
-            return (pl.col(field) == text).fill_null(False)
+            return (pl.col(text_column(field)) == text).fill_null(False)
         case OneOf(field, texts):
-            return pl.col(field).is_in(list(texts)).fill_null(False)
+            return pl.col(text_column(field)).is_in(list(texts)).fill_null(False)
         case Present(field):
-            return pl.col(field).is_not_null()
+            return pl.col(text_column(field)).is_not_null()
         case Compare(field, comparison, limit):
-            return _compare(pl.col(field), comparison, limit).fill_null(False)
+            return _compare(pl.col(number_column(field)), comparison, limit).fill_null(False)
         case AllOf(predicates):
             return reduce(lambda a, b: a & b, map(to_expression, predicates), pl.lit(True))
         case AnyOf(predicates):
@@ -90,11 +91,12 @@ def to_expression(predicate: Predicate) -> pl.Expr:
 def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
     """One plan a table of the metric, giving panes, in the order of `tables_of`."""
     condition = to_expression(metric.predicate)
-    for field in metric.key:
-        condition = condition & pl.col(field).is_not_null()
+    for column in metric.key_columns:
+        condition = condition & pl.col(column).is_not_null()
     pane = pl.col(_pane_column(metric.window.pane_ms)).alias(BUCKET_START)
     chosen = events if _holds_always(metric) else events.filter(condition)
-    group = [pane, *map(pl.col, metric.key)]
+    key = zip(metric.key_columns, metric.key_names, strict=True)
+    group = [pane, *(pl.col(column).alias(name) for column, name in key)]
     folded = [_folded(part, m.where) for m in metric.measures for part in m.parts()]
     sides = ((measure, measure.side()) for measure in metric.measures)
     return [
@@ -105,7 +107,7 @@ def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
 
 def _holds_always(metric: Metric) -> bool:
     always_there = {"userId", "eventType", "source"}
-    return isinstance(metric.predicate, Everything) and always_there.issuperset(metric.key)
+    return isinstance(metric.predicate, Everything) and always_there.issuperset(metric.key_columns)
 
 
 def _folded(part: Part, where: Predicate | None) -> pl.Expr:
@@ -121,16 +123,16 @@ def _folded(part: Part, where: Predicate | None) -> pl.Expr:
 def _side_plan(
     side: Side, where: Predicate | None, events: pl.LazyFrame, group: list[pl.Expr]
 ) -> pl.LazyFrame:
-    condition = pl.col(side.field).is_not_null()
+    condition = pl.col(side.column).is_not_null()
     if where is not None:
         condition = condition & to_expression(where)
     chosen = events.filter(condition)
     if side.bound == "heaviest_items":
         counted = pl.len().cast(pl.Int64).alias(ITEM_COUNT)
-        return chosen.group_by(*group, pl.col(side.field).alias(ITEM)).agg(counted)
-    member = plh.col("value").nchash.xxhash64().reinterpret(signed=True).alias(MEMBER)
-    distinct = chosen.select(*group, pl.col(side.field).alias("value")).unique()
-    return distinct.select(pl.exclude("value"), member)
+        return chosen.group_by(*group, pl.col(side.column).alias(ITEM)).agg(counted)
+    member = plh.col(MEMBER).nchash.xxhash64().reinterpret(signed=True)
+    distinct = chosen.select(*group, pl.col(side.column).alias(MEMBER)).unique()
+    return distinct.select(pl.exclude(MEMBER), member)
 
 
 def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
@@ -139,6 +141,8 @@ def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
             return left < limit
         case "<=":
             return left <= limit
+        case "==":
+            return left == limit
         case ">":
             return left > limit
         case _:

@@ -49,7 +49,7 @@ def readable_schema(metric: Metric) -> pl.Schema:
     """The columns that people read in a metric's table or view; a distinct count or a top list has
     none."""
     types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
-    types |= {field: pl.String() for field in metric.key}
+    types |= {field: pl.String() for field in metric.key_names}
     values: dict[str, str] = {}
     for measure in metric.measures:
         value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
@@ -82,7 +82,7 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
                     " letters together, at most",
                 )
             seen.add(relation.name)
-        columns = [*metric.key, *(measure.name for measure in metric.measures)]
+        columns = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({column.lower() for column in columns}) < len(columns):
             raise UsageError(
                 f"metric {metric.name} has a measure with the name of a key field",
@@ -250,11 +250,11 @@ def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     # The remainder of a negative number is negative; adding the slide makes it count from below.
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
-    keys = "".join(f", p.{quote(field)}" for field in metric.key)
+    keys = "".join(f", p.{quote(field)}" for field in metric.key_names)
     aggregates = {column.name: MERGES[column.merge].aggregate for column in panes.columns}
     summed = _values(dialect, metric, lambda name: f"{aggregates[name]}(p.{quote(name)})")
     values = [f"{value} AS {quote(name)}" for name, value in summed.items()]
-    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key)))
+    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key_names)))
     return (
         f"CREATE VIEW {quote(metric.name)} AS WITH RECURSIVE steps (n) AS"
         f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"
