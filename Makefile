@@ -14,8 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .NOTPARALLEL:
 .PHONY: help setup full dev up test check bench chaos lock clean programs
 
-CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py \
-	tests/integration/engines/test_spark_cluster.py
+CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
 help: ## Show this list

@@ -67,7 +67,8 @@ class TrustedTime:
 
     It is never ahead of the wall clock, and gains at most `_GAIN` times what has gone by on the
     monotonic one since the last look. After a step of the wall clock against the monotonic one it
-    is suspended until both have agreed for `AGREED_S`.
+    is suspended until both have agreed for `AGREED_S`. It begins with the first records that are
+    counted: how long nothing came before them says nothing of their age.
     """
 
     STEP_MS = 60_000
@@ -76,11 +77,12 @@ class TrustedTime:
 
     def __init__(self, clock: Clock, kept: KeptTime, newest_ms: int | None = None) -> None:
         """`kept` is what the store has of the time. Where that is nothing, time begins with the
-        newest intake time that is counted, `newest_ms`, if there is one."""
+        newest intake time that is counted, `newest_ms`, if there is one, or else with `begin`."""
         self._clock = clock
         self._wall, self._monotonic = clock.now_ms(), clock.monotonic()
-        known = kept.trusted_ms or newest_ms or self._wall
-        self.trusted_ms = min(self._wall, known)
+        known = kept.trusted_ms or newest_ms
+        self.has_begun = bool(known)
+        self.trusted_ms = min(self._wall, known or self._wall)
         self._step_ms, self._stepped_at = kept.step_ms, kept.stepped_at
         self._suspended_at = self._monotonic if kept.is_suspended else None
         if kept.trusted_ms - self._wall > self.STEP_MS:
@@ -93,7 +95,15 @@ class TrustedTime:
     @property
     def kept(self) -> KeptTime:
         """What a store should keep."""
-        return KeptTime(self.trusted_ms, self._step_ms, self._stepped_at, self.is_suspended)
+        trusted_ms = self.trusted_ms if self.has_begun else 0
+        return KeptTime(trusted_ms, self._step_ms, self._stepped_at, self.is_suspended)
+
+    def begin(self, newest_ms: int) -> None:
+        """Let time begin with the newest intake time that is counted, unless it has begun, or that
+        is not known (0)."""
+        if newest_ms and not self.has_begun:
+            self.has_begun = True
+            self.trusted_ms = min(self.trusted_ms, newest_ms)
 
     def look(self) -> str | None:
         """Let the time since the last look go by. Returns what to say aloud, if anything."""

@@ -52,12 +52,35 @@ def test_trusted_time_is_never_ahead_and_gains_slowly() -> None:
 
 def test_trusted_time_follows_a_clock_that_is_set_back() -> None:
     clock = ManualClock(10**12)
-    time = TrustedTime(clock, KeptTime())
+    time = TrustedTime(clock, KeptTime(10**12))
     clock.step(-500_000)
     assert time.look() is not None
     assert time.trusted_ms == 10**12 - 500_000
     assert time.is_suspended
     assert time.kept == KeptTime(10**12 - 500_000, -500_000, 10**12 - 500_000, is_suspended=True)
+
+
+def test_trusted_time_begins_with_what_is_counted_first() -> None:
+    clock = ManualClock(10**12)
+    time = TrustedTime(clock, KeptTime())
+    clock.advance(1_000_000)
+    time.look()
+    assert time.kept == KeptTime()
+    time.begin(0)
+    assert not time.has_begun
+    time.begin(10**11)
+    assert time.trusted_ms == time.kept.trusted_ms == 10**11
+    time.begin(10**12)
+    assert time.trusted_ms == 10**11
+
+
+def test_trusted_time_begins_no_later_than_it_was_earned() -> None:
+    clock = ManualClock(10**12)
+    time = TrustedTime(clock, KeptTime())
+    clock.step(5_000_000)
+    time.look()
+    time.begin(clock.now_ms())
+    assert time.trusted_ms == 10**12
 
 
 def test_a_clock_that_is_behind_what_was_trusted_before_is_not_trusted() -> None:

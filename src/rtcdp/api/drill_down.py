@@ -25,6 +25,7 @@ UNKNOWN = "unknown"
 
 _RECORDS_AT_FIRST = 64
 """Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
+_GROWTH = 4
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,11 @@ class _Page:
     is_trimmed: bool
     items: list[Judged] = field(default_factory=list)
 
+    @property
+    def room(self) -> int:
+        """How many more it takes."""
+        return self.limit - len(self.items)
+
     def take(self, found: Judged) -> bool:
         """Add an event, unless the page is full."""
         if len(self.items) == self.limit:
@@ -142,12 +148,23 @@ def _oldest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) ->
             if records is None:
                 page.is_trimmed = True
                 break
-            for found in source.matching(records):
-                if not page.take(found):
-                    return (stretch.partition, found.record.offset)
+            for run in _runs(records, page.room + 1):
+                for found in source.matching(run):
+                    if not page.take(found):
+                        return (stretch.partition, found.record.offset)
             page.budget -= _bytes_of(records)
             offset = records.next_offset
     return None
+
+
+def _runs(records: Records, first: int) -> Iterator[Records]:
+    """The same records in runs, of `first` offsets and then ever longer: to fill a page no more are
+    looked at than it takes, where most of them are wished."""
+    start, length = records.first_offset, first
+    while start < records.next_offset:
+        end = min(start + length, records.next_offset)
+        yield records.since(start).until(end)
+        start, length = end, _GROWTH * length
 
 
 def _newest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) -> Place | None:
@@ -165,7 +182,7 @@ def _newest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) ->
             page.budget -= block.byte_count
             page.is_trimmed |= block.is_trimmed
             fitting = source.slice_bytes * (end - start) // max(1, block.byte_count)
-            at_once = max(1, min(4 * at_once, fitting))
+            at_once = max(1, min(_GROWTH * at_once, fitting))
             end = start
     return None
 

@@ -114,7 +114,7 @@ def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -
 
 def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
     """The metrics of the store that are not in the catalog, if there is a store."""
-    if settings.store_kind == "sqlite" and not settings.store_file.exists():
+    if settings.store_path is not None and not settings.store_path.exists():
         return ()
     with store_of(settings, read_only=True) as store:
         return metrics_left_out(store, catalog)

@@ -73,9 +73,10 @@ class Upkeep:
         """Delete what is old, unless the clock is not to be trusted. Raises what log and store
         raise."""
         self.look()
+        self._time.begin(max(progress.max_received_at.values(), default=0))
         self._store.keep_time(self._time.kept)
         needed_from = self._needed_from(progress)
-        if self._time.is_suspended:
+        if self._time.is_suspended or not self._time.has_begun:
             return
         now_ms, keeping = self._time.trusted_ms, self._keeping
         if keeping.log is not None:

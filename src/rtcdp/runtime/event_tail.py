@@ -4,6 +4,7 @@ It reads the log from its end backwards, and then follows it. What became of a r
 a processor has counted it.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ LOOKED_AT_MAX = 200_000
 _STEP = 2_000
 _SLICE_BYTES = 4 * 2**20
 _PATIENCE_S = 2.0
+_LOOK_EVERY_S = 0.05
+"""Not more often than this, however many records come."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class EventTail:
         self._clock = clock
         self._next_offsets: dict[int, int] = {}
         self._came_at: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
 
     def newest(self, most: int) -> list[Met]:
         """The newest `most` of those wanted, in the order of their intake. `following` goes on
@@ -63,6 +67,7 @@ class EventTail:
             for partition in self._log.partitions():
                 extent = self._log.extent(partition)
                 self._next_offsets[partition] = end = extent.next_offset
+                self._seen[partition] = end
                 oldest = max(extent.first_offset, end - LOOKED_AT_MAX)
                 of_this: list[Met] = []
                 while end > oldest and len(of_this) < most:
@@ -79,7 +84,10 @@ class EventTail:
         A record is held back until it is counted, so that its verdict can be told; where nobody
         counts, for two seconds.
         """
-        self._log.wait(self._next_offsets, timeout_s)
+        # Not for those that are held back: they are there already.
+        began = time.monotonic()
+        self._log.wait(self._seen, timeout_s)
+        time.sleep(max(0.0, min(timeout_s, _LOOK_EVERY_S) - (time.monotonic() - began)))
         found: list[Met] = []
         with self._store.snapshot() as snapshot:
             counted = snapshot.progress.next_offsets
@@ -91,7 +99,7 @@ class EventTail:
         return found
 
     def _until(self, partition: int, start: int, counted: int) -> int:
-        end = self._log.extent(partition).next_offset
+        end = self._seen[partition] = self._log.extent(partition).next_offset
         now = self._clock.monotonic()
         if end <= start or counted > start:
             self._came_at.pop(partition, None)

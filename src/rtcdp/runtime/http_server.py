@@ -27,6 +27,7 @@ from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.routes import collector_endpoints
 from rtcdp.log.contract import LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
+from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.listening import HttpServer, listening_socket
 from rtcdp.runtime.parts import (
     guarded_log_writer,
@@ -35,7 +36,6 @@ from rtcdp.runtime.parts import (
     store_is_meant,
     store_of,
 )
-from rtcdp.runtime.priming import prime
 from rtcdp.runtime.readiness import api_limits, checks_of, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
 
@@ -86,7 +86,7 @@ def run_http_server(
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
             writer = stack.enter_context(writing)
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
-            prime(collector, reader, settings, clock)
+            recall(collector, reader, settings, clock)
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))

@@ -1,7 +1,7 @@
 """Finding events again in the log."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rtcdp.api.limits import ApiLimits
 from rtcdp.api.matching import Wish
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
-from rtcdp.log.contract import Delivery, Records
+from rtcdp.log.contract import Delivery, RawRecord, Records
 from rtcdp.log.limits import Retention
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
@@ -141,6 +141,27 @@ def test_a_full_page_goes_on_at_the_next_match(driver: Driver) -> None:
     assert (offsets(first), first.after) == ([1], (0, 3))
     second = read(driver, wish, limit=1, start=first.after)
     assert (offsets(second), second.after) == ([3], None)
+
+
+def test_no_more_records_are_looked_at_than_fill_the_page(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+    each = Records.each
+
+    def counted(records: Records) -> Iterator[RawRecord]:
+        looked_at.append(records.record_count)
+        return each(records)
+
+    driver.feed(*(event(str(i), user) for i, user in enumerate(["ada"] * 500 + ["bob"])))
+    driver.process()
+    monkeypatch.setattr(Records, "each", counted)
+    assert offsets(read(driver, limit=10)) == list(range(10))
+    assert looked_at == [11]
+    looked_at.clear()
+    assert offsets(read(driver, Wish({"userId": "bob"}), limit=10)) == [500]
+    assert sum(looked_at) == 501
+    assert len(looked_at) < 6
 
 
 def test_one_call_reads_a_bounded_stretch(driver: Driver) -> None:

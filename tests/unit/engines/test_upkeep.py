@@ -108,6 +108,26 @@ def test_records_of_a_clock_far_behind_are_not_old(installation: Installation) -
     assert installation.left == (10, 2)
 
 
+def test_what_came_long_before_it_is_counted_stays_however_long_a_processor_waited(
+    tmp_path: Path,
+) -> None:
+    clock, log, store = ManualClock(NOW), MemoryLog(), SqliteStore(tmp_path / "store.db")
+    store.prepare(())
+    upkeep = Upkeep(log, store, clock, KEEPING, [].append)
+    clock.advance(60_000)
+    upkeep.expire(store.progress())
+    received_at = NOW - 90 * DAY_MS
+    log.append([Delivery(b"{}\n" * 5, 5, received_at)])
+    store.commit(EpochMaker().make(admitted=4, uncounted=[{}], received_at=received_at))
+    for _ in range(60):
+        clock.advance(60_000)
+        upkeep.expire(store.progress())
+    with store.snapshot() as snapshot:
+        assert snapshot.ledger()["received"].to_list() == [5]
+        assert snapshot.uncounted(UncountedScan()).height == 1
+    store.close()
+
+
 def test_the_first_time_of_a_store_of_before_is_no_later_than_its_records(
     installation: Installation,
 ) -> None:

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -73,3 +74,12 @@ def test_nothing_is_shown_twice_when_it_is_counted_later(settings, tail):
     assert users(tail.newest(5)) == ["ada"]
     process(settings)
     assert tail.following(0) == []
+
+
+def test_what_is_held_back_is_waited_for_and_not_looked_at_again_and_again(settings, tail):
+    assert tail.newest(0) == []
+    append(settings, "ada")
+    assert tail.following(0.3) == []
+    began = time.monotonic()
+    assert tail.following(0.3) == []
+    assert time.monotonic() - began >= 0.3

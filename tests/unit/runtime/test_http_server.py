@@ -131,7 +131,7 @@ def test_no_request_line_gets_a_5xx(settings, request_line, status):
 
 
 def events_in(settings: Settings) -> int:
-    with closing(EmbeddedLogReader(settings.log_directory)) as log:
+    with closing(EmbeddedLogReader(settings.log_path)) as log:
         return sum(log.extent(partition).next_offset for partition in log.partitions())
 
 
@@ -145,7 +145,7 @@ def test_answers_alone_take_no_events(settings):
     with running(settings, Roles(collects=False)) as (client, _):
         assert client.post("/v1/events", json=EVENT).status_code == 404
         assert client.get("/api/ledger").status_code == 200
-    assert not settings.log_directory.exists()
+    assert not settings.log_path.exists()
 
 
 def test_an_open_live_stream_does_not_keep_it_from_stopping(settings):

@@ -3,8 +3,8 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.intake.collector import Collector
 from rtcdp.log.contract import Delivery
-from rtcdp.runtime import priming
-from rtcdp.runtime.priming import prime
+from rtcdp.runtime import known_ids
+from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.settings import Settings
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -23,27 +23,27 @@ def log():
     return log
 
 
-def primed(log: MemoryLog, now_ms: int = NOW_MS) -> int:
-    """How many ids a collector knows after it was primed."""
+def recalled(log: MemoryLog, now_ms: int = NOW_MS) -> int:
+    """How many ids a collector knows after it was told."""
     clock = ManualClock(now_ms)
     collector = Collector(log, clock)
-    prime(collector, log, Settings(), clock)
+    recall(collector, log, Settings(), clock)
     count = collector.stats().recent_ids
     collector.close()
     return count
 
 
 def test_the_ids_in_the_log_are_known(log):
-    assert primed(log) == 5
+    assert recalled(log) == 5
 
 
 def test_no_more_than_the_newest_are_looked_at(log, monkeypatch):
-    monkeypatch.setattr(priming, "PRIMED_RECORDS", 2)
-    assert primed(log) == 2
+    monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 2)
+    assert recalled(log) == 2
 
 
 def test_ids_that_no_repetition_counts_for_any_more_are_not_looked_at(log):
-    assert primed(log, NOW_MS + Settings().admission.dedup_window_ms + 1) == 0
+    assert recalled(log, NOW_MS + Settings().admission.dedup_window_ms + 1) == 0
 
 
 def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
@@ -55,6 +55,6 @@ def test_the_newest_of_all_partitions_are_looked_at(monkeypatch):
         )
         log.append([Delivery(line, 1, NOW_MS)], number % 2)
     log.leave_out(1, partition=1)
-    assert primed(log) == 6
-    monkeypatch.setattr(priming, "PRIMED_RECORDS", 4)
-    assert primed(log) == 3
+    assert recalled(log) == 6
+    monkeypatch.setattr(known_ids, "RECALLED_RECORDS", 4)
+    assert recalled(log) == 3

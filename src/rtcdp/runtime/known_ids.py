@@ -6,19 +6,19 @@ from rtcdp.intake.collector import Collector
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.settings import Settings
 
-PRIMED_RECORDS = 50_000
+RECALLED_RECORDS = 50_000
 """How many of the newest records are looked at for ids that may come again. What a client sends
 again after a restart is its last requests; looking at these takes a twentieth of a second."""
 
 _SLICE_BYTES = 8 * 2**20
 
 
-def prime(collector: Collector, log: LogReader, settings: Settings, clock: Clock) -> None:
-    """Give the collector the sources and ids of the newest records, `PRIMED_RECORDS` at most over
+def recall(collector: Collector, log: LogReader, settings: Settings, clock: Clock) -> None:
+    """Give the collector the sources and ids of the newest records, `RECALLED_RECORDS` at most over
     all partitions, none older than ids are remembered."""
     oldest = clock.now_ms() - settings.admission.dedup_window_ms
     extents = [log.extent(partition) for partition in log.partitions()]
-    most = PRIMED_RECORDS // max(1, len(extents))
+    most = RECALLED_RECORDS // max(1, len(extents))
     starts = {
         extent.partition: max(
             extent.first_offset,
@@ -30,4 +30,4 @@ def prime(collector: Collector, log: LogReader, settings: Settings, clock: Clock
     ends = {extent.partition: extent.next_offset for extent in extents}
     for pieces in rounds_between(log, starts, ends, _SLICE_BYTES):
         for records in pieces:
-            collector.prime(records)
+            collector.recall(records)
