@@ -75,7 +75,7 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     page = found.head(query.limit)
     items = _items(snapshot, metric, sides, page)
     if query.final_until is not None:
-        ends = (start + metric.window.size_ms for start in page[BUCKET_START].to_list())
+        ends = (metric.window.end_of(start) for start in page[BUCKET_START].to_list())
         items = [
             {**item, "final": end <= query.final_until}
             for item, end in zip(items, ends, strict=False)
@@ -233,7 +233,7 @@ def _described(
     starts = page[BUCKET_START].to_list()
     columns: dict[str, list[object]] = {name: page[name].to_list() for name in metric.key_names}
     columns["window_start"] = [iso_ms(start) for start in starts]
-    columns["window_end"] = [iso_ms(start + metric.window.size_ms) for start in starts]
+    columns["window_end"] = [iso_ms(metric.window.end_of(start)) for start in starts]
     values: dict[str, list[object]] = {}
     for measure in metric.measures:
         side = sides.get(side_table_name(metric, measure))

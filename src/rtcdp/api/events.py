@@ -133,12 +133,12 @@ def _wish(context: ApiContext, query: Query) -> Wish:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")
         window = metric.window
-        if start % window.slide_ms:
+        if not window.starts_at(start):
             raise BadRequest(
                 f"no window of {metric.name} starts at {iso_ms(start)}",
-                f"send a multiple of {window.slide_ms} ms since 1970",
+                f"send {window.starts_in_words}",
             )
-        end = start + window.size_ms
+        end = window.end_of(start)
         time_from = start if time_from is None else max(start, time_from)
         time_to = end if time_to is None else min(end, time_to)
     return Wish(query.equals(), time_from, time_to, metric)

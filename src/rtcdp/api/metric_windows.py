@@ -32,7 +32,15 @@ from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
 from rtcdp.api.row_schema import answer_schema
 from rtcdp.api.validators import KEPT, tag_of
-from rtcdp.definitions import Measure, Metric, field_name, measure_in_words, predicate_in_words
+from rtcdp.definitions import (
+    Calendar,
+    Measure,
+    Metric,
+    Window,
+    field_name,
+    measure_in_words,
+    predicate_in_words,
+)
 from rtcdp.store import Store
 
 State = Literal["open", "closed"]
@@ -49,23 +57,28 @@ _PARAMETERS = (
 )
 
 
-class WindowDescription(msgspec.Struct):
-    """`size_ms` long, a new one every `slide_ms`, aligned to 1970."""
+class WindowDescription(msgspec.Struct, omit_defaults=True):
+    """`size_ms` long, a new one every `slide_ms`, aligned to 1970. Where there is a `unit` (day,
+    week, month), that is so about, and each begins at midnight in the time zone `zone`."""
 
     size_ms: int
     slide_ms: int
+    unit: str | None = None
+    zone: str | None = None
+    week_starts: str | None = None
 
 
 class MeasureDescription(msgspec.Struct, omit_defaults=True):
-    """What is measured: `kind` is count, sum, average, minimum, maximum, distinct, topk or ratio,
-    `says` puts it into words. `where` says which events it looks at, if not all of the metric; a
-    ratio divides the measure `of` by the measure `to`."""
+    """What is measured: `kind` is the word of the vocabulary in snake_case, `says` puts it into
+    words. `where` says which events it looks at, if not all of the metric; a ratio divides the
+    measure `of` by the measure `to`."""
 
     name: str
     kind: str
     says: str
     field: str | None = None
     k: int | None = None
+    q: float | None = None
     where: str | None = None
     of: str | None = None
     to: str | None = None
@@ -187,7 +200,7 @@ def parameters_of(metric: Metric) -> tuple[QueryParameter, ...]:
 
 def _wanted(metric: Metric, query: Query, now_ms: int) -> WindowQuery:
     """What the query asks for, up to the pages before."""
-    first_open = now_ms - metric.window.size_ms + 1
+    first_open = metric.window.first_open(now_ms)
     state = query.one_of("state", get_args(State))
     leads_with_closed = metric.window.overlap > 1 and state is None and query.text("at") is None
     position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key_names)))
@@ -219,8 +232,7 @@ def _one_window(metric: Metric, query: Query, now_ms: int) -> tuple[int, int]:
         raise BadRequest(f"at names one window, and {others[0]} a range", "send one of them")
     instant = now_ms if query.text("at") == NOW else query.instant("at")
     assert instant is not None
-    window = metric.window
-    start = (instant - window.size_ms) // window.slide_ms * window.slide_ms
+    start = metric.window.last_ended(instant)
     return start, start + 1
 
 
@@ -243,16 +255,23 @@ def _described(metric: Metric) -> MetricDescription:
         title=metric.title,
         description=metric.description,
         key=metric.key_names,
-        window=WindowDescription(metric.window.size_ms, metric.window.slide_ms),
+        window=_described_window(metric.window),
         measures=[_described_measure(measure) for measure in metric.measures],
         fingerprint=metric.fingerprint,
         url=f"{_PREFIX}{metric.name}",
     )
 
 
+def _described_window(window: Window | Calendar) -> WindowDescription:
+    if isinstance(window, Window):
+        return WindowDescription(window.size_ms, window.slide_ms)
+    starts = window.week_starts if window.unit == "week" else None
+    return WindowDescription(window.size_ms, window.slide_ms, window.unit, window.zone, starts)
+
+
 def _described_measure(measure: Measure) -> MeasureDescription:
     where = None if measure.where is None else predicate_in_words(measure.where)
-    options = {name: getattr(measure, name, None) for name in ("field", "k", "of", "to")}
+    options = {name: getattr(measure, name, None) for name in ("field", "k", "q", "of", "to")}
     if options["field"] is not None:
         options["field"] = field_name(options["field"])
     return MeasureDescription(

@@ -13,7 +13,7 @@ from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import balance, duration, fits, listing, say
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Calendar, Metric, window_in_words
 from rtcdp.errors import UsageError
 from rtcdp.runtime.parts import (
     left_out_text,
@@ -122,6 +122,8 @@ def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
 
 def _described(metric: Metric) -> dict[str, object]:
     window = duration(metric.window.size_ms)
+    if isinstance(metric.window, Calendar):
+        window = window_in_words(metric.window)
     if metric.window.overlap > 1:
         window += f" every {duration(metric.window.slide_ms)}"
     return {

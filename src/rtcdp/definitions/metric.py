@@ -19,7 +19,7 @@ from rtcdp.definitions.predicate import (
     Predicate,
     nodes_of,
 )
-from rtcdp.definitions.window import Window
+from rtcdp.definitions.window import Calendar, Window
 from rtcdp.errors import UsageError
 from rtcdp.events.derived import Text, field_name, number_column, text_column
 
@@ -38,7 +38,7 @@ class Metric:
 
     name: str
     title: str
-    window: Window
+    window: Window | Calendar
     measures: tuple[Measure, ...]
     key: tuple[Text, ...] = ()
     predicate: Predicate = Everything()
@@ -81,12 +81,16 @@ class Metric:
                 TOP_EXACT_UP_TO,
                 MICROS_PER_UNIT,
             ),
-            "window": asdict(self.window),
+            "window": _window_as_data(self.window),
             "key": [_with_types(part) for part in self.key],
             "predicate": _with_types(self.predicate),
             "measures": [_with_types(measure) for measure in self.measures],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _window_as_data(window: Window | Calendar) -> object:
+    return asdict(window) if isinstance(window, Window) else _with_types(window)
 
 
 def _with_types(node: object) -> object:
@@ -107,6 +111,8 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
     needed: set[str] = set()
     for metric in metrics:
         needed.update(metric.key_columns)
+        if metric.window.column is not None:
+            needed.add(metric.window.column)
         needed.update(_fields_of_predicate(metric.predicate))
         for measure in metric.measures:
             needed.update(measure.fields)

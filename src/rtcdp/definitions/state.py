@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rtcdp.events.derived import Text, text_column
+from rtcdp.events.derived import Text
+from rtcdp.events.measured import Sketched
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,13 +48,13 @@ class Side:
     ("smallest_members") or counted ("heaviest_items"), and bound by `capacity` as `Table` says."""
 
     bound: Bound
-    field: Text
+    field: Text | Sketched
     capacity: int
 
     @property
     def column(self) -> str:
         """The column of decoded events that holds the texts."""
-        return text_column(self.field)
+        return self.field if isinstance(self.field, str) else self.field.column
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from rtcdp.definitions.predicate import (
     Predicate,
     Present,
 )
-from rtcdp.definitions.window import Window
+from rtcdp.definitions.window import Calendar, Window
 from rtcdp.events.derived import field_in_words
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
@@ -31,8 +31,11 @@ def measure_in_words(measure: Measure) -> str:
     return measure.in_words() + of
 
 
-def window_in_words(window: Window) -> str:
-    """`1 minute`, or `1 minute, a new one every 30 seconds`."""
+def window_in_words(window: Window | Calendar) -> str:
+    """`1 minute`, or `1 minute, a new one every 30 seconds`, or `each day in Europe/Berlin`."""
+    if isinstance(window, Calendar):
+        since = f" from {window.week_starts.title()} on" if window.unit == "week" else ""
+        return f"each {window.unit} in {window.zone}{since}"
     size = _span(window.size_ms)
     if window.slide_ms == window.size_ms:
         return size

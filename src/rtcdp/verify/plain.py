@@ -16,6 +16,7 @@ from rtcdp.definitions import (
     OneOf,
     Predicate,
     Present,
+    Window,
     fields_in,
 )
 from rtcdp.log.contract import RawRecord
@@ -44,10 +45,12 @@ def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
 
 def plain_metric(metric: Metric) -> dict[str, Any]:
     """A definition as a dictionary."""
+    window = metric.window
+    assert isinstance(window, Window)
     return {
         "name": metric.name,
-        "size_ms": metric.window.size_ms,
-        "slide_ms": metric.window.slide_ms,
+        "size_ms": window.size_ms,
+        "slide_ms": window.slide_ms,
         "key": metric.key,
         "predicate": _predicate(metric.predicate),
         "measures": [_measure(each) for each in metric.measures if _is_known(each)],
@@ -59,7 +62,7 @@ def is_judged(metric: Metric) -> bool:
     derived from them, it leaves to the oracle and the tests of what is derived."""
     wheres = [each.where for each in metric.measures if each.where is not None]
     fields = [*metric.key, *chain.from_iterable(map(fields_in, (metric.predicate, *wheres)))]
-    return all(isinstance(field, str) for field in fields)
+    return isinstance(metric.window, Window) and all(isinstance(field, str) for field in fields)
 
 
 def _measure(measure: Measure) -> Mapping[str, Any]:

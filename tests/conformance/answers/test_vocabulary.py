@@ -13,16 +13,20 @@ from rtcdp.catalog.definition import faults_of
 from rtcdp.definitions import (
     Average,
     Buckets,
+    Calendar,
     Compare,
     Count,
     Distinct,
     Equals,
+    First,
+    Last,
     Maximum,
     Metric,
     Minimum,
     OneOf,
     Present,
     Property,
+    Quantile,
     StandardDeviation,
     Sum,
     TopK,
@@ -39,7 +43,7 @@ from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.oracle import Oracle
 
 START_MS = 1_774_738_800_000  # 2026-03-28T23:00:00Z: an hour before Berlin's shortest day
-SPAN_MS = 27 * 3_600_000
+SPAN_MS = 100 * 3_600_000
 EVENTS = 3_000
 RULES = AdmissionRules(allowed_lateness_ms=10**9)
 COUNTRIES = ("DE", "FR", "Île|;%`\"'", True, False, 7, 7.0, None, ["DE"], "x" * 300)
@@ -71,6 +75,41 @@ METRICS = (
         (Minimum("low", QUANTITY), Maximum("high", QUANTITY), StandardDeviation("sd", QUANTITY)),
         (Buckets("value", (0, 10, 99.5)), Buckets(QUANTITY, (2, 5))),
     ),
+    Metric(
+        "ends",
+        "E",
+        MINUTES,
+        (
+            First("first", "value"),
+            Last("last", "value"),
+            First("entry", UrlPath(), where=Present(COUNTRY)),
+            Last("plan_then", PLAN),
+            Last("page", "pageUrl"),
+        ),
+        ("userId",),
+    ),
+    Metric(
+        "first_in_panes",
+        "F",
+        sliding(size_seconds=3600, every_seconds=600),
+        (First("first", "value"), Last("page", "pageUrl"), Quantile("median", 0.5, QUANTITY)),
+    ),
+    Metric(
+        "quantiles",
+        "Q",
+        MINUTES,
+        (Quantile("median", 0.5), Quantile("p95", 0.95, QUANTITY, where=Present(PLAN))),
+        ("eventType",),
+    ),
+    Metric(
+        "by_day",
+        "D",
+        Calendar("day", "Europe/Berlin"),
+        (Count("events"), Sum("total"), Distinct("users", "userId")),
+        ("eventType",),
+    ),
+    Metric("by_week", "W", Calendar("week", "Asia/Kathmandu", "sunday"), (Average("mean"),)),
+    Metric("by_month", "M", Calendar("month", "Australia/Lord_Howe"), (Count("n"),), ("userId",)),
     Metric(
         "chosen",
         "T",

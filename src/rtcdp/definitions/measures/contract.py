@@ -8,7 +8,7 @@ events alone, so the order of arrival changes nothing.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part, Side
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 EventFields = Mapping[str, object]
 """An event's fields by name; None where it has none."""
+
+ValueType = Literal["integer", "real", "text", "list"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Measure(ABC):
     name: str
 
     @property
+    def value_type(self) -> ValueType:
+        """What its values are in a column of SQL: numbers, texts, or lists in JSON."""
+        return "real"
+
+    @property
     def where(self) -> Predicate | None:
         return None
 
@@ -97,7 +104,7 @@ class Measure(ABC):
         """Its table of members or items."""
         return None
 
-    def of_event(self, event: EventFields) -> Sequence[float | None]:
+    def of_event(self, event: EventFields) -> Sequence[str | float | None]:
         """What one event brings to `parts`, told once more in plain Python: the oracle adds this
         up, and tests hold it against what the engines make of `Part.each`."""
         del event

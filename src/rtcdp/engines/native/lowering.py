@@ -25,6 +25,7 @@ from rtcdp.definitions import (
     Predicate,
     Present,
     Side,
+    Window,
     tables_of,
 )
 from rtcdp.engines.merging import to_buckets
@@ -48,7 +49,8 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
     """
     if events.is_empty():
         return ()
-    pane_sizes = {metric.window.pane_ms for metric in metrics}
+    windows = (metric.window for metric in metrics)
+    pane_sizes = {window.pane_ms for window in windows if isinstance(window, Window)}
     timestamps = events["timestamp"].to_numpy()
     with_panes = events.with_columns(
         pl.Series(_pane_column(size), timestamps // size * size) for size in pane_sizes
@@ -93,7 +95,7 @@ def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
     condition = to_expression(metric.predicate)
     for column in metric.key_columns:
         condition = condition & pl.col(column).is_not_null()
-    pane = pl.col(_pane_column(metric.window.pane_ms)).alias(BUCKET_START)
+    pane = pl.col(_pane_of(metric)).alias(BUCKET_START)
     chosen = events if _holds_always(metric) else events.filter(condition)
     key = zip(metric.key_columns, metric.key_names, strict=True)
     group = [pane, *(pl.col(column).alias(name) for column, name in key)]
@@ -147,6 +149,11 @@ def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
             return left > limit
         case _:
             return left >= limit
+
+
+def _pane_of(metric: Metric) -> str:
+    window = metric.window
+    return _pane_column(window.pane_ms) if isinstance(window, Window) else window.column
 
 
 def _pane_column(pane_ms: int) -> str:

@@ -15,6 +15,7 @@ from rtcdp.definitions import (
     ITEM_COUNT,
     MEMBER,
     MERGES,
+    WINDOW_END,
     AllOf,
     AnyOf,
     ColumnType,
@@ -29,6 +30,7 @@ from rtcdp.definitions import (
     Present,
     Side,
     Table,
+    Window,
     tables_of,
 )
 from rtcdp.engines.merging import to_buckets
@@ -172,6 +174,8 @@ def _columns_of(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _pane(metric: Metric) -> str:
     """The start of the pane; `pmod` is never negative, so it holds before 1970 as well."""
+    if not isinstance(metric.window, Window):
+        return _name(metric.window.column)
     return f"timestamp - pmod(timestamp, {metric.window.pane_ms}L)"
 
 
@@ -185,7 +189,8 @@ def _selects(metric: Metric) -> Iterator[_Select]:
         for measure in metric.measures
         for part in measure.parts()
     }
-    yield _Select(" AND ".join(conditions), {**keys, **folded}, metric.key_names)
+    ends = {} if isinstance(metric.window, Window) else {WINDOW_END: "null"}
+    yield _Select(" AND ".join(conditions), {**keys, **ends, **folded}, metric.key_names)
     for measure in metric.measures:
         side = measure.side()
         if side is not None:

@@ -10,12 +10,27 @@ from hashlib import sha256
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, MERGES, Metric, SqlOf, Table, tables_of
+from rtcdp.definitions import (
+    BUCKET_START,
+    MERGES,
+    WINDOW_END,
+    Metric,
+    SqlOf,
+    Table,
+    Window,
+    tables_of,
+)
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.statements import Dialect, names, quote
 
-WINDOW_END = "window_end"
 RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
+
+
+_FRAME_TYPES: Mapping[str, pl.DataType] = {
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "text": pl.String(),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ def readable_schema(metric: Metric) -> pl.Schema:
         value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
         if value is not None:
             values[measure.name] = value
-            types[measure.name] = pl.Int64() if measure.kind == "count" else pl.Float64()
+            types[measure.name] = _FRAME_TYPES[measure.value_type]
     return pl.Schema(types)
 
 
@@ -234,18 +249,22 @@ def _index_name(dialect: Dialect, table: Table, what: str) -> str:
 
 def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
     """Columns for people: the window's end, and the values of measures kept in several parts."""
-    end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
-    yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
     stored = {column.name for column in tables_of(metric)[0].columns}
+    if WINDOW_END not in stored:
+        end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
+        yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
+    types = {measure.name: measure.value_type for measure in metric.measures}
     for name, value in _values(dialect, metric, quote).items():
         if name not in stored:
             computed = dialect.computed.format(value)
-            yield f"{quote(name)} {dialect.types['real']} {computed}"
+            kind = dialect.types["text" if types[name] == "text" else "real"]
+            yield f"{quote(name)} {kind} {computed}"
 
 
 def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     """The windows of a metric, added up from its panes, with its plain measures."""
     window = metric.window
+    assert isinstance(window, Window), "only what has panes is added up from them"
     pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
     # The remainder of a negative number is negative; adding the slide makes it count from below.
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
