@@ -14,7 +14,7 @@ from rtcdp.api.problem_document import (
     ProblemDocument,
     problem_document,
 )
-from rtcdp.errors import PartMissing, RtcdpError
+from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 
@@ -37,14 +37,6 @@ _DETAILS = {
     404: "there is nothing at this address",
     405: "this address doesn't take that method",
 }
-
-
-class BadRequest(RtcdpError):
-    """The request can't be understood: a parameter is unknown, malformed or out of range."""
-
-
-class NotThere(RtcdpError):
-    """What was asked for by name does not exist."""
 
 
 class TooManyClients(RtcdpError):

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, write_csv, write_json
 from rtcdp.cli.terminal import balance, duration, say, shown

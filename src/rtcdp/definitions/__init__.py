@@ -2,6 +2,8 @@
 
 Data only. This is where a file of the catalog takes everything from."""
 
+from rtcdp.definitions.condition import to_expression
+from rtcdp.definitions.fold import Fold, Joined, Reach, RowColumn, Step
 from rtcdp.definitions.measures import (
     Average,
     Count,
@@ -22,7 +24,7 @@ from rtcdp.definitions.measures.contract import EventFields, Fault, SqlOf, State
 from rtcdp.definitions.measures.distinct import DISTINCT_EXACT_UP_TO, distinct_estimate
 from rtcdp.definitions.measures.exact_sum import MICROS_PER_UNIT
 from rtcdp.definitions.measures.top import TOP_EXACT_UP_TO
-from rtcdp.definitions.metric import Metric, fields_of
+from rtcdp.definitions.metric import Metric, as_plain_data, fields_of, fields_of_predicate
 from rtcdp.definitions.predicate import (
     AllOf,
     AnyOf,
@@ -41,6 +43,7 @@ from rtcdp.definitions.predicate import (
     negate,
     nodes_of,
 )
+from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
 from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
 from rtcdp.definitions.table import (
     BUCKET_START,
@@ -84,6 +87,8 @@ __all__ = [
     "MEMBER",
     "MERGES",
     "MICROS_PER_UNIT",
+    "RANGE_FROM",
+    "RANGE_TO",
     "TOP_EXACT_UP_TO",
     "WINDOW_END",
     "AllOf",
@@ -101,6 +106,8 @@ __all__ = [
     "Everything",
     "Fault",
     "First",
+    "Fold",
+    "Joined",
     "Last",
     "Maximum",
     "Measure",
@@ -116,10 +123,15 @@ __all__ = [
     "Property",
     "Quantile",
     "Ratio",
+    "Reach",
+    "RowColumn",
+    "RowTable",
+    "RowType",
     "Side",
     "SqlOf",
     "StandardDeviation",
     "States",
+    "Step",
     "Sum",
     "Table",
     "Text",
@@ -131,11 +143,13 @@ __all__ = [
     "Window",
     "all_of",
     "any_of",
+    "as_plain_data",
     "distinct_estimate",
     "event_type",
     "field_name",
     "fields_in",
     "fields_of",
+    "fields_of_predicate",
     "holds",
     "larger_of",
     "measure_in_words",
@@ -146,6 +160,7 @@ __all__ = [
     "sliding",
     "smaller_of",
     "tables_of",
+    "to_expression",
     "tumbling",
     "window_in_words",
 ]

@@ -82,28 +82,28 @@ class Metric:
                 MICROS_PER_UNIT,
             ),
             "window": _window_as_data(self.window),
-            "key": [_with_types(part) for part in self.key],
-            "predicate": _with_types(self.predicate),
-            "measures": [_with_types(measure) for measure in self.measures],
+            "key": [as_plain_data(part) for part in self.key],
+            "predicate": as_plain_data(self.predicate),
+            "measures": [as_plain_data(measure) for measure in self.measures],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _window_as_data(window: Window | Calendar) -> object:
-    return asdict(window) if isinstance(window, Window) else _with_types(window)
+    return asdict(window) if isinstance(window, Window) else as_plain_data(window)
 
 
-def _with_types(node: object) -> object:
+def as_plain_data(node: object) -> object:
     """A node as plain data in which its type's name is kept; without a `where` that is not there,
     so that those who need none mean what they always did."""
     if isinstance(node, tuple):
-        return [_with_types(item) for item in node]
+        return [as_plain_data(item) for item in node]
     if not hasattr(node, "__dataclass_fields__"):
         return node
     values = {name: getattr(node, name) for name in node.__dataclass_fields__}
     if values.get("where", node) is None:
         del values["where"]
-    return {"node": type(node).__name__, **{k: _with_types(v) for k, v in values.items()}}
+    return {"node": type(node).__name__, **{k: as_plain_data(v) for k, v in values.items()}}
 
 
 def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
@@ -113,15 +113,16 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
         needed.update(metric.key_columns)
         if metric.window.column is not None:
             needed.add(metric.window.column)
-        needed.update(_fields_of_predicate(metric.predicate))
+        needed.update(fields_of_predicate(metric.predicate))
         for measure in metric.measures:
             needed.update(measure.fields)
             if measure.where is not None:
-                needed.update(_fields_of_predicate(measure.where))
+                needed.update(fields_of_predicate(measure.where))
     return tuple(sorted(needed - {"source"}))
 
 
-def _fields_of_predicate(predicate: Predicate) -> set[str]:
+def fields_of_predicate(predicate: Predicate) -> set[str]:
+    """The columns of decoded events that it looks at."""
     return {
         number_column(node.field) if isinstance(node, Compare) else text_column(node.field)
         for node in nodes_of(predicate)

@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
@@ -90,16 +91,19 @@ def run_http_server(
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
-            context = ApiContext(
+            read = Installation(
                 store,
                 metrics_of(settings),
                 clock,
                 log=asked,
+                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+            )
+            context = ApiContext(
+                read,
                 limits=api_limits(settings),
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
                 stop=stop,
-                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             )
             routes += [*api_routes(context), *dashboard_routes()]
         app = Litestar(

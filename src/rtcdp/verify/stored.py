@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
+from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.definitions import Metric
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 from rtcdp.store import EpochSpan, RulesInForce, StoreSnapshot, UncountedScan

@@ -1,7 +1,6 @@
 """From a metric's description to columns: which events, which pane, which partial results."""
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 
 import polars as pl
 import polars_hash as plh
@@ -12,24 +11,17 @@ from rtcdp.definitions import (
     ITEM_COUNT,
     MEMBER,
     MERGES,
-    AllOf,
-    AnyOf,
     ColumnType,
-    Compare,
-    Equals,
     Everything,
     Metric,
-    Negation,
-    OneOf,
     Part,
     Predicate,
-    Present,
     Side,
     Window,
     tables_of,
+    to_expression,
 )
 from rtcdp.engines.merging import to_buckets
-from rtcdp.events.derived import number_column, text_column
 from rtcdp.store import TableChange
 
 _TYPES: Mapping[ColumnType, type[pl.DataType]] = {
@@ -67,27 +59,6 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
         if not rows.is_empty()
     )
     return tuple(changes)
-
-
-def to_expression(predicate: Predicate) -> pl.Expr:
-    """A predicate as a Boolean expression that is never null."""
-    match predicate:
-        case Everything():
-            return pl.lit(True)
-        case Equals(field, text):
-            return (pl.col(text_column(field)) == text).fill_null(False)
-        case OneOf(field, texts):
-            return pl.col(text_column(field)).is_in(list(texts)).fill_null(False)
-        case Present(field):
-            return pl.col(text_column(field)).is_not_null()
-        case Compare(field, comparison, limit):
-            return _compare(pl.col(number_column(field)), comparison, limit).fill_null(False)
-        case AllOf(predicates):
-            return reduce(lambda a, b: a & b, map(to_expression, predicates), pl.lit(True))
-        case AnyOf(predicates):
-            return reduce(lambda a, b: a | b, map(to_expression, predicates), pl.lit(False))
-        case Negation(negated):
-            return ~to_expression(negated)
 
 
 def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -135,20 +106,6 @@ def _side_plan(
     member = plh.col(MEMBER).nchash.xxhash64().reinterpret(signed=True)
     distinct = chosen.select(*group, pl.col(side.column).alias(MEMBER)).unique()
     return distinct.select(pl.exclude(MEMBER), member)
-
-
-def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
-    match comparison:
-        case "<":
-            return left < limit
-        case "<=":
-            return left <= limit
-        case "==":
-            return left == limit
-        case ">":
-            return left > limit
-        case _:
-            return left >= limit
 
 
 def _pane_of(metric: Metric) -> str:

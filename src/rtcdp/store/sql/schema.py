@@ -7,6 +7,7 @@ No metric's name begins with an underscore, so the two kinds never meet.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 import polars as pl
 
@@ -15,14 +16,17 @@ from rtcdp.definitions import (
     MERGES,
     WINDOW_END,
     Metric,
+    RowTable,
     SqlOf,
     Table,
     Window,
     tables_of,
 )
 from rtcdp.errors import UsageError
+from rtcdp.store.sql.rows import create_rows
 from rtcdp.store.sql.statements import Dialect, names, quote
 
+RelationKind = Literal["rows", "table", "view"]
 RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
 
 
@@ -35,15 +39,21 @@ _FRAME_TYPES: Mapping[str, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view of a metric, with the statements that make it."""
+    """A table or view of a metric, or a row table, with the statements that make it. Rows expire by
+    the `time`, a column, if there is one."""
 
     name: str
-    kind: str
+    kind: RelationKind
     statements: tuple[str, ...]
+    time: str | None = None
 
 
-def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
-    """The tables of a metric; and where its windows are not written out, a view that has them."""
+def relations_of(dialect: Dialect, metric: Metric | RowTable) -> tuple[Relation, ...]:
+    """The tables of a metric; and where its windows are not written out, a view that has them. A
+    row table is one itself."""
+    if isinstance(metric, RowTable):
+        statements = tuple(create_rows(dialect, metric))
+        return (Relation(metric.name, "rows", statements, metric.time),)
     buckets, *sides = tables_of(metric)
     visible = list(_visible_columns(dialect, metric)) if metric.window.is_written_out else []
     relations = [
@@ -51,8 +61,12 @@ def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
             buckets.name,
             "table",
             (*_create_table(dialect, buckets, visible), *_create_indexes(dialect, buckets)),
+            BUCKET_START,
         ),
-        *(Relation(side.name, "table", tuple(_create_table(dialect, side))) for side in sides),
+        *(
+            Relation(side.name, "table", tuple(_create_table(dialect, side)), BUCKET_START)
+            for side in sides
+        ),
     ]
     if not metric.window.is_written_out:
         view = _create_view(dialect, metric, buckets)
@@ -74,7 +88,7 @@ def readable_schema(metric: Metric) -> pl.Schema:
     return pl.Schema(types)
 
 
-def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
+def check_names(dialect: Dialect, metrics: Sequence[Metric | RowTable]) -> None:
     """Raises `UsageError` when two tables or two columns would have the same name, or a name that
     the database keeps to itself. Names that differ in case only count as the same."""
     seen: set[str] = set()
@@ -97,6 +111,8 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
                     " letters together, at most",
                 )
             seen.add(relation.name)
+        if isinstance(metric, RowTable):
+            continue
         columns = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({column.lower() for column in columns}) < len(columns):
             raise UsageError(
@@ -199,6 +215,14 @@ def continuity_tables(dialect: Dialect) -> tuple[str, ...]:
         f"CREATE TABLE _checksums (table_name {text} NOT NULL, day {integer} NOT NULL,"
         f" low {integer} NOT NULL, high {integer} NOT NULL, PRIMARY KEY (table_name, day))"
         f"{dialect.table_options}{dialect.updated_options}",
+    )
+
+
+def row_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 5 adds: by which column the rows of a relation expire."""
+    return (
+        f"ALTER TABLE _relations ADD COLUMN time_column {dialect.types['text']}",
+        f"UPDATE _relations SET time_column = '{BUCKET_START}' WHERE kind = 'table'",
     )
 
 

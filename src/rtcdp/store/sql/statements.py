@@ -13,9 +13,14 @@ from typing import Literal, Protocol
 import polars as pl
 
 from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, Table
+from rtcdp.store.checksums import DailySums
+from rtcdp.store.row_changes import FittedRows
 
 SqlType = Literal["text", "integer", "real", "bytes"]
 Parameter = int | str | None
+
+ASKED = "asked"
+"""What the rows are called that a query is about."""
 
 FRAME_TYPES: Mapping[SqlType, pl.DataType] = {
     "text": pl.String(),
@@ -31,7 +36,8 @@ class Dialect:
 
     `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
     what an INSERT of rows with columns of the given types takes them from (see
-    `SqlWriter.send_rows`). `table_options` follow a table's closing bracket, and
+    `SqlWriter.send_rows`). `asked` names, in a FROM clause, the rows that a query is about (see
+    `SqlConnection.query_about`). `table_options` follow a table's closing bracket, and
     `updated_options` that of a table whose rows are updated often. `computed` makes a column of an
     expression. `newest_first` follows the first column of a primary key where keys may run
     backwards, so that the newest rows are found first without sorting; with `key_by_index` such a
@@ -41,6 +47,7 @@ class Dialect:
     placeholder: Callable[[int], str]
     types: Mapping[SqlType, str]
     source: Callable[[Sequence[pl.DataType]], str]
+    asked: Callable[[pl.Schema], str]
     table_options: str = ""
     updated_options: str = ""
     computed: str = "GENERATED ALWAYS AS ({}) STORED"
@@ -72,6 +79,11 @@ class SqlConnection(Protocol):
         answers one after another."""
         ...
 
+    def query_about(self, sql: str, schema: pl.Schema, asked: pl.DataFrame) -> pl.DataFrame:
+        """The answer of one query about many rows at once, which it joins: `dialect.asked` of their
+        schema stands in its text."""
+        ...
+
 
 class SqlWriter(SqlConnection, Protocol):
     """A connection that writes. When anything failed, it is closed, which undoes the open
@@ -91,6 +103,11 @@ class SqlWriter(SqlConnection, Protocol):
         """Merge rows, of `frame_schema(table)` and one for each primary key, into a table by its
         columns' rules, and keep a bounded table within its bounds. It may still be under way on
         return, as with `send`."""
+        ...
+
+    def change_rows(self, changes: FittedRows) -> DailySums:
+        """Delete and replace rows of a row table. Returns what the rows that were there bring to
+        its sums, by day."""
         ...
 
     def begin(self) -> None:

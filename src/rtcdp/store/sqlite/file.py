@@ -10,6 +10,7 @@ from rtcdp.store.contract import StateMismatch, StoreGone, StoreUnavailable
 from rtcdp.store.sql.schema import (
     continuity_tables,
     lease_tables,
+    row_tables,
     system_tables,
     verdict_tables,
 )
@@ -28,6 +29,7 @@ MIGRATIONS: Migrations = (
     lease_tables(SQLITE),
     verdict_tables(SQLITE),
     continuity_tables(SQLITE),
+    row_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
