@@ -178,7 +178,5 @@ _AUTHOR = ("-c", "user.name=recipe", "-c", "user.email=recipe@example.com")
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [GIT, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([GIT, *arguments], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout

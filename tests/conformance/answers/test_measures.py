@@ -9,7 +9,6 @@ import random
 from dataclasses import MISSING, fields
 
 import msgspec
-import pytest
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Count, Measure, Metric, measures, tables_of, tumbling
@@ -62,17 +61,21 @@ def filled_log() -> MemoryLog:
     return log
 
 
-@pytest.mark.parametrize("kind", all_measures(), ids=lambda kind: kind.__name__)
-def test_a_measure_is_what_the_oracle_says(kind, run_engine, open_store):
-    metric = Metric(
-        "asked_for", "A", tumbling(minutes=1), (Count("events"), example_of(kind)), ("userId",)
-    )
-    log = filled_log()
-    with_store = open_store()
-    run_engine(log, with_store, (metric,), RULES, 20_000)
-    expected = Oracle([metric], RULES).feed(log.records()).rows
-    for table in tables_of(metric):
-        width = len(table.primary_key)
-        dumped = with_store.dump(table)
-        assert {row[:width]: list(row[width:]) for row in dumped.rows()} == expected[table.name]
-        assert len(dumped) == len(expected[table.name])
+def metric_of(kind: type[Measure]) -> Metric:
+    name = f"with_{kind.kind}"
+    measures = (Count("events"), example_of(kind))
+    return Metric(name, kind.__name__, tumbling(minutes=1), measures, ("userId",))
+
+
+def test_a_measure_is_what_the_oracle_says(run_engine, open_store):
+    metrics = tuple(map(metric_of, all_measures()))
+    log, store = filled_log(), open_store()
+    run_engine(log, store, metrics, RULES, 20_000)
+    expected = Oracle(metrics, RULES).feed(log.records()).rows
+    for metric in metrics:
+        for table in tables_of(metric):
+            width = len(table.primary_key)
+            dumped = store.dump(table)
+            found = {row[:width]: list(row[width:]) for row in dumped.rows()}
+            assert found == expected[table.name], table.name
+            assert len(dumped) == len(found), table.name
