@@ -56,6 +56,20 @@ def _measure(tree: Path) -> None:
     copyfile(ADDITIONS / "geometric_mean.py", tree / to)
 
 
+def _key(tree: Path) -> None:
+    file = tree / PACKAGE / "events/derived.py"
+    code = (ADDITIONS / "url_section.txt").read_text()
+    _insert(file, "@dataclass(frozen=True)\nclass Buckets(", code)
+    _insert(file, '    "buckets": _buckets_of,\n', '    "url_section": lambda _: UrlSection(),\n')
+    _insert(
+        file,
+        "        case Buckets(of=of,",
+        '        case UrlSection():\n            return "first part of the path of `pageUrl`"\n',
+    )
+    kinds = "UrlPath | UrlHost | "
+    file.write_text(file.read_text().replace(kinds, f"{kinds}UrlSection | "))
+
+
 def _metric(tree: Path) -> None:
     copyfile(ADDITIONS / "searches.py", tree / PACKAGE / "catalog/metrics/searches.py")
     subprocess.run(
@@ -95,6 +109,14 @@ RECIPES = (
         "measure_proof.py",
     ),
     Recipe(
+        "key",
+        "a key expression (the first part of a path)",
+        _key,
+        ("src/rtcdp/events/derived.py",),
+        "keys, predicates and measures on both engines, names, docs, oracle",
+        "key_proof.py",
+    ),
+    Recipe(
         "metric",
         "a metric (searches)",
         _metric,
@@ -127,7 +149,7 @@ def table_of(found: dict[str, tuple[str, ...]]) -> str:
     """The table of docs/architecture.md: what each recipe touched."""
     rows = ["| to add | touch | it gets |", "|---|---|---|"]
     for recipe in RECIPES:
-        places = ", ".join(f"`{place}`" for place in found[recipe.name])
+        places = ", ".join(f"`{place.removeprefix('src/rtcdp/')}`" for place in found[recipe.name])
         rows.append(f"| {recipe.adds} | {len(found[recipe.name])}: {places} | {recipe.gets} |")
     return "\n".join((BEGIN, *rows, END))
 
