@@ -254,6 +254,19 @@ def test_tests_do_not_pretend() -> None:
     )
 
 
+def test_what_the_docs_name_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    hold(
+        "a file that the docs name is there",
+        (
+            f"{shown(page)}: {name}"
+            for page in pages
+            for name in re.findall(r"`((?:src|tests|bench|deploy|docs)/[\w./-]+)`", text_of(page))
+            if not (ROOT / name).exists()
+        ),
+    )
+
+
 def hold(rule: str, offenders: Iterable[str]) -> None:
     listed = sorted(offenders)
     assert not listed, "\n  ".join([f"{rule}, but:", *listed])

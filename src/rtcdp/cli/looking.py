@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import balance, duration, fits, listing, say
+from rtcdp.clock import SystemClock
 from rtcdp.definitions import Metric
 from rtcdp.errors import UsageError
 from rtcdp.runtime.parts import (
@@ -40,7 +43,7 @@ def metrics(
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many windows.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
@@ -81,15 +84,15 @@ def ledger(
     settings: Settings,
     *,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
     """Show what became of every record: the totals, and the newest minutes."""
     require_store(settings)
-    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        totals, minutes = snapshot.ledger_totals(), snapshot.ledger(limit=limit)
-    rows = [{**row, "minute": iso_ms(row["minute"])} for row in minutes.to_dicts()]
+    with store_of(settings, read_only=True) as store:
+        page = ledger_page(Installation(store, (), SystemClock()), LedgerQuestion(limit=limit))
+    totals, rows = asdict(page.totals), [asdict(item) for item in page.items]
     write(
         Result(("minute", "source", *_COUNTS), rows, {"totals": totals}),
         form,
@@ -150,7 +153,8 @@ def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> N
 
 def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
     names = [name for name in items[0] if name not in ("window_start", "window_end")]
-    table = listing("window", *names, title=metric.title)
+    aligned = [f">{name}" if _is_number(items, name) else name for name in names]
+    table = listing("window", *aligned, title=metric.title)
     table.columns[0].no_wrap = True
     for item in items:
         start, end = str(item["window_start"]), str(item["window_end"])
@@ -160,6 +164,10 @@ def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
         for column, name in zip(table.columns[1:], names, strict=True):
             column.header = Text(name.replace("_", "\n_"))
     return table
+
+
+def _is_number(items: Sequence[Mapping[str, object]], name: str) -> bool:
+    return any(isinstance(item[name], int | float) for item in items)
 
 
 def _shown(value: object) -> str:

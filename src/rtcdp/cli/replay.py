@@ -57,7 +57,7 @@ class HowToReplay:
 def replay(
     settings: Settings,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Recorded files, plain or gzip.")
+        list[Path], typer.Argument(metavar="FILE", help="Recorded files, plain or gzip.")
     ],
     *,
     how: HowToReplay,
