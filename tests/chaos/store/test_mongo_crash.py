@@ -213,9 +213,10 @@ def test_a_server_that_stands_still_in_the_middle_of_commits_loses_and_repeats_n
     troubles = []
     patience = Patience(0.05, time.sleep, troubles.append)
     with mongodb() as server:
-        url = server.url() + "?socketTimeoutMS=300&serverSelectionTimeoutMS=300"
-        store = MongoStore(url)
-        store.prepare([METRIC], [STAYS])
+        patient = MongoStore(server.url())
+        patient.prepare([METRIC], [STAYS])
+        patient.close()
+        store = MongoStore(server.url() + "?socketTimeoutMS=300&serverSelectionTimeoutMS=300")
         for number in range(1, 11):
             standstill = Thread(target=stand_still, args=(server, rng.random() / 20))
             standstill.start()
