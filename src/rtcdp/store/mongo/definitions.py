@@ -168,7 +168,7 @@ def check_names(metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()) 
         seen |= names
         if isinstance(metric, RowTable):
             continue
-        fields = [*metric.key, *(measure.name for measure in metric.measures)]
+        fields = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({field.lower() for field in fields}) < len(fields):
             raise UsageError(
                 f"metric {metric.name} has a measure with the name of a key field",
