@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtcdp.definitions.metric import as_plain_data
-from rtcdp.definitions.predicate import TextField
 from rtcdp.definitions.row_table import RowTable, RowType
 from rtcdp.errors import UsageError
+from rtcdp.events.derived import TextField
 
 if TYPE_CHECKING:
     import polars as pl
