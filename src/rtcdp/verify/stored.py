@@ -61,7 +61,7 @@ def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
 
 def view_rows(metric: Metric, frame: pl.DataFrame) -> Rows:
     """The rows of a view or table that SQL readers see."""
-    names = ("window_start", *metric.key)
+    names = ("window_start", *metric.key_names)
     return {
         tuple(row[name] for name in names): {k: v for k, v in row.items() if k not in names}
         for row in frame.iter_rows(named=True)
@@ -115,7 +115,7 @@ def _answers(snapshot: StoreSnapshot, metric: Metric) -> Rows:
             start, values["window_end"] = (
                 _milliseconds(str(values.pop(name))) for name in ("window_start", "window_end")
             )
-            found[start, *(values.pop(name) for name in metric.key)] = values
+            found[start, *(values.pop(name) for name in metric.key_names)] = values
         if page.after is None:
             return found
         query = WindowQuery(limit=MAX_PAGE, after=page.after)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from rtcdp.definitions.measures.contract import Measure, States
-from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
+from rtcdp.events.derived import Text, field_in_words
 
 DISTINCT_EXACT_UP_TO = 8192
 """Distinct counts are exact up to here. Beyond, they are estimated from the 8,192 smallest hashes
@@ -24,7 +25,7 @@ class Distinct(Measure):
     kind = "distinct"
 
     name: str
-    field: TextField
+    field: Text
     where: Predicate | None = None
 
     def side(self) -> Side:
@@ -42,7 +43,7 @@ class Distinct(Measure):
         ]
 
     def in_words(self) -> str:
-        return f"how many different `{self.field}`"
+        return f"how many different {field_in_words(self.field)}"
 
 
 def distinct_estimate(kth_smallest: int) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rtcdp.definitions.measures.contract import Fault, Measure, States
-from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
+from rtcdp.events.derived import Text, field_in_words, field_name
 
 TOP_EXACT_UP_TO = 10_000
 """Top-k counts are exact while a key's window has at most this many different items. Beyond twice
@@ -28,7 +29,7 @@ class TopK(Measure):
     kind = "topk"
 
     name: str
-    field: TextField
+    field: Text
     k: int = 10
     where: Predicate | None = None
 
@@ -43,11 +44,11 @@ class TopK(Measure):
         )
         lists: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
         for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
-            lists[tuple(group)].append({self.field: item, "count": count})
+            lists[tuple(group)].append({field_name(self.field): item, "count": count})
         return [lists[group] for group in states.columns.select(states.group).iter_rows()]
 
     def in_words(self) -> str:
-        return f"the {self.k} most frequent `{self.field}`, with their counts"
+        return f"the {self.k} most frequent {field_in_words(self.field)}, with their counts"
 
     def faults(self, before: Sequence[Measure]) -> Iterator[Fault]:
         del before

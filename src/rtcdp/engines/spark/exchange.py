@@ -18,8 +18,21 @@ from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 
 Int64Array = npt.NDArray[np.int64]
 
-_ARROW_TYPES = {pl.Int64: pa.int64(), pl.String: pa.string(), pl.Binary: pa.binary()}
-_SPARK_TYPES = {pl.Int64: "bigint", pl.String: "string", pl.Binary: "binary"}
+ARROW_TYPES = {
+    pl.Int64: pa.int64(),
+    pl.Float64: pa.float64(),
+    pl.String: pa.string(),
+    pl.Binary: pa.binary(),
+}
+"""What Arrow calls the types of columns."""
+
+SPARK_TYPES = {
+    pl.Int64: "bigint",
+    pl.Float64: "double",
+    pl.String: "string",
+    pl.Binary: "binary",
+}
+"""What Spark calls them."""
 
 NEVER = int(np.iinfo(np.int64).max)
 """A due time (UTC ms) after every other."""
@@ -246,9 +259,9 @@ def bucket_of(hashes: Int64Array) -> Int64Array:
 
 def spark_schema(schema: pl.Schema) -> str:
     """A schema as Spark names types."""
-    return ", ".join(f"`{name}` {_SPARK_TYPES[type(kind)]}" for name, kind in schema.items())
+    return ", ".join(f"`{name}` {SPARK_TYPES[type(kind)]}" for name, kind in schema.items())
 
 
 def arrow_schema(schema: pl.Schema) -> pa.Schema:
     """A schema as Arrow names types."""
-    return pa.schema([(name, _ARROW_TYPES[type(kind)]) for name, kind in schema.items()])
+    return pa.schema([(name, ARROW_TYPES[type(kind)]) for name, kind in schema.items()])

@@ -10,11 +10,13 @@ import pyarrow as pa
 from rtcdp.admission.batch import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.engines.spark.exchange import (
+    ARROW_TYPES,
     EVENT_COLUMNS,
     IDENTITY_SCHEMA,
     PART_LEDGER_SCHEMA,
     PLACES_SCHEMA,
     SLICE_UNCOUNTED_SCHEMA,
+    SPARK_TYPES,
     Duplicates,
     are_among,
     arrow_schema,
@@ -23,8 +25,7 @@ from rtcdp.engines.spark.exchange import (
 from rtcdp.engines.spark.lowering import member_column
 from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
-
-_NUMBERS = frozenset({"value"})
+from rtcdp.events.columns import column_type
 
 Ranges = Mapping[int, tuple[int, int]]
 """By partition the offsets `[start, end)` that are wanted."""
@@ -43,7 +44,7 @@ class Unpacking:
     @property
     def schema(self) -> str:
         """The columns of the admitted events, as Spark names types."""
-        types = ["double" if field in _NUMBERS else "string" for field in self.fields]
+        types = [SPARK_TYPES[type(column_type(field))] for field in self.fields]
         columns = [f"`{name}` {kind}" for name, kind in zip(self.fields, types, strict=True)]
         columns += ["source string", "timestamp bigint"]
         columns += [f"`{member_column(field)}` bigint" for field in self.distinct]
@@ -78,7 +79,7 @@ def event_unpacker(unpacking: Unpacking) -> BatchMapper:
 def packed_events(events: pl.DataFrame, unpacking: Unpacking) -> Sequence[pa.RecordBatch]:
     """Events in the columns that are wanted, those that are counted once hashed as well."""
     schema = pa.schema(
-        [(field, pa.float64() if field in _NUMBERS else pa.string()) for field in unpacking.fields]
+        [(field, ARROW_TYPES[type(column_type(field))]) for field in unpacking.fields]
         + [("source", pa.string()), ("timestamp", pa.int64())]
         + [(member_column(field), pa.int64()) for field in unpacking.distinct]
     )

@@ -11,14 +11,30 @@ from typing import Literal
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, MERGES, Metric, RowTable, SqlOf, Table, tables_of
+from rtcdp.definitions import (
+    BUCKET_START,
+    MERGES,
+    WINDOW_END,
+    Metric,
+    RowTable,
+    SqlOf,
+    Table,
+    Window,
+    tables_of,
+)
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.rows import create_rows
 from rtcdp.store.sql.statements import Dialect, names, quote
 
-WINDOW_END = "window_end"
 RelationKind = Literal["rows", "table", "view"]
 RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
+
+
+_FRAME_TYPES: Mapping[str, pl.DataType] = {
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "text": pl.String(),
+}
 
 
 @dataclass(frozen=True)
@@ -62,13 +78,13 @@ def readable_schema(metric: Metric) -> pl.Schema:
     """The columns that people read in a metric's table or view; a distinct count or a top list has
     none."""
     types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
-    types |= {field: pl.String() for field in metric.key}
+    types |= {field: pl.String() for field in metric.key_names}
     values: dict[str, str] = {}
     for measure in metric.measures:
         value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
         if value is not None:
             values[measure.name] = value
-            types[measure.name] = pl.Int64() if measure.kind == "count" else pl.Float64()
+            types[measure.name] = _FRAME_TYPES[measure.value_type]
     return pl.Schema(types)
 
 
@@ -97,7 +113,7 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric | RowTable]) -> None:
             seen.add(relation.name)
         if isinstance(metric, RowTable):
             continue
-        columns = [*metric.key, *(measure.name for measure in metric.measures)]
+        columns = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({column.lower() for column in columns}) < len(columns):
             raise UsageError(
                 f"metric {metric.name} has a measure with the name of a key field",
@@ -257,27 +273,31 @@ def _index_name(dialect: Dialect, table: Table, what: str) -> str:
 
 def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
     """Columns for people: the window's end, and the values of measures kept in several parts."""
-    end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
-    yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
     stored = {column.name for column in tables_of(metric)[0].columns}
+    if WINDOW_END not in stored:
+        end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
+        yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
+    types = {measure.name: measure.value_type for measure in metric.measures}
     for name, value in _values(dialect, metric, quote).items():
         if name not in stored:
             computed = dialect.computed.format(value)
-            yield f"{quote(name)} {dialect.types['real']} {computed}"
+            kind = dialect.types["text" if types[name] == "text" else "real"]
+            yield f"{quote(name)} {kind} {computed}"
 
 
 def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
     """The windows of a metric, added up from its panes, with its plain measures."""
     window = metric.window
+    assert isinstance(window, Window), "only what has panes is added up from them"
     pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
     # The remainder of a negative number is negative; adding the slide makes it count from below.
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
-    keys = "".join(f", p.{quote(field)}" for field in metric.key)
+    keys = "".join(f", p.{quote(field)}" for field in metric.key_names)
     aggregates = {column.name: MERGES[column.merge].aggregate for column in panes.columns}
     summed = _values(dialect, metric, lambda name: f"{aggregates[name]}(p.{quote(name)})")
     values = [f"{value} AS {quote(name)}" for name, value in summed.items()]
-    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key)))
+    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key_names)))
     return (
         f"CREATE VIEW {quote(metric.name)} AS WITH RECURSIVE steps (n) AS"
         f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"

@@ -135,7 +135,7 @@ class SqlSnapshot:
         """What SQL readers see of a metric that is in the store: the columns of `readable_schema`,
         sorted by window and key."""
         schema = readable_schema(metric)
-        order = names("window_start", *metric.key)
+        order = names("window_start", *metric.key_names)
         return self.connection.query(
             f"SELECT {names(*schema.names())} FROM {quote(metric.name)} ORDER BY {order}", schema
         )
