@@ -13,6 +13,7 @@ class Count(Measure):
     """How many events; with `where`, how many of those."""
 
     kind = "count"
+    value_type = "integer"
 
     name: str
     where: Predicate | None = None

@@ -1,10 +1,11 @@
+# ruff: noqa: S608 - only names and numbers of ours are put into SQL
 """The most frequent values of a field."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import Fault, Measure, States
+from rtcdp.definitions.measures.contract import Fault, Measure, SqlOf, States
 from rtcdp.definitions.predicate import Predicate, TextField
 from rtcdp.definitions.state import Side
 
@@ -26,6 +27,7 @@ class TopK(Measure):
     """The `k` most frequent values of the field with their counts, most frequent first."""
 
     kind = "topk"
+    value_type = "list"
 
     name: str
     field: TextField
@@ -45,6 +47,13 @@ class TopK(Measure):
         for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
             lists[tuple(group)].append({self.field: item, "count": count})
         return [lists[group] for group in states.columns.select(states.group).iter_rows()]
+
+    def in_sql(self, sql: SqlOf) -> str:
+        heaviest = (
+            f"SELECT {ITEM}, {ITEM_COUNT} FROM {sql.side}"
+            f" ORDER BY {ITEM_COUNT} DESC, {ITEM} LIMIT {self.k}"
+        )
+        return sql.json_list(heaviest, {self.field: ITEM, "count": ITEM_COUNT})
 
     def in_words(self) -> str:
         return f"the {self.k} most frequent `{self.field}`, with their counts"

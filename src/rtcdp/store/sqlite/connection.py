@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - only names and expressions of ours are put into SQL
 """One SQLite connection through ADBC, with its statements prepared once.
 
 ADBC's low-level interface is used, for its DB-API puts a signal handler of its own around every
@@ -6,7 +7,7 @@ is read as one batch (of up to 16 million rows).
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,14 +20,35 @@ from rtcdp.definitions import Table
 from rtcdp.errors import RtcdpError
 from rtcdp.store.contract import RowsRefused, StateMismatch, StoreUnavailable
 from rtcdp.store.sql.merge import merge_one_by_one
-from rtcdp.store.sql.statements import Dialect
+from rtcdp.store.sql.statements import Dialect, Readable
+
+_MILLISECONDS = "CAST(STRFTIME('%s', {0}) AS INTEGER) * 1000 + CAST(SUBSTR({0}, -4, 3) AS INTEGER)"
+
+
+def _iso(ms: str) -> str:
+    """As the API writes times. The remainder of a negative number is negative; adding a second
+    makes it count from below."""
+    rest = f"(({ms} % 1000 + 1000) % 1000)"
+    seconds = f"({ms} - {rest}) / 1000"
+    return f"STRFTIME('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || PRINTF('.%03dZ', {rest})"
+
+
+def _json_list(rows: str, columns: Mapping[str, str]) -> str:
+    members = ", ".join(f"'{name}', {column}" for name, column in columns.items())
+    return f"(SELECT JSON_GROUP_ARRAY(JSON_OBJECT({members})) FROM ({rows}) AS listed)"
+
 
 SQLITE = Dialect(
     placeholder=lambda n: f"?{n}",
     types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
     source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
+    readable=Readable(
+        exact="INTEGER",
+        instant=_iso,
+        json_list=_json_list,
+        plain={"instant": _MILLISECONDS, "flag": "{}", "list": "{}"},
+    ),
     table_options=" STRICT, WITHOUT ROWID",
-    computed="GENERATED ALWAYS AS ({}) VIRTUAL",
     newest_first=" DESC",
 )
 
@@ -66,6 +88,10 @@ class SqliteConnection:
     @property
     def dialect(self) -> Dialect:
         return SQLITE
+
+    @property
+    def readers_schema(self) -> str | None:
+        return None
 
     def run(self, sql: str, rows: pl.DataFrame | None = None) -> int:
         """Run a statement once, or once for each row with its values bound by position.
