@@ -30,3 +30,11 @@ class PartMissing(RtcdpError):
     """A part that was asked for (a server, an extra, a file) is not there."""
 
     exit_code = 3
+
+
+class BadRequest(RtcdpError):
+    """The request can't be understood: a parameter is unknown, malformed or out of range."""
+
+
+class NotThere(RtcdpError):
+    """What was asked for by name does not exist."""

@@ -15,8 +15,8 @@ from rtcdp.testing.random_walk import KEPT
 from rtcdp.testing.simulation import Simulation
 
 BYTES_A_RECORD = 300
-NOT_ON_SERVERS = ("keep_house",)
-"""Retention of a topic is the broker's, by its own clock."""
+NOT_ON_SERVERS = ("keep_house", "copy_log", "copy_back")
+"""Retention of a topic is the broker's, by its own clock, and a topic is not copied back."""
 
 
 class KafkaSimulation(Simulation):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.api.answers import WindowQuery, windows
+from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.store.sqlite import SqliteStore
 

@@ -281,6 +281,14 @@ BUGS = (
         ),
     ),
     bug(
+        "an older copy of the log that has grown is taken for the log",
+        ("engines.resume:check_same_log", "_check_mark(log, partition, progress)", "pass"),
+    ),
+    bug(
+        "an older copy of the log that ends too early is taken for the log",
+        ("engines.resume:check_reach", "next_offset > end", "next_offset > end + 2**40"),
+    ),
+    bug(
         "a failed batch stays in the index of ids",
         ("engines.native.processor:Processor._count", "self._seen.reset(mark)", "pass"),
     ),
@@ -311,7 +319,11 @@ BUGS = (
             "now_ms, keeping = self._time.trusted_ms, self._keeping",
             "now_ms, keeping = self._clock.now_ms(), self._keeping",
         ),
-        ("engines.upkeep:Upkeep.expire", "if self._time.is_suspended:", "if False:"),
+        (
+            "engines.upkeep:Upkeep.expire",
+            "self._time.is_suspended or not self._time.has_begun",
+            "False",
+        ),
         script=(
             Step("start", (0, (0, 1))),
             Step("append", (0, "shop", "live", (_EVENT,))),

@@ -149,7 +149,7 @@ def test_every_module_has_its_unit_test() -> None:
     untested = {
         str(path.relative_to(PACKAGE)): path
         for path in source_files()
-        if has_functions(path) and not unit_test_of(path).exists()
+        if has_functions(path) and path.stem != "__init__" and not unit_test_of(path).exists()
     }
     hold(
         "a module has a unit test in the mirrored place, or a reason in WITHOUT_UNIT_TEST",
@@ -250,6 +250,19 @@ def test_tests_do_not_pretend() -> None:
             for node in ast.walk(tree_of(path))
             if (isinstance(node, ast.Attribute) and node.attr.lower() in pretence)
             or (isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant))
+        ),
+    )
+
+
+def test_what_the_docs_name_is_there() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    hold(
+        "a file that the docs name is there",
+        (
+            f"{shown(page)}: {name}"
+            for page in pages
+            for name in re.findall(r"`((?:src|tests|bench|deploy|docs)/[\w./-]+)`", text_of(page))
+            if not (ROOT / name).exists()
         ),
     )
 

@@ -1,19 +1,29 @@
-"""What the API is built from. Assembled once, passed to every handler."""
+"""What the API is built from, assembled once and passed to every handler; and how an answer leaves:
+with its freshness in the headers, and never cached."""
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+from litestar import Response
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
-from rtcdp.admission.rules import AdmissionRules
+from rtcdp.answers.freshness import Freshness, Installation
+from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.api.limits import ApiLimits
-from rtcdp.api.log_sight import LogSight
 from rtcdp.api.probes import Probes
-from rtcdp.clock import Clock
-from rtcdp.definitions import Metric
-from rtcdp.log.contract import LogReader
-from rtcdp.store import Store
+
+T = TypeVar("T")
+
+AS_OF_HEADER = "X-As-Of"
+LAG_HEADER = "X-Lag-Ms"
+WARNING_HEADER = "X-Freshness-Warning"
+COMPLETE_FROM_HEADER = "X-Complete-From"
+
+_WARNING_LETTERS_MAX = 500
 
 Check = Callable[[], str | None]
 """Says what is wrong with a part, or None when it is well."""
@@ -21,23 +31,56 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True)
 class ApiContext:
-    """`log` is None where only a store is served: there is no drill-down then, and the lag is
-    counted from the last commit. `allowed_lateness_ms` says how long after its end a window may
-    still change. `checks` are parts of this process that can fail, by name. `is_processing` tells
-    whether a processor works on the store, where that can be known, and `probes` keep the checks
-    that are under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set
-    when the server is about to stop, and ends the live streams. `sight` is how it looks at the
-    log."""
+    """`checks` are parts of this process that can fail, by name. `is_processing` tells whether a
+    processor works on the store, where that can be known, and `probes` keep the checks that are
+    under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
+    server is about to stop, and ends the live streams."""
 
-    store: Store
-    metrics: tuple[Metric, ...]
-    clock: Clock
-    log: LogReader | None = None
+    installation: Installation
     limits: ApiLimits = ApiLimits()
     checks: Mapping[str, Check] = field(default_factory=dict)
     is_processing: Callable[[], bool] | None = None
     probes: Probes = field(default_factory=Probes)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)
-    allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms
-    sight: LogSight = field(default_factory=LogSight)
+
+
+Context = NamedDependency[SkipValidation[ApiContext]]
+"""How a handler gets the context, as its parameter `context`."""
+
+
+def answer(
+    content: T, freshness: Freshness, headers: Mapping[str, str] | None = None
+) -> Response[T]:
+    return Response(content, headers={**freshness_headers(freshness), **(headers or {})})
+
+
+def freshness_headers(freshness: Freshness) -> dict[str, str]:
+    """The headers that say how fresh an answer is, as far as that is known."""
+    found = {
+        AS_OF_HEADER: freshness.as_of_text,
+        LAG_HEADER: None if freshness.lag_ms is None else str(freshness.lag_ms),
+        WARNING_HEADER: _in_a_header(freshness.warning),
+    }
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def complete_from_header(complete_from: int | None) -> dict[str, str]:
+    """The header that says from which window on (UTC ms) a metric's numbers are whole."""
+    text = iso_ms_or_none(complete_from)
+    return {} if text is None else {COMPLETE_FROM_HEADER: text}
+
+
+def link_to_next(address: str, cursor: str | None) -> dict[str, Any]:
+    """The header that names the next page, for answers that are bare arrays."""
+    if cursor is None:
+        return {}
+    joined = "&" if "?" in address else "?"
+    return {"Link": f'<{address}{joined}cursor={cursor}>; rel="next"'}
+
+
+def _in_a_header(text: str | None) -> str | None:
+    if text is None:
+        return None
+    plain = " ".join(text.encode("ascii", "replace").decode().split())
+    return plain[:_WARNING_LETTERS_MAX]

@@ -7,13 +7,11 @@ from litestar import Request, Response, get
 from litestar.openapi.spec import OpenAPIType, Schema
 
 from rtcdp.admission.verdicts import VERDICTS
-from rtcdp.api.answer import Context, answer
-from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import OFFSET, PARTITION, Shape, write_cursor
-from rtcdp.api.drill_down import UNKNOWN, EventQuery, Judged, Place, read_events
-from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import iso_ms
-from rtcdp.api.matching import Wish
+from rtcdp.answers.cursor import OFFSET, PARTITION, Shape, write_cursor
+from rtcdp.answers.drill_down import UNKNOWN, Effort, EventQuery, Judged, Place, Wish, read_events
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.instant import iso_ms
+from rtcdp.api.context import ApiContext, Context, answer
 from rtcdp.api.metric_windows import find_metric
 from rtcdp.api.parameter import (
     CURSOR,
@@ -27,8 +25,8 @@ from rtcdp.api.parameter import (
     text,
     words,
 )
-from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import TEXT_FIELDS, Query, read_query
+from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
 
 _DEFAULT_PAGE = 100
@@ -91,7 +89,7 @@ class EventsPage(msgspec.Struct, omit_defaults=True):
 )
 def events(request: Request[Any, Any, Any], context: Context) -> Response[EventsPage]:
     query = read_query(request, _PARAMETERS)
-    if context.log is None:
+    if context.installation.log is None:
         raise NotThere("this server has no log to look into", "ask the one that runs with --log")
     newest_first = query.one_of("order", _ORDERS) == "desc"
     start = query.cursor(_BACKWARDS if newest_first else _FORWARDS)
@@ -102,11 +100,12 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
         newest_first=newest_first,
     )
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         if reading.freshness.warning is not None:
             # Of another log it would tell verdicts that are none of its records.
             raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
-        page = read_events(context.log, reading.snapshot, wanted, context.limits)
+        effort = Effort(context.limits.events_bytes, context.limits.slice_bytes)
+        page = read_events(context.installation.log, reading.snapshot, wanted, effort)
     fresh = reading.freshness
     found = EventsPage(
         items=[_shown(item) for item in page.items],
@@ -127,8 +126,8 @@ def _cursor(after: Place | None, newest_first: bool) -> str | None:
 
 def _wish(context: ApiContext, query: Query) -> Wish:
     name, start = query.text("metric"), query.instant("window_start")
-    metric = None if name is None else find_metric(context.metrics, name)
-    time_from, time_to = query.start(context.clock.now_ms), query.instant("to")
+    metric = None if name is None else find_metric(context.installation.metrics, name)
+    time_from, time_to = query.start(context.installation.clock.now_ms), query.instant("to")
     if start is not None:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")

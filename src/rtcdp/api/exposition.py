@@ -8,9 +8,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from rtcdp.api.answer import Context
-from rtcdp.api.context import ApiContext
-from rtcdp.api.freshness import open_reading
+from rtcdp.answers.freshness import open_reading
+from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.parameter import documented
 
 _MEANING = {
@@ -48,7 +47,7 @@ def exposition(context: Context) -> Response[bytes]:
 
 
 def _families(context: ApiContext) -> Iterator[Metric]:
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         totals = reading.snapshot.ledger_totals()
         epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
         kept = reading.snapshot.kept_time()
@@ -62,8 +61,8 @@ def _families(context: ApiContext) -> Iterator[Metric]:
     yield GaugeMetricFamily("rtcdp_clock_step_seconds", step, kept.step_ms / 1000)
     suspended = "1 while nothing is deleted, because the clock was set."
     yield GaugeMetricFamily("rtcdp_expiry_suspended", suspended, int(kept.is_suspended))
-    if context.log is not None:
-        extents = context.sight.extents(context.log)
+    if context.installation.log is not None:
+        extents = context.installation.sight.extents(context.installation.log)
         size = GaugeMetricFamily(
             "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
         )

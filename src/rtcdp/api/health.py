@@ -7,9 +7,8 @@ from http import HTTPStatus
 import msgspec
 from litestar import MediaType, Response, get
 
-from rtcdp.api.answer import Context
-from rtcdp.api.context import ApiContext, Check
-from rtcdp.api.freshness import open_reading
+from rtcdp.answers.freshness import open_reading
+from rtcdp.api.context import ApiContext, Check, Context
 from rtcdp.api.parameter import documented
 from rtcdp.api.problem import RETRY_AFTER_S
 from rtcdp.errors import RtcdpError
@@ -74,14 +73,14 @@ def _as_state(check: Check) -> Callable[[], str]:
 
 
 def _read_store(context: ApiContext) -> str:
-    with context.store.snapshot() as snapshot:
+    with context.installation.store.snapshot() as snapshot:
         snapshot.ledger_totals()
     return "ok"
 
 
 def _clock(context: ApiContext) -> dict[str, str]:
     """What is to be known of the host's clock, though answers are right all the same."""
-    with suppress(RtcdpError), context.store.snapshot() as snapshot:
+    with suppress(RtcdpError), context.installation.store.snapshot() as snapshot:
         kept = snapshot.kept_time()
         if kept.is_suspended:
             step_s = kept.step_ms / 1000
@@ -90,24 +89,24 @@ def _clock(context: ApiContext) -> dict[str, str]:
 
 
 def _read_log(context: ApiContext) -> str:
-    if context.log is not None:
-        for partition in context.log.partitions():
-            context.log.extent(partition)
+    if context.installation.log is not None:
+        for partition in context.installation.log.partitions():
+            context.installation.log.extent(partition)
     return "ok"
 
 
 def _lag(context: ApiContext) -> str:
     """Without a log the lag is not known: an idle source looks the same as a stopped engine."""
-    if context.log is None:
+    if context.installation.log is None:
         return "ok"
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         fresh, progress = reading.freshness, reading.snapshot.progress
     if fresh.warning is not None:
         return fresh.warning
     lag_ms, limits = fresh.lag_ms or 0, context.limits
     if lag_ms > limits.ready_lag_ms:
         return f"{lag_ms} ms behind; ready means at most {limits.ready_lag_ms}"
-    still_ms = min(lag_ms, context.clock.now_ms() - progress.committed_at)
+    still_ms = min(lag_ms, context.installation.clock.now_ms() - progress.committed_at)
     if still_ms <= limits.ready_stall_ms:
         return "ok"
     if context.is_processing is None or not context.is_processing():

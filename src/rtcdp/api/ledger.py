@@ -5,10 +5,10 @@ from typing import Any, cast
 import msgspec
 from litestar import Request, Response, get
 
-from rtcdp.api.answer import Context, answer
-from rtcdp.api.cursor import INSTANT, write_cursor
-from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.cursor import INSTANT, write_cursor
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.instant import iso_ms
+from rtcdp.api.context import Context, answer
 from rtcdp.api.parameter import CURSOR, FROM, SINCE, documented, limit
 from rtcdp.api.query import read_query
 
@@ -56,8 +56,8 @@ def ledger(request: Request[Any, Any, Any], context: Context) -> Response[Ledger
     query = read_query(request, _PARAMETERS)
     most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
     after = cast("tuple[int, str] | None", query.cursor((INSTANT, str)))
-    since = query.start(context.clock.now_ms)
-    with open_reading(context) as reading:
+    since = query.start(context.installation.clock.now_ms)
+    with open_reading(context.installation) as reading:
         totals = reading.snapshot.ledger_totals()
         rows = reading.snapshot.ledger(minute_from=since, after=after, limit=most + 1).to_dicts()
     page = rows[:most]

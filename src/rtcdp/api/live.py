@@ -10,11 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from rtcdp.api.answer import Context
-from rtcdp.api.answers import WindowQuery, windows
-from rtcdp.api.context import ApiContext
-from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.windows import WindowQuery, windows
+from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.page_views import METRIC
 from rtcdp.api.parameter import documented
 from rtcdp.api.problem import TooManyClients
@@ -68,12 +67,12 @@ class LiveFeed:
     async def _newest(self, every_s: float) -> ServerSentEventMessage:
         async with self._taking:
             # Half a tick of tolerance: clients that wake up together share what the first one took.
-            if self._context.clock.monotonic() - self._taken_at >= every_s / 2:
+            if self._context.installation.clock.monotonic() - self._taken_at >= every_s / 2:
                 self._message = await asyncio.to_thread(self._take)
             return self._message
 
     def _take(self) -> ServerSentEventMessage:
-        now = self._context.clock.monotonic()
+        now = self._context.installation.clock.monotonic()
         since_s, before = now - self._taken_at, self._totals
         try:
             tick = _sample(self._context)
@@ -112,12 +111,13 @@ async def live_stream(
 
 
 def _sample(context: ApiContext) -> Tick:
-    metric = next((metric for metric in context.metrics if metric.name == METRIC), None)
-    with open_reading(context) as reading:
+    installation = context.installation
+    metric = next((metric for metric in installation.metrics if metric.name == METRIC), None)
+    with open_reading(installation) as reading:
         snapshot, fresh = reading.snapshot, reading.freshness
         newest = WindowQuery(limit=NEWEST_WINDOWS)
         return Tick(
-            at=iso_ms(context.clock.now_ms()),
+            at=iso_ms(installation.clock.now_ms()),
             as_of=fresh.as_of_text,
             lag_ms=fresh.lag_ms,
             warning=fresh.warning,

@@ -9,12 +9,11 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from rtcdp.api.answer import Context, answer, complete_from_header
-from rtcdp.api.answers import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
-from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import INSTANT, Shape, write_cursor
-from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import EARLIEST, iso_ms_or_none
+from rtcdp.answers.cursor import INSTANT, Shape, write_cursor
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.instant import EARLIEST, iso_ms_or_none
+from rtcdp.answers.windows import DEFAULT_PAGE, MAX_PAGE, WindowQuery, windows
+from rtcdp.api.context import ApiContext, Context, answer, complete_from_header
 from rtcdp.api.parameter import (
     CURSOR,
     FROM,
@@ -28,11 +27,11 @@ from rtcdp.api.parameter import (
     text,
     words,
 )
-from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
 from rtcdp.api.row_schema import answer_schema
 from rtcdp.api.validators import KEPT, tag_of
 from rtcdp.definitions import Measure, Metric, measure_in_words, predicate_in_words
+from rtcdp.errors import BadRequest, NotThere
 from rtcdp.store import Store
 
 State = Literal["open", "closed"]
@@ -118,9 +117,9 @@ class WindowsPage(msgspec.Struct, omit_defaults=True):
 )
 def list_metrics(request: Request[Any, Any, Any], context: Context) -> Response[Catalog]:
     read_query(request, ())
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         fresh = reading.freshness
-    items = [_described(metric) for metric in context.metrics]
+    items = [_described(metric) for metric in context.installation.metrics]
     catalog = Catalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning)
     return answer(catalog, fresh, {**KEPT, "ETag": tag_of(msgspec.json.encode(items))})
 
@@ -157,12 +156,12 @@ def _windows(
     request: Request[Any, Any, Any], context: ApiContext, metric: Metric
 ) -> Response[WindowsPage]:
     query = read_query(request, parameters_of(metric))
-    now_ms = context.clock.now_ms()
+    now_ms = context.installation.clock.now_ms()
     wanted = _wanted(metric, query, now_ms)
     # Asked before the snapshot is taken: a backfill that ends in between is in it entirely.
-    incomplete = _is_incomplete(context.store, metric)
-    with open_reading(context) as reading:
-        watermark = reading.snapshot.progress.watermark(context.allowed_lateness_ms)
+    incomplete = _is_incomplete(context.installation.store, metric)
+    with open_reading(context.installation) as reading:
+        watermark = reading.snapshot.progress.watermark(context.installation.allowed_lateness_ms)
         final_until = EARLIEST if watermark is None else watermark
         page = windows(reading.snapshot, metric, replace(wanted, final_until=final_until))
     fresh = reading.freshness

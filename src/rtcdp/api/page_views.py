@@ -7,15 +7,14 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 from litestar import Request, Response, get
 
-from rtcdp.api.answer import Context, answer, complete_from_header, link_to_next
-from rtcdp.api.answers import MAX_PAGE, WindowQuery, complete_from_of, windows
-from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import INSTANT, write_cursor
-from rtcdp.api.freshness import open_reading
+from rtcdp.answers.cursor import INSTANT, write_cursor
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.windows import MAX_PAGE, WindowQuery, complete_from_of, windows
+from rtcdp.api.context import ApiContext, Context, answer, complete_from_header, link_to_next
 from rtcdp.api.parameter import CURSOR, documented, limit, number
-from rtcdp.api.problem import BadRequest, NotThere
 from rtcdp.api.query import Query, read_query
 from rtcdp.definitions import Metric
+from rtcdp.errors import BadRequest, NotThere
 
 METRIC = "user_page_view_counts"
 _USER_PREFIX = "/api/analytics/user/"
@@ -66,7 +65,7 @@ def recent_page_views(
 ) -> Response[list[PageViewWindow]]:
     query = read_query(request, _RECENT)
     minutes = query.number("minutes", default=5, most=_MAX_MINUTES)
-    since_end = context.clock.now_ms() - minutes * 60_000
+    since_end = context.installation.clock.now_ms() - minutes * 60_000
     return _answer(request, context, query, {}, since_end)
 
 
@@ -85,7 +84,7 @@ def _answer(
         limit=query.number("limit", default=MAX_PAGE, most=MAX_PAGE),
         after=query.cursor((INSTANT, str)),
     )
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         # Nothing in a bare row could tell that it is not whole.
         whole_from = complete_from_of(reading.snapshot, metric)
         if whole_from is not None:
@@ -108,7 +107,7 @@ def _next_page(
 
 
 def _metric(context: ApiContext) -> Metric:
-    for metric in context.metrics:
+    for metric in context.installation.metrics:
         if metric.name == METRIC:
             return metric
     raise NotThere(f"there is no metric {METRIC} here", "add its file to the catalog")

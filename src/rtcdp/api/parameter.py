@@ -14,7 +14,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIFormat
 
-from rtcdp.api.instant import DURATION, EARLIEST, LATEST, SECONDS
+from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
 
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""

@@ -14,13 +14,15 @@ from rtcdp.api.problem_document import (
     ProblemDocument,
     problem_document,
 )
-from rtcdp.errors import RtcdpError
+from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
-from rtcdp.store import StoreUnavailable
+from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
+_OPERATOR_S = 60
+"""What only an operator can mend takes longer to come back."""
 
 _HINTS = {
     400: "compare the request with /docs",
@@ -37,14 +39,6 @@ _DETAILS = {
 }
 
 
-class BadRequest(RtcdpError):
-    """The request can't be understood: a parameter is unknown, malformed or out of range."""
-
-
-class NotThere(RtcdpError):
-    """What was asked for by name does not exist."""
-
-
 class TooManyClients(RtcdpError):
     """A limit on concurrent clients is reached."""
 
@@ -56,7 +50,11 @@ _STATUS_OF: tuple[tuple[type[RtcdpError], HTTPStatus], ...] = (
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogFailed, HTTPStatus.SERVICE_UNAVAILABLE),
+    (StateMismatch, HTTPStatus.SERVICE_UNAVAILABLE),
+    (StoreForbidden, HTTPStatus.SERVICE_UNAVAILABLE),
+    (PartMissing, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_OPERATORS = (StateMismatch, StoreForbidden, PartMissing)
 
 
 def problem(
@@ -74,7 +72,11 @@ def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Respo
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
     unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if unavailable else None
+    for_operator = isinstance(error, _OPERATORS)
+    if for_operator:
+        _log.warning("%s can't be answered: %s", request.url.path, error)
+    wait_s = _OPERATOR_S if for_operator else RETRY_AFTER_S
+    headers = {"Retry-After": str(wait_s)} if unavailable else None
     hint = error.hint or ("try again in a moment" if unavailable else "")
     return problem(status, str(error), hint, headers)
 

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 
-from rtcdp.api.cursor import Part, Shape, read_cursor
-from rtcdp.api.instant import duration_ms, read_instant
+from rtcdp.answers.cursor import Part, Shape, read_cursor
+from rtcdp.answers.instant import duration_ms, read_instant
 from rtcdp.api.parameter import QueryParameter
-from rtcdp.api.problem import BadRequest
 from rtcdp.definitions import TextField
+from rtcdp.errors import BadRequest
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 _MAX_PARAMETERS = 50

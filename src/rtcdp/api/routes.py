@@ -31,7 +31,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 page_views_of_user,
                 recent_page_views,
                 list_metrics,
-                *metric_handlers(context.metrics),
+                *metric_handlers(context.installation.metrics),
                 events,
                 ledger,
                 dead_letters,

@@ -8,12 +8,10 @@ from typing import Any, Literal, cast, get_args
 import msgspec
 from litestar import Request, Response, get
 
-from rtcdp.api.answer import Context, answer
-from rtcdp.api.context import ApiContext
-from rtcdp.api.cursor import INSTANT, OFFSET, PARTITION, write_cursor
-from rtcdp.api.filters import combinations
-from rtcdp.api.freshness import open_reading
-from rtcdp.api.instant import iso_ms, iso_ms_or_none
+from rtcdp.answers.cursor import INSTANT, OFFSET, PARTITION, combinations, write_cursor
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.instant import iso_ms, iso_ms_or_none
+from rtcdp.api.context import ApiContext, Context, answer
 from rtcdp.api.parameter import (
     CURSOR,
     SINCE,
@@ -124,7 +122,7 @@ def _page(
 ) -> Response[UncountedPage]:
     query = read_query(request, _parameters(verdict))
     most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
-    start, end = query.start(context.clock.now_ms), query.instant("to")
+    start, end = query.start(context.installation.clock.now_ms), query.instant("to")
     after = cast("tuple[int, int, int] | None", query.cursor(_POSITION))
     if end is not None:
         # Newest first, the first place with that time comes after all of them.
@@ -140,7 +138,7 @@ def _page(
         for chosen in combinations(_filters(query, verdict))
     ]
     rows: list[dict[str, Any]] = []
-    with open_reading(context) as reading:
+    with open_reading(context.installation) as reading:
         for scan in scans:
             rows += reading.snapshot.uncounted(scan).to_dicts()
             rows = sorted(rows, key=_place, reverse=True)[: most + 1]

@@ -6,11 +6,11 @@ from typing import Annotated, get_args
 import typer
 from rich.text import Text
 
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import cut, moment, number, say
+from rtcdp.cli.terminal import cut, moment, number, say, set_in
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.events.dead_letter import DeadLetterReason
@@ -92,7 +92,7 @@ def _show(found: Sequence[DeadLetter]) -> None:
         raw = (letter["raw"] or b"")[:_SHOWN_BYTES].decode(errors="backslashreplace")
         say(
             Text.assemble((when, "dim"), f"  {source}  {place}  ", reason, replayed),
-            f"  {letter['message'] or ''}",
+            *set_in(letter["message"] or ""),
             cut(Text(f"  {as_text(raw)}", "dim")),
         )
 

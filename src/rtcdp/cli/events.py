@@ -9,15 +9,15 @@ import typer
 from rich.text import Text
 
 from rtcdp.admission.verdicts import VERDICTS
-from rtcdp.api.instant import iso_ms
-from rtcdp.api.matching import Wish
+from rtcdp.answers.drill_down import UNKNOWN, WAITING, Judged, Wish
+from rtcdp.answers.event_tail import EventTail, Wanted
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, write_csv, write_json
 from rtcdp.cli.terminal import cut, end_of, moment, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
-from rtcdp.runtime.event_tail import WAITING, EventTail, Met, Wanted
 from rtcdp.runtime.parts import log_reader, require_log, store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
@@ -28,7 +28,10 @@ _COLUMNS = (
     *("received_at", "partition", "offset", "source", "verdict", "reason"),
     *("timestamp", "eventType", "userId", "event"),
 )
-_STYLES = {"late": "yellow", "duplicate": "yellow", "dead_letter": "red", WAITING: "dim"}
+_STYLES = {
+    **{"late": "yellow", "duplicate": "yellow", "dead_letter": "red"},
+    **{WAITING: "dim", UNKNOWN: "dim"},
+}
 _POLL_S = 0.25
 
 
@@ -90,7 +93,7 @@ def events(
     end_of(heard)
 
 
-def _write(found: list[Met], form: Form) -> None:
+def _write(found: list[Judged], form: Form) -> None:
     for met in found:
         if form.json:
             write_json(_row(met), indent=0)
@@ -100,7 +103,7 @@ def _write(found: list[Met], form: Form) -> None:
             say(cut(_line(met)))
 
 
-def _row(met: Met) -> dict[str, object]:
+def _row(met: Judged) -> dict[str, object]:
     record, event = met.record, met.event
     raw = record.raw.decode(errors="backslashreplace")
     return {
@@ -117,7 +120,7 @@ def _row(met: Met) -> dict[str, object]:
     }
 
 
-def _line(met: Met) -> Text:
+def _line(met: Judged) -> Text:
     """The time, what became of it, the type, the user, and what it was about."""
     event = met.event
     if event is None:

@@ -1,5 +1,6 @@
-"""What the help leaves out: that a switch is a switch, and how completion is installed where it
-was said already."""
+"""What the help leaves out: that a switch is a switch, that a name is a text, which numbers are
+possible where the help says it in words, and how completion is installed where it was said already.
+"""
 
 from typing import Any
 
@@ -21,8 +22,17 @@ class PlainGroup(TyperGroup):
 
 
 def without_types(params: list[Any]) -> list[Any]:
-    """The same parameters; switches say nothing of a value, for they take none."""
+    """The same parameters; switches say nothing of a value, for they take none, and arguments
+    nothing of Python's types."""
     for param in params:
+        if param.param_type_name == "argument":
+            param.display_type_rich = _nothing
+        # Typer has no other way to leave it out.
+        vars(param)["_get_number_range_help_str"] = _nothing
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
     return params
+
+
+def _nothing(**_: Any) -> None:
+    return None

@@ -3,12 +3,12 @@
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, write_csv, write_json
 from rtcdp.cli.terminal import balance, duration, say, shown
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.claims import processor_holder, running_holder
+from rtcdp.runtime.locks import processor_holder, running_holder
 from rtcdp.runtime.parts import require_log
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.runtime.watching import Sample, watcher_of

@@ -7,8 +7,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.api.answers import WindowQuery, windows
-from rtcdp.api.instant import iso_ms
+from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
@@ -40,7 +40,7 @@ def metrics(
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many windows.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
@@ -81,7 +81,7 @@ def ledger(
     settings: Settings,
     *,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many rows.")
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
     form: Form,
 ) -> None:
@@ -114,7 +114,7 @@ def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -
 
 def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
     """The metrics of the store that are not in the catalog, if there is a store."""
-    if settings.store_kind == "sqlite" and not settings.store_file.exists():
+    if settings.store_path is not None and not settings.store_path.exists():
         return ()
     with store_of(settings, read_only=True) as store:
         return metrics_left_out(store, catalog)
@@ -150,7 +150,8 @@ def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> N
 
 def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
     names = [name for name in items[0] if name not in ("window_start", "window_end")]
-    table = listing("window", *names, title=metric.title)
+    aligned = [f">{name}" if _is_number(items, name) else name for name in names]
+    table = listing("window", *aligned, title=metric.title)
     table.columns[0].no_wrap = True
     for item in items:
         start, end = str(item["window_start"]), str(item["window_end"])
@@ -160,6 +161,10 @@ def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
         for column, name in zip(table.columns[1:], names, strict=True):
             column.header = Text(name.replace("_", "\n_"))
     return table
+
+
+def _is_number(items: Sequence[Mapping[str, object]], name: str) -> bool:
+    return any(isinstance(item[name], int | float) for item in items)
 
 
 def _shown(value: object) -> str:

@@ -15,10 +15,9 @@ from rtcdp.cli.telling import tell_here
 from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.log.contract import DEFAULT_SOURCE
-from rtcdp.runtime.claims import running_url
 from rtcdp.runtime.generating import collector_sink
 from rtcdp.runtime.local_intake import local_sink
-from rtcdp.runtime.locks import AlreadyRunning
+from rtcdp.runtime.locks import AlreadyRunning, running_url
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
@@ -58,7 +57,7 @@ class HowToReplay:
 def replay(
     settings: Settings,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Recorded files, plain or gzip.")
+        list[Path], typer.Argument(metavar="FILE", help="Recorded files, plain or gzip.")
     ],
     *,
     how: HowToReplay,

@@ -1,5 +1,7 @@
 """How the command line talks: numbers, tables and errors, in one look."""
 
+import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +46,12 @@ def cut(line: Text) -> Text:
     if out.is_terminal:
         line.truncate(out.width, overflow="ellipsis")
     return line
+
+
+def set_in(text: object) -> list[str]:
+    """Lines that begin with two blanks, none longer than a terminal is wide; one for a file."""
+    width = out.width if out.is_terminal else sys.maxsize
+    return textwrap.wrap(as_text(text), width, initial_indent="  ", subsequent_indent="  ")
 
 
 def say(*lines: str | Text | Table) -> None:

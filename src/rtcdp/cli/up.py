@@ -11,9 +11,9 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.telling import entry_of, shower
 from rtcdp.cli.terminal import balance, end_of, named, out, say
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.runtime.claims import running_lock
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
+from rtcdp.runtime.locks import running_lock
+from rtcdp.runtime.part import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
 from rtcdp.runtime.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings, require_loopback, require_present
 from rtcdp.runtime.signals import stop_at_signals
@@ -45,7 +45,7 @@ def up(
         ready = settings.on_port(claim_port(settings.host, settings.port))
         lock.announce(ready.base_url)
         load_catalog(ready.catalog)
-        if (ready.log_kind, ready.store_kind) != ("embedded", "sqlite"):
+        if ready.log_path is None or ready.store_path is None:
             deferred(REQUIRE_REACHABLE)(ready)
         show = shower(ready, out)
         supervisor = Supervisor(

@@ -2,6 +2,8 @@
 
 Data only. This is where a file of the catalog takes everything from."""
 
+from rtcdp.definitions.condition import to_expression
+from rtcdp.definitions.fold import Fold, Joined, Reach, RowColumn, Step
 from rtcdp.definitions.measures import (
     Average,
     Count,
@@ -19,7 +21,7 @@ from rtcdp.definitions.measures.contract import EventFields, Fault, SqlOf, State
 from rtcdp.definitions.measures.distinct import DISTINCT_EXACT_UP_TO, distinct_estimate
 from rtcdp.definitions.measures.exact_sum import MICROS_PER_UNIT
 from rtcdp.definitions.measures.top import TOP_EXACT_UP_TO
-from rtcdp.definitions.metric import Metric, fields_of
+from rtcdp.definitions.metric import Metric, as_plain_data, fields_of, fields_of_predicate
 from rtcdp.definitions.predicate import (
     AllOf,
     AnyOf,
@@ -37,6 +39,7 @@ from rtcdp.definitions.predicate import (
     holds,
     negate,
 )
+from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
 from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
 from rtcdp.definitions.table import (
     BUCKET_START,
@@ -61,6 +64,8 @@ __all__ = [
     "MEMBER",
     "MERGES",
     "MICROS_PER_UNIT",
+    "RANGE_FROM",
+    "RANGE_TO",
     "TOP_EXACT_UP_TO",
     "AllOf",
     "AnyOf",
@@ -74,6 +79,8 @@ __all__ = [
     "EventFields",
     "Everything",
     "Fault",
+    "Fold",
+    "Joined",
     "Maximum",
     "Measure",
     "Metric",
@@ -84,10 +91,15 @@ __all__ = [
     "Predicate",
     "Present",
     "Ratio",
+    "Reach",
+    "RowColumn",
+    "RowTable",
+    "RowType",
     "Side",
     "SqlOf",
     "StandardDeviation",
     "States",
+    "Step",
     "Sum",
     "Table",
     "TextField",
@@ -96,9 +108,11 @@ __all__ = [
     "Window",
     "all_of",
     "any_of",
+    "as_plain_data",
     "distinct_estimate",
     "event_type",
     "fields_of",
+    "fields_of_predicate",
     "holds",
     "larger_of",
     "measure_in_words",
@@ -108,6 +122,7 @@ __all__ = [
     "sliding",
     "smaller_of",
     "tables_of",
+    "to_expression",
     "tumbling",
     "window_in_words",
 ]

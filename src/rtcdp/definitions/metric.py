@@ -75,23 +75,23 @@ class Metric:
             ),
             "window": asdict(self.window),
             "key": self.key,
-            "predicate": _with_types(self.predicate),
-            "measures": [_with_types(measure) for measure in self.measures],
+            "predicate": as_plain_data(self.predicate),
+            "measures": [as_plain_data(measure) for measure in self.measures],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _with_types(node: object) -> object:
+def as_plain_data(node: object) -> object:
     """A node as plain data in which its type's name is kept; without a `where` that is not there,
     so that those who need none mean what they always did."""
     if isinstance(node, tuple):
-        return [_with_types(item) for item in node]
+        return [as_plain_data(item) for item in node]
     if not hasattr(node, "__dataclass_fields__"):
         return node
     values = {name: getattr(node, name) for name in node.__dataclass_fields__}
     if values.get("where", node) is None:
         del values["where"]
-    return {"node": type(node).__name__, **{k: _with_types(v) for k, v in values.items()}}
+    return {"node": type(node).__name__, **{k: as_plain_data(v) for k, v in values.items()}}
 
 
 def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
@@ -99,21 +99,22 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
     needed: set[str] = set()
     for metric in metrics:
         needed.update(metric.key)
-        needed.update(_fields_of_predicate(metric.predicate))
+        needed.update(fields_of_predicate(metric.predicate))
         for measure in metric.measures:
             needed.update(measure.fields)
             if measure.where is not None:
-                needed.update(_fields_of_predicate(measure.where))
+                needed.update(fields_of_predicate(measure.where))
     return tuple(sorted(needed - {"source"}))
 
 
-def _fields_of_predicate(predicate: Predicate) -> set[str]:
+def fields_of_predicate(predicate: Predicate) -> set[str]:
+    """The fields of events that it looks at."""
     match predicate:
         case Everything():
             return set()
         case Equals(field, _) | OneOf(field, _) | Present(field) | Compare(field, _, _):
             return {field}
         case AllOf(predicates) | AnyOf(predicates):
-            return {name for inner in predicates for name in _fields_of_predicate(inner)}
+            return {name for inner in predicates for name in fields_of_predicate(inner)}
         case Negation(negated):
-            return _fields_of_predicate(negated)
+            return fields_of_predicate(negated)

@@ -20,7 +20,14 @@ from rtcdp.intake.group_commit import CommittedGroup, GroupCommit, NotAppended
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.intake.problem import RefusalCode, RequestRefused
 from rtcdp.intake.recent_ids import RecentIds, that_reach
-from rtcdp.intake.splitting import Batch, RejectedEvent, split
+from rtcdp.intake.splitting import (
+    Batch,
+    RejectedEvent,
+    clean_batch,
+    judged_batch,
+    split,
+    takes_long,
+)
 from rtcdp.intake.transfers import Transfers
 from rtcdp.log.contract import (
     DEFAULT_SOURCE,
@@ -92,7 +99,7 @@ class _Waiting(msgspec.Struct, frozen=True, eq=False):
 class Collector:
     """Takes the bodies of requests, splits and judges them, and appends them in groups.
 
-    All public methods are called from one event loop, but for `prime` and `close`, which come
+    All public methods are called from one event loop, but for `recall` and `close`, which come
     before and after. `on_failure` is called once, from the writer's thread, when the log failed for
     good: nothing is taken from then on, and the process should end with the error's exit code.
     `known_sources` are the sources that the log has already. The writer is not closed here.
@@ -174,10 +181,10 @@ class Collector:
             recent_ids=len(self._recent_ids),
         )
 
-    def prime(self, records: Records) -> None:
+    def recall(self, records: Records) -> None:
         """Remember the sources and ids of records that are in the log already, oldest first."""
         self._sources.update(records.sources)
-        self._recent_ids.prime(records)
+        self._recent_ids.recall(records)
 
     async def drain(self) -> None:
         """Take nothing more, and wait until all that was taken has its answer.
@@ -293,11 +300,18 @@ class Collector:
         limits = self.limits
         if len(body) <= limits.max_inline_bytes:
             try:
-                return split(decompress(body, encoding, self._inline_limits), content_type, limits)
+                plain = decompress(body, encoding, self._inline_limits)
             except RequestRefused as refused:
                 # A small body may hold a lot. How much more than a small one, a thread finds out.
                 if refused.code != "body_too_large":
                     raise
+            else:
+                clean = clean_batch(plain, limits)
+                if clean is not None:
+                    return clean
+                if not takes_long(plain):
+                    return judged_batch(plain, content_type, limits)
+                return await self._in_thread(lambda: judged_batch(plain, content_type, limits))
         return await self._in_thread(
             lambda: split(decompress(body, encoding, limits), content_type, limits)
         )

@@ -108,7 +108,7 @@ class RecentIds:
         self._young.count += len(fresh)
         return len(id_hashes) - len(fresh)
 
-    def prime(self, records: Records) -> None:
+    def recall(self, records: Records) -> None:
         """Take in the ids of records that are in the log already, oldest first."""
         events = _decode_ids(records.lines)
         borders = np.flatnonzero(

@@ -47,6 +47,8 @@ _RUN_LENGTH = 50
 _MAX_ID_LENGTH = 100
 _MAX_KEPT_BYTES = 4 * MAX_EVENT_BYTES
 """What is kept of a rejected record that is longer than this is its first part."""
+_INLINE_SEPARATORS = 1_000
+"""So many line breaks and commas are at most as many events: some milliseconds."""
 _ARRAY_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
 
 _decode_value = msgspec.json.Decoder(msgspec.Raw).decode
@@ -108,9 +110,11 @@ def split(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
     `content_type` is the media type in lower case, without parameters. Raises `RequestRefused`
     when the body can't be split (400) or holds more than `max_events_per_request` (413).
     """
-    clean = _clean_batch(body, limits)
-    if clean is not None:
-        return clean
+    return clean_batch(body, limits) or judged_batch(body, content_type, limits)
+
+
+def judged_batch(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
+    """The same for a body that is no `clean_batch`: its events are judged one by one."""
     if body.startswith(_BYTE_ORDER_MARKS):
         raise RequestRefused("byte_order_mark", "send UTF-8 without a byte order mark")
     stripped = body.strip(_BLANK)
@@ -128,8 +132,11 @@ def split(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
     return _judge(lines, limits)
 
 
-def _clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
-    """The whole body as NDJSON of verified events, if it is that; the path nearly all take."""
+def clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
+    """The whole body as NDJSON of verified events, if it is that; the path nearly all take.
+
+    Raises `RequestRefused` (413) when it holds more than `max_events_per_request`.
+    """
     if body.count(b"\n") > limits.max_events_per_request:
         return None
     events: list[KnownFieldsOnly] = []
@@ -187,6 +194,11 @@ def _between_brackets(array: bytes, limits: CollectorLimits) -> list[bytes]:
     if not all(elements):
         raise _not_events("the array has an empty element")
     return elements
+
+
+def takes_long(body: bytes) -> bool:
+    """Whether to judge what is in the body, one by one, may take longer than others should wait."""
+    return body.count(b"\n") + body.count(b",") > _INLINE_SEPARATORS
 
 
 def _judge_value(value: bytes, limits: CollectorLimits) -> Batch:

@@ -26,3 +26,18 @@ class KafkaTopicSettings:
     partitions: int = 4
     replication_factor: int = 1
     group: str = "rtcdp"
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """How a log is opened; each takes what concerns it.
+
+    `topic` says how one is made. A server that doesn't answer is waited for `patience_s`, or for
+    as long as is usual. With `makes_topic`, a reader makes a topic that is missing at its first
+    look; with `must_exist`, a writer makes no log.
+    """
+
+    topic: KafkaTopicSettings = KafkaTopicSettings()
+    patience_s: float | None = None
+    makes_topic: bool = False
+    must_exist: bool = False

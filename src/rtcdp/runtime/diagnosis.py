@@ -18,7 +18,7 @@ from rtcdp.definitions import Metric
 from rtcdp.engines.resume import check_continuation
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import OffsetsMissing
-from rtcdp.runtime.claims import running_url
+from rtcdp.runtime.locks import running_url
 from rtcdp.runtime.parts import (
     left_out_text,
     log_reader,
@@ -163,8 +163,8 @@ def _nearest(place: Path) -> Path:
 
 
 def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    if settings.log_kind == "embedded":
-        missing = list(_place_of("log", settings.log_directory.parent, settings))
+    if settings.log_path is not None:
+        missing = list(_place_of("log", settings.log_path.parent, settings))
         if missing:
             yield from missing
             return
@@ -198,8 +198,8 @@ def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    if settings.store_kind == "sqlite":
-        missing = list(_place_of("store", settings.store_file.parent, settings))
+    if settings.store_path is not None:
+        missing = list(_place_of("store", settings.store_path.parent, settings))
         if missing:
             yield from missing
             return

@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
@@ -27,6 +28,7 @@ from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.routes import collector_endpoints
 from rtcdp.log.contract import LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
+from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.listening import HttpServer, listening_socket
 from rtcdp.runtime.parts import (
     guarded_log_writer,
@@ -35,7 +37,6 @@ from rtcdp.runtime.parts import (
     store_is_meant,
     store_of,
 )
-from rtcdp.runtime.priming import prime
 from rtcdp.runtime.readiness import api_limits, checks_of, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
 
@@ -86,20 +87,23 @@ def run_http_server(
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
             writer = stack.enter_context(writing)
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
-            prime(collector, reader, settings, clock)
+            recall(collector, reader, settings, clock)
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
-            context = ApiContext(
+            read = Installation(
                 store,
                 metrics_of(settings),
                 clock,
                 log=asked,
+                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+            )
+            context = ApiContext(
+                read,
                 limits=api_limits(settings),
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
                 stop=stop,
-                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             )
             routes += [*api_routes(context), *dashboard_routes()]
         app = Litestar(

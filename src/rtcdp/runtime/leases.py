@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 
 from rtcdp.clock import Clock
-from rtcdp.runtime.claims import processor_lock
-from rtcdp.runtime.locks import AlreadyRunning, Holder
+from rtcdp.runtime.locks import AlreadyRunning, Holder, processor_lock
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Lease, LeaseHeld, Store, StoreUnavailable
 
@@ -43,8 +42,9 @@ def processing_right(
 
     Raises `AlreadyRunning` when another processor still has it after `patience_s`.
     """
-    if settings.store_kind == "sqlite":
-        with processor_lock(settings, patience_s):
+    lock = processor_lock(settings, patience_s)
+    if lock is not None:
+        with lock:
             yield
         return
     ttl_ms = int(settings.processor.lease_ttl_s * 1000)

@@ -11,8 +11,8 @@ from rtcdp.intake.collector import Collector
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.splitting import NDJSON_TYPES
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.parts import log_reader, log_writer
-from rtcdp.runtime.priming import prime
 from rtcdp.runtime.settings import Settings
 from rtcdp.sources.sinks import Receipt
 from rtcdp.telemetry import Troubles
@@ -112,7 +112,7 @@ def local_sink(
     ):
         collector = Collector(writer, clock, settings.collector_limits)
         try:
-            prime(collector, reader, settings, clock)
+            recall(collector, reader, settings, clock)
             yield LocalSink(collector, source, intake, runner)
         finally:
             collector.close()

@@ -10,6 +10,7 @@ import msgspec
 
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.private_files import make_private_folder
+from rtcdp.runtime.settings import Settings
 
 _POLL_S = 0.05
 _LOOKING_S = 0.1
@@ -114,3 +115,49 @@ def _read(descriptor: int) -> Holder:
         return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=Holder)
     except msgspec.DecodeError:
         return Holder()
+
+
+def running_lock(settings: Settings) -> Lock:
+    """Mark the installation in `settings.data_dir` as running; `announce` its address then.
+
+    Raises `AlreadyRunning` when it is, and `UsageError` when the folder can't be written to.
+    """
+    return Lock(_running_lock_path(settings), f"rtcdp on {settings.data_dir}")
+
+
+def running_url(settings: Settings) -> str | None:
+    """Where the installation in `settings.data_dir` takes events; None when it isn't running."""
+    holder = holder_of(_running_lock_path(settings))
+    return holder.url or None if holder is not None else None
+
+
+def running_holder(settings: Settings) -> Holder | None:
+    """Who runs the installation in `settings.data_dir`; None when nobody does."""
+    return holder_of(_running_lock_path(settings))
+
+
+def processor_holder(settings: Settings) -> Holder | None:
+    """Who processes into the installation's store, if that is a file; None when nobody does, and
+    for stores on servers, which keep leases instead."""
+    path = processor_lock_path(settings)
+    return None if path is None else holder_of(path)
+
+
+def processor_lock(settings: Settings, patience_s: float = 0.0) -> Lock | None:
+    """The right to write into the installation's store, if that is a file.
+
+    Raises `AlreadyRunning` when another process still has it after `patience_s`.
+    """
+    path = processor_lock_path(settings)
+    return None if path is None else Lock(path, "a processor", patience_s=patience_s)
+
+
+def processor_lock_path(settings: Settings) -> Path | None:
+    """Beside the store's file, so that two processors of one store find each other; None for a
+    store on a server."""
+    path = settings.store_path
+    return None if path is None else path.with_name(f"{path.name}.processor.lock")
+
+
+def _running_lock_path(settings: Settings) -> Path:
+    return settings.data_dir / "up.lock"

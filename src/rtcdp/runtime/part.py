@@ -12,19 +12,46 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR, decode_settings
+from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.telemetry import Entry, tell_entries
+
+GENERATOR, HTTP, PROCESSOR = "generator", "http", "processor"
+
+
+def command_of(name: str) -> tuple[str, ...]:
+    """The command line that runs a part."""
+    return (sys.executable, "-m", "rtcdp.runtime.part", name)
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """Settings as the one line of JSON that a part reads."""
+    return msgspec.json.encode(settings, enc_hook=str) + b"\n"
+
+
+def decode_settings(line: bytes) -> Settings:
+    """The settings in a line that `encode_settings` wrote."""
+    return msgspec.json.decode(line, type=Settings, dec_hook=_path_from)
+
+
+def _path_from(kind: type, value: Any) -> Path:
+    assert kind is Path, f"settings hold no {kind}"
+    return Path(value)
+
 
 _log = logging.getLogger("rtcdp")
 
 STOP_S = 8.0
-"""A part that was told to stop and has not after that many seconds ends itself."""
+"""A part that was told to stop and has not after that many seconds of work ends itself. What it
+takes to be imported doesn't count: on a busy machine that alone may be more."""
 
 _STDIN, _STDERR = 0, 2
 
@@ -43,9 +70,12 @@ def main(arguments: Sequence[str]) -> int:
     clock = SystemClock()
     tell_entries(_write, arguments[0], clock)
     settings = decode_settings(_first_line())
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    imported = threading.Event()
+    threading.Thread(target=_stop_at_end_of_input, args=(stop, imported), daemon=True).start()
     try:
-        _imported(PARTS[arguments[0]])(settings, clock, stop)
+        run = _imported(PARTS[arguments[0]])
+        imported.set()
+        run(settings, clock, stop)
     except RtcdpError as error:
         _log.error("%s", f"{error}{f' – {error.hint}' if error.hint else ''}")
         return error.exit_code
@@ -77,10 +107,11 @@ def _first_line() -> bytes:
     return line
 
 
-def _stop_at_end_of_input(stop: threading.Event) -> None:
+def _stop_at_end_of_input(stop: threading.Event, imported: threading.Event) -> None:
     while os.read(_STDIN, 4096):
         pass
     stop.set()
+    imported.wait()
     time.sleep(STOP_S)
     os._exit(1)
 

@@ -14,21 +14,12 @@ from rtcdp.definitions import Metric
 from rtcdp.engines.resume import check_same_log
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.log.contract import LogReader, LogWriter
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.runtime.deferred import deferred
+from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.limits import LogOptions
+from rtcdp.runtime.adapters import LOGS, STORES
 from rtcdp.runtime.guarded_log import GuardedLogWriter, watched
 from rtcdp.runtime.settings import Settings, require_present, without_password
 from rtcdp.store import Progress, Store
-from rtcdp.store.sqlite import SqliteStore
-
-KAFKA_TOPIC = "rtcdp.log.kafka:parse_topic"
-KAFKA_READER = "rtcdp.log.kafka:KafkaLogReader"
-KAFKA_WRITER = "rtcdp.log.kafka:KafkaLogWriter"
-SERVER_STORES = {
-    "postgresql": "rtcdp.store.postgres:PostgresStore",
-    "mongodb": "rtcdp.store.mongo:MongoStore",
-}
-"""Each takes the URL, and `read_only`."""
 
 
 def metrics_of(settings: Settings) -> tuple[Metric, ...]:
@@ -104,10 +95,9 @@ def store_of(settings: Settings, *, read_only: bool = False) -> Iterator[Store]:
 
 def require_store(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a store to look into: a processor has worked on it."""
-    if settings.store_kind == "sqlite":
-        path = settings.store_file
-        if not path.exists():
-            raise _nothing_there("store", path)
+    if settings.store_path is not None:
+        if not settings.store_path.exists():
+            raise _nothing_there("store", settings.store_path)
         return
     with store_of(settings, read_only=True) as store:
         if store.progress().epoch == 0 and not store.metrics():
@@ -119,10 +109,9 @@ def require_store(settings: Settings) -> None:
 
 def require_log(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a log to look into."""
-    if settings.log_kind == "embedded":
-        path = settings.log_directory
-        if not path.exists():
-            raise _nothing_there("log", path)
+    if settings.log_path is not None:
+        if not settings.log_path.exists():
+            raise _nothing_there("log", settings.log_path)
         return
     with log_reader(settings) as log:
         if not log.partitions():
@@ -172,31 +161,22 @@ def embedded_log_writer(settings: Settings, clock: Clock) -> EmbeddedLogWriter:
 
     Raises `UsageError` for another log, and `PartMissing` when it is not there.
     """
-    if settings.log_kind != "embedded":
+    if settings.log_path is None:
         raise UsageError(
             f"the log is {settings.log_kind}, which keeps no list of sources",
             "a collector learns them from the newest records when it starts: start it again",
         )
-    if not settings.log_directory.is_dir():
-        raise PartMissing(
-            f"there is no log in {settings.log_directory}", "name the folder with --data-dir"
-        )
-    return EmbeddedLogWriter(settings.log_directory, clock)
+    if not settings.log_path.is_dir():
+        raise PartMissing(f"there is no log in {settings.log_path}", "name it with --data-dir")
+    return EmbeddedLogWriter(settings.log_path, clock)
 
 
 def _log_reader(
     settings: Settings, patience_s: float | None, makes_topic: bool = False
 ) -> LogReader:
-    if settings.log_kind == "embedded":
-        return EmbeddedLogReader(settings.log_directory)
     require_present(settings)
-    patience = {} if patience_s is None else {"timeout_s": patience_s}
-    made: LogReader = deferred(KAFKA_READER)(
-        deferred(KAFKA_TOPIC)(settings.log_url),
-        settings.kafka,
-        makes_topic=makes_topic,
-        **patience,
-    )
+    options = LogOptions(settings.kafka, patience_s=patience_s, makes_topic=makes_topic)
+    made: LogReader = LOGS[settings.log_kind].opener("open_reader")(settings.log_url, options)
     return made
 
 
@@ -210,20 +190,16 @@ def _progress(settings: Settings) -> Progress:
 
 
 def _log_writer(settings: Settings, clock: Clock, *, must_exist: bool) -> LogWriter:
-    if settings.log_kind == "embedded":
-        return EmbeddedLogWriter(settings.log_directory, clock, must_exist=must_exist)
     require_present(settings)
-    made: LogWriter = deferred(KAFKA_WRITER)(
-        deferred(KAFKA_TOPIC)(settings.log_url), settings.kafka
+    options = LogOptions(settings.kafka, must_exist=must_exist)
+    made: LogWriter = LOGS[settings.log_kind].opener("open_writer")(
+        settings.log_url, clock, options
     )
     return made
 
 
 def _store(settings: Settings, read_only: bool) -> Store:
-    if settings.store_kind == "sqlite":
-        return SqliteStore(settings.store_file, read_only=read_only)
     require_present(settings)
-    made: Store = deferred(SERVER_STORES[settings.store_kind])(
-        settings.store_url, read_only=read_only
-    )
+    opened = STORES[settings.store_kind].opener("open_store")
+    made: Store = opened(settings.store_url, read_only=read_only)
     return made

@@ -8,9 +8,8 @@ from pathlib import Path
 from rtcdp.api.context import Check
 from rtcdp.api.limits import ApiLimits
 from rtcdp.intake.collector import Collector
-from rtcdp.runtime.claims import processor_lock_path
 from rtcdp.runtime.guarded_log import GuardedLogWriter
-from rtcdp.runtime.locks import holder_of
+from rtcdp.runtime.locks import holder_of, processor_lock_path
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.troubles import trouble_of_processor
 
@@ -32,8 +31,9 @@ def checks_of(
         return collector.trouble if writer.trouble is None else str(writer.trouble)
 
     checks["collector"] = intake
-    if settings.log_kind == "embedded":
-        checks["disk"] = lambda: lack_of_room(settings.log_directory)
+    directory = settings.log_path
+    if directory is not None:
+        checks["disk"] = lambda: lack_of_room(directory)
     return checks
 
 
@@ -60,7 +60,5 @@ def api_limits(settings: Settings) -> ApiLimits:
 def is_processing(settings: Settings) -> Callable[[], bool] | None:
     """Tells whether a processor works on the store; None where nobody knows at once (a server's
     lease outlives its holder)."""
-    if settings.store_kind != "sqlite":
-        return None
     path = processor_lock_path(settings)
-    return lambda: holder_of(path) is not None
+    return None if path is None else lambda: holder_of(path) is not None

@@ -23,6 +23,7 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
+from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
 from rtcdp.runtime.settings_file import code_named_by, read_file, refused_code
 
 FILE_NAME = "rtcdp.toml"
@@ -31,17 +32,8 @@ CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
 EngineName = Literal["native", "spark"]
 LogFormat = Literal["text", "json"]
-LOG_SCHEMES = ("embedded", "kafka")
-STORE_SCHEMES = ("sqlite", "postgresql", "mongodb")
 
-NEEDS = {
-    "kafka": ("confluent_kafka", "kafka"),
-    "postgresql": ("psycopg", "postgres"),
-    "mongodb": ("pymongo", "mongo"),
-    "spark": ("pyspark", "spark"),
-}
-"""The library that each optional part needs, and the extra of this package that brings it."""
-
+_ADAPTERS = {"log": LOGS, "store": STORES}
 _PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^@/]*@")
 
 
@@ -80,8 +72,8 @@ class Settings:
             _check(setting, value)
         hosts_of(self.allowed_hosts)
         origins_of(self.allowed_origins)
-        _check_url("log", self.log_url, LOG_SCHEMES)
-        _check_url("store", self.store_url, STORE_SCHEMES)
+        _adapter("log", self.log_url)
+        _adapter("store", self.store_url)
         self._check_keeping()
 
     def _check_keeping(self) -> None:
@@ -115,23 +107,23 @@ class Settings:
 
     @property
     def log_kind(self) -> str:
-        """Which of `LOG_SCHEMES` the log is."""
+        """Which of `LOGS` the log is."""
         return self.log_url.partition(":")[0]
 
     @property
     def store_kind(self) -> str:
-        """Which of `STORE_SCHEMES` the store is."""
+        """Which of `STORES` the store is."""
         return self.store_url.partition(":")[0]
 
     @property
-    def log_directory(self) -> Path:
-        """Where the embedded log is; only for that kind."""
-        return _path_of(self.log_url, "embedded")
+    def log_path(self) -> Path | None:
+        """Where the log keeps its files; None for one on servers."""
+        return LOGS[self.log_kind].path_in(self.log_url)
 
     @property
-    def store_file(self) -> Path:
-        """Where the SQLite store is; only for that kind."""
-        return _path_of(self.store_url, "sqlite")
+    def store_path(self) -> Path | None:
+        """Where the store keeps its file; None for one on a server."""
+        return STORES[self.store_kind].path_in(self.store_url)
 
     @property
     def collector_limits(self) -> CollectorLimits:
@@ -374,11 +366,11 @@ def require_present(settings: Settings) -> None:
             "give --log kafka://HOST:PORT/TOPIC as well, or use --engine native",
         )
     for part in (settings.log_kind, settings.store_kind, settings.engine):
-        module, extra = NEEDS.get(part, ("", ""))
-        if module and importlib.util.find_spec(module) is None:
+        adapter = ALL[part]
+        if adapter.library and importlib.util.find_spec(adapter.library) is None:
             raise PartMissing(
-                f"{part} needs {module}, which is not installed",
-                f"run `make full` in the checkout, or `pip install 'rtcdp[{extra}]'`",
+                f"{part} needs {adapter.library}, which is not installed",
+                f"run `make full` in the checkout, or `pip install 'rtcdp[{adapter.extra}]'`",
             )
 
 
@@ -411,11 +403,11 @@ def _from_file(path: Path, known: Mapping[str, Setting]) -> dict[str, object]:
 def _relative_to(folder: Path, key: str, value: object) -> object:
     if isinstance(value, Path):
         return folder / value
-    for scheme in ("embedded:", "sqlite:"):
-        if key in ("log", "store") and isinstance(value, str) and value.startswith(scheme):
-            path = value.removeprefix(scheme)
-            return f"{scheme}{folder / path}" if path else value
-    return value
+    if key not in _ADAPTERS or not isinstance(value, str):
+        return value
+    scheme, _, path = value.partition(":")
+    adapter = _ADAPTERS[key].get(scheme)
+    return f"{scheme}:{folder / path}" if adapter and adapter.in_files and path else value
 
 
 def _from_text(setting: Setting, text: str) -> object:
@@ -469,18 +461,8 @@ def _check(setting: Setting, value: object) -> None:
     raise UsageError(f"{setting.key} is {value}", f"give {least}{most}")
 
 
-def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
-    scheme, colon, rest = url.partition(":")
-    if scheme not in schemes or not colon or not rest:
-        allowed = {"log": "embedded:DIR", "store": "sqlite:FILE"}[key]
-        others = " or ".join(f"{scheme}://…" for scheme in schemes[1:])
-        raise UsageError(f"{key} is {without_password(url)!r}", f"give {allowed} or {others}")
-
-
-def _path_of(url: str, scheme: str) -> Path:
-    given, _, rest = url.partition(":")
-    assert given == scheme, f"{given} has no path"
-    return Path(rest)
+def _adapter(key: str, url: str) -> Adapter:
+    return adapter_for(_ADAPTERS[key], key, url, without_password(url))
 
 
 def _built(chosen: Mapping[str, object]) -> Settings:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rtcdp.api.context import ApiContext
-from rtcdp.api.freshness import open_reading
+from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.clock import Clock
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.parts import log_reader, store_of
@@ -35,14 +34,14 @@ class Watcher:
     """Takes samples of a log and a store."""
 
     def __init__(self, log: LogReader, store: Store, clock: Clock) -> None:
-        self._context = ApiContext(store, (), clock, log=log)
+        self._installation = Installation(store, (), clock, log=log)
         self._log = log
         self._clock = clock
 
     def sample(self) -> Sample:
         """A look at both now. Raises `LogUnavailable` and `StoreUnavailable`."""
         ends = {p: self._log.extent(p).next_offset for p in self._log.partitions()}
-        with open_reading(self._context) as reading:
+        with open_reading(self._installation) as reading:
             progress = reading.snapshot.progress
             return Sample(
                 taken_at=self._clock.monotonic(),

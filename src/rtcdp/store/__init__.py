@@ -18,7 +18,7 @@ from rtcdp.store.contract import (
     StoreUnavailable,
     UncountedScan,
 )
-from rtcdp.store.epoch import Epoch, EpochReport, EpochSpan, TableChange
+from rtcdp.store.epoch import Epoch, EpochReport, EpochSpan, RowChanges, TableChange
 
 __all__ = [
     "Epoch",
@@ -30,6 +30,7 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "Progress",
+    "RowChanges",
     "RowsRefused",
     "RulesInForce",
     "Scan",

@@ -5,6 +5,9 @@ So the sum over the stored rows is known at any time, and a count that changed i
 flipped bit, a hand) shows. Sums are modulo 2^64, with an odd weight for each column and bucket: an
 odd factor keeps a difference of one bit from vanishing.
 
+Each row of a row table adds a number made of all its values to the sum of its day; one that is
+replaced or deleted takes its number off again.
+
 Sums see what is added up. Extremes, members of sets, the bounded tables of top lists, and keys are
 not in them: `rtcdp verify` compares those.
 """
@@ -17,9 +20,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import polars_hash as plh
 
 from rtcdp.admission.verdicts import VERDICTS
-from rtcdp.definitions import BUCKET_START, Metric, Table, tables_of
+from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, tables_of
+from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.store.contract import Scan, StateMismatch, StoreSnapshot
 from rtcdp.store.epoch import TableChange
 
@@ -27,14 +32,24 @@ DAY_MS = 86_400_000
 NO_DAY = 2**40
 """A day that no bucket lies in."""
 
+UNDATED_DAY = MAX_TIMESTAMP_MS // DAY_MS
+"""The day of rows that have no time."""
+
 HALF = 2**32
 _WEIGHT = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
+_NOTHING = np.uint64(0x6A09E667F3BCC909)
+"""What a null in a row counts as."""
+
 _PAGE_ROWS = 100_000
 _LEDGER_PAGE = 10_000
 
 DailySums = dict[int, int]
 """Sums modulo 2^64 by day, counted from 1970."""
+
+
+RowNumbers = npt.NDArray[np.uint64]
+"""What each row of a row table brings to the sums."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,41 @@ def sums_of_changes(changes: Sequence[TableChange]) -> Iterator[tuple[str, int, 
         yield name, day, total % HALF, total // HALF % HALF
 
 
+def numbers_of(table: RowTable, rows: pl.DataFrame) -> RowNumbers:
+    """A number for each row, made of all its values."""
+    types = dict(table.columns)
+    key = np.zeros(rows.height, np.uint64)
+    total = np.ones(rows.height, np.uint64)
+    for position, (name, kind) in enumerate(types.items()):
+        weight = np.uint64((2 * position + 1) * int(_WEIGHT) % 2**64)
+        into = key if name in table.primary_key else total
+        into += _as_numbers(rows[name], kind) * weight
+    key |= _ONE
+    total *= key
+    return total
+
+
+def sums_by_day(table: RowTable, rows: pl.DataFrame, numbers: RowNumbers) -> DailySums:
+    """The sums of rows' numbers by the day in which they rest."""
+    if rows.is_empty():
+        return {}
+    if table.time is None:
+        return {UNDATED_DAY: int(numbers.sum())}
+    days = rows[table.time].to_numpy() // DAY_MS
+    order = np.argsort(days, kind="stable")
+    different, starts = np.unique(days[order], return_index=True)
+    sums = np.add.reduceat(numbers[order], starts)
+    return dict(zip(different.tolist(), sums.tolist(), strict=True))
+
+
+def changed_sums(name: str, new: DailySums, old: DailySums) -> Iterator[tuple[str, int, int, int]]:
+    """What a change adds to a table's sums, in halves: (table, day, lower half, upper half)."""
+    for day in sorted(new.keys() | old.keys()):
+        total = (new.get(day, 0) - old.get(day, 0)) % 2**64
+        if total:
+            yield name, day, total % HALF, total // HALF
+
+
 def joined(low: int, high: int) -> int:
     """A sum from the totals of its halves."""
     return (low + high * HALF) % 2**64
@@ -115,6 +165,7 @@ def check_sums(
     snapshot: StoreSnapshot,
     metrics: Sequence[Metric],
     may_go_on: Callable[[], bool] = lambda: True,
+    row_tables: Sequence[RowTable] = (),
 ) -> SelfCheck:
     """Compare the rows of every table with its sums, and the ledger with its totals.
 
@@ -126,7 +177,10 @@ def check_sums(
     tables = rows = 0
     floor = snapshot.floors.buckets_from
     first_day = -NO_DAY if floor is None else -(-floor // DAY_MS)
-    for table in (table for metric in metrics for table in tables_of(metric) if is_summed(table)):
+    tables_with_sums: list[Table | RowTable] = [
+        table for metric in metrics for table in tables_of(metric) if is_summed(table)
+    ]
+    for table in [*tables_with_sums, *row_tables]:
         expected = snapshot.daily_sums(table)
         if expected is None:
             left_out.append(f"{table.name}: its sums were not kept from the beginning")
@@ -137,7 +191,7 @@ def check_sums(
                 if not may_go_on():
                     raise _NoTime
                 rows += page.height
-                for day, total in daily_sums(table, page).items():
+                for day, total in _sums_of(table, page).items():
                     found[day] = (found[day] + total) % 2**64
         except (_NoTime, StateMismatch) as error:
             why = str(error) or "there was no more time"
@@ -164,11 +218,36 @@ def _unsigned(column: pl.Series) -> npt.NDArray[np.uint64]:
     return whole.to_numpy().view(np.uint64)
 
 
-def _pages(snapshot: StoreSnapshot, table: Table, first_day: int) -> Iterator[pl.DataFrame]:
+def _as_numbers(column: pl.Series, kind: str) -> RowNumbers:
+    match kind:
+        case "integer":
+            whole = column.fill_null(0).to_numpy().view(np.uint64)
+        case "real":
+            whole = column.fill_null(0.0).to_numpy().view(np.uint64)
+        case _:
+            hashed = column.to_frame().select(plh.col(column.name).nchash.xxhash64())
+            whole = hashed.to_series().fill_null(0).to_numpy()
+    if not column.null_count():
+        return whole
+    return np.where(column.is_null().to_numpy(), _NOTHING, whole)
+
+
+def _sums_of(table: Table | RowTable, page: pl.DataFrame) -> DailySums:
+    if isinstance(table, Table):
+        return daily_sums(table, page)
+    return sums_by_day(table, page, numbers_of(table, page))
+
+
+def _pages(
+    snapshot: StoreSnapshot, table: Table | RowTable, first_day: int
+) -> Iterator[pl.DataFrame]:
     start = None if first_day == -NO_DAY else first_day * DAY_MS
     after = None
     while True:
-        page = snapshot.scan(Scan(table, bucket_from=start, after=after, limit=_PAGE_ROWS))
+        if isinstance(table, Table):
+            page = snapshot.scan(Scan(table, bucket_from=start, after=after, limit=_PAGE_ROWS))
+        else:
+            page = snapshot.row_page(table, after=after, limit=_PAGE_ROWS)
         if not page.is_empty():
             yield page
         if page.height < _PAGE_ROWS:

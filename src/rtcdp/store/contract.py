@@ -14,10 +14,10 @@ import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import Metric, Table
+from rtcdp.definitions import Metric, RowTable, Table
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import LogMark
-from rtcdp.store.epoch import Epoch, EpochSpan, TableChange
+from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 
 
 class StoreUnavailable(RtcdpError):
@@ -183,7 +183,7 @@ class StoreSnapshot(Protocol):
         when they were to be counted; None when it misses none."""
         ...
 
-    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+    def daily_sums(self, table: Table | RowTable) -> Mapping[int, int] | None:
         """What the counts of a table have to add up to, by day; see `rtcdp.store.checksums`. None
         when that was not kept for the table from its beginning."""
         ...
@@ -196,6 +196,21 @@ class StoreSnapshot(Protocol):
         """All rows of a member or item table whose (`window_start`, *key) is among `groups`.
 
         For "heaviest_items" tables, rows come with the largest `item_count` first in each group.
+        """
+        ...
+
+    def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a row table whose `group_key` is among `groups`, sorted by primary key; many
+        groups are read at once. With the columns `from` and `to` beside the group key, of each
+        group those with a time in its half-open range; a group stands once then."""
+        ...
+
+    def row_page(
+        self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
+    ) -> pl.DataFrame:
+        """Rows of a row table in the order of their primary key, from after the key `after` on.
+
+        Where keys are longer than an index takes, their order beyond that is the store's own.
         """
         ...
 
@@ -241,12 +256,16 @@ class StoreSnapshot(Protocol):
 class Store(Protocol):
     """A place for answers. One writer at a time; any number of readers."""
 
-    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
-        """Create or upgrade the tables of `metrics`. Only a writer calls this.
+    def prepare(
+        self, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+    ) -> Sequence[Metric]:
+        """Create or upgrade the tables of `metrics`, and the `row_tables`. Only a writer calls
+        this.
 
         Returns the metrics whose tables are new or were emptied because their fingerprint changed:
         they have to be backfilled. Metrics that are in the store but not among `metrics` are left
-        as they are. Raises `StateMismatch` when a newer version wrote the store.
+        as they are. The same holds for row tables, for which `backfill_offsets` says what they
+        miss. Raises `StateMismatch` when a newer version wrote the store.
         """
         ...
 
@@ -287,18 +306,19 @@ class Store(Protocol):
         ...
 
     def backfill_offsets(self, metric: str) -> Mapping[int, int] | None:
-        """Where to resume the backfill of a metric; None when it is complete."""
+        """Where to resume the backfill of a metric or row table; None when it is complete."""
         ...
 
     def commit_backfill(
         self,
         metric: str,
-        changes: Sequence[TableChange],
+        changes: Sequence[TableChange | RowChanges],
         next_offsets: Mapping[int, int],
         *,
         complete: bool,
     ) -> None:
-        """Merge a step of a backfill and remember where to resume, in one transaction."""
+        """Apply a step of a metric's or row table's backfill and remember where to resume, in one
+        transaction."""
         ...
 
     def limit_completeness(self, metric: str, complete_from: int) -> None:
@@ -327,7 +347,8 @@ class Store(Protocol):
     def expire(
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
     ) -> int:
-        """Delete buckets that start before `buckets_before`, and ledger minutes, uncounted records
+        """Delete buckets that start, and rows of row tables whose time is, before
+        `buckets_before`, and ledger minutes, uncounted records
         and epoch spans from before `uncounted_before` (UTC ms), and let snapshots say so. Returns
         the number of rows.
 
@@ -337,7 +358,7 @@ class Store(Protocol):
         """
         ...
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key. For `verify` and tests."""
         ...
 

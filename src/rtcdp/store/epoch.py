@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from rtcdp.definitions import Table
+from rtcdp.definitions import RowTable, Table
 from rtcdp.log.contract import LogMark
 
 
@@ -19,6 +19,27 @@ class TableChange:
 
     table: Table
     rows: pl.DataFrame
+
+    @property
+    def definition(self) -> str:
+        """The name of what has to be prepared for it."""
+        return self.table.metric
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """Rows of a row table to delete and then to replace: `delete` has the columns
+    `table.primary_key`, `replace` all of `table.column_names`; a key stands at most once in each. A
+    row to replace need not be there, nor one to delete."""
+
+    table: RowTable
+    delete: pl.DataFrame
+    replace: pl.DataFrame
+
+    @property
+    def definition(self) -> str:
+        """The name of what has to be prepared for it."""
+        return self.table.name
 
 
 @dataclass(frozen=True)
@@ -43,6 +64,8 @@ class Epoch:
     record. `log_id` names the log that was read (`LogReader.log_id`), if it has one. `marks` tell
     the last record that was read, per partition. `remembered_from` says, per partition, from which
     offset on ids are remembered after this epoch; a partition that is left out stays as it was.
+    `rows` changes each row table at most once. `shard` is the group of partitions that the epoch is
+    of; there is only 0 as yet.
     """
 
     number: int
@@ -57,6 +80,8 @@ class Epoch:
     log_id: str = ""
     remembered_from: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[int, LogMark] = field(default_factory=dict)
+    rows: tuple[RowChanges, ...] = ()
+    shard: int = 0
 
     @property
     def next_offsets(self) -> dict[int, int]:

@@ -36,8 +36,13 @@ def check_balance(epoch: Epoch) -> None:
 
 
 def check_follows(progress: Progress, epoch: Epoch) -> None:
-    """Raises `EpochRefused` unless the epoch has the next number, is of the log that was counted,
-    and starts in every partition where the store has counted up to."""
+    """Raises `EpochRefused` unless the epoch is of shard 0, has the next number, is of the log that
+    was counted, and starts in every partition where the store has counted up to."""
+    if epoch.shard != 0:
+        raise EpochRefused(
+            f"epoch {epoch.number} is of shard {epoch.shard}, and this store has only shard 0",
+            "give all partitions to one engine",
+        )
     if epoch.number != progress.epoch + 1:
         raise EpochRefused(
             f"epoch {epoch.number} does not follow the store's epoch {progress.epoch}",

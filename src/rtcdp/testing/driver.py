@@ -15,7 +15,7 @@ import msgspec
 import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
+from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Metric, tables_of
 from rtcdp.engines.native.processor import Processor

@@ -109,6 +109,16 @@ class MemoryLog:
                 kept.first_offset += 1
         return sum(kept.first_offset for kept in self._partitions) - before
 
+    def copy(self) -> "MemoryLog":
+        """A log of the same name that holds the same records, and goes its own way from now on."""
+        other = MemoryLog(self._records_per_read)
+        other.identity = self.identity
+        other._partitions = [
+            replace(kept, slots=list(kept.slots), odd_offsets=set(kept.odd_offsets))
+            for kept in self._partitions
+        ]
+        return other
+
     def trim(self, first_offset: int, partition: int = 0) -> None:
         """Delete what comes before `first_offset`, whether it is counted or not."""
         self._partitions[partition].first_offset = first_offset

@@ -261,6 +261,12 @@ def _defect(simulation: Simulation, *, is_there: bool) -> None:
     simulation.faults.has_defect = is_there
 
 
+def _copy_back(simulation: Simulation, has_grown: bool) -> str:
+    simulation.faults.commits_until_death = None
+    growth = _raw((None, 0, "A", "somebody", 1, "/copy", 20), simulation.clock.now_ms())
+    return simulation.bring_copy_back([growth] if has_grown else [])
+
+
 def _judge(simulation: Simulation) -> str:
     simulation.faults.commits_until_death = None
     simulation.faults.replies_to_lose = 0
@@ -286,12 +292,15 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "break_engine": lambda simulation: _defect(simulation, is_there=True),
     "mend_engine": lambda simulation: _defect(simulation, is_there=False),
     "replay_dead_letters": lambda simulation: simulation.replay_dead_letters(),
+    "copy_log": lambda simulation: simulation.copy_log(),
+    "copy_back": _copy_back,
     "judge": _judge,
 }
 _WEIGHTS = {
     **{"append": 30, "append_again": 4, "advance": 14, "set_clock_ahead": 3, "count": 10},
     **{"start": 4, "start_again": 1, "keep_house": 4, "cut_batches": 3, "die_at_commit": 2},
     **{"break_engine": 1, "mend_engine": 1, "replay_dead_letters": 2, "lose_reply": 1, "judge": 1},
+    **{"copy_log": 3, "copy_back": 2},
 }
 _ARGUMENTS: dict[str, Callable[[random.Random], tuple[Any, ...]]] = {
     "start": lambda rng: (rng.randrange(4), tuple(sorted(rng.sample(range(4), rng.randint(1, 4))))),
@@ -306,5 +315,6 @@ _ARGUMENTS: dict[str, Callable[[random.Random], tuple[Any, ...]]] = {
     ),
     "count": lambda rng: (rng.choice((1, 1, 3, 1_000)),),
     "cut_batches": lambda rng: (rng.choice((1, 2, 5, 40, 1_000_000)),),
+    "copy_back": lambda rng: (rng.random() < 0.7,),
     "die_at_commit": lambda rng: (rng.randrange(3), rng.random() < 0.5),
 }

@@ -19,7 +19,14 @@ from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.log.contract import Appended, Delivery, Intake, LogReader
+from rtcdp.log.contract import (
+    Appended,
+    Delivery,
+    Intake,
+    LogReader,
+    LogReplaced,
+    OffsetsMissing,
+)
 from rtcdp.log.limits import Retention
 from rtcdp.runtime.dead_letters import Parts, replay_dead_letters
 from rtcdp.store import Progress, Store, StoreUnavailable, UncountedScan
@@ -187,6 +194,7 @@ class Simulation:
         self._decided: dict[int, int] = {}
         self._oldest_window_ms = self._oldest_minute_ms = -(10**15)
         self._engine: Engine | None = None
+        self._copy: MemoryLog | None = None
         self._store = open_store()
 
     def reader(self) -> LogReader:
@@ -274,9 +282,60 @@ class Simulation:
         """False after it died; `start` it again."""
         return self._engine is not None
 
+    def copy_log(self) -> None:
+        """Keep a copy of the log as it is now."""
+        self._copy = self.log.copy()
+
+    def bring_copy_back(self, growth: Sequence[bytes]) -> str:
+        """The copy that was kept last takes the log's place, and has grown beyond what the store
+        has counted if there is `growth`: raw events that are repeated.
+
+        Where the store has counted more than the copy holds, the engine has to refuse it and leave
+        everything as it is; the log comes back then. Returns what was wrong with that, if anything.
+        """
+        copy, log = self._copy, self.log
+        if copy is None:
+            return ""
+        is_older = any(copy.extent(p).next_offset < end for p, end in self._decided.items())
+        self._copy, self.log = copy.copy(), copy
+        if growth:
+            self._outgrow(copy, log, growth)
+        if not is_older:
+            for partition in log.partitions():
+                copy.trim(log.extent(partition).first_offset, partition)
+            self._start_anew()
+            return ""
+        try:
+            return self._refusal()
+        finally:
+            self.log = log
+            self._start_anew()
+
+    def _outgrow(self, copy: MemoryLog, log: MemoryLog, growth: Sequence[bytes]) -> None:
+        for partition in log.partitions():
+            while copy.extent(partition).next_offset <= log.extent(partition).next_offset:
+                self.append(growth, partition)
+
+    def _refusal(self) -> str:
+        before = self._store.progress()
+        self._engine = self.engine(self._metrics, self._rules_of_now(), self._store)
+        try:
+            self._engine.recover()
+        except (LogReplaced, OffsetsMissing):
+            changed = self._store.progress() != before
+            return "a refused copy of the log has moved the store" if changed else ""
+        return "an older copy of the log was taken for the log"
+
+    def _start_anew(self) -> None:
+        if self._metrics:
+            self.start(self._metrics, self._rules_of_now())
+
+    def _rules_of_now(self) -> AdmissionRules:
+        return AdmissionRules(*self._rules[-1][:3])
+
     def replay_dead_letters(self) -> None:
         """As the command does, for all that can be admitted by the rules of now."""
-        rules = AdmissionRules(*self._rules[-1][:3])
+        rules = self._rules_of_now()
         parts = Parts(self.reader(), _Writer(self.deliver), self._store)
         replay_dead_letters(parts, self.clock, rules, UncountedScan())
 

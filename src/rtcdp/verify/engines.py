@@ -6,7 +6,7 @@ others read exactly that far, whatever comes in meanwhile.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -20,11 +20,10 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.log.views import BoundedLogReader
 from rtcdp.private_files import make_private_folder
-from rtcdp.runtime.parts import log_reader, metrics_of
+from rtcdp.runtime.parts import log_reader, metrics_of, store_of
 from rtcdp.runtime.processing import processor_on
 from rtcdp.runtime.settings import EngineName, Settings, require_present
 from rtcdp.store import Store
-from rtcdp.store.sqlite import SqliteStore
 from rtcdp.verify.store_against_log import (
     LEDGER,
     Difference,
@@ -138,7 +137,7 @@ def _run(settings: Settings, log: LogReader, metrics: Sequence[Metric], clock: C
 @contextmanager
 def _own_store(settings: Settings) -> Iterator[Store]:
     make_private_folder(settings.data_dir)
-    with closing(SqliteStore(settings.store_file)) as store:
+    with store_of(settings) as store:
         yield store
 
 

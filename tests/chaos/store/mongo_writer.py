@@ -12,11 +12,13 @@ import random
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 
 from pymongo import monitoring
 
 from rtcdp.definitions import Count, Distinct, Metric, Minimum, TopK, tables_of, tumbling
+from rtcdp.engines.commit import Patience, commit_for_sure
 from rtcdp.store import LeaseLost
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo import apply as mongo_apply
@@ -111,7 +113,10 @@ def commit_next(url: str, killed_at: int = 0) -> None:
 
 def lead(url: str, stopped_at: int) -> None:
     """Take the lease and commit two epochs, stopped at a command of the first one's commit. Ends
-    with `LOST` when the second one is refused."""
+    with `LOST` when the second one is refused.
+
+    Commits as engines do: to who has stood still, it looks as though the server had gone away.
+    """
     write_in_small_pieces()
     interruption = Interruption(signal.SIGSTOP)
     store = MongoStore(url)
@@ -119,10 +124,11 @@ def lead(url: str, stopped_at: int) -> None:
     store.prepare([METRIC])
     epoch = epoch_of(store.progress().epoch + 1)
     interruption.arm(stopped_at)
+    patience = Patience(0.05, time.sleep, print)
     try:
-        store.commit(epoch)
+        commit_for_sure(store, epoch, patience)
         interruption.arm(0)
-        store.commit(epoch_of(epoch.number + 1))
+        commit_for_sure(store, epoch_of(epoch.number + 1), patience)
     except LeaseLost:
         sys.exit(LOST)
     store.close()

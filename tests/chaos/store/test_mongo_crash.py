@@ -6,7 +6,8 @@ import os
 import random
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -244,8 +245,10 @@ def has_stopped(process):
     """Whether the process stands still; False when it has ended."""
     deadline = time.monotonic() + DEADLINE_S
     while process.is_alive():
-        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as stat:
-            if stat.read().rpartition(")")[2].split()[0] == "T":
+        # Somebody else is its parent: it may be gone by now.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+            if stat.rpartition(")")[2].split()[0] == "T":
                 return True
         assert time.monotonic() < deadline, "it neither stops nor ends"
         time.sleep(0.005)

@@ -15,8 +15,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.api.answers import MAX_PAGE, WindowQuery, windows
-from rtcdp.api.instant import EARLIEST
+from rtcdp.answers.instant import EARLIEST
+from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.definitions import (
     DISTINCT_EXACT_UP_TO,

@@ -42,8 +42,8 @@ def url(tmp_path: Path) -> Iterator[str]:
     events = [view, view, {**view, "eventId": "2", "timestamp": 0}, {}]
     httpx.post(f"{settings.base_url}/v1/events", json=events).raise_for_status()
     with (
-        closing(EmbeddedLogReader(settings.log_directory)) as log,
-        closing(SqliteStore(settings.store_file)) as store,
+        closing(EmbeddedLogReader(settings.log_path)) as log,
+        closing(SqliteStore(settings.store_path)) as store,
     ):
         processor = Processor(log, store, load_catalog(), AdmissionRules(), clock)
         engine = threading.Thread(target=processor.run, args=(stop,))

@@ -16,6 +16,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.answers import freshness as answers
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.limits import ApiLimits
@@ -55,7 +56,8 @@ async def running(tmp_path: Path) -> AsyncIterator[Installation]:
     Processor(log, store, metrics, AdmissionRules(), clock).run(threading.Event(), once=True)
     stop = threading.Event()
     limits = ApiLimits(live_clients=1, live_every_ms=20)
-    context = ApiContext(store, metrics, clock, log, limits, stop=stop)
+    read = answers.Installation(store, metrics, clock, log)
+    context = ApiContext(read, limits, stop=stop)
     app = Litestar(
         [*api_routes(context), *dashboard_routes()],
         exception_handlers=exception_handlers,

@@ -3,9 +3,9 @@ given once, in order, and no offset is passed over that has one."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.log.test_kafka_messages import Consumed, runs_of
 
 from rtcdp.log.kafka.messages import Feed
+from tests.unit.log.kafka.test_messages import Consumed, runs_of
 
 FIRST = 100
 

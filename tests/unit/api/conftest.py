@@ -1,89 +1,36 @@
-"""A small installation with the real engine and store, and the API in front of it."""
+"""The API in front of the small installation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import fields
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
-from rtcdp.api.limits import ApiLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
-from rtcdp.definitions import Count, Metric, Sum, event_type, sliding, tumbling
-from rtcdp.testing.driver import Driver
 
-PAGE_VIEWS = Metric(
-    name="user_page_view_counts",
-    title="Page views per user",
-    key=("userId",),
-    predicate=event_type("PAGE_VIEW"),
-    window=sliding(size_seconds=60, every_seconds=30),
-    measures=(Count("page_view_count"),),
-)
-REVENUE = Metric(
-    name="revenue",
-    title="Revenue",
-    predicate=event_type("PURCHASE"),
-    window=tumbling(minutes=1),
-    measures=(Sum("revenue"),),
-)
-
-MakeDriver = Callable[..., Driver]
 MakeApi = Callable[..., TestClient[Litestar]]
+MakeContext = Callable[..., ApiContext]
 
-
-class DriverClock:
-    """Shows the driver's time."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def now_ms(self) -> int:
-        return self._driver.now_ms
-
-    def monotonic(self) -> float:
-        return self._driver.now_ms / 1000
+_READ = {field.name for field in fields(Installation)}
 
 
 @pytest.fixture
-def make_driver(tmp_path: Path) -> Iterator[MakeDriver]:
-    made: list[Driver] = []
-
-    def make(*metrics: Metric) -> Driver:
-        made.append(Driver(metrics, tmp_path))
-        return made[-1]
-
-    yield make
-    for driver in made:
-        driver.close()
-
-
-@pytest.fixture
-def driver(make_driver: MakeDriver) -> Driver:
-    return make_driver(PAGE_VIEWS, REVENUE)
-
-
-@pytest.fixture
-def make_context(driver: Driver) -> Callable[..., ApiContext]:
+def make_context(make_installation: Callable[..., Installation]) -> MakeContext:
     def make(**changes: object) -> ApiContext:
-        parts = {
-            "store": driver.store,
-            "metrics": (PAGE_VIEWS, REVENUE),
-            "clock": DriverClock(driver),
-            "log": driver.log,
-            "limits": ApiLimits(),
-        }
-        return ApiContext(**{**parts, **changes})
+        read = {name: changes.pop(name) for name in _READ & changes.keys()}
+        return ApiContext(make_installation(**read), **changes)
 
     return make
 
 
 @pytest.fixture
-def make_api(make_context: Callable[..., ApiContext]) -> Iterator[MakeApi]:
+def make_api(make_context: MakeContext) -> Iterator[MakeApi]:
     clients: list[TestClient[Litestar]] = []
 
     def make(extra: Sequence[object] = (), **changes: object) -> TestClient[Litestar]:

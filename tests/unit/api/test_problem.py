@@ -7,9 +7,9 @@ import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
-from rtcdp.errors import RtcdpError
+from rtcdp.errors import PartMissing, RtcdpError
 from rtcdp.log.contract import LogUnavailable
-from rtcdp.store import StoreUnavailable
+from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 
 MakeApi = Callable[..., TestClient[Litestar]]
 
@@ -56,6 +56,27 @@ def test_what_may_come_back_is_503_with_a_time_to_wait(make_api: MakeApi, error:
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["hint"] == "try again in a moment"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StateMismatch("a newer version wrote the store", "install it"),
+        StoreForbidden("the user may not read", "grant it"),
+        PartMissing("there is no such database", "make it"),
+    ],
+)
+def test_what_an_operator_has_to_mend_is_503_and_told_to_him(
+    make_api: MakeApi, caplog: pytest.LogCaptureFixture, error: RtcdpError
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answer = make_api([raising(error)]).get("/raise")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert answer.json()["hint"] == error.hint
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.exc_info is None
+    assert str(error) in record.message
 
 
 def test_an_error_with_a_hint_passes_it_on(make_api: MakeApi) -> None:

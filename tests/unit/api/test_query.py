@@ -5,8 +5,8 @@ from litestar.openapi.spec import Schema
 from litestar.testing import RequestFactory
 
 from rtcdp.api.parameter import QueryParameter, text
-from rtcdp.api.problem import BadRequest
 from rtcdp.api.query import Query, read_query
+from rtcdp.errors import BadRequest
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from rtcdp.answers.event_tail import EventTail
 from rtcdp.clock import SystemClock
 from rtcdp.log.contract import Delivery
-from rtcdp.runtime.event_tail import EventTail
 from rtcdp.runtime.parts import log_writer
 from rtcdp.runtime.settings import Settings
 

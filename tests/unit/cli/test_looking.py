@@ -41,6 +41,14 @@ def test_a_metric_of_one_s_own_is_a_page_of_the_docs(rtcdp, tmp_path):
     assert of_all.endswith("\n".join(lines[-3:]) + "\n")
 
 
+def test_numbers_stand_below_each_other(rtcdp, events):
+    rtcdp("replay", events)
+    lines = rtcdp("metrics", "user_page_view_counts").out.rstrip().splitlines()
+    (head,) = [line.rstrip() for line in lines if "page_view_count" in line]
+    assert head.endswith("page_view_count")
+    assert {len(line.rstrip()) for line in lines if "2026" in line} == {len(head)}
+
+
 def test_there_is_no_page_on_a_metric_that_is_not_there(rtcdp):
     assert "there is no metric 'nothing'" in rtcdp("metrics", "nothing", "--docs").err
 

@@ -1,6 +1,8 @@
 import pytest
+from rich.console import Console
 from rich.text import Text
 
+from rtcdp.cli import terminal
 from rtcdp.cli.terminal import (
     balance,
     complain,
@@ -14,6 +16,7 @@ from rtcdp.cli.terminal import (
     progress_bar,
     remark,
     say,
+    set_in,
 )
 from rtcdp.errors import UsageError
 
@@ -100,3 +103,11 @@ def test_a_table_fits_where_no_line_is_broken(monkeypatch):
     assert fits(table)
     monkeypatch.setattr(out, "width", 50)
     assert not fits(table)
+
+
+def test_a_long_text_is_set_in_where_it_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "send one JSON object " * 3
+    assert set_in(text) == [f"  {text.rstrip()}"]
+    monkeypatch.setattr(terminal, "out", Console(width=24, force_terminal=True))
+    assert set_in(text) == ["  send one JSON object"] * 3
+    assert set_in("a\nb\x1b") == ["  a\\nb\\x1b"]

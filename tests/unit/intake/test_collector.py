@@ -135,7 +135,7 @@ async def test_a_rejected_event_is_no_duplicate(collector: Collector) -> None:
     assert (answer.accepted, answer.duplicates, len(answer.rejected)) == (0, 0, 1)
 
 
-async def test_what_the_log_holds_already_is_known_after_priming(collector: Collector) -> None:
+async def test_what_the_log_holds_already_is_known_again(collector: Collector) -> None:
     records = Records(
         partition=0,
         first_offset=0,
@@ -147,7 +147,7 @@ async def test_what_the_log_holds_already_is_known_after_priming(collector: Coll
         imported=np.zeros(1, dtype=np.bool_),
         sources=("shop",),
     )
-    collector.prime(records)
+    collector.recall(records)
     assert await collector.take(event(), source="shop") == IntakeAnswer(0, 1)
 
 
@@ -281,6 +281,26 @@ async def test_a_large_body_is_decoded_beside_the_event_loop(limited, log, encod
     assert any(name.startswith("decoder") for name in names)
     assert (await taking).accepted == 100
     assert len(log.records) == 100
+
+
+@pytest.mark.parametrize("separator", [b"\n", b","])
+async def test_many_bad_events_in_a_small_body_are_judged_beside_the_event_loop(
+    limited, separator: bytes
+) -> None:
+    collector = limited()
+    bad = separator.join([b"{}"] * 10_000)
+    body = bad if separator == b"\n" else b"[" + bad + b"]"
+    taking = asyncio.create_task(collector.take(gzip.compress(body), "", "gzip"))
+    await asyncio.sleep(0)
+    names = {thread.name for thread in threading.enumerate()}
+    assert any(name.startswith("decoder") for name in names)
+    assert (await taking).rejected_count == 10_000
+
+
+async def test_a_few_bad_events_are_judged_at_once(collector: Collector) -> None:
+    await collector.take(b"[" + event() + b",{}]")
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any(name.startswith("decoder") for name in names)
 
 
 async def test_a_small_body_that_unpacks_to_too_much_is_refused(limited) -> None:

@@ -117,14 +117,14 @@ def test_no_intake_time_is_too_far_for_an_instant() -> None:
     assert that_reach([1, 2], instants, -(10**17), "import", LIMITS) == []
 
 
-def test_ids_of_the_log_are_known_after_priming() -> None:
+def test_ids_of_the_log_are_known_again() -> None:
     lines = (
         b'{"eventId":"x","timestamp":1}\n{"timestamp":1}\n'
         b'{"eventId":"\\u0079","timestamp":"1970-01-01T00:00:00.001Z"}\n'
         b'{"eventId":"x","timestamp":1}\n{"eventId":"ahead","timestamp":10000}\n'
     )
     ids = recent()
-    ids.prime(
+    ids.recall(
         Records(
             partition=0,
             first_offset=0,

@@ -4,8 +4,7 @@ import sys
 import pytest
 
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.handover import GENERATOR, HTTP, PROCESSOR
-from rtcdp.runtime.part import PARTS
+from rtcdp.runtime.part import GENERATOR, HTTP, PARTS, PROCESSOR
 from rtcdp.runtime.signals import stop_at_signals
 
 COMMAND_LINE = "rtcdp.cli:main"

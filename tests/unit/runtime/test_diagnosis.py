@@ -42,7 +42,7 @@ def test_a_port_that_is_taken_is_broken(settings):
 
 def test_a_store_that_is_none_is_broken(settings):
     settings.data_dir.mkdir()
-    settings.store_file.write_bytes(b"not a database, and long enough to be one" * 100)
+    settings.store_path.write_bytes(b"not a database, and long enough to be one" * 100)
     assert looked_at(settings)["store"].state == "broken"
 
 
@@ -68,7 +68,7 @@ def test_a_variable_that_is_no_setting_is_odd(settings):
 
 
 def test_a_clock_that_was_set_is_odd(settings):
-    store = SqliteStore(settings.store_file)
+    store = SqliteStore(settings.store_path)
     store.prepare(())
     store.keep_time(KeptTime(1, -7_200_000, 2, is_suspended=True))
     store.close()
@@ -80,7 +80,7 @@ def test_a_clock_that_was_set_is_odd(settings):
 
 
 def test_settings_with_other_rules_than_those_in_force_are_odd(settings):
-    store = SqliteStore(settings.store_file)
+    store = SqliteStore(settings.store_path)
     store.prepare(())
     store.put_rules_in_force(settings.admission)
     assert looked_at(settings)["admission"].state == "ok"
@@ -112,8 +112,8 @@ def test_counts_that_do_not_add_up_are_broken(settings):
 
 def test_a_log_that_is_not_the_stores_is_broken(settings):
     counted(settings)
-    shutil.rmtree(settings.log_directory)
-    EmbeddedLogWriter(settings.log_directory, ManualClock(7)).close()
+    shutil.rmtree(settings.log_path)
+    EmbeddedLogWriter(settings.log_path, ManualClock(7)).close()
     found = looked_at(settings)["log and store"]
     assert (found.state, "embedded:7" in found.fact) == ("broken", True)
     assert found.hint

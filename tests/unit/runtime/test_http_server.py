@@ -131,7 +131,7 @@ def test_no_request_line_gets_a_5xx(settings, request_line, status):
 
 
 def events_in(settings: Settings) -> int:
-    with closing(EmbeddedLogReader(settings.log_directory)) as log:
+    with closing(EmbeddedLogReader(settings.log_path)) as log:
         return sum(log.extent(partition).next_offset for partition in log.partitions())
 
 
@@ -145,7 +145,7 @@ def test_answers_alone_take_no_events(settings):
     with running(settings, Roles(collects=False)) as (client, _):
         assert client.post("/v1/events", json=EVENT).status_code == 404
         assert client.get("/api/ledger").status_code == 200
-    assert not settings.log_directory.exists()
+    assert not settings.log_path.exists()
 
 
 def test_an_open_live_stream_does_not_keep_it_from_stopping(settings):
@@ -215,3 +215,51 @@ def test_ready_tells_what_keeps_the_processor_from_working(settings):
             "no such column: received",
         )
         assert client.post("/v1/events", json=EVENT).status_code == 200
+
+
+def limited(settings, **limits):
+    return replace(settings, http=replace(settings.http, **limits))
+
+
+def connected(settings) -> socket.socket:
+    connection = socket.create_connection((settings.host, settings.port))
+    connection.settimeout(20)
+    return connection
+
+
+ASK = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_a_connection_too_many_waits_until_another_one_ends(settings):
+    with running(limited(settings, max_connections=3)) as (client, _):
+        assert client.get("/health/live").status_code == 200
+        others = [connected(settings) for _ in range(2)]
+        for each in others:
+            each.sendall(ASK)
+            assert each.recv(4096).startswith(b"HTTP/1.1 200")
+        with closing(connected(settings)) as waiting:
+            waiting.sendall(ASK)
+            waiting.settimeout(1)
+            with pytest.raises(TimeoutError):
+                waiting.recv(4096)
+            waiting.settimeout(20)
+            others.pop().close()
+            assert waiting.recv(4096).startswith(b"HTTP/1.1 200")
+        others.pop().close()
+
+
+@pytest.mark.parametrize("said", [b"", ASK[:30], ASK])
+def test_a_connection_that_says_no_more_is_closed(settings, said):
+    with running(limited(settings, header_timeout_s=0.5)), closing(connected(settings)) as idle:
+        idle.sendall(said)
+        answer = b""
+        while some := idle.recv(4096):
+            answer += some
+    assert answer.startswith(b"HTTP/1.1 200" if said == ASK else b"")
+
+
+def test_headers_have_a_largest_length(settings):
+    with running(settings) as (client, _):
+        most = settings.http.max_header_bytes
+        assert client.get("/health/live", headers={"X-A": "a" * (most // 2)}).status_code == 200
+        assert client.get("/health/live", headers={"X-A": "a" * 2 * most}).status_code == 431

@@ -35,7 +35,7 @@ def test_what_is_written_to_the_log_is_read_from_it(settings):
 def test_a_store_that_is_not_there_reads_as_an_empty_one(settings):
     with store_of(settings, read_only=True) as store:
         assert store.progress().epoch == 0
-    assert not settings.store_file.exists()
+    assert not settings.store_path.exists()
 
 
 def test_the_catalog_has_the_first_metric(settings):
@@ -53,7 +53,7 @@ def test_nothing_is_written_into_a_log_whose_store_belongs_to_another(tmp_path):
         log_writer(settings, SystemClock()),
     ):
         pass
-    assert not settings.log_directory.exists()
+    assert not settings.log_path.exists()
 
 
 def test_what_is_not_there_is_told_as_missing(settings):
@@ -92,6 +92,6 @@ def test_a_store_that_nobody_named_says_nothing_of_a_log_that_somebody_named(tmp
         writer.append([Delivery(b"x\n", 1, 1)])
     with guarded_log_writer(elsewhere, SystemClock(), lambda _: None, has_store=False) as guarded:
         guarded.append([Delivery(b"x\n", 1, 1)])
-    named = replace(elsewhere, store=f"sqlite:{settings.store_file}")
+    named = replace(elsewhere, store=f"sqlite:{settings.store_path}")
     with pytest.raises(LogReplaced), log_writer(named, SystemClock()):
         pass

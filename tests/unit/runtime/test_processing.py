@@ -90,7 +90,7 @@ def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
     with pytest.raises(LogReplaced):
         run_processor(settings, clock, threading.Event())
     assert "counted the log embedded:7" in str(trouble_of_processor(settings))
-    settings.store_file.unlink()
+    settings.store_path.unlink()
     stop = threading.Event()
     running = threading.Thread(target=run_processor, args=(settings, clock, stop))
     running.start()

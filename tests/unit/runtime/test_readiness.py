@@ -1,5 +1,5 @@
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.runtime.claims import processor_lock
+from rtcdp.runtime.locks import processor_lock
 from rtcdp.runtime.readiness import api_limits, checks_of, is_processing, lack_of_room
 from rtcdp.runtime.settings import Settings
 

@@ -61,14 +61,14 @@ def test_paths_in_the_file_are_relative_to_it():
     path = wrote('data_dir = "data"\nlog = "embedded:log"\nstore = "sqlite:/s.db"', "etc/a.toml")
     settings = load({}, {}, path)
     assert settings.data_dir == Path("etc/data")
-    assert settings.log_directory == Path("etc/log")
-    assert settings.store_file == Path("/s.db")
+    assert settings.log_path == Path("etc/log")
+    assert settings.store_path == Path("/s.db")
 
 
 def test_log_and_store_lie_in_the_data_folder():
     settings = Settings(data_dir=Path("d"))
-    assert settings.log_directory == Path("d/log")
-    assert settings.store_file == Path("d/store.db")
+    assert settings.log_path == Path("d/log")
+    assert settings.store_path == Path("d/store.db")
 
 
 @pytest.mark.parametrize(

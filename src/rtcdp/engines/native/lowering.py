@@ -1,7 +1,6 @@
 """From a metric's description to columns: which events, which pane, which partial results."""
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 
 import polars as pl
 import polars_hash as plh
@@ -12,20 +11,14 @@ from rtcdp.definitions import (
     ITEM_COUNT,
     MEMBER,
     MERGES,
-    AllOf,
-    AnyOf,
     ColumnType,
-    Compare,
-    Equals,
     Everything,
     Metric,
-    Negation,
-    OneOf,
     Part,
     Predicate,
-    Present,
     Side,
     tables_of,
+    to_expression,
 )
 from rtcdp.engines.merging import to_buckets
 from rtcdp.store import TableChange
@@ -64,27 +57,6 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
         if not rows.is_empty()
     )
     return tuple(changes)
-
-
-def to_expression(predicate: Predicate) -> pl.Expr:
-    """A predicate as a Boolean expression that is never null."""
-    match predicate:
-        case Everything():
-            return pl.lit(True)
-        case Equals(field, text):
-            return (pl.col(field) == text).fill_null(False)
-        case OneOf(field, texts):
-            return pl.col(field).is_in(list(texts)).fill_null(False)
-        case Present(field):
-            return pl.col(field).is_not_null()
-        case Compare(field, comparison, limit):
-            return _compare(pl.col(field), comparison, limit).fill_null(False)
-        case AllOf(predicates):
-            return reduce(lambda a, b: a & b, map(to_expression, predicates), pl.lit(True))
-        case AnyOf(predicates):
-            return reduce(lambda a, b: a | b, map(to_expression, predicates), pl.lit(False))
-        case Negation(negated):
-            return ~to_expression(negated)
 
 
 def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -131,18 +103,6 @@ def _side_plan(
     member = plh.col("value").nchash.xxhash64().reinterpret(signed=True).alias(MEMBER)
     distinct = chosen.select(*group, pl.col(side.field).alias("value")).unique()
     return distinct.select(pl.exclude("value"), member)
-
-
-def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
-    match comparison:
-        case "<":
-            return left < limit
-        case "<=":
-            return left <= limit
-        case ">":
-            return left > limit
-        case _:
-            return left >= limit
 
 
 def _pane_column(pane_ms: int) -> str:

@@ -165,17 +165,16 @@ class SparkProcessor:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         self._store.prepare(self._metrics)
+        progress = self._store.progress()
+        check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
-            next_offsets = self._store.progress().next_offsets
-            self.on_trouble(rules_changed(before, self._rules, next_offsets))
-        progress = self._store.progress()
+            self.on_trouble(rules_changed(before, self._rules, progress.next_offsets))
         if progress != self._progress:
             # What time went by under another engine's hands is not known here.
             remembered_from = dict(position_in(self._source.log, progress).remembered_from)
             self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
         self._progress = progress
-        check_continuation(self._source.log, self._progress)
         self.fill()
 
     def _follow(self, spark: SparkSession, *, once: bool) -> bool:

@@ -2,4 +2,9 @@
 
 from rtcdp.store.mongo.store import MongoStore
 
-__all__ = ["MongoStore"]
+__all__ = ["MongoStore", "open_store"]
+
+
+def open_store(url: str, *, read_only: bool = False) -> MongoStore:
+    """The store at `mongodb://…`, which may not be there yet. Raises what `MongoStore` raises."""
+    return MongoStore(url, read_only=read_only)

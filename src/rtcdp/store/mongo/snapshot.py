@@ -11,7 +11,7 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, Table
+from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, RowTable, Table
 from rtcdp.store.checksums import joined
 from rtcdp.store.contract import (
     Floors,
@@ -37,6 +37,7 @@ from rtcdp.store.mongo.layout import (
     layout_of,
 )
 from rtcdp.store.mongo.reading import ledger_walk, table_walk, uncounted_walk
+from rtcdp.store.row_changes import row_schema
 from rtcdp.store.sql.reading import UNCOUNTED_READ_SCHEMA
 
 GROUPS_AT_ONCE = 100
@@ -62,7 +63,7 @@ class MongoSnapshot:
     def progress(self) -> Progress:
         return self._head.state.progress
 
-    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+    def daily_sums(self, table: Table | RowTable) -> Mapping[int, int] | None:
         kept = {t: d.since for d in self._head.state.definitions if d.is_summed for t in d.tables}
         if table.name not in kept:
             return None if self._head.revision else {}
@@ -124,6 +125,16 @@ class MongoSnapshot:
             )
             .select(layout.schema.names())
         )
+
+    def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+        del groups
+        return pl.DataFrame(schema=row_schema(table))
+
+    def row_page(
+        self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
+    ) -> pl.DataFrame:
+        del after, limit
+        return pl.DataFrame(schema=row_schema(table))
 
     def ledger(
         self,
@@ -198,8 +209,10 @@ class MongoSnapshot:
         spans = SPANS.frame(rows).filter(*covering).sort("partition", "first_offset")
         return tuple(EpochSpan(*row) for row in spans.drop("committed_at").rows())
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
+        if isinstance(table, RowTable):
+            return pl.DataFrame(schema=row_schema(table))
         return self.scan(Scan(table)).sort(table.primary_key)
 
     def _check_age(self) -> None:

@@ -15,10 +15,10 @@ from pymongo import UpdateOne
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import Metric, Table, tables_of
+from rtcdp.definitions import Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.contract import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
-from rtcdp.store.epoch import Epoch, TableChange
+from rtcdp.store.epoch import Epoch, RowChanges, TableChange
 from rtcdp.store.mongo.apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo.commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo.connection import MongoDatabase
@@ -88,12 +88,19 @@ class MongoStore:
             with suppress(LeaseLost), self._database.translated():
                 prolong_lease(self._database, lease, 0)
 
-    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+    def prepare(
+        self, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+    ) -> Sequence[Metric]:
         """As promised by `Store`; those whose backfill was begun or interrupted are returned too.
 
         A metric that was left out for some time and comes back is backfilled from where it stopped.
         Raises `UsageError` when the metrics' names don't go together.
         """
+        if row_tables:
+            raise UsageError(
+                f"a store on MongoDB can't keep the rows of {row_tables[0].name} yet",
+                "use a store on SQLite or PostgreSQL for it",
+            )
         check_names(metrics)
         tables = [table for metric in metrics for table in tables_of(metric)]
         with self._writing() as database:
@@ -133,17 +140,18 @@ class MongoStore:
     def commit_backfill(
         self,
         metric: str,
-        changes: Sequence[TableChange],
+        changes: Sequence[TableChange | RowChanges],
         next_offsets: Mapping[int, int],
         *,
         complete: bool,
     ) -> None:
+        merged = [each for each in changes if isinstance(each, TableChange)]
         reached = None if complete else next_offsets
         with self._writing() as database:
             change(
                 database,
                 self._lease,
-                lambda head: plan_backfill(head, metric, changes, reached, self._prepared),
+                lambda head: plan_backfill(head, metric, merged, reached, self._prepared),
             )
 
     def limit_completeness(self, metric: str, complete_from: int) -> None:
@@ -194,7 +202,7 @@ class MongoStore:
         with self._writing() as database:
             return expire(database, self._lease, buckets_before, uncounted_before, offsets_before)
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         return MongoSnapshot(self._database, self._head()).dump(table)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.errors import error_of, error_while_connecting
 from rtcdp.store.postgres.text import full_text_in_sql, same_text_in_sql
 from rtcdp.store.postgres.values import oid_of, to_array, to_series, to_value, wire_type
-from rtcdp.store.sql.statements import Dialect, Readable
+from rtcdp.store.sql.statements import ASKED, Dialect, Readable, names
 
 ANSWER_TIMEOUT_S = 30.0
 
@@ -56,6 +56,7 @@ POSTGRES = Dialect(
         same_text=same_text_in_sql,
         with_schema=True,
     ),
+    asked=lambda schema: f"{unnested(schema.dtypes())} AS {ASKED} ({names(*schema)})",
     # Room for new versions of rows beside the old ones: indexes then need no new entries.
     updated_options=" WITH (fillfactor = 50)",
     newest_first=" DESC",
@@ -144,9 +145,7 @@ class PostgresConnection:
 
     def send_rows(self, sql: str, rows: pl.DataFrame) -> None:
         """Run a statement over `unnested` columns, without waiting for the outcome."""
-        columns = rows.get_columns()
-        statement = _Statement(sql, tuple(wire_type(column.dtype).array_oid for column in columns))
-        self._enqueue_one(statement, [to_array(column) for column in columns], _ignored)
+        self._enqueue_rows(sql, rows, _ignored)
         self._set_off()
 
     def query(
@@ -156,6 +155,13 @@ class PostgresConnection:
         answers one after another."""
         results: list[abc.PGresult] = []
         self._enqueue(sql, parameters, results.append, tuple(schema.dtypes()))
+        self.settle()
+        return _frame(results, schema)
+
+    def query_about(self, sql: str, schema: pl.Schema, asked: pl.DataFrame) -> pl.DataFrame:
+        """The answer of one query about many rows, which are bound as `unnested` columns."""
+        results: list[abc.PGresult] = []
+        self._enqueue_rows(sql, asked, results.append, tuple(schema.dtypes()))
         self.settle()
         return _frame(results, schema)
 
@@ -201,6 +207,19 @@ class PostgresConnection:
         for row in rows.iter_rows():
             values = [to_value(value, dtype) for value, dtype in zip(row, dtypes, strict=True)]
             self._enqueue_one(statement, values, take)
+
+    def _enqueue_rows(
+        self,
+        sql: str,
+        rows: pl.DataFrame,
+        take: _Taker,
+        answered: tuple[pl.DataType, ...] = (),
+    ) -> None:
+        """Put a statement into the pipeline with each column bound as one array."""
+        columns = rows.get_columns()
+        types = tuple(wire_type(column.dtype).array_oid for column in columns)
+        arrays = [to_array(column) for column in columns]
+        self._enqueue_one(_Statement(sql, types, answered), arrays, take)
 
     def _enqueue_one(
         self, statement: "_Statement", values: Sequence[bytes | None], take: _Taker

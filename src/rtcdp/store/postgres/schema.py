@@ -2,22 +2,28 @@
 that writes to them."""
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
 from rtcdp.definitions import Table
 from rtcdp.errors import UsageError
+from rtcdp.store.checksums import DailySums
 from rtcdp.store.contract import StateMismatch
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.connection import ANSWER_TIMEOUT_S, POSTGRES, PostgresConnection
 from rtcdp.store.postgres.merge import groups_of, trim
+from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
+from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.merge import in_key_order
+from rtcdp.store.sql.rows import SUM_SCHEMA, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
     lease_tables,
+    row_tables,
     run_step,
     system_tables,
     tables_out_of_sight,
@@ -39,6 +45,7 @@ MIGRATIONS: Migrations = (
     ),
     verdict_tables(POSTGRES),
     continuity_tables(POSTGRES),
+    row_tables(POSTGRES),
     tables_out_of_sight(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
@@ -99,6 +106,19 @@ class PostgresWriter(PostgresConnection):
         self.send_rows(upsert(POSTGRES, table), stored.rows)
         if table.bound != "none":
             self.send_rows(trim(table), groups_of(table, stored.rows))
+
+    def change_rows(self, changes: FittedRows) -> DailySums:
+        """Delete and replace rows; what those that were there bring to the sums of their days."""
+        table, sums = changes.table, Counter[int]()
+        if not changes.delete.is_empty():
+            deleted = stored_rows(table, changes.delete).rows
+            sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
+        if not changes.replace.is_empty():
+            stored = stored_rows(table, stored_frame(changes))
+            if not stored.long_texts.is_empty():
+                self.send_rows(_KEEP_LONG_TEXTS, stored.long_texts)
+            sums.update(sums_from(self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)))
+        return sums
 
 
 class PostgresReader(PostgresConnection):

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from rtcdp.definitions import Table
+from rtcdp.definitions import RowTable, Table
 from rtcdp.store.contract import Scan
-from rtcdp.store.postgres.text import restored, stored_rows, stored_scan
+from rtcdp.store.postgres.text import restored, stored_rows, stored_scan, stored_text
+from rtcdp.store.row_changes import groups_asked
 from rtcdp.store.sql.snapshot import SqlSnapshot
 
 _PAIR = pl.Schema({"short": pl.String(), "full_text": pl.String()})
@@ -22,7 +23,19 @@ class PostgresSnapshot(SqlSnapshot):
         found = super().members(table, stored_rows(table, groups).rows)
         return restored(table, found, self._long_texts)
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+        found = super().rows(table, stored_rows(table, groups_asked(table, groups)).rows)
+        rows = restored(table, found, self._long_texts)
+        return rows if rows is found else rows.sort(table.primary_key)
+
+    def row_page(
+        self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
+    ) -> pl.DataFrame:
+        if after is not None:
+            after = tuple(stored_text(table, p) if isinstance(p, str) else p for p in after)
+        return restored(table, super().row_page(table, after=after, limit=limit), self._long_texts)
+
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
         stored = super().dump(table)
         rows = restored(table, stored, self._long_texts)

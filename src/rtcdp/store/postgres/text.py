@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, Table
+from rtcdp.definitions import BUCKET_START, RowTable, Table
 from rtcdp.store.contract import Scan
 from rtcdp.store.postgres.values import escaped
+from rtcdp.store.row_changes import key_schema
 from rtcdp.store.sql.statements import frame_schema
 
 KEY_BYTES_MAX = 2560
@@ -27,6 +28,7 @@ LONG_TEXT_SCHEMA = pl.Schema(
 """`newest_bucket` is the start of the newest bucket (UTC ms) that has the text in a key."""
 
 _NO_LONG_TEXTS = pl.DataFrame(schema=LONG_TEXT_SCHEMA)
+_FOR_EVER = 2**63 - 1
 _HASH_DIGITS = 32
 _NEVER_LONG_BYTES = KEY_BYTES_MAX // 8
 _MARK = "…#"
@@ -43,13 +45,13 @@ class StoredRows:
     long_texts: pl.DataFrame
 
 
-def text_columns(table: Table) -> list[str]:
+def text_columns(table: Table | RowTable) -> list[str]:
     """The columns of a table's key that hold texts."""
-    schema = frame_schema(table)
+    schema = key_schema(table) if isinstance(table, RowTable) else frame_schema(table)
     return [name for name in table.primary_key if schema[name] == pl.String()]
 
 
-def stored_text(table: Table, text: str) -> str:
+def stored_text(table: Table | RowTable, text: str) -> str:
     """The text that stands for a key of a table: itself, unless it is too long or looks like one
     that stands for another."""
     allowed = KEY_BYTES_MAX // len(text_columns(table))
@@ -60,7 +62,7 @@ def stored_text(table: Table, text: str) -> str:
     return f"{beginning.decode(errors='ignore')}{_MARK}{digest}"
 
 
-def stored_rows(table: Table, rows: pl.DataFrame) -> StoredRows:
+def stored_rows(table: Table | RowTable, rows: pl.DataFrame) -> StoredRows:
     """Rows of a table, or columns of its key among others, as they rest."""
     allowed = KEY_BYTES_MAX // max(1, len(text_columns(table)))
     long_texts = []
@@ -70,7 +72,7 @@ def stored_rows(table: Table, rows: pl.DataFrame) -> StoredRows:
             shorts = {text: short for text, short in shorts.items() if short != text}
             if not shorts:
                 continue
-            long_texts.append(_long_texts(rows, name, shorts))
+            long_texts.append(_long_texts(table, rows, name, shorts))
             rows = rows.with_columns(pl.col(name).replace(shorts))
     if not long_texts:
         return StoredRows(rows, _NO_LONG_TEXTS)
@@ -89,7 +91,7 @@ def stored_scan(scan: Scan) -> Scan:
 
 
 def restored(
-    table: Table, rows: pl.DataFrame, look_up: Callable[[pl.Series], Mapping[str, str]]
+    table: Table | RowTable, rows: pl.DataFrame, look_up: Callable[[pl.Series], Mapping[str, str]]
 ) -> pl.DataFrame:
     """Rows with the texts as they came. `look_up` gives the long texts by those that stand for
     them."""
@@ -127,9 +129,14 @@ def _looks_short(text: str) -> bool:
     return _STANDS_FOR_LONG.search(text) is not None
 
 
-def _long_texts(rows: pl.DataFrame, name: str, shorts: Mapping[str, str]) -> pl.DataFrame:
+def _long_texts(
+    table: Table | RowTable, rows: pl.DataFrame, name: str, shorts: Mapping[str, str]
+) -> pl.DataFrame:
+    time = table.time if isinstance(table, RowTable) else BUCKET_START
+    has_time = time is not None and time in rows.columns
+    newest = pl.col(time) if has_time and time is not None else pl.lit(_FOR_EVER, pl.Int64)
     return (
-        rows.select(pl.col(name).alias("full_text"), pl.col(BUCKET_START).alias("newest_bucket"))
+        rows.select(pl.col(name).alias("full_text"), newest.alias("newest_bucket"))
         .filter(pl.col("full_text").is_in(list(shorts)))
         .with_columns(pl.col("full_text").replace(dict(shorts)).alias("short"))
         .select(LONG_TEXT_SCHEMA.names())

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from rtcdp.definitions import Metric, tables_of
+from rtcdp.definitions import Metric, RowTable, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import NO_DAY, is_summed
 from rtcdp.store.contract import Progress, StateMismatch
-from rtcdp.store.epoch import TableChange
-from rtcdp.store.sql.epoch import check_definitions, merge_changes
+from rtcdp.store.epoch import RowChanges, TableChange
+from rtcdp.store.sql.epoch import check_definitions, merge_changes, write_rows
 from rtcdp.store.sql.reading import (
     Definition,
     read_backfill_offsets,
@@ -22,21 +22,26 @@ from rtcdp.store.sql.statements import SqlConnection, SqlWriter, one_row, quote,
 from rtcdp.store.sql.views import drop_views, make_views
 
 
-def prepare_metrics(connection: SqlConnection, metrics: Sequence[Metric]) -> list[Metric]:
-    """Make the tables of `metrics`, anew where the definition changed.
+def prepare_metrics(
+    connection: SqlConnection, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+) -> list[Metric]:
+    """Make the tables of `metrics` and the `row_tables`, anew where the definition changed.
 
-    Returns those that have to be backfilled: all events, or what they missed while they were not
-    among the prepared ones. A metric that is left out now keeps its tables, and the store
+    Returns the metrics that have to be backfilled: all events, or what they missed while they were
+    not among the prepared ones. A metric that is left out now keeps its tables, and the store
     remembers up to where they are complete.
     """
-    check_names(connection.dialect, metrics)
+    wanted: list[Metric | RowTable] = [*metrics, *row_tables]
+    check_names(connection.dialect, wanted)
     progress = read_progress(connection)
     stored = {definition.name: definition for definition in read_definitions(connection)}
-    for name in sorted(stored.keys() - {metric.name for metric in metrics}):
+    for name in sorted(stored.keys() - {each.name for each in wanted}):
         if stored[name].is_active:
             _pause(connection, stored[name], progress)
+    for table in row_tables:
+        _prepare(connection, table, stored.get(table.name), progress)
     to_backfill = [m for m in metrics if not _prepare(connection, m, stored.get(m.name), progress)]
-    make_views(connection, metrics)
+    make_views(connection, wanted)
     return to_backfill
 
 
@@ -54,7 +59,7 @@ def backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int
 def apply_backfill(
     connection: SqlWriter,
     metric: str,
-    changes: Sequence[TableChange],
+    changes: Sequence[TableChange | RowChanges],
     next_offsets: Mapping[int, int],
     *,
     complete: bool,
@@ -63,14 +68,15 @@ def apply_backfill(
     """Merge a step of a backfill. Raises `StateMismatch` when the backfill was complete already, or
     a change is for another metric."""
     check_definitions(connection, prepared, changes)
-    others = {change.table.metric for change in changes} - {metric}
+    others = {change.definition for change in changes} - {metric}
     if others or backfill_offsets(connection, metric) is None:
         raise StateMismatch(
             f"a step of a backfill does not fit: {metric} "
             + (f"is not {', '.join(sorted(others))}" if others else "is complete"),
             "ask the store for the offsets to go on from, and backfill one metric at a time",
         )
-    merge_changes(connection, changes)
+    merge_changes(connection, [each for each in changes if isinstance(each, TableChange)])
+    write_rows(connection, [each for each in changes if isinstance(each, RowChanges)])
     _remember(connection, metric, {} if complete else next_offsets)
     if complete:
         _mark(connection, metric, is_active=True, is_complete=True)
@@ -98,9 +104,12 @@ def raise_floors(connection: SqlConnection, **floors: int) -> None:
 
 
 def _prepare(
-    connection: SqlConnection, metric: Metric, stored: Definition | None, progress: Progress
+    connection: SqlConnection,
+    metric: Metric | RowTable,
+    stored: Definition | None,
+    progress: Progress,
 ) -> bool:
-    """Make a metric ready; True when its tables are complete."""
+    """Make a metric or a row table ready; True when its tables are complete."""
     if stored is None or stored.fingerprint != metric.fingerprint:
         if stored is not None:
             _drop(connection, stored.name)
@@ -120,27 +129,32 @@ def _pause(connection: SqlConnection, stored: Definition, progress: Progress) ->
     _mark(connection, stored.name, is_active=False, is_complete=False)
 
 
-def _create(connection: SqlConnection, metric: Metric, *, is_complete: bool) -> bool:
+def _create(connection: SqlConnection, metric: Metric | RowTable, *, is_complete: bool) -> bool:
     p = connection.dialect.placeholders
     for relation in relations_of(connection.dialect, metric):
         for statement in relation.statements:
             connection.run(statement)
         connection.run(
-            f"INSERT INTO _relations (name, metric, kind) VALUES ({p(3)})",
-            one_row(relation.name, metric.name, relation.kind),
+            f"INSERT INTO _relations (name, metric, kind, time_column) VALUES ({p(4)})",
+            one_row(relation.name, metric.name, relation.kind, relation.time),
         )
-    for table in tables_of(metric):
-        if is_summed(table):
-            # So that it is known that the table's sums are kept from its beginning.
-            connection.run(
-                f"INSERT INTO _checksums (table_name, day, low, high) VALUES ({p(4)})",
-                one_row(table.name, NO_DAY, 0, 0),
-            )
+    for name in _summed_tables(metric):
+        # So that it is known that the table's sums are kept from its beginning.
+        connection.run(
+            f"INSERT INTO _checksums (table_name, day, low, high) VALUES ({p(4)})",
+            one_row(name, NO_DAY, 0, 0),
+        )
     connection.run(
         f"INSERT INTO _metrics (name, fingerprint, is_active, is_complete) VALUES ({p(4)})",
         one_row(metric.name, metric.fingerprint, 1, int(is_complete)),
     )
     return is_complete
+
+
+def _summed_tables(metric: Metric | RowTable) -> list[str]:
+    if isinstance(metric, RowTable):
+        return [metric.name]
+    return [table.name for table in tables_of(metric) if is_summed(table)]
 
 
 def _drop(connection: SqlConnection, metric: str) -> None:

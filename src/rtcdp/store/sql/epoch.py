@@ -1,15 +1,16 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """An epoch as SQL: everything of it, inside a transaction that the caller holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import larger_of, smaller_of
-from rtcdp.store.checksums import sums_of_changes
+from rtcdp.store.checksums import changed_sums, sums_by_day, sums_of_changes
 from rtcdp.store.contract import EpochRefused, StateMismatch
-from rtcdp.store.epoch import Epoch, EpochSpan, TableChange
+from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
+from rtcdp.store.row_changes import fitted_rows
 from rtcdp.store.rules import check_balance, check_follows
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
@@ -59,9 +60,10 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
     """
     check_follows(read_progress(connection), epoch)
-    check_definitions(connection, prepared, epoch.changes)
+    check_definitions(connection, prepared, (*epoch.changes, *epoch.rows))
     check_balance(epoch)
     merge_changes(connection, epoch.changes)
+    write_rows(connection, epoch.rows)
     _add_to_ledger(connection, epoch.ledger)
     _insert_uncounted(connection, epoch.uncounted)
     for span in epoch.spans:
@@ -72,10 +74,10 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
 def check_definitions(
     connection: SqlConnection,
     prepared: Mapping[str, str] | None,
-    changes: Sequence[TableChange],
+    changes: Sequence[TableChange | RowChanges],
 ) -> None:
     """Raises `EpochRefused` when another process has prepared the store with other definitions, and
-    `StateMismatch` when a change is for a metric that was not prepared."""
+    `StateMismatch` when a change is for a metric or row table that was not prepared."""
     active = {d.name: d.fingerprint for d in read_definitions(connection) if d.is_active}
     if prepared is not None and active != prepared:
         raise EpochRefused(
@@ -83,9 +85,9 @@ def check_definitions(
             "let only one engine work on a store, and restart this one to take it over",
         )
     for change in changes:
-        if change.table.metric not in active:
+        if change.definition not in active:
             raise StateMismatch(
-                f"metric {change.table.metric} was not prepared in this store",
+                f"metric {change.definition} was not prepared in this store",
                 "prepare the store with all metrics before anything is committed",
             )
 
@@ -99,11 +101,20 @@ def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None
     ]
     for change in fitting:
         connection.merge(change.table, change.rows)
-    _add_to_checksums(connection, fitting)
+    _add_sums(connection, sums_of_changes(fitting))
 
 
-def _add_to_checksums(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
-    rows = pl.DataFrame(list(sums_of_changes(changes)), CHECKSUM_SCHEMA, orient="row")
+def write_rows(connection: SqlWriter, changes: Sequence[RowChanges]) -> None:
+    """Delete and replace rows of row tables. Raises `RowsRefused`."""
+    for fitted_changes in fitted_rows(changes):
+        table = fitted_changes.table
+        old = connection.change_rows(fitted_changes)
+        new = sums_by_day(table, fitted_changes.replace, fitted_changes.numbers)
+        _add_sums(connection, changed_sums(table.name, new, old))
+
+
+def _add_sums(connection: SqlWriter, sums: Iterable[tuple[str, int, int, int]]) -> None:
+    rows = pl.DataFrame(list(sums), CHECKSUM_SCHEMA, orient="row")
     if rows.is_empty():
         return
     connection.send_rows(

@@ -58,8 +58,8 @@ _DEFINITION_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Definition:
-    """A metric as the store has it. `is_active`: the engine keeps it up to date now. `is_complete`:
-    no backfill is needed."""
+    """A metric or a row table as the store has it. `is_active`: the engine keeps it up to date now.
+    `is_complete`: no backfill is needed."""
 
     name: str
     fingerprint: str
@@ -275,7 +275,7 @@ def read_progress(connection: SqlConnection) -> Progress:
 
 
 def read_definitions(connection: SqlConnection) -> list[Definition]:
-    """Every metric that has tables, by name."""
+    """Every metric that has tables, and every row table, by name."""
     rows = connection.query(
         "SELECT name, fingerprint, is_active, is_complete FROM _metrics ORDER BY name",
         _DEFINITION_SCHEMA,
@@ -283,12 +283,23 @@ def read_definitions(connection: SqlConnection) -> list[Definition]:
     return [Definition(name, mark, bool(a), bool(c)) for name, mark, a, c in rows.rows()]
 
 
-def read_table_names(connection: SqlConnection) -> list[str]:
-    """The tables of all metrics, in no order."""
+def read_tables(connection: SqlConnection) -> dict[str, str | None]:
+    """The tables of all metrics and the row tables, each with the column by which its rows expire,
+    if they do."""
     found = connection.query(
-        "SELECT name FROM _relations WHERE kind = 'table'", pl.Schema({"name": pl.String})
+        "SELECT name, time_column FROM _relations WHERE kind IN ('table', 'rows')",
+        pl.Schema({"name": pl.String, "time_column": pl.String}),
     )
-    return found["name"].to_list()
+    return dict(found.rows())
+
+
+def read_metric_names(connection: SqlConnection) -> list[str]:
+    """The metrics that have tables, by name."""
+    found = connection.query(
+        "SELECT DISTINCT metric FROM _relations WHERE kind = 'table' ORDER BY metric",
+        pl.Schema({"metric": pl.String}),
+    )
+    return found["metric"].to_list()
 
 
 def read_backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int]:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """The tables of a SQL store: its own, whose names begin with `_`, and those that the metrics rest
 in, whose names begin with `__`.
 
@@ -8,40 +9,51 @@ names without one are left to the views for readers.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, MERGES, Metric, Table, tables_of
+from rtcdp.definitions import BUCKET_START, MERGES, Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
+from rtcdp.store.sql.rows import create_rows
 from rtcdp.store.sql.statements import Dialect, SqlConnection, names, quote, stored, stored_name
 from rtcdp.store.sql.views import check_columns
 
 Step = str | Callable[[SqlConnection], None]
 """A part of an upgrade: a statement, or what has to look at the store first."""
 
+RelationKind = Literal["rows", "table"]
 RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table of a metric, with the statements that make it."""
+    """A table of a metric, or a row table, with the statements that make it. Rows expire by the
+    `time`, a column, if there is one."""
 
     name: str
-    kind: str
+    kind: RelationKind
     statements: tuple[str, ...]
+    time: str | None = None
 
 
-def relations_of(dialect: Dialect, metric: Metric) -> tuple[Relation, ...]:
-    """The tables that a metric rests in."""
+def relations_of(dialect: Dialect, metric: Metric | RowTable) -> tuple[Relation, ...]:
+    """The tables that a metric rests in; a row table is one itself."""
+    if isinstance(metric, RowTable):
+        statements = tuple(create_rows(dialect, metric))
+        return (Relation(metric.name, "rows", statements, metric.time),)
     buckets, *sides = tables_of(metric)
     made = (*_create_table(dialect, buckets), *_create_indexes(dialect, buckets))
     return (
-        Relation(buckets.name, "table", made),
-        *(Relation(side.name, "table", tuple(_create_table(dialect, side))) for side in sides),
+        Relation(buckets.name, "table", made, BUCKET_START),
+        *(
+            Relation(side.name, "table", tuple(_create_table(dialect, side)), BUCKET_START)
+            for side in sides
+        ),
     )
 
 
-def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
+def check_names(dialect: Dialect, metrics: Sequence[Metric | RowTable]) -> None:
     """Raises `UsageError` when two tables or two columns would have the same name, or a name that
     the database keeps to itself. Names that differ in case only count as the same."""
     seen: set[str] = set()
@@ -64,7 +76,8 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric]) -> None:
                     " letters together, at most",
                 )
             seen.add(relation.name)
-        check_columns(metric)
+        if isinstance(metric, Metric):
+            check_columns(metric)
 
 
 def system_tables(dialect: Dialect) -> tuple[str, ...]:
@@ -161,6 +174,14 @@ def continuity_tables(dialect: Dialect) -> tuple[str, ...]:
         f"CREATE TABLE _checksums (table_name {text} NOT NULL, day {integer} NOT NULL,"
         f" low {integer} NOT NULL, high {integer} NOT NULL, PRIMARY KEY (table_name, day))"
         f"{dialect.table_options}{dialect.updated_options}",
+    )
+
+
+def row_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What version 5 adds: by which column the rows of a relation expire."""
+    return (
+        f"ALTER TABLE _relations ADD COLUMN time_column {dialect.types['text']}",
+        f"UPDATE _relations SET time_column = '{BUCKET_START}' WHERE kind = 'table'",
     )
 
 

@@ -8,9 +8,10 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Metric, Table
+from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Metric, RowTable, Table
 from rtcdp.store.contract import Floors, Progress, RulesInForce, Scan, UncountedScan
 from rtcdp.store.epoch import EpochSpan
+from rtcdp.store.row_changes import check_row_position, groups_asked, row_schema
 from rtcdp.store.sql.epoch import COUNTS
 from rtcdp.store.sql.reading import (
     UNCOUNTED_READ_SCHEMA,
@@ -21,10 +22,11 @@ from rtcdp.store.sql.reading import (
     read_pages,
     read_progress,
     read_spans,
-    read_table_names,
+    read_tables,
     scan_queries,
     uncounted_query,
 )
+from rtcdp.store.sql.rows import read_row_page, read_rows
 from rtcdp.store.sql.statements import SqlConnection, frame_schema, in_group, names, quote, stored
 from rtcdp.store.sql.verdicts import read_rules, read_time, read_verdicts
 from rtcdp.store.sql.views import readable_query, readable_schema
@@ -42,13 +44,13 @@ class SqlSnapshot:
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         queries = scan_queries(self.connection.dialect, scan)
-        if scan.table.name not in self._table_names:
+        if scan.table.name not in self._tables:
             return pl.DataFrame(schema=frame_schema(scan.table))
         return read_pages(self.connection, queries, scan.limit)
 
     def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
         schema = frame_schema(table)
-        if groups.is_empty() or table.name not in self._table_names:
+        if groups.is_empty() or table.name not in self._tables:
             return pl.DataFrame(schema=schema)
         order = quote(MEMBER)
         if table.bound == "heaviest_items":
@@ -60,6 +62,20 @@ class SqlSnapshot:
             schema,
             groups.select(group_columns).cast({name: schema[name] for name in group_columns}),
         )
+
+    def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+        wanted = groups_asked(table, groups)
+        if wanted.is_empty() or table.name not in self._tables:
+            return pl.DataFrame(schema=row_schema(table))
+        return read_rows(self.connection, table, wanted).sort(table.primary_key)
+
+    def row_page(
+        self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
+    ) -> pl.DataFrame:
+        check_row_position(table, after)
+        if table.name not in self._tables:
+            return pl.DataFrame(schema=row_schema(table))
+        return read_row_page(self.connection, table, after, limit)
 
     def ledger(
         self,
@@ -97,17 +113,17 @@ class SqlSnapshot:
     def complete_from(self, metric: str) -> int | None:
         return read_complete_from(self.connection, metric)
 
-    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+    def daily_sums(self, table: Table | RowTable) -> Mapping[int, int] | None:
         return read_daily_sums(self.connection, table.name)
 
     @cached_property
     def floors(self) -> Floors:
         return read_floors(self.connection)
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
-        schema = frame_schema(table)
-        if table.name not in self._table_names:
+        schema = _schema_of(table)
+        if table.name not in self._tables:
             return pl.DataFrame(schema=schema)
         return self.connection.query(
             f"SELECT {names(*table.column_names)} FROM {stored(self.connection.dialect, table)}"
@@ -123,8 +139,8 @@ class SqlSnapshot:
         )
 
     @cached_property
-    def _table_names(self) -> frozenset[str]:
-        return frozenset(read_table_names(self.connection))
+    def _tables(self) -> frozenset[str]:
+        return frozenset(read_tables(self.connection))
 
 
 class EmptySnapshot:
@@ -133,7 +149,11 @@ class EmptySnapshot:
     progress = Progress()
     floors = Floors()
 
-    def daily_sums(self, table: Table) -> Mapping[int, int] | None:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
+        """The whole table."""
+        return pl.DataFrame(schema=_schema_of(table))
+
+    def daily_sums(self, table: Table | RowTable) -> Mapping[int, int] | None:
         del table
         return {}
 
@@ -147,6 +167,16 @@ class EmptySnapshot:
     def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:
         del groups
         return pl.DataFrame(schema=frame_schema(table))
+
+    def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+        del groups
+        return pl.DataFrame(schema=row_schema(table))
+
+    def row_page(
+        self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
+    ) -> pl.DataFrame:
+        del after, limit
+        return pl.DataFrame(schema=row_schema(table))
 
     def ledger(
         self,
@@ -178,3 +208,7 @@ class EmptySnapshot:
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         del event_time_from, event_time_to
         return ()
+
+
+def _schema_of(table: Table | RowTable) -> pl.Schema:
+    return row_schema(table) if isinstance(table, RowTable) else frame_schema(table)

@@ -13,7 +13,9 @@ from typing import Literal, Protocol
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, Table
+from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, RowTable, Table
+from rtcdp.store.checksums import DailySums
+from rtcdp.store.row_changes import FittedRows
 
 STORED_PREFIX = "__"
 """What the names of tables that rows rest in begin with: neither the store's own tables, nor any
@@ -21,6 +23,9 @@ index, nor anything that readers see begins so."""
 
 SqlType = Literal["text", "integer", "real", "bytes"]
 Parameter = int | str | None
+
+ASKED = "asked"
+"""What the rows are called that a query is about."""
 
 FRAME_TYPES: Mapping[SqlType, pl.DataType] = {
     "text": pl.String(),
@@ -58,16 +63,18 @@ class Dialect:
 
     `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
     what an INSERT of rows with columns of the given types takes them from (see
-    `SqlWriter.send_rows`). `readable` is what views for readers are made of. `table_options` follow
-    a table's closing bracket, and `updated_options` that of a table whose rows are updated often.
-    `newest_first` follows the first column of a primary key where keys may run backwards, so that
-    the newest rows are found first without sorting; with `key_by_index` such a key is a unique
+    `SqlWriter.send_rows`). `asked` names, in a FROM clause, the rows that a query is about (see
+    `SqlConnection.query_about`). `readable` is what views for readers are made of. `table_options`
+    follow a table's closing bracket, and `updated_options` that of a table whose rows are updated
+    often. `newest_first` follows the first column of a primary key where keys may run backwards, so
+    that the newest rows are found first without sorting; with `key_by_index` such a key is a unique
     index. A name may be `name_bytes_max` long.
     """
 
     placeholder: Callable[[int], str]
     types: Mapping[SqlType, str]
     source: Callable[[Sequence[pl.DataType]], str]
+    asked: Callable[[pl.Schema], str]
     readable: "Readable"
     table_options: str = ""
     updated_options: str = ""
@@ -104,6 +111,11 @@ class SqlConnection(Protocol):
         answers one after another."""
         ...
 
+    def query_about(self, sql: str, schema: pl.Schema, asked: pl.DataFrame) -> pl.DataFrame:
+        """The answer of one query about many rows at once, which it joins: `dialect.asked` of their
+        schema stands in its text."""
+        ...
+
 
 class SqlWriter(SqlConnection, Protocol):
     """A connection that writes. When anything failed, it is closed, which undoes the open
@@ -123,6 +135,11 @@ class SqlWriter(SqlConnection, Protocol):
         """Merge rows, of `frame_schema(table)` and one for each primary key, into a table by its
         columns' rules, and keep a bounded table within its bounds. It may still be under way on
         return, as with `send`."""
+        ...
+
+    def change_rows(self, changes: FittedRows) -> DailySums:
+        """Delete and replace rows of a row table. Returns what the rows that were there bring to
+        its sums, by day."""
         ...
 
     def begin(self) -> None:
@@ -150,7 +167,7 @@ def stored_name(dialect: Dialect, name: str) -> str:
     return f"{whole[: dialect.name_bytes_max - len(mark) - 2]}__{mark}"
 
 
-def stored(dialect: Dialect, table: Table) -> str:
+def stored(dialect: Dialect, table: Table | RowTable) -> str:
     """A table that rows rest in, as an identifier."""
     return quote(stored_name(dialect, table.name))
 

@@ -11,11 +11,11 @@ import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import BUCKET_START, Metric, Table
+from rtcdp.definitions import Metric, RowTable, Table
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.contract import Lease, LeaseLost, Progress, StoreSnapshot
-from rtcdp.store.epoch import Epoch, TableChange
+from rtcdp.store.epoch import Epoch, RowChanges, TableChange
 from rtcdp.store.sql.definitions import (
     apply_backfill,
     backfill_offsets,
@@ -25,9 +25,9 @@ from rtcdp.store.sql.definitions import (
 )
 from rtcdp.store.sql.epoch import apply_epoch
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
-from rtcdp.store.sql.reading import read_definitions, read_table_names
-from rtcdp.store.sql.snapshot import SqlSnapshot
-from rtcdp.store.sql.statements import SqlWriter, frame_schema, one_row, quote, stored_name
+from rtcdp.store.sql.reading import read_metric_names, read_tables
+from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
+from rtcdp.store.sql.statements import SqlWriter, one_row, quote, stored_name
 from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_time
 from rtcdp.store.sql.views import readable_schema
 
@@ -87,22 +87,25 @@ class SqlStore:
             with suppress(LeaseLost), self._writing() as connection:
                 prolong_lease(connection, lease, 0)
 
-    def prepare(self, metrics: Sequence[Metric]) -> Sequence[Metric]:
+    def prepare(
+        self, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+    ) -> Sequence[Metric]:
         """As promised by `Store`; those whose backfill was begun or interrupted are returned too.
 
         A metric that was left out for some time and comes back is backfilled from where it stopped.
         Raises `UsageError` when the metrics' names don't go together.
         """
         with self._leased() as connection:
-            to_backfill = prepare_metrics(connection, metrics)
-        self._prepared = {metric.name: metric.fingerprint for metric in metrics}
+            to_backfill = prepare_metrics(connection, metrics, row_tables)
+        wanted: list[Metric | RowTable] = [*metrics, *row_tables]
+        self._prepared = {each.name: each.fingerprint for each in wanted}
         return to_backfill
 
     def metrics(self) -> Sequence[str]:
         with self._readers.reading() as snapshot:
             if snapshot is None:
                 return []
-            return [definition.name for definition in read_definitions(snapshot.connection)]
+            return read_metric_names(snapshot.connection)
 
     def progress(self) -> Progress:
         with self.snapshot() as snapshot:
@@ -121,7 +124,7 @@ class SqlStore:
     def commit_backfill(
         self,
         metric: str,
-        changes: Sequence[TableChange],
+        changes: Sequence[TableChange | RowChanges],
         next_offsets: Mapping[int, int],
         *,
         complete: bool,
@@ -170,12 +173,11 @@ class SqlStore:
     ) -> int:
         """As promised by `Store`, one table at a time, so that no commit waits for all of them."""
         with self._leased() as connection:
-            tables = [
-                stored_name(connection.dialect, name) for name in read_table_names(connection)
-            ]
+            tables = read_tables(connection)
+            stored = {name: stored_name(connection.dialect, name) for name in tables}
             forget_verdicts(connection, offsets_before)
             raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
-        expired = [(table, Older(BUCKET_START, buckets_before)) for table in tables]
+        expired = [(stored[n], Older(time, buckets_before)) for n, time in tables.items() if time]
         expired.append(("_ledger", Older("minute", uncounted_before)))
         for partition, offset in offsets_before.items():
             place, end = (partition, offset), (partition, offset + 1)
@@ -187,10 +189,10 @@ class SqlStore:
         self._expire_table("_checksums", Older("day", buckets_before // DAY_MS))
         return deleted
 
-    def dump(self, table: Table) -> pl.DataFrame:
+    def dump(self, table: Table | RowTable) -> pl.DataFrame:
         with self._readers.reading() as snapshot:
             if snapshot is None:
-                return pl.DataFrame(schema=frame_schema(table))
+                return EmptySnapshot().dump(table)
             return snapshot.dump(table)
 
     def readable(self, metric: Metric) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from rtcdp.definitions import (
     MERGES,
     Measure,
     Metric,
+    RowTable,
     SqlOf,
     Table,
     measure_in_words,
@@ -37,7 +38,9 @@ _SHORT_FIELDS = frozenset({"userId", "sessionId", "eventType", "productId", "sou
 _SHORT_TEXTS_MAX = 2
 """A key of two texts of these fields fits every database's indexes."""
 
-_LONG_AGO = -(2**62)
+_FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**62)})"
+"""What was before is deleted, or a part of it."""
+
 _FRAME_TYPES: Mapping[str, pl.DataType] = {
     "integer": pl.Int64(),
     "real": pl.Float64(),
@@ -106,6 +109,26 @@ def views_of(dialect: Dialect, metric: Metric, schema: str | None = None) -> tup
     )
 
 
+def view_of_rows(dialect: Dialect, table: RowTable, schema: str | None = None) -> tuple[View, ...]:
+    """The view of a row table, with what is no bytes; the time of its rows is a time there."""
+    columns = []
+    for name, kind in table.columns:
+        sql, says = f"b.{quote(name)}", f"{name}, as the rows of {table.name} have it"
+        if name == table.time:
+            says = f"{name}: a time"
+            columns.append(
+                ViewColumn(snake_case_of(name), dialect.readable.instant(sql), says, "instant")
+            )
+        elif kind != "bytes":
+            sql = dialect.readable.full_text(sql) if kind == "text" else sql
+            columns.append(ViewColumn(snake_case_of(name), sql, says, kind))
+    rows = f"{stored(dialect, table)} AS b"
+    if table.time is not None:
+        rows += f" WHERE b.{quote(table.time)} >= {_FLOOR}"
+    place = "" if schema is None else f"{quote(schema)}."
+    return (View(f"{place}{quote(table.name)}", tuple(columns), rows, f"Rows of {table.name}."),)
+
+
 def snake_case_of(name: str) -> str:
     """`userId` as `user_id`."""
     return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
@@ -132,12 +155,12 @@ def check_columns(metric: Metric) -> None:
         )
 
 
-def make_views(connection: SqlConnection, metrics: Sequence[Metric]) -> None:
-    """Make the views of metrics that have tables, and make those anew that have changed."""
+def make_views(connection: SqlConnection, metrics: Sequence[Metric | RowTable]) -> None:
+    """Make the views of what has tables, and make those anew that have changed."""
     p = connection.dialect.placeholders
     known = {name: marks for name, *marks in _known_views(connection)}
     for metric in metrics:
-        for view in views_of(connection.dialect, metric, connection.readers_schema):
+        for view in _views(connection, metric):
             shape, mark = known.get(view.name, (None, None))
             if mark == view.mark:
                 continue
@@ -187,6 +210,12 @@ def readable_query(connection: SqlConnection, metric: Metric) -> str:
 
 def _plain(dialect: Dialect, kind: str | None, column: str) -> str:
     return column if kind is None else dialect.readable.plain[kind].format(column)
+
+
+def _views(connection: SqlConnection, metric: Metric | RowTable) -> tuple[View, ...]:
+    if isinstance(metric, RowTable):
+        return view_of_rows(connection.dialect, metric, connection.readers_schema)
+    return views_of(connection.dialect, metric, connection.readers_schema)
 
 
 def _make(connection: SqlConnection, view: View, shape: str | None) -> None:
@@ -263,8 +292,7 @@ def _rows(dialect: Dialect, metric: Metric) -> str:
     found = stored(dialect, buckets)
     if not metric.window.is_written_out:
         found = f"({_added_up(dialect, metric, buckets)})"
-    floor = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {_LONG_AGO})"
-    return f"{found} AS b WHERE b.{quote(BUCKET_START)} >= {floor}"
+    return f"{found} AS b WHERE b.{quote(BUCKET_START)} >= {_FLOOR}"
 
 
 def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 - only names and expressions of ours are put into SQL
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
 """One SQLite connection through ADBC, with its statements prepared once.
 
 ADBC's low-level interface is used, for its DB-API puts a signal handler of its own around every
@@ -18,9 +18,19 @@ from adbc_driver_manager import AdbcConnection, AdbcStatement
 
 from rtcdp.definitions import Table
 from rtcdp.errors import RtcdpError
+from rtcdp.store.checksums import DailySums
 from rtcdp.store.contract import RowsRefused, StateMismatch, StoreUnavailable
+from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.merge import merge_one_by_one
-from rtcdp.store.sql.statements import Dialect, Readable
+from rtcdp.store.sql.rows import (
+    SUM_SCHEMA,
+    delete_rows,
+    replace_rows,
+    stored_frame,
+    sums_from,
+    sums_of_asked,
+)
+from rtcdp.store.sql.statements import ASKED, Dialect, Readable, quote
 
 _MILLISECONDS = "CAST(STRFTIME('%s', {0}) AS INTEGER) * 1000 + CAST(SUBSTR({0}, -4, 3) AS INTEGER)"
 
@@ -38,9 +48,19 @@ def _json_list(rows: str, columns: Mapping[str, str]) -> str:
     return f"(SELECT JSON_GROUP_ARRAY(JSON_OBJECT({members})) FROM ({rows}) AS listed)"
 
 
+def _asked(schema: pl.Schema) -> str:
+    columns = ", ".join(f"c{n} AS {quote(name)}" for n, name in enumerate(schema))
+    return f"(SELECT {columns} FROM temp.{_asked_table(len(schema))}) AS {ASKED}"
+
+
+def _asked_table(width: int) -> str:
+    return f"_asked_{width}"
+
+
 SQLITE = Dialect(
     placeholder=lambda n: f"?{n}",
     types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
+    asked=_asked,
     source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
     readable=Readable(
         exact="INTEGER",
@@ -71,6 +91,7 @@ class SqliteConnection:
 
     def __init__(self, path: Path, *, read_only: bool, busy_timeout_ms: int) -> None:
         self._statements: OrderedDict[str, AdbcStatement] = OrderedDict()
+        self._temporary: set[str] = set()
         mode = "ro" if read_only else "rwc"
         with _translated():
             self._database = adbc_driver_sqlite.connect(f"{path.absolute().as_uri()}?mode={mode}")
@@ -81,6 +102,7 @@ class SqliteConnection:
                 raise
         try:
             self.pragma(f"busy_timeout = {busy_timeout_ms}")
+            self.pragma("temp_store = MEMORY")
         except BaseException:
             self.close()
             raise
@@ -112,6 +134,16 @@ class SqliteConnection:
     def merge(self, table: Table, rows: pl.DataFrame) -> None:
         merge_one_by_one(self, table, rows)
 
+    def change_rows(self, changes: FittedRows) -> DailySums:
+        """Delete and replace rows; what those that were there bring to the sums of their days."""
+        table = changes.table
+        old = sums_from(self.query_about(sums_of_asked(SQLITE, table), SUM_SCHEMA, changes.touched))
+        if not changes.delete.is_empty():
+            self.run(delete_rows(SQLITE, table), changes.delete)
+        if not changes.replace.is_empty():
+            self.run(replace_rows(SQLITE, table), stored_frame(changes))
+        return old
+
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")
 
@@ -134,6 +166,18 @@ class SqliteConnection:
                 for position, (name, dtype) in enumerate(schema.items())
             ]
         )
+
+    def query_about(self, sql: str, schema: pl.Schema, asked: pl.DataFrame) -> pl.DataFrame:
+        """The answer of one query about many rows, which lie in a temporary table meanwhile."""
+        table = _asked_table(asked.width)
+        if table not in self._temporary:
+            columns = ", ".join(f"c{n}" for n in range(asked.width))
+            self.run(f"CREATE TEMPORARY TABLE {table} ({columns})")
+            self._temporary.add(table)
+        self.run(f"DELETE FROM temp.{table}")
+        values = ", ".join(f"?{n}" for n in range(1, asked.width + 1))
+        self.run(f"INSERT INTO temp.{table} VALUES ({values})", asked)
+        return self.query(sql, schema)
 
     def pragma(self, text: str) -> int | str | None:
         """Read or set a pragma; the first value of its answer."""

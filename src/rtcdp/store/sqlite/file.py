@@ -11,6 +11,7 @@ from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
     lease_tables,
+    row_tables,
     run_step,
     system_tables,
     tables_out_of_sight,
@@ -31,6 +32,7 @@ MIGRATIONS: Migrations = (
     lease_tables(SQLITE),
     verdict_tables(SQLITE),
     continuity_tables(SQLITE),
+    row_tables(SQLITE),
     tables_out_of_sight(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""

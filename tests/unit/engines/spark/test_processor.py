@@ -45,9 +45,13 @@ def test_a_topic_that_is_not_there_yet_is_an_empty_log(store, tmp_path) -> None:
 def test_a_log_that_is_shorter_than_what_was_counted_is_refused(store, tmp_path) -> None:
     log = MemoryLog(partitions=1)
     store.prepare([METRIC])
+    store.put_rules_in_force(AdmissionRules(allowed_lateness_ms=1))
     store.commit(EpochMaker().make())
     with pytest.raises(OffsetsMissing, match="log ends at 0"):
         processor_of(log, store, tmp_path).run(threading.Event(), once=True)
+    with store.snapshot() as snapshot:
+        in_force = [each.rules.allowed_lateness_ms for each in snapshot.admission_rules()]
+    assert in_force == [1]
 
 
 @pytest.mark.usefixtures("spark")

@@ -1,0 +1,152 @@
+"""A fold: what is computed from one key's story, as rows that are replaced and deleted.
+
+A metric adds events up; a fold looks at the ordered events of one key. It is pure data and a pure
+step, and a function of the set of admitted events alone. An engine reads what is stored around the
+touched keys, lets the step work, and commits the difference.
+"""
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rtcdp.definitions.metric import as_plain_data
+from rtcdp.definitions.predicate import TextField
+from rtcdp.definitions.row_table import RowTable, RowType
+from rtcdp.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class RowColumn(NamedTuple):
+    """A stored value of a row. A column of the primary key is never null."""
+
+    name: str
+    type: RowType
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far from an event (ms) lies what it can change: rows, or events, that start up to
+    `before_ms` earlier and `after_ms` later. None is the whole of the key's story."""
+
+    before_ms: int | None
+    after_ms: int | None
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What a merging step made of stored rows and new events: all `rows`, of which some have
+    changed, or are new, and the primary keys of the stored rows that are `gone`.
+
+    Where it can't be told from rows alone what becomes of a key, that is among `unsure`, and all
+    that is said of it here is void; its rows are made of the events themselves.
+    """
+
+    rows: "pl.DataFrame"
+    is_changed: "pl.Series"
+    gone: "pl.DataFrame"
+    unsure: "pl.Series"
+
+
+class Step(ABC):
+    """What a fold does. A frozen dataclass of options, which says all about it.
+
+    A "merging" step joins stored rows with new events; a "sequence" needs all events within reach
+    again. Frames of events have the columns `fields`, `timestamp` (UTC ms) and the key, and come in
+    any order; frames of rows have the key and `columns`. A key's rows are told by its events alone.
+    """
+
+    @property
+    @abstractmethod
+    def kind(self) -> Literal["merging", "sequence"]: ...
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[RowColumn, ...]:
+        """The columns of a row behind its key, those of `order` first."""
+
+    @property
+    @abstractmethod
+    def order(self) -> tuple[str, ...]:
+        """The columns that tell the rows of one key apart; the first is a time (UTC ms)."""
+
+    @property
+    @abstractmethod
+    def fields(self) -> tuple[str, ...]:
+        """The fields of events that it reads, besides the key and the time."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> Reach: ...
+
+    @abstractmethod
+    def rows(self, events: "pl.DataFrame", key: str) -> "pl.DataFrame":
+        """The rows that a set of events makes: the definition, from whole stories."""
+
+    def relevant(self, events: "pl.DataFrame") -> "pl.DataFrame":
+        """The events that it looks at."""
+        return events
+
+    def join(self, events: "pl.DataFrame", stored: "pl.DataFrame", key: str) -> Joined:
+        """Of a merging step: the rows that come of new events and of the stored rows within their
+        reach, which stand for the events behind them. In which batches the events came changes
+        nothing."""
+        del events, stored, key
+        raise AssertionError("the rows of a sequence are made of events alone")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A frozen, engine-neutral description: the story of each `key`, told by a `step`.
+
+    Raises `UsageError` when the name is not `[a-z][a-z0-9_]*`, at most 40 letters long.
+    """
+
+    name: str
+    title: str
+    step: Step
+    key: TextField = "userId"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None or "__" in self.name:
+            raise UsageError(
+                f"{self.name!r} can't be the name of a fold",
+                "use lower-case letters, digits and single underscores, 40 at most",
+            )
+
+    @property
+    def columns(self) -> tuple[RowColumn, ...]:
+        """All columns of a row, in stored order: the key, the order, and the rest."""
+        return (RowColumn(self.key, "text"), *self.step.columns)
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        return (self.key, *self.step.order)
+
+    @property
+    def table(self) -> RowTable:
+        """Where its rows rest in a store."""
+        return RowTable(self.name, self.columns, (self.key,), self.step.order, self.fingerprint)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of events that are to be decoded, in a fixed order."""
+        return tuple(sorted({self.key, "eventId", *self.step.fields} - {"source"}))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever what is computed, or how it rests in a store, changes; titles don't
+        count. State of another fingerprint is never resumed."""
+        meaning = {
+            "key": self.key,
+            "step": as_plain_data(self.step),
+            "columns": [[column.name, column.type] for column in self.columns],
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]

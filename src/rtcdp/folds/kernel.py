@@ -1,0 +1,105 @@
+"""The kernel: from a batch of events to what changes among a fold's stored rows.
+
+It is one pure function for every fold and every engine. What it reads comes from two places that
+are asked by key and span; what it gives is a difference, small as the batch.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
+from rtcdp.folds.rows import Difference, difference, empty_rows
+
+EARLIEST_MS, LATEST_MS = -(2**62), 2**62
+
+
+class RowsByKey(Protocol):
+    """Stored rows of one fold."""
+
+    def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """All rows of the keys whose time lies in their span; it may give later ones, too. `spans`
+        has the key, `from` and `to`, and each key once."""
+        ...
+
+
+class EventsByKey(Protocol):
+    """The events that were admitted before this batch."""
+
+    def events(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """All events of the keys in their spans, with the key, `timestamp` and the fold's fields,
+        in any order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a batch changes, and all that is known after it: of each key in `spans`, the `rows` from
+    its `from` on."""
+
+    difference: Difference
+    spans: pl.DataFrame
+    rows: pl.DataFrame
+
+
+def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: EventsByKey) -> Folded:
+    """Fold a batch of admitted events into the stored rows of one fold.
+
+    `past` is asked by sequences, and by merging steps for the few keys whose rows tell too little.
+    """
+    key = fold.key
+    events = fold.step.relevant(events.filter(pl.col(key).is_not_null()))
+    spans = touched(fold, events)
+    if spans.is_empty():
+        nothing = empty_rows(fold.columns)
+        none = Difference(nothing.select(fold.primary_key), nothing)
+        return Folded(none, spans, nothing)
+    if fold.step.kind == "sequence":
+        return _retold(fold, events, spans, stored, past)
+    before = stored.rows(spans)
+    joined = fold.step.join(events, before, key)
+    change = Difference(joined.gone, joined.rows.filter(joined.is_changed))
+    if joined.unsure.is_empty():
+        return Folded(change, spans, joined.rows)
+    is_unsure = pl.col(key).is_in(joined.unsure.implode())
+    whole = spans.filter(is_unsure).with_columns(
+        pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
+    )
+    retold = _retold(fold, events.filter(is_unsure), whole, stored, past)
+    return Folded(
+        Difference(
+            pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
+            pl.concat([change.replace.filter(~is_unsure), retold.difference.replace]),
+        ),
+        pl.concat([spans.filter(~is_unsure), retold.spans]),
+        pl.concat([joined.rows.filter(~is_unsure), retold.rows]),
+    )
+
+
+def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
+    """The keys of a batch, each with the span of the rows that it can change."""
+    instant, reach = pl.col("timestamp"), fold.step.reach
+    first = pl.lit(EARLIEST_MS) if reach.before_ms is None else instant.min() - reach.before_ms
+    end = pl.lit(LATEST_MS) if reach.after_ms is None else instant.max() + reach.after_ms + 1
+    return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
+
+
+def _retold(
+    fold: Fold, events: pl.DataFrame, spans: pl.DataFrame, stored: RowsByKey, past: EventsByKey
+) -> Folded:
+    """Rows made of the events themselves. Those that begin in a span look ahead from there."""
+    ahead = fold.step.reach.before_ms
+    end = pl.lit(LATEST_MS) if ahead is None else pl.col(RANGE_TO) + ahead
+    earlier = past.events(spans.with_columns(end.alias(RANGE_TO)))
+    story = pl.concat([fold.step.relevant(earlier).select(events.columns), events])
+    time = fold.step.order[0]
+    after = _within(fold.step.rows(story, fold.key), spans, fold.key, time)
+    before = _within(stored.rows(spans), spans, fold.key, time)
+    return Folded(difference(before, after, fold.primary_key), spans, after)
+
+
+def _within(rows: pl.DataFrame, spans: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+    beside = rows.join(spans, on=key)
+    inside = beside.filter((pl.col(time) >= pl.col(RANGE_FROM)) & (pl.col(time) < pl.col(RANGE_TO)))
+    return inside.select(rows.columns)

@@ -1,0 +1,71 @@
+"""Frames of rows: an empty one, the first or last of each group, and what changed in one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from rtcdp.definitions import RowColumn, RowType
+from rtcdp.folds.segments import Ints
+
+FRAME_TYPES: Mapping[RowType, pl.DataType] = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "bytes": pl.Binary(),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What makes one set of rows into another: the keys of those to delete, and whole rows to put
+    in the place of those with their keys."""
+
+    delete: pl.DataFrame
+    replace: pl.DataFrame
+
+
+def row_schema(columns: Sequence[RowColumn]) -> pl.Schema:
+    """The types of a frame with these columns."""
+    return pl.Schema({column.name: FRAME_TYPES[column.type] for column in columns})
+
+
+def empty_rows(columns: Sequence[RowColumn]) -> pl.DataFrame:
+    """A frame with these columns and no row."""
+    return row_schema(columns).to_frame()
+
+
+def first_in_group(groups: Ints, rows: pl.DataFrame, *, latest: bool = False) -> pl.DataFrame:
+    """Of each group the row that comes first, or `latest` last, by all columns in their order; the
+    first column is an integer, and a row without it is not looked at. Gives `group` beside them."""
+    rows = rows.with_columns(pl.Series("group", groups))
+    names = [name for name in rows.columns if name != "group"]
+    rows = rows.filter(pl.col(names[0]).is_not_null())
+    if rows.is_empty():
+        return rows
+    group = rows["group"].to_numpy()
+    begins = np.append(True, group[1:] != group[:-1])
+    numbers, firsts = np.cumsum(begins) - 1, np.flatnonzero(begins)
+    instants = rows[names[0]].to_numpy()
+    best = (np.maximum if latest else np.minimum).reduceat(instants, firsts)
+    is_best = instants == best[numbers]
+    chosen = rows.filter(is_best)
+    if chosen.height == len(firsts):
+        return chosen
+    ordered = chosen.sort("group", *names, descending=[False, *[latest] * len(names)])
+    return ordered.unique("group", keep="first", maintain_order=True)
+
+
+def difference(before: pl.DataFrame, after: pl.DataFrame, primary_key: Sequence[str]) -> Difference:
+    """What is to be done to `before` so that it becomes `after`."""
+    gone = before.select(primary_key).join(after, on=primary_key, how="anti")
+    names = [name for name in after.columns if name not in primary_key]
+    old = before.select(
+        *primary_key, pl.lit(True).alias("was there"), pl.struct(names).alias("was")
+    )
+    beside = after.join(old, on=primary_key, how="left", maintain_order="left")
+    is_same = pl.col("was there").fill_null(False) & pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col("was").struct.field(name)) for name in names
+    )
+    return Difference(gone, beside.filter(~is_same).select(after.columns))

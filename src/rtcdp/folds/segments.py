@@ -1,0 +1,72 @@
+"""Arithmetic on sorted rows that fall into segments (the rows of one key, or of one session).
+
+Everything here takes whole arrays, and passes over them a handful of times; the cost of a row does
+not depend on how many rows its segment has.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+def numbered(begins: Flags) -> Ints:
+    """The number of the segment of each row, from 0 on; `begins` is true at its first row."""
+    return np.cumsum(begins) - 1
+
+
+def first_places(begins: Flags) -> Ints:
+    """For each row, the place of the first row of its segment."""
+    return np.flatnonzero(begins)[numbered(begins)] if len(begins) else np.zeros(0, np.int64)
+
+
+def running_max(values: Ints, begins: Flags) -> Ints:
+    """The largest value of the segment up to each row, itself among them."""
+    largest, place = values.copy(), np.arange(len(values)) - first_places(begins)
+    step = 1
+    while step < len(values):
+        before = np.where(place[step:] >= step, largest[:-step], largest[step:])
+        larger = np.maximum(largest[step:], before)
+        # What no step of this length changes, no longer one does either.
+        if np.array_equal(larger, largest[step:]):
+            break
+        largest[step:] = larger
+        step *= 2
+    return largest
+
+
+def reached(roots: Ints, following: Ints) -> Flags:
+    """Which places are reached from the roots by going from each place to `following[place]`, again
+    and again, until that is the number of places: "nowhere"."""
+    size = len(following)
+    is_reached = np.zeros(size + 1, np.bool_)
+    is_reached[roots] = True
+    jumps = np.append(following, size)
+    while True:
+        before = int(is_reached.sum())
+        is_reached[jumps[np.flatnonzero(is_reached)]] = True
+        jumps = jumps[jumps]
+        if int(is_reached.sum()) == before:
+            return is_reached[:size]
+
+
+def search_within(segments: Ints, values: Ints, targets: Ints) -> Ints:
+    """For each row, the place of the first row of its segment whose value is at least its target;
+    the number of rows where there is none. Rows are sorted by segment and value."""
+    size = len(values)
+    if size == 0:
+        return np.zeros(0, np.int64)
+    # A segment's values are counted from its first one, so that they fit beside its number.
+    begins = np.append(True, segments[1:] != segments[:-1])
+    offsets = values[first_places(begins)]
+    width = int(max((values - offsets).max(), (targets - offsets).max())) + 2
+    numbers = numbered(begins)
+    if (int(numbers[-1]) + 1) * width > np.iinfo(np.int64).max:
+        raise OverflowError("the times of these events lie too far apart to be compared")
+    line = numbers * width + (values - offsets)
+    wanted = numbers * width + np.maximum(targets - offsets, 0)
+    found = np.searchsorted(line, wanted)
+    inside = found < size
+    inside[inside] = numbers[found[inside]] == numbers[inside]
+    return np.where(inside, found, size)

@@ -1,0 +1,256 @@
+"""Sessions: the visits of a user, as runs of events that follow each other closely.
+
+Two events less than `gap_ms` apart belong to one session; one that is exactly so far away begins
+another. No session lasts `longest_ms`: the first event that late begins another.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from rtcdp.definitions import (
+    Joined,
+    Predicate,
+    Reach,
+    RowColumn,
+    RowType,
+    Step,
+    TextField,
+    event_type,
+    fields_of_predicate,
+    to_expression,
+)
+from rtcdp.definitions.measures.exact_sum import sum_parts
+from rtcdp.errors import UsageError
+from rtcdp.events.event import PAGE_VIEW, PURCHASE
+from rtcdp.folds.days import check_time_zone, local_day
+from rtcdp.folds.packed_sets import hashed, joined
+from rtcdp.folds.rows import empty_rows, first_in_group
+from rtcdp.folds.segments import Flags, Ints, numbered, reached, running_max, search_within
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+LONGEST_MS_MAX = 7 * DAY_MS
+
+MEMBERS_MAX = 64
+"""So many products, and ids of the client, are told apart in a session; it stands for "or more"."""
+
+ENGAGED_AFTER_MS = 10_000
+
+_UNITS, _MICROS = sum_parts("value", "value")
+_COUNTS = ("event_count", "page_view_count", "value_units", "value_micros")
+
+
+@dataclass(frozen=True)
+class Sessions(Step):
+    """`by="client"` takes the client's own `sessionId` within a user instead of the gap (which goes
+    on ruling events that have none). `exclude` are event types that are no activity. `midnight` is
+    a time zone in which each session ends with the day; `campaign` a field whose change begins a
+    new one (`number` tells those apart that start at once). A session that has an event of
+    `conversion` is converted.
+
+    Raises `UsageError` for spans that make no sense and for a time zone that nobody knows.
+    """
+
+    gap_ms: int = 30 * MINUTE_MS
+    longest_ms: int = DAY_MS
+    by: Literal["gap", "client"] = "gap"
+    exclude: tuple[str, ...] = ()
+    midnight: str | None = None
+    campaign: TextField | None = None
+    conversion: Predicate = event_type(PURCHASE)
+    page_view: Predicate = event_type(PAGE_VIEW)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gap_ms <= self.longest_ms <= LONGEST_MS_MAX:
+            raise UsageError(
+                f"sessions can't have a gap of {self.gap_ms} ms and last {self.longest_ms} ms",
+                "write a gap_ms above 0 and at most longest_ms, which is at most 7 days",
+            )
+        if self.by not in ("gap", "client"):
+            raise UsageError(f"sessions can't go by {self.by!r}", 'write by="gap" or by="client"')
+        if self.midnight is not None:
+            check_time_zone(self.midnight)
+
+    @property
+    def kind(self) -> Literal["merging", "sequence"]:
+        return "merging" if self.campaign is None else "sequence"
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        further = (("client", self.by == "client"), ("number", self.campaign is not None))
+        return ("start", *(name for name, is_there in further if is_there))
+
+    @property
+    def columns(self) -> tuple[RowColumn, ...]:
+        return (
+            RowColumn("start", "integer"),
+            *(RowColumn(name, _FURTHER[name]) for name in self.order[1:]),
+            *(RowColumn(name, "integer") for name in ("end", *_COUNTS, "converted")),
+            *(RowColumn(f"{end}_{part}", kind) for end in _BOTH for part, kind in _ENDS),
+            *(RowColumn(name, "text") for name in ("products", "clients")),
+            *(RowColumn(name, "integer") for name in ("product_count", "client_count")),
+        )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        asked = {"eventId", "sessionId", "eventType", "productId", "pageUrl", "value"}
+        asked |= fields_of_predicate(self.conversion) | fields_of_predicate(self.page_view)
+        return tuple(sorted(asked | ({self.campaign} if self.campaign else set())))
+
+    @property
+    def reach(self) -> Reach:
+        """A row lasts less than `longest_ms`; what comes a gap behind its end is another one."""
+        gap_ms = self.longest_ms if self.by == "client" else self.gap_ms
+        if self.kind == "sequence":
+            return Reach(None, None)
+        return Reach(self.longest_ms + gap_ms, gap_ms)
+
+    def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
+        if not self.exclude:
+            return events
+        return events.filter(~pl.col("eventType").is_in(list(self.exclude)))
+
+    def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        return self.join(events, self._no_rows(key), key).rows
+
+    def join(self, events: pl.DataFrame, stored: pl.DataFrame, key: str) -> Joined:
+        lifted = self._lifted(self.relevant(events), key)
+        stored = stored.with_columns(pl.lit(True).alias("is_stored"))
+        rows = pl.concat([stored, lifted], how="diagonal")
+        primary_key = (key, *self.order)
+        if rows.is_empty():
+            nothing = self._no_rows(key)
+            unchanged = pl.Series(dtype=pl.Boolean)
+            return Joined(nothing, unchanged, nothing.select(primary_key), rows[key])
+        unit = (key, "client") if self.by == "client" else (key,)
+        rows = rows.sort(*unit, "start", *(("end", "event_id") if self.campaign else ()))
+        begins = self._begins(rows, unit)
+        firsts, sessions = np.flatnonzero(begins), numbered(begins)
+        starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
+        is_stored = rows["is_stored"].fill_null(False).to_numpy()
+        is_single = np.diff(np.append(firsts, len(begins))) == 1
+        is_gone = is_stored & (starts != starts[firsts][sessions])
+        # No stored row lasts as long; where one would, it ought to be cut in two.
+        is_unsure = np.maximum.reduceat(ends, firsts) - starts[firsts] >= self.longest_ms
+        return Joined(
+            self._made(rows, begins, key),
+            pl.Series(~(is_single & is_stored[firsts])),
+            rows.filter(is_gone).select(primary_key)
+            if is_gone.any()
+            else rows.select(primary_key).clear(),
+            rows[key].gather(firsts[is_unsure]).unique(),
+        )
+
+    def _no_rows(self, key: str) -> pl.DataFrame:
+        return empty_rows((RowColumn(key, "text"), *self.columns))
+
+    def _lifted(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        """Each event as a session of its own. The sets it would bring stand as single hashes."""
+        is_view = to_expression(self.page_view)
+        event_id = pl.col("eventId").fill_null("")
+        views = [
+            pl.when(is_view).then(value).alias(f"{end}_{part}")
+            for end in _BOTH
+            for part, value in (("at", "timestamp"), ("id", event_id), ("page", "pageUrl"))
+        ]
+        client = pl.col("sessionId").fill_null("").alias("client")
+        return events.select(
+            key,
+            pl.col("timestamp").alias("start"),
+            *((client,) if self.by == "client" else ()),
+            pl.col("timestamp").alias("end"),
+            pl.lit(1, pl.Int64).alias("event_count"),
+            is_view.cast(pl.Int64).alias("page_view_count"),
+            *(
+                pl.sql_expr(part.each).cast(pl.Int64).fill_null(0).alias(name)
+                for part, name in ((_UNITS, "value_units"), (_MICROS, "value_micros"))
+            ),
+            to_expression(self.conversion).cast(pl.Int64).alias("converted"),
+            *views,
+            hashed(events["productId"]).alias("product"),
+            hashed(events["sessionId"]).alias("client_id"),
+            *((event_id.alias("event_id"), self.campaign) if self.campaign else ()),
+        )
+
+    def _begins(self, rows: pl.DataFrame, unit: tuple[str, ...]) -> Flags:
+        """Which rows, sorted by unit and start, begin a session."""
+        starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
+        of_unit = _changes(rows, *unit)
+        gap: int | Ints = self.gap_ms
+        if self.by == "client":
+            gap = np.where((rows["client"] == "").to_numpy(), self.gap_ms, self.longest_ms)[1:]
+        begins = of_unit.copy()
+        begins[1:] |= starts[1:] - running_max(ends, of_unit)[:-1] >= gap
+        if self.midnight is not None:
+            begins |= _changes(rows.select(local_day(pl.col("start"), self.midnight)), "day")
+        if self.campaign is not None:
+            begins |= _changes_of_campaign(rows[self.campaign], begins)
+        return self._cut(starts, ends, begins)
+
+    def _cut(self, starts: Ints, ends: Ints, begins: Flags) -> Flags:
+        """Let no session last `longest_ms`: from the start of a run, the first row so late begins
+        the next one, and so on."""
+        firsts = np.flatnonzero(begins)
+        is_long = np.maximum.reduceat(ends, firsts) - starts[firsts] >= self.longest_ms
+        if not is_long.any():
+            return begins
+        places = np.flatnonzero(is_long[numbered(begins)])
+        runs = numbered(begins)[places]
+        following = search_within(runs, starts[places], starts[places] + self.longest_ms)
+        roots = np.flatnonzero(begins[places])
+        cut = begins.copy()
+        cut[places] |= reached(roots, following)
+        return cut
+
+    def _made(self, rows: pl.DataFrame, begins: Flags, key: str) -> pl.DataFrame:
+        """One row a session."""
+        firsts, sessions = np.flatnonzero(begins), numbered(begins)
+        made = rows[firsts]
+        if self.campaign is not None:
+            # Where the campaign changes within a millisecond, two sessions start together.
+            same = [name for name in (key, *self.order) if name != "number"]
+            made = made.with_columns(pl.int_range(pl.len()).over(same).alias("number"))
+        made = made.select(key, *self.order)
+        sums = [pl.Series(name, np.add.reduceat(rows[name].to_numpy(), firsts)) for name in _COUNTS]
+        largest = [
+            pl.Series(name, np.maximum.reduceat(rows[name].to_numpy(), firsts))
+            for name in ("end", "converted")
+        ]
+        group = pl.Series("group", np.arange(len(firsts)))
+        made = made.with_columns(*sums, *largest, group)
+        for end, latest in (("entry", False), ("exit", True)):
+            columns = [f"{end}_{part}" for part, _ in _ENDS]
+            found = first_in_group(sessions, rows.select(columns), latest=latest)
+            made = made.join(found, on="group", how="left", maintain_order="left")
+        for name, member, size in _SETS:
+            found = joined(sessions, rows[name], rows[member], MEMBERS_MAX)
+            found = found.rename({"packed": name, "size": size})
+            made = made.join(found, on="group", how="left", maintain_order="left")
+        filled = made.with_columns(pl.col("product_count", "client_count").fill_null(0))
+        return filled.select(self._no_rows(key).columns)
+
+
+def _changes(rows: pl.DataFrame, *columns: str) -> Flags:
+    """Which rows have another value than the row before in one of the columns; the first has."""
+    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in columns)
+    return rows.select(is_other.fill_null(True))[:, 0].to_numpy().copy()
+
+
+def _changes_of_campaign(campaigns: pl.Series, begins: Flags) -> Flags:
+    """Which events bring another campaign than the last one before in their run."""
+    frame = pl.DataFrame({"run": numbered(begins), "campaign": campaigns})
+    before = pl.col("campaign").forward_fill().shift().over("run")
+    return frame.select((pl.col("campaign") != before).fill_null(False))[:, 0].to_numpy()
+
+
+_FURTHER: dict[str, RowType] = {"client": "text", "number": "integer"}
+_BOTH = ("entry", "exit")
+_ENDS: tuple[tuple[str, Literal["integer", "text"]], ...] = (
+    ("at", "integer"),
+    ("id", "text"),
+    ("page", "text"),
+)
+_SETS = (("products", "product", "product_count"), ("clients", "client_id", "client_count"))

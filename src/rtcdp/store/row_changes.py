@@ -1,0 +1,126 @@
+"""Changes of row tables made fit for any store.
+
+What is refused here is refused by every store, so that none of them keeps what another can't.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import polars as pl
+
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
+from rtcdp.errors import UsageError
+from rtcdp.store.checksums import RowNumbers, numbers_of
+from rtcdp.store.contract import RowsRefused
+from rtcdp.store.epoch import RowChanges
+
+CHECKSUM = "_checksum"
+"""The column beside a table's own in which a row's number rests, where a store keeps it."""
+
+_TYPES: Mapping[str, pl.DataType] = {
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "bytes": pl.Binary(),
+}
+
+
+@dataclass(frozen=True)
+class FittedRows:
+    """Checked changes of a table, the frames with exactly the columns and types that rest.
+    `numbers` are those of the rows in `replace`."""
+
+    table: RowTable
+    delete: pl.DataFrame
+    replace: pl.DataFrame
+    numbers: RowNumbers
+
+    @property
+    def touched(self) -> pl.DataFrame:
+        """The keys of all rows that change."""
+        replaced = self.replace.select(self.table.primary_key)
+        if self.delete.is_empty():
+            return replaced
+        return pl.concat([self.delete, replaced]).unique(maintain_order=True)
+
+
+@lru_cache(maxsize=256)
+def row_schema(table: RowTable) -> pl.Schema:
+    """The columns of a table's rows, in stored order."""
+    return pl.Schema({name: _TYPES[kind] for name, kind in table.columns})
+
+
+@lru_cache(maxsize=256)
+def key_schema(table: RowTable) -> pl.Schema:
+    """The columns of a table's primary key."""
+    types = dict(table.columns)
+    return pl.Schema({name: _TYPES[types[name]] for name in table.primary_key})
+
+
+def fitted_rows(changes: Sequence[RowChanges]) -> list[FittedRows]:
+    """The changes that hold anything. A row that is deleted and replaced is replaced.
+
+    Raises `RowsRefused` for what no store takes: a key without a value or twice, a real that is not
+    a number, or the same table twice.
+    """
+    names = [each.table.name for each in changes]
+    if len(set(names)) < len(names):
+        raise _refused(max(names, key=names.count), "is changed twice in one epoch")
+    fitted = (_fitted(each) for each in changes)
+    return [each for each in fitted if not (each.delete.is_empty() and each.replace.is_empty())]
+
+
+def groups_asked(table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+    """The groups to look up, each once, in the order of their keys, with their ranges if they have
+    any."""
+    types: dict[str, pl.DataType] = {name: pl.String() for name in table.group_key}
+    if RANGE_FROM in groups.columns:
+        types |= {RANGE_FROM: pl.Int64(), RANGE_TO: pl.Int64()}
+    return groups.select(*types).cast(pl.Schema(types)).unique().sort(*types)
+
+
+def check_row_position(table: RowTable, after: tuple[int | str, ...] | None) -> None:
+    """Raises `UsageError` when a position is not a primary key of the table."""
+    kinds = [str if dtype == pl.String() else int for dtype in key_schema(table).dtypes()]
+    if after is not None and [type(part) for part in after] != kinds:
+        raise UsageError(
+            f"{after!r} is not a row of {table.name}",
+            "continue with the primary key of the last row of the page before",
+        )
+
+
+def _fitted(changes: RowChanges) -> FittedRows:
+    table = changes.table
+    delete = _with_types(changes.delete, key_schema(table))
+    replace = _with_types(changes.replace, row_schema(table))
+    reals = [name for name, kind in table.columns if kind == "real"]
+    for frame in (delete, replace):
+        key = frame.select(table.primary_key)
+        for name in table.primary_key:
+            if key[name].null_count():
+                raise _refused(table.name, f"has a row without {name}")
+        if key.is_duplicated().any():
+            raise _refused(table.name, "has two rows with the same key")
+    for name in reals:
+        if replace[name].is_nan().any():
+            raise _refused(table.name, f"has a row whose {name} is not a number")
+    # Databases don't agree on whether there is a zero below zero.
+    replace = replace.with_columns(
+        pl.when(pl.col(name) == 0).then(0.0).otherwise(pl.col(name)).alias(name) for name in reals
+    )
+    if not (delete.is_empty() or replace.is_empty()):
+        delete = delete.join(replace, on=table.primary_key, how="anti", maintain_order="left")
+    # Rows in the order of their keys touch each page of a table once.
+    delete, replace = (frame.sort(table.primary_key) for frame in (delete, replace))
+    return FittedRows(table, delete, replace, numbers_of(table, replace))
+
+
+def _with_types(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    return rows if rows.schema == schema else rows.select(schema.names()).cast(schema)
+
+
+def _refused(table: str, what: str) -> RowsRefused:
+    return RowsRefused(
+        f"{table} {what}", "this is a defect of the engine; report it with this message"
+    )

@@ -1,0 +1,143 @@
+# ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
+"""Row tables in SQL: how they are made, changed and read by key.
+
+Beside its own columns a row has the number that it brings to its day's control sum, so that this
+can be taken off again without reading the whole row.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import polars as pl
+
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
+from rtcdp.store.checksums import DAY_MS, HALF, UNDATED_DAY, DailySums, joined
+from rtcdp.store.row_changes import CHECKSUM, FittedRows, key_schema, row_schema
+from rtcdp.store.sql.reading import Where
+from rtcdp.store.sql.statements import ASKED, Dialect, SqlConnection, names, one_row, quote, stored
+
+SUM_SCHEMA = pl.Schema(dict.fromkeys(("day", "low", "high"), pl.Int64()))
+
+
+def create_rows(dialect: Dialect, table: RowTable) -> Iterator[str]:
+    """The statements that make a row table, clustered by key where a database can do that, and an
+    index by which its rows expire."""
+    columns = [
+        f"{quote(name)} {dialect.types[kind]}{' NOT NULL' if name in table.primary_key else ''}"
+        for name, kind in table.columns
+    ]
+    columns.append(f"{quote(CHECKSUM)} {dialect.types['integer']} NOT NULL")
+    if not dialect.key_by_index:
+        columns.append(f"PRIMARY KEY ({names(*table.primary_key)})")
+    yield (
+        f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)})"
+        f"{dialect.table_options}{dialect.updated_options}"
+    )
+    if dialect.key_by_index:
+        yield (
+            f"CREATE UNIQUE INDEX {quote(f'_{table.name}__key')} ON {stored(dialect, table)}"
+            f" ({names(*table.primary_key)})"
+        )
+    if table.time is not None:
+        yield (
+            f"CREATE INDEX {quote(f'_{table.name}__by_time')} ON {stored(dialect, table)}"
+            f" ({quote(table.time)})"
+        )
+
+
+def stored_frame(changes: FittedRows) -> pl.DataFrame:
+    """The rows to replace, as they rest."""
+    numbers = pl.Series(CHECKSUM, changes.numbers.view("int64"))
+    return changes.replace.with_columns(numbers)
+
+
+@lru_cache(maxsize=256)
+def sums_of_asked(dialect: Dialect, table: RowTable) -> str:
+    """What the rows with the keys that are asked about bring to their days' sums, in halves."""
+    numbers = halves(f"t.{quote(CHECKSUM)}", dialect.types["integer"])
+    return (
+        f"SELECT {day_of(table, 't')} AS day, {numbers}"
+        f" FROM {dialect.asked(key_schema(table))} CROSS JOIN {stored(dialect, table)} AS t"
+        f" WHERE {same_key(table, 't', ASKED)} GROUP BY 1"
+    )
+
+
+def halves(number: str, integer: str) -> str:
+    """SQL for the sums of the lower and upper halves of numbers."""
+    low, high = f"{number} & {HALF - 1}", f"({number} >> 32) & {HALF - 1}"
+    return f"CAST(SUM({low}) AS {integer}) AS low, CAST(SUM({high}) AS {integer}) AS high"
+
+
+def day_of(table: RowTable, alias: str) -> str:
+    """SQL for the day of a row's sum, counted from 1970."""
+    if table.time is None:
+        return str(UNDATED_DAY)
+    time = f"{alias}.{quote(table.time)}"
+    # Division is towards zero, and days before 1970 count from below.
+    return f"({time} - (({time} % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) / {DAY_MS}"
+
+
+def same_key(table: RowTable, one: str, other: str) -> str:
+    """The condition of two rows having the same key."""
+    return " AND ".join(
+        f"{one}.{quote(name)} = {other}.{quote(name)}" for name in table.primary_key
+    )
+
+
+@lru_cache(maxsize=256)
+def delete_rows(dialect: Dialect, table: RowTable) -> str:
+    """Delete one row, bound by its key."""
+    key = enumerate(table.primary_key, 1)
+    condition = " AND ".join(f"{quote(name)} = {dialect.placeholder(n)}" for n, name in key)
+    return f"DELETE FROM {stored(dialect, table)} WHERE {condition}"
+
+
+@lru_cache(maxsize=256)
+def replace_rows(dialect: Dialect, table: RowTable) -> str:
+    """Write rows, bound in stored order with their numbers last, over those with the same key."""
+    columns = (*table.column_names, CHECKSUM)
+    types = [*row_schema(table).dtypes(), pl.Int64()]
+    written = ", ".join(
+        f"{quote(name)} = excluded.{quote(name)}" for name in (*table.value_names, CHECKSUM)
+    )
+    return (
+        f"INSERT INTO {stored(dialect, table)} ({names(*columns)}) {dialect.source(types)}"
+        f" ON CONFLICT ({names(*table.primary_key)}) DO UPDATE SET {written}"
+    )
+
+
+def sums_from(rows: pl.DataFrame) -> DailySums:
+    """Sums by day from rows of `SUM_SCHEMA`."""
+    return {day: joined(low, high) for day, low, high in rows.rows()}
+
+
+def read_rows(connection: SqlConnection, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
+    """The rows of groups, in no order; see `StoreSnapshot.rows`."""
+    conditions = [f"t.{quote(name)} = {ASKED}.{quote(name)}" for name in table.group_key]
+    if RANGE_FROM in groups.columns and table.time is not None:
+        time = f"t.{quote(table.time)}"
+        conditions.append(f"{time} >= {ASKED}.{quote(RANGE_FROM)}")
+        conditions.append(f"{time} < {ASKED}.{quote(RANGE_TO)}")
+    columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
+    return connection.query_about(
+        f"SELECT {columns} FROM {connection.dialect.asked(groups.schema)}"
+        f" CROSS JOIN {stored(connection.dialect, table)} AS t WHERE {' AND '.join(conditions)}",
+        row_schema(table),
+        groups,
+    )
+
+
+def read_row_page(
+    connection: SqlConnection, table: RowTable, after: tuple[int | str, ...] | None, limit: int
+) -> pl.DataFrame:
+    """Rows in the order of their keys; see `StoreSnapshot.row_page`."""
+    where = Where(connection.dialect)
+    if after is not None:
+        where.add_row(table.primary_key, ">", after)
+    bound = where.bind(limit)
+    return connection.query(
+        f"SELECT {names(*table.column_names)} FROM {stored(connection.dialect, table)}{where}"
+        f" ORDER BY {names(*table.primary_key)} LIMIT {bound}",
+        row_schema(table),
+        one_row(*where.values),
+    )

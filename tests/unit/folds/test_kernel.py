@@ -1,0 +1,54 @@
+"""The kernel asks for no more than what a batch can change, and says what is known after it."""
+
+import polars as pl
+
+from rtcdp.definitions import Fold
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, fold_batch, touched
+from rtcdp.folds.sessions import DAY_MS, Sessions
+from tests.stories import RowsInMemory, event, frame_of
+
+FOLD = Fold("visits", "Visits", Sessions(gap_ms=10, longest_ms=100))
+BY_CAMPAIGN = Fold("visits", "Visits", Sessions(campaign="productId"))
+
+
+def test_each_key_is_touched_where_its_events_are():
+    events = frame_of([event(5), event(900), event(7, user="bob")])
+    found = touched(FOLD, events).sort("userId")
+    assert found.rows() == [("ann", 5 - 110, 911), ("bob", 7 - 110, 18)]
+
+
+def test_a_story_that_is_told_anew_is_read_as_a_whole():
+    spans = touched(BY_CAMPAIGN, frame_of([event(5)]))
+    assert spans.rows() == [("ann", EARLIEST_MS, LATEST_MS)]
+
+
+def test_a_batch_without_anything_to_fold_changes_nothing():
+    fold = Fold("visits", "Visits", Sessions(exclude=("PING",)))
+    store = RowsInMemory(fold)
+    folded = fold_batch(fold, frame_of([event(1, "PING")]), store, store)
+    assert folded.difference.replace.is_empty()
+    assert folded.difference.delete.is_empty()
+
+
+def test_an_event_without_the_key_is_not_looked_at():
+    fold = Fold("devices", "Devices", Sessions(), key="sessionId")
+    store = RowsInMemory(fold)
+    folded = fold_batch(fold, frame_of([event(1), event(2, sessionId="s")]), store, store)
+    assert folded.difference.replace["sessionId"].to_list() == ["s"]
+
+
+def test_where_a_stored_row_would_have_to_be_cut_the_events_are_asked():
+    """A run of 26 hours, whose first event comes last: the stored rows can't say where to cut."""
+    fold = Fold("visits", "Visits", Sessions())
+    minutes = [20 * n for n in range(1, 79)]
+    store = RowsInMemory(fold)
+    events = [event(minute * 60_000, eventId=f"e{minute:04d}") for minute in minutes]
+    store.commit(fold_batch(fold, frame_of(events), store, store), events)
+    assert sorted(start for _, start in store.by_key) == [20 * 60_000, DAY_MS + 20 * 60_000]
+    first = [event(0, eventId="first")]
+    asked = []
+    past = RowsInMemory(fold)
+    past.events = lambda spans: (asked.append(spans), store.events(spans))[1]
+    store.commit(fold_batch(fold, frame_of(first), store, past), first)
+    assert sorted(start for _, start in store.by_key) == [0, DAY_MS]
+    assert pl.concat(asked)["userId"].to_list() == ["ann"]
