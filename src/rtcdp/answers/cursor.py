@@ -29,8 +29,13 @@ def write_cursor(parts: Sequence[Part]) -> str:
     return urlsafe_b64encode(msgspec.json.encode(list(parts))).decode().rstrip("=")
 
 
-def read_cursor(text: str, shape: Sequence[Shape]) -> tuple[Part, ...]:
-    """The parts of a cursor, each of which must be as `shape` says. Raises `BadRequest`."""
+def read_cursor(text: str | None, shape: Sequence[Shape]) -> tuple[Part, ...] | None:
+    """The parts of a cursor, each of which must be as `shape` says; None where there is none.
+
+    Raises `BadRequest`.
+    """
+    if text is None:
+        return None
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         parts = msgspec.json.decode(raw, type=list[Part])

@@ -4,15 +4,14 @@ with its freshness in the headers, and never cached."""
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
-from rtcdp.answers.freshness import Freshness, Installation
-from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.freshness import Installation
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
 
@@ -49,26 +48,31 @@ Context = NamedDependency[SkipValidation[ApiContext]]
 """How a handler gets the context, as its parameter `context`."""
 
 
-def answer(
-    content: T, freshness: Freshness, headers: Mapping[str, str] | None = None
-) -> Response[T]:
-    return Response(content, headers={**freshness_headers(freshness), **(headers or {})})
+class Page(Protocol):
+    """What says how fresh it is, as every page of an answer does."""
+
+    as_of: str | None
+    lag_ms: int | None
+    warning: str | None
 
 
-def freshness_headers(freshness: Freshness) -> dict[str, str]:
-    """The headers that say how fresh an answer is, as far as that is known."""
+def answer(content: T, page: Page, headers: Mapping[str, str] | None = None) -> Response[T]:
+    return Response(content, headers={**freshness_headers(page), **(headers or {})})
+
+
+def freshness_headers(page: Page) -> dict[str, str]:
+    """The headers that say how fresh a page is, as far as that is known."""
     found = {
-        AS_OF_HEADER: freshness.as_of_text,
-        LAG_HEADER: None if freshness.lag_ms is None else str(freshness.lag_ms),
-        WARNING_HEADER: _in_a_header(freshness.warning),
+        AS_OF_HEADER: page.as_of,
+        LAG_HEADER: None if page.lag_ms is None else str(page.lag_ms),
+        WARNING_HEADER: _in_a_header(page.warning),
     }
     return {name: text for name, text in found.items() if text is not None}
 
 
-def complete_from_header(complete_from: int | None) -> dict[str, str]:
-    """The header that says from which window on (UTC ms) a metric's numbers are whole."""
-    text = iso_ms_or_none(complete_from)
-    return {} if text is None else {COMPLETE_FROM_HEADER: text}
+def complete_from_header(complete_from: str | None) -> dict[str, str]:
+    """The header that says from which window on a metric's numbers are whole."""
+    return {} if complete_from is None else {COMPLETE_FROM_HEADER: complete_from}
 
 
 def link_to_next(address: str, cursor: str | None) -> dict[str, Any]:

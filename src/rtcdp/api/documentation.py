@@ -1,15 +1,70 @@
 """The OpenAPI description. The page that shows it is the dashboard's; nothing comes from a CDN."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import (
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    Reference,
+    Schema,
+)
+from litestar.openapi.spec.enums import OpenAPIFormat
 
 import rtcdp
-from rtcdp.api.validators import KEPT, tag_of
+from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
+from rtcdp.api.manners import KEPT, tag_of
+from rtcdp.api.query import Asked, QueryParameter
+from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK
+
+MAX_VALUES = 20
+"""How many values of one parameter are described; a few more may be sent."""
 
 _USER_PATH = "/api/analytics/user/{userId}"
+
+_TEXT = Schema(type=OpenAPIType.STRING)
+_ANY_TEXT = Schema(type=OpenAPIType.STRING, pattern="^[^\\u0000]*$")
+_WHOLE = Schema(type=OpenAPIType.INTEGER)
+_INSTANT = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME)
+_TIMES = "ISO-8601 with offset, a date alone (its beginning in UTC), or ms since 1970"
+_SENT_INSTANT = (
+    Schema(
+        type=OpenAPIType.STRING,
+        format=OpenAPIFormat.DATE_TIME,
+        examples=["2026-01-31T09:30:00.000Z"],
+    ),
+    Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE, examples=["2026-01-31"]),
+    Schema(type=OpenAPIType.INTEGER, minimum=EARLIEST, maximum=-SECONDS.stop),
+    Schema(type=OpenAPIType.INTEGER, minimum=1 - SECONDS.start, maximum=SECONDS.start - 1),
+    Schema(type=OpenAPIType.INTEGER, minimum=SECONDS.stop, maximum=LATEST),
+)
+_SENT_DURATION = Schema(
+    type=OpenAPIType.STRING, pattern=f"^{DURATION.pattern}$", examples=["15m", "1h", "7d"]
+)
+
+
+_PROBLEM = OpenAPIResponse(
+    description="What went wrong, and what to do.",
+    content={
+        "application/problem+json": OpenAPIMediaType(
+            schema=Schema(
+                type=OpenAPIType.OBJECT,
+                title="ProblemDocument",
+                required=["type", "title", "status", "detail", "hint", "code"],
+                properties={
+                    "status": _WHOLE,
+                    **dict.fromkeys(("type", "title", "detail", "hint", "code"), _TEXT),
+                },
+            )
+        )
+    },
+)
 
 
 class SchemaAsJson(JsonRenderPlugin):
@@ -47,3 +102,127 @@ openapi_config = OpenAPIConfig(
     render_plugins=[_SCHEMA],
 )
 """To be given to the application. The schema is at `/openapi.json` and `/schema/openapi.json`."""
+
+
+def documented(asked: Asked[Any], answer: Schema | None = None) -> type[Operation]:
+    """The operation of a handler that is asked this, for the OpenAPI description.
+
+    `answer` describes the body of a 200 where its type says less.
+    """
+    in_query = [_described(parameter) for parameter in asked.parameters]
+
+    @dataclass
+    class WithParameters(Operation):
+        def __post_init__(self) -> None:
+            in_path = [_described_as_text(parameter) for parameter in self.parameters or ()]
+            self.parameters = [*in_path, *in_query]
+            good = {status: r for status, r in (self.responses or {}).items() if status != "400"}
+            if answer is not None:
+                content = {"application/json": OpenAPIMediaType(schema=answer)}
+                good["200"] = OpenAPIResponse(description="Newest first.", content=content)
+            self.responses = {**good, "default": _PROBLEM}
+
+    return WithParameters
+
+
+def _described(parameter: QueryParameter) -> Parameter:
+    schema, description = _schema_of(parameter), parameter.description
+    if parameter.is_many:
+        schema = Schema(type=OpenAPIType.ARRAY, items=schema, min_items=1, max_items=MAX_VALUES)
+    if parameter.kind == "filter":
+        description += "; several mean any of them"
+    if parameter.kind == "instant":
+        words = "".join(f"`{word}`, " for word in parameter.words)
+        description += f"; {words}{_TIMES}"
+    return Parameter(name=parameter.name, param_in="query", description=description, schema=schema)
+
+
+def _schema_of(parameter: QueryParameter) -> Schema:
+    match parameter.kind:
+        case "filter":
+            return _ANY_TEXT
+        case "words":
+            return Schema(type=OpenAPIType.STRING, enum=list(parameter.words))
+        case "number":
+            return Schema(
+                type=OpenAPIType.INTEGER,
+                minimum=parameter.least,
+                maximum=parameter.most,
+                default=parameter.default,
+            )
+        case "instant":
+            return Schema(
+                one_of=[*(Schema(const=word) for word in parameter.words), *_SENT_INSTANT]
+            )
+        case "duration":
+            return _SENT_DURATION
+        case _:
+            return _TEXT
+
+
+def _described_as_text(parameter: Parameter | Reference) -> Parameter | Reference:
+    """A part of the path, which may be any text: a user id is no URI, though it may look like
+    one."""
+    if isinstance(parameter, Parameter) and parameter.param_in == "path":
+        text = Schema(type=OpenAPIType.STRING, pattern="^[^\\u0000]+$")
+        return replace(parameter, schema=text)
+    return parameter
+
+
+def answer_schema(metric: Metric) -> Schema:
+    """A page of the metric's windows."""
+    row: dict[str, Reference | Schema] = {
+        **dict.fromkeys(metric.key, _TEXT),
+        "window_start": _INSTANT,
+        "window_end": _INSTANT,
+        **{measure.name: _of_measure(measure) for measure in metric.measures},
+        "final": Schema(
+            type=OpenAPIType.BOOLEAN, description="no event can change this window any more"
+        ),
+    }
+    partial = Schema(
+        type=OpenAPIType.BOOLEAN, description="there when events of this window are not in it"
+    )
+    items = Schema(
+        type=OpenAPIType.OBJECT, required=list(row), properties={**row, "partial": partial}
+    )
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        required=["items", "next_cursor", "as_of", "lag_ms"],
+        properties={
+            "items": Schema(type=OpenAPIType.ARRAY, items=items),
+            "next_cursor": _or_null(_TEXT),
+            "as_of": _or_null(_INSTANT),
+            "lag_ms": _or_null(_WHOLE),
+            "incomplete": Schema(
+                type=OpenAPIType.BOOLEAN,
+                description="there while no engine has computed the metric over all events",
+            ),
+            "complete_from": Schema(
+                one_of=[_INSTANT, Schema(type=OpenAPIType.NULL)],
+                description="there when windows before it are not whole, or were deleted",
+            ),
+            "warning": Schema(
+                type=OpenAPIType.STRING, description="there while it is not known how fresh this is"
+            ),
+        },
+    )
+
+
+def _of_measure(measure: Measure) -> Schema:
+    match measure:
+        case Count() | Distinct():
+            return _WHOLE
+        case TopK():
+            pair = Schema(
+                type=OpenAPIType.OBJECT,
+                required=[measure.field, "count"],
+                properties={measure.field: _TEXT, "count": _WHOLE},
+            )
+            return Schema(type=OpenAPIType.ARRAY, items=pair, max_items=measure.k)
+        case _:
+            return _or_null(Schema(type=OpenAPIType.NUMBER))
+
+
+def _or_null(schema: Schema) -> Schema:
+    return Schema(one_of=[schema, Schema(type=OpenAPIType.NULL)])

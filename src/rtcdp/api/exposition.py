@@ -9,8 +9,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.question import Nothing
 from rtcdp.api.context import ApiContext, Context
-from rtcdp.api.parameter import documented
+from rtcdp.api.documentation import documented
+from rtcdp.api.query import Asked
 
 _MEANING = {
     "received": "Records that were taken in and looked at.",
@@ -37,7 +39,7 @@ class StoreTelemetry(CollectorRegistry):
 @get(
     "/metrics",
     summary="Telemetry for Prometheus",
-    operation_class=documented(),
+    operation_class=documented(Asked(Nothing)),
     media_type="text/plain",
     sync_to_thread=True,
 )

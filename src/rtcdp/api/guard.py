@@ -8,7 +8,7 @@ import msgspec
 from litestar.enums import ScopeType
 
 from rtcdp.api.door import Caller, Concern, Door
-from rtcdp.api.problem_document import PROBLEM_HEADERS, PROBLEM_JSON, problem_document
+from rtcdp.problem_document import PROBLEM_HEADERS, PROBLEM_JSON, problem_document
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send

@@ -8,9 +8,11 @@ import msgspec
 from litestar import MediaType, Response, get
 
 from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.question import Nothing
 from rtcdp.api.context import ApiContext, Check, Context
-from rtcdp.api.parameter import documented
+from rtcdp.api.documentation import documented
 from rtcdp.api.problem import RETRY_AFTER_S
+from rtcdp.api.query import Asked
 from rtcdp.errors import RtcdpError
 
 _PATIENCE_S = 0.9
@@ -31,7 +33,7 @@ class Health(msgspec.Struct):
     "/health/live",
     summary="Is the process alive?",
     media_type=MediaType.JSON,
-    operation_class=documented(),
+    operation_class=documented(Asked(Nothing)),
     sync_to_thread=False,
 )
 def live() -> Health:
@@ -42,7 +44,7 @@ def live() -> Health:
     "/health/ready",
     summary="Can it answer, and is it not too far behind?",
     description="503 says which part is not ready, and why.",
-    operation_class=documented(),
+    operation_class=documented(Asked(Nothing)),
     sync_to_thread=True,
 )
 def ready(context: Context) -> Response[Health]:

@@ -12,15 +12,17 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.metrics import NAMESAKE
+from rtcdp.answers.question import Nothing
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.api.context import ApiContext, Context
-from rtcdp.api.page_views import METRIC
-from rtcdp.api.parameter import documented
+from rtcdp.api.documentation import documented
 from rtcdp.api.problem import TooManyClients
-from rtcdp.api.query import read_query
+from rtcdp.api.query import Asked
 from rtcdp.errors import RtcdpError
 
 NEWEST_WINDOWS = 12
+_ASKED = Asked(Nothing)
 _FORGET_AFTER_TICKS = 4
 """A sample older than this many ticks is no base for a rate."""
 
@@ -95,12 +97,12 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "/api/live",
     summary="A live stream of totals, rates, lag and the newest windows",
     description="Server-sent events named `tick`, or `problem` while the numbers can't be read.",
-    operation_class=documented(),
+    operation_class=documented(_ASKED),
 )
 async def live_stream(
     request: Request[Any, Any, Any], context: Context, live_feed: LiveFeedDependency
 ) -> ServerSentEvent:
-    read_query(request, ())
+    _ASKED.read(request)
     limit = context.limits.live_clients
     if live_feed.clients >= limit:
         raise TooManyClients(
@@ -112,7 +114,7 @@ async def live_stream(
 
 def _sample(context: ApiContext) -> Tick:
     installation = context.installation
-    metric = next((metric for metric in installation.metrics if metric.name == METRIC), None)
+    metric = next((metric for metric in installation.metrics if metric.name == NAMESAKE), None)
     with open_reading(installation) as reading:
         snapshot, fresh = reading.snapshot, reading.freshness
         newest = WindowQuery(limit=NEWEST_WINDOWS)
@@ -124,7 +126,7 @@ def _sample(context: ApiContext) -> Tick:
             epoch=snapshot.progress.epoch,
             totals=snapshot.ledger_totals(),
             rates=None,
-            window_metric=METRIC,
+            window_metric=NAMESAKE,
             windows=[] if metric is None else windows(snapshot, metric, newest).items,
             problems={n: said for n, check in context.checks.items() if (said := check())},
         )

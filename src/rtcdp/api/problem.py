@@ -8,14 +8,14 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from rtcdp.api.problem_document import (
+from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
+from rtcdp.log.contract import LogFailed, LogUnavailable
+from rtcdp.problem_document import (
     PROBLEM_HEADERS,
     PROBLEM_JSON,
     ProblemDocument,
     problem_document,
 )
-from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
-from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 
 _log = logging.getLogger(__name__)

@@ -1,108 +1,155 @@
-"""The query part of an address: which parameters a list takes, and reading them strictly."""
+"""Questions in the query part of an address: which parameters a route takes, as the question's own
+struct says, and reading them strictly."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, get_args
+from functools import cached_property
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
+import msgspec
 from litestar import Request
 
-from rtcdp.answers.cursor import Part, Shape, read_cursor
 from rtcdp.answers.instant import duration_ms, read_instant
-from rtcdp.api.parameter import QueryParameter
-from rtcdp.definitions import TextField
 from rtcdp.errors import BadRequest
-from rtcdp.events.event import MIN_TIMESTAMP_MS
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+Kind = Literal["filter", "text", "words", "number", "instant", "duration", "cursor"]
 
 _MAX_PARAMETERS = 50
-
-TEXT_FIELDS: tuple[TextField, ...] = get_args(TextField)
+_FILTERS = "equals"
 
 
 @dataclass(frozen=True)
-class Query:
-    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
+class QueryParameter:
+    """One parameter, which fills the field `field` of a question. One that `is_many` may be sent
+    several times, and means any of the values. `words` are all that it may be, or what an instant
+    may be besides; a number is from `least` to `most`, and `default` if it isn't sent."""
 
-    values: Mapping[str, tuple[str, ...]]
+    name: str
+    field: str
+    kind: Kind
+    description: str
+    is_many: bool = False
+    words: tuple[str, ...] = ()
+    least: int = 1
+    most: int = 1
+    default: int | None = None
 
-    def text(self, name: str) -> str | None:
-        """The one value of a parameter that is sent once."""
-        found = self.values.get(name)
-        return None if found is None else found[0]
+    def read(self, texts: Sequence[str]) -> Any:
+        """What was sent, as the question has it. Raises `BadRequest`."""
+        values = [self._value(text) for text in texts]
+        return tuple(dict.fromkeys(values)) if self.is_many else values[0]
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Every value of a parameter, each once."""
-        return tuple(dict.fromkeys(self.values.get(name, ())))
+    def _value(self, text: str) -> str | int:
+        match self.kind:
+            case "filter" if "\0" in text:
+                raise BadRequest(
+                    f"{self.name} holds the character U+0000", "leave it away: no event has it"
+                )
+            case "words":
+                return self._word(text)
+            case "number":
+                return self._number(text)
+            case "instant" if text not in self.words:
+                return read_instant(self.name, text)
+            case "duration":
+                return duration_ms(self.name, text)
+            case _:
+                return text
 
-    def instant(self, name: str) -> int | None:
-        text = self.text(name)
-        return None if text is None else read_instant(name, text)
-
-    def start(self, now_ms: Callable[[], int]) -> int | None:
-        """`from` or `since`: the time that a list begins at, in UTC ms.
-
-        Raises `BadRequest` where both are there or one is none.
-        """
-        since = self.text("since")
-        if since is None:
-            return self.instant("from")
-        if "from" in self.values:
-            raise BadRequest("from and since both say where to begin", "send one of them")
-        return max(MIN_TIMESTAMP_MS, now_ms() - duration_ms("since", since))
-
-    def number(self, name: str, default: int, most: int) -> int:
-        """A whole number from 1 to `most`. Raises `BadRequest`."""
-        text = self.text(name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= most):
+    def _word(self, text: str) -> str:
+        if text not in self.words:
             raise BadRequest(
-                f"{name}={text[:100]!r} is not possible", f"send a whole number from 1 to {most}"
+                f"{self.name}={text[:100]!r} is not known",
+                f"{_suggestion(text, self.words)}send {_listed(self.words)}",
+            )
+        return text
+
+    def _number(self, text: str) -> int:
+        is_whole = text.isascii() and text.isdigit() and len(text) < 10
+        if not (is_whole and self.least <= int(text) <= self.most):
+            raise BadRequest(
+                f"{self.name}={text[:100]!r} is not possible",
+                f"send a whole number from {self.least} to {self.most}",
             )
         return int(text)
 
-    def cursor(self, shape: Sequence[Shape]) -> tuple[Part, ...] | None:
-        text = self.text("cursor")
-        return None if text is None else read_cursor(text, shape)
 
-    def one_of(self, name: str, allowed: Sequence[str]) -> str | None:
-        """A word of a closed list. Raises `BadRequest` for another one."""
-        return next(iter(self.some_of(name, allowed)), None)
+@dataclass(frozen=True)
+class Asked(Generic[Q]):
+    """What a route is asked: a question, and the `filters` that its `equals` may name, each with
+    what it means."""
 
-    def some_of(self, name: str, allowed: Sequence[str]) -> tuple[str, ...]:
-        """Words of a closed list; none means any. Raises `BadRequest` for another one."""
-        for text in self.texts(name):
-            if text not in allowed:
-                raise BadRequest(
-                    f"{name}={text[:100]!r} is not known",
-                    f"{_suggestion(text, allowed)}send {_listed(allowed)}",
-                )
-        return self.texts(name)
+    question: type[Q]
+    filters: Mapping[str, str] = field(default_factory=dict)
 
-    def equals(self) -> dict[str, tuple[str, ...]]:
-        """The parameters that are text fields of events. Raises `BadRequest` for values that no
-        event can have."""
-        found: dict[str, tuple[str, ...]] = {
-            name: self.texts(name) for name in TEXT_FIELDS if name in self.values
-        }
-        for name, texts in found.items():
-            if any("\0" in text for text in texts):
-                raise BadRequest(
-                    f"{name} holds the character U+0000", "leave it away: no event has it"
-                )
-        return found
+    @cached_property
+    def parameters(self) -> tuple[QueryParameter, ...]:
+        """In the order of the question's fields."""
+        hints = get_type_hints(self.question, include_extras=True)
+        found: list[QueryParameter] = []
+        for each in msgspec.structs.fields(self.question):
+            if each.name == _FILTERS:
+                found += [
+                    QueryParameter(name, _FILTERS, "filter", meaning, is_many=True)
+                    for name, meaning in self.filters.items()
+                ]
+            else:
+                found.append(_parameter(each, hints[each.name]))
+        return tuple(found)
+
+    def read(self, request: Request[Any, Any, Any]) -> Q:
+        """The question in a request.
+
+        Raises `BadRequest` for a parameter that is unknown, sent more often than it may be or
+        nothing that it may be, and for what is not UTF-8.
+        """
+        values = _values_of(request.scope["query_string"], self.parameters)
+        given: dict[str, Any] = {}
+        for each in self.parameters:
+            if each.name not in values:
+                continue
+            value = each.read(values[each.name])
+            if each.field == _FILTERS:
+                given.setdefault(_FILTERS, {})[each.name] = value
+            else:
+                given[each.field] = value
+        return self.question(**given)
 
 
-def read_query(request: Request[Any, Any, Any], allowed: Sequence[QueryParameter]) -> Query:
-    """The parameters of a request.
+def _parameter(each: msgspec.structs.FieldInfo, hint: Any) -> QueryParameter:
+    """The parameter that a field of a question is written as."""
+    assert get_origin(hint) is Annotated, f"{each.name} doesn't say what it means"
+    kind, meta = get_args(hint)
+    choices = [choice for choice in get_args(kind) if choice not in (type(None), ...)] or [kind]
+    words = [word for choice in choices for word in get_args(choice)]
+    written = (meta.extra or {}).get("written")
+    return QueryParameter(
+        name=each.encode_name,
+        field=each.name,
+        kind=written or ("words" if words else "number" if int in choices else "text"),
+        description=meta.description,
+        is_many=get_origin(kind) is tuple,
+        words=tuple(words),
+        least=meta.ge or 1,
+        most=meta.le or 1,
+        default=each.default if isinstance(each.default, int) else None,
+    )
 
-    Raises `BadRequest` for one that is unknown, sent more often than it may be, or not UTF-8.
-    """
-    raw: bytes = request.scope["query_string"]
+
+def _values_of(
+    query_string: bytes, allowed: Sequence[QueryParameter]
+) -> dict[str, tuple[str, ...]]:
+    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
     try:
         pairs = parse_qsl(
-            raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+            query_string.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_PARAMETERS,
         )
     except ValueError as error:
         raise BadRequest(
@@ -116,7 +163,7 @@ def read_query(request: Request[Any, Any, Any], allowed: Sequence[QueryParameter
         if name in values and not known[name].is_many:
             raise BadRequest(f"{name} is there twice", "send it once")
         values[name] = (*values.get(name, ()), text)
-    return Query(values)
+    return values
 
 
 def _unknown(name: str, known: Sequence[str]) -> BadRequest:

@@ -1,23 +1,67 @@
-"""All addresses of the reading side."""
+"""All addresses of the reading side: each reads its question and leaves the answer to
+`rtcdp.answers`."""
 
 from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from litestar import Router
+import msgspec
+from litestar import Request, Response, Router, get
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from rtcdp.api.context import ApiContext
-from rtcdp.api.documentation import openapi_document
-from rtcdp.api.events import events
+from rtcdp.answers import events as drill_down
+from rtcdp.answers import uncounted
+from rtcdp.answers.drill_down import Effort
+from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
+from rtcdp.answers.ledger import Ledger, LedgerQuestion, ledger_page
+from rtcdp.answers.metrics import (
+    METRICS_PATH,
+    Catalog,
+    PageViewsQuestion,
+    PageViewWindow,
+    RecentPageViewsQuestion,
+    WindowsPage,
+    WindowsQuestion,
+    catalog_page,
+    find_metric,
+    page_views,
+    windows_page,
+)
+from rtcdp.answers.question import Nothing
+from rtcdp.answers.uncounted import (
+    DeadLettersQuestion,
+    DuplicatesQuestion,
+    LateEventsQuestion,
+    UncountedPage,
+    uncounted_page,
+)
+from rtcdp.api.context import ApiContext, Context, answer, complete_from_header, link_to_next
+from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
-from rtcdp.api.ledger import ledger
 from rtcdp.api.live import LiveFeed, live_stream
-from rtcdp.api.metric_windows import list_metrics, metric_handlers
-from rtcdp.api.page_views import page_views_of_user, recent_page_views
-from rtcdp.api.uncounted import dead_letters, duplicates, late_events
+from rtcdp.api.manners import KEPT, tag_of
+from rtcdp.api.query import Asked
+from rtcdp.definitions import Metric
+from rtcdp.errors import BadRequest, NotThere
+
+AnyRequest = Request[Any, Any, Any]
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_USER_PREFIX = "/api/analytics/user/"
+_USER_SUFFIX = "/page-views"
+
+_CATALOG = Asked(Nothing)
+_PAGE_VIEWS = Asked(PageViewsQuestion)
+_RECENT = Asked(RecentPageViewsQuestion)
+_EVENTS = Asked(EventsQuestion, drill_down.FILTERS)
+_LEDGER = Asked(LedgerQuestion)
+_DEAD_LETTERS = Asked(DeadLettersQuestion, uncounted.FILTERS)
+_LATE_EVENTS = Asked(LateEventsQuestion, uncounted.FILTERS)
+_DUPLICATES = Asked(DuplicatesQuestion, uncounted.FILTERS)
 
 
 def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
@@ -50,3 +94,181 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
             response_headers=_HEADERS,
         )
     ]
+
+
+@get(
+    f"{_USER_PREFIX}{{userId:path}}",
+    summary="Page views of a user",
+    description="Per window of one minute, sliding by 30 seconds; newest first. "
+    "A Link header names the next page, if there is one.",
+    operation_class=documented(_PAGE_VIEWS),
+    sync_to_thread=True,
+)
+def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
+    user_id = _user_in_path(request)
+    return _page_views(request, context, _PAGE_VIEWS.read(request), user_id)
+
+
+@get(
+    "/api/analytics/recent-page-views",
+    summary="Recent page views of all users",
+    description="Windows that ended within the last minutes or are still open; newest first. "
+    "A Link header names the next page, if there is one.",
+    operation_class=documented(_RECENT),
+    sync_to_thread=True,
+)
+def recent_page_views(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
+    return _page_views(request, context, _RECENT.read(request))
+
+
+@get(
+    "/api/metrics",
+    summary="The catalog of metrics",
+    operation_class=documented(_CATALOG),
+    sync_to_thread=True,
+)
+def list_metrics(request: AnyRequest, context: Context) -> Response[Catalog]:
+    _CATALOG.read(request)
+    page = catalog_page(context.installation)
+    return answer(page, page, {**KEPT, "ETag": tag_of(msgspec.json.encode(page.items))})
+
+
+def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
+    """A route for each metric, described by what the metric is; and one for all other names."""
+
+    @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, sync_to_thread=True)
+    def unknown_metric(name: FromPath[str]) -> None:
+        find_metric(metrics, name)
+
+    return [*(_handler(metric) for metric in metrics), unknown_metric]
+
+
+def _handler(metric: Metric) -> HTTPRouteHandler:
+    asked = Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key})
+    order = "Newest first, then by key."
+    if metric.window.overlap > 1:
+        order += " Windows that are still open come last: they hold only part of their time."
+
+    @get(
+        f"{METRICS_PATH}{metric.name}",
+        summary=metric.title,
+        description=f"{metric.description} {order}".strip(),
+        operation_class=documented(asked, answer=answer_schema(metric)),
+        sync_to_thread=True,
+    )
+    def metric_windows(request: AnyRequest, context: Context) -> Response[WindowsPage]:
+        page = windows_page(context.installation, metric, asked.read(request))
+        return answer(page, page, complete_from_header(page.complete_from))
+
+    return metric_windows
+
+
+@get(
+    "/api/events",
+    summary="The events behind a number",
+    description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
+    "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
+    "event times. `order=desc` begins with what came last.",
+    operation_class=documented(_EVENTS),
+    sync_to_thread=True,
+)
+def events(request: AnyRequest, context: Context) -> Response[EventsPage]:
+    effort = Effort(context.limits.events_bytes, context.limits.slice_bytes)
+    page = events_page(context.installation, _EVENTS.read(request), effort)
+    return answer(page, page)
+
+
+@get(
+    "/api/ledger",
+    summary="What became of every record",
+    operation_class=documented(_LEDGER),
+    sync_to_thread=True,
+)
+def ledger(request: AnyRequest, context: Context) -> Response[Ledger]:
+    page = ledger_page(context.installation, _LEDGER.read(request))
+    return answer(page, page)
+
+
+@get(
+    "/api/dead-letters",
+    summary="Records that can't be admitted",
+    description="Newest first, with the reason, the step that found it, and the raw bytes.",
+    operation_class=documented(_DEAD_LETTERS),
+    sync_to_thread=True,
+)
+def dead_letters(request: AnyRequest, context: Context) -> Response[UncountedPage]:
+    page = uncounted_page(context.installation, _DEAD_LETTERS.read(request))
+    return answer(page, page)
+
+
+@get(
+    "/api/late-events",
+    summary="Events that came too late",
+    description="Newest first: valid events, older at intake than allowed.",
+    operation_class=documented(_LATE_EVENTS),
+    sync_to_thread=True,
+)
+def late_events(request: AnyRequest, context: Context) -> Response[UncountedPage]:
+    page = uncounted_page(context.installation, _LATE_EVENTS.read(request))
+    return answer(page, page)
+
+
+@get(
+    "/api/duplicates",
+    summary="Records whose event id was there before",
+    description="Newest first. `reason` tells copies from conflicts (same id, other content).",
+    operation_class=documented(_DUPLICATES),
+    sync_to_thread=True,
+)
+def duplicates(request: AnyRequest, context: Context) -> Response[UncountedPage]:
+    page = uncounted_page(context.installation, _DUPLICATES.read(request))
+    return answer(page, page)
+
+
+def _page_views(
+    request: AnyRequest,
+    context: ApiContext,
+    question: PageViewsQuestion | RecentPageViewsQuestion,
+    user_id: str | None = None,
+) -> Response[list[PageViewWindow]]:
+    """A bare array: where the next page is, and what is not whole, stand in headers."""
+    page = page_views(context.installation, question, user_id)
+    headers = link_to_next(_address_of(request), page.next_cursor)
+    return answer(page.items, page, headers | complete_from_header(page.complete_from))
+
+
+def _address_of(request: AnyRequest) -> str:
+    """The address that was asked, without its cursor."""
+    query: bytes = request.scope["query_string"]
+    sent = parse_qsl(query.decode(), keep_blank_values=True)
+    kept = [(name, text) for name, text in sent if name != "cursor"]
+    path = quote(_path_of(request), safe="/%:@!$&'()*+,;=~")
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def _path_of(request: AnyRequest) -> str:
+    """The path as it was sent, percent-encoded or in UTF-8. Raises `BadRequest`."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        return raw.decode().partition("?")[0]
+    except UnicodeDecodeError as error:
+        raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
+
+
+def _user_in_path(request: AnyRequest) -> str:
+    """The user id exactly as it was sent: the undecoded path tells its slashes from others."""
+    path = _path_of(request)
+    middle = path.removeprefix(_USER_PREFIX)
+    if middle == path or not middle.endswith(_USER_SUFFIX):
+        raise NotThere(
+            f"there is nothing at {path[:200]}", f"ask for {_USER_PREFIX}ID{_USER_SUFFIX}"
+        )
+    try:
+        user_id = unquote(middle.removesuffix(_USER_SUFFIX), errors="strict")
+    except UnicodeDecodeError as error:
+        raise BadRequest("the user id is not UTF-8", "percent-encode it as UTF-8") from error
+    if not user_id:
+        raise NotThere("the user id is empty", f"ask for {_USER_PREFIX}ID{_USER_SUFFIX}")
+    if "\0" in user_id:
+        raise BadRequest("the user id holds the character U+0000", "no event has such a user")
+    return user_id

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import balance, duration, fits, listing, say
+from rtcdp.clock import SystemClock
 from rtcdp.definitions import Metric
 from rtcdp.errors import UsageError
 from rtcdp.runtime.parts import (
@@ -87,9 +90,9 @@ def ledger(
 ) -> None:
     """Show what became of every record: the totals, and the newest minutes."""
     require_store(settings)
-    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        totals, minutes = snapshot.ledger_totals(), snapshot.ledger(limit=limit)
-    rows = [{**row, "minute": iso_ms(row["minute"])} for row in minutes.to_dicts()]
+    with store_of(settings, read_only=True) as store:
+        page = ledger_page(Installation(store, (), SystemClock()), LedgerQuestion(limit=limit))
+    totals, rows = asdict(page.totals), [asdict(item) for item in page.items]
     write(
         Result(("minute", "source", *_COUNTS), rows, {"totals": totals}),
         form,

@@ -54,11 +54,24 @@ class HowSparkRuns:
         ),
     ] = None
 
+    spark_page: Annotated[
+        bool, typer.Option("--spark-page", help="Show Spark's own page.", rich_help_panel=SPARK)
+    ] = False
+    conf: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A setting of Spark's, as spark-submit takes it; again for others.",
+            rich_help_panel=SPARK,
+        ),
+    ] = None
+
     def applied_to(self, settings: Settings) -> Settings:
         """The settings with what was given here. Raises `UsageError` for a bad time, and for all of
         it when another engine is to work."""
         given = {"--master": self.master, "--trigger": self.trigger, "--jars": self.jars}
         flags = [flag for flag, value in given.items() if value is not None]
+        flags += ["--spark-page"] * self.spark_page + ["--conf"] * bool(self.conf)
         if flags and settings.engine != "spark":
             raise UsageError(
                 f"{flags[0]} is for Spark alone", "add --engine spark, or leave it out"
@@ -71,6 +84,8 @@ class HowSparkRuns:
                 master=spark.master if self.master is None else self.master,
                 jars=spark.jars if self.jars is None else self.jars,
                 trigger_s=spark.trigger_s if trigger_s is None else trigger_s,
+                page=spark.page or self.spark_page,
+                conf="\n".join([spark.conf, *(self.conf or [])]),
             ),
         )
 
@@ -116,12 +131,15 @@ def process(
 
 def tell_batch(report: EpochReport) -> None:
     """A line for each batch of Spark's: they are few, and long."""
+    waiting = "unknown" if report.waiting_offsets is None else number(report.waiting_offsets)
     _log.info(
-        "epoch %d: %s records, %s admitted, in %.1f s",
+        "epoch %d: %s records, %s admitted, in %s ms; counted up to %s; %s wait",
         report.epoch,
         number(report.record_count),
         number(report.admitted_count),
-        report.duration_ms / 1000,
+        number(round(report.duration_ms)),
+        " ".join(f"{partition}:{end}" for partition, end in sorted(report.next_offsets.items())),
+        waiting,
     )
 
 

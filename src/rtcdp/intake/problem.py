@@ -1,11 +1,9 @@
 """What the collector answers when it doesn't take a request: RFC 9457 problem documents."""
 
-from http import HTTPStatus
 from typing import Literal
 
-import msgspec
-
 from rtcdp.errors import RtcdpError
+from rtcdp.problem_document import ProblemDocument, problem_document
 
 RefusalCode = Literal[
     "bad_source",
@@ -75,28 +73,6 @@ class RequestRefused(RtcdpError):
         self.headers = headers
 
 
-class ProblemDocument(msgspec.Struct, frozen=True):
-    """The body of an answer of type `application/problem+json`.
-
-    `title` is the status in words, `detail` says what is wrong, `hint` what to send instead, and
-    `code` is for programs.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    hint: str
-    code: RefusalCode
-
-
-def problem_document(refused: RequestRefused) -> ProblemDocument:
+def document_of(refused: RequestRefused) -> ProblemDocument:
     """The document that tells a client about `refused`."""
-    return ProblemDocument(
-        type="about:blank",
-        title=HTTPStatus(refused.status).phrase,
-        status=refused.status,
-        detail=str(refused),
-        hint=refused.hint,
-        code=refused.code,
-    )
+    return problem_document(refused.status, str(refused), refused.hint, code=refused.code)

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from rtcdp.intake.body import HeldBody
 from rtcdp.intake.collector import Collector, IntakeAnswer
-from rtcdp.intake.problem import RequestRefused, problem_document
+from rtcdp.intake.problem import RequestRefused, document_of
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
 
 _HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding")
@@ -62,7 +62,7 @@ async def _answer(
             send,
             refused.status,
             [_PROBLEM, *_extra_headers(refused)],
-            _encode(problem_document(refused)),
+            _encode(document_of(refused)),
         )
         return
     await _send(send, 200, [_JSON], _encode(answer))

@@ -19,7 +19,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.door import Door, hosts_of, origins_of
 from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
-from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
@@ -74,6 +74,7 @@ class Settings:
         origins_of(self.allowed_origins)
         _adapter("log", self.log_url)
         _adapter("store", self.store_url)
+        conf_of(self.spark.conf)
         self._check_keeping()
 
     def _check_keeping(self) -> None:
@@ -243,6 +244,8 @@ MEANINGS: dict[str, str] = {
     "spark.max_offsets_per_trigger": "How many records one batch of Spark's takes.",
     "spark.max_bytes_per_trigger": "How many bytes of records it takes, about.",
     "spark.shuffle_partitions": "In how many parts Spark shuffles; 0: one for each core.",
+    "spark.page": "Whether Spark shows its own page, on port 4040.",
+    "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
 }
 
 _FOLLOWS = {

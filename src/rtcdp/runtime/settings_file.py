@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rtcdp.errors import PartMissing, UsageError
 
-CODE = frozenset({"catalog", "spark.jars"})
+CODE = frozenset({"catalog", "spark.jars", "spark.conf"})
 """Settings that name code, which runs as the user does."""
 
 

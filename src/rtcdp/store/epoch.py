@@ -92,7 +92,8 @@ class Epoch:
 class EpochReport:
     """What one epoch did, for whoever watches: its number, where every partition is counted up to
     now, the records read, how many of them were admitted, how long it took from the read to the
-    commit, and how many event ids were ever forgotten early."""
+    commit, how many event ids were ever forgotten early, and how many offsets of the log wait to be
+    counted, where that was asked."""
 
     epoch: int
     next_offsets: Mapping[int, int]
@@ -100,3 +101,4 @@ class EpochReport:
     admitted_count: int
     duration_ms: float
     forgotten_ids: int
+    waiting_offsets: int | None = None

@@ -6,15 +6,21 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from rtcdp.answers.freshness import Freshness
+from rtcdp.answers.metrics import Catalog
 from rtcdp.api.context import answer, freshness_headers, link_to_next
 from rtcdp.log.contract import LogUnavailable
-from rtcdp.testing.driver import START_MS, Driver
+from rtcdp.testing.driver import Driver
+
+AS_OF = "2026-01-01T00:00:00.000Z"
+
+
+def page(lag_ms: int) -> Catalog:
+    return Catalog([], AS_OF, lag_ms)
 
 
 def test_an_answer_carries_its_freshness_and_what_else_is_given() -> None:
-    headers = answer([], Freshness(0, 5), {"Link": "<x>"}).headers
-    assert headers == {"X-As-Of": "1970-01-01T00:00:00.000Z", "X-Lag-Ms": "5", "Link": "<x>"}
+    headers = answer([], page(5), {"Link": "<x>"}).headers
+    assert headers == {"X-As-Of": AS_OF, "X-Lag-Ms": "5", "Link": "<x>"}
 
 
 def test_the_next_page_is_named_only_if_there_is_one() -> None:
@@ -46,15 +52,15 @@ def test_every_list_says_how_fresh_it_is(api: TestClient[Litestar], path: str) -
 
 
 def test_the_headers_say_both() -> None:
-    assert freshness_headers(Freshness(START_MS, 7)) == {
-        "X-As-Of": "2026-01-01T00:00:00.000Z",
+    assert freshness_headers(page(7)) == {
+        "X-As-Of": AS_OF,
         "X-Lag-Ms": "7",
     }
-    assert freshness_headers(Freshness(None, 0)) == {"X-Lag-Ms": "0"}
+    assert freshness_headers(Catalog([], None, 0)) == {"X-Lag-Ms": "0"}
 
 
 def test_a_warning_fits_into_a_header() -> None:
-    [header] = freshness_headers(Freshness(None, None, "käse\n" + "x" * 1000)).values()
+    [header] = freshness_headers(Catalog([], None, None, "käse\n" + "x" * 1000)).values()
     assert header.isascii()
     assert header.isprintable()
     assert len(header) == 500

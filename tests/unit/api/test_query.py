@@ -1,89 +1,121 @@
-"""Query parameters are read strictly."""
+"""Questions are read strictly."""
 
+from typing import Annotated, Literal
+
+import msgspec
 import pytest
-from litestar.openapi.spec import Schema
 from litestar.testing import RequestFactory
 
-from rtcdp.api.parameter import QueryParameter, text
-from rtcdp.api.query import Query, read_query
+from rtcdp.answers.question import NAMES, Cursor, From, Nothing, Since, Texts
+from rtcdp.api.query import Asked
 from rtcdp.errors import BadRequest
-from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 
-def query(sent: bytes, *allowed: str, many: tuple[str, ...] = ()) -> Query:
+def said(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
+    """One field of each kind."""
+
+    equals: Texts = {}
+    start_from: From = None
+    since: Since = None
+    at: Annotated[
+        int | Literal["now"] | None, msgspec.Meta(description="then", extra={"written": "instant"})
+    ] = None
+    state: Annotated[Literal["open", "closed"] | None, said("how")] = None
+    reason: Annotated[tuple[Literal["not_json", "future"], ...], said("why")] = ()
+    metric: Annotated[str | None, said("which")] = None
+    limit: Annotated[int, msgspec.Meta(description="how many", ge=1, le=10)] = 5
+    cursor: Cursor = None
+
+
+ASKED = Asked(Question, {"userId": "of this user", "source": "of this source"})
+
+
+def read(sent: bytes, asked: Asked = ASKED) -> Question:
     request = RequestFactory().get("/")
     request.scope["query_string"] = sent
-    once = [QueryParameter(name, "", Schema()) for name in allowed]
-    return read_query(request, [*once, *(text(name, "") for name in many)])
+    return asked.read(request)
 
 
-def sent(**values: str) -> Query:
-    return Query({name: (value,) for name, value in values.items()})
+def hint_of(sent: bytes, asked: Asked = ASKED) -> str:
+    with pytest.raises(BadRequest) as refused:
+        read(sent, asked)
+    return refused.value.hint
+
+
+def test_what_is_not_sent_is_what_it_is_if_nobody_says() -> None:
+    assert read(b"") == Question()
+
+
+def test_parameters_are_those_of_the_question_in_its_order() -> None:
+    assert [parameter.name for parameter in ASKED.parameters] == [
+        *("userId", "source", "from", "since", "at", "state", "reason", "metric"),
+        *("limit", "cursor"),
+    ]
 
 
 def test_parameters_are_decoded_as_utf_8() -> None:
-    assert query(b"userId=s%C3%B8ren+a%2Bb", "userId").text("userId") == "søren a+b"
-    assert query("userId=ü".encode(), "userId").text("userId") == "ü"
+    assert read(b"metric=s%C3%B8ren+a%2Bb").metric == "søren a+b"
+    assert read("metric=ü".encode()).metric == "ü"
 
 
 def test_an_empty_value_is_a_value() -> None:
-    assert query(b"userId=", "userId").text("userId") == ""
+    assert read(b"metric=").metric == ""
+    assert read(b"userId=").equals == {"userId": ("",)}
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(BadRequest, match="no parameter 'who'") as refused:
-        query(b"who=ada", "userId", "from", "to")
-    assert refused.value.hint == "send userId, from or to"
+    with pytest.raises(BadRequest, match="no parameter 'who'"):
+        read(b"who=ada")
+    assert hint_of(b"who=ada").endswith(
+        "send userId, source, from, since, at, state, reason, metric, limit or cursor"
+    )
 
 
 def test_where_there_are_none_the_hint_says_so() -> None:
-    with pytest.raises(BadRequest) as refused:
-        query(b"x=1")
-    assert refused.value.hint == "send no parameters"
+    assert hint_of(b"x=1", Asked(Nothing)) == "send no parameters"
 
 
 def test_a_parameter_sent_twice_is_refused() -> None:
     with pytest.raises(BadRequest, match="limit is there twice"):
-        query(b"limit=1&limit=2", "limit")
+        read(b"limit=1&limit=2")
 
 
 @pytest.mark.parametrize("text", [b"userId=%FF", b"userId=\xff", b"a&" * 60])
 def test_what_is_not_text_or_too_much_is_refused(text: bytes) -> None:
     with pytest.raises(BadRequest, match="can't be read"):
-        query(text, "userId", "a")
+        read(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "11", "1.0", "", "x", "1e1", "١", "9" * 5000])
 def test_a_number_out_of_range_is_refused_with_the_range(text: str) -> None:
-    with pytest.raises(BadRequest) as refused:
-        sent(limit=text).number("limit", default=5, most=10)
-    assert refused.value.hint == "send a whole number from 1 to 10"
+    assert hint_of(f"limit={text}".encode()) == "send a whole number from 1 to 10"
 
 
-def test_a_number_in_range_is_taken_and_an_absent_one_has_a_default() -> None:
-    assert sent(limit="10").number("limit", default=5, most=10) == 10
-    assert Query({}).number("limit", default=5, most=10) == 5
+def test_a_number_in_range_is_taken() -> None:
+    assert read(b"limit=10").limit == 10
 
 
 def test_one_of_a_few_words_is_taken_and_others_refused() -> None:
-    assert sent(verdict="late").one_of("verdict", ("late", "admitted")) == "late"
-    with pytest.raises(BadRequest) as refused:
-        sent(verdict="gone").one_of("verdict", ("late", "admitted"))
-    assert refused.value.hint == "send late or admitted"
+    assert read(b"state=open").state == "open"
+    assert hint_of(b"state=gone") == "send open or closed"
 
 
-def test_text_fields_of_events_are_filters() -> None:
-    assert sent(userId="ada", limit="1").equals() == {"userId": ("ada",)}
+def test_several_words_mean_any_of_them() -> None:
+    assert read(b"reason=future&reason=not_json&reason=future").reason == ("future", "not_json")
 
 
 def test_several_values_of_a_filter_mean_any_of_them() -> None:
-    found = query(b"userId=ada&userId=bob&userId=ada", many=("userId",))
-    assert found.equals() == {"userId": ("ada", "bob")}
+    found = read(b"userId=ada&userId=bob&userId=ada&limit=1")
+    assert found.equals == {"userId": ("ada", "bob")}
 
 
 def test_a_text_that_no_event_can_have_is_refused() -> None:
     with pytest.raises(BadRequest, match="U\\+0000"):
-        sent(userId="a\0b").equals()
+        read(b"userId=a%00b")
 
 
 @pytest.mark.parametrize(
@@ -93,33 +125,24 @@ def test_a_text_that_no_event_can_have_is_refused() -> None:
 def test_an_unknown_parameter_is_answered_with_what_was_probably_meant(
     name: bytes, meant: str
 ) -> None:
-    with pytest.raises(BadRequest) as refused:
-        query(name + b"=1", "userId", "from", "limit")
-    assert refused.value.hint.startswith(f"did you mean {meant}? ")
+    assert hint_of(name + b"=1").startswith(f"did you mean {meant}? ")
 
 
 def test_an_unknown_word_is_answered_with_what_was_probably_meant() -> None:
-    with pytest.raises(BadRequest) as refused:
-        sent(reason="not-jsn").one_of("reason", ("not_json", "future"))
-    assert refused.value.hint == "did you mean not_json? send not_json or future"
+    assert hint_of(b"reason=not-jsn") == "did you mean not_json? send not_json or future"
 
 
-@pytest.mark.parametrize(
-    ("since", "start_ms"), [("1s", 9_000), ("2m", -110_000), ("1h", -3_590_000), ("999999w", None)]
-)
-def test_since_is_a_duration_before_now(since: str, start_ms: int | None) -> None:
-    start = sent(since=since).start(lambda: 10_000)
-    assert start == (MIN_TIMESTAMP_MS if start_ms is None else start_ms)
+def test_a_time_is_read_in_each_of_its_ways_and_may_be_a_word_where_the_question_says_so() -> None:
+    assert read(b"from=1970-01-02").start_from == read(b"from=86400000").start_from == 86_400_000
+    assert (read(b"at=now").at, read(b"at=1970-01-02").at) == ("now", 86_400_000)
+    with pytest.raises(BadRequest, match="from='now' is not a time"):
+        read(b"from=now")
+
+
+def test_a_duration_is_read_as_milliseconds() -> None:
+    assert read(b"since=2m").since == 120_000
 
 
 @pytest.mark.parametrize("since", ["", "1", "h", "-1h", "1.5h", "0h", "1y", "1h ", "1000000s"])
 def test_what_is_no_duration_is_refused_with_an_example(since: str) -> None:
-    with pytest.raises(BadRequest) as refused:
-        sent(since=since).start(lambda: 0)
-    assert "since=1h" in refused.value.hint
-
-
-def test_a_list_begins_at_one_time() -> None:
-    assert sent(**{"from": "1970-01-02"}).start(lambda: 0) == 86_400_000
-    with pytest.raises(BadRequest, match="both say where to begin"):
-        sent(since="1h", **{"from": "1970-01-02"}).start(lambda: 0)
+    assert "since=1h" in hint_of(f"since={since}".encode())

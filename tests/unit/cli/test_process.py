@@ -72,12 +72,21 @@ def test_a_store_with_other_metrics_is_told_as_json_if_that_is_wanted(rtcdp, tmp
 
 def test_a_batch_of_spark_is_a_line(caplog):
     caplog.set_level(logging.INFO, "rtcdp")
-    tell_batch(EpochReport(7, {0: 9}, 1234, 1200, 850.0, 0))
-    (record,) = caplog.records
-    assert record.getMessage() == "epoch 7: 1,234 records, 1,200 admitted, in 0.8 s"
+    tell_batch(EpochReport(7, {1: 30, 0: 9}, 1234, 1200, 1850.0, 0, 4000))
+    tell_batch(EpochReport(8, {0: 9}, 1, 1, 1.0, 0))
+    assert [record.getMessage() for record in caplog.records] == [
+        "epoch 7: 1,234 records, 1,200 admitted, in 1,850 ms; counted up to 0:9 1:30; 4,000 wait",
+        "epoch 8: 1 records, 1 admitted, in 1 ms; counted up to 0:9; unknown wait",
+    ]
 
 
-@pytest.mark.parametrize("flag", ["--master", "--trigger", "--jars"])
+def test_settings_of_sparks_are_checked_before_anything_runs(rtcdp):
+    flags = ("--engine", "spark", "--log", "kafka://127.0.0.1:1/t", "--conf", "spark.master=local")
+    failed = rtcdp("process", "--once", *flags)
+    assert (failed.code, "use --master" in failed.err) == (2, True)
+
+
+@pytest.mark.parametrize("flag", ["--master", "--trigger", "--jars", "--conf"])
 def test_what_is_for_spark_is_refused_without_it(rtcdp, flag):
     failed = rtcdp("process", "--once", flag, "1s")
     assert (failed.code, f"{flag} is for Spark" in failed.err) == (2, True)

@@ -297,8 +297,17 @@ class SparkProcessor:
                 admitted_count=int(epoch.ledger["admitted"].sum()),
                 duration_ms=(now - started) * 1000,
                 forgotten_ids=0,
+                waiting_offsets=self._waiting_offsets(),
             )
         )
+
+    def _waiting_offsets(self) -> int | None:
+        """How much of the log is not counted yet; None while that can't be told."""
+        log, reached = self._source.log, self._progress.next_offsets
+        try:
+            return sum(log.extent(each).next_offset - end for each, end in reached.items())
+        except LogUnavailable:
+            return None
 
     def _say(self, trouble: str) -> None:
         self.on_trouble(trouble)

@@ -1,6 +1,7 @@
 """The Spark session: on the application of this process if there is one, else on a new one."""
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,14 +12,17 @@ from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from rtcdp.engines.spark.failures import SparkFailed
-from rtcdp.engines.spark.limits import SparkLimits
+from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing
 
 CONNECTOR = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_log = logging.getLogger(__name__)
+
 _LOCAL_MEMORY = "2g"
+_OF_SESSIONS = "spark.sql."
 _SLICE_RECORDS_MAX = 50_000
 _SLICE_BYTES_MAX = 32 * 2**20
 
@@ -52,9 +56,9 @@ def spark_session(limits: SparkLimits) -> Iterator[SparkSession]:
 
 
 def application_settings(limits: SparkLimits) -> dict[str, str]:
-    """What a Spark application is started with."""
+    """What a Spark application is started with. Raises `UsageError` for a bad `conf`."""
     settings = {
-        "spark.ui.enabled": "false",
+        "spark.ui.enabled": str(limits.page).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
     }
@@ -64,11 +68,12 @@ def application_settings(limits: SparkLimits) -> dict[str, str]:
         settings["spark.driver.memory"] = _LOCAL_MEMORY
     if is_local or urlsplit(limits.master).hostname in _LOOPBACK:
         settings["spark.driver.host"] = settings["spark.driver.bindAddress"] = "127.0.0.1"
-    return settings
+    return settings | conf_of(limits.conf)
 
 
 def session_settings(limits: SparkLimits, cores: int) -> dict[str, str]:
     """What a session of ours is set to, on an application with so many cores."""
+    given = {name: at for name, at in conf_of(limits.conf).items() if name.startswith(_OF_SESSIONS)}
     return {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(limits.shuffle_partitions or cores),
@@ -80,7 +85,7 @@ def session_settings(limits: SparkLimits, cores: int) -> dict[str, str]:
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
         # Ids are forgotten with the next batch that has records; one without is not needed.
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
-    }
+    } | given
 
 
 def _require_protobuf() -> None:
@@ -103,9 +108,15 @@ def _running_application() -> SparkSession | None:
 def _started(limits: SparkLimits) -> SparkSession:
     # Executors of a local Spark would take the system's Python otherwise.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    settings = application_settings(limits)
+    if settings.get("spark.driver.bindAddress") == "127.0.0.1":
+        # Spark's page listens where this says, and everywhere without it.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.master(limits.master).appName("rtcdp")
-    for name, value in application_settings(limits).items():
+    for name, value in settings.items():
         builder = builder.config(name, value)
     application = builder.getOrCreate()
     application.sparkContext.setLogLevel("ERROR")
+    if limits.page:
+        _log.info("Spark's page is at %s", application.sparkContext.uiWebUrl)
     return application

@@ -27,3 +27,12 @@ def test_it_shuffles_in_as_many_parts_as_there_are_cores_unless_told_otherwise()
     name = "spark.sql.shuffle.partitions"
     assert session_settings(SparkLimits(), 6)[name] == "6"
     assert session_settings(SparkLimits(shuffle_partitions=3), 6)[name] == "3"
+
+
+def test_what_is_given_by_name_comes_last() -> None:
+    given = SparkLimits(conf="spark.driver.memory=3g;spark.sql.adaptive.enabled=true", page=True)
+    application = application_settings(given)
+    assert (application["spark.driver.memory"], application["spark.ui.enabled"]) == ("3g", "true")
+    settings = session_settings(given, 2)
+    assert settings["spark.sql.adaptive.enabled"] == "true"
+    assert "spark.driver.memory" not in settings

@@ -1,20 +1,22 @@
 """The ledger: what became of every record. received = admitted + duplicate + late + dead letter."""
 
-from typing import Any, cast
+from typing import cast
 
 import msgspec
-from litestar import Request, Response, get
 
-from rtcdp.answers.cursor import INSTANT, write_cursor
-from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
-from rtcdp.api.context import Context, answer
-from rtcdp.api.parameter import CURSOR, FROM, SINCE, documented, limit
-from rtcdp.api.query import read_query
+from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, beginning
 
-_DEFAULT_PAGE = 100
-_MAX_PAGE = 1000
-_PARAMETERS = (FROM, SINCE, limit(_DEFAULT_PAGE, _MAX_PAGE), CURSOR)
+
+class LedgerQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
+    """Which minutes of the ledger."""
+
+    start_from: From = None
+    since: Since = None
+    limit: Limit = 100
+    cursor: Cursor = None
 
 
 class LedgerTotals(msgspec.Struct):
@@ -46,24 +48,18 @@ class Ledger(msgspec.Struct, omit_defaults=True):
     warning: str | None = None
 
 
-@get(
-    "/api/ledger",
-    summary="What became of every record",
-    operation_class=documented(*_PARAMETERS),
-    sync_to_thread=True,
-)
-def ledger(request: Request[Any, Any, Any], context: Context) -> Response[Ledger]:
-    query = read_query(request, _PARAMETERS)
-    most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
-    after = cast("tuple[int, str] | None", query.cursor((INSTANT, str)))
-    since = query.start(context.installation.clock.now_ms)
-    with open_reading(context.installation) as reading:
+def ledger_page(installation: Installation, question: LedgerQuestion) -> Ledger:
+    """The totals and a page of minutes. Raises `BadRequest` and `StoreUnavailable`."""
+    after = cast("tuple[int, str] | None", read_cursor(question.cursor, (INSTANT, str)))
+    since = beginning(question.start_from, question.since, installation.clock.now_ms())
+    with open_reading(installation) as reading:
         totals = reading.snapshot.ledger_totals()
-        rows = reading.snapshot.ledger(minute_from=since, after=after, limit=most + 1).to_dicts()
-    page = rows[:most]
-    last = page[-1] if len(rows) > most else None
+        minutes = reading.snapshot.ledger(minute_from=since, after=after, limit=question.limit + 1)
+    rows = minutes.to_dicts()
+    page = rows[: question.limit]
+    last = page[-1] if len(rows) > question.limit else None
     fresh = reading.freshness
-    found = Ledger(
+    return Ledger(
         totals=msgspec.convert(totals, LedgerTotals),
         items=[LedgerItem(**{**row, "minute": iso_ms(row["minute"])}) for row in page],
         next_cursor=None if last is None else write_cursor((last["minute"], last["source"])),
@@ -71,4 +67,3 @@ def ledger(request: Request[Any, Any, Any], context: Context) -> Response[Ledger
         lag_ms=fresh.lag_ms,
         warning=fresh.warning,
     )
-    return answer(found, fresh)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from rtcdp.api.problem_document import problem_document
+from rtcdp.problem_document import problem_document
 
 
 def test_a_document_has_the_members_of_the_standard_and_two_of_ours() -> None:

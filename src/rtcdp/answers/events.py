@@ -1,51 +1,62 @@
 """Drill-down: the events behind a number, and those that were not counted, with the reasons."""
 
-from typing import Any, cast
+from typing import Annotated, Literal, cast, get_args
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.openapi.spec import OpenAPIType, Schema
 
-from rtcdp.admission.verdicts import VERDICTS
-from rtcdp.answers.cursor import OFFSET, PARTITION, Shape, write_cursor
-from rtcdp.answers.drill_down import UNKNOWN, Effort, EventQuery, Judged, Place, Wish, read_events
-from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.cursor import OFFSET, PARTITION, Shape, read_cursor, write_cursor
+from rtcdp.answers.drill_down import Effort, EventQuery, Judged, Place, Wish, read_events
+from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
-from rtcdp.api.context import ApiContext, Context, answer
-from rtcdp.api.metric_windows import find_metric
-from rtcdp.api.parameter import (
-    CURSOR,
-    FROM,
-    SINCE,
-    TO,
-    QueryParameter,
-    documented,
-    instant,
-    limit,
-    text,
-    words,
+from rtcdp.answers.metrics import find_metric
+from rtcdp.answers.question import (
+    INSTANT,
+    NAMES,
+    Cursor,
+    From,
+    Limit,
+    Since,
+    Texts,
+    To,
+    beginning,
 )
-from rtcdp.api.query import TEXT_FIELDS, Query, read_query
+from rtcdp.definitions import TextField
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
 
-_DEFAULT_PAGE = 100
-_MAX_PAGE = 1000
-_ORDERS = ("asc", "desc")
-_PARAMETERS = (
-    *(text(name, f"events with this {name}") for name in TEXT_FIELDS),
-    QueryParameter("metric", "events that this metric looks at", Schema(type=OpenAPIType.STRING)),
-    instant("window_start", "with `metric`: events of the window that starts then"),
-    words("verdict", "what became of them", (*VERDICTS, UNKNOWN), is_many=True),
-    FROM,
-    SINCE,
-    TO,
-    words("order", "from the beginning of the log on, or backwards from its end", _ORDERS),
-    limit(_DEFAULT_PAGE, _MAX_PAGE),
-    CURSOR,
-)
 _FORWARDS = (PARTITION, OFFSET)
 _BACKWARDS: tuple[Shape, ...] = ("desc", PARTITION, OFFSET)
+
+FILTERS = {name: f"events with this {name}" for name in get_args(TextField)}
+"""What a question's `equals` may name."""
+
+
+class EventsQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
+    """Which events of the log."""
+
+    equals: Texts = {}
+    metric: Annotated[str | None, msgspec.Meta(description="events that this metric looks at")] = (
+        None
+    )
+    window_start: Annotated[
+        int | None,
+        msgspec.Meta(
+            description="with `metric`: events of the window that starts then", extra=INSTANT
+        ),
+    ] = None
+    verdict: Annotated[
+        tuple[Literal["admitted", "duplicate", "late", "dead_letter", "unknown"], ...],
+        msgspec.Meta(description="what became of them"),
+    ] = ()
+    start_from: From = None
+    since: Since = None
+    start_to: To = None
+    order: Annotated[
+        Literal["asc", "desc"] | None,
+        msgspec.Meta(description="from the beginning of the log on, or backwards from its end"),
+    ] = None
+    limit: Limit = 100
+    cursor: Cursor = None
 
 
 class EventFound(msgspec.Struct):
@@ -78,36 +89,27 @@ class EventsPage(msgspec.Struct, omit_defaults=True):
     warning: str | None = None
 
 
-@get(
-    "/api/events",
-    summary="The events behind a number",
-    description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
-    "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
-    "event times. `order=desc` begins with what came last.",
-    operation_class=documented(*_PARAMETERS),
-    sync_to_thread=True,
-)
-def events(request: Request[Any, Any, Any], context: Context) -> Response[EventsPage]:
-    query = read_query(request, _PARAMETERS)
-    if context.installation.log is None:
+def events_page(installation: Installation, question: EventsQuestion, effort: Effort) -> EventsPage:
+    """A page of events. Raises `BadRequest`, `NotThere`, `StoreUnavailable`, and `LogUnavailable`
+    where the log is not the one that was counted."""
+    if installation.log is None:
         raise NotThere("this server has no log to look into", "ask the one that runs with --log")
-    newest_first = query.one_of("order", _ORDERS) == "desc"
-    start = query.cursor(_BACKWARDS if newest_first else _FORWARDS)
+    newest_first = question.order == "desc"
+    start = read_cursor(question.cursor, _BACKWARDS if newest_first else _FORWARDS)
     wanted = EventQuery(
-        wish=_wish(context, query),
-        verdict=query.some_of("verdict", (*VERDICTS, UNKNOWN)),
+        wish=_wish(installation, question),
+        verdict=question.verdict,
         start=None if start is None else cast("Place", start[-2:]),
-        limit=query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE),
+        limit=question.limit,
         newest_first=newest_first,
     )
-    with open_reading(context.installation) as reading:
+    with open_reading(installation) as reading:
         if reading.freshness.warning is not None:
             # Of another log it would tell verdicts that are none of its records.
             raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
-        effort = Effort(context.limits.events_bytes, context.limits.slice_bytes)
-        page = read_events(context.installation.log, reading.snapshot, wanted, effort)
+        page = read_events(installation.log, reading.snapshot, wanted, effort)
     fresh = reading.freshness
-    found = EventsPage(
+    return EventsPage(
         items=[_shown(item) for item in page.items],
         next_cursor=_cursor(page.after, newest_first),
         log_trimmed=page.is_trimmed,
@@ -115,7 +117,6 @@ def events(request: Request[Any, Any, Any], context: Context) -> Response[Events
         lag_ms=fresh.lag_ms,
         warning=fresh.warning,
     )
-    return answer(found, fresh)
 
 
 def _cursor(after: Place | None, newest_first: bool) -> str | None:
@@ -124,10 +125,11 @@ def _cursor(after: Place | None, newest_first: bool) -> str | None:
     return write_cursor(("desc", *after) if newest_first else after)
 
 
-def _wish(context: ApiContext, query: Query) -> Wish:
-    name, start = query.text("metric"), query.instant("window_start")
-    metric = None if name is None else find_metric(context.installation.metrics, name)
-    time_from, time_to = query.start(context.installation.clock.now_ms), query.instant("to")
+def _wish(installation: Installation, question: EventsQuestion) -> Wish:
+    name, start = question.metric, question.window_start
+    metric = None if name is None else find_metric(installation.metrics, name)
+    time_from = beginning(question.start_from, question.since, installation.clock.now_ms())
+    time_to = question.start_to
     if start is not None:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")
@@ -140,7 +142,7 @@ def _wish(context: ApiContext, query: Query) -> Wish:
         end = start + window.size_ms
         time_from = start if time_from is None else max(start, time_from)
         time_to = end if time_to is None else min(end, time_to)
-    return Wish(query.equals(), time_from, time_to, metric)
+    return Wish(question.equals, time_from, time_to, metric)
 
 
 def _shown(found: Judged) -> EventFound:

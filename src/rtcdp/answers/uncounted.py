@@ -3,54 +3,80 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 import msgspec
-from litestar import Request, Response, get
 
-from rtcdp.answers.cursor import INSTANT, OFFSET, PARTITION, combinations, write_cursor
-from rtcdp.answers.freshness import open_reading
-from rtcdp.answers.instant import iso_ms, iso_ms_or_none
-from rtcdp.api.context import ApiContext, Context, answer
-from rtcdp.api.parameter import (
-    CURSOR,
-    SINCE,
-    QueryParameter,
-    documented,
-    instant,
-    limit,
-    text,
-    words,
+from rtcdp.answers.cursor import (
+    INSTANT,
+    OFFSET,
+    PARTITION,
+    combinations,
+    read_cursor,
+    write_cursor,
 )
-from rtcdp.api.query import Query, read_query
+from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.instant import iso_ms, iso_ms_or_none
+from rtcdp.answers.question import INSTANT as AS_INSTANT
+from rtcdp.answers.question import NAMES, Cursor, Limit, Since, Texts, beginning
 from rtcdp.events.dead_letter import DeadLetterReason
 from rtcdp.store import UncountedScan
 
-_DEFAULT_PAGE = 100
-_MAX_PAGE = 1000
 _POSITION = (INSTANT, PARTITION, OFFSET)
 
 RawEncoding = Literal["utf-8", "base64"]
 Verdict = Literal["duplicate", "late", "dead_letter"]
 
-_REASONS: dict[Verdict, tuple[str, ...]] = {
-    "dead_letter": get_args(DeadLetterReason),
-    "late": ("late",),
-    "duplicate": ("duplicate", "conflict"),
-}
+FILTERS = {"source": "of this source", "userId": "of this user, where it is known"}
+"""What a question's `equals` may name."""
+
+_REASON = msgspec.Meta(description="with this reason")
 
 
-def _parameters(verdict: Verdict) -> tuple[QueryParameter, ...]:
-    return (
-        words("reason", "with this reason", _REASONS[verdict], is_many=True),
-        text("source", "of this source"),
-        text("userId", "of this user, where it is known"),
-        instant("from", "taken in at this time or later"),
-        SINCE,
-        instant("to", "taken in before this time"),
-        limit(_DEFAULT_PAGE, _MAX_PAGE),
-        CURSOR,
-    )
+class _Which(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
+    """Which records with one verdict."""
+
+    verdict: ClassVar[Verdict]
+
+    reason: tuple[str, ...] = ()
+    equals: Texts = {}
+    start_from: Annotated[
+        int | None,
+        msgspec.Meta(description="taken in at this time or later", extra=AS_INSTANT),
+    ] = None
+    since: Since = None
+    start_to: Annotated[
+        int | None, msgspec.Meta(description="taken in before this time", extra=AS_INSTANT)
+    ] = None
+    limit: Limit = 100
+    cursor: Cursor = None
+
+
+class DeadLettersQuestion(_Which, frozen=True, kw_only=True, rename=NAMES):
+    """Which records that can't be admitted."""
+
+    verdict = "dead_letter"
+
+    reason: Annotated[tuple[DeadLetterReason, ...], _REASON] = ()
+
+
+class LateEventsQuestion(_Which, frozen=True, kw_only=True, rename=NAMES):
+    """Which events that came too late."""
+
+    verdict = "late"
+
+    reason: Annotated[tuple[Literal["late"], ...], _REASON] = ()
+
+
+class DuplicatesQuestion(_Which, frozen=True, kw_only=True, rename=NAMES):
+    """Which records whose event id was there before."""
+
+    verdict = "duplicate"
+
+    reason: Annotated[tuple[Literal["duplicate", "conflict"], ...], _REASON] = ()
+
+
+UncountedQuestion = DeadLettersQuestion | LateEventsQuestion | DuplicatesQuestion
 
 
 class UncountedRecord(msgspec.Struct):
@@ -84,50 +110,17 @@ class UncountedPage(msgspec.Struct, omit_defaults=True):
     warning: str | None = None
 
 
-@get(
-    "/api/dead-letters",
-    summary="Records that can't be admitted",
-    description="Newest first, with the reason, the step that found it, and the raw bytes.",
-    operation_class=documented(*_parameters("dead_letter")),
-    sync_to_thread=True,
-)
-def dead_letters(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
-    return _page(request, context, "dead_letter")
-
-
-@get(
-    "/api/late-events",
-    summary="Events that came too late",
-    description="Newest first: valid events, older at intake than allowed.",
-    operation_class=documented(*_parameters("late")),
-    sync_to_thread=True,
-)
-def late_events(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
-    return _page(request, context, "late")
-
-
-@get(
-    "/api/duplicates",
-    summary="Records whose event id was there before",
-    description="Newest first. `reason` tells copies from conflicts (same id, other content).",
-    operation_class=documented(*_parameters("duplicate")),
-    sync_to_thread=True,
-)
-def duplicates(request: Request[Any, Any, Any], context: Context) -> Response[UncountedPage]:
-    return _page(request, context, "duplicate")
-
-
-def _page(
-    request: Request[Any, Any, Any], context: ApiContext, verdict: Verdict
-) -> Response[UncountedPage]:
-    query = read_query(request, _parameters(verdict))
-    most = query.number("limit", default=_DEFAULT_PAGE, most=_MAX_PAGE)
-    start, end = query.start(context.installation.clock.now_ms), query.instant("to")
-    after = cast("tuple[int, int, int] | None", query.cursor(_POSITION))
+def uncounted_page(installation: Installation, question: UncountedQuestion) -> UncountedPage:
+    """A page of records, newest first. Raises `BadRequest` and `StoreUnavailable`."""
+    most = question.limit
+    start = beginning(question.start_from, question.since, installation.clock.now_ms())
+    end = question.start_to
+    after = cast("tuple[int, int, int] | None", read_cursor(question.cursor, _POSITION))
     if end is not None:
         # Newest first, the first place with that time comes after all of them.
         after = min((end, 0, 0), after or (end, 0, 0))
-    every = UncountedScan(verdict=verdict, after=after, limit=most + 1)
+    every = UncountedScan(verdict=question.verdict, after=after, limit=most + 1)
+    reasons = {"reason": question.reason} if question.reason else {}
     scans = [
         replace(
             every,
@@ -135,10 +128,10 @@ def _page(
             source=chosen.get("source"),
             user_id=chosen.get("userId"),
         )
-        for chosen in combinations(_filters(query, verdict))
+        for chosen in combinations({**question.equals, **reasons})
     ]
     rows: list[dict[str, Any]] = []
-    with open_reading(context.installation) as reading:
+    with open_reading(installation) as reading:
         for scan in scans:
             rows += reading.snapshot.uncounted(scan).to_dicts()
             rows = sorted(rows, key=_place, reverse=True)[: most + 1]
@@ -146,19 +139,13 @@ def _page(
     page = rows[:most]
     last = page[-1] if len(rows) > most else None
     fresh = reading.freshness
-    answered = UncountedPage(
+    return UncountedPage(
         items=[_shown(row) for row in page],
         next_cursor=None if last is None else write_cursor(_place(last)),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
         warning=fresh.warning,
     )
-    return answer(answered, fresh)
-
-
-def _filters(query: Query, verdict: Verdict) -> dict[str, tuple[str, ...]]:
-    reasons = query.some_of("reason", _REASONS[verdict])
-    return {**query.equals(), **({"reason": reasons} if reasons else {})}
 
 
 def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
