@@ -206,7 +206,7 @@ def test_two_writers_take_turns(address, writer):
 def test_names_of_indexes_are_as_long_as_postgresql_takes_them(writer, in_panes):
     metrics = [replace(in_panes, name=48 * letter, measures=(Count("n"),)) for letter in "ab"]
     made = " ".join(s for m in metrics for s in relations_of(POSTGRES, m)[0].statements)
-    indexes = [word.strip('"') for word in made.split() if word.startswith('"_')]
+    indexes = [word.strip('"') for word in made.split() if word.startswith(('"_a', '"_b'))]
     assert sorted(map(len, set(indexes))) == [61, 61, 63, 63]
     prepare_metrics(writer, metrics)
 
@@ -215,3 +215,23 @@ def test_names_of_tables_that_are_too_long_for_it_are_refused(writer, written_ou
     measure = replace(written_out.measures[-1], name="m" * 48)
     with pytest.raises(UsageError, match="too long"):
         prepare_metrics(writer, [replace(written_out, measures=(measure,), name="n" * 20)])
+
+
+def test_readers_keep_their_grants_when_a_view_says_something_else(writer, written_out):
+    prepare_metrics(writer, [written_out])
+    view = f'"{writer.readers_schema}".sales'
+    writer.run(f"GRANT SELECT ON {view} TO pg_monitor")
+    prepare_metrics(writer, [replace(written_out, title="What is sold")])
+    found = writer.query(
+        f"SELECT obj_description('{view}'::regclass, 'pg_class') AS says,"
+        f" has_table_privilege('pg_monitor', '{view}', 'SELECT')::integer AS may,"
+        f" col_description('{view}'::regclass, 1) AS key",
+        pl.Schema({"says": pl.String, "may": pl.Int64, "key": pl.String}),
+    )
+    assert found.rows() == [("What is sold.", 1, "The event's pageUrl")]
+
+
+def test_a_view_of_somebody_else_is_not_taken_away(writer, written_out):
+    writer.run(f'CREATE VIEW "{writer.readers_schema}".sales AS SELECT 1 AS one')
+    with pytest.raises(UsageError, match="exists"):
+        prepare_metrics(writer, [written_out])
