@@ -23,8 +23,8 @@ OUTERMOST_CLASSES = {"RtcdpError"}
 """To our errors it is what Exception is to Python's: depth is counted from its children."""
 
 MEASURES = (
-    *("average", "contract", "count", "distinct", "exact_sum", "extremes", "ratio", "top", "total"),
-    "variance",
+    *("average", "contract", "count", "distinct", "ends", "exact_sum", "extremes", "quantile"),
+    *("ratio", "top", "total", "variance"),
 )
 MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures the same questions"
 

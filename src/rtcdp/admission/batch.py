@@ -23,7 +23,7 @@ from rtcdp.admission.steps import (
 )
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.events.codec import decode
-from rtcdp.events.columns import decode_lines, from_event, line_hashes, split_lines
+from rtcdp.events.columns import decode_lines, from_event, line_hashes, row_of, split_lines
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import RawRecord, Records
 
@@ -342,7 +342,7 @@ def _of_summary(first: object, count: int) -> Rejection:
 def _frame_of(
     accepted: Sequence[tuple[RawRecord, dict[str, object]]], schema: pl.Schema
 ) -> pl.DataFrame:
-    rows = [{name: row[name] for name in schema} for _, row in accepted]
+    rows = [row_of(row, schema) for _, row in accepted]
     return pl.DataFrame(rows, schema=schema)
 
 

@@ -6,12 +6,13 @@ in slices. One call reads a bounded number of bytes and says where to go on.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from rtcdp.definitions import Metric, holds
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.derived import Text, text_in
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, CustomerActivityEvent
 from rtcdp.log.contract import LogReader, OffsetsMissing, RawRecord, Records
 from rtcdp.store import StoreSnapshot, UncountedScan
@@ -351,12 +352,15 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     if wish.time_to is not None and event.timestamp_ms >= wish.time_to:
         return False
     fields = {**from_event(event), "source": source}
-    if any(fields[name] not in texts for name, texts in wish.texts.items()):
-        return False
     metric = wish.metric
+    parts = {} if metric is None else dict(zip(metric.key_names, metric.key, strict=True))
+    for name, texts in wish.texts.items():
+        if text_in(parts.get(name, cast("Text", name)), fields) not in texts:
+            return False
     if metric is None:
         return True
-    return all(fields[name] is not None for name in metric.key) and holds(metric.predicate, fields)
+    has_key = all(text_in(part, fields) is not None for part in metric.key)
+    return has_key and holds(metric.predicate, fields)
 
 
 def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, Mapping[str, Any]]:

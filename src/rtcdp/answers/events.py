@@ -1,5 +1,6 @@
 """Drill-down: the events behind a number, and those that were not counted, with the reasons."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, cast, get_args
 
 import msgspec
@@ -20,7 +21,7 @@ from rtcdp.answers.question import (
     To,
     beginning,
 )
-from rtcdp.definitions import TextField
+from rtcdp.definitions import Metric, TextField
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
 
@@ -28,6 +29,14 @@ _FORWARDS = (PARTITION, OFFSET)
 _BACKWARDS: tuple[Shape, ...] = ("desc", PARTITION, OFFSET)
 
 FILTERS = {name: f"events with this {name}" for name in get_args(TextField)}
+
+
+def filters_of(metrics: Sequence[Metric]) -> dict[str, str]:
+    """The fields of events, and what else `metrics` are keyed by."""
+    names = (name for metric in metrics for name in metric.key_names)
+    return {**{name: f"with `metric`: events with this {name}" for name in names}, **FILTERS}
+
+
 """What a question's `equals` may name."""
 
 
@@ -134,14 +143,20 @@ def _wish(installation: Installation, question: EventsQuestion) -> Wish:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")
         window = metric.window
-        if start % window.slide_ms:
+        if not window.starts_at(start):
             raise BadRequest(
                 f"no window of {metric.name} starts at {iso_ms(start)}",
-                f"send a multiple of {window.slide_ms} ms since 1970",
+                f"send {window.starts_in_words}",
             )
-        end = start + window.size_ms
+        end = window.end_of(start)
         time_from = start if time_from is None else max(start, time_from)
         time_to = end if time_to is None else min(end, time_to)
+    known = {*FILTERS, *(() if metric is None else metric.key_names)}
+    for name in question.equals:
+        if name not in known:
+            raise BadRequest(
+                f"{name} is a part of a metric's key", "send metric=NAME of such a metric with it"
+            )
     return Wish(question.equals, time_from, time_to, metric)
 
 

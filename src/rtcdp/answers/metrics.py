@@ -22,7 +22,15 @@ from rtcdp.answers.question import (
     beginning,
 )
 from rtcdp.answers.windows import DEFAULT_PAGE, MAX_PAGE, WindowQuery, complete_from_of, windows
-from rtcdp.definitions import Measure, Metric, measure_in_words, predicate_in_words
+from rtcdp.definitions import (
+    Calendar,
+    Measure,
+    Metric,
+    Window,
+    field_name,
+    measure_in_words,
+    predicate_in_words,
+)
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.store import Store
 
@@ -74,23 +82,28 @@ class RecentPageViewsQuestion(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Cursor = None
 
 
-class WindowDescription(msgspec.Struct):
-    """`size_ms` long, a new one every `slide_ms`, aligned to 1970."""
+class WindowDescription(msgspec.Struct, omit_defaults=True):
+    """`size_ms` long, a new one every `slide_ms`, aligned to 1970. Where there is a `unit` (day,
+    week, month), that is so about, and each begins at midnight in the time zone `zone`."""
 
     size_ms: int
     slide_ms: int
+    unit: str | None = None
+    zone: str | None = None
+    week_starts: str | None = None
 
 
 class MeasureDescription(msgspec.Struct, omit_defaults=True):
-    """What is measured: `kind` is count, sum, average, minimum, maximum, distinct, topk or ratio,
-    `says` puts it into words. `where` says which events it looks at, if not all of the metric; a
-    ratio divides the measure `of` by the measure `to`."""
+    """What is measured: `kind` is the word of the vocabulary in snake_case, `says` puts it into
+    words. `where` says which events it looks at, if not all of the metric; a ratio divides the
+    measure `of` by the measure `to`."""
 
     name: str
     kind: str
     says: str
     field: str | None = None
     k: int | None = None
+    q: float | None = None
     where: str | None = None
     of: str | None = None
     to: str | None = None
@@ -201,7 +214,7 @@ def page_views(
     start_from = None
     if isinstance(question, RecentPageViewsQuestion):
         ended_after = installation.clock.now_ms() - question.minutes * 60_000
-        start_from = ended_after - metric.window.size_ms + 1
+        start_from = metric.window.first_open(ended_after)
     wanted = WindowQuery(
         equals={} if user_id is None else {"userId": user_id},
         start_from=start_from,
@@ -226,10 +239,10 @@ def page_views(
 
 def _wanted(metric: Metric, question: WindowsQuestion, now_ms: int) -> WindowQuery:
     """What is asked for, up to the pages before."""
-    first_open = now_ms - metric.window.size_ms + 1
+    first_open = metric.window.first_open(now_ms)
     state = question.state
     leads_with_closed = metric.window.overlap > 1 and state is None and question.at is None
-    position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key)))
+    position: tuple[Shape, ...] = (INSTANT, *([str] * len(metric.key_names)))
     after = read_cursor(question.cursor, (INSTANT, *position) if leads_with_closed else position)
     if after is not None and leads_with_closed:
         # What was open on the first page is so on all, lest windows fall through the border.
@@ -265,8 +278,7 @@ def _one_window(metric: Metric, question: WindowsQuestion, now_ms: int) -> tuple
         raise BadRequest(f"at names one window, and {others[0]} a range", "send one of them")
     assert question.at is not None
     instant = now_ms if question.at == NOW else int(question.at)
-    window = metric.window
-    start = (instant - window.size_ms) // window.slide_ms * window.slide_ms
+    start = metric.window.last_ended(instant)
     return start, start + 1
 
 
@@ -288,17 +300,26 @@ def _described(metric: Metric) -> MetricDescription:
         name=metric.name,
         title=metric.title,
         description=metric.description,
-        key=metric.key,
-        window=WindowDescription(metric.window.size_ms, metric.window.slide_ms),
+        key=metric.key_names,
+        window=_described_window(metric.window),
         measures=[_described_measure(measure) for measure in metric.measures],
         fingerprint=metric.fingerprint,
         url=f"{METRICS_PATH}{metric.name}",
     )
 
 
+def _described_window(window: Window | Calendar) -> WindowDescription:
+    if isinstance(window, Window):
+        return WindowDescription(window.size_ms, window.slide_ms)
+    starts = window.week_starts if window.unit == "week" else None
+    return WindowDescription(window.size_ms, window.slide_ms, window.unit, window.zone, starts)
+
+
 def _described_measure(measure: Measure) -> MeasureDescription:
     where = None if measure.where is None else predicate_in_words(measure.where)
-    options = {name: getattr(measure, name, None) for name in ("field", "k", "of", "to")}
+    options = {name: getattr(measure, name, None) for name in ("field", "k", "q", "of", "to")}
+    if options["field"] is not None:
+        options["field"] = field_name(options["field"])
     return MeasureDescription(
         measure.name, measure.kind, measure_in_words(measure), where=where, **options
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from rtcdp.answers.cursor import Part
-from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, MERGES, Metric, Table
+from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, MERGES, Metric, Table, Window
 from rtcdp.definitions.panes import explode_panes
 from rtcdp.store import Scan, StoreSnapshot
 
@@ -32,7 +32,7 @@ class Wanted:
 
 def read(snapshot: StoreSnapshot, metric: Metric, panes: Table, wanted: Wanted) -> pl.DataFrame:
     """Windows with the columns of `panes`, newest first, then by key ascending."""
-    slide = metric.window.slide_ms
+    slide = _window(metric).slide_ms
     upper = _first_start_not_wanted(wanted, slide)
     found: list[pl.DataFrame] = []
     missing, at_once = wanted.limit, 1
@@ -55,8 +55,8 @@ def read_side(
     snapshot: StoreSnapshot, metric: Metric, side: Table, windows: pl.DataFrame
 ) -> pl.DataFrame:
     """The members or items of `windows` (`window_start` and key), merged over their panes."""
-    size, pane = metric.window.size_ms, metric.window.pane_ms
-    key, merged = list(metric.key), []
+    size, pane = _window(metric).size_ms, _window(metric).pane_ms
+    key, merged = list(metric.key_names), []
     for (start,), group in windows.group_by(BUCKET_START, maintain_order=True):
         starts = pl.int_range(start, start + size, pane, dtype=pl.Int64, eager=True)
         panes = starts.alias(BUCKET_START).to_frame()
@@ -66,6 +66,11 @@ def read_side(
         rows = rows.with_columns(pl.lit(start, pl.Int64).alias(BUCKET_START))
         merged.append(_merge_side(rows, side))
     return pl.concat(merged) if merged else snapshot.members(side, windows)
+
+
+def _window(metric: Metric) -> Window:
+    assert isinstance(metric.window, Window), "only what has panes is added up from them"
+    return metric.window
 
 
 def _merge_side(rows: pl.DataFrame, side: Table) -> pl.DataFrame:
@@ -86,13 +91,13 @@ def _newest_start_with_events(
     snapshot: StoreSnapshot, metric: Metric, panes: Table, wanted: Wanted, upper: int | None
 ) -> int | None:
     """The newest wanted window below `upper` that holds a pane, or None."""
-    slide = metric.window.slide_ms
+    slide = _window(metric).slide_ms
     last = None if upper is None else (upper - 1) // slide * slide
     scan = Scan(
         table=panes,
         equals=wanted.equals,
         bucket_from=wanted.start_from,
-        bucket_to=None if last is None else last + metric.window.size_ms,
+        bucket_to=None if last is None else last + _window(metric).size_ms,
         limit=1,
     )
     newest = snapshot.scan(scan)
@@ -118,12 +123,12 @@ def _sum_panes(
         table=panes,
         equals=wanted.equals,
         bucket_from=oldest,
-        bucket_to=newest + metric.window.size_ms,
-        limit=max(MIN_SLICE_ROWS, MAX_EXPLODED_ROWS // metric.window.overlap),
+        bucket_to=newest + _window(metric).size_ms,
+        limit=max(MIN_SLICE_ROWS, MAX_EXPLODED_ROWS // _window(metric).overlap),
     )
     total: pl.DataFrame | None = None
     for rows in _slices(snapshot, scan):
-        exploded = explode_panes(rows, metric.window)
+        exploded = explode_panes(rows, _window(metric))
         part = exploded.filter(pl.col(BUCKET_START).is_between(oldest, newest))
         both = part if total is None else pl.concat([total, part])
         total = both.group_by(group).agg(merges)
@@ -146,11 +151,13 @@ def _only_after(rows: pl.DataFrame, metric: Metric, after: tuple[Part, ...] | No
         return rows
     same = pl.col(BUCKET_START) == after[0]
     beyond = pl.col(BUCKET_START) < after[0]
-    for name, text in zip(metric.key, after[1:], strict=True):
+    for name, text in zip(metric.key_names, after[1:], strict=True):
         beyond |= same & (pl.col(name) > text)
         same &= pl.col(name) == text
     return rows.filter(beyond)
 
 
 def _in_reading_order(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    return rows.sort([BUCKET_START, *metric.key], descending=[True, *[False] * len(metric.key)])
+    return rows.sort(
+        [BUCKET_START, *metric.key_names], descending=[True, *[False] * len(metric.key_names)]
+    )

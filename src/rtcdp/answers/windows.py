@@ -74,7 +74,7 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     page = found.head(query.limit)
     items = _items(snapshot, metric, sides, page)
     if query.final_until is not None:
-        ends = (start + metric.window.size_ms for start in page[BUCKET_START].to_list())
+        ends = (metric.window.end_of(start) for start in page[BUCKET_START].to_list())
         items = [
             {**item, "final": end <= query.final_until}
             for item, end in zip(items, ends, strict=False)
@@ -84,7 +84,7 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
             item[PARTIAL] = True
     if found.height <= query.limit and len(items) == page.height:
         return WindowPage(items, None, complete_from)
-    after = page.head(len(items)).select(BUCKET_START, *metric.key).row(-1)
+    after = page.head(len(items)).select(BUCKET_START, *metric.key_names).row(-1)
     return WindowPage(items, after, complete_from)
 
 
@@ -117,8 +117,8 @@ def _of_any_key(
     found = [_of_one_key(snapshot, metric, query, one, limit) for one in combinations(fields)]
     if len(found) == 1:
         return found[0]
-    order = [BUCKET_START, *metric.key]
-    descending = [True, *[False] * len(metric.key)]
+    order = [BUCKET_START, *metric.key_names]
+    descending = [True, *[False] * len(metric.key_names)]
     return pl.concat(found).sort(order, descending=descending).head(limit)
 
 
@@ -154,7 +154,7 @@ def _scans(metric: Metric, whole: Scan) -> list[Scan]:
     if whole.after is None:
         return [whole]
     start, *place = whole.after
-    order = list(zip(metric.key, map(str, place), strict=True))
+    order = list(zip(metric.key_names, map(str, place), strict=True))
     other = next(
         (i for i, (n, part) in enumerate(order) if whole.equals.get(n, part) != part), None
     )
@@ -220,7 +220,7 @@ def complete_from_of(snapshot: StoreSnapshot, metric: Metric) -> int | None:
 def _side_rows(
     snapshot: StoreSnapshot, metric: Metric, side: Table, page: pl.DataFrame
 ) -> pl.DataFrame:
-    groups = page.select(BUCKET_START, *metric.key)
+    groups = page.select(BUCKET_START, *metric.key_names)
     if metric.window.is_written_out:
         return snapshot.members(side, groups)
     return panes.read_side(snapshot, metric, side, groups)
@@ -230,14 +230,14 @@ def _described(
     metric: Metric, page: pl.DataFrame, sides: Mapping[str, pl.DataFrame]
 ) -> list[dict[str, object]]:
     starts = page[BUCKET_START].to_list()
-    columns: dict[str, list[object]] = {name: page[name].to_list() for name in metric.key}
+    columns: dict[str, list[object]] = {name: page[name].to_list() for name in metric.key_names}
     columns["window_start"] = [iso_ms(start) for start in starts]
-    columns["window_end"] = [iso_ms(start + metric.window.size_ms) for start in starts]
+    columns["window_end"] = [iso_ms(metric.window.end_of(start)) for start in starts]
     values: dict[str, list[object]] = {}
     for measure in metric.measures:
         side = sides.get(side_table_name(metric, measure))
         values[measure.name] = measure.final(
-            States(page, (BUCKET_START, *metric.key), side, values)
+            States(page, (BUCKET_START, *metric.key_names), side, values)
         )
     columns |= values
     names = list(columns)

@@ -21,7 +21,7 @@ import rtcdp
 from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked, QueryParameter
-from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK
+from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
 
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""
@@ -172,7 +172,7 @@ def _described_as_text(parameter: Parameter | Reference) -> Parameter | Referenc
 def answer_schema(metric: Metric) -> Schema:
     """A page of the metric's windows."""
     row: dict[str, Reference | Schema] = {
-        **dict.fromkeys(metric.key, _TEXT),
+        **dict.fromkeys(metric.key_names, _TEXT),
         "window_start": _INSTANT,
         "window_end": _INSTANT,
         **{measure.name: _of_measure(measure) for measure in metric.measures},
@@ -216,8 +216,8 @@ def _of_measure(measure: Measure) -> Schema:
         case TopK():
             pair = Schema(
                 type=OpenAPIType.OBJECT,
-                required=[measure.field, "count"],
-                properties={measure.field: _TEXT, "count": _WHOLE},
+                required=[field_name(measure.field), "count"],
+                properties={field_name(measure.field): _TEXT, "count": _WHOLE},
             )
             return Schema(type=OpenAPIType.ARRAY, items=pair, max_items=measure.k)
         case _:

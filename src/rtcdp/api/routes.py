@@ -144,7 +144,7 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
 
 
 def _handler(metric: Metric) -> HTTPRouteHandler:
-    asked = Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key})
+    asked = Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key_names})
     order = "Newest first, then by key."
     if metric.window.overlap > 1:
         order += " Windows that are still open come last: they hold only part of their time."
@@ -174,7 +174,9 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
 )
 def events(request: AnyRequest, context: Context) -> Response[EventsPage]:
     effort = Effort(context.limits.events_bytes, context.limits.slice_bytes)
-    page = events_page(context.installation, _EVENTS.read(request), effort)
+    filters = drill_down.filters_of(context.installation.metrics)
+    question = Asked(EventsQuestion, filters).read(request)
+    page = events_page(context.installation, question, effort)
     return answer(page, page)
 
 

@@ -4,33 +4,50 @@
 Python doesn't hold at run time, or the names of tables and columns, which stores limit.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from math import isfinite
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from rtcdp.definitions import (
-    AllOf,
-    AnyOf,
+    Buckets,
     Compare,
     Equals,
     Fault,
     Metric,
-    Negation,
     OneOf,
     Predicate,
+    Property,
+    Text,
+    field_name,
+    fields_in,
+    nodes_of,
     tables_of,
 )
-from rtcdp.events.event import EVENT_TYPE
+from rtcdp.events.event import EVENT_TYPE, TEXT_FIELDS
 
 TABLE_NAME_LENGTH_MAX = 63
 """PostgreSQL cuts longer names off, and then two tables could share one."""
 
 NAMES_OF_DATABASES = ("sqlite_", "pg_")
 """Databases keep names that begin like this to themselves."""
+
+BUCKETS_MAX = 100
+
+_PROPERTY_KEY = re.compile(r'[^"\\\x00-\x1f]{1,100}')
+_COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_ANSWERS = ("window_start", "window_end", "final", "partial", "member", "item", "item_count")
+_PARAMETERS = ("from", "to", "since", "at", "state", "limit", "cursor", "metric", "verdict")
+_TAKEN_NAMES = {
+    *map(str.lower, (*TEXT_FIELDS, "source", "value", "properties", "timestamp")),
+    *_ANSWERS,
+    *_PARAMETERS,
+}
+"""Names that mean something else where a key's are: in events, answers, tables, addresses."""
 
 
 def faults_of(metric: Metric) -> list[Fault]:
@@ -91,10 +108,11 @@ def _wanted(expected: object) -> str:
 
 
 def _senseless(metric: Metric) -> Iterator[Fault]:
+    yield from _faults_of_derived(metric)
     for place, measure in enumerate(metric.measures):
         yield from measure.faults(metric.measures[:place])
     wheres = [measure.where for measure in metric.measures if measure.where is not None]
-    for node in chain.from_iterable(map(_nodes_of, (metric.predicate, *wheres))):
+    for node in chain.from_iterable(map(nodes_of, (metric.predicate, *wheres))):
         for text in _event_types_in(node):
             if EVENT_TYPE.fullmatch(text) is None:
                 yield Fault(
@@ -105,17 +123,48 @@ def _senseless(metric: Metric) -> Iterator[Fault]:
             yield Fault(f"no value compares with {node.limit}", "compare with a finite number")
 
 
-def _nodes_of(node: Predicate) -> Iterator[Predicate]:
-    """The predicate and all predicates inside it."""
-    yield node
-    match node:
-        case AllOf() | AnyOf():
-            for inner in node.predicates:
-                yield from _nodes_of(inner)
-        case Negation():
-            yield from _nodes_of(node.predicate)
-        case _:
-            pass
+def _derived_in(metric: Metric) -> Iterator[object]:
+    """Everything that the metric takes from events and that is no field as it is."""
+    predicates = [metric.predicate, *(m.where for m in metric.measures if m.where is not None)]
+    read = [getattr(measure, "field", "") for measure in metric.measures]
+    for part in (*metric.key, *read, *chain.from_iterable(map(fields_in, predicates))):
+        if isinstance(part, Buckets):
+            yield part.of
+        yield part
+
+
+def _faults_of_derived(metric: Metric) -> Iterator[Fault]:
+    for part in metric.key:
+        if not isinstance(part, str):
+            yield from _faults_of_name(part)
+    for found in _derived_in(metric):
+        if isinstance(found, Property) and not _PROPERTY_KEY.fullmatch(found.key):
+            yield Fault(
+                f"{found.key!r} can't be the key of a property here",
+                "name a key of 1 to 100 characters, without quotes and backslashes",
+            )
+        if isinstance(found, Buckets):
+            limits = found.limits
+            rising = all(low < high for low, high in pairwise(limits))
+            if not (1 <= len(limits) <= BUCKETS_MAX and rising and all(map(isfinite, limits))):
+                yield Fault(
+                    f"numbers can't be put into buckets by {limits}",
+                    f"give 1 to {BUCKETS_MAX} finite limits, each larger than the one before",
+                )
+
+
+def _faults_of_name(part: Text) -> Iterator[Fault]:
+    name = field_name(part)
+    if _COLUMN_NAME.fullmatch(name) is None:
+        yield Fault(
+            f"a column can't be called {name!r}",
+            'give it a name of letters, digits and underscores: called="plan_type"',
+        )
+    elif name.lower() in _TAKEN_NAMES:
+        yield Fault(
+            f"a column called {name} would be taken for another one",
+            f'give it another name: called="its_{name}"',
+        )
 
 
 def _event_types_in(node: Predicate) -> tuple[str, ...]:

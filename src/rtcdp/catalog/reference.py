@@ -19,6 +19,7 @@ from rtcdp.definitions import (
     window_in_words,
 )
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
+from rtcdp.events.derived import Text, field_in_words
 
 PAGE = Path("docs/metrics.md")
 BEGIN = "<!-- from here on written by: python -m rtcdp.catalog.reference -->\n"
@@ -50,11 +51,11 @@ def updated(page: str, metrics: Sequence[Metric]) -> str:
 def section(metric: Metric) -> str:
     """What the page says of one metric, in Markdown."""
     name = metric.name
-    query = "".join(f"{'&' if i else '?'}{key}=…" for i, key in enumerate(metric.key))
+    query = "".join(f"{'&' if i else '?'}{key}=…" for i, key in enumerate(metric.key_names))
     measures = [f"`{measure.name}`: {measure_in_words(measure)}" for measure in metric.measures]
     rows = {
         "Counts": predicate_in_words(metric.predicate),
-        "One row per": " and ".join((*(f"`{key}`" for key in metric.key), "window")),
+        "One row per": " and ".join((*map(_part_of_key, metric.key), "window")),
         "Window": window_in_words(metric.window),
         "Says": "<br>".join(measures),
         "Tables": "<br>".join(
@@ -72,6 +73,11 @@ def section(metric: Metric) -> str:
     ]
     lines += [f"| {label} | {_in_a_cell(text)} |" for label, text in rows.items()]
     return "\n".join(lines) + "\n"
+
+
+def _part_of_key(part: Text) -> str:
+    words = field_in_words(part)
+    return words if isinstance(part, str) else f"`{part.name}`, the {words},"
 
 
 def _in_a_cell(text: str) -> str:

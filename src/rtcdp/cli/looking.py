@@ -16,7 +16,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import balance, duration, fits, listing, say
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Calendar, Metric, window_in_words
 from rtcdp.errors import UsageError
 from rtcdp.runtime.parts import (
     left_out_text,
@@ -71,7 +71,7 @@ def metrics(
     require_store(settings)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         items = windows(snapshot, metric, WindowQuery(limit=limit)).items
-    names = tuple(items[0]) if items else (*metric.key, "window_start", "window_end")
+    names = tuple(items[0]) if items else (*metric.key_names, "window_start", "window_end")
     write(
         Result(names, items, {"metric": metric.name}),
         form,
@@ -125,12 +125,14 @@ def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
 
 def _described(metric: Metric) -> dict[str, object]:
     window = duration(metric.window.size_ms)
+    if isinstance(metric.window, Calendar):
+        window = window_in_words(metric.window)
     if metric.window.overlap > 1:
         window += f" every {duration(metric.window.slide_ms)}"
     return {
         "metric": metric.name,
         "title": metric.title,
-        "key": list(metric.key),
+        "key": list(metric.key_names),
         "window": window,
         "measures": [measure.name for measure in metric.measures],
     }

@@ -15,6 +15,7 @@ from rtcdp.definitions.predicate import (
     Predicate,
     Present,
 )
+from rtcdp.events.derived import number_column, text_column
 
 
 def to_expression(predicate: Predicate) -> pl.Expr:
@@ -23,13 +24,13 @@ def to_expression(predicate: Predicate) -> pl.Expr:
         case Everything():
             return pl.lit(True)
         case Equals(field, text):
-            return (pl.col(field) == text).fill_null(False)
+            return (pl.col(text_column(field)) == text).fill_null(False)
         case OneOf(field, texts):
-            return pl.col(field).is_in(list(texts)).fill_null(False)
+            return pl.col(text_column(field)).is_in(list(texts)).fill_null(False)
         case Present(field):
-            return pl.col(field).is_not_null()
+            return pl.col(text_column(field)).is_not_null()
         case Compare(field, comparison, limit):
-            return _compare(pl.col(field), comparison, limit).fill_null(False)
+            return _compare(pl.col(number_column(field)), comparison, limit).fill_null(False)
         case AllOf(predicates):
             return reduce(lambda a, b: a & b, map(to_expression, predicates), pl.lit(True))
         case AnyOf(predicates):
@@ -44,6 +45,8 @@ def _compare(left: pl.Expr, comparison: str, limit: float) -> pl.Expr:
             return left < limit
         case "<=":
             return left <= limit
+        case "==":
+            return left == limit
         case ">":
             return left > limit
         case _:

@@ -14,16 +14,14 @@ from rtcdp.definitions.predicate import (
     AllOf,
     AnyOf,
     Compare,
-    Equals,
     Everything,
     Negation,
-    OneOf,
     Predicate,
-    Present,
-    TextField,
+    nodes_of,
 )
-from rtcdp.definitions.window import Window
+from rtcdp.definitions.window import Calendar, Window
 from rtcdp.errors import UsageError
+from rtcdp.events.derived import Text, field_name, number_column, text_column
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _RESERVED = frozenset({"window_start", "window_end", "final", "userId", "sessionId", "productId"})
@@ -33,16 +31,16 @@ _RESERVED = frozenset({"window_start", "window_end", "final", "userId", "session
 class Metric:
     """A frozen, engine-neutral description.
 
-    `key` are the text fields that get a row each; an event without one of them is not counted by
-    this metric. With an empty key there is one row a window. Raises `UsageError` when a name is
-    not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
+    `key` are the texts that get a row each: fields, or what is made of them; an event without one
+    of them is not counted by this metric. With an empty key there is one row a window. Raises
+    `UsageError` when a name is not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
     """
 
     name: str
     title: str
-    window: Window
+    window: Window | Calendar
     measures: tuple[Measure, ...]
-    key: tuple[TextField, ...] = ()
+    key: tuple[Text, ...] = ()
     predicate: Predicate = Everything()
     description: str = ""
 
@@ -59,8 +57,18 @@ class Metric:
                 f"metric {self.name} needs at least one measure, each with a name of its own",
                 "add one, for example Count('page_view_count')",
             )
-        if len(set(self.key)) != len(self.key):
+        if len(set(self.key_names)) != len(self.key):
             raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """What the tables, the API and people call the key's columns."""
+        return tuple(map(field_name, self.key))
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of decoded events that hold the key."""
+        return tuple(map(text_column, self.key))
 
     @property
     def fingerprint(self) -> str:
@@ -73,12 +81,16 @@ class Metric:
                 TOP_EXACT_UP_TO,
                 MICROS_PER_UNIT,
             ),
-            "window": asdict(self.window),
-            "key": self.key,
+            "window": _window_as_data(self.window),
+            "key": [as_plain_data(part) for part in self.key],
             "predicate": as_plain_data(self.predicate),
             "measures": [as_plain_data(measure) for measure in self.measures],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _window_as_data(window: Window | Calendar) -> object:
+    return asdict(window) if isinstance(window, Window) else as_plain_data(window)
 
 
 def as_plain_data(node: object) -> object:
@@ -95,10 +107,12 @@ def as_plain_data(node: object) -> object:
 
 
 def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The event columns that the metrics need, in a fixed order, without `source`."""
+    """The columns of decoded events that the metrics need, in a fixed order, without `source`."""
     needed: set[str] = set()
     for metric in metrics:
-        needed.update(metric.key)
+        needed.update(metric.key_columns)
+        if metric.window.column is not None:
+            needed.add(metric.window.column)
         needed.update(fields_of_predicate(metric.predicate))
         for measure in metric.measures:
             needed.update(measure.fields)
@@ -108,13 +122,9 @@ def fields_of(metrics: Sequence[Metric]) -> tuple[str, ...]:
 
 
 def fields_of_predicate(predicate: Predicate) -> set[str]:
-    """The fields of events that it looks at."""
-    match predicate:
-        case Everything():
-            return set()
-        case Equals(field, _) | OneOf(field, _) | Present(field) | Compare(field, _, _):
-            return {field}
-        case AllOf(predicates) | AnyOf(predicates):
-            return {name for inner in predicates for name in fields_of_predicate(inner)}
-        case Negation(negated):
-            return fields_of_predicate(negated)
+    """The columns of decoded events that it looks at."""
+    return {
+        number_column(node.field) if isinstance(node, Compare) else text_column(node.field)
+        for node in nodes_of(predicate)
+        if not isinstance(node, Everything | AllOf | AnyOf | Negation)
+    }

@@ -4,13 +4,13 @@ Predicates are two-valued: a comparison with an absent field is false, and so it
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-TextField = Literal["userId", "sessionId", "eventType", "productId", "pageUrl", "source"]
-NumberField = Literal["value"]
-Comparison = Literal["<", "<=", ">", ">="]
+from rtcdp.events.derived import Number, Text, number_in, text_in
+
+Comparison = Literal["<", "<=", "==", ">", ">="]
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class Everything:
 
 @dataclass(frozen=True)
 class Equals:
-    """The text field equals the given text, exactly."""
+    """The text equals the given text, exactly."""
 
-    field: TextField
+    field: Text
     text: str
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """The text field equals one of the given texts."""
+    """The text equals one of the given texts."""
 
-    field: TextField
+    field: Text
     texts: tuple[str, ...]
 
 
@@ -38,14 +38,14 @@ class OneOf:
 class Present:
     """The field is there and not null."""
 
-    field: TextField | NumberField
+    field: Text | Number
 
 
 @dataclass(frozen=True)
 class Compare:
     """The number stands in the given relation to the limit."""
 
-    field: NumberField
+    field: Number
     comparison: Comparison
     limit: float
 
@@ -92,9 +92,30 @@ def negate(predicate: Predicate) -> Predicate:
     return Negation(predicate)
 
 
+def nodes_of(predicate: Predicate) -> Iterator[Predicate]:
+    """The predicate and all predicates inside it."""
+    yield predicate
+    match predicate:
+        case AllOf(predicates) | AnyOf(predicates):
+            for inner in predicates:
+                yield from nodes_of(inner)
+        case Negation(negated):
+            yield from nodes_of(negated)
+        case _:
+            pass
+
+
+def fields_in(predicate: Predicate) -> Iterator[Text | Number]:
+    """What the predicate looks at of an event."""
+    for node in nodes_of(predicate):
+        if isinstance(node, Equals | OneOf | Present | Compare):
+            yield node.field
+
+
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
+    "==": operator.eq,
     ">": operator.gt,
     ">=": operator.ge,
 }
@@ -106,14 +127,14 @@ def holds(predicate: Predicate, event: Mapping[str, object]) -> bool:
         case Everything():
             return True
         case Equals(field, text):
-            return event[field] == text
+            return text_in(field, event) == text
         case OneOf(field, texts):
-            return event[field] in texts
+            return text_in(field, event) in texts
         case Present(field):
-            return event[field] is not None
+            return text_in(field, event) is not None
         case Compare(field, comparison, limit):
-            value = event[field]
-            return isinstance(value, float) and _COMPARISONS[comparison](value, limit)
+            value = number_in(field, event)
+            return value is not None and _COMPARISONS[comparison](value, limit)
         case AllOf(predicates):
             return all(holds(inner, event) for inner in predicates)
         case AnyOf(predicates):

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from rtcdp.events.derived import Text
+from rtcdp.events.measured import Sketched
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -41,12 +44,17 @@ class Part(Column):
 
 @dataclass(frozen=True)
 class Side:
-    """A table beside the metric's own, with a row for each value of a `field`: kept only
+    """A table beside the metric's own, with a row for each text of a `field`: kept only
     ("smallest_members") or counted ("heaviest_items"), and bound by `capacity` as `Table` says."""
 
     bound: Bound
-    field: str
+    field: Text | Sketched
     capacity: int
+
+    @property
+    def column(self) -> str:
+        """The column of decoded events that holds the texts."""
+        return self.field if isinstance(self.field, str) else self.field.column
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ __all__ = [
     "ITEM",
     "ITEM_COUNT",
     "MEMBER",
+    "WINDOW_END",
     "Bound",
     "Column",
     "ColumnType",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 BUCKET_START = "window_start"
+
+WINDOW_END = "window_end"
+"""Stored where the window's length alone does not tell it."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,13 @@ class Table:
 
 def tables_of(metric: Metric) -> tuple[Table, ...]:
     """The tables of a metric, the bucket table first."""
+    ends = () if metric.window.column is None else (Column(WINDOW_END, "integer", "max"),)
     buckets = Table(
         name=metric.name if metric.window.is_written_out else f"{metric.name}__panes",
         metric=metric.name,
         bucket_ms=metric.window.bucket_ms,
-        key=metric.key,
-        columns=tuple(part.column for measure in metric.measures for part in measure.parts()),
+        key=metric.key_names,
+        columns=(*ends, *(part.column for each in metric.measures for part in each.parts())),
     )
     sides = ((measure, measure.side()) for measure in metric.measures)
     return (buckets, *(_side_table(metric, m, side) for m, side in sides if side is not None))
@@ -94,7 +99,7 @@ def _side_table(metric: Metric, measure: Measure, side: Side) -> Table:
         name=side_table_name(metric, measure),
         metric=metric.name,
         bucket_ms=metric.window.bucket_ms,
-        key=metric.key,
+        key=metric.key_names,
         columns=(Column(ITEM_COUNT, "integer", "add"),) if counts else (),
         bound=side.bound,
         capacity=side.capacity,

@@ -12,7 +12,8 @@ from rtcdp.definitions.predicate import (
     Predicate,
     Present,
 )
-from rtcdp.definitions.window import Window
+from rtcdp.definitions.window import Calendar, Window
+from rtcdp.events.derived import field_in_words
 
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"))
 
@@ -30,8 +31,11 @@ def measure_in_words(measure: Measure) -> str:
     return measure.in_words() + of
 
 
-def window_in_words(window: Window) -> str:
-    """`1 minute`, or `1 minute, a new one every 30 seconds`."""
+def window_in_words(window: Window | Calendar) -> str:
+    """`1 minute`, or `1 minute, a new one every 30 seconds`, or `each day in Europe/Berlin`."""
+    if isinstance(window, Calendar):
+        since = f" from {window.week_starts.title()} on" if window.unit == "week" else ""
+        return f"each {window.unit} in {window.zone}{since}"
     size = _span(window.size_ms)
     if window.slide_ms == window.size_ms:
         return size
@@ -43,13 +47,15 @@ def _that(predicate: Predicate) -> str:
         case Everything():
             return "anything holds"
         case Equals(field=field, text=text):
-            return f"`{field}` is `{text}`"
+            return f"{field_in_words(field)} is `{text}`"
         case OneOf(field=field, texts=texts):
-            return f"`{field}` is one of " + ", ".join(f"`{text}`" for text in texts)
+            return f"{field_in_words(field)} is one of " + ", ".join(f"`{text}`" for text in texts)
         case Present(field=field):
-            return f"`{field}` is there"
+            return f"{field_in_words(field)} is there"
         case Compare(field=field, comparison=comparison, limit=limit):
-            return f"`{field} {comparison} {limit:g}`"
+            relation = f"{comparison} {limit:g}"
+            plain = isinstance(field, str)
+            return f"`{field} {relation}`" if plain else f"{field_in_words(field)} `{relation}`"
         case AllOf(predicates=inner):
             return " and ".join(map(_bracketed, inner)) or "anything holds"
         case AnyOf(predicates=inner):

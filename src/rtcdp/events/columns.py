@@ -4,14 +4,19 @@ Only for lines that `rtcdp.events.codec` accepted: for those, the columns hold t
 `codec.decode` gives. Where the columnar parser stumbles, the lines are decoded one by one instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rtcdp.events import calendar, measured
 from rtcdp.events.codec import decode, parse_timestamp_ms
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.derived import Batch, derived
 from rtcdp.events.event import CustomerActivityEvent
 
 EVENT_SCHEMA: dict[str, pl.DataType] = {
@@ -23,7 +28,10 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "pageUrl": pl.String(),
     "value": pl.Float64(),
 }
-"""The columns that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
+"""The fields that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
+
+KINDS = (calendar, measured)
+"""What else can be asked for stands there; their columns are known since they were imported."""
 
 _LINE_SEPARATOR = "\x01"  # JSON text never holds a raw control character
 _PLAIN_INSTANT = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
@@ -32,9 +40,31 @@ _PLAIN_INSTANT = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
 def decode_lines(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame:
     """Decode NDJSON of verified events.
 
-    `lines` holds `line_count` events, one a line; `fields` are names of `EVENT_SCHEMA`. Returns one
-    row a line with the columns `fields` and `timestamp` (int64, UTC ms).
+    `lines` holds `line_count` events, one a line; `fields` are names of `EVENT_SCHEMA` and columns
+    of what is derived from it. Returns one row a line with the columns `fields` and `timestamp`
+    (int64, UTC ms).
     """
+    made = {name: found for name in fields if (found := derived(name)) is not None}
+    if not made:
+        return _decode_fields(lines, line_count, fields)
+    needed = [name for name in fields if name not in made]
+    needed += [name for each in made.values() for name in each.fields if name in EVENT_SCHEMA]
+    frame = _decode_fields(lines, line_count, tuple(dict.fromkeys(needed)))
+    batch = Batch(frame, lru_cache(lambda key: _under(lines, key)))
+    columns = [batch.column(name).alias(name) for name in made]
+    return frame.with_columns(columns).select(*fields, "timestamp")
+
+
+def column_type(column: str) -> pl.DataType:
+    """The type of a column that can be asked for."""
+    found = derived(column)
+    return EVENT_SCHEMA[column] if found is None else _TYPES[found.type]
+
+
+_TYPES = {"text": pl.String(), "real": pl.Float64(), "integer": pl.Int64()}
+
+
+def _decode_fields(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame:
     schema = {name: EVENT_SCHEMA[name] for name in fields}
     try:
         frame = pl.read_ndjson(lines, schema={**schema, "timestamp": pl.String()})
@@ -69,7 +99,7 @@ def split_lines(lines: bytes) -> pl.Series:
 
 
 def from_event(event: CustomerActivityEvent) -> dict[str, object]:
-    """One event as a row of all columns."""
+    """One event as a row of all fields, `properties` as JSON text."""
     return {
         "eventId": event.event_id,
         "userId": event.user_id,
@@ -78,8 +108,35 @@ def from_event(event: CustomerActivityEvent) -> dict[str, object]:
         "productId": event.product_id,
         "pageUrl": event.page_url,
         "value": event.value,
+        "properties": event.properties,
         "timestamp": event.timestamp_ms,
     }
+
+
+def row_of(event: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
+    """The columns of one event, given as its fields."""
+    made = {name: derived(name) for name in columns}
+    return {
+        name: event[name] if found is None else found.of_event(event)
+        for name, found in made.items()
+    }
+
+
+def _under(lines: bytes, key: str) -> list[object]:
+    """What each event has under a key of its properties."""
+    return [
+        None if line.properties is None else line.properties.wanted
+        for line in _decoder_of(key).decode_lines(lines)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _decoder_of(key: str) -> msgspec.json.Decoder[Any]:
+    properties = msgspec.defstruct(
+        "Properties", [("wanted", Any, None)], rename={"wanted": key}, gc=False
+    )
+    line = msgspec.defstruct("Line", [("properties", properties | None, None)], gc=False)
+    return msgspec.json.Decoder(line)
 
 
 def _decode_one_by_one(lines: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -88,7 +145,7 @@ def _decode_one_by_one(lines: bytes, schema: dict[str, pl.DataType]) -> pl.DataF
     for event in events:
         if isinstance(event, Rejection):
             raise AssertionError(f"a line of the log is not a verified event: {event.message}")
-        rows.append(from_event(event))
+        rows.append(row_of(from_event(event), (*schema, "timestamp")))
     return pl.DataFrame(rows, schema={**schema, "timestamp": pl.Int64()}, orient="row")
 
 

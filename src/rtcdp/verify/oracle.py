@@ -6,19 +6,23 @@ describes metrics and tables. Slow, obvious, and therefore right.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import xxhash
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.steps import ahead_of_clock, assigned_id, behind_lateness
-from rtcdp.definitions import Measure, Metric, holds, tables_of
+from rtcdp.definitions import Measure, Metric, Side, Window, holds, tables_of
+from rtcdp.events.calendar import CalendarStart
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.derived import text_in
 from rtcdp.log.contract import RawRecord
 
 Row = dict[str, object]
 Key = tuple[object, ...]
+Value = str | float | None
 
 
 class Oracle:
@@ -41,7 +45,7 @@ class Oracle:
         self._is_duplicate = is_duplicate
         self._tables = {metric.name: tables_of(metric) for metric in metrics}
         self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
-        self.rows: dict[str, dict[Key, list[float | None]]] = {
+        self.rows: dict[str, dict[Key, list[Value]]] = {
             table.name: {} for metric in metrics for table in tables_of(metric)
         }
         self.ledger: Counter[tuple[str, int, str]] = Counter()
@@ -81,7 +85,7 @@ class Oracle:
 
     def _count(self, event: Row) -> None:
         for metric in self._metrics:
-            key = tuple(event[field] for field in metric.key)
+            key = tuple(text_in(field, event) for field in metric.key)
             if None in key or not holds(metric.predicate, event):
                 continue
             for bucket in _buckets(metric, event):
@@ -92,23 +96,28 @@ class Oracle:
         buckets, *sides = (self.rows[table.name] for table in tables)
         merges = [column.merge for column in tables[0].columns]
         new = [value for measure in metric.measures for value in _brought(measure, event)]
+        if metric.window.column is not None:
+            new.insert(0, metric.window.end_of(int(str(key[0]))))
         old = buckets.get(key)
         buckets[key] = new if old is None else list(map(_merged, merges, old, new))
         with_sides = [(m, kind) for m in metric.measures if (kind := m.side()) is not None]
         for (measure, kind), side in zip(with_sides, sides, strict=True):
-            value = event[kind.field]
+            value = _text_in(kind, event)
             if value is None or not _looks_at(measure, event):
                 continue
             if kind.bound == "smallest_members":
                 side[*key, _signed_hash(str(value))] = []
             else:
-                counted = side.setdefault((*key, value), [0])
-                counted[0] = (counted[0] or 0) + 1
+                place = (*key, value)
+                side[place] = [_merged("add", 1, *side.get(place, [None]))]
 
 
 def _buckets(metric: Metric, event: Row) -> list[int]:
     window, instant = metric.window, event["timestamp"]
     assert isinstance(instant, int)
+    if not isinstance(window, Window):
+        start = CalendarStart(window.unit, window.zone, window.week_starts).of_event(event)
+        return [int(start)]
     if not window.is_written_out:
         return [instant - instant % window.pane_ms]
     newest = instant - instant % window.slide_ms
@@ -116,21 +125,27 @@ def _buckets(metric: Metric, event: Row) -> list[int]:
     return list(starts)
 
 
-def _brought(measure: Measure, event: Row) -> list[float | None]:
+def _brought(measure: Measure, event: Row) -> list[Value]:
     """What one event brings to the columns of a measure; nothing when it doesn't look at it."""
     if _looks_at(measure, event):
         return list(measure.of_event(event))
     return [0 if part.merge == "add" else None for part in measure.parts()]
 
 
+def _text_in(side: Side, event: Row) -> object:
+    return event[side.field] if isinstance(side.field, str) else side.field.of_event(event)
+
+
 def _looks_at(measure: Measure, event: Row) -> bool:
     return measure.where is None or holds(measure.where, event)
 
 
-def _merged(merge: str, old: float | None, new: float | None) -> float | None:
-    if old is None or new is None:
-        return old if new is None else new
-    return old + new if merge == "add" else min(old, new) if merge == "min" else max(old, new)
+def _merged(merge: str, old: Any, new: Any) -> Value:
+    known: list[Value] = [value for value in (old, new) if value is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    merged: Value = old + new if merge == "add" else (min if merge == "min" else max)(old, new)
+    return merged
 
 
 def _signed_hash(text: str) -> int:
@@ -138,7 +153,7 @@ def _signed_hash(text: str) -> int:
     return unsigned - 2**64 if unsigned >= 2**63 else unsigned
 
 
-def smallest_members(rows: dict[Key, list[float | None]], capacity: int) -> set[Key]:
+def smallest_members(rows: dict[Key, list[Value]], capacity: int) -> set[Key]:
     """The keys that a member table keeps: of each group the `capacity` smallest members."""
     groups: defaultdict[Key, list[Key]] = defaultdict(list)
     for key in rows:

@@ -1,6 +1,7 @@
 """From the product's own shapes to the plain data that the judge is given."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from rtcdp.definitions import (
@@ -15,6 +16,8 @@ from rtcdp.definitions import (
     OneOf,
     Predicate,
     Present,
+    Window,
+    fields_in,
 )
 from rtcdp.log.contract import RawRecord
 from rtcdp.verify.judge import PlainRecord
@@ -42,14 +45,24 @@ def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
 
 def plain_metric(metric: Metric) -> dict[str, Any]:
     """A definition as a dictionary."""
+    window = metric.window
+    assert isinstance(window, Window)
     return {
         "name": metric.name,
-        "size_ms": metric.window.size_ms,
-        "slide_ms": metric.window.slide_ms,
+        "size_ms": window.size_ms,
+        "slide_ms": window.slide_ms,
         "key": metric.key,
         "predicate": _predicate(metric.predicate),
-        "measures": [_measure(each) for each in metric.measures if each.kind in JUDGED],
+        "measures": [_measure(each) for each in metric.measures if _is_known(each)],
     }
+
+
+def is_judged(metric: Metric) -> bool:
+    """Whether the judge knows all that says what the metric counts: fields as they are. What is
+    derived from them, it leaves to the oracle and the tests of what is derived."""
+    wheres = [each.where for each in metric.measures if each.where is not None]
+    fields = [*metric.key, *chain.from_iterable(map(fields_in, (metric.predicate, *wheres)))]
+    return isinstance(metric.window, Window) and all(isinstance(field, str) for field in fields)
 
 
 def _measure(measure: Measure) -> Mapping[str, Any]:
@@ -58,6 +71,10 @@ def _measure(measure: Measure) -> Mapping[str, Any]:
     options = {name: getattr(measure, name, None) for name in ("field", "k")}
     given = {name: value for name, value in options.items() if value is not None}
     return {**plain, **given, **where}
+
+
+def _is_known(measure: Measure) -> bool:
+    return measure.kind in JUDGED and isinstance(getattr(measure, "field", ""), str)
 
 
 def _predicate(predicate: Predicate) -> Mapping[str, Any]:

@@ -224,7 +224,7 @@ def differences_of(
     if table.bound == "heaviest_items":
         return list(_item_differences(table, expected, found))
     if table.bound == "smallest_members":
-        members: dict[Key, list[float | None]] = {key: [] for key in expected}
+        members: dict[Key, list[str | float | None]] = {key: [] for key in expected}
         expected = dict.fromkeys(smallest_members(members, table.capacity), ())
     return list(exact_differences(table.name, expected, found))
 

@@ -62,7 +62,8 @@ def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
 
 def view_rows(metric: Metric, frame: pl.DataFrame) -> Rows:
     """The rows of the view that SQL readers see."""
-    key, measures = ("window_start", *metric.key), [measure.name for measure in metric.measures]
+    key = ("window_start", *metric.key_names)
+    measures = [measure.name for measure in metric.measures]
     lists = {measure.name for measure in metric.measures if measure.value_type == "list"}
     return {
         tuple(row[name] for name in key): {
@@ -121,7 +122,7 @@ def _answers(snapshot: StoreSnapshot, metric: Metric) -> Rows:
             start, values["window_end"] = (
                 _milliseconds(str(values.pop(name))) for name in ("window_start", "window_end")
             )
-            found[start, *(values.pop(name) for name in metric.key)] = values
+            found[start, *(values.pop(name) for name in metric.key_names)] = values
         if page.after is None:
             return found
         query = WindowQuery(limit=MAX_PAGE, after=page.after)

@@ -22,12 +22,17 @@ from rtcdp.definitions import (
     DISTINCT_EXACT_UP_TO,
     TOP_EXACT_UP_TO,
     Average,
+    Calendar,
     Compare,
     Count,
     Distinct,
+    First,
+    Last,
     Maximum,
     Metric,
     Minimum,
+    Property,
+    Quantile,
     Ratio,
     StandardDeviation,
     Sum,
@@ -60,6 +65,9 @@ EVERY_MEASURE = (
     StandardDeviation("deviation"),
     Distinct("users", "userId"),
     TopK("pages", "pageUrl", k=3),
+    First("first_page", "pageUrl"),
+    Last("last_value", "value"),
+    Quantile("p95", 0.95),
     Ratio("share", of="large", to="events"),
     Ratio("per_user", of="total", to="users"),
 )
@@ -68,10 +76,11 @@ SHAPES = (
     Metric("overlapping", "O", sliding(size_seconds=60, every_seconds=30), EVERY_MEASURE),
     Metric("in_panes", "P", sliding(size_seconds=60, every_seconds=1), EVERY_MEASURE, ("source",)),
     Metric("odd_panes", "D", sliding(size_seconds=60, every_seconds=7), EVERY_MEASURE),
+    Metric("by_day", "B", Calendar("day", "Europe/Berlin"), EVERY_MEASURE, (Property("country"),)),
     Metric("millis", "M", Window(1500, 250), (Count("events"),), ("eventType",)),
 )
 TEXTS = ("/a", "/b'c", "ü…#", 'say "hi"', "/" + 900 * "語")
-ROUNDED = {"variance", "deviation"}
+ROUNDED = {"variance", "deviation", "p95"}
 """What databases calculate in doubles, and we exactly."""
 
 
@@ -110,7 +119,7 @@ def select(request, store_name):
 
 def as_the_api_writes_it(metric, row):
     """A row of a view, in the API's words."""
-    item = {field: row[snake_case_of(field)] for field in metric.key}
+    item = {field: row[snake_case_of(field)] for field in metric.key_names}
     for name in ("window_start", "window_end"):
         item[name] = as_text(row[name])
     for measure in metric.measures:
@@ -149,7 +158,7 @@ def answers(store, metric):
 
 def assert_equal(metric, rows, items):
     def key_of(item):
-        return (item["window_start"], *(item[field] for field in metric.key))
+        return (item["window_start"], *(item[field] for field in metric.key_names))
 
     seen = sorted((as_the_api_writes_it(metric, row) for row in rows), key=key_of)
     expected = sorted(items, key=key_of)
@@ -164,23 +173,43 @@ def assert_equal(metric, rows, items):
 def group_rows(rng, table, *, groups):
     """Random rows of a metric's table, as an engine would merge them."""
     (metric,) = [m for m in SHAPES if m.name == table.metric]
-    step = metric.window.slide_ms if metric.window.is_written_out else metric.window.pane_ms
     rows = {}
     for _ in range(groups):
-        start = (START_MS + rng.randrange(-200_000, 200_000)) // step * step
+        start = start_of(metric, START_MS + rng.randrange(-200_000, 200_000))
         # Only what is told of pages may be long.
         key = tuple(rng.choice(TEXTS if f == "pageUrl" else TEXTS[:4]) for f in table.key)
         if table.member is not None:
             name = rng.getrandbits(64) - 2**63 if table.columns == () else rng.choice(TEXTS)
+            if table.name.endswith("__p95"):
+                name = str(rng.randrange(-900, 900))
             rows[start, *key, name] = tuple(rng.randrange(1, 50) for _ in table.columns)
         else:
-            rows[start, *key] = state_of(metric, rng)
+            ends = () if metric.window.column is None else (metric.window.end_of(start),)
+            rows[start, *key] = (*ends, *state_of(metric, rng))
     return [(*place, *values) for place, values in rows.items()]
+
+
+def start_of(metric, instant):
+    """Where the bucket begins that an event falls into."""
+    window = metric.window
+    if isinstance(window, Calendar):
+        return window.first_open(instant + rng_days(instant))
+    step = window.slide_ms if window.is_written_out else window.pane_ms
+    return instant // step * step
+
+
+def rng_days(instant):
+    """Some days more, so that those are among them on which clocks are put forward or back."""
+    return (instant % 7 - 3) * 86_400_000 * 30
 
 
 def state_of(metric, rng):
     """What some events bring to a row."""
-    events = [{"value": v} for v in (None, *(round(rng.uniform(-500, 900), 6) for _ in range(3)))]
+    values = (None, *(round(rng.uniform(-500, 900), 6) for _ in range(3)))
+    events = [
+        {"value": value, "pageUrl": rng.choice((None, *TEXTS)), "timestamp": START_MS + number}
+        for number, value in enumerate(values)
+    ]
     events = events[: rng.randrange(1, 5)]
     state = []
     for measure in metric.measures:
@@ -212,8 +241,9 @@ def test_views_say_what_the_api_says_after_random_epochs(open_store, select, met
             assert_equal(metric, select(store, f"SELECT * FROM {metric.name}"), items)
     assert len({item["final"] for item in items}) == 2
 
+    border = 0 if isinstance(metric.window, Calendar) else START_MS
     store.limit_completeness(metric.name, START_MS + 30_000)
-    store.expire(buckets_before=START_MS - 20_000, uncounted_before=0, offsets_before={})
+    store.expire(buckets_before=border - 20_000, uncounted_before=0, offsets_before={})
     items = answers(store, metric)
     assert {"partial" in item for item in items} == {False, True}
     assert_equal(metric, select(store, f"SELECT * FROM {metric.name}"), items)
@@ -254,7 +284,7 @@ def test_views_are_right_beyond_exact_bounds(open_store, select, window):
 
 
 def test_views_of_an_unfinished_metric_are_partial(open_store, select):
-    metric, store = SHAPES[4], open_store()
+    metric, store = SHAPES[-1], open_store()
     store.prepare([])
     store.commit(EpochMaker().make())
     store.prepare([metric])

@@ -8,7 +8,21 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from rtcdp.definitions import Compare, Count, Metric, Ratio, TopK, event_type, sliding, tumbling
+from rtcdp.definitions import (
+    Calendar,
+    Compare,
+    Count,
+    Last,
+    Metric,
+    Property,
+    Quantile,
+    Ratio,
+    TopK,
+    UrlPath,
+    event_type,
+    sliding,
+    tumbling,
+)
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 
@@ -287,3 +301,47 @@ def test_an_answer_says_from_where_on_it_is_whole(api: Api, driver: Driver) -> N
     assert body["complete_from"] == "2026-01-01T00:00:00.000Z"
     assert answer.headers["x-complete-from"] == "2026-01-01T00:00:00.000Z"
     assert [item.get("partial") for item in body["items"]] == [None, None, True, True]
+
+
+def test_what_is_derived_is_asked_for_and_drilled_into_like_a_field(
+    make_driver: Callable[..., Driver], make_api: Callable[..., Api]
+) -> None:
+    metric = Metric(
+        name="by_country",
+        title="By country",
+        key=(Property("country"),),
+        window=Calendar("day", "Europe/Berlin"),
+        measures=(Count("n"), Last("page", UrlPath()), Quantile("median", 0.5)),
+    )
+    driver = make_driver(metric)
+    for country, value in (("DE", 5), ("FR", 7), ("DE", 9)):
+        driver.feed(
+            {
+                "userId": "ada",
+                "eventType": "A",
+                "timestamp": START_MS,
+                "pageUrl": f"https://x.example/{value}?a=b",
+                "value": value,
+                "properties": {"country": country},
+            }
+        )
+    driver.process()
+    api = make_api(metrics=(metric,), store=driver.store, log=driver.log)
+    (item,) = api.get("/api/metrics/by_country?country=DE").json()["items"]
+    assert item["country"] == "DE"
+    assert item["window_start"] == "2025-12-31T23:00:00.000Z"
+    assert item["window_end"] == "2026-01-01T23:00:00.000Z"
+    assert (item["n"], item["page"]) == (2, "/9")
+    assert item["median"] == pytest.approx(5, rel=0.01)
+    wanted = "metric=by_country&window_start=2025-12-31T23:00:00.000Z&country=DE"
+    events = api.get(f"/api/events?{wanted}").json()["items"]
+    assert [each["event"]["value"] for each in events] == [5, 9]
+    without = api.get("/api/events?country=DE")
+    assert without.status_code == 400
+    assert "metric=NAME" in without.text
+    off = api.get("/api/events?metric=by_country&window_start=2026-01-01T00:00:00Z")
+    assert off.status_code == 400
+    (described,) = api.get("/api/metrics").json()["items"]
+    assert described["window"]["unit"] == "day"
+    assert described["window"]["zone"] == "Europe/Berlin"
+    assert described["key"] == ["country"]

@@ -69,7 +69,7 @@ def test_the_built_in_metrics_have_no_fault() -> None:
         (
             {"predicate": Compare("value", "=", 1)},  # type: ignore[arg-type]
             "Metric.predicate.comparison can't be '='",
-            "one of '<', '<=', '>', '>='",
+            "one of '<', '<=', '==', '>', '>='",
         ),
         (
             {"measures": (Count("n"), Sum("revenue", "price"))},  # type: ignore[arg-type]

@@ -12,9 +12,12 @@ from rtcdp.definitions import (
     Average,
     Count,
     Distinct,
+    First,
+    Last,
     Maximum,
     Measure,
     Minimum,
+    Quantile,
     Ratio,
     StandardDeviation,
     States,
@@ -23,6 +26,7 @@ from rtcdp.definitions import (
     Variance,
     distinct_estimate,
 )
+from rtcdp.events.measured import Sketched
 
 
 def of(measure: Measure, side: pl.DataFrame | None = None, **columns: list[object]) -> list[object]:
@@ -167,3 +171,28 @@ def test_without_values_there_is_no_variance() -> None:
         part.name: [brought] for part, brought in zip(measure.parts(), nothing, strict=True)
     }
     assert of(measure, **columns) == [None]
+
+
+def test_first_and_last_are_what_stands_after_the_time() -> None:
+    texts = [First("x", "value").of_event({"timestamp": 5, "value": 2.5})[0], None]
+    assert of(First("x", "value"), x__dated=list(texts)) == [2.5, None]
+    texts = [Last("x", "pageUrl").of_event({"timestamp": -5, "pageUrl": "/5"})[0], None]
+    assert of(Last("x", "pageUrl"), x__dated=list(texts)) == ["/5", None]
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"), [(0.0, -50.0), (0.25, 0.0), (0.5, 10.0), (0.75, 20.0), (1.0, 1000.0)]
+)
+def test_quantiles_are_one_percent_off_at_most(q: float, expected: float) -> None:
+    values = [20.0, -50.0, 1000.0, 0.0, 10.0]
+    ranges = [Sketched("value").of_event({"value": value}) for value in values]
+    items = pl.DataFrame(
+        {
+            "window_start": [0] * len(values),
+            "userId": ["a"] * len(values),
+            "item": ranges,
+            "item_count": [1] * len(values),
+        }
+    )
+    found = of(Quantile("x", q), items, x=[0, 0])
+    assert found == [pytest.approx(expected, rel=0.01), None]

@@ -11,8 +11,9 @@ from rtcdp.definitions.measures.exact_sum import (
     total_in_sql,
     total_micros,
 )
-from rtcdp.definitions.predicate import NumberField, Predicate
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
+from rtcdp.events.derived import Number, field_in_words, number_column, number_in
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Average(Measure):
     kind = "average"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     @property
@@ -30,12 +31,12 @@ class Average(Measure):
         return f"{self.name}__count"
 
     def parts(self) -> tuple[Part, ...]:
-        is_there = f'CASE WHEN "{self.field}" IS NULL THEN 0 ELSE 1 END'
+        is_there = f'CASE WHEN "{number_column(self.field)}" IS NULL THEN 0 ELSE 1 END'
         counted = Part(self._count, "integer", "add", is_there)
-        return (*sum_parts(self.name, self.field), counted)
+        return (*sum_parts(self.name, number_column(self.field)), counted)
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        value = event[self.field]
+        value = number_in(self.field, event)
         return (*parts_of(value), 0 if value is None else 1)
 
     def final(self, states: States) -> list[object]:
@@ -52,4 +53,4 @@ class Average(Measure):
         return f"CASE WHEN {count} > 0 THEN {total} / ({count} * {MICROS_PER_UNIT}) END"
 
     def in_words(self) -> str:
-        return f"the mean of `{self.field}`"
+        return f"the mean of {field_in_words(self.field)}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part, Side
+from rtcdp.events.derived import number_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,10 +85,12 @@ class Measure(ABC):
     kind: ClassVar[str]
     """What the API calls it."""
 
-    value_type: ClassVar[ValueType] = "real"
-    """What its values are in a column of SQL: numbers, texts, or lists in JSON."""
-
     name: str
+
+    @property
+    def value_type(self) -> ValueType:
+        """What its values are in a column of SQL: numbers, texts, or lists in JSON."""
+        return "real"
 
     @property
     def where(self) -> Predicate | None:
@@ -95,9 +98,12 @@ class Measure(ABC):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of events that it reads, without those of `where`."""
+        """The columns of decoded events that it reads, without those of `where`."""
+        side = self.side()
+        if side is not None:
+            return (side.column,)
         field = getattr(self, "field", None)
-        return () if field is None else (field,)
+        return () if field is None else (number_column(field),)
 
     def parts(self) -> tuple[Part, ...]:
         """Its state in the metric's table; the names begin with `name`."""
@@ -107,7 +113,7 @@ class Measure(ABC):
         """Its table of members or items."""
         return None
 
-    def of_event(self, event: EventFields) -> Sequence[float | None]:
+    def of_event(self, event: EventFields) -> Sequence[str | float | None]:
         """What one event brings to `parts`, told once more in plain Python: the oracle adds this
         up, and tests hold it against what the engines make of `Part.each`."""
         del event

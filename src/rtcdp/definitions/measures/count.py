@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import EventFields, Measure, SqlOf, States
+from rtcdp.definitions.measures.contract import EventFields, Measure, SqlOf, States, ValueType
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
 
@@ -13,10 +13,13 @@ class Count(Measure):
     """How many events; with `where`, how many of those."""
 
     kind = "count"
-    value_type = "integer"
 
     name: str
     where: Predicate | None = None
+
+    @property
+    def value_type(self) -> ValueType:
+        return "integer"
 
     def parts(self) -> tuple[Part, ...]:
         return (Part(self.name, "integer", "add", "1"),)

@@ -3,9 +3,10 @@
 
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import Measure, SqlOf, States
-from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.measures.contract import Measure, SqlOf, States, ValueType
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
+from rtcdp.events.derived import Text, field_in_words
 
 DISTINCT_EXACT_UP_TO = 8192
 """Distinct counts are exact up to here. Beyond, they are estimated from the 8,192 smallest hashes
@@ -23,11 +24,14 @@ class Distinct(Measure):
     """How many different values the field has."""
 
     kind = "distinct"
-    value_type = "integer"
 
     name: str
-    field: TextField
+    field: Text
     where: Predicate | None = None
+
+    @property
+    def value_type(self) -> ValueType:
+        return "integer"
 
     def side(self) -> Side:
         return Side("smallest_members", self.field, DISTINCT_EXACT_UP_TO)
@@ -52,7 +56,7 @@ class Distinct(Measure):
         )
 
     def in_words(self) -> str:
-        return f"how many different `{self.field}`"
+        return f"how many different {field_in_words(self.field)}"
 
 
 def distinct_estimate(kth_smallest: int) -> int:

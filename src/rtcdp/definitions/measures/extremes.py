@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtcdp.definitions.measures.contract import EventFields, Measure, SqlOf, States
-from rtcdp.definitions.predicate import NumberField, Predicate
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
+from rtcdp.events.derived import Number, field_in_words, number_column, number_in
 
 
 @dataclass(frozen=True)
@@ -15,15 +16,14 @@ class Minimum(Measure):
     kind = "minimum"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        return (Part(self.name, "real", "min", f'"{self.field}"'),)
+        return (Part(self.name, "real", "min", f'"{number_column(self.field)}"'),)
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        value = event[self.field]
-        return (value if isinstance(value, float) else None,)
+        return (number_in(self.field, event),)
 
     def final(self, states: States) -> list[object]:
         return states.columns[self.name].to_list()
@@ -32,7 +32,7 @@ class Minimum(Measure):
         return sql.column(self.name)
 
     def in_words(self) -> str:
-        return f"the smallest `{self.field}`"
+        return f"the smallest {field_in_words(self.field)}"
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,14 @@ class Maximum(Measure):
     kind = "maximum"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        return (Part(self.name, "real", "max", f'"{self.field}"'),)
+        return (Part(self.name, "real", "max", f'"{number_column(self.field)}"'),)
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        value = event[self.field]
-        return (value if isinstance(value, float) else None,)
+        return (number_in(self.field, event),)
 
     def final(self, states: States) -> list[object]:
         return states.columns[self.name].to_list()
@@ -59,4 +58,4 @@ class Maximum(Measure):
         return sql.column(self.name)
 
     def in_words(self) -> str:
-        return f"the largest `{self.field}`"
+        return f"the largest {field_in_words(self.field)}"

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import Fault, Measure, SqlOf, States
-from rtcdp.definitions.predicate import Predicate, TextField
+from rtcdp.definitions.measures.contract import Fault, Measure, SqlOf, States, ValueType
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
+from rtcdp.events.derived import Text, field_in_words, field_name
 
 TOP_EXACT_UP_TO = 10_000
 """Top-k counts are exact while a key's window has at most this many different items. Beyond twice
@@ -27,12 +28,15 @@ class TopK(Measure):
     """The `k` most frequent values of the field with their counts, most frequent first."""
 
     kind = "topk"
-    value_type = "list"
 
     name: str
-    field: TextField
+    field: Text
     k: int = 10
     where: Predicate | None = None
+
+    @property
+    def value_type(self) -> ValueType:
+        return "list"
 
     def side(self) -> Side:
         return Side("heaviest_items", self.field, TOP_EXACT_UP_TO)
@@ -45,7 +49,7 @@ class TopK(Measure):
         )
         lists: defaultdict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
         for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
-            lists[tuple(group)].append({self.field: item, "count": count})
+            lists[tuple(group)].append({field_name(self.field): item, "count": count})
         return [lists[group] for group in states.columns.select(states.group).iter_rows()]
 
     def in_sql(self, sql: SqlOf) -> str:
@@ -53,10 +57,10 @@ class TopK(Measure):
             f"SELECT {ITEM}, {ITEM_COUNT} FROM {sql.side}"
             f" ORDER BY {ITEM_COUNT} DESC, {ITEM} LIMIT {self.k}"
         )
-        return sql.json_list(heaviest, {self.field: ITEM, "count": ITEM_COUNT})
+        return sql.json_list(heaviest, {field_name(self.field): ITEM, "count": ITEM_COUNT})
 
     def in_words(self) -> str:
-        return f"the {self.k} most frequent `{self.field}`, with their counts"
+        return f"the {self.k} most frequent {field_in_words(self.field)}, with their counts"
 
     def faults(self, before: Sequence[Measure]) -> Iterator[Fault]:
         del before

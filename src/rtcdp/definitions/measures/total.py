@@ -11,8 +11,9 @@ from rtcdp.definitions.measures.exact_sum import (
     total_in_sql,
     total_micros,
 )
-from rtcdp.definitions.predicate import NumberField, Predicate
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
+from rtcdp.events.derived import Number, field_in_words, number_column, number_in
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Sum(Measure):
     kind = "sum"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        return sum_parts(self.name, self.field)
+        return sum_parts(self.name, number_column(self.field))
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        return parts_of(event[self.field])
+        return parts_of(number_in(self.field, event))
 
     def final(self, states: States) -> list[object]:
         return [micros / MICROS_PER_UNIT for micros in total_micros(states, self.name)]
@@ -38,4 +39,4 @@ class Sum(Measure):
         return f"{total_in_sql(self.name, sql)} / {MICROS_PER_UNIT}"
 
     def in_words(self) -> str:
-        return f"the sum of `{self.field}`"
+        return f"the sum of {field_in_words(self.field)}"

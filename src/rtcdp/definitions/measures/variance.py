@@ -21,8 +21,9 @@ from rtcdp.definitions.measures.exact_sum import (
     total_micros,
     units_column,
 )
-from rtcdp.definitions.predicate import NumberField, Predicate
+from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
+from rtcdp.events.derived import Number, field_in_words, number_column, number_in
 
 _UPPER = 2**17
 _THOUSANDTH = 1000
@@ -49,14 +50,14 @@ class Variance(Measure):
     kind = "variance"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        return _parts(self.name, self.field)
+        return _parts(self.name, number_column(self.field))
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        return _of_event(event[self.field])
+        return _of_event(number_in(self.field, event))
 
     def final(self, states: States) -> list[object]:
         return [None if found is None else float(found) for found in _variances(states, self.name)]
@@ -65,7 +66,7 @@ class Variance(Measure):
         return _in_sql(self.name, sql)
 
     def in_words(self) -> str:
-        return f"the variance of `{self.field}`"
+        return f"the variance of {field_in_words(self.field)}"
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,14 @@ class StandardDeviation(Measure):
     kind = "standard_deviation"
 
     name: str
-    field: NumberField = "value"
+    field: Number = "value"
     where: Predicate | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        return _parts(self.name, self.field)
+        return _parts(self.name, number_column(self.field))
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
-        return _of_event(event[self.field])
+        return _of_event(number_in(self.field, event))
 
     def final(self, states: States) -> list[object]:
         return [None if found is None else sqrt(found) for found in _variances(states, self.name)]
@@ -92,7 +93,7 @@ class StandardDeviation(Measure):
         return f"SQRT({_in_sql(self.name, sql)})"
 
     def in_words(self) -> str:
-        return f"the standard deviation of `{self.field}`"
+        return f"the standard deviation of {field_in_words(self.field)}"
 
 
 def _count_column(name: str) -> str:

@@ -17,6 +17,7 @@ from rtcdp.definitions import (
     Part,
     Predicate,
     Side,
+    Window,
     tables_of,
     to_expression,
 )
@@ -40,7 +41,8 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
     """
     if events.is_empty():
         return ()
-    pane_sizes = {metric.window.pane_ms for metric in metrics}
+    windows = (metric.window for metric in metrics)
+    pane_sizes = {window.pane_ms for window in windows if isinstance(window, Window)}
     timestamps = events["timestamp"].to_numpy()
     with_panes = events.with_columns(
         pl.Series(_pane_column(size), timestamps // size * size) for size in pane_sizes
@@ -62,11 +64,12 @@ def changes_of(metrics: Sequence[Metric], events: pl.DataFrame) -> tuple[TableCh
 def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
     """One plan a table of the metric, giving panes, in the order of `tables_of`."""
     condition = to_expression(metric.predicate)
-    for field in metric.key:
-        condition = condition & pl.col(field).is_not_null()
-    pane = pl.col(_pane_column(metric.window.pane_ms)).alias(BUCKET_START)
+    for column in metric.key_columns:
+        condition = condition & pl.col(column).is_not_null()
+    pane = pl.col(_pane_of(metric)).alias(BUCKET_START)
     chosen = events if _holds_always(metric) else events.filter(condition)
-    group = [pane, *map(pl.col, metric.key)]
+    key = zip(metric.key_columns, metric.key_names, strict=True)
+    group = [pane, *(pl.col(column).alias(name) for column, name in key)]
     folded = [_folded(part, m.where) for m in metric.measures for part in m.parts()]
     sides = ((measure, measure.side()) for measure in metric.measures)
     return [
@@ -77,7 +80,7 @@ def _plans(metric: Metric, events: pl.LazyFrame) -> list[pl.LazyFrame]:
 
 def _holds_always(metric: Metric) -> bool:
     always_there = {"userId", "eventType", "source"}
-    return isinstance(metric.predicate, Everything) and always_there.issuperset(metric.key)
+    return isinstance(metric.predicate, Everything) and always_there.issuperset(metric.key_columns)
 
 
 def _folded(part: Part, where: Predicate | None) -> pl.Expr:
@@ -93,16 +96,21 @@ def _folded(part: Part, where: Predicate | None) -> pl.Expr:
 def _side_plan(
     side: Side, where: Predicate | None, events: pl.LazyFrame, group: list[pl.Expr]
 ) -> pl.LazyFrame:
-    condition = pl.col(side.field).is_not_null()
+    condition = pl.col(side.column).is_not_null()
     if where is not None:
         condition = condition & to_expression(where)
     chosen = events.filter(condition)
     if side.bound == "heaviest_items":
         counted = pl.len().cast(pl.Int64).alias(ITEM_COUNT)
-        return chosen.group_by(*group, pl.col(side.field).alias(ITEM)).agg(counted)
-    member = plh.col("value").nchash.xxhash64().reinterpret(signed=True).alias(MEMBER)
-    distinct = chosen.select(*group, pl.col(side.field).alias("value")).unique()
-    return distinct.select(pl.exclude("value"), member)
+        return chosen.group_by(*group, pl.col(side.column).alias(ITEM)).agg(counted)
+    member = plh.col(MEMBER).nchash.xxhash64().reinterpret(signed=True)
+    distinct = chosen.select(*group, pl.col(side.column).alias(MEMBER)).unique()
+    return distinct.select(pl.exclude(MEMBER), member)
+
+
+def _pane_of(metric: Metric) -> str:
+    window = metric.window
+    return _pane_column(window.pane_ms) if isinstance(window, Window) else window.column
 
 
 def _pane_column(pane_ms: int) -> str:

@@ -21,14 +21,23 @@ from rtcdp.engines.spark.slices import (
     are_among,
     unpack_frame,
 )
-
-_NUMBERS = frozenset({"value"})
+from rtcdp.events.columns import column_type
 
 Ranges = Mapping[int, tuple[int, int]]
 """By partition the offsets `[start, end)` that are wanted."""
 
-_ARROW_TYPES = {pl.Int64: pa.int64(), pl.String: pa.string(), pl.Binary: pa.binary()}
-_SPARK_TYPES = {pl.Int64: "bigint", pl.String: "string", pl.Binary: "binary"}
+_ARROW_TYPES = {
+    pl.Int64: pa.int64(),
+    pl.Float64: pa.float64(),
+    pl.String: pa.string(),
+    pl.Binary: pa.binary(),
+}
+_SPARK_TYPES = {
+    pl.Int64: "bigint",
+    pl.Float64: "double",
+    pl.String: "string",
+    pl.Binary: "binary",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Unpacking:
     @property
     def schema(self) -> str:
         """The columns of the admitted events, as Spark names types."""
-        types = ["double" if field in _NUMBERS else "string" for field in self.fields]
+        types = [_SPARK_TYPES[type(column_type(field))] for field in self.fields]
         columns = [f"`{name}` {kind}" for name, kind in zip(self.fields, types, strict=True)]
         columns += ["source string", "timestamp bigint"]
         columns += [f"`{member_column(field)}` bigint" for field in self.distinct]
@@ -70,7 +79,7 @@ def spark_schema(schema: pl.Schema) -> str:
 def event_unpacker(unpacking: Unpacking) -> BatchMapper:
     """What turns slices into the admitted events."""
     schema = pa.schema(
-        [(field, pa.float64() if field in _NUMBERS else pa.string()) for field in unpacking.fields]
+        [(field, _ARROW_TYPES[type(column_type(field))]) for field in unpacking.fields]
         + [("source", pa.string()), ("timestamp", pa.int64())]
         + [(member_column(field), pa.int64()) for field in unpacking.distinct]
     )

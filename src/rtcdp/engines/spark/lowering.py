@@ -15,6 +15,7 @@ from rtcdp.definitions import (
     ITEM_COUNT,
     MEMBER,
     MERGES,
+    WINDOW_END,
     AllOf,
     AnyOf,
     ColumnType,
@@ -29,9 +30,11 @@ from rtcdp.definitions import (
     Present,
     Side,
     Table,
+    Window,
     tables_of,
 )
 from rtcdp.engines.merging import to_buckets
+from rtcdp.events.derived import number_column, text_column
 from rtcdp.store import TableChange
 
 UNSUPPORTED: Mapping[type, str] = {}
@@ -58,7 +61,7 @@ class _Select:
 def distinct_fields(metrics: Sequence[Metric]) -> tuple[str, ...]:
     """The fields of which distinct values are counted; the view has a `member_column` for each."""
     sides = (measure.side() for metric in metrics for measure in metric.measures)
-    return tuple(sorted({s.field for s in sides if s and s.bound == "smallest_members"}))
+    return tuple(sorted({s.column for s in sides if s and s.bound == "smallest_members"}))
 
 
 def member_column(field: str) -> str:
@@ -104,13 +107,13 @@ def to_condition(predicate: Predicate) -> str:
         case Everything():
             return "true"
         case Equals(field, text):
-            return f"({_name(field)} <=> {_text(text)})"
+            return f"({_name(text_column(field))} <=> {_text(text)})"
         case OneOf(field, texts):
-            return _any([f"({_name(field)} <=> {_text(text)})" for text in texts])
+            return _any([f"({_name(text_column(field))} <=> {_text(text)})" for text in texts])
         case Present(field):
-            return f"({_name(field)} IS NOT NULL)"
+            return f"({_name(text_column(field))} IS NOT NULL)"
         case Compare(field, comparison, limit):
-            return f"coalesce({_name(field)} {comparison} {_number(limit)}, false)"
+            return f"coalesce({_name(number_column(field))} {comparison} {_number(limit)}, false)"
         case AllOf(predicates):
             return f"({' AND '.join(['true', *map(to_condition, predicates)])})"
         case AnyOf(predicates):
@@ -171,24 +174,27 @@ def _columns_of(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _pane(metric: Metric) -> str:
     """The start of the pane; `pmod` is never negative, so it holds before 1970 as well."""
+    if not isinstance(metric.window, Window):
+        return _name(metric.window.column)
     return f"timestamp - pmod(timestamp, {metric.window.pane_ms}L)"
 
 
 def _selects(metric: Metric) -> Iterator[_Select]:
     """One for each of the metric's tables, in the order of `tables_of`."""
     conditions = [to_condition(metric.predicate)]
-    conditions += [f"{_name(field)} IS NOT NULL" for field in metric.key]
-    keys: dict[str, str] = {field: _name(field) for field in metric.key}
+    conditions += [f"{_name(column)} IS NOT NULL" for column in metric.key_columns]
+    keys = dict(zip(metric.key_names, map(_name, metric.key_columns), strict=True))
     folded = {
         part.name: _folded(part, measure.where)
         for measure in metric.measures
         for part in measure.parts()
     }
-    yield _Select(" AND ".join(conditions), {**keys, **folded}, metric.key)
+    ends = {} if isinstance(metric.window, Window) else {WINDOW_END: "null"}
+    yield _Select(" AND ".join(conditions), {**keys, **ends, **folded}, metric.key_names)
     for measure in metric.measures:
         side = measure.side()
         if side is not None:
-            chosen = [*conditions, f"{_name(side.field)} IS NOT NULL"]
+            chosen = [*conditions, f"{_name(side.column)} IS NOT NULL"]
             chosen += [] if measure.where is None else [to_condition(measure.where)]
             added = _side_columns(side)
             yield _Select(" AND ".join(chosen), {**keys, **added}, (*keys, next(iter(added))))
@@ -197,8 +203,8 @@ def _selects(metric: Metric) -> Iterator[_Select]:
 def _side_columns(side: Side) -> dict[str, str]:
     """What a table of members or items has besides the key; the first is grouped by as well."""
     if side.bound == "smallest_members":
-        return {MEMBER: _name(member_column(side.field))}
-    return {ITEM: _name(side.field), ITEM_COUNT: "count(*)"}
+        return {MEMBER: _name(member_column(side.column))}
+    return {ITEM: _name(side.column), ITEM_COUNT: "count(*)"}
 
 
 def _folded(part: Part, where: Predicate | None) -> str:

@@ -152,7 +152,7 @@ def check_names(metrics: Sequence[Metric]) -> None:
                 "rename one of the metrics, or the measure that is named after the table",
             )
         seen |= names
-        fields = [*metric.key, *(measure.name for measure in metric.measures)]
+        fields = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({field.lower() for field in fields}) < len(fields):
             raise UsageError(
                 f"metric {metric.name} has a measure with the name of a key field",

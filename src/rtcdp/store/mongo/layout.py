@@ -136,7 +136,7 @@ class Layout:
             name: _TO_BSON[kind](value)
             for (name, kind), value in zip(self.place, place, strict=True)
         }
-        if self.table is not None and _is_written_out(self.table):
+        if self.table is not None and _has_fixed_end(self.table):
             fields[WINDOW_END] = DatetimeMS(int(fields[BUCKET_START]) + self.table.bucket_ms)
         return fields
 
@@ -239,7 +239,8 @@ def layout_of(table: Table) -> Layout:
     place += [(name, "text") for name in table.key]
     if table.member is not None:
         place.append(table.member)
-    return Layout(table.name, tuple(place), table.columns, table=table)
+    dates = frozenset({WINDOW_END}).intersection(table.column_names)
+    return Layout(table.name, tuple(place), table.columns, dates, table=table)
 
 
 LEDGER = Layout(
@@ -277,6 +278,10 @@ _TO_BSON: Mapping[str, Callable[[Any], Any]] = {
 
 def _date_as_integer(value: Any) -> Any:
     return Int64(value) if isinstance(value, DatetimeMS) else value
+
+
+def _has_fixed_end(table: Table) -> bool:
+    return _is_written_out(table) and WINDOW_END not in table.column_names
 
 
 def _is_written_out(table: Table) -> bool:

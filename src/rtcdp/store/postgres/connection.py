@@ -28,7 +28,8 @@ ANSWER_TIMEOUT_S = 30.0
 
 
 def _json_list(rows: str, columns: Mapping[str, str]) -> str:
-    members = ", ".join(f"'{name}', {column}" for name, column in columns.items())
+    named = ((name.replace("'", "''"), column) for name, column in columns.items())
+    members = ", ".join(f"'{name}', {column}" for name, column in named)
     listed = f"JSONB_AGG(JSONB_BUILD_OBJECT({members}))"
     return f"(SELECT COALESCE({listed}, '[]') FROM ({rows}) AS listed)"
 

@@ -18,11 +18,13 @@ from rtcdp.definitions import (
     ITEM_COUNT,
     MEMBER,
     MERGES,
+    WINDOW_END,
     Measure,
     Metric,
     RowTable,
     SqlOf,
     Table,
+    Window,
     measure_in_words,
     tables_of,
     window_in_words,
@@ -30,7 +32,6 @@ from rtcdp.definitions import (
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.statements import Dialect, SqlConnection, names, one_row, quote, stored
 
-WINDOW_END = "window_end"
 IS_FINAL, IS_PARTIAL = "is_final", "is_partial"
 START_MS = "window_start_ms"
 
@@ -137,7 +138,7 @@ def snake_case_of(name: str) -> str:
 def check_columns(metric: Metric) -> None:
     """Raises `UsageError` when two columns of the metric's view would have the same name. Names
     that differ in case only count as the same."""
-    keys = [*metric.key, *map(snake_case_of, metric.key)]
+    keys = [*metric.key_names, *map(snake_case_of, metric.key_names)]
     measures = [measure.name for measure in metric.measures]
     own = {START_MS, IS_FINAL, IS_PARTIAL}
     taken = {name.lower() for name in keys} | own
@@ -148,7 +149,7 @@ def check_columns(metric: Metric) -> None:
                 f"metric {metric.name} has a measure with the name {what}: {name}",
                 "rename the measure",
             )
-    if len({name.lower() for name in map(snake_case_of, metric.key)}) < len(metric.key):
+    if len({name.lower() for name in map(snake_case_of, metric.key_names)}) < len(metric.key_names):
         raise UsageError(
             f"metric {metric.name} has two key fields with the same name in snake_case",
             "use one of them",
@@ -188,7 +189,7 @@ def drop_views(connection: SqlConnection, metric: str) -> None:
 def readable_schema(metric: Metric) -> pl.Schema:
     """The columns of `readable_query`'s answer."""
     types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
-    types |= {field: pl.String() for field in metric.key}
+    types |= {field: pl.String() for field in metric.key_names}
     types |= {m.name: _FRAME_TYPES[m.value_type] for m in _shown(metric)}
     return pl.Schema({**types, IS_FINAL: pl.Int64(), IS_PARTIAL: pl.Int64()})
 
@@ -201,10 +202,14 @@ def readable_query(connection: SqlConnection, metric: Metric) -> str:
     kinds = {BUCKET_START: "instant", WINDOW_END: "instant", IS_FINAL: "flag", IS_PARTIAL: "flag"}
     kinds |= {m.name: "list" for m in metric.measures if m.value_type == "list"}
     asked = (
-        _plain(dialect, kinds.get(name), quote(snake_case_of(name) if name in metric.key else name))
+        _plain(
+            dialect,
+            kinds.get(name),
+            quote(snake_case_of(name) if name in metric.key_names else name),
+        )
         for name in readable_schema(metric)
     )
-    order = names(START_MS, *map(snake_case_of, metric.key))
+    order = names(START_MS, *map(snake_case_of, metric.key_names))
     return f"SELECT {', '.join(asked)} FROM {view.name} ORDER BY {order}"
 
 
@@ -245,9 +250,9 @@ def _known_views(connection: SqlConnection) -> list[tuple[str, str, str]]:
 
 def _keys(dialect: Dialect, metric: Metric, named: Callable[[str], str]) -> Iterator[ViewColumn]:
     """The key's columns, each `named` after its field."""
-    for field in metric.key:
+    for field in metric.key_names:
         text = f"b.{quote(field)}"
-        if not _rests_as_it_came(field, len(metric.key)):
+        if not _rests_as_it_came(field, len(metric.key_names)):
             text = dialect.readable.full_text(text)
         yield ViewColumn(named(field), text, f"The event's {field}", "text")
 
@@ -260,7 +265,9 @@ def _rests_as_it_came(field: str, texts: int) -> bool:
 def _columns(dialect: Dialect, metric: Metric) -> Iterator[ViewColumn]:
     """The columns after the key's."""
     start = f"b.{quote(BUCKET_START)}"
-    end = f"({start} + {metric.window.size_ms})"
+    # Where windows differ in length, each rests with its end.
+    differs = metric.window.column is not None
+    end = f"b.{quote(WINDOW_END)}" if differs else f"({start} + {metric.window.size_ms})"
     instant = dialect.readable.instant
     windows = f"{window_in_words(metric.window)} long"
     yield ViewColumn(BUCKET_START, instant(start), f"When the window begins; {windows}", "instant")
@@ -298,11 +305,12 @@ def _rows(dialect: Dialect, metric: Metric) -> str:
 def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
     """The windows of a metric, added up from its panes."""
     window = metric.window
+    assert isinstance(window, Window), "only what has panes is added up from them"
     pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
     # The remainder of a negative number is negative; adding the slide makes it count from below.
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
-    keys = [f"p.{quote(field)}" for field in metric.key]
+    keys = [f"p.{quote(field)}" for field in metric.key_names]
     merged = (
         f"CAST({MERGES[c.merge].aggregate}(p.{quote(c.name)}) AS {dialect.types[c.type]})"
         f" AS {quote(c.name)}"
@@ -343,9 +351,9 @@ def _side(dialect: Dialect, metric: Metric, side: Table) -> str:
     is_member = side.bound == "smallest_members"
     start, mine = f"s.{quote(BUCKET_START)}", f"b.{quote(BUCKET_START)}"
     mine_too = []
-    for field in metric.key:
+    for field in metric.key_names:
         one, other = f"s.{quote(field)}", f"b.{quote(field)}"
-        as_it_came = _rests_as_it_came(field, len(metric.key) + (not is_member))
+        as_it_came = _rests_as_it_came(field, len(metric.key_names) + (not is_member))
         mine_too.append(
             f"{one} = {other}" if as_it_came else dialect.readable.same_text(one, other)
         )

@@ -44,7 +44,8 @@ def _iso(ms: str) -> str:
 
 
 def _json_list(rows: str, columns: Mapping[str, str]) -> str:
-    members = ", ".join(f"'{name}', {column}" for name, column in columns.items())
+    named = ((name.replace("'", "''"), column) for name, column in columns.items())
+    members = ", ".join(f"'{name}', {column}" for name, column in named)
     return f"(SELECT JSON_GROUP_ARRAY(JSON_OBJECT({members})) FROM ({rows}) AS listed)"
 
 
