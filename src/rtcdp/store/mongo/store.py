@@ -115,8 +115,8 @@ class MongoStore:
         self._prepared = {metric.name: metric.fingerprint for metric in metrics}
         return redefinition.to_backfill
 
-    def metrics(self) -> Sequence[str]:
-        return [definition.name for definition in self._head().state.definitions]
+    def metrics(self) -> Mapping[str, str]:
+        return {each.name: each.fingerprint for each in self._head().state.definitions}
 
     def progress(self) -> Progress:
         """As promised by `Store`. What this writer has decided and not carried out, because the

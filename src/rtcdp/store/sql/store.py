@@ -26,7 +26,7 @@ from rtcdp.store.sql.definitions import (
 from rtcdp.store.sql.epoch import apply_epoch
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql.reading import (
-    read_metric_names,
+    read_metrics,
     read_tables,
 )
 from rtcdp.store.sql.schema import readable_schema
@@ -104,11 +104,11 @@ class SqlStore:
         self._prepared = {each.name: each.fingerprint for each in wanted}
         return to_backfill
 
-    def metrics(self) -> Sequence[str]:
+    def metrics(self) -> Mapping[str, str]:
         with self._readers.reading() as snapshot:
             if snapshot is None:
-                return []
-            return read_metric_names(snapshot.connection)
+                return {}
+            return read_metrics(snapshot.connection)
 
     def progress(self) -> Progress:
         with self.snapshot() as snapshot:
