@@ -33,10 +33,12 @@ class RowColumn(NamedTuple):
 @dataclass(frozen=True)
 class Reach:
     """How far from an event (ms) lies what it can change: rows, or events, that start up to
-    `before_ms` earlier and `after_ms` later. None is the whole of the key's story."""
+    `before_ms` earlier and `after_ms` later, rounded to whole slices of time. None is the whole of
+    the key's story."""
 
     before_ms: int | None
     after_ms: int | None
+    slice_ms: int = 1
 
 
 @dataclass(frozen=True)

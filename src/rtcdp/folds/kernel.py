@@ -80,8 +80,11 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: Events
 def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
     """The keys of a batch, each with the span of the rows that it can change."""
     instant, reach = pl.col("timestamp"), fold.step.reach
-    first = pl.lit(EARLIEST_MS) if reach.before_ms is None else instant.min() - reach.before_ms
-    end = pl.lit(LATEST_MS) if reach.after_ms is None else instant.max() + reach.after_ms + 1
+    first, end = pl.lit(EARLIEST_MS), pl.lit(LATEST_MS)
+    if reach.before_ms is not None:
+        first = (instant.min() - reach.before_ms) // reach.slice_ms * reach.slice_ms
+    if reach.after_ms is not None:
+        end = ((instant.max() + reach.after_ms) // reach.slice_ms + 1) * reach.slice_ms
     return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
 
 

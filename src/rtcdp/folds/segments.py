@@ -57,16 +57,16 @@ def search_within(segments: Ints, values: Ints, targets: Ints) -> Ints:
     size = len(values)
     if size == 0:
         return np.zeros(0, np.int64)
-    # A segment's values are counted from its first one, so that they fit beside its number.
     begins = np.append(True, segments[1:] != segments[:-1])
-    offsets = values[first_places(begins)]
-    width = int(max((values - offsets).max(), (targets - offsets).max())) + 2
-    numbers = numbered(begins)
-    if (int(numbers[-1]) + 1) * width > np.iinfo(np.int64).max:
+    firsts, numbers = np.flatnonzero(begins), numbered(begins)
+    lasts = np.append(firsts[1:], size) - 1
+    # The segments are laid out one behind the other, each as long as its values reach.
+    lengths = values[lasts] - values[firsts] + 2
+    if float(lengths.sum(dtype=np.float64)) > np.iinfo(np.int64).max / 2:
         raise OverflowError("the times of these events lie too far apart to be compared")
-    line = numbers * width + (values - offsets)
-    wanted = numbers * width + np.maximum(targets - offsets, 0)
-    found = np.searchsorted(line, wanted)
+    origins = np.cumsum(lengths) - lengths - values[firsts]
+    clipped = np.clip(targets, values[firsts][numbers], values[lasts][numbers] + 1)
+    found = np.searchsorted(values + origins[numbers], clipped + origins[numbers])
     inside = found < size
     inside[inside] = numbers[found[inside]] == numbers[inside]
     return np.where(inside, found, size)

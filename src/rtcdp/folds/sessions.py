@@ -144,6 +144,20 @@ class Sessions(Step):
             rows[key].gather(firsts[is_unsure]).unique(),
         )
 
+    def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        """The events that are part of a session, with the `session_start` of each; for sessions
+        that go by the gap."""
+        begun = pl.col("start").alias("session_start")
+        sessions = self.rows(events, key).select(key, "end", begun)
+        beside = events.sort("timestamp").join_asof(
+            sessions.sort("session_start"),
+            left_on="timestamp",
+            right_on="session_start",
+            by=key,
+            check_sortedness=False,
+        )
+        return beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
+
     def _no_rows(self, key: str) -> pl.DataFrame:
         return empty_rows((RowColumn(key, "text"), *self.columns))
 

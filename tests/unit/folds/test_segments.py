@@ -62,7 +62,7 @@ def test_nothing_is_searched_in_nothing():
 
 
 def test_times_that_can_not_be_told_apart_are_no_wrong_answer():
-    segments, values = np.array([0, 0, 1]), np.array([0, 2**62, 0])
+    segments, values = np.array([0, 0, 1, 1]), np.array([0, 2**62, 0, 2**62])
     with pytest.raises(OverflowError):
         search_within(segments, values, values)
 

@@ -1,0 +1,161 @@
+"""Sessions over many users: events → what changes → store, with and without the row cache.
+
+Run as a script, it makes one run in a process of its own and prints the result as JSON:
+
+    python -m bench.folds STORE_URL [--users N] [--batch N] [--epochs N] [--hot SHARE] [--cache N]
+
+Every user has a stored session before it begins. Each event is that of a random user; with `--hot`
+one user has that share of them all. Events are made outside of the measured time.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.definitions import Fold
+from rtcdp.folds.kernel import RowsByKey, fold_batch
+from rtcdp.folds.row_cache import RowCache
+from rtcdp.folds.rows import Difference
+from rtcdp.folds.sessions import Sessions
+from rtcdp.runtime.parts import store_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.store import RowChanges, Store
+from rtcdp.testing.epochs import EpochMaker
+
+START_MS = 1_704_067_200_000
+FOLD = Fold("bench_sessions", "Sessions", Sessions())
+PRODUCTS = 20_000
+
+
+class Stored:
+    """The rows of the fold, from the store; and no past, which sessions in order never ask for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.seconds = 0j
+
+    def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
+        began = _now()
+        with self._store.snapshot() as snapshot:
+            found = snapshot.rows(FOLD.table, spans)
+        self.seconds += _now() - began
+        return found
+
+    def events(self, spans: pl.DataFrame) -> pl.DataFrame:
+        raise AssertionError(f"{spans.height} keys were asked about their past")
+
+
+def batches(users: int, size: int, hot: float) -> Iterator[pl.DataFrame]:
+    """Batches without end, four seconds of event time each, a little out of order."""
+    rng = np.random.default_rng(1)
+    names = pl.Series([f"user-{number:07d}" for number in range(users)])
+    products = pl.Series([f"p{number}" for number in range(PRODUCTS)])
+    popular = 1 / np.arange(1, PRODUCTS + 1)
+    types = pl.Series(["PAGE_VIEW", "ADD_TO_CART", "PURCHASE"])
+    number = 0
+    while True:
+        who = rng.integers(0, users, size)
+        who[rng.random(size) < hot] = 0
+        product = products.gather(rng.choice(PRODUCTS, size, p=popular / popular.sum()))
+        set_back = np.where(rng.random(size) < 0.25, rng.integers(0, 4000, size), 0)
+        yield pl.DataFrame(
+            {
+                "eventId": pl.select(pl.format("{}-{}", number, pl.int_range(size))).to_series(),
+                "userId": names.gather(who),
+                "sessionId": pl.Series([None], dtype=pl.String).new_from_index(0, size),
+                "eventType": types.gather(rng.choice(3, size, p=[0.8, 0.15, 0.05])),
+                "productId": product,
+                "pageUrl": "/product/" + product,
+                "value": np.round(rng.random(size) * 100, 2),
+                "timestamp": START_MS + number * 4000 + rng.integers(0, 4000, size) - set_back,
+            }
+        )
+        number += 1
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many users there are, events a batch, batches, and what a row cache may hold; and which
+    share of all events is one user's."""
+
+    users: int
+    batch: int
+    epochs: int
+    hot: float
+    cache: int
+
+
+def run(store: Store, size: Size) -> dict[str, object]:
+    """Fold and commit batches. The first two fill the cache, and are not measured."""
+    store.prepare(load_catalog(), (FOLD.table,))
+    stored, maker = Stored(store), EpochMaker()
+    everybody = next(batches(size.users, size.users, 0)).with_columns(
+        pl.Series("userId", [f"user-{number:07d}" for number in range(size.users)])
+    )
+    _commit(store, maker, fold_batch(FOLD, everybody, stored, stored).difference, size.users)
+    cache = RowCache(FOLD, stored, size.cache) if size.cache else None
+    rows: RowsByKey = cache or stored
+    made = batches(size.users, size.batch, size.hot)
+    for _ in range(2):
+        _one(store, maker, next(made), rows, stored)
+    stored.seconds, spent, changed = 0j, [0j, 0j, 0j], 0
+    for _ in range(size.epochs):
+        changed, seconds = _one(store, maker, next(made), rows, stored)
+        spent = [one + another for one, another in zip(spent, seconds, strict=True)]
+    events = size.epochs * size.batch
+    named = zip(("fold", "commit", "cache", "read"), (*spent, stored.seconds), strict=True)
+    return {
+        "events_per_s": round(events / sum(spent).real),
+        "cpu_s_a_million": round(sum(spent).imag / events * 1e6, 2),
+        "rows_an_epoch": changed,
+        "cpu_s_a_million_of": {n: round(each.imag / events * 1e6, 2) for n, each in named},
+        "hit_share": round(cache.hits / (cache.hits + cache.misses), 2) if cache else 0,
+    }
+
+
+def _now() -> complex:
+    """Seconds by the clock, and, as the imaginary part, of work done by all threads."""
+    return complex(time.perf_counter(), time.process_time())
+
+
+def _one(
+    store: Store, maker: EpochMaker, batch: pl.DataFrame, rows: RowsByKey, stored: "Stored"
+) -> tuple[int, tuple[complex, complex, complex]]:
+    """One batch; the rows that it changed, and the seconds of folding, committing, remembering."""
+    began = _now()
+    folded = fold_batch(FOLD, batch, rows, stored)
+    after_fold = _now()
+    _commit(store, maker, folded.difference, batch.height)
+    after_commit = _now()
+    if isinstance(rows, RowCache):
+        rows.take(folded)
+    ended = _now()
+    seconds = (after_fold - began, after_commit - after_fold, ended - after_commit)
+    return folded.difference.replace.height, seconds
+
+
+def _commit(store: Store, maker: EpochMaker, change: Difference, admitted: int) -> None:
+    epoch = maker.make(admitted=admitted)
+    rows = RowChanges(FOLD.table, change.delete, change.replace)
+    store.commit(replace(epoch, rows=(rows,)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store")
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=400_000)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--hot", type=float, default=0.0)
+    parser.add_argument("--cache", type=int, default=1_000_000)
+    chosen = parser.parse_args()
+    size = Size(chosen.users, chosen.batch, chosen.epochs, chosen.hot, chosen.cache)
+    with store_of(Settings(store=chosen.store)) as opened:
+        sys.stdout.write(json.dumps(run(opened, size)) + "\n")

@@ -1,0 +1,97 @@
+"""What a funnel's rows answer: how many came how far, how long it took them, and who they are.
+
+A number and its list of people are one selection, so that they can't disagree.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from rtcdp.folds.days import Calendar, local_period, period_start
+from rtcdp.folds.funnels import Funnel
+
+Outcome = Literal["reached", "dropped"]
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """By when people entered they are told apart: by hours, days, weeks or months of a time zone,
+    or not at all."""
+
+    unit: Calendar | None = "day"
+    time_zone: str = "UTC"
+    week_start: int = 1
+
+    def of(self, instant: pl.Expr) -> pl.Expr:
+        """The number of the cohort that an instant lies in."""
+        if self.unit is None:
+            return pl.lit(0, pl.Int64)
+        return local_period(instant, self.time_zone, self.unit, self.week_start)
+
+    def end(self, cohort: pl.Expr) -> pl.Expr:
+        """When nobody can enter a cohort any more (UTC ms); null where that is never."""
+        if self.unit is None:
+            return pl.lit(None, pl.Int64)
+        return period_start(cohort + 1, self.time_zone, self.unit, self.week_start)
+
+
+def counted(rows: pl.DataFrame, funnel: Funnel, key: str, cohorts: Cohorts) -> pl.DataFrame:
+    """One row for each that is counted (a user, a session, an attempt) and each `cohort`: of its
+    attempts the one that got farthest, of equals the earliest."""
+    rows = rows.with_columns(cohorts.of(pl.col("entered_at")).alias("cohort"))
+    group = {"user": [key], "session": [key, "session_start"]}.get(funnel.by)
+    ranked = rows.sort(
+        "cohort",
+        key,
+        "depth",
+        "entered_at",
+        *funnel.hold,
+        descending=[False, False, True, False, *[False] * len(funnel.hold)],
+    )
+    if group is None:
+        return ranked
+    return ranked.unique(["cohort", *group], keep="first", maintain_order=True)
+
+
+def people(
+    counted_rows: pl.DataFrame, step: int, outcome: Outcome, cohort: int | None = None
+) -> pl.DataFrame:
+    """Those who reached a step (from 1), or got no farther than it."""
+    chosen = counted_rows.filter(_is(step, outcome))
+    return chosen if cohort is None else chosen.filter(pl.col("cohort") == cohort)
+
+
+def cells(
+    counted_rows: pl.DataFrame, funnel: Funnel, cohorts: Cohorts, watermark: int | None
+) -> pl.DataFrame:
+    """Of each `cohort` and `step`: how many reached it and how many got no farther, the share of
+    the cohort, median and 90th percentile of the time from the step before (ms), and whether the
+    cell is still `open`, because the time to get so far is not over."""
+    found = []
+    for step in range(1, len(funnel.steps) + 1):
+        taken = pl.col(f"at_{step}") - pl.col(f"at_{step - 1}") if step > 1 else pl.lit(None)
+        taken = taken.filter(_is(step, "reached")).cast(pl.Float64)
+        reached = _is(step, "reached").sum().cast(pl.Int64)
+        found.append(
+            counted_rows.group_by("cohort").agg(
+                pl.lit(step, pl.Int64).alias("step"),
+                pl.len().cast(pl.Int64).alias("entrants"),
+                reached.alias("reached"),
+                _is(step, "dropped").sum().cast(pl.Int64).alias("dropped"),
+                (reached / pl.len()).alias("conversion"),
+                taken.median().alias("median_ms"),
+                taken.quantile(0.9, "lower").alias("p90_ms"),
+            )
+        )
+    end = cohorts.end(pl.col("cohort"))
+    is_open = pl.lit(True)
+    if watermark is not None and funnel.within_ms is not None:
+        is_open = (end + funnel.within_ms > watermark).fill_null(True)
+    return pl.concat(found).with_columns(is_open.alias("open")).sort("cohort", "step")
+
+
+def _is(step: int, outcome: Outcome) -> pl.Expr:
+    if outcome == "dropped":
+        return pl.col("depth") == step
+    return (pl.col("entered_step") <= step) & (pl.col("depth") >= step)

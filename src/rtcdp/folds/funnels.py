@@ -1,0 +1,245 @@
+"""Funnels: how far along a list of steps people come, and how long that takes them.
+
+Each event may begin an attempt, which gets as far as the events after it allow. Of the attempts
+that begin in the same hour the one that gets farthest is kept, and of equals the earliest; so
+another event never takes anybody a step back. With `by="attempt"` they follow each other instead.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from rtcdp.definitions import (
+    Predicate,
+    Reach,
+    RowColumn,
+    Step,
+    TextField,
+    fields_of_predicate,
+    to_expression,
+)
+from rtcdp.errors import UsageError
+from rtcdp.folds.moments import NEVER, Moments, moments_of
+from rtcdp.folds.progress import Attempts, Limits, any_order_from, attempts_from
+from rtcdp.folds.rows import empty_rows
+from rtcdp.folds.segments import Ints, reached, search_within
+from rtcdp.folds.sessions import DAY_MS, Sessions
+
+HOUR_MS = 3_600_000
+STEPS_MAX = 10
+HELD_MAX = 3
+WITHIN_MS_MAX = 366 * DAY_MS
+
+_ENTERED = "entered_at"
+
+
+@dataclass(frozen=True)
+class FunnelStep:
+    """A step: what the page calls it, and the events that fill it."""
+
+    name: str
+    events: Predicate
+
+
+@dataclass(frozen=True)
+class Funnel(Step):
+    """Steps and what an attempt must keep to.
+
+    `order`: "ordered" (other events may come between), "strict" (none may) or "any". With `is_open`
+    people may enter at any step. `within_ms` is the time for all steps, `step_within_ms` that from
+    one to the next. The fields in `hold` have one value throughout; an event of `exclusion` between
+    two steps ends the attempt. What is counted: users, their sessions, or attempts one after the
+    other. `breakdown` is a field, as the event of the step `breakdown_at` has it.
+
+    Raises `UsageError`, saying what to write instead.
+    """
+
+    steps: tuple[FunnelStep, ...]
+    order_of_steps: Literal["ordered", "strict", "any"] = "ordered"
+    is_open: bool = False
+    within_ms: int | None = 7 * DAY_MS
+    step_within_ms: int | None = None
+    hold: tuple[TextField, ...] = ()
+    exclusion: Predicate | None = None
+    by: Literal["user", "session", "attempt"] = "user"
+    breakdown: TextField | None = None
+    breakdown_at: Literal["first", "last"] | int = "first"
+    sessions: Sessions = Sessions()
+
+    def __post_init__(self) -> None:
+        for is_wrong, what, instead in _faults(self):
+            if is_wrong:
+                raise UsageError(f"a funnel can't have {what}", f"write {instead}")
+
+    @property
+    def kind(self) -> Literal["merging", "sequence"]:
+        return "sequence"
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        return (_ENTERED, *self.hold)
+
+    @property
+    def columns(self) -> tuple[RowColumn, ...]:
+        return (
+            RowColumn(_ENTERED, "integer"),
+            *(RowColumn(field, "text") for field in self.hold),
+            *((RowColumn("session_start", "integer"),) if self.by == "session" else ()),
+            RowColumn("entered_step", "integer"),
+            RowColumn("depth", "integer"),
+            *(RowColumn(f"at_{number}", "integer") for number in range(1, len(self.steps) + 1)),
+            *((RowColumn("breakdown", "text"),) if self.breakdown else ()),
+        )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        asked = {"eventId", *self.hold, *(self.sessions.fields if self.by == "session" else ())}
+        for step in self.steps:
+            asked |= fields_of_predicate(step.events)
+        if self.exclusion is not None:
+            asked |= fields_of_predicate(self.exclusion)
+        return tuple(sorted(asked | ({self.breakdown} if self.breakdown else set())))
+
+    @property
+    def reach(self) -> Reach:
+        """Attempts that follow each other, and sessions, hang on everything before them."""
+        if self.within_ms is None or self.by != "user":
+            return Reach(None, None)
+        return Reach(self.within_ms + HOUR_MS, HOUR_MS, HOUR_MS)
+
+    def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
+        if self.by == "session":
+            return events
+        held = self._is_held()
+        if self.order_of_steps == "strict":
+            return events.filter(held)
+        parts = [step.events for step in self.steps]
+        parts += [] if self.exclusion is None else [self.exclusion]
+        return events.filter(held & pl.any_horizontal(*map(to_expression, parts)))
+
+    def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        columns = (RowColumn(key, "text"), *self.columns)
+        events = events.filter(pl.col(key).is_not_null())
+        unit = [key, *self.hold]
+        if self.by == "session":
+            events = self.sessions.started(events, key).filter(self._is_held())
+            unit.append("session_start")
+        else:
+            events = self.relevant(events)
+        if events.is_empty():
+            return empty_rows(columns)
+        predicates = [step.events for step in self.steps]
+        moments = moments_of(events, unit, predicates, self.exclusion)
+        limits = Limits(self.within_ms, self.step_within_ms, self.order_of_steps == "strict")
+        if self.order_of_steps == "any":
+            attempts = any_order_from(moments, len(self.steps), limits)
+        else:
+            attempts = attempts_from(moments, len(self.steps), limits, is_open=self.is_open)
+        if len(attempts.moments) == 0:
+            return empty_rows(columns)
+        is_farthest = self.by != "attempt"
+        kept = (_farthest if is_farthest else self._following)(moments, attempts)
+        return self._told(moments, attempts, kept, key).select([name for name, _ in columns])
+
+    def _is_held(self) -> pl.Expr:
+        return pl.all_horizontal(pl.lit(True), *(pl.col(name).is_not_null() for name in self.hold))
+
+    def _told(self, moments: Moments, attempts: Attempts, kept: Ints, key: str) -> pl.DataFrame:
+        """Attempts as rows."""
+        at, places = attempts.moments[kept], attempts.places[kept]
+        who = moments.events[moments.firsts[at]].select(
+            key, *self.hold, *(("session_start",) if self.by == "session" else ())
+        )
+        rows = who.with_columns(
+            pl.Series(_ENTERED, moments.times[at]),
+            pl.Series("entered_step", attempts.first_steps[kept] + 1),
+            pl.Series("depth", attempts.last_steps[kept] + 1),
+            *(
+                pl.Series(f"at_{number}", _time(moments, places[:, number - 1]), pl.Int64).replace(
+                    NEVER, None
+                )
+                for number in range(1, len(self.steps) + 1)
+            ),
+        )
+        if self.breakdown is None:
+            return rows
+        return rows.with_columns(self._broken_down(moments, attempts, kept).alias("breakdown"))
+
+    def _broken_down(self, moments: Moments, attempts: Attempts, kept: Ints) -> pl.Series:
+        """The value at the step that was asked for; null where that was not reached."""
+        assert self.breakdown is not None
+        first, last = attempts.first_steps[kept], attempts.last_steps[kept]
+        step = last if self.breakdown_at == "last" else first
+        if isinstance(self.breakdown_at, int):
+            step = np.full(len(kept), self.breakdown_at - 1)
+        is_there = (step >= first) & (step <= last)
+        step = np.where(is_there, step, first)
+        place = attempts.places[kept, step]
+        is_any = self.order_of_steps == "any"
+        masks = np.full(len(kept), (1 << len(self.steps)) - 1) if is_any else 1 << step
+        values = moments.events[self.breakdown].gather(moments.event_filling(place, masks))
+        return pl.select(pl.when(pl.Series(is_there)).then(values)).to_series()
+
+    def _following(self, moments: Moments, attempts: Attempts) -> Ints:
+        """Attempts that follow each other: each begins when the one before it has converted, was
+        ended, or ran out of time."""
+        entered, units = moments.times[attempts.moments], moments.units[attempts.moments]
+        converted = _time(moments, attempts.places[:, -1])
+        ended = moments.exclusion_after()[attempts.moments]
+        if self.within_ms is not None:
+            ended = np.minimum(ended, entered + self.within_ms + 1)
+        over = np.where(converted < NEVER, np.minimum(converted, NEVER - 1) + 1, ended)
+        following = search_within(units, entered, over)
+        roots = np.flatnonzero(np.append(True, units[1:] != units[:-1]))
+        return np.flatnonzero(reached(roots, following))
+
+
+def _farthest(moments: Moments, attempts: Attempts) -> Ints:
+    """Of the attempts of a unit that begin in one hour, the one that gets farthest, or of equals
+    begins first."""
+    ranked = pl.DataFrame(
+        {
+            "unit": moments.units[attempts.moments],
+            "hour": moments.times[attempts.moments] // HOUR_MS,
+            "depth": attempts.last_steps,
+        }
+    ).with_row_index("place")
+    best = ranked.sort("unit", "hour", "depth", "place", descending=[False, False, True, False])
+    kept = best.unique(["unit", "hour"], keep="first", maintain_order=True)
+    return kept["place"].cast(pl.Int64).to_numpy()
+
+
+def _time(moments: Moments, places: Ints) -> Ints:
+    """The times of moments, and NEVER for nowhere."""
+    return np.append(moments.times, NEVER)[places]
+
+
+def _faults(funnel: Funnel) -> Iterator[tuple[bool, str, str]]:
+    """What makes no sense, and what to write instead, each with whether it is so."""
+    count, spans = len(funnel.steps), (funnel.within_ms, funnel.step_within_ms)
+    yield not 2 <= count <= STEPS_MAX, f"{count} steps", f"2 to {STEPS_MAX} of them"
+    names = {step.name for step in funnel.steps}
+    yield len(names) < count, "two steps of one name", "a name of its own for each"
+    is_known = funnel.order_of_steps in ("ordered", "strict", "any")
+    known = 'order_of_steps="ordered", "strict" or "any"'
+    yield not is_known, f"its steps in the order {funnel.order_of_steps!r}", known
+    yield (
+        funnel.by not in ("user", "session", "attempt"),
+        f"a count by {funnel.by!r}",
+        ('by="user", "session" or "attempt"'),
+    )
+    is_long = any(span is not None and not 0 < span <= WITHIN_MS_MAX for span in spans)
+    yield is_long, "no time or more than a year", "a time above 0, or None"
+    is_odd = funnel.step_within_ms is not None and funnel.order_of_steps == "any"
+    yield is_odd, "step_within_ms where steps come in any order", "within_ms, for all of them"
+    is_odd = funnel.is_open and funnel.order_of_steps != "ordered"
+    yield is_odd, "an open door where the order isn't 'ordered'", "is_open=False"
+    yield len(funnel.hold) > HELD_MAX, f"{len(funnel.hold)} held fields", f"{HELD_MAX} at most"
+    at = funnel.breakdown_at
+    is_step = 1 <= at <= count if isinstance(at, int) else at in ("first", "last")
+    yield not is_step, f"a breakdown at {at!r}", f'"first", "last", or a step from 1 to {count}'
+    is_plain = funnel.sessions.by == "gap" and funnel.sessions.campaign is None
+    yield not is_plain, "such sessions", "sessions that go by the gap alone"

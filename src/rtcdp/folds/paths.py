@@ -1,0 +1,165 @@
+"""Paths: through which pages, products or kinds of events people go, one after the other.
+
+A row is the path of one person, or of one of their sessions. What is limited in an answer are whole
+paths: the rare ones together are "other", and nobody looks as if they had left who only went on
+along a rare way.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from rtcdp.definitions import (
+    Predicate,
+    Reach,
+    RowColumn,
+    Step,
+    TextField,
+    fields_of_predicate,
+    to_expression,
+)
+from rtcdp.definitions.predicate import Everything
+from rtcdp.errors import UsageError
+from rtcdp.folds.rows import row_schema
+from rtcdp.folds.sessions import Sessions
+
+NODES_MAX = 20
+
+
+@dataclass(frozen=True)
+class Paths(Step):
+    """The values of `node` of the `events` of a user, or of each session (`by="session"`), in order
+    of time; at most `nodes_max` of them. A path begins with the first event of `from_event`, and
+    ends with the first one of `to_event` after that; with `to_event` alone it is what leads to the
+    last of these. With `collapse`, the same value again at once is not told.
+
+    Raises `UsageError`, saying what to write instead.
+    """
+
+    node: TextField = "pageUrl"
+    events: Predicate = Everything()
+    by: Literal["user", "session"] = "session"
+    from_event: Predicate | None = None
+    to_event: Predicate | None = None
+    nodes_max: int = 8
+    collapse: bool = True
+    sessions: Sessions = Sessions()
+
+    def __post_init__(self) -> None:
+        for is_wrong, what, instead in _faults(self):
+            if is_wrong:
+                raise UsageError(f"paths can't have {what}", f"write {instead}")
+
+    @property
+    def kind(self) -> Literal["merging", "sequence"]:
+        return "sequence"
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        return ("started_at",)
+
+    @property
+    def columns(self) -> tuple[RowColumn, ...]:
+        """`started_at` is when the story, or the session, began; `path` is a JSON list; `is_cut`
+        tells whether it went on beyond `nodes_max`."""
+        return (
+            RowColumn("started_at", "integer"),
+            RowColumn("path", "text"),
+            RowColumn("length", "integer"),
+            RowColumn("is_cut", "integer"),
+        )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        asked = {"eventId", self.node, *fields_of_predicate(self.events)}
+        for anchor in (self.from_event, self.to_event):
+            asked |= set() if anchor is None else fields_of_predicate(anchor)
+        return tuple(sorted(asked | (set(self.sessions.fields) if self.by == "session" else set())))
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(None, None)
+
+    def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        events = events.filter(pl.col(key).is_not_null())
+        if self.by == "session":
+            events = self.sessions.started(events, key).rename({"session_start": "started_at"})
+        chosen = events.filter(to_expression(self.events) & pl.col(self.node).is_not_null())
+        unit = [key] if self.by == "user" else [key, "started_at"]
+        chosen = chosen.sort(*unit, "timestamp", "eventId", self.node)
+        if self.by == "user":
+            chosen = chosen.with_columns(pl.col("timestamp").min().over(key).alias("started_at"))
+        inside = self._anchored(chosen, unit)
+        if self.collapse:
+            again = pl.col(self.node) == pl.col(self.node).shift().over(unit)
+            inside = inside.filter(~again.fill_null(False))
+        length = pl.len().over(unit)
+        number = pl.int_range(pl.len()).over(unit)
+        if self.from_event is None and self.to_event is not None:
+            number = length - 1 - number
+        kept = inside.with_columns(length.alias("all")).filter(number < self.nodes_max)
+        quoted = pl.struct(node=pl.col(self.node)).struct.json_encode().str.slice(8)
+        node = quoted.str.head(-1).alias("node")
+        told = (
+            kept.with_columns(node)
+            .group_by(*dict.fromkeys([*unit, "started_at"]))
+            .agg(
+                pl.concat_str(pl.lit("["), pl.col("node").str.join(","), pl.lit("]")).alias("path"),
+                pl.len().alias("length"),
+                (pl.col("all").first() > self.nodes_max).alias("is_cut"),
+            )
+        )
+        schema = row_schema((RowColumn(key, "text"), *self.columns))
+        return told.select(schema.names()).cast(schema)
+
+    def _anchored(self, events: pl.DataFrame, unit: list[str]) -> pl.DataFrame:
+        """The events of each unit from its first anchor to its last."""
+        place = pl.int_range(pl.len())
+        events = events.with_columns(place.alias("place"))
+        begins, ends = pl.lit(True), pl.lit(True)
+        if self.from_event is not None:
+            first = pl.col("place").filter(to_expression(self.from_event)).min().over(unit)
+            begins = pl.col("place") >= first
+            events = events.filter(begins.fill_null(False))
+        if self.to_event is not None:
+            at = pl.col("place").filter(to_expression(self.to_event))
+            if self.from_event is None:
+                ends = pl.col("place") <= at.max().over(unit)
+            else:
+                is_later = pl.col("place") > pl.col("place").min().over(unit)
+                at = pl.col("place").filter(to_expression(self.to_event) & is_later)
+                ends = pl.col("place") <= at.min().over(unit)
+        return events.filter(ends.fill_null(False))
+
+
+def whole_paths(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """The most frequent paths with how many have gone them, and a last row, whose `path` is null,
+    for all others together. Of equals the one that comes first as a text is the more frequent."""
+    counted = rows.group_by("path").agg(pl.len().cast(pl.Int64).alias("count"))
+    counted = counted.sort(["count", "path"], descending=[True, False])
+    rest = int(counted["count"].slice(limit).sum())
+    shown = counted.head(limit)
+    if rest == 0:
+        return shown
+    return pl.concat([shown, pl.DataFrame({"path": [None], "count": [rest]}, shown.schema)])
+
+
+def drop_off(rows: pl.DataFrame) -> pl.DataFrame:
+    """How many paths reached each number of nodes, and how many of these ended there: those that
+    were cut went on."""
+    numbers = pl.DataFrame({"nodes": range(1, NODES_MAX + 1)}, {"nodes": pl.Int64()})
+    is_end = (pl.col("length") == pl.col("nodes")) & (pl.col("is_cut") == 0)
+    reached = rows.join(numbers, how="cross").filter(pl.col("length") >= pl.col("nodes"))
+    counts = (pl.len().cast(pl.Int64).alias("reached"), is_end.sum().cast(pl.Int64).alias("ended"))
+    return reached.group_by("nodes").agg(*counts).sort("nodes")
+
+
+def _faults(paths: Paths) -> Iterator[tuple[bool, str, str]]:
+    """What makes no sense, and what to write instead, each with whether it is so."""
+    yield paths.by not in ("user", "session"), f"a path by {paths.by!r}", 'by="user" or "session"'
+    is_long = not 2 <= paths.nodes_max <= NODES_MAX
+    yield is_long, f"{paths.nodes_max} nodes", f"nodes_max from 2 to {NODES_MAX}"
+    is_plain = paths.sessions.by == "gap" and paths.sessions.campaign is None
+    yield not is_plain, "such sessions", "sessions that go by the gap alone"

@@ -1,0 +1,216 @@
+"""Retention: who comes back, and how many days, weeks or months after the first time.
+
+A row is one person in one cohort: when they started, and in which of the periods that followed they
+came back. Nobody's start is their own return.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from rtcdp.definitions import (
+    Predicate,
+    Reach,
+    RowColumn,
+    Step,
+    event_type,
+    fields_of_predicate,
+    to_expression,
+)
+from rtcdp.definitions.predicate import Everything
+from rtcdp.errors import UsageError
+from rtcdp.events.event import PAGE_VIEW
+from rtcdp.folds.days import Calendar, check_time_zone, local_period, period_start
+from rtcdp.folds.rows import row_schema
+
+PERIODS_MAX = 60
+PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}
+
+
+@dataclass(frozen=True)
+class Retention(Step):
+    """`cohort="first"` takes everybody's first event of `start`, "each" the first one of every
+    period. The periods that follow are counted by a `clock`: "rolling" ones begin with the start
+    itself and are whole hours, days of 24 hours or weeks of seven of these; "calendar" ones are
+    those of `time_zone`, weeks beginning on day `week_start` (1 is Monday).
+
+    Raises `UsageError`, saying what to write instead.
+    """
+
+    start: Predicate = event_type(PAGE_VIEW)
+    returning: Predicate = Everything()
+    cohort: Literal["first", "each"] = "first"
+    clock: Literal["rolling", "calendar"] = "calendar"
+    unit: Calendar = "day"
+    periods: int = 30
+    time_zone: str = "UTC"
+    week_start: int = 1
+
+    def __post_init__(self) -> None:
+        check_time_zone(self.time_zone)
+        for is_wrong, what, instead in _faults(self):
+            if is_wrong:
+                raise UsageError(f"a retention can't have {what}", f"write {instead}")
+
+    @property
+    def kind(self) -> Literal["merging", "sequence"]:
+        return "sequence"
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        return ("started_at",)
+
+    @property
+    def columns(self) -> tuple[RowColumn, ...]:
+        """`cohort` numbers the period of the start; `returned` has a bit for each period after it,
+        and `last_return` is the last of these periods with one."""
+        names = ("started_at", "cohort", "returned", "last_return")
+        return tuple(RowColumn(name, "integer") for name in names)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        asked = fields_of_predicate(self.start) | fields_of_predicate(self.returning)
+        return tuple(sorted({"eventId", *asked}))
+
+    @property
+    def reach(self) -> Reach:
+        return Reach(None, None)
+
+    def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
+        return events.filter(to_expression(self.start) | to_expression(self.returning))
+
+    def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        events = self.relevant(events.filter(pl.col(key).is_not_null()))
+        events = events.sort(key, "timestamp", "eventId").with_row_index("place")
+        begins = events.filter(to_expression(self.start)).select(
+            key, "place", started_at="timestamp", cohort=self.period_of(pl.col("timestamp"))
+        )
+        group = [key] if self.cohort == "first" else [key, "cohort"]
+        starts = begins.unique(group, keep="first", maintain_order=True)
+        returns = events.filter(to_expression(self.returning)).select(
+            key, "timestamp", again="place", then=self.period_of(pl.col("timestamp"))
+        )
+        after = self._after().alias("after")
+        met = (
+            starts.join(returns, on=key)
+            .with_columns(after)
+            .filter(
+                (pl.col("again") != pl.col("place"))
+                & (pl.col("timestamp") >= pl.col("started_at"))
+                & (pl.col("after") < self.periods)
+            )
+        )
+        seen = met.select(key, "started_at", "after").unique()
+        bit = pl.lit(2, pl.Int64).pow(pl.col("after")).cast(pl.Int64)
+        found = seen.group_by(key, "started_at").agg(
+            bit.sum().alias("returned"), pl.col("after").max().alias("last_return")
+        )
+        rows = starts.join(found, on=[key, "started_at"], how="left")
+        schema = row_schema((RowColumn(key, "text"), *self.columns))
+        return (
+            rows.with_columns(pl.col("returned").fill_null(0)).select(schema.names()).cast(schema)
+        )
+
+    def period_of(self, instant: pl.Expr) -> pl.Expr:
+        """The number of the calendar's period that holds an instant."""
+        return local_period(instant, self.time_zone, self.unit, self.week_start)
+
+    def _after(self) -> pl.Expr:
+        """How many periods after the start a return comes."""
+        if self.clock == "calendar":
+            return pl.col("then") - pl.col("cohort")
+        return (pl.col("timestamp") - pl.col("started_at")) // PERIOD_MS[self.unit]
+
+    def period_end(self, cohort: pl.Expr, after: pl.Expr) -> pl.Expr:
+        """When the period so many after the start is over (UTC ms) for all of a cohort."""
+        if self.clock == "calendar":
+            return self.start_of(cohort + after + 1)
+        return self.start_of(cohort + 1) + (after + 1) * PERIOD_MS[self.unit]
+
+    def start_of(self, cohort: pl.Expr) -> pl.Expr:
+        """When a cohort's own period begins (UTC ms)."""
+        return period_start(cohort, self.time_zone, self.unit, self.week_start)
+
+
+CELL = ("cohort", "after", "size", "returned", "is_complete")
+Mode = Literal["on", "on_or_after"]
+
+
+def retention_cells(
+    rows: pl.DataFrame, definition: Retention, watermark: int | None, mode: Mode = "on"
+) -> pl.DataFrame:
+    """The cells of the table: of each `cohort`, how many people (`size`), and how many of them came
+    back in the period `after` it, or in that or a later one.
+
+    A cell is complete when its time is over for everybody in the cohort; until then `returned` is
+    null. "On or after" is over with the last period.
+    """
+    after = pl.DataFrame({"after": range(definition.periods)}, {"after": pl.Int64()})
+    came = pl.col("last_return") >= pl.col("after")
+    if mode == "on":
+        came = (pl.col("returned") // pl.lit(2, pl.Int64).pow(pl.col("after"))) % 2 == 1
+    cells = (
+        rows.join(after, how="cross")
+        .group_by("cohort", "after")
+        .agg(pl.len().cast(pl.Int64).alias("size"), came.fill_null(False).sum().alias("came"))
+    )
+    last = pl.col("after") if mode == "on" else pl.lit(definition.periods - 1)
+    end = definition.period_end(pl.col("cohort"), last)
+    is_complete = pl.lit(False) if watermark is None else end <= watermark
+    returned = pl.when("is_complete").then(pl.col("came").cast(pl.Int64)).alias("returned")
+    cells = cells.with_columns(is_complete.alias("is_complete")).with_columns(returned)
+    return cells.select("cohort", "after", "size", "returned", "is_complete").sort(
+        "cohort", "after"
+    )
+
+
+def bracket_cells(
+    rows: pl.DataFrame,
+    definition: Retention,
+    watermark: int | None,
+    brackets: tuple[tuple[int, int], ...],
+) -> pl.DataFrame:
+    """Like `retention_cells`, with half-open brackets of periods in the place of single ones;
+    `after` is the first period of each."""
+    found = []
+    for first, end in brackets:
+        mask = sum(1 << period for period in range(first, end))
+        came = (pl.col("returned") & pl.lit(mask, pl.Int64)) != 0
+        over = definition.period_end(pl.col("cohort"), pl.lit(end - 1))
+        is_complete = pl.lit(False) if watermark is None else over <= watermark
+        cells = (
+            rows.with_columns(came.alias("came"))
+            .group_by("cohort")
+            .agg(pl.len().cast(pl.Int64).alias("size"), pl.col("came").sum().cast(pl.Int64))
+        )
+        cells = cells.with_columns(pl.lit(first).alias("after"), is_complete.alias("is_complete"))
+        returned = pl.when("is_complete").then("came").alias("returned")
+        found.append(
+            cells.with_columns(returned).select(
+                "cohort", "after", "size", "returned", "is_complete"
+            )
+        )
+    return pl.concat(found).sort("cohort", "after")
+
+
+def pooled(cells: pl.DataFrame) -> pl.DataFrame:
+    """All cohorts together, of each period those whose cell is complete."""
+    complete = cells.filter("is_complete").group_by("after")
+    return complete.agg(pl.col("size").sum(), pl.col("returned").sum()).sort("after")
+
+
+def _faults(retention: Retention) -> Iterator[tuple[bool, str, str]]:
+    """What makes no sense, and what to write instead, each with whether it is so."""
+    is_known = retention.cohort in ("first", "each")
+    yield not is_known, f"the cohort {retention.cohort!r}", 'cohort="first" or "each"'
+    is_known = retention.clock in ("rolling", "calendar")
+    yield not is_known, f"the clock {retention.clock!r}", 'clock="rolling" or "calendar"'
+    is_known = retention.unit in ("hour", "day", "week", "month")
+    yield not is_known, f"the unit {retention.unit!r}", 'unit="hour", "day", "week" or "month"'
+    is_odd = retention.clock == "rolling" and retention.unit == "month"
+    yield is_odd, "rolling months, which are not of one length", 'clock="calendar", or days'
+    is_long = not 1 <= retention.periods <= PERIODS_MAX
+    yield is_long, f"{retention.periods} periods", f"1 to {PERIODS_MAX} of them"
+    yield not 1 <= retention.week_start <= 7, "such a week", "week_start=1 for Monday to 7"

@@ -1,0 +1,55 @@
+"""Retention agrees with what is counted on paper, in any order and any batches."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.retention import Retention
+from tests.properties.folds.naive_retention import rows_of
+from tests.stories import frame_of, stories, told
+
+HOUR = 3_600_000
+SPRING = 1_711_584_000_000  # three days before clocks go forward in Berlin
+TYPES = ("PAGE_VIEW", "PURCHASE")
+BUY = event_type("PURCHASE")
+DEFINITIONS = {
+    "plain": Retention(periods=5),
+    "in Berlin": Retention(periods=5, time_zone="Europe/Berlin"),
+    "each day": Retention(periods=5, cohort="each"),
+    "rolling": Retention(periods=5, clock="rolling", start=BUY, returning=BUY),
+    "rolling, each": Retention(periods=5, clock="rolling", cohort="each"),
+    "weeks from Sunday": Retention(periods=3, unit="week", week_start=7),
+    "months": Retention(periods=3, unit="month", start=BUY),
+}
+times = st.integers(0, 40).map(lambda n: SPRING + n * 6 * HOUR)
+cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
+@settings(max_examples=25, deadline=None)
+@given(stories(times, TYPES))
+def test_it_agrees_with_paper(definition, events):
+    rows = definition.rows(frame_of(events), "userId").rows(named=True)
+    assert in_words(rows, definition) == rows_of(events, definition)
+
+
+@settings(max_examples=8, deadline=None)
+@given(stories(times, TYPES), cut_sizes)
+def test_any_order_and_cut_give_the_same(events, cuts):
+    definition = DEFINITIONS["each day"]
+    found = told(Fold("back", "Back", definition), events, cuts)
+    assert in_words(found.values(), definition) == rows_of(events, definition)
+
+
+def in_words(rows, definition):
+    for row in rows:
+        assert (row["last_return"] or 0) == max(0, row["returned"].bit_length() - 1)
+    return sorted(
+        (
+            row["userId"],
+            row["started_at"],
+            [n for n in range(definition.periods) if row["returned"] >> n & 1],
+        )
+        for row in rows
+    )

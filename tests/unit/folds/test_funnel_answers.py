@@ -1,0 +1,50 @@
+"""The number of people is the length of their list, in each cell, whatever is counted."""
+
+import pytest
+
+from rtcdp.folds.funnel_answers import Cohorts, cells, counted, people
+from rtcdp.folds.funnels import Funnel
+from tests.stories import event, frame_of, shop_events
+from tests.unit.folds.test_funnels import HOUR, SHOP
+
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize("by", ["user", "session", "attempt"])
+@pytest.mark.parametrize("unit", ["hour", "day", None])
+def test_each_number_is_the_length_of_its_list(by, unit):
+    funnel, cohorts = Funnel(SHOP, by=by), Cohorts(unit)
+    rows = counted(funnel.rows(shop_events(), "userId"), funnel, "userId", cohorts)
+    shown = cells(rows, funnel, cohorts, None).rows(named=True)
+    assert len(shown) >= 3
+    for cell in shown:
+        for outcome in ("reached", "dropped"):
+            listed = people(rows, cell["step"], outcome, cell["cohort"])
+            assert listed.height == cell[outcome]
+        if by == "user":
+            listed = people(rows, cell["step"], "reached", cell["cohort"])
+            assert listed["userId"].n_unique() == cell["reached"]
+
+
+def test_somebody_who_enters_twice_counts_once_a_cohort():
+    funnel = Funnel(SHOP, within_ms=HOUR)
+    events = [event(0), event(2 * HOUR), event(2 * HOUR + 5, "ADD_TO_CART"), event(DAY)]
+    rows = funnel.rows(frame_of(events), "userId")
+    by_day = counted(rows, funnel, "userId", Cohorts("day"))
+    assert by_day.select("cohort", "depth").rows() == [(0, 2), (1, 1)]
+    assert counted(rows, funnel, "userId", Cohorts(None))["depth"].to_list() == [2]
+
+
+def test_times_between_steps_and_what_is_still_open():
+    funnel = Funnel(SHOP, within_ms=HOUR)
+    events = [
+        one
+        for user, wait in (("ann", 10), ("bob", 20), ("eve", 90))
+        for one in (event(0, user=user), event(wait, "ADD_TO_CART", user=user))
+    ]
+    rows = counted(funnel.rows(frame_of(events), "userId"), funnel, "userId", Cohorts())
+    for watermark, is_open in ((None, True), (DAY + HOUR - 1, True), (DAY + HOUR, False)):
+        first, second, third = cells(rows, funnel, Cohorts(), watermark).rows(named=True)
+        assert (first["reached"], second["reached"], third["reached"]) == (3, 3, 0)
+        assert (first["median_ms"], second["median_ms"], second["p90_ms"]) == (None, 20, 20)
+        assert (second["conversion"], third["conversion"], second["open"]) == (1, 0, is_open)

@@ -1,0 +1,90 @@
+"""Funnels by hand, and those of a real shop."""
+
+import pytest
+
+from rtcdp.definitions import event_type
+from rtcdp.errors import UsageError
+from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.sessions import Sessions
+from tests.stories import event, frame_of, shop_events
+
+VIEW, CART, BUY = (
+    FunnelStep(name, event_type(type_))
+    for name, type_ in (("view", "PAGE_VIEW"), ("cart", "ADD_TO_CART"), ("buy", "PURCHASE"))
+)
+SHOP = (VIEW, CART, BUY)
+HOUR = 3_600_000
+
+
+def rows_of(funnel, *events):
+    return funnel.rows(frame_of(events), "userId").rows(named=True)
+
+
+def reached(funnel, depth):
+    rows = funnel.rows(shop_events(), "userId")
+    return rows.filter(rows["depth"] >= depth)["userId"].n_unique()
+
+
+def test_the_funnel_of_a_real_shop():
+    funnel = Funnel(SHOP, within_ms=None)
+    assert [reached(funnel, depth) for depth in (1, 2, 3)] == [4504, 111, 62]
+    assert reached(Funnel((VIEW, BUY), within_ms=None), 2) == 192
+
+
+def test_the_farthest_of_an_hour_is_kept_and_of_equals_the_earliest():
+    events = [event(0), event(5), event(6, "ADD_TO_CART"), event(HOUR)]
+    rows = rows_of(Funnel(SHOP, within_ms=HOUR), *events)
+    told = [(row["entered_at"], row["depth"], row["at_2"], row["at_3"]) for row in rows]
+    assert told == [(0, 2, 6, None), (HOUR, 1, None, None)]
+
+
+def test_what_is_held_stays_the_same():
+    events = [event(0, productId="shoe"), event(1, "ADD_TO_CART", productId="sock")]
+    rows = rows_of(Funnel(SHOP, hold=("productId",)), *events, event(2))
+    assert [(row["productId"], row["depth"]) for row in rows] == [("shoe", 1)]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"), [("first", "/"), ("last", "/done"), (2, "/cart"), (3, "/done")]
+)
+def test_a_breakdown_has_the_value_of_its_step(at, value):
+    events = [
+        event(0, pageUrl="/"),
+        event(1, "ADD_TO_CART", pageUrl="/cart"),
+        event(2, "PURCHASE", pageUrl="/done"),
+    ]
+    funnel = Funnel(SHOP, breakdown="pageUrl", breakdown_at=at)
+    assert [row["breakdown"] for row in rows_of(funnel, *events)] == [value]
+
+
+def test_a_step_that_was_not_reached_has_no_value():
+    (row,) = rows_of(Funnel(SHOP, breakdown="pageUrl", breakdown_at=2), event(0, pageUrl="/"))
+    assert row["breakdown"] is None
+
+
+def test_attempts_follow_each_other():
+    events = [event(0), event(1), event(2, "ADD_TO_CART"), event(3, "PURCHASE"), event(4), event(5)]
+    rows = rows_of(Funnel(SHOP, by="attempt"), *events)
+    assert [(row["entered_at"], row["depth"]) for row in rows] == [(0, 3), (4, 1)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": (VIEW,)},
+        {"steps": (VIEW, VIEW)},
+        {"order_of_steps": "sorted"},
+        {"by": "device"},
+        {"within_ms": 0},
+        {"step_within_ms": 5, "order_of_steps": "any"},
+        {"is_open": True, "order_of_steps": "strict"},
+        {"hold": ("productId", "pageUrl", "sessionId", "source")},
+        {"breakdown_at": 4},
+        {"sessions": Sessions(by="client")},
+    ],
+    ids=str,
+)
+def test_a_funnel_that_makes_no_sense_is_refused_with_what_to_write(options):
+    with pytest.raises(UsageError) as refused:
+        Funnel(**{"steps": SHOP, **options})
+    assert refused.value.hint.startswith("write ")
