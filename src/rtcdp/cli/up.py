@@ -4,7 +4,6 @@ import threading
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
@@ -65,7 +64,7 @@ def up(
             out.print("stopping", style="dim")
         finally:
             supervisor.stop()
-        say(Text.assemble("stopped; ", balance(deferred(LEDGER_TOTALS)(ready, clock))))
+        say("stopped", balance(deferred(LEDGER_TOTALS)(ready, clock)))
     end_of(heard)
 
 

@@ -37,7 +37,7 @@ from rtcdp.runtime.parts import (
     store_is_meant,
     store_of,
 )
-from rtcdp.runtime.readiness import api_limits, checks_of, is_processing
+from rtcdp.runtime.readiness import checks_of, commit_ms, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
 
 if sys.platform == "win32":
@@ -100,9 +100,10 @@ def run_http_server(
             )
             context = ApiContext(
                 read,
-                limits=api_limits(settings),
+                limits=settings.api,
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
+                commit_ms=commit_ms(settings),
                 stop=stop,
             )
             routes += [*api_routes(context), *dashboard_routes()]

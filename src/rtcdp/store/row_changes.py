@@ -18,6 +18,10 @@ from rtcdp.store.epoch import RowChanges
 CHECKSUM = "_checksum"
 """The column beside a table's own in which a row's number rests, where a store keeps it."""
 
+ROW_BYTES_MAX = 128 * 1024
+"""What all texts and bytes of a row have together. Some stores keep many versions of a row in one
+place for a while."""
+
 _TYPES: Mapping[str, pl.DataType] = {
     "text": pl.String(),
     "integer": pl.Int64(),
@@ -105,6 +109,8 @@ def _fitted(changes: RowChanges) -> FittedRows:
     for name in reals:
         if replace[name].is_nan().any():
             raise _refused(table.name, f"has a row whose {name} is not a number")
+    if _largest(table, replace) > ROW_BYTES_MAX:
+        raise _refused(table.name, f"has a row of more than {ROW_BYTES_MAX:,} bytes")
     # Databases don't agree on whether there is a zero below zero.
     replace = replace.with_columns(
         pl.when(pl.col(name) == 0).then(0.0).otherwise(pl.col(name)).alias(name) for name in reals
@@ -114,6 +120,16 @@ def _fitted(changes: RowChanges) -> FittedRows:
     # Rows in the order of their keys touch each page of a table once.
     delete, replace = (frame.sort(table.primary_key) for frame in (delete, replace))
     return FittedRows(table, delete, replace, numbers_of(table, replace))
+
+
+def _largest(table: RowTable, rows: pl.DataFrame) -> int:
+    sizes = [
+        pl.col(name).str.len_bytes() if kind == "text" else pl.col(name).bin.size()
+        for name, kind in table.columns
+        if kind in ("text", "bytes")
+    ]
+    largest = rows.select(pl.sum_horizontal(each.cast(pl.Int64) for each in sizes).max()).item()
+    return largest or 0
 
 
 def _with_types(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.definitions import Metric, tables_of
+from rtcdp.definitions import Metric, RowTable, tables_of
 from rtcdp.store import Store, UncountedScan
 
 LEDGER, UNCOUNTED = "ledger", "uncounted"
@@ -15,10 +15,14 @@ _WHERE_IT_LAY = frozenset({"partition", "offset"})
 """Another log has another place for the same record."""
 
 
-def dump(store: Store, metrics: Sequence[Metric]) -> dict[str, pl.DataFrame]:
-    """Every table of `metrics` by name, and under `LEDGER` and `UNCOUNTED` what became of the
-    records; all sorted. Two stores have counted the same exactly if their dumps are equal."""
+def dump(
+    store: Store, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+) -> dict[str, pl.DataFrame]:
+    """Every table of `metrics` and every row table by name, and under `LEDGER` and `UNCOUNTED` what
+    became of the records; all sorted. Two stores have counted the same exactly if their dumps are
+    equal."""
     tables = {table.name: store.dump(table) for metric in metrics for table in tables_of(metric)}
+    tables |= {table.name: store.dump(table) for table in row_tables}
     with store.snapshot() as snapshot:
         ledger = snapshot.ledger(limit=_EVERYTHING)
         uncounted = snapshot.uncounted(UncountedScan(limit=_EVERYTHING))

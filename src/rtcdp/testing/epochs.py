@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.definitions import BUCKET_START, ColumnType, Table
-from rtcdp.store import Epoch, EpochSpan, TableChange
+from rtcdp.definitions import BUCKET_START, RowTable, RowType, Table
+from rtcdp.store import Epoch, EpochSpan, RowChanges, TableChange
 
 MINUTE_MS = 60_000
-_FRAME_TYPES: Mapping[ColumnType, type[pl.DataType]] = {
+_FRAME_TYPES: Mapping[RowType, type[pl.DataType]] = {
     "text": pl.String,
     "integer": pl.Int64,
     "real": pl.Float64,
+    "bytes": pl.Binary,
 }
 
 
@@ -30,6 +31,21 @@ def rows_of(table: Table, *rows: Sequence[object]) -> pl.DataFrame:
 def change(table: Table, *rows: Sequence[object]) -> TableChange:
     """A change of a table; see `rows_of`."""
     return TableChange(table, rows_of(table, *rows))
+
+
+def row_changes(
+    table: RowTable, delete: Sequence[Sequence[object]] = (), put: Sequence[Sequence[object]] = ()
+) -> RowChanges:
+    """Changes of a row table: keys of rows to delete, in the order of `table.primary_key`, and
+    rows to replace, in that of `table.column_names`."""
+    types = dict(table.columns)
+    key = {name: _FRAME_TYPES[types[name]] for name in table.primary_key}
+    whole = {name: _FRAME_TYPES[kind] for name, kind in table.columns}
+    return RowChanges(
+        table,
+        pl.DataFrame(list(delete), key, orient="row"),
+        pl.DataFrame(list(put), whole, orient="row"),
+    )
 
 
 def uncounted_of(*records: Mapping[str, object]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Commits epochs to a store; run as `committer.py STORE [FILE_BYTES_MAX]`.
+"""Commits epochs to a store; run as module `committer STORE [FILE_BYTES_MAX]`.
 
 Says `ready` when the first one is committed, and goes on until it is killed. With a limit, no file
 may grow beyond it: it says `refused EPOCH COUNT` when a commit has failed, lifts the limit, commits
@@ -9,33 +9,31 @@ import resource
 import sys
 from pathlib import Path
 
-from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.store import StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.testing.epochs import EpochMaker
+from tests.chaos.store.moving_row import METRIC, STAYS, TABLE, next_epoch
 
-METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
-[TABLE] = tables_of(METRIC)
 FILLING = [{"raw": b"x" * 20_000}]
 
 
 def main() -> None:
     store = SqliteStore(Path(sys.argv[1]))
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     progress = store.progress()
     epochs = EpochMaker(number=progress.epoch, next_offset=progress.next_offsets.get(0, 0))
     if len(sys.argv) > 2:
         run_into(int(sys.argv[2]), store, epochs)
         return
     while True:
-        store.commit(epochs.make(change(TABLE, (0, "ada", 1))))
+        store.commit(next_epoch(epochs))
         say("ready")
 
 
 def run_into(file_bytes_max: int, store: SqliteStore, epochs: EpochMaker) -> None:
     limit_files_to(file_bytes_max)
     while True:
-        epoch = epochs.make(change(TABLE, (0, "ada", 1)), uncounted=FILLING)
+        epoch = next_epoch(epochs, uncounted=FILLING)
         try:
             store.commit(epoch)
         except StoreUnavailable:

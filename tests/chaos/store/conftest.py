@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMMITTER = Path(__file__).with_name("committer.py")
+COMMITTER = "tests.chaos.store.committer"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def committer(path):
     started = []
 
     def start(*arguments):
-        command = [sys.executable, "-W", "error", str(COMMITTER), str(path), *map(str, arguments)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        command = [sys.executable, "-W", "error", "-m", COMMITTER, str(path), *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT))
         return started[-1]
 
     yield start

@@ -17,7 +17,16 @@ from dataclasses import replace
 
 from pymongo import monitoring
 
-from rtcdp.definitions import Count, Distinct, Metric, Minimum, TopK, tables_of, tumbling
+from rtcdp.definitions import (
+    Count,
+    Distinct,
+    Metric,
+    Minimum,
+    RowTable,
+    TopK,
+    tables_of,
+    tumbling,
+)
 from rtcdp.engines.commit import Patience, commit_for_sure
 from rtcdp.store import LeaseLost
 from rtcdp.store.mongo import MongoStore
@@ -25,7 +34,8 @@ from rtcdp.store.mongo import apply as mongo_apply
 from rtcdp.store.mongo import connection as mongo_connection
 from rtcdp.store.mongo import plan as mongo_plan
 from rtcdp.store.mongo import readable as mongo_readable
-from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.store.mongo import rows as mongo_rows
+from rtcdp.testing.epochs import EpochMaker, change, row_changes
 
 METRIC = Metric(
     "reach",
@@ -37,7 +47,13 @@ METRIC = Metric(
 BUCKETS, MEMBERS, ITEMS = (
     table if table.bound == "none" else replace(table, capacity=3) for table in tables_of(METRIC)
 )
-TABLES = (BUCKETS, MEMBERS, ITEMS)
+STAYS = RowTable(
+    "stays",
+    (("userId", "text"), ("start", "integer"), ("epoch", "integer"), ("packed", "bytes")),
+    group_key=("userId",),
+    order=("start",),
+)
+TABLES = (BUCKETS, MEMBERS, ITEMS, STAYS)
 RECORDS = 3
 EPOCH_MS = 40
 LEASE_MS = 1000
@@ -46,14 +62,15 @@ LOST = 7
 
 
 def epoch_of(number):
-    """The epoch of this number: one more for each of four rows, and some members and items."""
+    """The epoch of this number: one more for each of four rows, some members and items, and some
+    rows that are replaced and deleted."""
     rng = random.Random(number)
     pages = ("/a", "/b")
     epochs = EpochMaker(number=number - 1, next_offset=(number - 1) * RECORDS)
     rows = [(start, page, 1, rng.random()) for start in (0, 60_000) for page in pages]
     members = {(0, rng.choice(pages), rng.randrange(100)) for _ in range(4)}
     items = {(0, rng.choice(pages), f"p{rng.randrange(30)}"): rng.randrange(1, 5) for _ in "1234"}
-    return epochs.make(
+    made = epochs.make(
         change(BUCKETS, *rows),
         change(MEMBERS, *members),
         change(ITEMS, *((*place, count) for place, count in items.items())),
@@ -62,6 +79,14 @@ def epoch_of(number):
         received_at=number * EPOCH_MS,
         event_times=(number, number + 5),
     )
+    return replace(made, rows=(stays_of(number, rng),))
+
+
+def stays_of(number, rng):
+    """Of twelve rows, some that are written anew and some that are deleted."""
+    keys = rng.sample([(user, start) for user in "abcd" for start in (0, 1, 90_000_000)], 8)
+    put = [(*key, number, rng.randbytes(9)) for key in keys[:5]]
+    return row_changes(STAYS, delete=keys[5:], put=put)
 
 
 class Interruption(monitoring.CommandListener):
@@ -93,6 +118,9 @@ class Interruption(monitoring.CommandListener):
 
 def write_in_small_pieces() -> None:
     mongo_apply.ROWS_AT_ONCE = 3
+    mongo_rows.ROWS_AT_ONCE = 2
+    # Longer than a leader is overtaken for.
+    mongo_rows.GONE_KEPT_MS = 6 * EPOCH_MS
     mongo_connection.TASKS_AT_ONCE = 1
     mongo_plan.INLINE_BYTES_MAX = 500
     mongo_plan.CHUNK_BYTES_MAX = 700
@@ -106,7 +134,7 @@ def commit_next(url: str, killed_at: int = 0) -> None:
     interruption = Interruption(signal.SIGKILL)
     store = MongoStore(url)
     interruption.arm(killed_at)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     store.commit(epoch_of(store.progress().epoch + 1))
     store.close()
 
@@ -121,7 +149,7 @@ def lead(url: str, stopped_at: int) -> None:
     interruption = Interruption(signal.SIGSTOP)
     store = MongoStore(url)
     store.acquire_lease("first", now_ms=0, ttl_ms=LEASE_MS)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     epoch = epoch_of(store.progress().epoch + 1)
     interruption.arm(stopped_at)
     patience = Patience(0.05, time.sleep, print)
@@ -137,6 +165,6 @@ def lead(url: str, stopped_at: int) -> None:
 def commit_on_and_on(url: str) -> None:
     """Commit one epoch after another until killed."""
     store = MongoStore(url)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     for number in itertools.count(store.progress().epoch + 1):
         store.commit(epoch_of(number))

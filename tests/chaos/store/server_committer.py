@@ -1,4 +1,4 @@
-"""Commits epochs to a store on a server; run as `server_committer.py URL HOLDER TTL_MS`.
+"""Commits epochs to a store on a server; run as module `server_committer URL HOLDER TTL_MS`.
 
 Takes the lease, says `ready EPOCH` after each commit and goes on until it is killed, whatever
 happens to the server. Says `held` or `lost` and ends when another one has the lease.
@@ -7,14 +7,12 @@ happens to the server. Says `held` or `lost` and ends when another one has the l
 import sys
 import time
 
-from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.commit import Patience, commit_for_sure
 from rtcdp.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
-from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.testing.epochs import EpochMaker
+from tests.chaos.store.moving_row import METRIC, STAYS, next_epoch
 
-METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
-[TABLE] = tables_of(METRIC)
 ANSWER_TIMEOUT_S = 2.0
 RETRY_S = 0.1
 
@@ -24,7 +22,7 @@ def main() -> None:
     store = PostgresStore(url, answer_timeout_s=ANSWER_TIMEOUT_S)
     try:
         persist(lambda: store.acquire_lease(holder, now_ms(), ttl_ms))
-        persist(lambda: store.prepare([METRIC]))
+        persist(lambda: store.prepare([METRIC], [STAYS]))
         commit_for_ever(store, ttl_ms)
     except LeaseHeld:
         say("held")
@@ -37,7 +35,7 @@ def commit_for_ever(store: PostgresStore, ttl_ms: int) -> None:
     epochs = EpochMaker(number=progress.epoch, next_offset=progress.next_offsets.get(0, 0))
     patience = Patience(RETRY_S, pause, lambda _: None)
     while True:
-        epoch = epochs.make(change(TABLE, (0, "ada", 1)))
+        epoch = next_epoch(epochs)
         commit_for_sure(store, epoch, patience)
         say(f"ready {epoch.number}")
         persist(lambda: store.renew_lease(now_ms(), ttl_ms))

@@ -19,7 +19,7 @@ from rtcdp.store import Scan, UncountedScan
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo.snapshot import SnapshotTooOld
 from tests.chaos.store import mongo_writer
-from tests.chaos.store.mongo_writer import BUCKETS, LEASE_MS, LOST, METRIC, TABLES, epoch_of
+from tests.chaos.store.mongo_writer import BUCKETS, LEASE_MS, LOST, METRIC, STAYS, TABLES, epoch_of
 from tests.servers import unused_name
 
 DEADLINE_S = 180.0
@@ -57,6 +57,7 @@ def held_by(url):
             dict(progress.next_offsets),
             dict(progress.max_received_at),
             *(snapshot.dump(table).rows() for table in TABLES),
+            *(snapshot.daily_sums(table) for table in (BUCKETS, STAYS)),
             snapshot.ledger().rows(),
             snapshot.ledger_totals(),
             snapshot.uncounted(UncountedScan(limit=1000)).select(UNCOUNTED_SCHEMA.names()).rows(),
@@ -69,7 +70,7 @@ def held_by(url):
 @pytest.fixture
 def url(mongo_url):
     store = MongoStore(mongo_url)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     store.close()
     return mongo_url
 
@@ -80,7 +81,7 @@ class Undisturbed:
     def __init__(self, url):
         self._url = url
         self._store = MongoStore(url)
-        self._store.prepare([METRIC])
+        self._store.prepare([METRIC], [STAYS])
         self._held = [held_by(url)[1]]
 
     def after(self, epoch):
@@ -173,7 +174,7 @@ def overtake(url):
     """Take the lease over, and commit enough that old versions are forgotten."""
     store = MongoStore(url)
     store.acquire_lease("second", now_ms=LEASE_MS, ttl_ms=LEASE_MS)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     for _ in range(3):
         store.commit(epoch_of(store.progress().epoch + 1))
     store.release_lease()
@@ -212,9 +213,10 @@ def test_a_server_that_stands_still_in_the_middle_of_commits_loses_and_repeats_n
     troubles = []
     patience = Patience(0.05, time.sleep, troubles.append)
     with mongodb() as server:
-        url = server.url() + "?socketTimeoutMS=300&serverSelectionTimeoutMS=300"
-        store = MongoStore(url)
-        store.prepare([METRIC])
+        patient = MongoStore(server.url())
+        patient.prepare([METRIC], [STAYS])
+        patient.close()
+        store = MongoStore(server.url() + "?socketTimeoutMS=300&serverSelectionTimeoutMS=300")
         for number in range(1, 11):
             standstill = Thread(target=stand_still, args=(server, rng.random() / 20))
             standstill.start()

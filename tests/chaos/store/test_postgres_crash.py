@@ -16,17 +16,16 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from deploy.servers import postgresql
-from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.commit import Patience, commit_for_sure
-from rtcdp.store import EpochRefused, LeaseHeld, Scan, StoreUnavailable
+from rtcdp.store import EpochRefused, LeaseHeld, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
-from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.testing.epochs import EpochMaker
 from tests.chaos.store.cutting_proxy import CuttingProxy
+from tests.chaos.store.moving_row import METRIC, STAYS, counted, next_epoch
 from tests.servers import unused_name
 
-COMMITTER = Path(__file__).with_name("server_committer.py")
-METRIC = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
-[TABLE] = tables_of(METRIC)
+COMMITTER = "tests.chaos.store.server_committer"
+ROOT = Path(__file__).parents[3]
 DEADLINE_S = 180
 LONG_MS = 600_000
 IMPATIENT = Patience(0.1, lambda seconds: time.sleep(seconds) is not None, lambda _: None)
@@ -52,8 +51,8 @@ def committer(url):
     started = []
 
     def start(holder, ttl_ms=LONG_MS):
-        command = [sys.executable, "-W", "error", str(COMMITTER), url, holder, str(ttl_ms)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        command = [sys.executable, "-W", "error", "-m", COMMITTER, url, holder, str(ttl_ms)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT))
         return started[-1]
 
     yield start
@@ -86,7 +85,7 @@ def held_at(url):
     with store.snapshot() as snapshot:
         epoch = snapshot.progress.epoch
         assert snapshot.progress.next_offsets.get(0, 0) == epoch
-        assert snapshot.scan(Scan(TABLE))["n"].sum() == epoch
+        assert counted(snapshot) == epoch
         assert snapshot.ledger_totals()["received"] == epoch
     store.close()
     return epoch
@@ -123,10 +122,10 @@ def test_a_server_killed_under_commits_has_each_epoch_once(server, url, committe
 
 def test_a_frozen_server_is_given_up_and_found_again(server, url):
     store = PostgresStore(url, answer_timeout_s=0.5)
-    store.prepare([METRIC])
+    store.prepare([METRIC], [STAYS])
     epochs = EpochMaker()
-    store.commit(epochs.make(change(TABLE, (0, "ada", 1))))
-    epoch = epochs.make(change(TABLE, (0, "ada", 1)))
+    store.commit(next_epoch(epochs))
+    epoch = next_epoch(epochs)
     server.pause()
     try:
         started = time.monotonic()
@@ -168,8 +167,8 @@ def store(server, url, proxy):
     """A store behind the proxy, after its first epoch."""
     address = url.replace(f":{server.port}/", f":{proxy.port}/")
     opened = PostgresStore(f"{address}&sslmode=disable&gssencmode=disable")
-    opened.prepare([METRIC])
-    opened.commit(EpochMaker().make(change(TABLE, (0, "ada", 1))))
+    opened.prepare([METRIC], [STAYS])
+    opened.commit(next_epoch(EpochMaker()))
     yield opened
     opened.close()
 
@@ -186,7 +185,7 @@ def test_a_line_cut_at_a_commit_leaves_the_outcome_unknown(
 ):
     proxy.cut_next_commit(cut)
     with pytest.raises(StoreUnavailable):
-        store.commit(epochs.make(change(TABLE, (0, "ada", 1))))
+        store.commit(next_epoch(epochs))
     assert proxy.cuts == 1
     assert held_at(url) == epoch_after
 
@@ -194,7 +193,7 @@ def test_a_line_cut_at_a_commit_leaves_the_outcome_unknown(
 def test_an_unknown_outcome_is_looked_up_before_it_is_tried_again(store, epochs, proxy, url):
     for cuts, cut in enumerate(("after", "before") * 4, start=1):
         proxy.cut_next_commit(cut)
-        commit_for_sure(store, epochs.make(change(TABLE, (0, "ada", 1))), IMPATIENT)
+        commit_for_sure(store, next_epoch(epochs), IMPATIENT)
         assert proxy.cuts == cuts
         assert held_at(url) == cuts + 1
 
@@ -217,13 +216,13 @@ def test_one_that_slept_through_its_lease_writes_no_more(url, committer):
         lambda: heir.acquire_lease("heir", time.time_ns() // 1_000_000, LONG_MS),
         (StoreUnavailable, LeaseHeld),
     )
-    heir.prepare([METRIC])
+    heir.prepare([METRIC], [STAYS])
     progress = heir.progress()
     epochs = EpochMaker(number=progress.epoch, next_offset=progress.next_offsets[0])
-    heir.commit(epochs.make(change(TABLE, (0, "ada", 1))))
+    heir.commit(next_epoch(epochs))
     first.send_signal(signal.SIGCONT)
     assert first.stdout.read().split()[-1] == "lost"
-    heir.commit(epochs.make(change(TABLE, (0, "ada", 1))))
+    heir.commit(next_epoch(epochs))
     heir.close()
     assert held_at(url) == progress.epoch + 2
 
@@ -237,12 +236,12 @@ def test_takers_and_committers_never_both_win(url):
         while not stop.is_set():
             try:
                 held = store.acquire_lease(holder, now_ms=len(committed), ttl_ms=0)
-                store.prepare([METRIC])
+                store.prepare([METRIC], [STAYS])
                 progress = store.progress()
                 done = progress.epoch
                 epochs = EpochMaker(number=done, next_offset=progress.next_offsets.get(0, 0))
                 for _ in range(3):
-                    store.commit(epochs.make(change(TABLE, (0, "ada", 1))))
+                    store.commit(next_epoch(epochs))
                     committed.append((held.token, epochs.number))
             except (StoreUnavailable, LeaseHeld, EpochRefused):
                 continue

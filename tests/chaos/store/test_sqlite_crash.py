@@ -4,11 +4,8 @@ import random
 
 import pytest
 
-from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.store import Scan
 from rtcdp.store.sqlite import SqliteStore
-
-[TABLE] = tables_of(Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",)))
+from tests.chaos.store.moving_row import counted
 
 
 def held_by(path):
@@ -19,7 +16,7 @@ def held_by(path):
         held = (
             progress.epoch,
             progress.next_offsets.get(0, 0),
-            snapshot.scan(Scan(TABLE))["n"].sum(),
+            counted(snapshot),
             snapshot.ledger_totals()["received"],
         )
     store.close()

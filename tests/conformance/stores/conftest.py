@@ -10,6 +10,7 @@ from rtcdp.definitions import (
     Maximum,
     Metric,
     Minimum,
+    RowTable,
     Sum,
     TopK,
     sliding,
@@ -17,7 +18,7 @@ from rtcdp.definitions import (
     tumbling,
 )
 from rtcdp.store.mongo import MongoStore
-from rtcdp.store.mongo.layout import LEDGER, layout_of
+from rtcdp.store.mongo.layout import LEDGER, layout_of, layout_of_rows
 from rtcdp.testing.epochs import EpochMaker
 
 VIEWS = Metric(
@@ -79,7 +80,7 @@ def tamper():
 
     def change(store, table, primary_key, column, value):
         if isinstance(store, MongoStore):
-            layout = layout_of(table)
+            layout = layout_of_rows(table) if isinstance(table, RowTable) else layout_of(table)
             _set(store, table.name, layout.id_of(primary_key), column, value)
             return
         where = " AND ".join(

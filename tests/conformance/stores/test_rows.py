@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from rtcdp.definitions import RowTable
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS, check_sums
 from rtcdp.store.contract import EpochRefused, RowsRefused, StateMismatch
-from rtcdp.store.epoch import RowChanges
-from rtcdp.store.row_changes import key_schema, row_schema
+from rtcdp.store.row_changes import ROW_BYTES_MAX
+from rtcdp.testing.dump import dump
+from rtcdp.testing.epochs import row_changes
 
 STAYS = RowTable(
     name="stays",
@@ -35,25 +37,11 @@ TRAITS = RowTable(
 )
 TABLES = (STAYS, TRAITS)
 
-STORES = ("postgresql", "sqlite")
-"""Those that keep rows; the others refuse to be prepared with a row table."""
 
 ADA = ("ada", 0, "home", 60, 1.5, "tea", b"\x00\xff")
 ADA_LATER = ("ada", DAY_MS, "home", 60, None, None, None)
 BOB = ("bob", 30, "", 31, -2.0, "", b"")
 EVE = ("eve", -1, "sea", 0, 1e300, "n\0ull \1\2 …#", b"\x01")
-
-
-def rows(table, *given):
-    return pl.DataFrame(list(given), row_schema(table), orient="row")
-
-
-def keys(table, *given):
-    return pl.DataFrame(list(given), key_schema(table), orient="row")
-
-
-def changes(table, delete=(), put=()):
-    return RowChanges(table, keys(table, *delete), rows(table, *put))
 
 
 @pytest.fixture
@@ -88,45 +76,45 @@ def is_sound(store, tables=TABLES):
 
 
 def test_rows_are_put_replaced_and_deleted(opened, commit):
-    commit(changes(STAYS, put=[EVE, ADA, BOB]))
+    commit(row_changes(STAYS, put=[EVE, ADA, BOB]))
     assert held(opened) == [ADA, BOB, EVE]
     replaced = (*ADA[:3], 99, None, "cake", None)
-    commit(changes(STAYS, delete=[BOB[:3]], put=[replaced, ADA_LATER]))
+    commit(row_changes(STAYS, delete=[BOB[:3]], put=[replaced, ADA_LATER]))
     assert held(opened) == [replaced, ADA_LATER, EVE]
     assert is_sound(opened)
 
 
 def test_a_row_that_is_deleted_and_put_is_put(opened, commit):
-    commit(changes(STAYS, put=[ADA]))
-    commit(changes(STAYS, delete=[ADA[:3], BOB[:3]], put=[(*ADA[:3], 1, None, None, None)]))
+    commit(row_changes(STAYS, put=[ADA]))
+    commit(row_changes(STAYS, delete=[ADA[:3], BOB[:3]], put=[(*ADA[:3], 1, None, None, None)]))
     assert held(opened) == [(*ADA[:3], 1, None, None, None)]
     assert is_sound(opened)
 
 
 def test_a_deleted_row_can_come_back(opened, commit):
-    commit(changes(STAYS, put=[ADA]))
-    commit(changes(STAYS, delete=[ADA[:3]]))
+    commit(row_changes(STAYS, put=[ADA]))
+    commit(row_changes(STAYS, delete=[ADA[:3]]))
     assert held(opened) == []
-    commit(changes(STAYS, put=[ADA]))
+    commit(row_changes(STAYS, put=[ADA]))
     assert held(opened) == read(opened, {"userId": ["ada"]}) == [ADA]
     assert is_sound(opened)
 
 
 def test_groups_are_read_by_key(opened, commit):
-    commit(changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]))
+    commit(row_changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]))
     assert read(opened, {"userId": ["eve", "ada", "nobody", "ada"]}) == [ADA, ADA_LATER, EVE]
     assert read(opened, {"userId": []}) == []
 
 
 def test_groups_are_read_within_their_own_ranges(opened, commit):
-    commit(changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]))
+    commit(row_changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]))
     ranges = {"userId": ["ada", "bob", "eve"], "from": [0, 30, 0], "to": [DAY_MS, 31, 99]}
     assert read(opened, ranges) == [ADA, BOB]
 
 
 def test_groups_of_two_columns_with_one_row_each(opened, commit):
     stored = [("crm", "ada", 0.5, 1), ("crm", "bob", None, 2), ("web", "ada", 1.5, None)]
-    commit(changes(TRAITS, put=stored))
+    commit(row_changes(TRAITS, put=stored))
     asked = {"source": ["web", "crm", "web"], "userId": ["ada", "bob", "bob"]}
     assert read(opened, asked, TRAITS) == [stored[1], stored[2]]
     assert is_sound(opened)
@@ -134,14 +122,14 @@ def test_groups_of_two_columns_with_one_row_each(opened, commit):
 
 def test_many_groups_are_read_at_once(opened, commit):
     stored = [(f"user {n:04}", n, "x", n, None, None, None) for n in range(3000)]
-    commit(changes(STAYS, put=stored))
+    commit(row_changes(STAYS, put=stored))
     asked = [row[0] for row in stored[::2]]
     assert read(opened, {"userId": asked}) == stored[::2]
 
 
 def test_the_whole_table_is_read_page_by_page(opened, commit):
     stored = [(f"u{n // 3}", n % 3, str(n), n, None, None, None) for n in range(20)]
-    commit(changes(STAYS, put=random.Random(1).sample(stored, 20)))
+    commit(row_changes(STAYS, put=random.Random(1).sample(stored, 20)))
     found, after = [], None
     with opened.snapshot() as snapshot:
         while page := snapshot.row_page(STAYS, after=after, limit=7).rows():
@@ -156,16 +144,16 @@ def test_the_whole_table_is_read_page_by_page(opened, commit):
 def test_texts_that_are_too_long_for_an_index_are_kept(opened, commit):
     ada, eve = "a" * 6000, "é" * 3000 + "\0"
     stored = [(ada, 1, "p" * 3000, 1, None, "n" * 9000, None), (eve, 2, "", 2, None, None, None)]
-    commit(changes(STAYS, put=stored))
+    commit(row_changes(STAYS, put=stored))
     assert held(opened) == stored
     assert read(opened, {"userId": [eve, ada]}) == stored
-    commit(changes(STAYS, delete=[stored[0][:3]]))
+    commit(row_changes(STAYS, delete=[stored[0][:3]]))
     assert held(opened) == stored[1:]
     assert is_sound(opened)
 
 
 def test_there_is_one_zero(opened, commit):
-    commit(changes(TRAITS, put=[("a", "b", -0.0, 1)]))
+    commit(row_changes(TRAITS, put=[("a", "b", -0.0, 1)]))
     [row] = held(opened, TRAITS)
     assert math.copysign(1, row[2]) == 1
 
@@ -173,23 +161,24 @@ def test_there_is_one_zero(opened, commit):
 @pytest.mark.parametrize(
     "refused",
     [
-        changes(TRAITS, put=[("a", "b", math.nan, 1)]),
-        changes(TRAITS, put=[("a", None, 1.0, 1)]),
-        changes(TRAITS, put=[("a", "b", 1.0, 1), ("a", "b", 1.0, 2)]),
-        changes(TRAITS, delete=[(None, "b")]),
-        changes(TRAITS, delete=[("a", "b"), ("a", "b")]),
+        row_changes(TRAITS, put=[("a", "b", math.nan, 1)]),
+        row_changes(TRAITS, put=[("a", None, 1.0, 1)]),
+        row_changes(TRAITS, put=[("a", "b", 1.0, 1), ("a", "b", 1.0, 2)]),
+        row_changes(TRAITS, put=[("a", "b" * ROW_BYTES_MAX, 1.0, 1)]),
+        row_changes(TRAITS, delete=[(None, "b")]),
+        row_changes(TRAITS, delete=[("a", "b"), ("a", "b")]),
     ],
 )
 def test_what_no_store_can_keep_is_refused_as_a_whole(opened, commit, refused):
     with pytest.raises(RowsRefused):
-        commit(changes(STAYS, put=[ADA]), refused)
+        commit(row_changes(STAYS, put=[ADA]), refused)
     assert held(opened) == held(opened, TRAITS) == []
     assert opened.progress().epoch == 0
 
 
 def test_a_table_that_was_not_prepared_is_refused(opened, commit):
     with pytest.raises(StateMismatch, match="others"):
-        commit(changes(replace(STAYS, name="others"), put=[ADA]))
+        commit(row_changes(replace(STAYS, name="others"), put=[ADA]))
     assert opened.progress().epoch == 0
 
 
@@ -199,10 +188,10 @@ def test_another_shard_is_refused(opened, epochs):
 
 
 def test_a_repeated_epoch_changes_nothing(opened, epochs):
-    epoch = replace(epochs.make(), rows=(changes(STAYS, put=[ADA]),))
+    epoch = replace(epochs.make(), rows=(row_changes(STAYS, put=[ADA]),))
     opened.commit(epoch)
     with pytest.raises(EpochRefused):
-        opened.commit(replace(epoch, rows=(changes(STAYS, put=[BOB]),)))
+        opened.commit(replace(epoch, rows=(row_changes(STAYS, put=[BOB]),)))
     assert held(opened) == [ADA]
 
 
@@ -215,15 +204,15 @@ def test_another_reader_sees_them_and_a_store_that_is_not_there_has_none(
         assert snapshot.row_page(STAYS).is_empty()
     writer = open_store()
     writer.prepare(tuple(metrics.values()), TABLES)
-    writer.commit(replace(epochs.make(), rows=(changes(STAYS, put=[ADA]),)))
+    writer.commit(replace(epochs.make(), rows=(row_changes(STAYS, put=[ADA]),)))
     assert held(reader) == read(reader, {"userId": ["ada"]}) == [ADA]
 
 
 def test_a_snapshot_sees_one_state(opened, commit):
-    commit(changes(STAYS, put=[ADA, BOB]))
+    commit(row_changes(STAYS, put=[ADA, BOB]))
     with opened.snapshot() as snapshot:
         before = snapshot.rows(STAYS, pl.DataFrame({"userId": ["bob"]})).rows()
-        commit(changes(STAYS, delete=[ADA[:3]], put=[(*BOB[:3], 77, None, None, None), EVE]))
+        commit(row_changes(STAYS, delete=[ADA[:3]], put=[(*BOB[:3], 77, None, None, None), EVE]))
         assert snapshot.rows(STAYS, pl.DataFrame({"userId": ["ada", "bob", "eve"]})).rows() == [
             ADA,
             BOB,
@@ -235,7 +224,7 @@ def test_a_snapshot_sees_one_state(opened, commit):
 
 def test_rows_expire_by_their_time(opened, commit):
     traits = ("crm", "ada", 0.5, 1)
-    commit(changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]), changes(TRAITS, put=[traits]))
+    commit(row_changes(STAYS, put=[ADA, ADA_LATER, BOB, EVE]), row_changes(TRAITS, put=[traits]))
     gone = opened.expire(buckets_before=30, uncounted_before=0, offsets_before={})
     assert gone == 2
     assert held(opened) == read(opened, {"userId": ["ada", "bob", "eve"]}) == [ADA_LATER, BOB]
@@ -247,7 +236,9 @@ def test_rows_expire_by_their_time(opened, commit):
 
 
 def test_a_changed_row_is_found_with_its_day(opened, commit, tamper):
-    commit(changes(STAYS, put=[ADA, ADA_LATER, BOB]), changes(TRAITS, put=[("c", "d", 0.5, 1)]))
+    commit(
+        row_changes(STAYS, put=[ADA, ADA_LATER, BOB]), row_changes(TRAITS, put=[("c", "d", 0.5, 1)])
+    )
     assert is_sound(opened)
     tamper(opened, STAYS, ADA_LATER[:3], "end", 61)
     with opened.snapshot() as snapshot:
@@ -260,7 +251,7 @@ def test_a_table_that_is_left_out_keeps_its_rows_and_says_what_it_missed(
     opened, commit, epochs, metrics
 ):
     every = tuple(metrics.values())
-    commit(changes(STAYS, put=[ADA]))
+    commit(row_changes(STAYS, put=[ADA]))
     assert opened.backfill_offsets("stays") is None
     assert list(opened.metrics()) == sorted(metrics)
     opened.prepare(every, [TRAITS])
@@ -268,22 +259,22 @@ def test_a_table_that_is_left_out_keeps_its_rows_and_says_what_it_missed(
     assert list(opened.prepare(every, TABLES)) == []
     assert opened.backfill_offsets("stays") == {0: 1}
     assert opened.backfill_offsets("traits") is None
-    opened.commit_backfill("stays", [changes(STAYS, put=[BOB])], {0: 2}, complete=True)
+    opened.commit_backfill("stays", [row_changes(STAYS, put=[BOB])], {0: 2}, complete=True)
     assert opened.backfill_offsets("stays") is None
     assert held(opened) == [ADA, BOB]
     assert is_sound(opened)
 
 
 def test_a_changed_meaning_starts_from_nothing(opened, commit, metrics):
-    commit(changes(STAYS, put=[ADA]))
+    commit(row_changes(STAYS, put=[ADA]))
     changed = replace(STAYS, meaning="other")
     opened.prepare(tuple(metrics.values()), [changed, TRAITS])
     assert held(opened, changed) == []
     assert opened.backfill_offsets("stays") == {}
-    wrong = [changes(TRAITS, put=[("a", "b", 1.0, 1)])]
+    wrong = [row_changes(TRAITS, put=[("a", "b", 1.0, 1)])]
     with pytest.raises(StateMismatch):
         opened.commit_backfill("stays", wrong, {0: 1}, complete=False)
-    opened.commit_backfill("stays", [changes(changed, put=[BOB])], {0: 1}, complete=True)
+    opened.commit_backfill("stays", [row_changes(changed, put=[BOB])], {0: 1}, complete=True)
     assert held(opened, changed) == [BOB]
     assert is_sound(opened, [changed, TRAITS])
 
@@ -318,9 +309,10 @@ def test_random_changes_leave_what_a_dict_has(opened, commit):
                 row = (*key, rng.randrange(-9, 9), rng.choice([None, 0.5, -3.25]), note, None)
                 put.append(row)
                 naive[key] = row
-        commit(changes(STAYS, delete=gone, put=put))
+        commit(row_changes(STAYS, delete=gone, put=put))
         asked = rng.sample(users, 2)
         expected = [row for key, row in naive.items() if key[0] in asked]
         assert read(opened, {"userId": asked}) == sorted(expected, key=lambda row: row[:3])
-    assert held(opened) == [naive[key] for key in sorted(naive)]
+    expected = row_changes(STAYS, put=[naive[key] for key in sorted(naive)]).replace
+    assert_frame_equal(dump(opened, (), [STAYS])["stays"], expected)
     assert is_sound(opened)

@@ -1,10 +1,6 @@
-"""A row table with a column of each type, and rows of it."""
-
-import polars as pl
+"""A row table with a column of each type."""
 
 from rtcdp.definitions import RowTable
-from rtcdp.store.epoch import RowChanges
-from rtcdp.store.row_changes import key_schema, row_schema
 
 VISITS = RowTable(
     name="visits",
@@ -18,12 +14,3 @@ VISITS = RowTable(
     group_key=("userId",),
     order=("start",),
 )
-
-
-def row_changes(table, delete=(), put=()):
-    """Changes of rows that are given as tuples."""
-    return RowChanges(
-        table,
-        pl.DataFrame(list(delete), key_schema(table), orient="row"),
-        pl.DataFrame(list(put), row_schema(table), orient="row"),
-    )

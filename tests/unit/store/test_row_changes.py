@@ -5,7 +5,8 @@ from rtcdp.errors import UsageError
 from rtcdp.store.contract import RowsRefused
 from rtcdp.store.epoch import RowChanges
 from rtcdp.store.row_changes import check_row_position, fitted_rows, groups_asked
-from tests.unit.store.row_tables import VISITS, row_changes
+from rtcdp.testing.epochs import row_changes
+from tests.unit.store.row_tables import VISITS
 
 ADA = ("ada", 1, 0.5, "/a", b"x")
 BOB = ("bob", 1, None, None, None)

@@ -22,6 +22,7 @@ from rtcdp.store.mongo.connection import Document, MongoDatabase, only_duplicate
 from rtcdp.store.mongo.layout import (
     BEFORE,
     CHECKSUMS,
+    GONE_AT,
     LEDGER,
     REVISION,
     SPANS,
@@ -44,24 +45,27 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Aim:
-    """The revision that is being made, and which others can be read meanwhile. Documents whose
-    newest version is older than `since` are of another definition."""
+    """The revision that is being made, `at` a time (UTC ms), and which others can be read
+    meanwhile. Documents whose newest version is older than `since` are of another definition."""
 
     revision: int
     readable: Readable
     since: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True)
 class Row:
     """A row on its way into a document: where it belongs, and its values.
 
-    They join the stored ones, or with `is_final` take their place.
+    They join the stored ones, or with `is_final` take their place. With `is_gone` there are none,
+    and the row is deleted.
     """
 
     place: Values
     values: Values
     is_final: bool = False
+    is_gone: bool = False
 
 
 def row_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None]]:
@@ -149,7 +153,7 @@ def documents_of(
     collection: Collection[Document], layout: Layout, ids: Sequence[str]
 ) -> dict[str, Document]:
     """The documents of those `_id`s that are there, with all their versions."""
-    shown = {**dict.fromkeys((*layout.column_names, REVISION, BEFORE), 1), "_id": 1}
+    shown = {**dict.fromkeys((*layout.column_names, REVISION, BEFORE, GONE_AT), 1), "_id": 1}
     return {
         document["_id"]: document
         for start in range(0, len(ids), IDS_AT_ONCE)
@@ -182,6 +186,8 @@ def _write(
     changes: list[UpdateOne | ReplaceOne[Document]] = []
     for each, row in rows.items():
         document = found.get(each)
+        if row.is_gone and not _is_there(document, aim):
+            continue
         if document is None:
             new.append(_new_document(layout, each, row, aim))
         elif document[REVISION] < aim.revision:
@@ -190,6 +196,10 @@ def _write(
     if changes:
         missed += len(changes) - collection.bulk_write(changes, ordered=False).matched_count
     return list(rows) if missed else []
+
+
+def _is_there(document: Document | None, aim: Aim) -> bool:
+    return document is not None and document[REVISION] >= aim.since and GONE_AT not in document
 
 
 def _new_document(layout: Layout, each: str, row: Row, aim: Aim) -> Document:
@@ -207,21 +217,25 @@ def _changed(
     condition = {"_id": document["_id"], REVISION: document[REVISION]}
     if document[REVISION] < aim.since:
         return ReplaceOne(condition, _new_document(layout, document["_id"], row, aim))
+    before = layout.versions_before(document, aim.readable)
+    revised = {REVISION: integer(aim.revision), BEFORE: before}
+    if row.is_gone:
+        return UpdateOne(
+            condition,
+            {
+                "$set": {**revised, GONE_AT: date(aim.at)},
+                "$unset": dict.fromkeys(layout.column_names, ""),
+            },
+        )
     values = row.values
     if not row.is_final:
         stored = layout.version_at(document, aim.revision - 1, aim.since)
         assert stored is not None
         values = layout.merged(stored, values)
-    return UpdateOne(
-        condition,
-        {
-            "$set": {
-                **layout.shown(values),
-                REVISION: integer(aim.revision),
-                BEFORE: layout.versions_before(document, aim.readable),
-            }
-        },
-    )
+    update: Document = {"$set": {**layout.shown(values), **revised}}
+    if GONE_AT in document:
+        update["$unset"] = {GONE_AT: ""}
+    return UpdateOne(condition, update)
 
 
 def _insert_uncounted(

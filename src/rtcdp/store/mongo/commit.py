@@ -29,6 +29,7 @@ from rtcdp.store.mongo.head import (
 from rtcdp.store.mongo.layout import CHECKSUMS, REVISION, integer
 from rtcdp.store.mongo.plan import Plan, damaged, forget_plans, read_plan, write_plan
 from rtcdp.store.mongo.readable import recent_after
+from rtcdp.store.mongo.rows import RowsOfPlan
 
 _ATTEMPTS = 10
 
@@ -140,7 +141,11 @@ def _settle(database: MongoDatabase) -> None:
 
 
 def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
-    database.run_together([*row_tasks(database, plan), *group_tasks(database, plan)])
+    rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
+    of_rows = (task for each in rows for task in each.tasks())
+    database.run_together([*row_tasks(database, plan), *group_tasks(database, plan), *of_rows])
+    for each in rows:
+        each.finish()
     finish(database, pending)
     if pending["chunks"]:
         forget_plans(database, plan.revision)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rtcdp.definitions import Metric, tables_of
+from rtcdp.definitions import Metric, RowTable, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.contract import Progress, StateMismatch
-from rtcdp.store.epoch import TableChange
-from rtcdp.store.mongo.epoch import Step, check_definitions, planned, with_sums
+from rtcdp.store.epoch import RowChanges, TableChange
+from rtcdp.store.mongo.epoch import Step, check_definitions, planned, planned_rows, with_sums
 from rtcdp.store.mongo.head import Definition, Head
 from rtcdp.store.mongo.plan import Plan
 from rtcdp.store.mongo.readable import kept_after, readable_after, recent_after
@@ -25,17 +25,20 @@ class Redefinition:
     to_backfill: tuple[Metric, ...]
 
 
-def redefine(head: Head, metrics: Sequence[Metric]) -> Redefinition:
-    """The definitions that a store has after it was prepared with `metrics`.
+def redefine(
+    head: Head, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
+) -> Redefinition:
+    """The definitions that a store has after it was prepared with `metrics` and `row_tables`.
 
     A metric whose definition changed starts from nothing. One that is left out keeps its tables,
     and the store remembers up to where they are complete. Raises `UsageError` when the metrics'
     names don't go together.
     """
-    check_names(metrics)
+    check_names(metrics, row_tables)
     progress = head.state.progress
     stored = {definition.name: definition for definition in head.state.definitions}
-    wanted = {metric.name: metric for metric in metrics}
+    wanted: dict[str, Metric | RowTable] = {metric.name: metric for metric in metrics}
+    wanted |= {table.name: table for table in row_tables}
     emptied: list[str] = []
     after = {
         name: definition if name in wanted else _paused(definition, progress)
@@ -47,20 +50,27 @@ def redefine(head: Head, metrics: Sequence[Metric]) -> Redefinition:
             after[name] = _resumed(definition, progress)
             continue
         emptied += () if definition is None else definition.tables
-        after[name] = Definition(
-            name=name,
-            fingerprint=metric.fingerprint,
-            is_active=True,
-            is_complete=progress.epoch == 0,
-            since=head.revision + 1,
-            tables=tuple(table.name for table in tables_of(metric)),
-            is_summed=True,
-        )
+        after[name] = _new(metric, since=head.revision + 1, is_complete=progress.epoch == 0)
     return Redefinition(
         definitions=tuple(after[name] for name in sorted(after)),
         emptied=tuple(emptied),
         to_backfill=tuple(metric for metric in metrics if not after[metric.name].is_complete),
     )
+
+
+def _new(metric: Metric | RowTable, *, since: int, is_complete: bool) -> Definition:
+    definition = Definition(
+        name=metric.name,
+        fingerprint=metric.fingerprint,
+        is_active=True,
+        is_complete=is_complete,
+        since=since,
+        tables=(metric.name,),
+        is_summed=True,
+    )
+    if isinstance(metric, RowTable):
+        return replace(definition, is_rows=True, time=metric.time)
+    return replace(definition, tables=tuple(table.name for table in tables_of(metric)))
 
 
 def backfill_offsets(definitions: Sequence[Definition], metric: str) -> Mapping[int, int] | None:
@@ -77,7 +87,7 @@ def backfill_offsets(definitions: Sequence[Definition], metric: str) -> Mapping[
 def plan_backfill(
     head: Head,
     metric: str,
-    changes: Sequence[TableChange],
+    changes: Sequence[TableChange | RowChanges],
     next_offsets: Mapping[int, int] | None,
     prepared: Mapping[str, str] | None,
 ) -> Step:
@@ -87,7 +97,7 @@ def plan_backfill(
     another metric, and `EpochRefused` when another process has prepared the store otherwise.
     """
     check_definitions(head.state.definitions, prepared, changes)
-    others = {change.table.metric for change in changes} - {metric}
+    others = {change.definition for change in changes} - {metric}
     if others or backfill_offsets(head.state.definitions, metric) is None:
         raise StateMismatch(
             f"a step of a backfill does not fit: {metric} "
@@ -99,7 +109,9 @@ def plan_backfill(
     plan = Plan(
         revision=head.revision + 1,
         readable=readable_after(head, kept, now_ms),
-        changes=planned(head, changes),
+        changes=planned(head, [each for each in changes if isinstance(each, TableChange)]),
+        rows=planned_rows(head, [each for each in changes if isinstance(each, RowChanges)]),
+        at=now_ms,
     )
     definitions, to_be_checked = with_sums(head.state.definitions, plan.changes)
     definitions = tuple(
@@ -134,24 +146,28 @@ def plan_completeness(head: Head, metric: str, complete_from: int) -> Step:
     return Step(plan, replace(head.state, definitions=definitions, recent=recent), kept)
 
 
-def check_names(metrics: Sequence[Metric]) -> None:
+def check_names(metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()) -> None:
     """Raises `UsageError` when two tables or two fields would have the same name, or a name that
     one of the databases keeps to itself: a catalog fits every store or none."""
     seen: set[str] = set()
-    for metric in metrics:
+    wanted: list[Metric | RowTable] = [*metrics, *row_tables]
+    for metric in wanted:
         if metric.name.startswith(_KEPT_BY_DATABASES):
             raise UsageError(
                 f"metric {metric.name} has a name that databases keep to themselves",
                 f"let it begin with another word than {' or '.join(_KEPT_BY_DATABASES)}",
             )
-        names = {metric.name, *(table.name for table in tables_of(metric))}
-        tables = [table.name for table in tables_of(metric)]
+        made_of = () if isinstance(metric, RowTable) else tables_of(metric)
+        tables = [table.name for table in made_of]
+        names = {metric.name, *tables}
         if names & seen or len(set(tables)) < len(tables):
             raise UsageError(
                 f"two tables would be called {min(names & seen or set(tables))}",
                 "rename one of the metrics, or the measure that is named after the table",
             )
         seen |= names
+        if isinstance(metric, RowTable):
+            continue
         fields = [*metric.key_names, *(measure.name for measure in metric.measures)]
         if len({field.lower() for field in fields}) < len(fields):
             raise UsageError(

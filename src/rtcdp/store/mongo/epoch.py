@@ -8,11 +8,12 @@ import polars as pl
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import BUCKET_START, MERGES
 from rtcdp.store.contract import EpochRefused, Progress, RowsRefused, StateMismatch
-from rtcdp.store.epoch import Epoch, EpochSpan, TableChange
+from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 from rtcdp.store.mongo.head import COUNTS, Definition, Head, Kept, LastSpan, State
 from rtcdp.store.mongo.layout import LEDGER, SPANS, Values, layout_of
-from rtcdp.store.mongo.plan import Plan, PlannedChange
+from rtcdp.store.mongo.plan import Plan, PlannedChange, PlannedRows
 from rtcdp.store.mongo.readable import kept_after, readable_after, recent_after
+from rtcdp.store.row_changes import fitted_rows
 from rtcdp.store.rules import check_balance, check_follows
 from rtcdp.store.sql.epoch import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
 from rtcdp.store.sql.statements import fitted
@@ -42,7 +43,7 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
     """
     progress = head.state.progress
     check_follows(progress, epoch)
-    check_definitions(head.state.definitions, prepared, epoch.changes)
+    check_definitions(head.state.definitions, prepared, (*epoch.changes, *epoch.rows))
     check_balance(epoch)
     ledger = fitted(epoch.ledger, LEDGER_SCHEMA)
     uncounted = fitted(epoch.uncounted, UNCOUNTED_SCHEMA)
@@ -58,6 +59,8 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
             [tuple(vars(span).values()) for span in spans], SPANS.schema, orient="row"
         ),
         uncounted=uncounted,
+        rows=planned_rows(head, epoch.rows),
+        at=epoch.committed_at,
     )
     definitions, to_be_checked = with_sums(head.state.definitions, plan.changes)
     counted = {name: int(ledger[name].sum()) for name in COUNTS}
@@ -90,6 +93,16 @@ def planned(head: Head, changes: Sequence[TableChange]) -> tuple[PlannedChange, 
     return tuple(fitting)
 
 
+def planned_rows(head: Head, changes: Sequence[RowChanges]) -> tuple[PlannedRows, ...]:
+    """The changes of row tables that hold anything, for the tables as they are defined now. Raises
+    `RowsRefused`."""
+    since = head.since
+    return tuple(
+        PlannedRows(each.table, since.get(each.table.name, 0), each.delete, each.replace)
+        for each in fitted_rows(changes)
+    )
+
+
 def with_sums(
     definitions: Sequence[Definition], changes: Sequence[PlannedChange]
 ) -> tuple[tuple[Definition, ...], tuple[PlannedChange, ...]]:
@@ -110,10 +123,10 @@ def with_sums(
 def check_definitions(
     definitions: Sequence[Definition],
     prepared: Mapping[str, str] | None,
-    changes: Sequence[TableChange],
+    changes: Sequence[TableChange | RowChanges],
 ) -> None:
     """Raises `EpochRefused` when another process has prepared the store with other definitions, and
-    `StateMismatch` when a change is for a metric that was not prepared."""
+    `StateMismatch` when a change is for a metric or row table that was not prepared."""
     active = {each.name: each.fingerprint for each in definitions if each.is_active}
     if prepared is not None and active != prepared:
         raise EpochRefused(
@@ -121,16 +134,16 @@ def check_definitions(
             "let only one engine work on a store, and restart this one to take it over",
         )
     for change in changes:
-        if change.table.metric not in active:
+        if change.definition not in active:
             raise StateMismatch(
-                f"metric {change.table.metric} was not prepared in this store",
+                f"metric {change.definition} was not prepared in this store",
                 "prepare the store with all metrics before anything is committed",
             )
 
 
 def _refuse_unfit(change: PlannedChange) -> None:
     layout = layout_of(change.table)
-    added = (column.name for column in layout.columns if MERGES[column.merge].is_never_null)
+    added = (column.name for column in change.table.columns if MERGES[column.merge].is_never_null)
     for name in (*layout.place_names, *added):
         if change.rows[name].null_count():
             raise RowsRefused(

@@ -14,7 +14,7 @@ from rtcdp.store.mongo.apply import UNCOUNTED
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.groups import GROUPS
 from rtcdp.store.mongo.head import raise_floors, read_head
-from rtcdp.store.mongo.layout import CHECKSUMS, LEDGER, SPANS, date, integer
+from rtcdp.store.mongo.layout import CHECKSUMS, GONE_AT, LEDGER, SPANS, date, integer
 
 
 def expire(
@@ -32,12 +32,12 @@ def expire(
     if was is None or head is None:
         return 0
     expired = 0
-    for name in [*head.since, GROUPS]:
+    database.collection(GROUPS).delete_many({BUCKET_START: {"$lt": date(was.buckets_before)}})
+    for name, time in head.times.items():
         collection = database.collection(name)
-        collection.delete_many({BUCKET_START: {"$lt": date(was.buckets_before)}})
-        if name != GROUPS:
-            young = _between(BUCKET_START, was.buckets_before, buckets_before)
-            expired += collection.count_documents(young)
+        collection.delete_many({time: {"$lt": date(was.buckets_before)}})
+        young = _between(time, was.buckets_before, buckets_before)
+        expired += collection.count_documents({**young, GONE_AT: None})
     database.collection(CHECKSUMS.collection).delete_many(
         {"day": {"$lt": integer(was.buckets_before // DAY_MS)}}
     )

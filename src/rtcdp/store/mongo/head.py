@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import LEDGER_SCHEMA
 from rtcdp.clock import KeptTime
+from rtcdp.definitions import BUCKET_START
 from rtcdp.log.contract import LogMark
 from rtcdp.store.contract import Lease, LeaseLost, Progress, RulesInForce, StateMismatch
 from rtcdp.store.mongo.connection import Document, MongoDatabase
@@ -23,9 +24,11 @@ from rtcdp.store.mongo.layout import SPANS, Readable, date, integer
 
 PROGRESS = "_progress"
 HEAD = "head"
-VERSION = 2
+VERSION = 3
 """Of the way in which a store rests in its database. Version 1 kept no rules, no time, and nothing
-of what is decided and remembered."""
+of what is decided and remembered; version 2 knew no row tables."""
+
+_DECIDES_SINCE = 2
 
 NO_FLOOR = -(2**63)
 
@@ -34,12 +37,13 @@ COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 
 @dataclass(frozen=True)
 class Definition:
-    """A metric as the store has it. No sum that it holds is beyond `sum_max`, up or down.
+    """A metric or a row table as the store has it. No sum of it is beyond `sum_max`, up or down.
 
     `is_active`: the engine keeps it up to date now. `is_complete`: no backfill is needed; else
     `next_offsets` says where it goes on. Documents of its `tables` that are older than the revision
     `since` are of another definition. Windows that start before `complete_from` are not whole.
-    `is_summed`: the sums of its counts are kept since it was made.
+    `is_summed`: the sums of its counts are kept since it was made. `is_rows`: it is a row table.
+    Rows expire by the `time`, a field, if there is one.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Definition:
     sum_max: int = 0
     complete_from: int | None = None
     is_summed: bool = False
+    is_rows: bool = False
+    time: str | None = BUCKET_START
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,12 @@ class Head:
         """The tables that are there, each with the revision that its definition is from."""
         return {table: d.since for d in self.state.definitions for table in d.tables}
 
+    @property
+    def times(self) -> dict[str, str]:
+        """The tables whose rows expire, each with the field of the time by which they do."""
+        timed = ((d.time, d.tables) for d in self.state.definitions)
+        return {table: time for time, tables in timed if time is not None for table in tables}
+
 
 def read_head(database: MongoDatabase) -> Head | None:
     """The head without its plan's data; None while no writer has made the store. Raises
@@ -200,12 +212,13 @@ def upgrade_head(database: MongoDatabase, lease: Lease | None) -> None:
     uncounted records together with the spans of their epochs. So what has a span has its verdicts.
     """
     older = {"_id": HEAD, "version": {"$lt": VERSION}, **_held(lease)}
-    found = database.collection(PROGRESS).find_one(older, {"floors": 1, "partitions": 1})
+    wanted = {"version": 1, "floors": 1, "partitions": 1}
+    found = database.collection(PROGRESS).find_one(older, wanted)
     if found is None:
         return
     changes: Document = {"version": VERSION}
     floors = _floors(found)
-    if floors.uncounted_before > NO_FLOOR:
+    if found["version"] < _DECIDES_SINCE and floors.uncounted_before > NO_FLOOR:
         known_from = {
             each["partition"]: _first_known(database, each, floors.uncounted_before)
             for each in _plain(found["partitions"])
@@ -407,7 +420,9 @@ def _by_partition(partitions: Sequence[Document], name: str) -> dict[int, int]:
 
 
 def _definition_document(definition: Definition) -> Document:
+    of_rows = {"is_rows": True, "time": definition.time} if definition.is_rows else {}
     return {
+        **of_rows,
         "name": definition.name,
         "fingerprint": definition.fingerprint,
         "is_active": definition.is_active,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from rtcdp.definitions import BUCKET_START, Table
+from rtcdp.definitions import BUCKET_START, RowTable, Table
 from rtcdp.store.mongo.apply import UNCOUNTED
 from rtcdp.store.mongo.connection import MongoDatabase
 from rtcdp.store.mongo.groups import GROUPS
-from rtcdp.store.mongo.layout import LEDGER, REVISION, SPANS
+from rtcdp.store.mongo.layout import GONE_AT, LEDGER, REVISION, SPANS
 from rtcdp.store.mongo.plan import PLANS
 
 PREFIX = "rtcdp_"
@@ -47,9 +47,14 @@ _THERE_BY_ANOTHER_NAME = 85
 _VERSIONED = (LEDGER.collection, SPANS.collection, GROUPS)
 
 
-def orders_of(table: Table) -> tuple[Order, ...]:
+def orders_of(table: Table | RowTable) -> tuple[Order, ...]:
     """The indexes of a metric's table: one in reading order; one for the whole key; and where it
-    has several fields, one for each of them."""
+    has several fields, one for each of them. Those of a row table: one for its key, and those by
+    which rows expire and marks of deleted ones are taken away."""
+    if isinstance(table, RowTable):
+        key: Order = tuple((name, ASCENDING) for name in table.primary_key)
+        times = (GONE_AT,) if table.time is None else (table.time, GONE_AT)
+        return (key, *(((name, ASCENDING),) for name in times))
     primary: Order = (
         (BUCKET_START, DESCENDING),
         *((name, ASCENDING) for name in table.primary_key[1:]),
@@ -70,13 +75,15 @@ def ensure_system_indexes(database: MongoDatabase) -> None:
         _ensure(database, name, orders, is_versioned=name in _VERSIONED)
 
 
-def ensure_indexes(database: MongoDatabase, tables: Sequence[Table]) -> None:
+def ensure_indexes(database: MongoDatabase, tables: Sequence[Table | RowTable]) -> None:
     """Make the indexes of tables where they are missing."""
     for table in tables:
         _ensure(database, table.name, orders_of(table), is_versioned=bool(table.columns))
 
 
-def drop_old_indexes(database: MongoDatabase, collection: str, tables: Sequence[Table]) -> None:
+def drop_old_indexes(
+    database: MongoDatabase, collection: str, tables: Sequence[Table | RowTable]
+) -> None:
     """Drop the indexes that were made for another definition of a table. `tables` are those that
     are there now."""
     wanted = {
@@ -98,7 +105,10 @@ _FENCE: Order = (("_id", ASCENDING), (REVISION, ASCENDING))
 def _ensure(
     database: MongoDatabase, collection: str, orders: Sequence[Order], *, is_versioned: bool
 ) -> None:
-    models = [IndexModel(list(order), name=_name(collection, order)) for order in orders]
+    models = [
+        IndexModel(list(order), name=_name(collection, order), sparse=order[0][0] == GONE_AT)
+        for order in orders
+    ]
     if is_versioned and database.is_simple_server:
         # Documents that change are written under the condition of exactly these fields.
         models.append(IndexModel(list(_FENCE), name=_name(collection, _FENCE), unique=True))

@@ -16,22 +16,41 @@ from bson.datetime_ms import DatetimeMS
 from bson.int64 import Int64
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA
-from rtcdp.definitions import BUCKET_START, MERGES, MICROS_PER_UNIT, Column, Table
+from rtcdp.definitions import (
+    BUCKET_START,
+    MERGES,
+    MICROS_PER_UNIT,
+    Column,
+    RowTable,
+    RowType,
+    Table,
+)
 from rtcdp.store.mongo.connection import Document
 
 REVISION = "_revision"
 BEFORE = "_before"
 WINDOW_END = "window_end"
 
+GONE_AT = "_gone_at"
+
 FieldKind = Literal["date", "integer", "text", "real"]
-Values = tuple[int | float | str | None, ...]
+Values = tuple[int | float | str | bytes | None, ...]
 
 _TYPES: Mapping[str, pl.DataType] = {
     "date": pl.Int64(),
     "integer": pl.Int64(),
     "text": pl.String(),
     "real": pl.Float64(),
+    "bytes": pl.Binary(),
 }
+
+
+@dataclass(frozen=True)
+class Value:
+    """A stored value of a row table: it takes the place of the one before."""
+
+    name: str
+    type: RowType
 
 
 @dataclass(frozen=True)
@@ -56,13 +75,16 @@ class Layout:
     """The documents of one collection.
 
     `place` are the fields that say which row it is, in order, each with its kind; `columns` are the
-    values, which merge by their rules; `dates` are those of them that are points in time. `table`
-    is the metric's table that it is made for, if it is.
+    values, which merge by their rules or take each other's place; `dates` are those of them that
+    are points in time. `table` is the metric's table that it is made for, if it is.
+
+    A document whose row was deleted says since when in `_gone_at`, and has no values; a version
+    without values, of a row that has some, is of a time when it was gone.
     """
 
     collection: str
     place: tuple[tuple[str, FieldKind], ...]
-    columns: tuple[Column, ...]
+    columns: tuple[Column | Value, ...]
     dates: frozenset[str] = frozenset()
     table: Table | None = None
 
@@ -84,12 +106,12 @@ class Layout:
     @cached_property
     def projection(self) -> Document:
         """What to ask of the server to know any version of a row."""
-        shown = (*self.place_names, *self.column_names, REVISION, BEFORE)
+        shown = (*self.place_names, *self.column_names, REVISION, BEFORE, GONE_AT)
         return {**dict.fromkeys(shown, 1), "_id": 0}
 
     @cached_property
     def _merges(self) -> tuple[Callable[..., int | float], ...]:
-        return tuple(MERGES[column.merge].of_two for column in self.columns)
+        return tuple(MERGES[c.merge].of_two for c in self.columns if isinstance(c, Column))
 
     @cached_property
     def _to_bson(self) -> tuple[Callable[[Any], Any], ...]:
@@ -154,7 +176,8 @@ class Layout:
         """What a document has to remember of itself when its row gets a new version: the newest
         one, and all others that can still be read, newest first."""
         number = document[REVISION]
-        versions = [[number, *(document[name] for name in self.column_names)]]
+        names = () if GONE_AT in document else self.column_names
+        versions = [[number, *(document[name] for name in names)]]
         if self.dates:
             versions = [[_date_as_integer(value) for value in versions[0]]]
         for older in document.get(BEFORE, ()):
@@ -167,13 +190,14 @@ class Layout:
         """A row's values at a revision; None when it was not there, or not under the definition
         that holds since `since`."""
         if document[REVISION] <= revision:
-            if document[REVISION] < since:
+            if document[REVISION] < since or GONE_AT in document:
                 return None
             values = tuple([document[name] for name in self.column_names])
             return tuple(map(_date_as_integer, values)) if self.dates else values
         for number, *values in document.get(BEFORE, ()):
             if number <= revision:
-                return tuple(values) if number >= since else None
+                is_gone = bool(self.columns) and not values
+                return None if is_gone or number < since else tuple(values)
         return None
 
     def rows_at(
@@ -243,6 +267,17 @@ def layout_of(table: Table) -> Layout:
     return Layout(table.name, tuple(place), table.columns, dates, table=table)
 
 
+@lru_cache(maxsize=256)
+def layout_of_rows(table: RowTable) -> Layout:
+    """The layout of a row table."""
+    types = dict(table.columns)
+    place: list[tuple[str, FieldKind]] = [(name, "text") for name in table.group_key]
+    place += [(name, "date" if name == table.time else _kind(types[name])) for name in table.order]
+    return Layout(
+        table.name, tuple(place), tuple(Value(name, types[name]) for name in table.value_names)
+    )
+
+
 LEDGER = Layout(
     collection="_ledger",
     place=(("minute", "date"), ("source", "text")),
@@ -273,7 +308,13 @@ _TO_BSON: Mapping[str, Callable[[Any], Any]] = {
     "integer": Int64,
     "text": lambda value: value,
     "real": lambda value: value,
+    "bytes": lambda value: value,
 }
+
+
+def _kind(kind: RowType) -> FieldKind:
+    assert kind in ("text", "integer")
+    return kind
 
 
 def _date_as_integer(value: Any) -> Any:

@@ -15,10 +15,11 @@ import zstandard
 from bson.binary import Binary
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
-from rtcdp.definitions import Table
+from rtcdp.definitions import RowTable, Table
 from rtcdp.errors import RtcdpError
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.layout import LEDGER, SPANS, Readable, integer, layout_of
+from rtcdp.store.row_changes import key_schema, row_schema
 
 INLINE_BYTES_MAX = 256 * 1024
 CHUNK_BYTES_MAX = 8 * 2**20
@@ -42,9 +43,19 @@ class PlannedChange:
 
 
 @dataclass(frozen=True)
+class PlannedRows:
+    """Rows of a row table to delete, by key, and to replace; the rest as in `PlannedChange`."""
+
+    table: RowTable
+    since: int
+    delete: pl.DataFrame
+    replace: pl.DataFrame
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What makes `revision` of the one before. Versions that no `readable` revision needs are
-    forgotten on the way."""
+    """What makes `revision` of the one before, decided `at` a time (UTC ms). Versions that no
+    `readable` revision needs are forgotten on the way."""
 
     revision: int
     readable: Readable
@@ -52,12 +63,14 @@ class Plan:
     ledger: pl.DataFrame = field(default_factory=LEDGER.schema.to_frame)
     spans: pl.DataFrame = field(default_factory=SPANS.schema.to_frame)
     uncounted: pl.DataFrame = field(default_factory=UNCOUNTED_SCHEMA.to_frame)
+    rows: tuple[PlannedRows, ...] = ()
+    at: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether no document changes."""
         frames = (self.ledger, self.spans, self.uncounted, *(c.rows for c in self.changes))
-        return all(frame.is_empty() for frame in frames)
+        return not self.rows and all(frame.is_empty() for frame in frames)
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -66,6 +79,15 @@ class _Part(msgspec.Struct, frozen=True):
     columns: dict[str, list[Any]]
     table: Table | None = None
     since: int = 0
+
+
+class _RowsPart(msgspec.Struct, frozen=True):
+    """The changes of a row table."""
+
+    table: RowTable
+    since: int
+    delete: dict[str, list[Any]]
+    replace: dict[str, list[Any]]
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -77,15 +99,27 @@ class _Written(msgspec.Struct, frozen=True):
     ledger: _Part
     spans: _Part
     uncounted: _Part
+    rows: list[_RowsPart] = []
+    at: int = 0
 
 
 def encode(plan: Plan) -> bytes:
     """A plan as bytes."""
+    ledger, spans, uncounted = (
+        _Part(_columns(frame)) for frame in (plan.ledger, plan.spans, plan.uncounted)
+    )
     written = _Written(
         plan.revision,
         plan.readable,
         [_Part(_columns(each.rows), each.table, each.since) for each in plan.changes],
-        *(_Part(_columns(frame)) for frame in (plan.ledger, plan.spans, plan.uncounted)),
+        ledger,
+        spans,
+        uncounted,
+        [
+            _RowsPart(each.table, each.since, _columns(each.delete), _columns(each.replace))
+            for each in plan.rows
+        ],
+        plan.at,
     )
     return zstandard.compress(msgspec.msgpack.encode(written))
 
@@ -105,6 +139,16 @@ def decode(data: bytes) -> Plan:
         ledger=pl.DataFrame(written.ledger.columns, LEDGER.schema),
         spans=pl.DataFrame(written.spans.columns, SPANS.schema),
         uncounted=pl.DataFrame(written.uncounted.columns, UNCOUNTED_SCHEMA),
+        rows=tuple(
+            PlannedRows(
+                part.table,
+                part.since,
+                pl.DataFrame(part.delete, key_schema(part.table)),
+                pl.DataFrame(part.replace, row_schema(part.table)),
+            )
+            for part in written.rows
+        ),
+        at=written.at,
     )
 
 

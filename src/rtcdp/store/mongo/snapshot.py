@@ -35,9 +35,11 @@ from rtcdp.store.mongo.layout import (
     Values,
     date,
     layout_of,
+    layout_of_rows,
 )
 from rtcdp.store.mongo.reading import ledger_walk, table_walk, uncounted_walk
-from rtcdp.store.row_changes import row_schema
+from rtcdp.store.mongo.rows import group_conditions, page_walk
+from rtcdp.store.row_changes import check_row_position, groups_asked
 from rtcdp.store.sql.reading import UNCOUNTED_READ_SCHEMA
 
 GROUPS_AT_ONCE = 100
@@ -127,14 +129,23 @@ class MongoSnapshot:
         )
 
     def rows(self, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
-        del groups
-        return pl.DataFrame(schema=row_schema(table))
+        wanted = groups_asked(table, groups)
+        layout = layout_of_rows(table)
+        found: list[Values] = []
+        if table.name in self._since:
+            collection = self._database.collection(layout.collection)
+            with self._database.translated():
+                for condition in group_conditions(table, wanted):
+                    documents = collection.find(condition, layout.projection)
+                    found += self._rows_there(table, documents)
+                self._check_age()
+        return layout.frame(found).select(table.column_names).sort(table.primary_key)
 
     def row_page(
         self, table: RowTable, *, after: tuple[int | str, ...] | None = None, limit: int = 1000
     ) -> pl.DataFrame:
-        del after, limit
-        return pl.DataFrame(schema=row_schema(table))
+        check_row_position(table, after)
+        return self._walked(table, after, limit)
 
     def ledger(
         self,
@@ -212,7 +223,7 @@ class MongoSnapshot:
     def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key."""
         if isinstance(table, RowTable):
-            return pl.DataFrame(schema=row_schema(table))
+            return self._walked(table, None, None).sort(table.primary_key)
         return self.scan(Scan(table)).sort(table.primary_key)
 
     def _check_age(self) -> None:
@@ -243,6 +254,30 @@ class MongoSnapshot:
             if bounds and row[:-1] in bounds and _number(row[-1]) > bounds[row[:-1]]:
                 continue
             yield row
+
+    def _walked(
+        self, table: RowTable, after: tuple[int | str, ...] | None, limit: int | None
+    ) -> pl.DataFrame:
+        layout = layout_of_rows(table)
+        if table.name not in self._since:
+            return layout.frame([]).select(table.column_names)
+        with self._database.translated():
+            found = page_walk(table, after).rows(
+                self._database.collection(layout.collection),
+                layout.projection,
+                lambda documents: self._rows_there(table, documents),
+                limit,
+            )
+            self._check_age()
+        return layout.frame(found).select(table.column_names)
+
+    def _rows_there(self, table: RowTable, documents: Iterable[Document]) -> Iterator[Values]:
+        """The rows of a row table that neither are gone nor have expired."""
+        layout, floor = layout_of_rows(table), self._head.floors.buckets_before
+        time = None if table.time is None else len(table.group_key)
+        for row in layout.rows_at(documents, self._head.revision, self._since[table.name]):
+            if time is None or _number(row[time]) >= floor:
+                yield row
 
     def _rows_of_groups(self, table: Table, groups: pl.DataFrame) -> Iterator[Values]:
         layout = layout_of(table)

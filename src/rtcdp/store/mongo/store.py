@@ -96,27 +96,25 @@ class MongoStore:
         A metric that was left out for some time and comes back is backfilled from where it stopped.
         Raises `UsageError` when the metrics' names don't go together.
         """
-        if row_tables:
-            raise UsageError(
-                f"a store on MongoDB can't keep the rows of {row_tables[0].name} yet",
-                "use a store on SQLite or PostgreSQL for it",
-            )
-        check_names(metrics)
-        tables = [table for metric in metrics for table in tables_of(metric)]
+        check_names(metrics, row_tables)
+        wanted: list[Metric | RowTable] = [*metrics, *row_tables]
+        tables: list[Table | RowTable] = [t for metric in metrics for t in tables_of(metric)]
+        tables += row_tables
         with self._writing() as database:
             upgrade_head(database, self._lease)
             ensure_system_indexes(database)
             ensure_indexes(database, tables)
             redefinition = redefine_tables(
-                database, self._lease, lambda head: redefine(head, metrics)
+                database, self._lease, lambda head: redefine(head, metrics, row_tables)
             )
             for collection in redefinition.emptied:
                 drop_old_indexes(database, collection, tables)
-        self._prepared = {metric.name: metric.fingerprint for metric in metrics}
+        self._prepared = {each.name: each.fingerprint for each in wanted}
         return redefinition.to_backfill
 
     def metrics(self) -> Mapping[str, str]:
-        return {each.name: each.fingerprint for each in self._head().state.definitions}
+        found = self._head().state.definitions
+        return {each.name: each.fingerprint for each in found if not each.is_rows}
 
     def progress(self) -> Progress:
         """As promised by `Store`. What this writer has decided and not carried out, because the
@@ -145,13 +143,12 @@ class MongoStore:
         *,
         complete: bool,
     ) -> None:
-        merged = [each for each in changes if isinstance(each, TableChange)]
         reached = None if complete else next_offsets
         with self._writing() as database:
             change(
                 database,
                 self._lease,
-                lambda head: plan_backfill(head, metric, merged, reached, self._prepared),
+                lambda head: plan_backfill(head, metric, changes, reached, self._prepared),
             )
 
     def limit_completeness(self, metric: str, complete_from: int) -> None:

@@ -162,4 +162,30 @@ def test_a_head_of_before_is_read_and_upgraded(mongo_database, head):
     assert (found.rules, found.time, found.floors) == ((), Head().time, Floors())
     upgrade_head(mongo_database, None)
     stored = mongo_database.collection("_progress").find_one({"_id": "head"})
-    assert stored["version"] == 2
+    assert stored["version"] == VERSION
+
+
+@pytest.mark.parametrize(("version", "offsets_before"), [(1, {0: 5, 7: 2**62}), (2, {7: 3})])
+def test_what_expired_before_offsets_did_is_known_once(
+    mongo_database, head, version, offsets_before
+):
+    change_head(mongo_database, head, None, state_document(STATE))
+    raise_floors(mongo_database, None, 10, 10, {7: 3} if version == 2 else {})
+    mongo_database.collection(PROGRESS).update_one({}, {"$set": {"version": version}})
+    upgrade_head(mongo_database, None)
+    assert dict(read_head(mongo_database).floors.offsets_before) == offsets_before
+
+
+def test_a_row_table_is_remembered_as_one(mongo_database, head):
+    traits = Definition("traits", "f", True, True, 3, ("traits",), is_rows=True, time=None)
+    stays = replace(traits, name="stays", tables=("stays",), time="start")
+    views = Definition("views", "g", True, True, 3, ("views", "views__users"))
+    state = replace(STATE, definitions=(stays, traits, views))
+    change_head(mongo_database, head, None, state_document(state))
+    found = read_head(mongo_database)
+    assert found.state.definitions == (stays, traits, views)
+    assert found.times == {
+        "stays": "start",
+        "views": "window_start",
+        "views__users": "window_start",
+    }

@@ -1,5 +1,9 @@
+from dataclasses import replace
+
+import msgspec
 import polars as pl
 import pytest
+import zstandard
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import tables_of
@@ -10,13 +14,17 @@ from rtcdp.store.mongo.plan import (
     Plan,
     PlanDamaged,
     PlannedChange,
+    PlannedRows,
     decode,
     encode,
     forget_plans,
     read_plan,
     write_plan,
 )
-from rtcdp.testing.epochs import rows_of, uncounted_of
+from rtcdp.testing.epochs import row_changes, rows_of, uncounted_of
+from tests.unit.store.row_tables import VISITS
+
+VISIT = row_changes(VISITS, delete=[("ada", 1)], put=[("bob", -1, None, "\x00", b"\xff")])
 
 
 @pytest.fixture
@@ -33,14 +41,22 @@ def plan(written_out):
         ledger=pl.DataFrame([(0, "s", 1, 1, 0, 0, 0, 0)], LEDGER.schema, orient="row"),
         spans=pl.DataFrame([(0, 0, 1, None, None, 9)], SPANS.schema, orient="row"),
         uncounted=uncounted_of({"raw": bytes(range(256)), "offset": 3}),
+        rows=(PlannedRows(VISITS, 4, VISIT.delete, VISIT.replace),),
+        at=77,
     )
 
 
 def equal(one, other):
-    assert (one.revision, one.readable) == (other.revision, other.readable)
+    assert (one.revision, one.readable, one.at) == (other.revision, other.readable, other.at)
+    assert [(r.table, r.since) for r in one.rows] == [(r.table, r.since) for r in other.rows]
     assert [(c.table, c.since) for c in one.changes] == [(c.table, c.since) for c in other.changes]
     frames = [
-        (each.ledger, each.spans, each.uncounted, *(c.rows for c in each.changes))
+        (
+            *(each.ledger, each.spans, each.uncounted),
+            *(c.rows for c in each.changes),
+            *(r.delete for r in each.rows),
+            *(r.replace for r in each.rows),
+        )
         for each in (one, other)
     ]
     return all(a.equals(b) and a.schema == b.schema for a, b in zip(*frames, strict=True))
@@ -54,6 +70,7 @@ def test_a_plan_comes_back_as_it_was(plan):
 def test_a_plan_is_empty_when_no_document_changes(plan):
     assert Plan(1, Readable(0)).is_empty
     assert not plan.is_empty
+    assert not Plan(1, Readable(0), rows=plan.rows).is_empty
     assert not Plan(1, Readable(0), uncounted=uncounted_of({})).is_empty
     assert Plan(1, Readable(0)).uncounted.schema == UNCOUNTED_SCHEMA
 
@@ -96,3 +113,10 @@ def test_a_plan_that_is_not_what_was_written_is_not_carried_out(mongo_database, 
     mongo_database.collection(PLANS).update_one(chunk, {"$set": {"data": b"other"}})
     with pytest.raises(PlanDamaged, match="revision 5"):
         read_plan(mongo_database, pending)
+
+
+def test_a_plan_of_a_version_that_knew_no_row_tables_can_be_carried_out(plan):
+    written = msgspec.msgpack.decode(zstandard.decompress(encode(plan)))
+    del written["rows"], written["at"]
+    old = zstandard.compress(msgspec.msgpack.encode(written))
+    assert equal(decode(old), replace(plan, rows=(), at=0))

@@ -8,7 +8,8 @@ from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.postgres.rows import replace_all
 from rtcdp.store.row_changes import fitted_rows
 from rtcdp.store.sql.rows import create_rows, stored_frame
-from tests.unit.store.row_tables import VISITS, row_changes
+from rtcdp.testing.epochs import row_changes
+from tests.unit.store.row_tables import VISITS
 
 ADA, BOB = ("ada", 1, 0.5, "/a", b"x"), ("bob", DAY_MS, None, None, None)
 

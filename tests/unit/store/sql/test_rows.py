@@ -14,7 +14,8 @@ from rtcdp.store.row_changes import fitted_rows, key_schema
 from rtcdp.store.sql.rows import create_rows, day_of, sums_of_asked
 from rtcdp.store.sqlite.connection import SQLITE
 from rtcdp.store.sqlite.file import open_writer
-from tests.unit.store.row_tables import VISITS, row_changes
+from rtcdp.testing.epochs import row_changes
+from tests.unit.store.row_tables import VISITS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
