@@ -13,13 +13,15 @@ from pathlib import Path
 from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.errors import UsageError
 
 BUILT_IN = Path(__file__).parent / "metrics"
+BUILT_IN_FOLDS = Path(__file__).parent / "folds"
 
 _NO_METRICS = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
 _EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
+_EXAMPLE_OF_FOLD = "FOLD = Fold(name=…, title=…, step=Sessions())"
 
 
 def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
@@ -35,6 +37,20 @@ def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
     catalog = [(file, load_metric(file)) for file in files]
     _refuse_same_names(catalog)
     return tuple(metric for _, metric in catalog)
+
+
+def load_folds() -> tuple[Fold, ...]:
+    """The built-in folds, in file order."""
+    return tuple(map(load_fold, _files_in(BUILT_IN_FOLDS)))
+
+
+def load_fold(file: Path) -> Fold:
+    """The fold that one file defines. Raises `UsageError`, naming the file, when it can't be run or
+    has no FOLD."""
+    fold = getattr(_run(file), "FOLD", None)
+    if not isinstance(fold, Fold):
+        raise UsageError(f"{file} has no FOLD", f"bind the name FOLD to a Fold: {_EXAMPLE_OF_FOLD}")
+    return fold
 
 
 def load_metric(file: Path) -> Metric:
