@@ -25,6 +25,7 @@ from rtcdp.store.sql.statements import (
     names,
     one_row,
     quote,
+    stored,
 )
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
@@ -193,7 +194,7 @@ def _in_reading_order(scan: Scan, where: Where) -> Query:
     order = ", ".join([f"{quote(BUCKET_START)} DESC", *map(quote, table.primary_key[1:])])
     limit = where.dialect.placeholder(len(where.values) + 1)
     return Query(
-        f"SELECT {names(*table.column_names)} FROM {quote(table.name)}{where}"
+        f"SELECT {names(*table.column_names)} FROM {stored(where.dialect, table)}{where}"
         f" ORDER BY {order} LIMIT {limit}",
         tuple(where.values),
         frame_schema(table),
