@@ -49,9 +49,9 @@ else:
 _log = logging.getLogger(__name__)
 
 _CLOSE_PATIENCE_S = 4.0
-_SWITCH_S = 0.001
-"""After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
-out would hold up every request that comes meanwhile for that long."""
+_SWITCH_S = 0.0002
+"""After how long a thread lets another one run. A request needs Python's lock some twenty times, in
+the loop and in the log's writer, and waits that long each time while answers are worked out."""
 _LOG_PATIENCE_S = 1.5
 """How long a question waits for a log on a server, which it needs only to say how fresh it is."""
 
