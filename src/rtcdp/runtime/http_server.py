@@ -20,6 +20,7 @@ from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
+from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
@@ -33,7 +34,6 @@ from rtcdp.runtime.listening import HttpServer, listening_socket
 from rtcdp.runtime.parts import (
     guarded_log_writer,
     log_reader,
-    metrics_of,
     store_is_meant,
     store_of,
 )
@@ -93,7 +93,7 @@ def run_http_server(
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
             read = Installation(
                 store,
-                metrics_of(settings),
+                FollowedCatalog(settings.catalog, _say),
                 clock,
                 log=asked,
                 allowed_lateness_ms=settings.admission.allowed_lateness_ms,
