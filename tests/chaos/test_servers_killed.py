@@ -25,9 +25,12 @@ from rtcdp.store import StoreUnavailable
 from rtcdp.testing.dump import differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.chaos.judging import judged
+from tests.scale import scaled
 from tests.servers import unused_name
 
 KILLS = 5
+DRIVER_KILLS = scaled(2, chaos=5)
+"""A driver of Spark takes twenty seconds to start."""
 TRAFFIC = Traffic(60_000, users=100)
 SMALL_BATCHES = {
     "RTCDP_PROCESSOR_MAX_BATCH_BYTES": "150000",
@@ -168,7 +171,7 @@ def test_the_native_processor(store, request, processor, log_url, expected):
 
 def test_the_driver_of_spark(request, processor, log_url, expected):
     settings, process = processor(log_url, server_url(request, "postgresql"), "spark")
-    kill_again_and_again(process, settings, random.Random(2), longest_s=2.0)
+    kill_again_and_again(process, settings, random.Random(2), longest_s=2.0, kills=DRIVER_KILLS)
     assert differing(expected, dump_of(settings)) == []
 
 
@@ -180,9 +183,9 @@ def test_a_server(victim, request, processor, own_kafka, expected):
     assert differing(expected, dump_of(settings)) == []
 
 
-def kill_again_and_again(process, settings, chance, longest_s):
-    """Kill the process `KILLS` times, each time after it has committed something more."""
-    for _ in range(KILLS):
+def kill_again_and_again(process, settings, chance, longest_s, kills=KILLS):
+    """Kill the process `kills` times, each time after it has committed something more."""
+    for _ in range(kills):
         before = epoch_of(settings)
         process.start()
         wait_for_more(settings, before, process)

@@ -1,7 +1,7 @@
 """Every engine on every store gives the oracle's answers.
 
-An engine or a store joins by its entry in `ENGINES` or `STORES`. `--engines` and `--stores` pick
-some of them.
+An engine joins by its entry in `ENGINES`, a store by its line in the registry of adapters.
+`--engines` and `--stores` pick some of them.
 """
 
 import threading
@@ -21,9 +21,7 @@ from rtcdp.engines.spark.query import KafkaSource
 from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.store.mongo import MongoStore
-from rtcdp.store.postgres import PostgresStore
-from rtcdp.store.sqlite import SqliteStore
+from rtcdp.runtime import adapters
 
 
 def _native(request, log, store, metrics, rules, max_batch_bytes):
@@ -68,23 +66,23 @@ def produce(bootstrap, topic, records):
     assert producer.flush(60) == 0
 
 
-def _sqlite(request, read_only):
-    path = request.getfixturevalue("tmp_path") / "store.db"
-    return SqliteStore(path, read_only=read_only)
-
-
-def _postgresql(request, read_only):
-    return PostgresStore(request.getfixturevalue("postgres_schema_url"), read_only=read_only)
-
-
-def _mongodb(request, read_only):
-    return MongoStore(request.getfixturevalue("mongo_url"), read_only=read_only)
+def _store(scheme, request, read_only):
+    """Of any kind that there is: in a file of the test's own, or on the test's server."""
+    adapter = adapters.STORES[scheme]
+    if adapter.in_files:
+        url = f"{scheme}:{request.getfixturevalue('tmp_path') / 'store.db'}"
+    else:
+        url = request.getfixturevalue(SERVERS[scheme])
+    return adapter.opener("open_store")(url, read_only=read_only)
 
 
 ENGINES = {"native": _native, "spark": _spark}
 """Each runs until it has caught up: (request, log, store, metrics, rules, max_batch_bytes)."""
 
-STORES = {"mongodb": _mongodb, "postgresql": _postgresql, "sqlite": _sqlite}
+SERVERS = {"mongodb": "mongo_url", "postgresql": "postgres_schema_url"}
+"""The fixture that gives the URL of a place of the test's own on a server."""
+
+STORES = {scheme: partial(_store, scheme) for scheme in sorted(adapters.STORES)}
 """Each opens the store of a test: (request, read_only)."""
 
 

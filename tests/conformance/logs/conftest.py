@@ -1,15 +1,16 @@
-"""Every log there is, behind the contract alone. A new one joins by an entry in `LOGS`."""
+"""Every log there is, behind the contract alone. A new one joins by its line in the registry."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from rtcdp.clock import ManualClock
 from rtcdp.log.contract import LogReader, LogWriter
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, parse_topic
+from rtcdp.log.limits import LogOptions
+from rtcdp.runtime import adapters
 from rtcdp.testing.memory_log import MemoryLog
 
 
@@ -29,23 +30,24 @@ def _memory(request: pytest.FixtureRequest) -> LogUnderTest:
     return LogUnderTest(lambda: log, lambda: log)
 
 
-def _embedded(request: pytest.FixtureRequest) -> LogUnderTest:
-    directory = request.getfixturevalue("tmp_path") / "log"
+def _adapter(scheme: str, request: pytest.FixtureRequest) -> LogUnderTest:
+    """Of any kind that there is: in a folder of the test's own, or a topic of the test's own."""
+    adapter = adapters.LOGS[scheme]
+    if adapter.in_files:
+        url = f"{scheme}:{request.getfixturevalue('tmp_path') / 'log'}"
+    else:
+        url = request.getfixturevalue("kafka_server").url(request.getfixturevalue("new_topic")())
     return LogUnderTest(
-        lambda: EmbeddedLogReader(directory), lambda: EmbeddedLogWriter(directory, ManualClock(0))
+        lambda: adapter.opener("open_reader")(url, LogOptions()),
+        lambda: adapter.opener("open_writer")(url, ManualClock(0), LogOptions()),
+        expires=adapter.in_files,
     )
 
 
-def _kafka(request: pytest.FixtureRequest) -> LogUnderTest:
-    url = request.getfixturevalue("kafka_server").url(request.getfixturevalue("new_topic")())
-    return LogUnderTest(
-        lambda: KafkaLogReader(parse_topic(url)),
-        lambda: KafkaLogWriter(parse_topic(url)),
-        expires=False,
-    )
-
-
-LOGS = {"memory": _memory, "embedded": _embedded, "kafka": _kafka}
+LOGS = {
+    "memory": _memory,
+    **{scheme: partial(_adapter, scheme) for scheme in adapters.LOGS},
+}
 
 
 @pytest.fixture(params=LOGS)

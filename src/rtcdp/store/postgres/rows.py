@@ -14,7 +14,7 @@ from rtcdp.definitions import RowTable
 from rtcdp.store.postgres.connection import POSTGRES, unnested
 from rtcdp.store.row_changes import CHECKSUM, key_schema, row_schema
 from rtcdp.store.sql.rows import day_of, halves, same_key
-from rtcdp.store.sql.statements import ASKED, names, quote
+from rtcdp.store.sql.statements import ASKED, names, quote, stored
 
 _PLACE = "_place"
 _WAS = "_was"
@@ -27,7 +27,7 @@ def delete_all(table: RowTable) -> str:
     return (
         f"WITH n AS MATERIALIZED (SELECT found.* FROM {POSTGRES.asked(key_schema(table))}"
         f" CROSS JOIN {_found(table)}),"
-        f" gone AS (DELETE FROM {quote(table.name)} AS t USING n WHERE t.ctid = n.{_PLACE})"
+        f" gone AS (DELETE FROM {stored(POSTGRES, table)} AS t USING n WHERE t.ctid = n.{_PLACE})"
         f" SELECT {_DAY} AS day, {halves(_WAS, 'bigint')} FROM n GROUP BY 1"
     )
 
@@ -38,7 +38,7 @@ def replace_all(table: RowTable) -> str:
     same key."""
     columns = (*table.column_names, CHECKSUM)
     types = [*row_schema(table).dtypes(), pl.Int64()]
-    target = quote(table.name)
+    target = stored(POSTGRES, table)
     new = f"{unnested(types)} AS {ASKED} ({names(*columns)})"
     values = ", ".join(f"n.{quote(name)}" for name in columns)
     written = ", ".join(
@@ -60,6 +60,6 @@ def _found(table: RowTable) -> str:
     its key: with OFFSET it is not made a join of two whole tables."""
     return (
         f"LATERAL (SELECT t.ctid AS {_PLACE}, t.{quote(CHECKSUM)} AS {_WAS},"
-        f" {day_of(table, 't')} AS {_DAY} FROM {quote(table.name)} AS t"
+        f" {day_of(table, 't')} AS {_DAY} FROM {stored(POSTGRES, table)} AS t"
         f" WHERE {same_key(table, 't', ASKED)} OFFSET 0) AS found"
     )
