@@ -85,6 +85,11 @@ COMMANDS = {
         "Show the settings in force, and where each comes from.",
         "rtcdp.cli.doctor:config",
     ),
+    "check": Command(
+        PROVE,
+        "Read a folder of metrics before anything runs: what is wrong, and what it would change.",
+        "rtcdp.cli.check:check",
+    ),
     "verify": Command(
         PROVE,
         "Compute everything again from the log, naively, and compare it with the store.",

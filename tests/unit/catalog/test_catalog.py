@@ -106,18 +106,21 @@ def test_a_changed_file_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("METRIC = Metric(\n", ", line 1 can't be read: SyntaxError: '(' was never closed"),
-        ("import rtcdp\n\nimport no_such_library\n", ", line 3 can't be read: ModuleNotFoundError"),
-        ("a = 1\nb = a / 0\n", ", line 2 can't be read: ZeroDivisionError"),
-        ("raise SystemExit(0)\n", ", line 1 can't be read: SystemExit"),
-        (definition("mine", measures='Count("n")'), ", line 5 can't be read: TypeError"),
-        ("", " has no METRIC"),
-        (definition("mine").replace("METRIC", "metric"), " has no METRIC"),
-        ("METRIC = 'page views'\n", " has no METRIC"),
-        (definition("Mine"), ": 'Mine' can't be the name of a metric or measure"),
-        (definition("mine", measures="()"), ": metric mine needs at least one measure"),
-        (definition("mine", window="tumbling()"), ": a window of 0 ms can't slide by 0 ms"),
-        (definition("mine", key='("userID",)'), ": Metric.key[0] can't be 'userID'"),
+        ("METRIC = Metric(\n", ", line 1: it can't be read: SyntaxError: '(' was never closed"),
+        (
+            "import rtcdp\n\nimport no_such_library\n",
+            ", line 3: it can't be read: ModuleNotFoundError",
+        ),
+        ("a = 1\nb = a / 0\n", ", line 2: it can't be read: ZeroDivisionError"),
+        ("raise SystemExit(0)\n", ", line 1: it can't be read: SystemExit"),
+        (definition("mine", measures='Count("n")'), ", line 5: it can't be read: TypeError"),
+        ("", ": there is no METRIC in it"),
+        (definition("mine").replace("METRIC", "metric"), ": there is no METRIC in it"),
+        ("METRIC = 'page views'\n", ": there is no METRIC in it"),
+        (definition("Mine"), ", line 5: 'Mine' can't be the name of a metric or measure"),
+        (definition("mine", measures="()"), ", line 5: metric mine needs at least one measure"),
+        (definition("mine", window="tumbling()"), ", line 5: a window of 0 ms can't slide by 0 ms"),
+        (definition("mine", key='("userID",)'), ", line 5: Metric.key[0] can't be 'userID'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_fault(

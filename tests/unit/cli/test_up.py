@@ -29,7 +29,7 @@ def test_a_port_that_is_taken_is_named_and_the_folder_is_free_again(rtcdp):
 def test_a_catalog_with_a_mistake_is_told_before_anything_starts(rtcdp, tmp_path):
     (tmp_path / "wrong.py").write_text("METRIC = 1")
     done = rtcdp("up", "--port", 0, "--catalog", tmp_path)
-    assert (done.code, "wrong.py has no METRIC" in done.err) == (2, True)
+    assert (done.code, "wrong.py: there is no METRIC in it" in done.err) == (2, True)
 
 
 def test_only_intake_is_so_vital_that_all_ends_with_it(tmp_path):

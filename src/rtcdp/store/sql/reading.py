@@ -293,13 +293,14 @@ def read_tables(connection: SqlConnection) -> dict[str, str | None]:
     return dict(found.rows())
 
 
-def read_metric_names(connection: SqlConnection) -> list[str]:
-    """The metrics that have tables, by name."""
+def read_metrics(connection: SqlConnection) -> Mapping[str, str]:
+    """The fingerprints of the metrics that have tables, by name."""
     found = connection.query(
-        "SELECT DISTINCT metric FROM _relations WHERE kind = 'table' ORDER BY metric",
-        pl.Schema({"metric": pl.String}),
+        "SELECT name, fingerprint FROM _metrics WHERE name IN"
+        " (SELECT metric FROM _relations WHERE kind = 'table') ORDER BY name",
+        pl.Schema({"name": pl.String, "fingerprint": pl.String}),
     )
-    return found["metric"].to_list()
+    return dict(found.rows())
 
 
 def read_backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int]:

@@ -25,7 +25,7 @@ from rtcdp.store.sql.definitions import (
 )
 from rtcdp.store.sql.epoch import apply_epoch
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
-from rtcdp.store.sql.reading import read_metric_names, read_tables
+from rtcdp.store.sql.reading import read_metrics, read_tables
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
 from rtcdp.store.sql.statements import SqlWriter, one_row, quote, stored_name
 from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_time
@@ -101,11 +101,11 @@ class SqlStore:
         self._prepared = {each.name: each.fingerprint for each in wanted}
         return to_backfill
 
-    def metrics(self) -> Sequence[str]:
+    def metrics(self) -> Mapping[str, str]:
         with self._readers.reading() as snapshot:
             if snapshot is None:
-                return []
-            return read_metric_names(snapshot.connection)
+                return {}
+            return read_metrics(snapshot.connection)
 
     def progress(self) -> Progress:
         with self.snapshot() as snapshot:
