@@ -159,7 +159,7 @@ BUGS = (
     bug(
         "windows that are added up lack a pane",
         (
-            "api.pane_windows:_sum_panes",
+            "answers.panes:_sum_panes",
             "bucket_to=newest + metric.window.size_ms,",
             "bucket_to=newest + metric.window.size_ms - panes.bucket_ms,",
         ),
@@ -365,6 +365,15 @@ BUGS = (
             "only_not_replayed=False",
         ),
         ("runtime.dead_letters:replay_dead_letters", "not in in_the_log", "not in ()"),
+        script=(
+            Step("start", (0, (0,))),
+            Step("append", (0, "shop", "live", ((None, -400_000, "A", "ada", None, None, 20),))),
+            Step("count", (1,)),
+            Step("advance", (600_000,)),
+            Step("replay_dead_letters"),
+            Step("replay_dead_letters"),
+            Step("judge"),
+        ),
     ),
     bug(
         "the id of a replayed dead letter lies among the clients' ids",
