@@ -71,7 +71,7 @@ BUGS = (
     ),
     bug(
         "zero keeps its sign",
-        ("events.columns:decode_lines", 'pl.col("value") == 0', 'pl.col("value") == 1e-300'),
+        ("events.columns:_decode_fields", 'pl.col("value") == 0', 'pl.col("value") == 1e-300'),
         hunt="documents",
     ),
     bug(
@@ -144,14 +144,14 @@ BUGS = (
         "a view shows a sum without its millionths",
         (
             "definitions.measures.exact_sum:total_in_sql",
-            "CAST({micros} AS",
-            "0 * CAST({micros} AS",
+            "+ {micros} AS",
+            "+ 0 * {micros} AS",
         ),
     ),
     bug(
         "a view of panes lacks its oldest pane",
         (
-            "store.sql.schema:_create_view",
+            "store.sql.views:_added_up",
             "WHERE {start} > {pane}",
             "WHERE {start} > {slide} + {pane}",
         ),
@@ -160,8 +160,8 @@ BUGS = (
         "windows that are added up lack a pane",
         (
             "answers.panes:_sum_panes",
-            "bucket_to=newest + metric.window.size_ms,",
-            "bucket_to=newest + metric.window.size_ms - panes.bucket_ms,",
+            "bucket_to=newest + _window(metric).size_ms,",
+            "bucket_to=newest + _window(metric).size_ms - panes.bucket_ms,",
         ),
     ),
     bug(
@@ -233,12 +233,13 @@ BUGS = (
     bug(
         "a backfill judges again",
         (
-            "engines.native.backfill:_backfill_metric",
+            "engines.native.backfill:backfill",
             "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
             "from rtcdp.admission.batch import screen_together\n"
-            "        from rtcdp.admission.rules import AdmissionRules\n"
-            "        again = screen_together(decided.pieces, fields, AdmissionRules())\n"
-            "        admitted = again.events.filter(again.verdicts == ADMITTED)",
+            "            from rtcdp.admission.rules import AdmissionRules\n"
+            "            fields = fields_of([metric])\n"
+            "            again = screen_together(decided.pieces, fields, AdmissionRules())\n"
+            "            admitted = again.events.filter(again.verdicts == ADMITTED)",
         ),
     ),
     bug(
