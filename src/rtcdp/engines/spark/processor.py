@@ -18,7 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric, fields_of
-from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
+from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.batches import kept_batch
@@ -282,7 +282,7 @@ class SparkProcessor:
         marks = marks_before(self._source.log, epoch.next_offsets)
         now_ms = self._clock.now_ms()
         epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks)
-        patience = Patience(_RETRY_S, self._stop.wait, self.on_trouble)
+        patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
 
