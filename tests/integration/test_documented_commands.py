@@ -3,6 +3,7 @@ those commands alone have made."""
 
 import faulthandler
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def is_run(step: Step) -> bool:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clone_of_this(tmp_path_factory.mktemp("fresh"))
+def clone() -> Iterator[Path]:
+    # Not below pytest's folder, which every other run closes to PostgreSQL's user again.
+    with tempfile.TemporaryDirectory(prefix="rtcdp-documented-") as name:
+        Path(name).chmod(0o755)
+        yield clone_of_this(Path(name))
 
 
 @pytest.fixture

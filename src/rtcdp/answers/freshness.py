@@ -1,7 +1,7 @@
 """How fresh an answer is: up to which intake time everything is in it, and how far that is back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -96,7 +96,7 @@ class Installation:
     """
 
     store: Store
-    metrics: tuple[Metric, ...]
+    metrics: Sequence[Metric]
     clock: Clock
     log: LogReader | None = None
     allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms

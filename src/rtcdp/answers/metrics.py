@@ -1,6 +1,6 @@
 """The catalog of metrics, and the windows of any of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -109,8 +109,9 @@ class MeasureDescription(msgspec.Struct, omit_defaults=True):
     to: str | None = None
 
 
-class MetricDescription(msgspec.Struct):
-    """One metric of the catalog. `fingerprint` changes when what is counted changes."""
+class MetricDescription(msgspec.Struct, omit_defaults=True):
+    """One metric of the catalog. `fingerprint` changes when what is counted changes. While it is
+    being filled from the log, `filled_percent` says how far that is."""
 
     name: str
     title: str
@@ -120,6 +121,7 @@ class MetricDescription(msgspec.Struct):
     measures: list[MeasureDescription]
     fingerprint: str
     url: str
+    filled_percent: int | None = None
 
 
 class Catalog(msgspec.Struct, omit_defaults=True):
@@ -173,7 +175,8 @@ def catalog_page(installation: Installation) -> Catalog:
     """All metrics. Raises `StoreUnavailable`."""
     with open_reading(installation) as reading:
         fresh = reading.freshness
-    items = [_described(metric) for metric in installation.metrics]
+        ends = reading.snapshot.progress.next_offsets
+    items = [_described(metric, installation.store, ends) for metric in installation.metrics]
     return Catalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning)
 
 
@@ -295,7 +298,18 @@ def find_metric(metrics: Sequence[Metric], name: str) -> Metric:
     raise NotThere(f"there is no metric {name[:100]!r}", f"ask for one of: {known}")
 
 
-def _described(metric: Metric) -> MetricDescription:
+def _filled_percent(store: Store, metric: Metric, ends: Mapping[int, int]) -> int | None:
+    """How much of what is counted the metric's backfill has come through; None when it is done, or
+    has nothing to do."""
+    if metric.name not in store.metrics() or not any(ends.values()):
+        return None
+    done = store.backfill_offsets(metric.name)
+    if done is None:
+        return None
+    return min(99, 100 * sum(done.values()) // sum(ends.values()))
+
+
+def _described(metric: Metric, store: Store, ends: Mapping[int, int]) -> MetricDescription:
     return MetricDescription(
         name=metric.name,
         title=metric.title,
@@ -305,6 +319,7 @@ def _described(metric: Metric) -> MetricDescription:
         measures=[_described_measure(measure) for measure in metric.measures],
         fingerprint=metric.fingerprint,
         url=f"{METRICS_PATH}{metric.name}",
+        filled_percent=_filled_percent(store, metric, ends),
     )
 
 

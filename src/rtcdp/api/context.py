@@ -31,14 +31,16 @@ Check = Callable[[], str | None]
 @dataclass(frozen=True)
 class ApiContext:
     """`checks` are parts of this process that can fail, by name. `is_processing` tells whether a
-    processor works on the store, where that can be known, and `probes` keep the checks that are
-    under way. `registry` holds telemetry of other parts, for `/metrics`. `stop` is set when the
-    server is about to stop, and ends the live streams."""
+    processor works on the store, where that can be known, and `commit_ms` is what one may take to
+    commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
+    telemetry of other parts, for `/metrics`. `stop` is set when the server is about to stop, and
+    ends the live streams."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
     checks: Mapping[str, Check] = field(default_factory=dict)
     is_processing: Callable[[], bool] | None = None
+    commit_ms: int = 0
     probes: Probes = field(default_factory=Probes)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     stop: threading.Event = field(default_factory=threading.Event)

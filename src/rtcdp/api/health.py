@@ -15,7 +15,7 @@ from rtcdp.api.problem import RETRY_AFTER_S
 from rtcdp.api.query import Asked
 from rtcdp.errors import RtcdpError
 
-_PATIENCE_S = 0.9
+PATIENCE_S = 0.9
 """Two rounds of checks stay below two seconds."""
 
 _BUSY = 5
@@ -64,10 +64,10 @@ def _parts(context: ApiContext) -> dict[str, str]:
         "log": lambda: _read_log(context),
         **{name: _as_state(check) for name, check in context.checks.items()},
     }
-    parts = context.probes.results(checks, _PATIENCE_S)
+    parts = context.probes.results(checks, PATIENCE_S)
     if parts["store"] != "ok" or parts["log"] != "ok":
         return {**parts, "lag": "unknown"}
-    return {**parts, **context.probes.results({"lag": lambda: _lag(context)}, _PATIENCE_S)}
+    return {**parts, **context.probes.results({"lag": lambda: _lag(context)}, PATIENCE_S)}
 
 
 def _as_state(check: Check) -> Callable[[], str]:
@@ -111,8 +111,10 @@ def _lag(context: ApiContext) -> str:
     still_ms = min(lag_ms, context.installation.clock.now_ms() - progress.committed_at)
     if still_ms <= limits.ready_stall_ms:
         return "ok"
-    if context.is_processing is None or not context.is_processing():
+    works = None if context.is_processing is None else context.is_processing()
+    patience_ms = max(limits.ready_stall_ms, context.commit_ms)
+    if works is False or (works is None and still_ms > patience_ms):
         return f"no processor works: records have been waiting for {lag_ms} ms"
-    if still_ms > _BUSY * limits.ready_stall_ms:
+    if works and still_ms > _BUSY * patience_ms:
         return f"the processor has counted nothing for {still_ms} ms, and records wait"
     return "ok"

@@ -137,14 +137,24 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
     """A route for each metric, described by what the metric is; and one for all other names."""
 
     @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, sync_to_thread=True)
-    def unknown_metric(name: FromPath[str]) -> None:
-        find_metric(metrics, name)
+    def newer_metric(
+        request: AnyRequest, context: Context, name: FromPath[str]
+    ) -> Response[WindowsPage]:
+        return _windows(request, context, find_metric(context.installation.metrics, name))
 
-    return [*(_handler(metric) for metric in metrics), unknown_metric]
+    return [*(_handler(metric) for metric in metrics), newer_metric]
+
+
+def _windows(request: AnyRequest, context: ApiContext, metric: Metric) -> Response[WindowsPage]:
+    page = windows_page(context.installation, metric, _asked(metric).read(request))
+    return answer(page, page, complete_from_header(page.complete_from))
+
+
+def _asked(metric: Metric) -> Asked[WindowsQuestion]:
+    return Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key_names})
 
 
 def _handler(metric: Metric) -> HTTPRouteHandler:
-    asked = Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key_names})
     order = "Newest first, then by key."
     if metric.window.overlap > 1:
         order += " Windows that are still open come last: they hold only part of their time."
@@ -153,12 +163,12 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
         f"{METRICS_PATH}{metric.name}",
         summary=metric.title,
         description=f"{metric.description} {order}".strip(),
-        operation_class=documented(asked, answer=answer_schema(metric)),
+        operation_class=documented(_asked(metric), answer=answer_schema(metric)),
         sync_to_thread=True,
     )
     def metric_windows(request: AnyRequest, context: Context) -> Response[WindowsPage]:
-        page = windows_page(context.installation, metric, asked.read(request))
-        return answer(page, page, complete_from_header(page.complete_from))
+        # What is meant by the name may have changed since the server began.
+        return _windows(request, context, find_metric(context.installation.metrics, metric.name))
 
     return metric_windows
 

@@ -5,19 +5,23 @@ everything that isn't `*.py`, what starts with an underscore or a dot, and what 
 `test_*.py`, `*_test.py` and `conftest.py`. So the tests of a metric may lie beside it.
 """
 
+import ast
 import traceback
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.errors import UsageError
 
 BUILT_IN = Path(__file__).parent / "metrics"
+BUILT_IN_FOLDS = Path(__file__).parent / "folds"
 
 _NO_METRICS = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
 _EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
+_EXAMPLE_OF_FOLD = "FOLD = Fold(name=…, title=…, step=Sessions())"
 
 
 def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
@@ -35,20 +39,77 @@ def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
     return tuple(metric for _, metric in catalog)
 
 
+def load_folds() -> tuple[Fold, ...]:
+    """The built-in folds, in file order."""
+    return tuple(map(load_fold, _files_in(BUILT_IN_FOLDS)))
+
+
+def load_fold(file: Path) -> Fold:
+    """The fold that one file defines. Raises `UsageError`, naming the file, when it can't be run or
+    has no FOLD."""
+    fold = getattr(_run(file), "FOLD", None)
+    if not isinstance(fold, Fold):
+        raise UsageError(f"{file} has no FOLD", f"bind the name FOLD to a Fold: {_EXAMPLE_OF_FOLD}")
+    return fold
+
+
 def load_metric(file: Path) -> Metric:
     """The metric that one file defines. Raises `UsageError`, as `load_catalog` does."""
-    module = _run(file)
-    metric = getattr(module, "METRIC", None)
-    if not isinstance(metric, Metric):
-        raise UsageError(
-            f"{file} has no METRIC",
-            f"bind the name METRIC to a Metric: {_EXAMPLE}; or, if it is not to be one, "
-            f"call it _{file.name}",
-        )
-    faults = faults_of(metric)
-    if faults:
-        raise UsageError(f"{file}: {faults[0].message}", faults[0].hint)
+    metric, faults = read_metric(file)
+    for fault in faults:
+        raise UsageError(str(fault), fault.hint)
+    assert metric is not None
     return metric
+
+
+@dataclass(frozen=True)
+class FileFault:
+    """What is wrong with a file of a catalog, where, and what to do about it."""
+
+    file: Path
+    line: int | None
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}" if self.line is None else f"{self.file}, line {self.line}"
+        return f"{place}: {self.message}"
+
+
+def read_metric(file: Path) -> tuple[Metric | None, list[FileFault]]:
+    """The metric that one file defines, if it defines one, and all that is wrong with it."""
+    try:
+        metric = getattr(_run(file), "METRIC", None)
+    except _Unreadable as error:
+        return None, [error.fault]
+    if not isinstance(metric, Metric):
+        hint = (
+            f"bind the name METRIC to a Metric: {_EXAMPLE}; or, if it is not to be one, "
+            f"call it _{file.name}"
+        )
+        return None, [FileFault(file, None, "there is no METRIC in it", hint)]
+    line = _line_of_metric(file)
+    return metric, [FileFault(file, line, each.message, each.hint) for each in faults_of(metric)]
+
+
+def check_catalog(directory: Path) -> tuple[tuple[Metric, ...], list[FileFault]]:
+    """The metrics of a directory, with the built-in ones, and all that is wrong with its files.
+
+    Raises `UsageError` when there is no such directory, or no metric in it.
+    """
+    faults: list[FileFault] = []
+    taken = {load_metric(file).name: file for file in _files_in(BUILT_IN)}
+    metrics = [load_metric(file) for file in _files_in(BUILT_IN)]
+    for file in _files_of_user(directory):
+        metric, wrong = read_metric(file)
+        if metric is not None and metric.name in taken:
+            message, hint = _same_name(metric.name, taken[metric.name])
+            wrong.append(FileFault(file, _line_of_metric(file), message, hint))
+        faults += wrong
+        if metric is not None and not wrong:
+            metrics.append(metric)
+            taken[metric.name] = file
+    return tuple(metrics), faults
 
 
 def _files_of_user(directory: Path) -> list[Path]:
@@ -77,14 +138,28 @@ def _run(file: Path) -> ModuleType:
         code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - a metric is trusted code of the installation
     except UsageError as error:
-        raise UsageError(f"{file}: {error}", error.hint) from error
+        line = _line_of(error, file)
+        raise _Unreadable(FileFault(file, line, str(error), error.hint)) from error
     except (Exception, SystemExit) as error:  # whatever a user's code may raise
-        what = f"{type(error).__name__}: {_text_of(error)}"
-        raise UsageError(
-            f"{file}{_line_of(error, file)} can't be read: {what}",
-            _mend_of(error),
-        ) from error
+        what = f"it can't be read: {type(error).__name__}: {_text_of(error)}"
+        fault = FileFault(file, _line_of(error, file), what, _mend_of(error))
+        raise _Unreadable(fault) from error
     return module
+
+
+class _Unreadable(Exception):
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _line_of_metric(file: Path) -> int | None:
+    """The line in which METRIC is bound."""
+    for node in ast.parse(file.read_bytes()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(each, ast.Name) and each.id == "METRIC" for each in targets):
+            return node.lineno
+    return None
 
 
 def _mend_of(error: BaseException) -> str:
@@ -93,13 +168,13 @@ def _mend_of(error: BaseException) -> str:
     return "correct the file; a metric file only imports from rtcdp and binds METRIC"
 
 
-def _line_of(error: BaseException, file: Path) -> str:
-    """`, line 7`, when the error tells the line of the file that it came from."""
-    if isinstance(error, SyntaxError) and error.lineno is not None:
-        return f", line {error.lineno}"
+def _line_of(error: BaseException, file: Path) -> int | None:
+    """The line of the file that the error came from, when it tells."""
+    if isinstance(error, SyntaxError):
+        return error.lineno
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename == str(file)]
-    return f", line {numbers[-1]}" if numbers else ""
+    return numbers[-1] if numbers else None
 
 
 def _text_of(error: BaseException) -> str:
@@ -111,8 +186,10 @@ def _refuse_same_names(catalog: Iterable[tuple[Path, Metric]]) -> None:
     file_of: dict[str, Path] = {}
     for file, metric in catalog:
         if metric.name in file_of:
-            raise UsageError(
-                f"{file}: the name {metric.name} is taken by the metric in {file_of[metric.name]}",
-                "give your metric another name",
-            )
+            message, hint = _same_name(metric.name, file_of[metric.name])
+            raise UsageError(f"{file}: {message}", hint)
         file_of[metric.name] = file
+
+
+def _same_name(name: str, file: Path) -> tuple[str, str]:
+    return f"the name {name} is taken by the metric in {file}", "give your metric another name"

@@ -9,8 +9,7 @@ import typer
 from typer.main import get_command
 
 import rtcdp
-from rtcdp.cli.help import PlainCommand, PlainGroup
-from rtcdp.cli.terminal import complain, say
+from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
 
@@ -40,11 +39,11 @@ COMMANDS = {
     "collect": Command(
         ONE,
         "Take events in over HTTP, and keep them in the log.",
-        "rtcdp.cli.serve:collect",
+        "rtcdp.cli.up:collect",
     ),
     "process": Command(ONE, "Fold the log into answers.", "rtcdp.cli.process:process"),
     "serve": Command(
-        ONE, "Give answers over HTTP: the API and the dashboard.", "rtcdp.cli.serve:serve"
+        ONE, "Give answers over HTTP: the API and the dashboard.", "rtcdp.cli.up:serve"
     ),
     "generate": Command(
         ONE,
@@ -54,7 +53,7 @@ COMMANDS = {
     "status": Command(
         LOOK,
         "Show whether it runs, and how far its answers are.",
-        "rtcdp.cli.installation:status",
+        "rtcdp.cli.looking:status",
     ),
     "events": Command(
         LOOK,
@@ -79,12 +78,17 @@ COMMANDS = {
     "sources": Command(
         LOOK,
         "Look at the sources that the log knows, and retire one.",
-        "rtcdp.cli.sources:sources",
+        "rtcdp.cli.looking:sources",
     ),
     "config": Command(
         LOOK,
         "Show the settings in force, and where each comes from.",
-        "rtcdp.cli.config:config",
+        "rtcdp.cli.doctor:config",
+    ),
+    "check": Command(
+        PROVE,
+        "Read a folder of metrics before anything runs: what is wrong, and what it would change.",
+        "rtcdp.cli.check:check",
     ),
     "verify": Command(
         PROVE,

@@ -7,10 +7,9 @@ import typer
 from rich.text import Text
 
 from rtcdp.answers.instant import iso_ms
-from rtcdp.cli.help import PlainCommand, PlainGroup
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import cut, moment, number, say, set_in
+from rtcdp.cli.terminal import PlainCommand, PlainGroup, cut, moment, number, say, set_in
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.events.dead_letter import DeadLetterReason

@@ -12,8 +12,7 @@ import typer
 
 from rtcdp.cli import terminal
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.telling import tell_here
-from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark
+from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.runtime.deferred import deferred

@@ -1,6 +1,7 @@
-"""Commands that look at what is there: metrics, ledger."""
+"""Commands that look at what is there: metrics, ledger, status, sources."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -9,23 +10,39 @@ from rich.table import Table
 from rich.text import Text
 
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import balance, duration, fits, listing, say
+from rtcdp.cli.output import Form, Result, write, write_csv, write_json
+from rtcdp.cli.terminal import (
+    PlainCommand,
+    PlainGroup,
+    balance,
+    duration,
+    fits,
+    listing,
+    number,
+    say,
+    shown,
+)
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Calendar, Metric, window_in_words
 from rtcdp.errors import UsageError
+from rtcdp.log.limits import MAX_SOURCES
+from rtcdp.runtime.locks import processor_holder, running_holder
 from rtcdp.runtime.parts import (
+    embedded_log_writer,
     left_out_text,
     metrics_left_out,
     metrics_of,
+    require_log,
     require_store,
     store_of,
 )
-from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.settings import Settings, without_password
+from rtcdp.runtime.watching import Sample, watcher_of
 
 _SHOWN_ITEMS = 3
 _CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")
@@ -182,3 +199,104 @@ def _shown(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(map(str, value.values()))
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@with_settings()
+def status(settings: Settings, *, form: Form) -> None:
+    """Show whether it runs, and how far its answers are."""
+    require_log(settings)
+    clock = SystemClock()
+    with watcher_of(settings, clock) as watcher:
+        sample = watcher.sample()
+    facts = _facts(settings, sample)
+    if form.json:
+        write_json({**facts, "totals": sample.totals})
+    elif form.csv:
+        write_csv(tuple(facts), [facts])
+    else:
+        _show_status(facts, sample, clock.now_ms())
+
+
+def _facts(settings: Settings, sample: Sample) -> dict[str, object]:
+    up, processor = running_holder(settings), processor_holder(settings)
+    return {
+        "data_dir": str(settings.data_dir),
+        "log": without_password(settings.log_url),
+        "store": without_password(settings.store_url),
+        "url": None if up is None else up.url or None,
+        "process": None if up is None else up.pid,
+        "processor": None if processor is None else processor.pid,
+        "engine": sample.engine or None,
+        "epoch": sample.epoch,
+        "committed_at": iso_ms(sample.committed_at) if sample.committed_at else None,
+        "logged": sample.logged,
+        "waiting": sample.pending,
+        "lag_ms": sample.lag_ms,
+    }
+
+
+def _show_status(facts: dict[str, object], sample: Sample, now_ms: int) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+
+    def row(name: str, value: object, style: str = "") -> None:
+        table.add_row(name, Text(shown(value).plain, style))
+
+    if facts["process"] is None:
+        row("rtcdp up", "does not run here", "yellow")
+    else:
+        row("rtcdp up", f"runs at {facts['url']} (process {facts['process']})", "green")
+    if facts["processor"] is not None:
+        row("processor", f"runs (process {facts['processor']})", "green")
+    row("log", f"{facts['log']}: {sample.logged:,} records")
+    row("store", facts["store"])
+    if sample.epoch:
+        ago = duration(max(0, now_ms - sample.committed_at))
+        row("counted", f"up to epoch {sample.epoch:,} by the {sample.engine} engine, {ago} ago")
+    else:
+        row("counted", "nothing yet", "yellow")
+    waiting = "none" if not sample.pending else f"{sample.pending:,}, for {duration(sample.lag_ms)}"
+    row("waiting", waiting, "yellow" if sample.pending else "green")
+    say(table)
+    say(balance(sample.totals))
+
+
+sources = typer.Typer(
+    name="sources",
+    cls=PlainGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Look at the sources that the log knows, and retire one.",
+)
+
+
+@sources.command("list", cls=PlainCommand)
+@with_settings()
+def list_sources(settings: Settings, *, form: Form) -> None:
+    """Show the names that count against the limit of the log."""
+    with closing(embedded_log_writer(settings, SystemClock())) as writer:
+        names = writer.sources()
+    rows = [{"source": name} for name in names]
+    write(Result(("source",), rows), form, lambda: _show_sources(names))
+
+
+def _show_sources(names: Sequence[str]) -> None:
+    say(f"{number(len(names))} of {MAX_SOURCES} sources")
+    for name in names:
+        say(Text(f"  {name}"))
+
+
+@sources.command("retire", cls=PlainCommand)
+@with_settings()
+def retire(
+    settings: Settings,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The source to forget.")],
+) -> None:
+    """Make room for another source. The records of this one stay, and are counted as ever."""
+    with closing(embedded_log_writer(settings, SystemClock())) as writer:
+        if not writer.retire_source(name):
+            raise UsageError(
+                f"the log knows no source {name!r}", "rtcdp sources list shows those that it knows"
+            )
+    say(Text(f"retired {name}; a running collector knows it until it starts again"))

@@ -10,8 +10,7 @@ import typer
 from rich.text import Text
 
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.telling import tell_here
-from rtcdp.cli.terminal import end_of, named, number, say
+from rtcdp.cli.terminal import end_of, named, number, say, tell_here
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.runtime.processing import processor_of, run_processor

@@ -11,8 +11,7 @@ import typer
 from rich.text import Text
 
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.telling import tell_here
-from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say
+from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.log.contract import DEFAULT_SOURCE
 from rtcdp.runtime.generating import collector_sink

@@ -1,10 +1,11 @@
-"""How the command line talks: numbers, tables and errors, in one look."""
+"""How the command line talks: numbers, tables, errors, help and what telemetry tells, in one
+look."""
 
 import sys
 import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich import box
@@ -12,10 +13,16 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
 
 from rtcdp.errors import RtcdpError
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.signals import Heard
+from rtcdp.telemetry import Entry, EntryHandler, entry_in, entry_now, tell_entries
+
+if TYPE_CHECKING:
+    from rtcdp.clock import Clock
+    from rtcdp.runtime.settings import Settings
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped, as a shell has it."""
@@ -148,3 +155,59 @@ def balance(totals: Mapping[str, int]) -> Text:
         f" = {' + '.join(parts)} ",
         ("✓", "green") if is_balanced else ("✗ it doesn't balance", "bold red"),
     )
+
+
+class PlainCommand(TyperCommand):
+    """A command whose switches stand in its help without a type."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
+
+
+class PlainGroup(TyperGroup):
+    """The same for a command that has commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
+
+
+def without_types(params: list[Any]) -> list[Any]:
+    """The same parameters; switches say nothing of a value, for they take none, and arguments
+    nothing of Python's types."""
+    for param in params:
+        if param.param_type_name == "argument":
+            param.display_type_rich = _nothing
+        # Typer has no other way to leave it out.
+        vars(param)["_get_number_range_help_str"] = _nothing
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
+def _nothing(**_: Any) -> None:
+    return None
+
+
+_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
+
+
+def tell_here(settings: "Settings", part: str, clock: "Clock") -> None:
+    """Show what this process tells on standard error, as `settings.log_format` says."""
+    tell_entries(shower(settings, err), part, clock)
+
+
+def shower(settings: "Settings", console: Console) -> EntryHandler:
+    """What shows entries on `console`."""
+
+    def show(entry: Entry) -> None:
+        if settings.log_format == "json":
+            console.print(Text(entry.as_json()), soft_wrap=True)
+        else:
+            console.print(Text(entry.as_text(), _STYLES.get(entry.level, "")), soft_wrap=True)
+
+    return show
+
+
+def entry_of(line: str, part: str, clock: "Clock") -> Entry:
+    """What a part said in a line: an entry, or, for what wrote past the telemetry, a warning."""
+    return entry_in(line) or entry_now(clock, "WARNING", part, line)

@@ -1,15 +1,14 @@
-"""The command `up`: everything in one place, watched over."""
+"""The commands `up`: everything in one place, watched over; and `collect` and `serve`: one half of
+the HTTP server each, in the foreground."""
 
 import threading
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.telling import entry_of, shower
-from rtcdp.cli.terminal import balance, end_of, named, out, say
+from rtcdp.cli.terminal import balance, end_of, entry_of, named, out, say, shower, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.locks import running_lock
@@ -23,6 +22,8 @@ WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
 REQUIRE_REACHABLE = "rtcdp.runtime.parts:require_reachable"
+ROLES = "rtcdp.runtime.http_server:Roles"
+RUN_HTTP_SERVER = "rtcdp.runtime.http_server:run_http_server"
 
 _CHECK_S = 0.02
 
@@ -65,7 +66,7 @@ def up(
             out.print("stopping", style="dim")
         finally:
             supervisor.stop()
-        say(Text.assemble("stopped; ", balance(deferred(LEDGER_TOTALS)(ready, clock))))
+        say("stopped", balance(deferred(LEDGER_TOTALS)(ready, clock)))
     end_of(heard)
 
 
@@ -87,3 +88,26 @@ def _wait_for_answers(
         if is_listening(settings.host, settings.port):
             say(f"{settings.base_url} answers after {clock.monotonic() - began_s:.1f} s")
             return
+
+
+@with_settings("host", "port", "trust_network", "log_format")
+def collect(settings: Settings) -> None:
+    """Take events in over HTTP, and keep them in the log."""
+    _run(settings, "collector", {"answers": False}, "takes events at {}/v1/events")
+
+
+@with_settings("host", "port", "trust_network", "catalog", "log_format")
+def serve(settings: Settings) -> None:
+    """Give answers over HTTP: the API and the dashboard."""
+    _run(settings, "api", {"collects": False}, "answers at {}")
+
+
+def _run(settings: Settings, part: str, roles: dict[str, bool], what: str) -> None:
+    require_loopback(settings)
+    ready = settings.on_port(claim_port(settings.host, settings.port))
+    clock, stop = SystemClock(), threading.Event()
+    tell_here(ready, part, clock)
+    heard = stop_at_signals(stop)
+    say(named(f"{what.format(ready.base_url)} (Ctrl-C stops it)"))
+    deferred(RUN_HTTP_SERVER)(ready, clock, stop, deferred(ROLES)(**roles))
+    end_of(heard)

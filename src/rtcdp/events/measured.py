@@ -119,6 +119,14 @@ def sketched_value(number: int) -> float:
     return value if number > 0 else -value
 
 
+def sketched_value_in_sql(number: str, real: str) -> str:
+    """The same in SQL, the last digits aside."""
+    growth = (1 + SKETCH_ERROR) / (1 - SKETCH_ERROR)
+    nearest = f"CAST({SKETCH_ZERO * (1 - SKETCH_ERROR)!r} AS {real})"
+    value = f"{nearest} * POWER(CAST({growth!r} AS {real}), ABS({number}))"
+    return f"CASE WHEN {number} = 0 THEN 0.0 WHEN {number} > 0 THEN {value} ELSE -{value} END"
+
+
 def _bounds() -> Sequence[float]:
     """The upper ends of the ranges above zero, each multiplied from the one before: powers are
     not the same to the last digit everywhere."""

@@ -98,8 +98,11 @@ def _retold(
     story = pl.concat([fold.step.relevant(earlier).select(events.columns), events])
     time = fold.step.order[0]
     after = _within(fold.step.rows(story, fold.key), spans, fold.key, time)
-    before = _within(stored.rows(spans), spans, fold.key, time)
-    return Folded(difference(before, after, fold.primary_key), spans, after)
+    there = stored.rows(spans)
+    before = _within(there, spans, fold.key, time)
+    # What lies behind the span is known as well, if it was given, and stays.
+    known = pl.concat([after, there.join(before, on=fold.primary_key, how="anti")])
+    return Folded(difference(before, after, fold.primary_key), spans, known)
 
 
 def _within(rows: pl.DataFrame, spans: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

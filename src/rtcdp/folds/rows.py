@@ -1,6 +1,6 @@
 """Frames of rows: an empty one, the first or last of each group, and what changed in one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,9 @@ class Difference:
     replace: pl.DataFrame
 
 
-def row_schema(columns: Sequence[RowColumn]) -> pl.Schema:
+def row_schema(columns: Iterable[tuple[str, RowType]]) -> pl.Schema:
     """The types of a frame with these columns."""
-    return pl.Schema({column.name: FRAME_TYPES[column.type] for column in columns})
+    return pl.Schema({name: FRAME_TYPES[type_] for name, type_ in columns})
 
 
 def empty_rows(columns: Sequence[RowColumn]) -> pl.DataFrame:

@@ -42,6 +42,7 @@ class HeldBody:
             self._length = int(content_length[:20])
             self._check_size(self._length)
         first_s = min(limits.body_grace_s, limits.body_timeout_s)
+        self._is_slow = first_s < limits.body_timeout_s
         try:
             with self._collector.deadlines.within(first_s):
                 # Nearly every body is one message, and this is all that it costs.
@@ -51,7 +52,7 @@ class HeldBody:
                     return chunk
                 return await self._rest(receive, chunk)
         except TimeoutError as error:
-            if self._is_slow or first_s < limits.body_timeout_s:
+            if self._is_slow:
                 raise self._too_slow() from error
             raise RequestRefused(
                 "body_timeout", f"send the whole body within {limits.body_timeout_s:g} s"

@@ -20,6 +20,7 @@ from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
+from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
@@ -33,11 +34,10 @@ from rtcdp.runtime.listening import HttpServer, listening_socket
 from rtcdp.runtime.parts import (
     guarded_log_writer,
     log_reader,
-    metrics_of,
     store_is_meant,
     store_of,
 )
-from rtcdp.runtime.readiness import api_limits, checks_of, is_processing
+from rtcdp.runtime.readiness import checks_of, commit_ms, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
 
 if sys.platform == "win32":
@@ -49,9 +49,9 @@ else:
 _log = logging.getLogger(__name__)
 
 _CLOSE_PATIENCE_S = 4.0
-_SWITCH_S = 0.001
-"""After how long a thread lets another one run. With Python's 5 ms, each answer that a thread works
-out would hold up every request that comes meanwhile for that long."""
+_SWITCH_S = 0.0002
+"""After how long a thread lets another one run. A request needs Python's lock some twenty times, in
+the loop and in the log's writer, and waits that long each time while answers are worked out."""
 _LOG_PATIENCE_S = 1.5
 """How long a question waits for a log on a server, which it needs only to say how fresh it is."""
 
@@ -93,16 +93,17 @@ def run_http_server(
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
             read = Installation(
                 store,
-                metrics_of(settings),
+                FollowedCatalog(settings.catalog, _say),
                 clock,
                 log=asked,
                 allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             )
             context = ApiContext(
                 read,
-                limits=api_limits(settings),
+                limits=settings.api,
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
+                commit_ms=commit_ms(settings),
                 stop=stop,
             )
             routes += [*api_routes(context), *dashboard_routes()]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
 from rtcdp.engines.commit import TRYING_AGAIN
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 DRAIN_S = 3.0
 """How long a processor that was told to stop goes on with what is in the log already."""
 
+CATALOG_LOOK_S = 0.2
+"""How soon a stop is noticed by what looks at the catalog as well."""
+
 PART_PATIENCE_S = 20.0
 """How long a part waits for the processor of the run before, which may be on its way out."""
 
@@ -55,15 +59,19 @@ class Processing(Protocol):
 
 @contextmanager
 def processor_of(
-    settings: Settings, clock: Clock, lock_patience_s: float = 0.0
+    settings: Settings,
+    clock: Clock,
+    lock_patience_s: float = 0.0,
+    metrics: Sequence[Metric] | None = None,
 ) -> Iterator[Processing]:
-    """The processor of the installation, alone on its store.
+    """The processor of the installation, alone on its store; for its catalog, or for `metrics`.
 
     Raises `AlreadyRunning` when another one is still there after `lock_patience_s`, `PartMissing`
     and `UsageError` when the engine and its log are not there or don't go together.
     """
     require_present(settings)
-    metrics = metrics_of(settings)
+    if metrics is None:
+        metrics = metrics_of(settings)
     with (
         log_reader(settings, makes_topic=True) as log,
         store_of(settings) as store,
@@ -94,24 +102,62 @@ def run_processor(
     lock_patience_s: float = 0.0,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> None:
-    """Process until `stop` is set, then what is left in the log, for at most `DRAIN_S`.
+    """Process until `stop` is set, then what is left in the log, for at most `DRAIN_S`. When the
+    files of the catalog have changed, it goes on with what they say now.
 
     Raises `AlreadyRunning`, `EpochRefused` and `OffsetsMissing`, and whatever the store raises
     that trying again doesn't help against.
     """
     note = TroubleNote(settings)
     try:
-        with processor_of(settings, clock, lock_patience_s) as processor:
-            processor.on_epoch = on_epoch or processor.on_epoch
-            _keep_note(processor, note)
-            processor.run(stop)
-            if isinstance(processor, Processor):
-                _drain(processor, clock)
+        catalog = FollowedCatalog(settings.catalog, _log.warning)
+        while True:
+            metrics = tuple(catalog)
+            with processor_of(settings, clock, lock_patience_s, metrics) as processor:
+                processor.on_epoch = on_epoch or processor.on_epoch
+                _keep_note(processor, note)
+                with _stopped_or_changed(stop, catalog) as ending:
+                    processor.run(ending)
+                if stop.is_set() and isinstance(processor, Processor):
+                    _drain(processor, clock)
+            if stop.is_set():
+                return
+            _log.info("the catalog has changed: %s", _difference(metrics, tuple(catalog)))
     except AlreadyRunning:
         raise
     except Exception as error:
         note.write_error(error)
         raise
+
+
+@contextmanager
+def _stopped_or_changed(
+    stop: threading.Event, catalog: FollowedCatalog
+) -> Iterator[threading.Event]:
+    """Set when `stop` is, or when the catalog has changed."""
+    ending, is_over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not is_over.is_set():
+            if stop.wait(CATALOG_LOOK_S) or catalog.look():
+                ending.set()
+                return
+
+    watching = threading.Thread(target=watch, name="catalog", daemon=True)
+    watching.start()
+    try:
+        yield ending
+    finally:
+        is_over.set()
+        watching.join()
+
+
+def _difference(before: Sequence[Metric], after: Sequence[Metric]) -> str:
+    marks = {metric.name: metric.fingerprint for metric in before}
+    now = {metric.name for metric in after}
+    counted = [metric.name for metric in after if marks.get(metric.name) != metric.fingerprint]
+    said = [f"{name} is filled from the log" for name in counted]
+    return ", ".join([*said, *(f"{name} stands still" for name in marks if name not in now)])
 
 
 def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) -> None:

@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from rtcdp.api.context import Check
-from rtcdp.api.limits import ApiLimits
 from rtcdp.intake.collector import Collector
 from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.locks import holder_of, processor_lock_path
@@ -49,12 +47,12 @@ def lack_of_room(directory: Path, min_free_bytes: int = MIN_FREE_BYTES) -> str |
     return f"the disk under {directory} is full: {free} bytes are free"
 
 
-def api_limits(settings: Settings) -> ApiLimits:
-    """The API's limits; Spark, which commits a batch at a time, may take longer for one."""
-    if settings.engine != "spark":
-        return settings.api
-    batch_ms = int(_SPARK_BATCHES * settings.spark.trigger_s * 1000)
-    return replace(settings.api, ready_stall_ms=max(settings.api.ready_stall_ms, batch_ms))
+def commit_ms(settings: Settings) -> int:
+    """What the engine may take for one commit: Spark, which commits a batch at a time, the time of
+    ten batches."""
+    return (
+        int(_SPARK_BATCHES * settings.spark.trigger_s * 1000) if settings.engine == "spark" else 0
+    )
 
 
 def is_processing(settings: Settings) -> Callable[[], bool] | None:

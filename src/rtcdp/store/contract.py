@@ -269,8 +269,8 @@ class Store(Protocol):
         """
         ...
 
-    def metrics(self) -> Sequence[str]:
-        """The names of the metrics that have tables here."""
+    def metrics(self) -> Mapping[str, str]:
+        """The fingerprints of the metrics that have tables here, by name."""
         ...
 
     def acquire_lease(

@@ -126,8 +126,7 @@ def _rows(about: str, metric: PlainMetric, expected: Rows, found: Rows) -> Itera
         for measure in metric["measures"]:
             name = measure["name"]
             if is_view and name not in found[key]:
-                if measure["kind"] not in ("distinct", "topk"):
-                    yield Disagreement(about, (*key, name), expected[key][name], None)
+                yield Disagreement(about, (*key, name), expected[key][name], None)
             elif not agrees(measure, expected[key][name], found[key][name], is_view=is_view):
                 yield Disagreement(about, (*key, name), expected[key][name], found[key][name])
 

@@ -1,5 +1,6 @@
 """What an installation says: everything that an outsider can read of a store, as plain data."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,10 +61,16 @@ def read_stored(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> Stored:
 
 
 def view_rows(metric: Metric, frame: pl.DataFrame) -> Rows:
-    """The rows of a view or table that SQL readers see."""
-    names = ("window_start", *metric.key_names)
+    """The rows of the view that SQL readers see."""
+    key = ("window_start", *metric.key_names)
+    measures = [measure.name for measure in metric.measures]
+    lists = {measure.name for measure in metric.measures if measure.value_type == "list"}
     return {
-        tuple(row[name] for name in names): {k: v for k, v in row.items() if k not in names}
+        tuple(row[name] for name in key): {
+            name: json.loads(row[name]) if name in lists else row[name]
+            for name in ("window_end", *measures)
+            if name in row
+        }
         for row in frame.iter_rows(named=True)
     }
 

@@ -85,10 +85,10 @@ def is_ready(running: Platform) -> bool:
         return False
 
 
-def eventually(holds: Any, what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def eventually(holds: Any, what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
     while not holds():
-        assert time.monotonic() < deadline, f"after {PATIENCE_S} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {patience_s} s still not: {what}"
         time.sleep(0.05)
 
 

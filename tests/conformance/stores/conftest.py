@@ -87,7 +87,7 @@ def tamper():
             f'"{name}" = {_text(part)}'
             for name, part in zip(table.primary_key, primary_key, strict=True)
         )
-        _update(store, f'UPDATE "{table.name}" SET "{column}" = {value} WHERE {where}')
+        _update(store, f'UPDATE "__{table.name}" SET "{column}" = {value} WHERE {where}')
 
     return change
 

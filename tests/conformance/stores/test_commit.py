@@ -20,7 +20,7 @@ def totals(store):
 def test_a_new_store_is_at_epoch_zero_and_empty(open_store, tables):
     store = open_store()
     assert store.progress() == Progress()
-    assert store.metrics() == []
+    assert store.metrics() == {}
     assert store.dump(tables["views"]).is_empty()
     assert totals(store)["received"] == 0
 

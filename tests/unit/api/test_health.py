@@ -8,6 +8,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from rtcdp.api import health
 from rtcdp.api.limits import ApiLimits
 from rtcdp.clock import KeptTime
 from rtcdp.log.contract import LogExtent, LogUnavailable
@@ -94,8 +95,33 @@ def test_a_processor_that_is_there_has_more_time(
     assert "has counted nothing for" in api.get("/health/ready").json()["parts"]["lag"]
 
 
-def test_a_part_that_does_not_answer_is_not_waited_for(make_api: Callable[..., Api]) -> None:
+def test_an_engine_that_commits_seldom_has_its_time_if_it_is_there(
+    make_api: Callable[..., Api], driver: Driver
+) -> None:
+    gone = make_api(is_processing=lambda: False, commit_ms=10_000)
+    unknown = make_api(commit_ms=10_000)
+    there = make_api(is_processing=lambda: True, commit_ms=10_000)
+    search(driver)
+    ready_after = {}
+    for seconds in (2, 9, 40):
+        driver.advance(seconds=seconds)
+        ready_after[seconds] = [
+            api.get("/health/ready").status_code == 200 for api in (gone, unknown, there)
+        ]
+    assert ready_after == {
+        2: [False, True, True],
+        9: [False, False, True],
+        40: [False, False, False],
+    }
+
+
+def test_a_part_that_does_not_answer_is_not_waited_for(
+    make_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that went away without a word: what asks it waits for long."""
+    assert 2 * health.PATIENCE_S < 2
+    # The parts that do answer may need longer on a busy machine.
+    monkeypatch.setattr(health, "PATIENCE_S", 8.0)
     stuck = threading.Event()
 
     def never() -> None:

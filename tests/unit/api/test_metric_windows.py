@@ -345,3 +345,26 @@ def test_what_is_derived_is_asked_for_and_drilled_into_like_a_field(
     assert described["window"]["unit"] == "day"
     assert described["window"]["zone"] == "Europe/Berlin"
     assert described["key"] == ["country"]
+
+
+def test_a_metric_that_came_later_is_answered_and_says_how_far_it_is_filled(
+    make_driver: Callable[..., Driver], make_api: Callable[..., Api]
+) -> None:
+    metrics = [Metric("first", "F", tumbling(minutes=1), (Count("n"),))]
+    driver = make_driver(*metrics)
+    for _ in range(4):
+        driver.feed({"userId": "ada", "eventType": "A", "timestamp": START_MS})
+    driver.process()
+    api = make_api(metrics=metrics, store=driver.store, log=driver.log)
+    assert api.get("/api/metrics/later").status_code == 404
+    later = Metric("later", "L", tumbling(minutes=1), (Count("n"),), (Property("plan"),))
+    metrics.append(later)
+    driver.store.prepare(metrics)
+    driver.store.commit_backfill("later", (), {0: 3}, complete=False)
+    described = {item["name"]: item for item in api.get("/api/metrics").json()["items"]}
+    assert described["later"]["filled_percent"] == 75
+    assert "filled_percent" not in described["first"]
+    assert api.get("/api/metrics/later?plan=pro").json()["incomplete"] is True
+    driver.store.commit_backfill("later", (), {0: 4}, complete=True)
+    described = {item["name"]: item for item in api.get("/api/metrics").json()["items"]}
+    assert "filled_percent" not in described["later"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import load_catalog, load_fold, load_folds
 from rtcdp.errors import UsageError
 
 IMPORTS = """
@@ -106,18 +106,21 @@ def test_a_changed_file_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("METRIC = Metric(\n", ", line 1 can't be read: SyntaxError: '(' was never closed"),
-        ("import rtcdp\n\nimport no_such_library\n", ", line 3 can't be read: ModuleNotFoundError"),
-        ("a = 1\nb = a / 0\n", ", line 2 can't be read: ZeroDivisionError"),
-        ("raise SystemExit(0)\n", ", line 1 can't be read: SystemExit"),
-        (definition("mine", measures='Count("n")'), ", line 5 can't be read: TypeError"),
-        ("", " has no METRIC"),
-        (definition("mine").replace("METRIC", "metric"), " has no METRIC"),
-        ("METRIC = 'page views'\n", " has no METRIC"),
-        (definition("Mine"), ": 'Mine' can't be the name of a metric or measure"),
-        (definition("mine", measures="()"), ": metric mine needs at least one measure"),
-        (definition("mine", window="tumbling()"), ": a window of 0 ms can't slide by 0 ms"),
-        (definition("mine", key='("userID",)'), ": Metric.key[0] can't be 'userID'"),
+        ("METRIC = Metric(\n", ", line 1: it can't be read: SyntaxError: '(' was never closed"),
+        (
+            "import rtcdp\n\nimport no_such_library\n",
+            ", line 3: it can't be read: ModuleNotFoundError",
+        ),
+        ("a = 1\nb = a / 0\n", ", line 2: it can't be read: ZeroDivisionError"),
+        ("raise SystemExit(0)\n", ", line 1: it can't be read: SystemExit"),
+        (definition("mine", measures='Count("n")'), ", line 5: it can't be read: TypeError"),
+        ("", ": there is no METRIC in it"),
+        (definition("mine").replace("METRIC", "metric"), ": there is no METRIC in it"),
+        ("METRIC = 'page views'\n", ": there is no METRIC in it"),
+        (definition("Mine"), ", line 5: 'Mine' can't be the name of a metric or measure"),
+        (definition("mine", measures="()"), ", line 5: metric mine needs at least one measure"),
+        (definition("mine", window="tumbling()"), ", line 5: a window of 0 ms can't slide by 0 ms"),
+        (definition("mine", key='("userID",)'), ", line 5: Metric.key[0] can't be 'userID'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_fault(
@@ -181,3 +184,35 @@ def test_a_file_of_the_version_before_is_told_where_its_words_are_now(tmp_path):
     with pytest.raises(UsageError) as caught:
         load_catalog(tmp_path)
     assert "from rtcdp.definitions import" in caught.value.hint
+
+
+def test_built_in_folds_have_names_of_their_own_and_tables_that_any_store_takes() -> None:
+    names = [fold.name for fold in load_folds()]
+
+    assert {"sessions", "shop_funnel", "daily_retention", "page_paths"} <= set(names)
+    assert len(set(names) | {metric.name for metric in load_catalog()}) == len(names) + len(
+        load_catalog()
+    )
+    assert all(fold.table.name == fold.name for fold in load_folds())
+
+
+def test_a_fold_that_makes_no_sense_is_refused_with_its_file_and_what_to_write(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "visits.py"
+    file.write_text("from rtcdp.folds.sessions import Sessions\nSessions(gap_ms=0)\n")
+
+    with pytest.raises(UsageError, match="visits") as raised:
+        load_fold(file)
+
+    assert "gap_ms" in raised.value.hint
+
+
+def test_a_file_without_a_fold_is_told_how_to_bind_one(tmp_path: Path) -> None:
+    file = tmp_path / "visits.py"
+    file.write_text("FOLD = 1\n")
+
+    with pytest.raises(UsageError, match="no FOLD") as raised:
+        load_fold(file)
+
+    assert "FOLD = Fold(" in raised.value.hint

@@ -55,7 +55,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[signal.Signals], N
     """Lets commands hear a signal as soon as they listen for it."""
 
     def interrupted(number: signal.Signals) -> None:
-        for command in ("generate", "process", "replay", "serve", "up"):
+        for command in ("generate", "process", "replay", "up"):
             module = import_module(f"rtcdp.cli.{command}")
 
             def listen(stop: threading.Event) -> Heard:

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import socket
 
@@ -22,3 +24,38 @@ def test_findings_for_programs(rtcdp):
     assert rtcdp("doctor", "--port", 0, "--csv").out.startswith("what,state,fact,hint\nPython,ok,")
     last = rtcdp("doctor", "--port", 0, "--store", "sqlite:x/y.db").out.splitlines()[-1]
     assert (last[:26], "store" in last) == ("nothing is broken; look at", True)
+
+
+def test_each_setting_says_where_it_comes_from(rtcdp, tmp_path, monkeypatch):
+    (tmp_path / "rtcdp.toml").write_text("users = 9\nrate = 1")
+    monkeypatch.setenv("RTCDP_RATE", "3.5")
+    document = json.loads(rtcdp("config", "--port", 7, "--json").out)
+    origins = {row["key"]: (row["value"], row["origin"]) for row in document["items"]}
+    assert origins["port"] == (7, "--port")
+    assert origins["rate"] == (3.5, "RTCDP_RATE")
+    assert origins["users"] == (9, "rtcdp.toml")
+    assert origins["host"] == ("127.0.0.1", "default")
+
+
+def test_only_what_was_changed_is_shown_if_that_is_wanted(rtcdp):
+    rows = list(csv.DictReader(io.StringIO(rtcdp("config", "--changed", "--port", 7, "--csv").out)))
+    assert [(row["key"], row["value"], row["origin"]) for row in rows] == [("port", "7", "--port")]
+    assert rtcdp("config", "--changed").out == "every setting is at its default\n"
+    (line,) = [line for line in rtcdp("config").out.splitlines() if line.startswith(" port")]
+    assert line.split() == ["port", "8081", "default"]
+
+
+def test_passwords_are_not_shown(rtcdp):
+    said = rtcdp("config", "--store", "postgresql://ada:secret@h/d").out
+    assert "postgresql://ada:…@h/d" in said
+    assert "secret" not in said
+
+
+def test_code_of_a_file_that_was_just_found_is_refused_everywhere(rtcdp, tmp_path):
+    (tmp_path / "rtcdp.toml").write_text('catalog = "mine"')
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "evil.py").write_text("open('ran', 'w')")
+    for command in (["doctor", "--port", 0], ["metrics"], ["up", "--port", 0], ["config"]):
+        done = rtcdp(*command)
+        assert (done.code, "names code to run" in done.err) == (2, True)
+    assert not (tmp_path / "ran").exists()

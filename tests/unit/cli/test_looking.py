@@ -5,6 +5,7 @@ import json
 import pytest
 
 from rtcdp.cli import terminal
+from rtcdp.runtime.locks import Lock
 
 MINE = """
 from rtcdp.definitions import Count
@@ -141,3 +142,51 @@ def test_no_number_is_broken_for_the_names_above_it(rtcdp, monkeypatch, tmp_path
     assert max(map(len, lines)) <= 80
     heading = " ".join(lines[: lines.index(row)]).split()
     assert {"average", "smallest", "_order", "_value"} <= set(heading)
+
+
+def test_how_far_an_installation_is(rtcdp, events):
+    rtcdp("replay", events)
+    lines = rtcdp("status").out.splitlines()
+    assert lines[0].split() == ["rtcdp", "up", "does", "not", "run", "here"]
+    assert "3 records" in lines[1]
+    assert lines[-1] == "received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓"
+    found = json.loads(rtcdp("status", "--json").out)
+    assert (found["logged"], found["waiting"], found["url"], found["epoch"]) == (3, 0, None, 1)
+    assert found["totals"]["admitted"] == 2
+    assert rtcdp("status", "--csv").out.startswith("data_dir,log,store,url,process")
+
+
+def test_who_runs_it(rtcdp, events, tmp_path):
+    rtcdp("replay", events)
+    with Lock(tmp_path / "rtcdp-data" / "up.lock", "rtcdp") as lock:
+        lock.announce("http://127.0.0.1:8081")
+        assert "runs at http://127.0.0.1:8081" in rtcdp("status").out
+
+
+def test_the_sources_of_a_log_are_listed_and_can_be_retired(rtcdp, events):
+    rtcdp("replay", events)
+    assert "1 of 100 sources" in rtcdp("sources", "list").out
+    assert "retired default" in rtcdp("sources", "retire", "default").out
+    assert "0 of 100 sources" in rtcdp("sources", "list").out
+
+
+def test_a_source_that_is_not_known_can_not_be_retired(rtcdp, events):
+    rtcdp("replay", events)
+    failed = rtcdp("sources", "retire", "shop")
+    assert failed.code == 2
+    assert "no source 'shop'" in failed.err
+
+
+def test_programs_get_the_sources_as_rows(rtcdp, events):
+    rtcdp("replay", events)
+    assert json.loads(rtcdp("sources", "list", "--json").out)["items"] == [{"source": "default"}]
+    assert rtcdp("sources", "list", "--csv").out == "source\ndefault\n"
+
+
+def test_without_a_log_a_part_is_missing(rtcdp):
+    failed = rtcdp("sources", "list")
+    assert (failed.code, "there is no log" in failed.err) == (3, True)
+
+
+def test_its_help_has_nothing_of_the_whole_programs(rtcdp):
+    assert "completion" not in rtcdp("sources", "--help").out

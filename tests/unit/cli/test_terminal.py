@@ -1,12 +1,17 @@
+import json
+import logging
+
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 from rtcdp.cli import terminal
+from rtcdp.cli.app import COMMANDS
 from rtcdp.cli.terminal import (
     balance,
     complain,
     duration,
+    entry_of,
     err,
     fits,
     listing,
@@ -17,8 +22,12 @@ from rtcdp.cli.terminal import (
     remark,
     say,
     set_in,
+    shower,
 )
+from rtcdp.clock import ManualClock
 from rtcdp.errors import UsageError
+from rtcdp.runtime.settings import Settings
+from rtcdp.telemetry import entry_now
 
 TOTALS = {"received": 1234, "admitted": 1231, "duplicate": 1, "late": 1, "dead_letter": 1}
 
@@ -111,3 +120,47 @@ def test_a_long_text_is_set_in_where_it_is_broken(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(terminal, "out", Console(width=24, force_terminal=True))
     assert set_in(text) == ["  send one JSON object"] * 3
     assert set_in("a\nb\x1b") == ["  a\\nb\\x1b"]
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["dead-letters", "list"]])
+def test_the_help_says_in_our_words_what_options_take(rtcdp, command):
+    text = rtcdp(*command, "--help").out
+    foreign = ("<bool>", "<int", "<float", "Path", "<str", "x>", "<x")
+    assert not [word for word in foreign if word in text]
+
+
+def test_completion_is_explained_once(rtcdp):
+    assert "--install-completion" not in rtcdp("dead-letters", "--help").out
+
+
+def test_switches_and_choices_are_plain(rtcdp):
+    text = rtcdp("up", "--help").out
+    assert "native|spark" in text
+    (line,) = [line for line in text.splitlines() if "--trust-network" in line]
+    assert line.split()[1:4] == ["--trust-network", "Listen", "where"]
+
+
+CLOCK = ManualClock(1_767_225_600_250)
+
+
+def test_entries_are_shown_as_text(capsys):
+    entry = entry_now(CLOCK, "WARNING", "http", "no [bold] disk\x1b[2J\nforged")
+    shower(Settings(), terminal.err)(entry)
+    assert capsys.readouterr().err == (
+        "2026-01-01T00:00:00.250Z WARNING http: no [bold] disk\\x1b[2J\\nforged\n"
+    )
+
+
+def test_entries_are_shown_as_json(capsys):
+    shower(Settings(log_format="json"), terminal.out)(entry_now(CLOCK, "INFO", "http", "x" * 500))
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1
+    assert json.loads(line)["message"] == "x" * 500
+
+
+def test_a_line_of_a_part_is_its_entry_or_a_warning():
+    entry = entry_now(CLOCK, "ERROR", "http", "no disk")
+    assert entry_of(entry.as_json(), "http", CLOCK) == entry
+    other = entry_of("Traceback", "http", CLOCK)
+    assert (other.level, other.part, other.message) == ("WARNING", "http", "Traceback")
+    assert logging.getLevelName(other.level) == logging.WARNING

@@ -2,13 +2,13 @@ import socket
 
 import pytest
 
-from rtcdp.cli.up import LEDGER_TOTALS, WATCH, _parts
+from rtcdp.cli.up import LEDGER_TOTALS, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER, WATCH, _parts
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.locks import Lock
 from rtcdp.runtime.settings import Settings
 
 
-@pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS])
+@pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER])
 def test_what_it_imports_later_is_there(name):
     assert callable(deferred(name))
 
@@ -29,7 +29,7 @@ def test_a_port_that_is_taken_is_named_and_the_folder_is_free_again(rtcdp):
 def test_a_catalog_with_a_mistake_is_told_before_anything_starts(rtcdp, tmp_path):
     (tmp_path / "wrong.py").write_text("METRIC = 1")
     done = rtcdp("up", "--port", 0, "--catalog", tmp_path)
-    assert (done.code, "wrong.py has no METRIC" in done.err) == (2, True)
+    assert (done.code, "wrong.py: there is no METRIC in it" in done.err) == (2, True)
 
 
 def test_only_intake_is_so_vital_that_all_ends_with_it(tmp_path):
@@ -39,3 +39,11 @@ def test_only_intake_is_so_vital_that_all_ends_with_it(tmp_path):
         "http": True,
         "processor": False,
     }
+
+
+@pytest.mark.parametrize("command", ["collect", "serve"])
+def test_a_port_that_is_taken_is_named(rtcdp, command):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = rtcdp(command, "--port", port)
+    assert (done.code, f"port {port}" in done.err) == (3, True)

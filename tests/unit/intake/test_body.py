@@ -154,6 +154,16 @@ async def test_bodies_that_are_not_whole_yet_leave_room_for_those_that_are(log, 
 async def test_a_body_that_comes_by_and_by_must_come_fast_enough(log, clock) -> None:
     limits = CollectorLimits(body_grace_s=0.01, min_body_bytes_per_s=1000, body_timeout_s=30.0)
     collector = Collector(log, clock, limits)
-    assert await refusal_of(collector, Sending(b"12").receive) == "body_too_slow"
+    async with asyncio.timeout(20):
+        assert await refusal_of(collector, Sending(b"12").receive) == "body_too_slow"
+    assert collector.stats().pending_bytes == 0
+    collector.close()
+
+
+async def test_a_body_that_comes_fast_enough_has_its_time_and_no_more(log, clock) -> None:
+    limits = CollectorLimits(body_grace_s=0.01, min_body_bytes_per_s=1, body_timeout_s=1.0)
+    collector = Collector(log, clock, limits)
+    async with asyncio.timeout(50):
+        assert await refusal_of(collector, Sending(b"x" * 100).receive) == "body_timeout"
     assert collector.stats().pending_bytes == 0
     collector.close()

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.answers.windows import WindowQuery, windows
+from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import Delivery, LogReplaced
@@ -100,3 +102,51 @@ def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
     stop.set()
     running.join(30)
     assert trouble_of_processor(settings) is None
+
+
+def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    text = (
+        "from rtcdp.definitions import *\n"
+        'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
+    )
+    (mine / "visits.py").write_text(text)
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    event = b'{"userId":"a","eventType":"A","timestamp":5}\n'
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(event, 1, 5, intake="import")])
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, SystemClock(), stop))
+    running.start()
+    try:
+        wait_until(lambda: complete_metrics(settings) >= {"visits"})
+        (mine / "other.py").write_text(text.replace("visits", "other"))
+        wait_until(lambda: complete_metrics(settings) >= {"visits", "other"})
+        (mine / "other.py").write_text("x = (")
+        wait_until(lambda: "other.py, line 1" in caplog.text)
+        assert running.is_alive()
+    finally:
+        stop.set()
+        running.join(30)
+    assert not running.is_alive()
+    assert "the catalog has changed: other is filled from the log" in caplog.text
+    (mine / "other.py").write_text(text.replace("visits", "other"))
+    other = next(metric for metric in load_catalog(mine) if metric.name == "other")
+    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+        assert [item["n"] for item in windows(snapshot, other, WindowQuery()).items] == [1]
+
+
+def complete_metrics(settings):
+    if not settings.store_path.exists():
+        return set()
+    with store_of(settings, read_only=True) as store:
+        return {name for name in store.metrics() if store.backfill_offsets(name) is None}
+
+
+def wait_until(holds, within_s=60):
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)

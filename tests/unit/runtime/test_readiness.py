@@ -1,6 +1,6 @@
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.runtime.locks import processor_lock
-from rtcdp.runtime.readiness import api_limits, checks_of, is_processing, lack_of_room
+from rtcdp.runtime.readiness import checks_of, commit_ms, is_processing, lack_of_room
 from rtcdp.runtime.settings import Settings
 
 
@@ -30,6 +30,6 @@ def test_who_takes_no_events_has_nothing_of_its_own_to_check(tmp_path) -> None:
 
 
 def test_spark_has_the_time_of_ten_batches() -> None:
-    assert api_limits(Settings()).ready_stall_ms == 1_500
+    assert commit_ms(Settings()) == 0
     slow = Settings(engine="spark", spark=SparkLimits(trigger_s=2.0))
-    assert api_limits(slow).ready_stall_ms == 20_000
+    assert commit_ms(slow) == 20_000

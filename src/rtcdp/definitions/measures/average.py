@@ -49,7 +49,8 @@ class Average(Measure):
 
     def in_sql(self, sql: SqlOf) -> str:
         count = sql.column(self._count)
-        return f"CASE WHEN {count} > 0 THEN {total_in_sql(self.name, sql)} / {count} END"
+        total = total_in_sql(self.name, sql)
+        return f"CASE WHEN {count} > 0 THEN {total} / ({count} * {MICROS_PER_UNIT}) END"
 
     def in_words(self) -> str:
         return f"the mean of {field_in_words(self.field)}"

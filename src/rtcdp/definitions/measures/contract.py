@@ -52,13 +52,22 @@ class States:
 
 @dataclass(frozen=True)
 class SqlOf:
-    """What a SQL expression is made of: `column` gives that of a part by its name, `measure` that
-    of another measure's value, if it has one; `integer` and `real` are names of types."""
+    """What a SQL expression of a group's value is made of, where all parts are of that group.
+
+    `column` gives the expression of a part by its name, `measure` that of another measure's value,
+    if it has one. `side` is what to select from to get the rows of the measure's own table, without
+    those columns that name the group. `integer` and `real` are names of types, and `exact` that of
+    one in which whole numbers neither overflow nor lose digits, where the database has one.
+    `json_list` makes a list of objects from a query and its columns, by the names they get.
+    """
 
     column: Callable[[str], str]
     measure: Callable[[str], str | None]
     integer: str
     real: str
+    exact: str
+    json_list: Callable[[str, Mapping[str, str]], str]
+    side: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,8 @@ class Measure(ABC):
         """Its value for each group."""
 
     def in_sql(self, sql: SqlOf) -> str | None:
-        """Its value as SQL over its columns; None where it has a table of its own."""
+        """Its value as SQL, which SQLite and PostgreSQL both read; None where there is none: then
+        views leave it out."""
         del sql
         return None
 

@@ -1,8 +1,9 @@
+# ruff: noqa: S608 - only names and numbers of ours are put into SQL
 """How many different values a field has: the k smallest hashes of them (a KMV sketch)."""
 
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import Measure, States
+from rtcdp.definitions.measures.contract import Measure, SqlOf, States, ValueType
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
 from rtcdp.events.derived import Text, field_in_words
@@ -28,6 +29,10 @@ class Distinct(Measure):
     field: Text
     where: Predicate | None = None
 
+    @property
+    def value_type(self) -> ValueType:
+        return "integer"
+
     def side(self) -> Side:
         return Side("smallest_members", self.field, DISTINCT_EXACT_UP_TO)
 
@@ -41,6 +46,14 @@ class Distinct(Measure):
             _beyond(last) if size is not None and size >= kept else size or 0
             for size, last in zip(found["size"], found[MEMBER], strict=True)
         ]
+
+    def in_sql(self, sql: SqlOf) -> str:
+        kept = DISTINCT_EXACT_UP_TO
+        return (
+            f"(SELECT CASE WHEN COUNT(*) < {kept} THEN COUNT(*)"
+            f" ELSE {_beyond_in_sql(f'MAX({MEMBER})', sql)} END FROM"
+            f" (SELECT {MEMBER} FROM {sql.side} ORDER BY {MEMBER} LIMIT {kept}) AS smallest)"
+        )
 
     def in_words(self) -> str:
         return f"how many different {field_in_words(self.field)}"
@@ -62,3 +75,19 @@ def _beyond(kth_smallest: int) -> int:
     estimate = distinct_estimate(kth_smallest)
     is_at_the_bound = estimate <= DISTINCT_EXACT_UP_TO + _AT_THE_BOUND
     return DISTINCT_EXACT_UP_TO if is_at_the_bound else estimate
+
+
+def _beyond_in_sql(kth_smallest: str, sql: SqlOf) -> str:
+    """The same in SQL. Half of the hashes are below zero, where adding 2⁶³ in whole numbers loses
+    nothing; the others stand for small estimates, where doubles are good enough."""
+    rank = (
+        f"CASE WHEN {kth_smallest} < 0"
+        f" THEN CAST({kth_smallest} + {2**63 - 1} + 1 AS {sql.real})"
+        f" ELSE CAST({kth_smallest} AS {sql.real}) + {2**63}.0 END"
+    )
+    estimate = f"ROUND({DISTINCT_EXACT_UP_TO - 1} / (({rank}) / {2**64}.0))"
+    bound = DISTINCT_EXACT_UP_TO + _AT_THE_BOUND
+    return (
+        f"CASE WHEN {estimate} <= {bound} THEN {DISTINCT_EXACT_UP_TO}"
+        f" ELSE CAST({estimate} AS {sql.integer}) END"
+    )

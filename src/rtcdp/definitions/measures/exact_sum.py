@@ -44,6 +44,7 @@ def total_micros(states: States, name: str) -> list[int]:
 
 
 def total_in_sql(name: str, sql: SqlOf) -> str:
-    """The same as one number of SQL."""
+    """The same in SQL, as a real number that divisions go on from: it has the digits of a double,
+    so that nothing is rounded below 9,007,199,254 units."""
     units, micros = sql.column(units_column(name)), sql.column(micros_column(name))
-    return f"({units} + CAST({micros} AS {sql.real}) / {MICROS_PER_UNIT}.0)"
+    return f"CAST(CAST({units} AS {sql.exact}) * {MICROS_PER_UNIT} + {micros} AS {sql.real})"

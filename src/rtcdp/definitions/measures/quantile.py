@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - only names and numbers of ours are put into SQL
 """Quantiles of a number: how large it is at most for a given share of the events."""
 
 from collections.abc import Iterator, Sequence
@@ -5,12 +6,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rtcdp.definitions.measures.contract import Fault, Measure, States
+from rtcdp.definitions.measures.contract import Fault, Measure, SqlOf, States
 from rtcdp.definitions.measures.top import ITEM, ITEM_COUNT, TOP_EXACT_UP_TO
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
 from rtcdp.events.derived import Number, field_in_words
-from rtcdp.events.measured import SKETCH_ERROR, Sketched, sketched_value
+from rtcdp.events.measured import SKETCH_ERROR, Sketched, sketched_value, sketched_value_in_sql
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ class Quantile(Measure):
         )
         found = states.beside(reached)[ITEM].to_list()
         return [None if number is None else sketched_value(number) for number in found]
+
+    def in_sql(self, sql: SqlOf) -> str:
+        number = f"CAST({ITEM} AS {sql.integer})"
+        ranges = (
+            f"SELECT {number} AS number, SUM({ITEM_COUNT}) OVER (ORDER BY {number}) AS reached,"
+            f" SUM({ITEM_COUNT}) OVER () AS events FROM {sql.side}"
+        )
+        rank = f"CAST(events - 1 AS {sql.real}) * CAST({self.q!r} AS {sql.real})"
+        return (
+            f"(SELECT {sketched_value_in_sql('number', sql.real)} FROM ({ranges}) AS ranges"
+            f" WHERE reached > {rank} ORDER BY number LIMIT 1)"
+        )
 
     def in_words(self) -> str:
         percent = f"{self.q * 100:g} %"

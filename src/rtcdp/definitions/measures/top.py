@@ -1,10 +1,11 @@
+# ruff: noqa: S608 - only names and numbers of ours are put into SQL
 """The most frequent values of a field."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rtcdp.definitions.measures.contract import Fault, Measure, States
+from rtcdp.definitions.measures.contract import Fault, Measure, SqlOf, States, ValueType
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
 from rtcdp.events.derived import Text, field_in_words, field_name
@@ -33,6 +34,10 @@ class TopK(Measure):
     k: int = 10
     where: Predicate | None = None
 
+    @property
+    def value_type(self) -> ValueType:
+        return "list"
+
     def side(self) -> Side:
         return Side("heaviest_items", self.field, TOP_EXACT_UP_TO)
 
@@ -46,6 +51,13 @@ class TopK(Measure):
         for *group, item, count in heaviest.select(*states.group, ITEM, ITEM_COUNT).iter_rows():
             lists[tuple(group)].append({field_name(self.field): item, "count": count})
         return [lists[group] for group in states.columns.select(states.group).iter_rows()]
+
+    def in_sql(self, sql: SqlOf) -> str:
+        heaviest = (
+            f"SELECT {ITEM}, {ITEM_COUNT} FROM {sql.side}"
+            f" ORDER BY {ITEM_COUNT} DESC, {ITEM} LIMIT {self.k}"
+        )
+        return sql.json_list(heaviest, {field_name(self.field): ITEM, "count": ITEM_COUNT})
 
     def in_words(self) -> str:
         return f"the {self.k} most frequent {field_in_words(self.field)}, with their counts"

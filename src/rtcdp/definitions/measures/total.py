@@ -36,7 +36,7 @@ class Sum(Measure):
         return [micros / MICROS_PER_UNIT for micros in total_micros(states, self.name)]
 
     def in_sql(self, sql: SqlOf) -> str:
-        return total_in_sql(self.name, sql)
+        return f"{total_in_sql(self.name, sql)} / {MICROS_PER_UNIT}"
 
     def in_words(self) -> str:
         return f"the sum of {field_in_words(self.field)}"

@@ -15,10 +15,11 @@ from math import floor, sqrt
 from rtcdp.definitions.measures.contract import EventFields, Measure, SqlOf, States
 from rtcdp.definitions.measures.exact_sum import (
     MICROS_PER_UNIT,
+    micros_column,
     parts_of,
     sum_parts,
-    total_in_sql,
     total_micros,
+    units_column,
 )
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Part
@@ -155,14 +156,31 @@ def _variances(states: States, name: str) -> list[Fraction | None]:
 
 
 def _in_sql(name: str, sql: SqlOf) -> str:
-    """In doubles, which is what SQL has: near the mean's own square, digits are lost, and what is
-    nothing may come out below it, of which PostgreSQL takes no root."""
-    count = sql.column(_count_column(name))
-    products = (
-        f"CAST({sql.column(column)} AS {sql.real}) * {_WEIGHTS[product] / MICROS_PER_UNIT**2!r}"
-        for column, product in _products(name)
+    """The mean of squares less the square of the mean, all of them of the distances from a whole
+    number near the mean: what the database adds up in doubles is then as small as the spread. What
+    is nothing may still come out below it, of which PostgreSQL takes no root."""
+
+    def exact(column: str) -> str:
+        return f"CAST({sql.column(column)} AS {sql.exact})"
+
+    def product(of: str) -> str:
+        return exact(f"{name}__{of}")
+
+    count, units, micros = map(
+        exact, (_count_column(name), units_column(name), micros_column(name))
     )
-    mean = f"({total_in_sql(name, sql)} / {count})"
-    found = f"(({' + '.join(products)}) / {count} - {mean} * {mean})"
+    near = f"CAST(CAST({sql.column(units_column(name))} AS {sql.real}) / {count} AS {sql.integer})"
+    near = f"CAST({near} AS {sql.exact})"
+    squares = f"{product('bb')} + {2 * _UPPER} * {product('ab')} + {_UPPER**2} * {product('aa')}"
+    squares = f"{squares} - 2 * {near} * {units} + {count} * {near} * {near}"
+    crossed = f"{product('bm')} + {_UPPER} * {product('am')} - {near} * {micros}"
+    small = f"{_THOUSANDTH**2} * {product('cc')} + {2 * _THOUSANDTH} * {product('cd')}"
+    small = f"{small} + {product('dd')}"
+    distance = f"({units} - {count} * {near}) * {MICROS_PER_UNIT} + {micros}"
+    mean = f"(CAST({distance} AS {sql.real}) / ({count} * {MICROS_PER_UNIT}))"
+    found = (
+        f"((CAST({squares} AS {sql.real}) + 2 * CAST({crossed} AS {sql.real}) / {MICROS_PER_UNIT}"
+        f" + CAST({small} AS {sql.real}) / {MICROS_PER_UNIT**2}) / {count} - {mean} * {mean})"
+    )
     above = f"CASE WHEN {found} > 0 THEN {found} ELSE 0.0 END"
-    return f"CASE WHEN {count} > 0 THEN {above} END"
+    return f"CASE WHEN {sql.column(_count_column(name))} > 0 THEN {above} END"

@@ -112,8 +112,9 @@ class MongoStore:
         self._prepared = {each.name: each.fingerprint for each in wanted}
         return redefinition.to_backfill
 
-    def metrics(self) -> Sequence[str]:
-        return [each.name for each in self._head().state.definitions if not each.is_rows]
+    def metrics(self) -> Mapping[str, str]:
+        found = self._head().state.definitions
+        return {each.name: each.fingerprint for each in found if not each.is_rows}
 
     def progress(self) -> Progress:
         """As promised by `Store`. What this writer has decided and not carried out, because the

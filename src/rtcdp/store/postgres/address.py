@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rtcdp.errors import UsageError
 
 SCHEMA = "public"
+READERS_SCHEMA = "analytics"
 CONNECT_TIMEOUT_S = 10
 _NAME_BYTES_MAX = 63
 
@@ -33,6 +34,17 @@ class PostgresAddress:
     shown: str
     schema: str
     connect_timeout_s: float
+
+    @property
+    def readers_schema(self) -> str:
+        """The schema with the views for readers: `analytics` beside the default schema, and
+        `NAME_analytics` beside any other, so that stores don't get into each other's way."""
+        if self.schema == SCHEMA:
+            return READERS_SCHEMA
+        ending = f"_{READERS_SCHEMA}"
+        # Cut by bytes, as the database counts them.
+        start = self.schema.encode()[: _NAME_BYTES_MAX - len(ending)].decode(errors="ignore")
+        return f"{start}{ending}"
 
 
 def parse_address(url: str) -> PostgresAddress:

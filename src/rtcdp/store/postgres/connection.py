@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - only names and expressions of ours are put into SQL
 """One PostgreSQL connection on libpq's pipeline: what needs no answer is sent and not waited for.
 
 libpq is used through psycopg's thin wrapper of it. The client stays in charge of its waiting: a
@@ -7,7 +8,7 @@ server that is stopped, or a network that is gone, is given up after `answer_tim
 import select
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,10 +20,19 @@ from psycopg.pq import DiagnosticField, ExecStatus, PollingStatus, abc
 from rtcdp.store.contract import StoreUnavailable
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.errors import error_of, error_while_connecting
+from rtcdp.store.postgres.text import full_text_in_sql, same_text_in_sql
 from rtcdp.store.postgres.values import oid_of, to_array, to_series, to_value, wire_type
-from rtcdp.store.sql.statements import ASKED, Dialect, names
+from rtcdp.store.sql.statements import ASKED, Dialect, Readable, names
 
 ANSWER_TIMEOUT_S = 30.0
+
+
+def _json_list(rows: str, columns: Mapping[str, str]) -> str:
+    named = ((name.replace("'", "''"), column) for name, column in columns.items())
+    members = ", ".join(f"'{name}', {column}" for name, column in named)
+    listed = f"JSONB_AGG(JSONB_BUILD_OBJECT({members}))"
+    return f"(SELECT COALESCE({listed}, '[]') FROM ({rows}) AS listed)"
+
 
 POSTGRES = Dialect(
     placeholder=lambda n: f"${n}",
@@ -33,7 +43,20 @@ POSTGRES = Dialect(
         "real": "double precision",
         "bytes": "bytea",
     },
-    source=lambda types: f"SELECT * FROM {unnested(types)}",  # noqa: S608 - names of types
+    source=lambda types: f"SELECT * FROM {unnested(types)}",
+    readable=Readable(
+        exact="numeric",
+        instant=lambda ms: f"TO_TIMESTAMP(CAST({ms} AS double precision) / 1000)",
+        json_list=_json_list,
+        plain={
+            "instant": "CAST(EXTRACT(EPOCH FROM {}) * 1000 AS bigint)",
+            "flag": "CAST({} AS integer)",
+            "list": "CAST({} AS text)",
+        },
+        full_text=full_text_in_sql,
+        same_text=same_text_in_sql,
+        with_schema=True,
+    ),
     asked=lambda schema: f"{unnested(schema.dtypes())} AS {ASKED} ({names(*schema)})",
     # Room for new versions of rows beside the old ones: indexes then need no new entries.
     updated_options=" WITH (fillfactor = 50)",
@@ -91,6 +114,10 @@ class PostgresConnection:
     @property
     def dialect(self) -> Dialect:
         return POSTGRES
+
+    @property
+    def readers_schema(self) -> str:
+        return self.address.readers_schema
 
     @property
     def server_version(self) -> int:

@@ -6,8 +6,8 @@ from functools import lru_cache
 import polars as pl
 
 from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, Table
-from rtcdp.store.postgres.connection import unnested
-from rtcdp.store.sql.statements import frame_schema, names, quote
+from rtcdp.store.postgres.connection import POSTGRES, unnested
+from rtcdp.store.sql.statements import frame_schema, names, quote, stored
 
 
 @lru_cache(maxsize=1024)
@@ -28,7 +28,7 @@ def _group_columns(table: Table) -> tuple[str, ...]:
 
 
 def _keep_smallest_members(table: Table) -> str:
-    target, member = quote(table.name), quote(MEMBER)
+    target, member = stored(POSTGRES, table), quote(MEMBER)
     first_too_many = (
         f"SELECT s.{member} FROM {target} AS s WHERE {_same_group(table, 's', 'g')}"
         f" ORDER BY s.{member} LIMIT 1 OFFSET {table.capacity}"
@@ -43,7 +43,7 @@ def _keep_smallest_members(table: Table) -> str:
 
 
 def _take_off_overfull(table: Table) -> str:
-    target, count = quote(table.name), quote(ITEM_COUNT)
+    target, count = stored(POSTGRES, table), quote(ITEM_COUNT)
     group = _same_group(table, "s", "g")
     first_too_many = (
         f"SELECT s.{count} FROM {target} AS s WHERE {group}"

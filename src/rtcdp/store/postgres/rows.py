@@ -14,7 +14,7 @@ from rtcdp.definitions import RowTable
 from rtcdp.store.postgres.connection import POSTGRES, unnested
 from rtcdp.store.row_changes import CHECKSUM, key_schema, row_schema
 from rtcdp.store.sql.rows import day_of, halves, same_key
-from rtcdp.store.sql.statements import ASKED, names, quote
+from rtcdp.store.sql.statements import ASKED, names, quote, stored
 
 _PLACE = "_place"
 _WAS = "_was"
@@ -24,7 +24,7 @@ _WAS = "_was"
 def delete_all(table: RowTable) -> str:
     """Delete the rows whose keys are bound as arrays."""
     return (
-        f"WITH gone AS (DELETE FROM {quote(table.name)} AS t"
+        f"WITH gone AS (DELETE FROM {stored(POSTGRES, table)} AS t"
         f" USING {POSTGRES.asked(key_schema(table))} WHERE {same_key(table, 't', ASKED)}"
         f" RETURNING {day_of(table, 't')} AS day, t.{quote(CHECKSUM)} AS was)"
         f" SELECT day, {halves('was', 'bigint')} FROM gone GROUP BY day"
@@ -37,7 +37,7 @@ def replace_all(table: RowTable) -> str:
     same key."""
     columns = (*table.column_names, CHECKSUM)
     types = [*row_schema(table).dtypes(), pl.Int64()]
-    target = quote(table.name)
+    target = stored(POSTGRES, table)
     new = f"{unnested(types)} AS {ASKED} ({names(*columns)})"
     values = ", ".join(f"n.{quote(name)}" for name in columns)
     written = ", ".join(

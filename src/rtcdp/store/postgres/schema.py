@@ -20,10 +20,13 @@ from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.merge import in_key_order
 from rtcdp.store.sql.rows import SUM_SCHEMA, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
+    Step,
     continuity_tables,
     lease_tables,
     row_tables,
+    run_step,
     system_tables,
+    tables_out_of_sight,
     verdict_tables,
 )
 from rtcdp.store.sql.statements import one_row, quote, upsert
@@ -31,7 +34,7 @@ from rtcdp.store.sql.statements import one_row, quote, upsert
 APPLICATION = "rtcdp"
 SERVER_VERSION_MIN = 130_000
 
-Migrations = Sequence[Sequence[str]]
+Migrations = Sequence[Sequence[Step]]
 
 MIGRATIONS: Migrations = (
     (
@@ -43,6 +46,7 @@ MIGRATIONS: Migrations = (
     verdict_tables(POSTGRES),
     continuity_tables(POSTGRES),
     row_tables(POSTGRES),
+    tables_out_of_sight(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
@@ -252,18 +256,19 @@ def _migrate(connection: PostgresWriter, migrations: Migrations) -> None:
         "SELECT pg_advisory_xact_lock($1::integer, $2::integer)",
         one_row(_LOCK, zlib.crc32(schema.encode()) - 2**31),
     )
-    is_there = connection.query(
-        "SELECT 1 FROM pg_namespace WHERE nspname = $1", _FLAG, one_row(schema)
-    )
-    if is_there.is_empty():
-        connection.run(f"CREATE SCHEMA {quote(schema)}")
+    for name in (schema, connection.readers_schema):
+        is_there = connection.query(
+            "SELECT 1 FROM pg_namespace WHERE nspname = $1", _FLAG, one_row(name)
+        )
+        if is_there.is_empty():
+            connection.run(f"CREATE SCHEMA {quote(name)}")
     # Another process may have done it while this one waited for the lock.
     version = version_of(connection, migrations)
     if version == 0:
         connection.send(_ABOUT)
         connection.send("INSERT INTO _about VALUES (1, $1, 0)", one_row(APPLICATION))
-    for statements in migrations[version:]:
-        for statement in statements:
-            connection.run(statement)
+    for steps in migrations[version:]:
+        for step in steps:
+            run_step(connection, step)
     connection.send("UPDATE _about SET version = $1", one_row(len(migrations)))
     connection.commit()

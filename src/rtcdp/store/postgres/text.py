@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - only names and expressions of ours are put into SQL
 """Long keys: PostgreSQL's indexes take 2,704 bytes a row, and keys of an event may be longer.
 
 A text that is too long for its table's key rests in a table of long texts, and a short one stands
@@ -29,6 +30,7 @@ LONG_TEXT_SCHEMA = pl.Schema(
 _NO_LONG_TEXTS = pl.DataFrame(schema=LONG_TEXT_SCHEMA)
 _FOR_EVER = 2**63 - 1
 _HASH_DIGITS = 32
+_NEVER_LONG_BYTES = KEY_BYTES_MAX // 8
 _MARK = "…#"
 _STANDS_FOR_LONG = re.compile(rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}\Z")
 _MARK_BYTES = len(_MARK.encode()) + _HASH_DIGITS
@@ -99,6 +101,22 @@ def restored(
             found = look_up(pl.Series("short", sorted(shorts)))
             rows = rows.with_columns(pl.col(name).replace(dict(found)))
     return rows
+
+
+def full_text_in_sql(text: str) -> str:
+    """SQL for the text as it came of one that rests in a key."""
+    found = f"(SELECT l.full_text FROM _long_texts AS l WHERE l.short = {text})"
+    is_long = f"POSITION('{_MARK}' IN {text}) > 0"
+    return f"CASE WHEN {is_long} THEN COALESCE({found}, {text}) ELSE {text} END"
+
+
+def same_text_in_sql(one: str, other: str) -> str:
+    """SQL for texts in the keys of two tables being the same: a long one may rest in each with
+    another beginning."""
+    known = f"SELECT l.short FROM _long_texts AS l WHERE l.full_text = {full_text_in_sql(other)}"
+    are_several = f"OCTET_LENGTH({other}) > {_NEVER_LONG_BYTES}"
+    texts = f"CASE WHEN {are_several} THEN ARRAY({known}) || {other} ELSE ARRAY[{other}] END"
+    return f"{one} = ANY ({texts})"
 
 
 def _may_be_long(texts: list[str], allowed: int) -> bool:

@@ -18,7 +18,8 @@ from rtcdp.store.sql.reading import (
     read_progress,
 )
 from rtcdp.store.sql.schema import check_names, relations_of
-from rtcdp.store.sql.statements import SqlConnection, SqlWriter, one_row, quote
+from rtcdp.store.sql.statements import SqlConnection, SqlWriter, one_row, quote, stored_name
+from rtcdp.store.sql.views import drop_views, make_views
 
 
 def prepare_metrics(
@@ -39,7 +40,9 @@ def prepare_metrics(
             _pause(connection, stored[name], progress)
     for table in row_tables:
         _prepare(connection, table, stored.get(table.name), progress)
-    return [m for m in metrics if not _prepare(connection, m, stored.get(m.name), progress)]
+    to_backfill = [m for m in metrics if not _prepare(connection, m, stored.get(m.name), progress)]
+    make_views(connection, wanted)
+    return to_backfill
 
 
 def backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int] | None:
@@ -157,13 +160,13 @@ def _summed_tables(metric: Metric | RowTable) -> list[str]:
 def _drop(connection: SqlConnection, metric: str) -> None:
     p = connection.dialect.placeholder
     relations = connection.query(
-        f"SELECT kind, name FROM _relations WHERE metric = {p(1)} ORDER BY kind DESC",
-        pl.Schema({"kind": pl.String, "name": pl.String}),
+        f"SELECT name FROM _relations WHERE metric = {p(1)}",
+        pl.Schema({"name": pl.String}),
         one_row(metric),
     )
-    # Views sort before tables here, and go first because they lean on them.
-    for kind, name in relations.rows():
-        connection.run(f"DROP {'VIEW' if kind == 'view' else 'TABLE'} {quote(name)}")
+    drop_views(connection, metric)
+    for name in relations["name"].to_list():
+        connection.run(f"DROP TABLE {quote(stored_name(connection.dialect, name))}")
         connection.run(f"DELETE FROM _checksums WHERE table_name = {p(1)}", one_row(name))
     connection.run(f"DELETE FROM _relations WHERE metric = {p(1)}", one_row(metric))
     connection.run(f"DELETE FROM _backfill WHERE metric = {p(1)}", one_row(metric))

@@ -25,6 +25,7 @@ from rtcdp.store.sql.statements import (
     names,
     one_row,
     quote,
+    stored,
 )
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
@@ -193,7 +194,7 @@ def _in_reading_order(scan: Scan, where: Where) -> Query:
     order = ", ".join([f"{quote(BUCKET_START)} DESC", *map(quote, table.primary_key[1:])])
     limit = where.dialect.placeholder(len(where.values) + 1)
     return Query(
-        f"SELECT {names(*table.column_names)} FROM {quote(table.name)}{where}"
+        f"SELECT {names(*table.column_names)} FROM {stored(where.dialect, table)}{where}"
         f" ORDER BY {order} LIMIT {limit}",
         tuple(where.values),
         frame_schema(table),
@@ -292,13 +293,14 @@ def read_tables(connection: SqlConnection) -> dict[str, str | None]:
     return dict(found.rows())
 
 
-def read_metric_names(connection: SqlConnection) -> list[str]:
-    """The metrics that have tables, by name."""
+def read_metrics(connection: SqlConnection) -> Mapping[str, str]:
+    """The fingerprints of the metrics that have tables, by name."""
     found = connection.query(
-        "SELECT DISTINCT metric FROM _relations WHERE kind = 'table' ORDER BY metric",
-        pl.Schema({"metric": pl.String}),
+        "SELECT name, fingerprint FROM _metrics WHERE name IN"
+        " (SELECT metric FROM _relations WHERE kind = 'table') ORDER BY name",
+        pl.Schema({"name": pl.String, "fingerprint": pl.String}),
     )
-    return found["metric"].to_list()
+    return dict(found.rows())
 
 
 def read_backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int]:

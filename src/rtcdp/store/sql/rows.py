@@ -14,7 +14,7 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.store.checksums import DAY_MS, HALF, UNDATED_DAY, DailySums, joined
 from rtcdp.store.row_changes import CHECKSUM, FittedRows, key_schema, row_schema
 from rtcdp.store.sql.reading import Where
-from rtcdp.store.sql.statements import ASKED, Dialect, SqlConnection, names, one_row, quote
+from rtcdp.store.sql.statements import ASKED, Dialect, SqlConnection, names, one_row, quote, stored
 
 SUM_SCHEMA = pl.Schema(dict.fromkeys(("day", "low", "high"), pl.Int64()))
 
@@ -30,17 +30,17 @@ def create_rows(dialect: Dialect, table: RowTable) -> Iterator[str]:
     if not dialect.key_by_index:
         columns.append(f"PRIMARY KEY ({names(*table.primary_key)})")
     yield (
-        f"CREATE TABLE {quote(table.name)} ({', '.join(columns)})"
+        f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)})"
         f"{dialect.table_options}{dialect.updated_options}"
     )
     if dialect.key_by_index:
         yield (
-            f"CREATE UNIQUE INDEX {quote(f'_{table.name}__key')} ON {quote(table.name)}"
+            f"CREATE UNIQUE INDEX {quote(f'_{table.name}__key')} ON {stored(dialect, table)}"
             f" ({names(*table.primary_key)})"
         )
     if table.time is not None:
         yield (
-            f"CREATE INDEX {quote(f'_{table.name}__by_time')} ON {quote(table.name)}"
+            f"CREATE INDEX {quote(f'_{table.name}__by_time')} ON {stored(dialect, table)}"
             f" ({quote(table.time)})"
         )
 
@@ -57,7 +57,7 @@ def sums_of_asked(dialect: Dialect, table: RowTable) -> str:
     numbers = halves(f"t.{quote(CHECKSUM)}", dialect.types["integer"])
     return (
         f"SELECT {day_of(table, 't')} AS day, {numbers}"
-        f" FROM {dialect.asked(key_schema(table))} CROSS JOIN {quote(table.name)} AS t"
+        f" FROM {dialect.asked(key_schema(table))} CROSS JOIN {stored(dialect, table)} AS t"
         f" WHERE {same_key(table, 't', ASKED)} GROUP BY 1"
     )
 
@@ -89,7 +89,7 @@ def delete_rows(dialect: Dialect, table: RowTable) -> str:
     """Delete one row, bound by its key."""
     key = enumerate(table.primary_key, 1)
     condition = " AND ".join(f"{quote(name)} = {dialect.placeholder(n)}" for n, name in key)
-    return f"DELETE FROM {quote(table.name)} WHERE {condition}"
+    return f"DELETE FROM {stored(dialect, table)} WHERE {condition}"
 
 
 @lru_cache(maxsize=256)
@@ -101,7 +101,7 @@ def replace_rows(dialect: Dialect, table: RowTable) -> str:
         f"{quote(name)} = excluded.{quote(name)}" for name in (*table.value_names, CHECKSUM)
     )
     return (
-        f"INSERT INTO {quote(table.name)} ({names(*columns)}) {dialect.source(types)}"
+        f"INSERT INTO {stored(dialect, table)} ({names(*columns)}) {dialect.source(types)}"
         f" ON CONFLICT ({names(*table.primary_key)}) DO UPDATE SET {written}"
     )
 
@@ -121,7 +121,7 @@ def read_rows(connection: SqlConnection, table: RowTable, groups: pl.DataFrame) 
     columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
     return connection.query_about(
         f"SELECT {columns} FROM {connection.dialect.asked(groups.schema)}"
-        f" CROSS JOIN {quote(table.name)} AS t WHERE {' AND '.join(conditions)}",
+        f" CROSS JOIN {stored(connection.dialect, table)} AS t WHERE {' AND '.join(conditions)}",
         row_schema(table),
         groups,
     )
@@ -136,7 +136,7 @@ def read_row_page(
         where.add_row(table.primary_key, ">", after)
     bound = where.bind(limit)
     return connection.query(
-        f"SELECT {names(*table.column_names)} FROM {quote(table.name)}{where}"
+        f"SELECT {names(*table.column_names)} FROM {stored(connection.dialect, table)}{where}"
         f" ORDER BY {names(*table.primary_key)} LIMIT {bound}",
         row_schema(table),
         one_row(*where.values),

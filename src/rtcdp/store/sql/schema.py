@@ -1,46 +1,35 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
-"""The tables of a SQL store: those of the metrics, and its own, whose names begin with `_`.
+"""The tables of a SQL store: its own, whose names begin with `_`, and those that the metrics rest
+in, whose names begin with `__`.
 
-No metric's name begins with an underscore, so the two kinds never meet.
+No metric's name begins with an underscore, and none has two in a row: so these never meet, and
+names without one are left to the views for readers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
 import polars as pl
 
-from rtcdp.definitions import (
-    BUCKET_START,
-    MERGES,
-    WINDOW_END,
-    Metric,
-    RowTable,
-    SqlOf,
-    Table,
-    Window,
-    tables_of,
-)
+from rtcdp.definitions import BUCKET_START, MERGES, Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.rows import create_rows
-from rtcdp.store.sql.statements import Dialect, names, quote
+from rtcdp.store.sql.statements import Dialect, SqlConnection, names, quote, stored, stored_name
+from rtcdp.store.sql.views import check_columns
 
-RelationKind = Literal["rows", "table", "view"]
+Step = str | Callable[[SqlConnection], None]
+"""A part of an upgrade: a statement, or what has to look at the store first."""
+
+RelationKind = Literal["rows", "table"]
 RULE_COLUMNS = ("max_clock_skew_ms", "allowed_lateness_ms", "dedup_window_ms")
-
-
-_FRAME_TYPES: Mapping[str, pl.DataType] = {
-    "integer": pl.Int64(),
-    "real": pl.Float64(),
-    "text": pl.String(),
-}
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view of a metric, or a row table, with the statements that make it. Rows expire by
-    the `time`, a column, if there is one."""
+    """A table of a metric, or a row table, with the statements that make it. Rows expire by the
+    `time`, a column, if there is one."""
 
     name: str
     kind: RelationKind
@@ -49,43 +38,19 @@ class Relation:
 
 
 def relations_of(dialect: Dialect, metric: Metric | RowTable) -> tuple[Relation, ...]:
-    """The tables of a metric; and where its windows are not written out, a view that has them. A
-    row table is one itself."""
+    """The tables that a metric rests in; a row table is one itself."""
     if isinstance(metric, RowTable):
         statements = tuple(create_rows(dialect, metric))
         return (Relation(metric.name, "rows", statements, metric.time),)
     buckets, *sides = tables_of(metric)
-    visible = list(_visible_columns(dialect, metric)) if metric.window.is_written_out else []
-    relations = [
-        Relation(
-            buckets.name,
-            "table",
-            (*_create_table(dialect, buckets, visible), *_create_indexes(dialect, buckets)),
-            BUCKET_START,
-        ),
+    made = (*_create_table(dialect, buckets), *_create_indexes(dialect, buckets))
+    return (
+        Relation(buckets.name, "table", made, BUCKET_START),
         *(
             Relation(side.name, "table", tuple(_create_table(dialect, side)), BUCKET_START)
             for side in sides
         ),
-    ]
-    if not metric.window.is_written_out:
-        view = _create_view(dialect, metric, buckets)
-        relations.append(Relation(metric.name, "view", (view,)))
-    return tuple(relations)
-
-
-def readable_schema(metric: Metric) -> pl.Schema:
-    """The columns that people read in a metric's table or view; a distinct count or a top list has
-    none."""
-    types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
-    types |= {field: pl.String() for field in metric.key_names}
-    values: dict[str, str] = {}
-    for measure in metric.measures:
-        value = measure.in_sql(SqlOf(str, values.get, "integer", "real"))
-        if value is not None:
-            values[measure.name] = value
-            types[measure.name] = _FRAME_TYPES[measure.value_type]
-    return pl.Schema(types)
+    )
 
 
 def check_names(dialect: Dialect, metrics: Sequence[Metric | RowTable]) -> None:
@@ -111,14 +76,8 @@ def check_names(dialect: Dialect, metrics: Sequence[Metric | RowTable]) -> None:
                     " letters together, at most",
                 )
             seen.add(relation.name)
-        if isinstance(metric, RowTable):
-            continue
-        columns = [*metric.key_names, *(measure.name for measure in metric.measures)]
-        if len({column.lower() for column in columns}) < len(columns):
-            raise UsageError(
-                f"metric {metric.name} has a measure with the name of a key field",
-                "rename the measure",
-            )
+        if isinstance(metric, Metric):
+            check_columns(metric)
 
 
 def system_tables(dialect: Dialect) -> tuple[str, ...]:
@@ -226,7 +185,41 @@ def row_tables(dialect: Dialect) -> tuple[str, ...]:
     )
 
 
-def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -> Iterator[str]:
+def tables_out_of_sight(dialect: Dialect) -> tuple[Step, ...]:
+    """What leaves the names of metrics to views for readers: the tables that they rest in get names
+    of their own, and what views stand is written down. Older views are made anew."""
+    text = dialect.types["text"]
+    return (
+        f"CREATE TABLE _views (name {text} PRIMARY KEY, metric {text} NOT NULL,"
+        f" shape {text} NOT NULL, mark {text} NOT NULL){dialect.table_options}",
+        _put_out_of_sight,
+    )
+
+
+def run_step(connection: SqlConnection, step: Step) -> None:
+    """Do a part of an upgrade, inside its transaction."""
+    if isinstance(step, str):
+        connection.run(step)
+    else:
+        step(connection)
+
+
+def _put_out_of_sight(connection: SqlConnection) -> None:
+    # Views sort after tables here, and go first because they lean on them.
+    relations = connection.query(
+        "SELECT kind, name FROM _relations ORDER BY kind DESC, name",
+        pl.Schema({"kind": pl.String, "name": pl.String}),
+    )
+    for kind, name in relations.rows():
+        if kind == "view":
+            connection.run(f"DROP VIEW {quote(name)}")
+        else:
+            new = quote(stored_name(connection.dialect, name))
+            connection.run(f"ALTER TABLE {quote(name)} RENAME TO {new}")
+    connection.run("DELETE FROM _relations WHERE kind = 'view'")
+
+
+def _create_table(dialect: Dialect, table: Table) -> Iterator[str]:
     text, integer = dialect.types["text"], dialect.types["integer"]
     columns = [f"{quote(BUCKET_START)} {integer} NOT NULL"]
     columns += [f"{quote(name)} {text} NOT NULL" for name in table.key]
@@ -236,16 +229,15 @@ def _create_table(dialect: Dialect, table: Table, visible: Sequence[str] = ()) -
     for column in table.columns:
         null = " NOT NULL" if MERGES[column.merge].is_never_null else ""
         columns.append(f"{quote(column.name)} {dialect.types[column.type]}{null}")
-    columns += visible
     first, *others = table.primary_key
     primary_key = ", ".join([quote(first) + dialect.newest_first, *map(quote, others)])
     if not dialect.key_by_index:
         columns.append(f"PRIMARY KEY ({primary_key})")
     options = dialect.table_options + (dialect.updated_options if table.columns else "")
-    yield f"CREATE TABLE {quote(table.name)} ({', '.join(columns)}){options}"
+    yield f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)}){options}"
     if dialect.key_by_index:
         name = _index_name(dialect, table, "key")
-        yield f"CREATE UNIQUE INDEX {name} ON {quote(table.name)} ({primary_key})"
+        yield f"CREATE UNIQUE INDEX {name} ON {stored(dialect, table)} ({primary_key})"
 
 
 def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
@@ -259,7 +251,7 @@ def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
             orders.append(", ".join([quote(field), f"{start} DESC", *map(quote, others)]))
     for number, order in enumerate(orders):
         name = _index_name(dialect, table, f"by_key_{number}")
-        yield f"CREATE INDEX {name} ON {quote(table.name)} ({order})"
+        yield f"CREATE INDEX {name} ON {stored(dialect, table)} ({order})"
 
 
 def _index_name(dialect: Dialect, table: Table, what: str) -> str:
@@ -269,53 +261,3 @@ def _index_name(dialect: Dialect, table: Table, what: str) -> str:
         mark = sha256(table.name.encode()).hexdigest()[:12]
         name = f"{name[: dialect.name_bytes_max - len(what) - 16]}__{mark}__{what}"
     return quote(name)
-
-
-def _visible_columns(dialect: Dialect, metric: Metric) -> Iterator[str]:
-    """Columns for people: the window's end, and the values of measures kept in several parts."""
-    stored = {column.name for column in tables_of(metric)[0].columns}
-    if WINDOW_END not in stored:
-        end = dialect.computed.format(f"{quote(BUCKET_START)} + {metric.window.size_ms}")
-        yield f"{quote(WINDOW_END)} {dialect.types['integer']} {end}"
-    types = {measure.name: measure.value_type for measure in metric.measures}
-    for name, value in _values(dialect, metric, quote).items():
-        if name not in stored:
-            computed = dialect.computed.format(value)
-            kind = dialect.types["text" if types[name] == "text" else "real"]
-            yield f"{quote(name)} {kind} {computed}"
-
-
-def _create_view(dialect: Dialect, metric: Metric, panes: Table) -> str:
-    """The windows of a metric, added up from its panes, with its plain measures."""
-    window = metric.window
-    assert isinstance(window, Window), "only what has panes is added up from them"
-    pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
-    # The remainder of a negative number is negative; adding the slide makes it count from below.
-    newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
-    start = f"({newest} - s.n * {slide})"
-    keys = "".join(f", p.{quote(field)}" for field in metric.key_names)
-    aggregates = {column.name: MERGES[column.merge].aggregate for column in panes.columns}
-    summed = _values(dialect, metric, lambda name: f"{aggregates[name]}(p.{quote(name)})")
-    values = [f"{value} AS {quote(name)}" for name, value in summed.items()]
-    group = ", ".join(str(n + 1) for n in range(2 + len(metric.key_names)))
-    return (
-        f"CREATE VIEW {quote(metric.name)} AS WITH RECURSIVE steps (n) AS"
-        f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"
-        f" SELECT {start} AS {quote(BUCKET_START)},"
-        f" {start} + {window.size_ms} AS {quote(WINDOW_END)}"
-        f"{keys}{''.join(', ' + value for value in values)}"
-        f" FROM {quote(panes.name)} AS p CROSS JOIN steps AS s"
-        f" WHERE {start} > {pane} - {window.size_ms} GROUP BY {group}"
-    )
-
-
-def _values(dialect: Dialect, metric: Metric, column: Callable[[str], str]) -> Mapping[str, str]:
-    """The values of the metric's measures as SQL, by name, without those that have a table of
-    their own; `column` makes a state column's expression."""
-    values: dict[str, str] = {}
-    sql = SqlOf(column, values.get, dialect.types["integer"], dialect.types["real"])
-    for measure in metric.measures:
-        value = measure.in_sql(sql)
-        if value is not None:
-            values[measure.name] = value
-    return values

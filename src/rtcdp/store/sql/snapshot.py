@@ -27,9 +27,9 @@ from rtcdp.store.sql.reading import (
     uncounted_query,
 )
 from rtcdp.store.sql.rows import read_row_page, read_rows
-from rtcdp.store.sql.schema import readable_schema
-from rtcdp.store.sql.statements import SqlConnection, frame_schema, in_group, names, quote
+from rtcdp.store.sql.statements import SqlConnection, frame_schema, in_group, names, quote, stored
 from rtcdp.store.sql.verdicts import read_rules, read_time, read_verdicts
+from rtcdp.store.sql.views import readable_query, readable_schema
 
 
 class SqlSnapshot:
@@ -57,7 +57,7 @@ class SqlSnapshot:
             order = f"{quote(ITEM_COUNT)} DESC, {quote(ITEM)}"
         group_columns = (BUCKET_START, *table.key)
         return self.connection.query(
-            f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
+            f"SELECT {names(*table.column_names)} FROM {stored(self.connection.dialect, table)}"
             f" WHERE {in_group(self.connection.dialect, table)} ORDER BY {order}",
             schema,
             groups.select(group_columns).cast({name: schema[name] for name in group_columns}),
@@ -126,18 +126,16 @@ class SqlSnapshot:
         if table.name not in self._tables:
             return pl.DataFrame(schema=schema)
         return self.connection.query(
-            f"SELECT {names(*table.column_names)} FROM {quote(table.name)}"
+            f"SELECT {names(*table.column_names)} FROM {stored(self.connection.dialect, table)}"
             f" ORDER BY {names(*table.primary_key)}",
             schema,
         )
 
     def readable(self, metric: Metric) -> pl.DataFrame:
-        """What SQL readers see of a metric that is in the store: the columns of `readable_schema`,
-        sorted by window and key."""
-        schema = readable_schema(metric)
-        order = names("window_start", *metric.key_names)
+        """What SQL readers see of a metric that is in the store, sorted by window and key: the
+        columns of `readable_schema`."""
         return self.connection.query(
-            f"SELECT {names(*schema.names())} FROM {quote(metric.name)} ORDER BY {order}", schema
+            readable_query(self.connection, metric), readable_schema(metric)
         )
 
     @cached_property

@@ -8,13 +8,18 @@ the metric was made, and are quoted all the same.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Literal, Protocol
 
 import polars as pl
 
-from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, Table
+from rtcdp.definitions import BUCKET_START, ITEM_COUNT, MEMBER, MERGES, Column, RowTable, Table
 from rtcdp.store.checksums import DailySums
 from rtcdp.store.row_changes import FittedRows
+
+STORED_PREFIX = "__"
+"""What the names of tables that rows rest in begin with: neither the store's own tables, nor any
+index, nor anything that readers see begins so."""
 
 SqlType = Literal["text", "integer", "real", "bytes"]
 Parameter = int | str | None
@@ -30,6 +35,28 @@ FRAME_TYPES: Mapping[SqlType, pl.DataType] = {
 }
 
 
+@dataclass(frozen=True)
+class Readable:
+    """How one database shows what rests to readers of SQL.
+
+    `exact` is the type of whole numbers that don't overflow. `instant` makes a point in time of UTC
+    milliseconds, `json_list` a list of objects of a query and its columns, by the names they get,
+    and `full_text` the text that came of one that rests; `same_text` compares what rests in two
+    tables. `plain` has, for each kind of value that
+    queries don't read as it is, what makes it one that they do: of an instant milliseconds, of a
+    flag a number, of a list a text. Views lie in a schema of their own `with_schema`, and once more
+    beside the tables; with comments then, too.
+    """
+
+    exact: str
+    instant: Callable[[str], str]
+    json_list: Callable[[str, Mapping[str, str]], str]
+    plain: Mapping[str, str]
+    full_text: Callable[[str], str] = str
+    same_text: Callable[[str, str], str] = "{} = {}".format
+    with_schema: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Dialect:
     """How one database says it.
@@ -37,20 +64,20 @@ class Dialect:
     `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
     what an INSERT of rows with columns of the given types takes them from (see
     `SqlWriter.send_rows`). `asked` names, in a FROM clause, the rows that a query is about (see
-    `SqlConnection.query_about`). `table_options` follow a table's closing bracket, and
-    `updated_options` that of a table whose rows are updated often. `computed` makes a column of an
-    expression. `newest_first` follows the first column of a primary key where keys may run
-    backwards, so that the newest rows are found first without sorting; with `key_by_index` such a
-    key is a unique index. A name may be `name_bytes_max` long.
+    `SqlConnection.query_about`). `readable` is what views for readers are made of. `table_options`
+    follow a table's closing bracket, and `updated_options` that of a table whose rows are updated
+    often. `newest_first` follows the first column of a primary key where keys may run backwards, so
+    that the newest rows are found first without sorting; with `key_by_index` such a key is a unique
+    index. A name may be `name_bytes_max` long.
     """
 
     placeholder: Callable[[int], str]
     types: Mapping[SqlType, str]
     source: Callable[[Sequence[pl.DataType]], str]
     asked: Callable[[pl.Schema], str]
+    readable: "Readable"
     table_options: str = ""
     updated_options: str = ""
-    computed: str = "GENERATED ALWAYS AS ({}) STORED"
     newest_first: str = ""
     key_by_index: bool = False
     name_bytes_max: int = 1000
@@ -64,6 +91,11 @@ class SqlConnection(Protocol):
 
     @property
     def dialect(self) -> Dialect: ...
+
+    @property
+    def readers_schema(self) -> str | None:
+        """The schema for readers' views; None where there are no schemas."""
+        ...
 
     def run(self, sql: str, rows: pl.DataFrame | None = None) -> int:
         """Run a statement once, or once for each row with the row's values bound by position.
@@ -126,6 +158,20 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def stored_name(dialect: Dialect, name: str) -> str:
+    """What a table is called that rows rest in. Where that would be too long, a mark ends it."""
+    whole = f"{STORED_PREFIX}{name}"
+    if len(whole) <= dialect.name_bytes_max:
+        return whole
+    mark = sha256(name.encode()).hexdigest()[:12]
+    return f"{whole[: dialect.name_bytes_max - len(mark) - 2]}__{mark}"
+
+
+def stored(dialect: Dialect, table: Table | RowTable) -> str:
+    """A table that rows rest in, as an identifier."""
+    return quote(stored_name(dialect, table.name))
+
+
 def names(*columns: str) -> str:
     return ", ".join(map(quote, columns))
 
@@ -161,13 +207,15 @@ def fitted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 def upsert(dialect: Dialect, table: Table) -> str:
     """Merge rows, bound in the order of `table.column_names`, into a table."""
     insert = (
-        f"INSERT INTO {quote(table.name)} ({names(*table.column_names)})"
+        f"INSERT INTO {stored(dialect, table)} ({names(*table.column_names)})"
         f" {dialect.source(frame_schema(table).dtypes())}"
         f" ON CONFLICT ({names(*table.primary_key)})"
     )
     if not table.columns:
         return f"{insert} DO NOTHING"
-    merges = (f"{quote(column.name)} = {_merged(table, column)}" for column in table.columns)
+    merges = (
+        f"{quote(column.name)} = {_merged(dialect, table, column)}" for column in table.columns
+    )
     return f"{insert} DO UPDATE SET {', '.join(merges)}"
 
 
@@ -175,11 +223,12 @@ def keep_smallest_members(dialect: Dialect, table: Table) -> str:
     """Delete all but the `capacity` smallest members of one group, bound as (bucket, *key)."""
     group = in_group(dialect, table)
     first_too_many = (
-        f"SELECT {quote(MEMBER)} FROM {quote(table.name)} WHERE {group}"
+        f"SELECT {quote(MEMBER)} FROM {stored(dialect, table)} WHERE {group}"
         f" ORDER BY {quote(MEMBER)} LIMIT 1 OFFSET {table.capacity}"
     )
     return (
-        f"DELETE FROM {quote(table.name)} WHERE {group} AND {quote(MEMBER)} >= ({first_too_many})"
+        f"DELETE FROM {stored(dialect, table)}"
+        f" WHERE {group} AND {quote(MEMBER)} >= ({first_too_many})"
     )
 
 
@@ -187,7 +236,7 @@ def overfull_groups(dialect: Dialect, table: Table) -> str:
     """One group, bound as (bucket, *key), with the count to take off all of its items; no row
     while the group has at most twice `capacity` items."""
     group = in_group(dialect, table)
-    target = quote(table.name)
+    target = stored(dialect, table)
     group_columns = (BUCKET_START, *table.key)
     bound = (f"{dialect.placeholder(n)} AS {quote(c)}" for n, c in enumerate(group_columns, 1))
     count = quote(ITEM_COUNT)
@@ -202,7 +251,7 @@ def take_off_items(dialect: Dialect, table: Table) -> str:
     """Lower the counts of one group, bound as (bucket, *key, amount)."""
     amount = dialect.placeholder(len(table.key) + 2)
     return (
-        f"UPDATE {quote(table.name)} SET {quote(ITEM_COUNT)} = {quote(ITEM_COUNT)} - {amount}"
+        f"UPDATE {stored(dialect, table)} SET {quote(ITEM_COUNT)} = {quote(ITEM_COUNT)} - {amount}"
         f" WHERE {in_group(dialect, table)}"
     )
 
@@ -210,7 +259,7 @@ def take_off_items(dialect: Dialect, table: Table) -> str:
 def drop_spent_items(dialect: Dialect, table: Table) -> str:
     """Delete the items of one group, bound as (bucket, *key), that have nothing left."""
     group = in_group(dialect, table)
-    return f"DELETE FROM {quote(table.name)} WHERE {group} AND {quote(ITEM_COUNT)} <= 0"
+    return f"DELETE FROM {stored(dialect, table)} WHERE {group} AND {quote(ITEM_COUNT)} <= 0"
 
 
 def in_group(dialect: Dialect, table: Table) -> str:
@@ -219,7 +268,7 @@ def in_group(dialect: Dialect, table: Table) -> str:
     return " AND ".join(f"{quote(c)} = {dialect.placeholder(n)}" for n, c in enumerate(columns, 1))
 
 
-def _merged(table: Table, column: Column) -> str:
-    stored = f"{quote(table.name)}.{quote(column.name)}"
+def _merged(dialect: Dialect, table: Table, column: Column) -> str:
+    present = f"{stored(dialect, table)}.{quote(column.name)}"
     new = f"excluded.{quote(column.name)}"
-    return MERGES[column.merge].update(stored, new)
+    return MERGES[column.merge].update(present, new)

@@ -25,14 +25,11 @@ from rtcdp.store.sql.definitions import (
 )
 from rtcdp.store.sql.epoch import apply_epoch
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
-from rtcdp.store.sql.reading import (
-    read_metric_names,
-    read_tables,
-)
-from rtcdp.store.sql.schema import readable_schema
+from rtcdp.store.sql.reading import read_metrics, read_tables
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
-from rtcdp.store.sql.statements import SqlWriter, one_row, quote
+from rtcdp.store.sql.statements import SqlWriter, one_row, quote, stored_name
 from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_time
+from rtcdp.store.sql.views import readable_schema
 
 _UNDATED = {"minute": " AND minute > 0", "received_at": " AND received_at > 0"}
 """Records whose intake time was lost with a damaged chunk have the time 0: their age is unknown."""
@@ -104,11 +101,11 @@ class SqlStore:
         self._prepared = {each.name: each.fingerprint for each in wanted}
         return to_backfill
 
-    def metrics(self) -> Sequence[str]:
+    def metrics(self) -> Mapping[str, str]:
         with self._readers.reading() as snapshot:
             if snapshot is None:
-                return []
-            return read_metric_names(snapshot.connection)
+                return {}
+            return read_metrics(snapshot.connection)
 
     def progress(self) -> Progress:
         with self.snapshot() as snapshot:
@@ -177,9 +174,10 @@ class SqlStore:
         """As promised by `Store`, one table at a time, so that no commit waits for all of them."""
         with self._leased() as connection:
             tables = read_tables(connection)
+            stored = {name: stored_name(connection.dialect, name) for name in tables}
             forget_verdicts(connection, offsets_before)
             raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
-        expired = [(name, Older(time, buckets_before)) for name, time in tables.items() if time]
+        expired = [(stored[n], Older(time, buckets_before)) for n, time in tables.items() if time]
         expired.append(("_ledger", Older("minute", uncounted_before)))
         for partition, offset in offsets_before.items():
             place, end = (partition, offset), (partition, offset + 1)
@@ -198,8 +196,8 @@ class SqlStore:
             return snapshot.dump(table)
 
     def readable(self, metric: Metric) -> pl.DataFrame:
-        """What SQL readers see of a metric, in its table or view: `window_start` and `window_end`
-        (UTC ms), the key, and the measures that are one number. Empty before there is a store."""
+        """What SQL readers see of a metric, in its view; see `SqlSnapshot.readable`. Empty before
+        there is a store."""
         with self._readers.reading() as snapshot:
             if snapshot is None:
                 return pl.DataFrame(schema=readable_schema(metric))

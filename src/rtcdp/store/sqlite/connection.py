@@ -7,7 +7,7 @@ is read as one batch (of up to 16 million rows).
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,23 @@ from rtcdp.store.sql.rows import (
     sums_from,
     sums_of_asked,
 )
-from rtcdp.store.sql.statements import ASKED, Dialect, quote
+from rtcdp.store.sql.statements import ASKED, Dialect, Readable, quote
+
+_MILLISECONDS = "CAST(STRFTIME('%s', {0}) AS INTEGER) * 1000 + CAST(SUBSTR({0}, -4, 3) AS INTEGER)"
+
+
+def _iso(ms: str) -> str:
+    """As the API writes times. The remainder of a negative number is negative; adding a second
+    makes it count from below."""
+    rest = f"(({ms} % 1000 + 1000) % 1000)"
+    seconds = f"({ms} - {rest}) / 1000"
+    return f"STRFTIME('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || PRINTF('.%03dZ', {rest})"
+
+
+def _json_list(rows: str, columns: Mapping[str, str]) -> str:
+    named = ((name.replace("'", "''"), column) for name, column in columns.items())
+    members = ", ".join(f"'{name}', {column}" for name, column in named)
+    return f"(SELECT JSON_GROUP_ARRAY(JSON_OBJECT({members})) FROM ({rows}) AS listed)"
 
 
 def _asked(schema: pl.Schema) -> str:
@@ -47,8 +63,13 @@ SQLITE = Dialect(
     types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
     asked=_asked,
     source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
+    readable=Readable(
+        exact="INTEGER",
+        instant=_iso,
+        json_list=_json_list,
+        plain={"instant": _MILLISECONDS, "flag": "{}", "list": "{}"},
+    ),
     table_options=" STRICT, WITHOUT ROWID",
-    computed="GENERATED ALWAYS AS ({}) VIRTUAL",
     newest_first=" DESC",
 )
 
@@ -90,6 +111,10 @@ class SqliteConnection:
     @property
     def dialect(self) -> Dialect:
         return SQLITE
+
+    @property
+    def readers_schema(self) -> str | None:
+        return None
 
     def run(self, sql: str, rows: pl.DataFrame | None = None) -> int:
         """Run a statement once, or once for each row with its values bound by position.

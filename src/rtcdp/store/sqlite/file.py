@@ -8,10 +8,13 @@ from pathlib import Path
 from rtcdp.private_files import make_private_folder
 from rtcdp.store.contract import StateMismatch, StoreGone, StoreUnavailable
 from rtcdp.store.sql.schema import (
+    Step,
     continuity_tables,
     lease_tables,
     row_tables,
+    run_step,
     system_tables,
+    tables_out_of_sight,
     verdict_tables,
 )
 from rtcdp.store.sqlite.connection import SQLITE, SqliteConnection
@@ -22,7 +25,7 @@ APPLICATION_ID = 0x72746364
 WAL_BYTES_MAX = 64 * 2**20
 CACHE_KIB = 64 * 1024
 
-Migrations = Sequence[Sequence[str]]
+Migrations = Sequence[Sequence[Step]]
 
 MIGRATIONS: Migrations = (
     system_tables(SQLITE),
@@ -30,6 +33,7 @@ MIGRATIONS: Migrations = (
     verdict_tables(SQLITE),
     continuity_tables(SQLITE),
     row_tables(SQLITE),
+    tables_out_of_sight(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
@@ -163,9 +167,9 @@ def version_of(connection: SqliteConnection, migrations: Migrations = MIGRATIONS
 def _migrate(connection: SqliteConnection, migrations: Migrations) -> None:
     connection.run("BEGIN IMMEDIATE")
     # Another process may have done it while this one waited for the lock.
-    for statements in migrations[version_of(connection, migrations) :]:
-        for statement in statements:
-            connection.run(statement)
+    for steps in migrations[version_of(connection, migrations) :]:
+        for step in steps:
+            run_step(connection, step)
     connection.pragma(f"application_id = {APPLICATION_ID}")
     connection.pragma(f"user_version = {len(migrations)}")
     connection.run("COMMIT")

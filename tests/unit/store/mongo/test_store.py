@@ -51,7 +51,7 @@ def test_a_store_that_was_closed_is_unavailable(store):
 def test_one_that_is_only_read_makes_nothing(open_mongo_store, mongo_database, metric, table):
     store = open_mongo_store(read_only=True)
     assert store.progress() == Progress()
-    assert store.metrics() == []
+    assert store.metrics() == {}
     assert store.backfill_offsets("sales") is None
     assert store.dump(table).is_empty()
     for write in (

@@ -37,5 +37,5 @@ def test_what_is_replaced_lies_where_it_was_found(rows_writer):
     )
     text = "\n".join(plan["plan"].to_list())
     assert "Index Scan using _visits__key" in text
-    assert "Tid Scan on visits" in text
+    assert "Tid Scan on __visits" in text
     assert "Seq Scan" not in text

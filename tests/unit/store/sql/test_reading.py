@@ -60,7 +60,7 @@ def test_a_page_of_a_metric_is_searched_and_not_sorted(plans, scan):
 def test_the_newest_page_is_the_tables_own_beginning(plans, table):
     # Without any condition there is nothing to search for; what matters is that nothing is sorted.
     [steps] = plans(scan_queries(SQLITE, Scan(table)))
-    assert steps == [f"SCAN {table.name}"]
+    assert steps == [f"SCAN __{table.name}"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_row_tables_rest_as_they_did(name):
 def test_a_row_belongs_to_the_day_of_its_time(writer, time):
     writer.change_rows(fitted_rows([row_changes(VISITS, put=[("ada", time, None, None, None)])])[0])
     found = writer.query(
-        f"SELECT {day_of(VISITS, 't')} FROM visits AS t", pl.Schema({"day": pl.Int64})
+        f"SELECT {day_of(VISITS, 't')} FROM __visits AS t", pl.Schema({"day": pl.Int64})
     )
     assert found.item() == time // DAY_MS
     assert day_of(replace(VISITS, order=()), "t") == str(UNDATED_DAY)

@@ -1,0 +1,88 @@
+"""A catalog whose files may change while it is in use."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import overload
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.definitions import Metric
+from rtcdp.errors import UsageError
+
+LOOK_EVERY_S = 1.0
+"""How often the folder is looked at, at most."""
+
+_Mark = tuple[tuple[str, int, int], ...]
+
+
+class FollowedCatalog(Sequence[Metric]):
+    """The built-in metrics and those of a folder, as its files are now.
+
+    While a file is broken, all metrics stay what they were, and `on_fault` is told once for each
+    state of the folder. Raises `UsageError` when it is broken from the beginning.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None,
+        on_fault: Callable[[str], None] = lambda _: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._directory = directory
+        self._on_fault = on_fault
+        self._monotonic = monotonic
+        self._looking = Lock()
+        self._mark = _mark_of(directory)
+        self._looked_at = monotonic()
+        self._metrics = load_catalog(directory)
+
+    def look(self) -> bool:
+        """Look at the folder, if it is time to; True when the metrics are other ones now."""
+        now = self._monotonic()
+        if self._directory is None or now - self._looked_at < LOOK_EVERY_S:
+            return False
+        with self._looking:
+            self._looked_at = now
+            mark = _mark_of(self._directory)
+            if mark == self._mark:
+                return False
+            self._mark = mark
+            try:
+                metrics = load_catalog(self._directory)
+            except (UsageError, OSError) as error:
+                hint = getattr(error, "hint", "")
+                self._on_fault(f"the catalog stays as it was: {error}; {hint}".removesuffix("; "))
+                return False
+            before, self._metrics = self._metrics, metrics
+        return metrics != before
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def __iter__(self) -> Iterator[Metric]:
+        self.look()
+        return iter(self._metrics)
+
+    @overload
+    def __getitem__(self, index: int) -> Metric: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Metric]: ...
+
+    def __getitem__(self, index: int | slice) -> Metric | Sequence[Metric]:
+        return self._metrics[index]
+
+
+def _mark_of(directory: Path | None) -> _Mark:
+    """Another one whenever a file was written, came or went."""
+    if directory is None:
+        return ()
+    found = []
+    for file in sorted(directory.glob("*.py")):
+        try:
+            stat = file.stat()
+        except OSError:  # it went meanwhile
+            continue
+        found.append((file.name, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)

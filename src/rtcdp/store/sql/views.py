@@ -1,0 +1,394 @@
+# ruff: noqa: S608 - only quoted names, numbers and escaped texts are put into SQL
+"""What readers of SQL see of a metric: one view, with its windows, keys and measures by value.
+
+A view is made of the metric's definition alone: what counts as final or whole is looked up by the
+view itself whenever it is read, and says the same as the API.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import polars as pl
+
+from rtcdp.definitions import (
+    BUCKET_START,
+    ITEM,
+    ITEM_COUNT,
+    MEMBER,
+    MERGES,
+    WINDOW_END,
+    Measure,
+    Metric,
+    RowTable,
+    SqlOf,
+    Table,
+    Window,
+    measure_in_words,
+    tables_of,
+    window_in_words,
+)
+from rtcdp.errors import UsageError
+from rtcdp.store.sql.statements import Dialect, SqlConnection, names, one_row, quote, stored
+
+IS_FINAL, IS_PARTIAL = "is_final", "is_partial"
+START_MS = "window_start_ms"
+
+_SHORT_FIELDS = frozenset({"userId", "sessionId", "eventType", "productId", "source"})
+_SHORT_TEXTS_MAX = 2
+"""A key of two texts of these fields fits every database's indexes."""
+
+_FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**62)})"
+"""What was before is deleted, or a part of it."""
+
+_FRAME_TYPES: Mapping[str, pl.DataType] = {
+    "integer": pl.Int64(),
+    "real": pl.Float64(),
+    "text": pl.String(),
+    "list": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """A column for readers: its name, the SQL that it is made of, what it says, and its type."""
+
+    name: str
+    sql: str
+    says: str
+    type: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A view, by the name that it is made with, and what it says."""
+
+    name: str
+    columns: tuple[ViewColumn, ...]
+    rows: str
+    says: str
+
+    @property
+    def select(self) -> str:
+        columns = ", ".join(f"{each.sql} AS {quote(each.name)}" for each in self.columns)
+        return f"SELECT {columns} FROM {self.rows}"
+
+    @property
+    def shape(self) -> str:
+        """Changes when readers would have to look at it anew."""
+        return _hash(*(f"{each.name} {each.type}" for each in self.columns))
+
+    @property
+    def mark(self) -> str:
+        """Changes whenever anything of it does."""
+        return _hash(self.select, self.says, *(each.says for each in self.columns))
+
+    def comments(self) -> Iterator[str]:
+        """The statements that say what it and its columns are."""
+        yield f"COMMENT ON VIEW {self.name} IS {_text(self.says)}"
+        for each in self.columns:
+            yield f"COMMENT ON COLUMN {self.name}.{quote(each.name)} IS {_text(each.says)}"
+
+
+def views_of(dialect: Dialect, metric: Metric, schema: str | None = None) -> tuple[View, ...]:
+    """The views of a metric: where there is a `schema` for them, one in it with names in snake_case
+    only, and one of the metric's plain name beside the tables."""
+    rows = _rows(dialect, metric)
+    columns = list(_columns(dialect, metric))
+    says = _sentences(metric.title, metric.description)
+    snake_case = [*_keys(dialect, metric, snake_case_of), *columns]
+    as_they_came = list(_keys(dialect, metric, str))
+    if schema is None:
+        others = [key for key in as_they_came if key not in snake_case]
+        return (View(quote(metric.name), (*snake_case, *others), rows, says),)
+    # Names that stand without quotes are made small by the database.
+    small = [key for key in _keys(dialect, metric, str.lower) if key not in as_they_came]
+    return (
+        View(f"{quote(schema)}.{quote(metric.name)}", tuple(snake_case), rows, says),
+        View(quote(metric.name), (*as_they_came, *columns, *small), rows, says),
+    )
+
+
+def view_of_rows(dialect: Dialect, table: RowTable, schema: str | None = None) -> tuple[View, ...]:
+    """The view of a row table, with what is no bytes; the time of its rows is a time there."""
+    columns = []
+    for name, kind in table.columns:
+        sql, says = f"b.{quote(name)}", f"{name}, as the rows of {table.name} have it"
+        if name == table.time:
+            says = f"{name}: a time"
+            columns.append(
+                ViewColumn(snake_case_of(name), dialect.readable.instant(sql), says, "instant")
+            )
+        elif kind != "bytes":
+            sql = dialect.readable.full_text(sql) if kind == "text" else sql
+            columns.append(ViewColumn(snake_case_of(name), sql, says, kind))
+    rows = f"{stored(dialect, table)} AS b"
+    if table.time is not None:
+        rows += f" WHERE b.{quote(table.time)} >= {_FLOOR}"
+    place = "" if schema is None else f"{quote(schema)}."
+    return (View(f"{place}{quote(table.name)}", tuple(columns), rows, f"Rows of {table.name}."),)
+
+
+def snake_case_of(name: str) -> str:
+    """`userId` as `user_id`."""
+    return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def check_columns(metric: Metric) -> None:
+    """Raises `UsageError` when two columns of the metric's view would have the same name. Names
+    that differ in case only count as the same."""
+    keys = [*metric.key_names, *map(snake_case_of, metric.key_names)]
+    measures = [measure.name for measure in metric.measures]
+    own = {START_MS, IS_FINAL, IS_PARTIAL}
+    taken = {name.lower() for name in keys} | own
+    for name in measures:
+        if name.lower() in taken:
+            what = "that views have" if name in own else "of a key field"
+            raise UsageError(
+                f"metric {metric.name} has a measure with the name {what}: {name}",
+                "rename the measure",
+            )
+    if len({name.lower() for name in map(snake_case_of, metric.key_names)}) < len(metric.key_names):
+        raise UsageError(
+            f"metric {metric.name} has two key fields with the same name in snake_case",
+            "use one of them",
+        )
+
+
+def make_views(connection: SqlConnection, metrics: Sequence[Metric | RowTable]) -> None:
+    """Make the views of what has tables, and make those anew that have changed."""
+    p = connection.dialect.placeholders
+    known = {name: marks for name, *marks in _known_views(connection)}
+    for metric in metrics:
+        for view in _views(connection, metric):
+            shape, mark = known.get(view.name, (None, None))
+            if mark == view.mark:
+                continue
+            _make(connection, view, shape)
+            connection.run(f"DELETE FROM _views WHERE name = {p(1)}", one_row(view.name))
+            connection.run(
+                f"INSERT INTO _views (name, metric, shape, mark) VALUES ({p(4)})",
+                one_row(view.name, metric.name, view.shape, view.mark),
+            )
+
+
+def drop_views(connection: SqlConnection, metric: str) -> None:
+    """Drop the views of a metric."""
+    p = connection.dialect.placeholder
+    found = connection.query(
+        f"SELECT name FROM _views WHERE metric = {p(1)}",
+        pl.Schema({"name": pl.String()}),
+        one_row(metric),
+    )
+    for name in found["name"].to_list():
+        connection.run(f"DROP VIEW {name}")
+    connection.run(f"DELETE FROM _views WHERE metric = {p(1)}", one_row(metric))
+
+
+def readable_schema(metric: Metric) -> pl.Schema:
+    """The columns of `readable_query`'s answer."""
+    types: dict[str, pl.DataType] = {BUCKET_START: pl.Int64(), WINDOW_END: pl.Int64()}
+    types |= {field: pl.String() for field in metric.key_names}
+    types |= {m.name: _FRAME_TYPES[m.value_type] for m in _shown(metric)}
+    return pl.Schema({**types, IS_FINAL: pl.Int64(), IS_PARTIAL: pl.Int64()})
+
+
+def readable_query(connection: SqlConnection, metric: Metric) -> str:
+    """All that the first of the metric's views says, by window and key: times in UTC milliseconds,
+    flags as 0 and 1, lists as JSON, keys by the names that their fields came with."""
+    dialect = connection.dialect
+    view = views_of(dialect, metric, connection.readers_schema)[0]
+    kinds = {BUCKET_START: "instant", WINDOW_END: "instant", IS_FINAL: "flag", IS_PARTIAL: "flag"}
+    kinds |= {m.name: "list" for m in metric.measures if m.value_type == "list"}
+    asked = (
+        _plain(
+            dialect,
+            kinds.get(name),
+            quote(snake_case_of(name) if name in metric.key_names else name),
+        )
+        for name in readable_schema(metric)
+    )
+    order = names(START_MS, *map(snake_case_of, metric.key_names))
+    return f"SELECT {', '.join(asked)} FROM {view.name} ORDER BY {order}"
+
+
+def _plain(dialect: Dialect, kind: str | None, column: str) -> str:
+    return column if kind is None else dialect.readable.plain[kind].format(column)
+
+
+def _views(connection: SqlConnection, metric: Metric | RowTable) -> tuple[View, ...]:
+    if isinstance(metric, RowTable):
+        return view_of_rows(connection.dialect, metric, connection.readers_schema)
+    return views_of(connection.dialect, metric, connection.readers_schema)
+
+
+def _make(connection: SqlConnection, view: View, shape: str | None) -> None:
+    """Make a view, in the place of one that has a `shape`."""
+    takes_comments = connection.dialect.readable.with_schema
+    if shape is None:
+        verb = "CREATE VIEW"
+    elif shape == view.shape and takes_comments:
+        # What takes a view's place keeps what readers were granted.
+        verb = "CREATE OR REPLACE VIEW"
+    else:
+        connection.run(f"DROP VIEW {view.name}")
+        verb = "CREATE VIEW"
+    connection.run(f"{verb} {view.name} AS {view.select}")
+    if takes_comments:
+        for comment in view.comments():
+            connection.run(comment)
+
+
+def _known_views(connection: SqlConnection) -> list[tuple[str, str, str]]:
+    rows = connection.query(
+        "SELECT name, shape, mark FROM _views",
+        pl.Schema(dict.fromkeys(("name", "shape", "mark"), pl.String())),
+    )
+    return rows.rows()
+
+
+def _keys(dialect: Dialect, metric: Metric, named: Callable[[str], str]) -> Iterator[ViewColumn]:
+    """The key's columns, each `named` after its field."""
+    for field in metric.key_names:
+        text = f"b.{quote(field)}"
+        if not _rests_as_it_came(field, len(metric.key_names)):
+            text = dialect.readable.full_text(text)
+        yield ViewColumn(named(field), text, f"The event's {field}", "text")
+
+
+def _rests_as_it_came(field: str, texts: int) -> bool:
+    """Whether a field's texts rest as they came in a key of so many texts."""
+    return field in _SHORT_FIELDS and texts <= _SHORT_TEXTS_MAX
+
+
+def _columns(dialect: Dialect, metric: Metric) -> Iterator[ViewColumn]:
+    """The columns after the key's."""
+    start = f"b.{quote(BUCKET_START)}"
+    # Where windows differ in length, each rests with its end.
+    differs = metric.window.column is not None
+    end = f"b.{quote(WINDOW_END)}" if differs else f"({start} + {metric.window.size_ms})"
+    instant = dialect.readable.instant
+    windows = f"{window_in_words(metric.window)} long"
+    yield ViewColumn(BUCKET_START, instant(start), f"When the window begins; {windows}", "instant")
+    yield ViewColumn(WINDOW_END, instant(end), "When the window ends, not included", "instant")
+    values = _values(dialect, metric)
+    for measure in _shown(metric):
+        says = _sentences(measure_in_words(measure).replace("`", ""))
+        yield ViewColumn(measure.name, values[measure.name], says, measure.value_type)
+    watermark = (
+        "(SELECT MIN(max_received_at) FROM _partitions)"
+        " - (SELECT allowed_lateness_ms FROM _rules ORDER BY from_epoch DESC LIMIT 1)"
+    )
+    final = f"COALESCE({end} <= {watermark}, FALSE)"
+    yield ViewColumn(IS_FINAL, final, "No event can change this row any more", "flag")
+    name = _text(metric.name)
+    partial = (
+        f"(COALESCE({start} < (SELECT complete_from FROM _metrics WHERE name = {name}), FALSE)"
+        f" OR (SELECT is_complete FROM _metrics WHERE name = {name}) = 0)"
+    )
+    says = "Events of this window are not in it: they are still being counted, or are gone"
+    yield ViewColumn(IS_PARTIAL, partial, says, "flag")
+    says = "When the window begins, in UTC milliseconds: a condition on it is answered by an index"
+    yield ViewColumn(START_MS, start, says, "integer")
+
+
+def _rows(dialect: Dialect, metric: Metric) -> str:
+    """The metric's windows as `b`, with their state columns, without those that were deleted."""
+    buckets = tables_of(metric)[0]
+    found = stored(dialect, buckets)
+    if not metric.window.is_written_out:
+        found = f"({_added_up(dialect, metric, buckets)})"
+    return f"{found} AS b WHERE b.{quote(BUCKET_START)} >= {_FLOOR}"
+
+
+def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
+    """The windows of a metric, added up from its panes."""
+    window = metric.window
+    assert isinstance(window, Window), "only what has panes is added up from them"
+    pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
+    # The remainder of a negative number is negative; adding the slide makes it count from below.
+    newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
+    start = f"({newest} - s.n * {slide})"
+    keys = [f"p.{quote(field)}" for field in metric.key_names]
+    merged = (
+        f"CAST({MERGES[c.merge].aggregate}(p.{quote(c.name)}) AS {dialect.types[c.type]})"
+        f" AS {quote(c.name)}"
+        for c in panes.columns
+    )
+    columns = ", ".join([f"{start} AS {quote(BUCKET_START)}", *keys, *merged])
+    group = ", ".join(str(n + 1) for n in range(1 + len(keys)))
+    return (
+        f"WITH RECURSIVE steps (n) AS"
+        f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"
+        f" SELECT {columns} FROM {stored(dialect, panes)} AS p CROSS JOIN steps AS s"
+        f" WHERE {start} > {pane} - {window.size_ms} GROUP BY {group}"
+    )
+
+
+def _values(dialect: Dialect, metric: Metric) -> dict[str, str]:
+    """The values of the metric's measures as SQL, by name, of those that have one."""
+    values: dict[str, str] = {}
+    sql = SqlOf(
+        column=lambda name: f"b.{quote(name)}",
+        measure=values.get,
+        integer=dialect.types["integer"],
+        real=dialect.types["real"],
+        exact=dialect.readable.exact,
+        json_list=dialect.readable.json_list,
+    )
+    sides = iter(tables_of(metric)[1:])
+    for measure in metric.measures:
+        side = "" if measure.side() is None else _side(dialect, metric, next(sides))
+        value = measure.in_sql(replace(sql, side=side))
+        if value is not None:
+            values[measure.name] = value
+    return values
+
+
+def _side(dialect: Dialect, metric: Metric, side: Table) -> str:
+    """What to select the members or items of the row of `b` from, merged over its panes."""
+    is_member = side.bound == "smallest_members"
+    start, mine = f"s.{quote(BUCKET_START)}", f"b.{quote(BUCKET_START)}"
+    mine_too = []
+    for field in metric.key_names:
+        one, other = f"s.{quote(field)}", f"b.{quote(field)}"
+        as_it_came = _rests_as_it_came(field, len(metric.key_names) + (not is_member))
+        mine_too.append(
+            f"{one} = {other}" if as_it_came else dialect.readable.same_text(one, other)
+        )
+    rows = f"FROM {stored(dialect, side)} AS s WHERE {' AND '.join([*mine_too, ''])}"
+    item = f"{dialect.readable.full_text(f's.{ITEM}')} AS {ITEM}"
+    if metric.window.is_written_out:
+        columns = f"s.{MEMBER}" if is_member else f"{item}, s.{ITEM_COUNT}"
+        return f"(SELECT {columns} {rows}{start} = {mine}) AS side"
+    rows += f"{start} >= {mine} AND {start} < {mine} + {metric.window.size_ms}"
+    if is_member:
+        return f"(SELECT DISTINCT s.{MEMBER} {rows}) AS side"
+    counted = f"CAST(SUM(s.{ITEM_COUNT}) AS {dialect.types['integer']}) AS {ITEM_COUNT}"
+    return f"(SELECT {item}, {counted} {rows} GROUP BY 1) AS side"
+
+
+def _shown(metric: Metric) -> list[Measure]:
+    """The measures that have a column."""
+    has_value: dict[str, str] = {}
+    sql = SqlOf(str, has_value.get, "", "", "", lambda rows, columns: f"{rows} {columns}")
+    for measure in metric.measures:
+        value = measure.in_sql(sql)
+        if value is not None:
+            has_value[measure.name] = value
+    return [measure for measure in metric.measures if measure.name in has_value]
+
+
+def _sentences(*texts: str) -> str:
+    found = (text.strip() for text in texts)
+    return " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in found if text)
+
+
+def _text(text: str) -> str:
+    plain = text.replace("'", "''").replace("\0", "")
+    return f"'{plain}'"
+
+
+def _hash(*texts: str) -> str:
+    return sha256("\0".join(texts).encode()).hexdigest()[:16]
