@@ -99,7 +99,8 @@ def run(store: Store, size: Size) -> dict[str, object]:
     everybody = next(batches(size.users, size.users, 0)).with_columns(
         pl.Series("userId", [f"user-{number:07d}" for number in range(size.users)])
     )
-    _commit(store, maker, fold_batch(FOLD, everybody, stored, stored).difference, size.users)
+    for part in everybody.iter_slices(100_000):
+        _commit(store, maker, fold_batch(FOLD, part, stored, stored).difference, part.height)
     cache = RowCache(FOLD, stored, size.cache) if size.cache else None
     rows: RowsByKey = cache or stored
     made = batches(size.users, size.batch, size.hot)
