@@ -16,7 +16,9 @@ from rtcdp.runtime.locks import Lock
 from rtcdp.runtime.settings import Settings
 
 
-@pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS, LOAD_CATALOG, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER])
+@pytest.mark.parametrize(
+    "name", [WATCH, LEDGER_TOTALS, LOAD_CATALOG, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER]
+)
 def test_what_it_imports_later_is_there(name):
     assert callable(deferred(name))
 
