@@ -144,14 +144,14 @@ BUGS = (
         "a view shows a sum without its millionths",
         (
             "definitions.measures.exact_sum:total_in_sql",
-            "CAST({micros} AS",
-            "0 * CAST({micros} AS",
+            "+ {micros} AS",
+            "+ 0 * {micros} AS",
         ),
     ),
     bug(
         "a view of panes lacks its oldest pane",
         (
-            "store.sql.schema:_create_view",
+            "store.sql.views:_added_up",
             "WHERE {start} > {pane}",
             "WHERE {start} > {slide} + {pane}",
         ),

@@ -19,6 +19,7 @@ from rtcdp.definitions import (
     MEMBER,
     MERGES,
     WINDOW_END,
+    Column,
     Measure,
     Metric,
     RowTable,
@@ -311,11 +312,7 @@ def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
     keys = [f"p.{quote(field)}" for field in metric.key_names]
-    merged = (
-        f"CAST({MERGES[c.merge].aggregate}(p.{quote(c.name)}) AS {dialect.types[c.type]})"
-        f" AS {quote(c.name)}"
-        for c in panes.columns
-    )
+    merged = (f"{_merged(dialect, column)} AS {quote(column.name)}" for column in panes.columns)
     columns = ", ".join([f"{start} AS {quote(BUCKET_START)}", *keys, *merged])
     group = ", ".join(str(n + 1) for n in range(1 + len(keys)))
     return (
@@ -324,6 +321,13 @@ def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
         f" SELECT {columns} FROM {stored(dialect, panes)} AS p CROSS JOIN steps AS s"
         f" WHERE {start} > {pane} - {window.size_ms} GROUP BY {group}"
     )
+
+
+def _merged(dialect: Dialect, column: Column) -> str:
+    """A column of several panes as one."""
+    merged = f"{MERGES[column.merge].aggregate}(p.{quote(column.name)})"
+    # Sums of whole numbers are of another type in some databases.
+    return f"CAST({merged} AS {dialect.types['integer']})" if column.type == "integer" else merged
 
 
 def _values(dialect: Dialect, metric: Metric) -> dict[str, str]:
