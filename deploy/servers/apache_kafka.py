@@ -159,7 +159,8 @@ class KafkaServer:
             "-XX:TieredStopAtLevel=1",
             f"-Dlog4j2.configurationFile={self._logging}",
         )
-        cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+        # One that begins with a dash would be taken for an option.
+        cluster_id = "A" + urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
         done = subprocess.run(
             (*tool, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", self._settings),
             check=False,

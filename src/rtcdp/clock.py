@@ -75,14 +75,13 @@ class TrustedTime:
     AGREED_S = 600.0
     _GAIN = 4
 
-    def __init__(self, clock: Clock, kept: KeptTime, newest_ms: int | None = None) -> None:
-        """`kept` is what the store has of the time. Where that is nothing, time begins with the
-        newest intake time that is counted, `newest_ms`, if there is one, or else with `begin`."""
+    def __init__(self, clock: Clock, kept: KeptTime) -> None:
+        """`kept` is what the store has of the time. Where that is nothing, time begins with
+        `begin`."""
         self._clock = clock
         self._wall, self._monotonic = clock.now_ms(), clock.monotonic()
-        known = kept.trusted_ms or newest_ms
-        self.has_begun = bool(known)
-        self.trusted_ms = min(self._wall, known or self._wall)
+        self.has_begun = kept.trusted_ms > 0
+        self.trusted_ms = min(self._wall, kept.trusted_ms or self._wall)
         self._step_ms, self._stepped_at = kept.step_ms, kept.stepped_at
         self._suspended_at = self._monotonic if kept.is_suspended else None
         if kept.trusted_ms - self._wall > self.STEP_MS:
@@ -98,12 +97,12 @@ class TrustedTime:
         trusted_ms = self.trusted_ms if self.has_begun else 0
         return KeptTime(trusted_ms, self._step_ms, self._stepped_at, self.is_suspended)
 
-    def begin(self, newest_ms: int) -> None:
-        """Let time begin with the newest intake time that is counted, unless it has begun, or that
-        is not known (0)."""
-        if newest_ms and not self.has_begun:
+    def begin(self, oldest_ms: int) -> None:
+        """Let time begin with the oldest intake time of what is counted, unless it has begun, or
+        that is not known (0)."""
+        if oldest_ms and not self.has_begun:
             self.has_begun = True
-            self.trusted_ms = min(self.trusted_ms, newest_ms)
+            self.trusted_ms = min(self.trusted_ms, oldest_ms)
 
     def look(self) -> str | None:
         """Let the time since the last look go by. Returns what to say aloud, if anything."""

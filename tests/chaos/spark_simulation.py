@@ -7,7 +7,6 @@ from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Metric
-from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
@@ -18,7 +17,8 @@ from tests.chaos.kafka_simulation import NOT_ON_SERVERS, KafkaSimulation
 NOT_ON_SPARK = (*NOT_ON_SERVERS, "append_again")
 """What is repeated after days may have been forgotten by one engine and not yet by the other."""
 
-_FILL_BYTES = 16 * 2**20
+STEP_OFFSETS = 40
+"""A backfill of some hundred records takes several steps."""
 
 
 class _OnSpark:
@@ -62,6 +62,6 @@ class SparkSimulation(KafkaSimulation):
         )
         source = KafkaSource(self._reader, self._bootstrap, self._topic)
         processor = SparkProcessor(source, store, metrics, rules, self.clock, limits)
-        processor.fill = lambda: backfill(self._reader, store, metrics, _FILL_BYTES)
+        processor.step_offsets = STEP_OFFSETS
         processor.on_trouble = self.troubles.append
         return _OnSpark(processor)

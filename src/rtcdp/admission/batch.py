@@ -220,16 +220,17 @@ def order_of_decision(screened: Screened) -> npt.NDArray[np.intp]:
 def lined_up(
     pieces: Sequence[Records],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Partition, offset and due time (UTC ms) of every record of these pieces, which are given by
-    partition and in each in log order. One whose intake time was lost is due with the next."""
+    """Partition, offset and due time (UTC ms) of every record of these pieces, by partition and
+    offset, whatever the order of the pieces. One whose intake time was lost is due with the next.
+    """
     partitions, offsets, received_at, _ = _columns_of(pieces)
     odd = [record for piece in pieces for record in piece.odd]
     if odd:
         partitions = np.append(partitions, [record.partition for record in odd])
         offsets = np.append(offsets, [record.offset for record in odd])
         received_at = np.append(received_at, [record.received_at for record in odd])
-        order = np.lexsort((offsets, partitions))
-        partitions, offsets, received_at = partitions[order], offsets[order], received_at[order]
+    order = np.lexsort((offsets, partitions))
+    partitions, offsets, received_at = partitions[order], offsets[order], received_at[order]
     due = np.where(received_at > 0, received_at, np.iinfo(np.int64).max)
     for _, rows in _rows_by_partition(partitions):
         due[rows] = due_times(due[rows])

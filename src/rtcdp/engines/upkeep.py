@@ -59,8 +59,7 @@ class Upkeep:
         self._outlived: dict[int, int] = {}
         self._has_told: set[int] = set()
         with store.snapshot() as snapshot:
-            newest = max(snapshot.progress.max_received_at.values(), default=None)
-            self._time = TrustedTime(clock, snapshot.kept_time(), newest)
+            self._time = TrustedTime(clock, snapshot.kept_time())
 
     def look(self) -> None:
         """Look at the clock; often, so that a step is noticed soon. Raises what the store does."""
@@ -73,7 +72,8 @@ class Upkeep:
         """Delete what is old, unless the clock is not to be trusted. Raises what log and store
         raise."""
         self.look()
-        self._time.begin(max(progress.max_received_at.values(), default=0))
+        if not self._time.has_begun:
+            self._time.begin(self._oldest_ms(progress))
         self._store.keep_time(self._time.kept)
         needed_from = self._needed_from(progress)
         if self._time.is_suspended or not self._time.has_begun:
@@ -97,6 +97,15 @@ class Upkeep:
             uncounted_before=now_ms - keeping.uncounted_ms,
             offsets_before=first_offsets,
         )
+
+    def _oldest_ms(self, progress: Progress) -> int:
+        """The oldest intake time that the log holds of what is counted; 0 where none is known.
+        Where the clock was wrong from the first start on, earlier records tell."""
+        oldest = [
+            self._log.oldest_received_at(partition, self._log.extent(partition).first_offset)
+            for partition in progress.next_offsets
+        ]
+        return min(filter(None, [*oldest, *progress.max_received_at.values()]), default=0)
 
     def _needed_from(self, progress: Progress) -> dict[int, int]:
         """The first offset of each partition that the index of ids needs.

@@ -7,7 +7,6 @@ from pathlib import Path
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
-from rtcdp.engines.native.backfill import Listeners, backfill
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
 from rtcdp.engines.upkeep import Keeping, Upkeep
@@ -46,10 +45,6 @@ def spark_processor(
     )
     processor.lease_ttl_s = settings.processor.lease_ttl_s
 
-    def fill() -> None:
-        listeners = Listeners(on_trouble=processor.on_trouble)
-        backfill(log, store, metrics, settings.processor.max_batch_bytes, listeners)
-
     upkeep: list[Upkeep] = []
 
     def expire(progress: Progress) -> None:
@@ -60,7 +55,7 @@ def spark_processor(
             upkeep.append(Upkeep(log, store, clock, keeping, processor.on_trouble))
         upkeep[0].expire(progress)
 
-    processor.fill, processor.upkeep = fill, expire
+    processor.upkeep = expire
     return processor
 
 

@@ -4,6 +4,9 @@ Every engine on every store gives the oracle's rows.
 """
 
 import random
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -18,26 +21,37 @@ from rtcdp.definitions import (
     Count,
     Distinct,
     Equals,
+    Everything,
     First,
     Last,
     Maximum,
     Metric,
     Minimum,
+    Number,
     OneOf,
+    Predicate,
     Present,
     Property,
     Quantile,
+    Ratio,
     StandardDeviation,
     Sum,
+    Text,
     TopK,
     UrlHost,
     UrlPath,
+    Variance,
+    Window,
     all_of,
+    any_of,
+    measures,
     negate,
     sliding,
     tables_of,
     tumbling,
 )
+from rtcdp.engines.native import lowering as native
+from rtcdp.engines.spark import lowering as spark
 from rtcdp.log.contract import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.oracle import Oracle
@@ -66,6 +80,18 @@ METRICS = (
         sliding(size_seconds=3600, every_seconds=600),
         (Count("events"), Distinct("plans", PLAN), TopK("hosts", UrlHost(), k=3)),
         (UrlPath(called="path"), "eventType"),
+    ),
+    Metric(
+        "conversion",
+        "R",
+        MINUTES,
+        (
+            Count("orders", any_of(Equals("eventType", "PURCHASE"), Compare("value", ">", 50))),
+            Count("all", Everything()),
+            Ratio("share", of="orders", to="all"),
+            Variance("spread"),
+        ),
+        ("source", "sessionId"),
     ),
     Metric("by_host", "H", MINUTES, (Average("mean", QUANTITY),), (UrlHost(),)),
     Metric(
@@ -127,6 +153,26 @@ METRICS = (
 )
 
 
+WORDS = {*get_args(Predicate), *get_args(Text), *get_args(Number), Window, Calendar}
+WORDS |= {getattr(measures, name) for name in measures.__all__} - {measures.Measure}
+
+
+def words_in(node: object) -> Iterator[type]:
+    yield type(node)
+    inner = node if isinstance(node, tuple) else ()
+    if is_dataclass(node):
+        inner = tuple(getattr(node, field.name) for field in fields(node))
+    for each in inner:
+        yield from words_in(each)
+
+
+@pytest.mark.parametrize("engine", [native, spark], ids=["native", "spark"])
+def test_no_word_of_the_vocabulary_is_left_out(engine) -> None:
+    used = {word for metric in METRICS for word in words_in(metric)}
+    words = {word for word in WORDS if get_origin(word) is not Literal}
+    assert words - used == engine.UNSUPPORTED.keys()
+
+
 def event(draw: random.Random, number: int) -> dict[str, object]:
     held = {
         "country": draw.choice(COUNTRIES),
@@ -136,6 +182,7 @@ def event(draw: random.Random, number: int) -> dict[str, object]:
     return {
         "eventId": f"e{number if draw.random() < 0.9 else number // 2}",
         "userId": draw.choice("abc"),
+        "sessionId": draw.choice(["s", None]),
         "eventType": draw.choice(["PAGE_VIEW", "PURCHASE"]),
         "timestamp": START_MS + draw.randrange(SPAN_MS),
         "pageUrl": draw.choice(PAGES),

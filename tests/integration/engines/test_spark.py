@@ -13,7 +13,6 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
@@ -105,7 +104,7 @@ class Installation:
         """Process with one metric more, which is filled first."""
         self.metrics.append(metric)
         processor = self.spark()
-        processor.fill = lambda: backfill(self.log, self.store, self.metrics, 2**20)
+        processor.step_offsets = 15
         processor.run(threading.Event(), once=True)
 
     def process_natively(self) -> None:

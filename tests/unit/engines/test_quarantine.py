@@ -66,6 +66,19 @@ def test_halves_are_all_records_in_order_and_span_the_same_offsets(sizes: tuple[
     assert reached == {partition: size + 2 for partition, size in enumerate(sizes)}
 
 
+def test_halves_of_pieces_that_take_turns_cut_each_partition_once() -> None:
+    log = MemoryLog(lambda: 2, partitions=2)
+    for received_at in (9_000, 9_000, 5_000):
+        for partition in log.partitions():
+            log.append([Delivery(b"1\n" * 2, 2, received_at + partition)], partition)
+    pieces = tuple(
+        log.read(partition, offset, 10**6) for offset in (0, 2, 4) for partition in (1, 0)
+    )
+    first, second = halves(pieces)
+    assert sorted(places(first)) == [(0, offset) for offset in range(6)]
+    assert sorted(places(second)) == [(1, offset) for offset in range(6)]
+
+
 def test_the_store_knows_who_was_left_out(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     store.prepare([])

@@ -128,6 +128,22 @@ def test_what_came_long_before_it_is_counted_stays_however_long_a_processor_wait
     store.close()
 
 
+def test_a_first_start_by_a_clock_that_is_ahead_deletes_nothing(tmp_path: Path) -> None:
+    clock, log, store = ManualClock(NOW), MemoryLog(partitions=2), SqliteStore(tmp_path / "s.db")
+    store.prepare(())
+    clock.step(40 * DAY_MS)
+    upkeep = Upkeep(log, store, clock, KEEPING, [].append)
+    for partition, received_at in enumerate((NOW, NOW + 40 * DAY_MS)):
+        log.append([Delivery(b"{}\n" * 5, 5, received_at)], partition)
+    epoch = EpochMaker().make(admitted=5, received_at=NOW)
+    store.commit(replace(epoch, max_received_at={0: NOW, 1: NOW + 40 * DAY_MS}))
+    clock.advance(60_000)
+    upkeep.expire(store.progress())
+    with store.snapshot() as snapshot:
+        assert snapshot.ledger()["received"].to_list() == [5]
+    store.close()
+
+
 def test_the_first_time_of_a_store_of_before_is_no_later_than_its_records(
     installation: Installation,
 ) -> None:

@@ -89,7 +89,11 @@ def _folded(part: Part, where: Predicate | None) -> pl.Expr:
         return pl.len().cast(pl.Int64).alias(part.name)
     each = pl.sql_expr(part.each).cast(_TYPES[part.type])
     if where is not None:
-        each = pl.when(to_expression(where)).then(each)
+        condition = to_expression(where)
+        if not condition.meta.root_names():
+            # A constant would stand for a whole group, and not for each event of it.
+            condition = condition & pl.col("timestamp").is_not_null()
+        each = pl.when(condition).then(each)
     return MERGES[part.merge].of_column(each).alias(part.name)
 
 

@@ -21,8 +21,9 @@ from rtcdp.admission.merged_reader import AbreastReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric, fields_of
+from rtcdp.engines.backfill import Listeners
 from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
-from rtcdp.engines.native.backfill import Listeners, backfill
+from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of

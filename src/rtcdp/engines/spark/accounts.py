@@ -9,9 +9,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.engines.spark.failures import SparkFailed
-from rtcdp.engines.spark.parts import Part
-from rtcdp.engines.spark.slices import (
+from rtcdp.engines.spark.exchange import (
     BucketVerdicts,
     Duplicates,
     Int64Array,
@@ -19,6 +17,8 @@ from rtcdp.engines.spark.slices import (
     unpack_frame,
     unpack_offsets,
 )
+from rtcdp.engines.spark.failures import SparkFailed
+from rtcdp.engines.spark.parts import Part
 from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
 
 _MINUTE_MS = 60_000

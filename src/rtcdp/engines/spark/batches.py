@@ -9,26 +9,26 @@ from pyspark.sql import DataFrame
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Metric, fields_of, tables_of
-from rtcdp.engines.spark.folding import (
+from rtcdp.engines.spark.exchange import (
     PART_LEDGER_SCHEMA,
+    PLACES_SCHEMA,
+    BucketVerdicts,
+    Duplicates,
+    SliceAccount,
+    spark_schema,
+    unpack_account,
+    unpack_verdicts,
+)
+from rtcdp.engines.spark.folding import (
     Ranges,
     Unpacking,
     event_unpacker,
     ledger_unpacker,
     place_unpacker,
-    spark_schema,
     uncounted_unpacker,
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
-from rtcdp.engines.spark.parts import PLACES_SCHEMA
 from rtcdp.engines.spark.screening import BatchMapper
-from rtcdp.engines.spark.slices import (
-    BucketVerdicts,
-    Duplicates,
-    SliceAccount,
-    unpack_account,
-    unpack_verdicts,
-)
 from rtcdp.store import TableChange
 
 _VIEW = "rtcdp_events"
@@ -40,7 +40,6 @@ class Batch:
     def __init__(self, rows: DataFrame, metrics: Sequence[Metric]) -> None:
         self._rows = rows
         self._metrics = metrics
-        self._statement = statement_of(metrics, _VIEW)
 
     def accounts(self) -> tuple[list[SliceAccount], list[BucketVerdicts]]:
         """The accounts of all slices, and the verdicts of all buckets."""
@@ -80,11 +79,7 @@ class Batch:
         )
         packed = self._slices(("events",), ranges).where("events IS NOT NULL")
         events = packed.mapInArrow(event_unpacker(unpacking), unpacking.schema)
-        has_many_tables = sum(len(tables_of(metric)) for metric in self._metrics) > 1
-        with _kept(events) if has_many_tables else _as_it_is():
-            events.createOrReplaceTempView(_VIEW)
-            panes = pl.DataFrame(events.sparkSession.sql(self._statement).toArrow())
-        return changes_of(self._metrics, panes)
+        return folded(events, self._metrics)
 
     def _gathered(
         self, columns: Sequence[str], ranges: Ranges, unpacker: BatchMapper, schema: pl.Schema
@@ -102,6 +97,15 @@ class Batch:
         return self._rows.where(f"account IS NOT NULL AND ({touched})").select(
             "partition", *columns
         )
+
+
+def folded(events: DataFrame, metrics: Sequence[Metric]) -> tuple[TableChange, ...]:
+    """What admitted events (`Unpacking.schema`) change in the tables of metrics."""
+    has_many_tables = sum(len(tables_of(metric)) for metric in metrics) > 1
+    with _kept(events) if has_many_tables else _as_it_is():
+        events.createOrReplaceTempView(_VIEW)
+        panes = pl.DataFrame(events.sparkSession.sql(statement_of(metrics, _VIEW)).toArrow())
+    return changes_of(metrics, panes)
 
 
 @contextmanager

@@ -21,9 +21,9 @@ from rtcdp.engines.spark.accounts import (
     whole_of,
 )
 from rtcdp.engines.spark.batches import Batch
+from rtcdp.engines.spark.exchange import are_among
 from rtcdp.engines.spark.failures import StartAnew, is_away, is_slow_start
 from rtcdp.engines.spark.parts import Part, bounded, halves, in_decision_order
-from rtcdp.engines.spark.slices import are_among
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Epoch, Progress
 

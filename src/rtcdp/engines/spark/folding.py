@@ -8,36 +8,27 @@ import polars_hash as plh
 import pyarrow as pa
 
 from rtcdp.admission.batch import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.engines.spark.lowering import member_column
-from rtcdp.engines.spark.parts import PLACES_SCHEMA
-from rtcdp.engines.spark.screening import BatchMapper
-from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
-from rtcdp.engines.spark.slices import (
+from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.engines.spark.exchange import (
+    ARROW_TYPES,
     EVENT_COLUMNS,
     IDENTITY_SCHEMA,
+    PART_LEDGER_SCHEMA,
+    PLACES_SCHEMA,
     SLICE_UNCOUNTED_SCHEMA,
+    SPARK_TYPES,
     Duplicates,
     are_among,
+    arrow_schema,
     unpack_frame,
 )
+from rtcdp.engines.spark.lowering import member_column
+from rtcdp.engines.spark.screening import BatchMapper
+from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
 from rtcdp.events.columns import column_type
 
 Ranges = Mapping[int, tuple[int, int]]
 """By partition the offsets `[start, end)` that are wanted."""
-
-_ARROW_TYPES = {
-    pl.Int64: pa.int64(),
-    pl.Float64: pa.float64(),
-    pl.String: pa.string(),
-    pl.Binary: pa.binary(),
-}
-_SPARK_TYPES = {
-    pl.Int64: "bigint",
-    pl.Float64: "double",
-    pl.String: "string",
-    pl.Binary: "binary",
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class Unpacking:
     @property
     def schema(self) -> str:
         """The columns of the admitted events, as Spark names types."""
-        types = [_SPARK_TYPES[type(column_type(field))] for field in self.fields]
+        types = [SPARK_TYPES[type(column_type(field))] for field in self.fields]
         columns = [f"`{name}` {kind}" for name, kind in zip(self.fields, types, strict=True)]
         columns += ["source string", "timestamp bigint"]
         columns += [f"`{member_column(field)}` bigint" for field in self.distinct]
@@ -71,22 +62,8 @@ class _Unpacked:
     uncounted: pl.DataFrame
 
 
-def spark_schema(schema: pl.Schema) -> str:
-    """A schema as Spark names types."""
-    return ", ".join(f"`{name}` {_SPARK_TYPES[type(kind)]}" for name, kind in schema.items())
-
-
 def event_unpacker(unpacking: Unpacking) -> BatchMapper:
     """What turns slices into the admitted events."""
-    schema = pa.schema(
-        [(field, _ARROW_TYPES[type(column_type(field))]) for field in unpacking.fields]
-        + [("source", pa.string()), ("timestamp", pa.int64())]
-        + [(member_column(field), pa.int64()) for field in unpacking.distinct]
-    )
-    members = [
-        plh.col(field).nchash.xxhash64().reinterpret(signed=True).alias(member_column(field))
-        for field in unpacking.distinct
-    ]
 
     def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for each in _unpacked(batches, unpacking.ranges, ("events",)):
@@ -94,9 +71,23 @@ def event_unpacker(unpacking: Unpacking) -> BatchMapper:
             duplicates = unpacking.duplicates.get(each.partition)
             if duplicates is not None:
                 events = events.filter(~are_among(events["offset"].to_numpy(), duplicates.offsets))
-            yield from _batches(events.with_columns(members), schema)
+            yield from packed_events(events, unpacking)
 
     return unpack
+
+
+def packed_events(events: pl.DataFrame, unpacking: Unpacking) -> Sequence[pa.RecordBatch]:
+    """Events in the columns that are wanted, those that are counted once hashed as well."""
+    schema = pa.schema(
+        [(field, ARROW_TYPES[type(column_type(field))]) for field in unpacking.fields]
+        + [("source", pa.string()), ("timestamp", pa.int64())]
+        + [(member_column(field), pa.int64()) for field in unpacking.distinct]
+    )
+    members = [
+        plh.col(field).nchash.xxhash64().reinterpret(signed=True).alias(member_column(field))
+        for field in unpacking.distinct
+    ]
+    return _batches(events.with_columns(members), schema)
 
 
 def uncounted_unpacker(duplicates: Mapping[int, Duplicates], ranges: Ranges) -> BatchMapper:
@@ -105,10 +96,10 @@ def uncounted_unpacker(duplicates: Mapping[int, Duplicates], ranges: Ranges) -> 
 
     def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for each in _unpacked(batches, ranges, ("events", "identities", "uncounted")):
-            yield from _batches(each.uncounted, _arrow_schema(UNCOUNTED_SCHEMA))
+            yield from _batches(each.uncounted, arrow_schema(UNCOUNTED_SCHEMA))
             found = duplicates.get(each.partition)
             if found is not None:
-                yield from _batches(_as_uncounted(each, found), _arrow_schema(UNCOUNTED_SCHEMA))
+                yield from _batches(_as_uncounted(each, found), arrow_schema(UNCOUNTED_SCHEMA))
 
     return unpack
 
@@ -126,21 +117,9 @@ def ledger_unpacker(ranges: Ranges) -> BatchMapper:
                 max_event_time=pl.lit(event_time.max(), pl.Int64),
                 max_received_at=pl.lit(received_at.max(), pl.Int64),
             )
-            yield from _batches(ledger, _arrow_schema(PART_LEDGER_SCHEMA))
+            yield from _batches(ledger, arrow_schema(PART_LEDGER_SCHEMA))
 
     return unpack
-
-
-PART_LEDGER_SCHEMA = pl.Schema(
-    [
-        *LEDGER_SCHEMA.items(),
-        ("partition", pl.Int64()),
-        ("min_event_time", pl.Int64()),
-        ("max_event_time", pl.Int64()),
-        ("max_received_at", pl.Int64()),
-    ]
-)
-"""Rows of `LEDGER_SCHEMA` of a slice, each with the partition and the times of the whole slice."""
 
 
 def place_unpacker(ranges: Ranges) -> BatchMapper:
@@ -157,7 +136,7 @@ def place_unpacker(ranges: Ranges) -> BatchMapper:
             )
             places = pl.concat([judged, others], how="diagonal")
             number = pl.lit(each.partition, pl.Int64).alias("partition")
-            yield from _batches(places.with_columns(number), _arrow_schema(PLACES_SCHEMA))
+            yield from _batches(places.with_columns(number), arrow_schema(PLACES_SCHEMA))
 
     return unpack
 
@@ -223,10 +202,6 @@ def _as_uncounted(unpacked: _Unpacked, duplicates: Duplicates) -> pl.DataFrame:
         pl.col("timestamp").alias("event_time"),
         pl.lit(None, pl.Binary).alias("raw"),
     )
-
-
-def _arrow_schema(schema: pl.Schema) -> pa.Schema:
-    return pa.schema([(name, _ARROW_TYPES[type(kind)]) for name, kind in schema.items()])
 
 
 def _batches(frame: pl.DataFrame, schema: pa.Schema) -> Sequence[pa.RecordBatch]:

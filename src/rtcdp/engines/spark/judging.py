@@ -20,6 +20,7 @@ from pyspark.sql.streaming.stateful_processor import (
     ValueState,
 )
 
+from rtcdp.engines.spark.exchange import SliceIds, pack, unpack_ids
 from rtcdp.engines.spark.seen_runs import (
     Run,
     RunEntry,
@@ -31,7 +32,6 @@ from rtcdp.engines.spark.seen_runs import (
     pack_run,
     unpack_run,
 )
-from rtcdp.engines.spark.slices import SliceIds, pack, unpack_ids
 
 REMEMBERED_FROM = "rtcdp.remembered_from"
 """The local property of a job that says, by partition, from which offset on ids are remembered."""

@@ -13,19 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.engines.spark.slices import NEVER, Int64Array
-
-PLACES_SCHEMA = pl.Schema(
-    {
-        "partition": pl.Int64,
-        "offset": pl.Int64,
-        "received_at": pl.Int64,
-        "id_hash": pl.Int64,
-        "bytes": pl.Int64,
-    }
-)
-"""A row a record: its intake time (UTC ms, 0 where it is unknown), the hash of its id if that was
-judged (else null), and the bytes that it takes on the driver if it is not counted."""
+from rtcdp.engines.spark.exchange import NEVER, Int64Array
 
 
 @dataclass(frozen=True)

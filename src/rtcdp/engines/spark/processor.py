@@ -7,7 +7,8 @@ of it is counted a second time.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from py4j.protocol import Py4JError
@@ -18,9 +19,11 @@ from pyspark.sql.streaming.query import StreamingQuery
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric, fields_of
+from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
+from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.counting import Counting, Surroundings
@@ -44,6 +47,7 @@ from rtcdp.engines.spark.recovery import (
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
+from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 from rtcdp.log.marks import marks_before
 from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
@@ -76,10 +80,9 @@ class SparkProcessor:
 
     `on_epoch` is called after every commit, from a thread of Spark's; `on_trouble` with a sentence
     whenever Kafka or the store can't be reached and it will try again, `on_back` before a query
-    starts and after every batch, for both were there. `fill` is called before the first batch, when
-    the store is prepared: it has to compute the metrics that are new over what is counted already.
-    `upkeep` is called every minute. `lease_ttl_s` is how long the lease outlasts a processor that
-    dies.
+    starts and after every batch, for both were there. Metrics that are new are filled first,
+    `step_offsets` records at a time. `upkeep` is called every minute. `lease_ttl_s` is how long the
+    lease outlasts a processor that dies.
     """
 
     def __init__(
@@ -122,7 +125,7 @@ class SparkProcessor:
         self._renewed_at: float | None = None
         self._kept_up_at = clock.monotonic()
         self.lease_ttl_s = 15.0
-        self.fill: Callable[[], None] = lambda: None
+        self.step_offsets = STEP_OFFSETS
         self.upkeep: Callable[[Progress], None] = lambda _: None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
@@ -144,7 +147,7 @@ class SparkProcessor:
         with spark_session(self._limits) as spark:
             while not stop.is_set():
                 try:
-                    self._recover()
+                    self._recover(spark)
                     partitions = self._source.log.partitions()
                     # A log at rest gives no batch that would tell it.
                     self.on_back()
@@ -161,7 +164,7 @@ class SparkProcessor:
                     check_log_id(self._progress, self._source.log.log_id())
                     raise
 
-    def _recover(self) -> None:
+    def _recover(self, spark: SparkSession) -> None:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         self._store.prepare(self._metrics)
@@ -175,7 +178,33 @@ class SparkProcessor:
             remembered_from = dict(position_in(self._source.log, progress).remembered_from)
             self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
         self._progress = progress
-        self.fill()
+        self._fill(spark)
+
+    def _fill(self, spark: SparkSession) -> None:
+        """Compute the metrics that are new over what is counted already."""
+        steps = spark_steps(spark, self._source, self._store, self.step_offsets)
+        listeners = Listeners(on_trouble=self._say)
+        with self._leased_meanwhile():
+            fill_metrics(self._source.log, self._store, self._metrics, steps, listeners)
+
+    @contextmanager
+    def _leased_meanwhile(self) -> Iterator[None]:
+        """Keep the lease in a thread, for a step may take longer than that lasts. Who loses it is
+        told by the next commit."""
+        done = threading.Event()
+
+        def keep() -> None:
+            with suppress(RtcdpError):
+                while not done.wait(_POLL_S):
+                    self._keep_lease()
+
+        keeper = threading.Thread(target=keep, name="lease", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
 
     def _follow(self, spark: SparkSession, *, once: bool) -> bool:
         """Run the query until it is to stop; with `once` until it has ended by itself. False when

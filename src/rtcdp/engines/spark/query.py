@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, SCREENED_SCHEMA
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.screening import Screening, screener
-from rtcdp.engines.spark.slices import JUDGED_SCHEMA, SCREENED_SCHEMA
 from rtcdp.log.contract import LogReader
 
 _SAMPLED_PARTITIONS = 8
@@ -42,24 +42,12 @@ def judged(
     checkpoint knows."""
     reader = (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", source.bootstrap)
+        .options(**_options_of(source))
         .option("subscribe", source.topic)
         .option("startingOffsets", _starting_offsets(source.topic, starts))
         .option("maxOffsetsPerTrigger", offsets_per_trigger)
-        .option("failOnDataLoss", "true")
-        .option("includeHeaders", "true")
-        .option("kafka.isolation.level", "read_committed")
     )
-    for name, value in source.options.items():
-        reader = reader.option(f"kafka.{name}", value)
-    records = reader.load().select(
-        "value",
-        "partition",
-        "offset",
-        "timestamp",
-        # As text: a nested column takes ten times as long to bring into Python, even when empty.
-        F.when(F.size("headers") > 0, F.to_json("headers")).alias("headers"),
-    )
+    records = _columns_of(reader.load())
     # Intake times are plain numbers in there: Spark is told of no event time and drops nothing.
     return (
         records.mapInArrow(screener(screening), SCREENED_SCHEMA)
@@ -68,6 +56,22 @@ def judged(
             BucketJudge(screening.rules.dedup_window_ms), JUDGED_SCHEMA, "Update", "None"
         )
     )
+
+
+def read_between(
+    spark: SparkSession, source: KafkaSource, ranges: Mapping[int, tuple[int, int]]
+) -> DataFrame:
+    """The records in these ranges of offsets, by partition, in the columns that the stream has."""
+    starts = {partition: start for partition, (start, _) in ranges.items()}
+    ends = {partition: end for partition, (_, end) in ranges.items()}
+    reader = (
+        spark.read.format("kafka")
+        .options(**_options_of(source))
+        .option("assign", json.dumps({source.topic: sorted(ranges)}))
+        .option("startingOffsets", _offsets(source.topic, starts))
+        .option("endingOffsets", _offsets(source.topic, ends))
+    )
+    return _columns_of(reader.load())
 
 
 def offsets_per_trigger(limits: SparkLimits, record_bytes: float) -> int:
@@ -101,6 +105,29 @@ def start_query(
 
 
 def _starting_offsets(topic: str, starts: Mapping[int, int] | None) -> str:
-    if not starts:
-        return "earliest"
-    return json.dumps({topic: {str(partition): offset for partition, offset in starts.items()}})
+    return _offsets(topic, starts) if starts else "earliest"
+
+
+def _offsets(topic: str, offsets: Mapping[int, int]) -> str:
+    return json.dumps({topic: {str(partition): offset for partition, offset in offsets.items()}})
+
+
+def _options_of(source: KafkaSource) -> dict[str, str]:
+    return {
+        "kafka.bootstrap.servers": source.bootstrap,
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+        "kafka.isolation.level": "read_committed",
+        **{f"kafka.{name}": value for name, value in source.options.items()},
+    }
+
+
+def _columns_of(records: DataFrame) -> DataFrame:
+    return records.select(
+        "value",
+        "partition",
+        "offset",
+        "timestamp",
+        # As text: a nested column takes ten times as long to bring into Python, even when empty.
+        F.when(F.size("headers") > 0, F.to_json("headers")).alias("headers"),
+    )

@@ -14,7 +14,7 @@ import polars as pl
 
 from rtcdp.engines.decided import readable_from
 from rtcdp.engines.spark.checkpoint import Checkpoints
-from rtcdp.engines.spark.slices import BUCKETS, Int64Array
+from rtcdp.engines.spark.exchange import BUCKETS, Int64Array
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Progress, Store
 

@@ -6,25 +6,12 @@ executors hand over the intake times of a slice, packed, and the driver goes thr
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-import polars as pl
-
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
 from rtcdp.admission.log_time import LogTime
-from rtcdp.engines.spark.slices import Int64Array, SliceAccount, pack_raw, unpack_frame
-
-
-def pack_times(offsets: Int64Array, received_at: Int64Array) -> bytes:
-    """The offsets and intake times (UTC ms) of a slice's events, in log order: a byte or two each,
-    since both hardly change from one to the next."""
-    steps = {"offset": np.diff(offsets, prepend=0), "received_at": np.diff(received_at, prepend=0)}
-    return pack_raw(pl.DataFrame(steps))
-
-
-def unpack_times(packed: bytes) -> tuple[Int64Array, Int64Array]:
-    """The offsets and intake times that were packed."""
-    steps = unpack_frame(packed)
-    return np.cumsum(steps["offset"].to_numpy()), np.cumsum(steps["received_at"].to_numpy())
+from rtcdp.engines.spark.exchange import (
+    SliceAccount,
+    unpack_times,
+)
 
 
 class Remembrance:

@@ -26,17 +26,11 @@ from rtcdp.admission.batch import (
 )
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
-from rtcdp.engines.spark.remembrance import pack_times
-from rtcdp.engines.spark.slice_accounts import (
-    SlicePlace,
-    account_of_slice,
-    times_of,
-    with_stands_for,
-)
-from rtcdp.engines.spark.slices import (
+from rtcdp.engines.spark.exchange import (
     BUCKETS,
     IDENTITY_SCHEMA,
     NEVER,
+    SCREENED_ARROW_SCHEMA,
     SLICE_UNCOUNTED_SCHEMA,
     Int64Array,
     SliceIds,
@@ -46,6 +40,13 @@ from rtcdp.engines.spark.slices import (
     pack_frame,
     pack_offsets,
     pack_raw,
+    pack_times,
+)
+from rtcdp.engines.spark.slice_accounts import (
+    SlicePlace,
+    account_of_slice,
+    times_of,
+    with_stands_for,
 )
 from rtcdp.events.columns import split_lines
 from rtcdp.log.contract import Records
@@ -54,20 +55,6 @@ from rtcdp.log.envelope import Headers, WireBatch, records_of
 _NONE = np.empty(0, np.int64)
 
 BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-
-_ARROW_SCHEMA = pa.schema(
-    [
-        ("bucket", pa.int32()),
-        ("partition", pa.int32()),
-        ("first_offset", pa.int64()),
-        ("next_offset", pa.int64()),
-        ("ids", pa.binary()),
-        ("account", pa.binary()),
-        ("events", pa.binary()),
-        ("identities", pa.binary()),
-        ("uncounted", pa.binary()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -112,6 +99,13 @@ def _pieces_of(batch: pa.RecordBatch, counted_from: Mapping[int, int]) -> Iterat
     for start, stop in ((0, split), (split, len(offsets))):
         if start < stop:
             yield _records_of(batch.slice(start, stop - start), partition, offsets[start:stop])
+
+
+def records_in(batch: pa.RecordBatch) -> Records:
+    """The records of an Arrow batch, which are those of one partition and more than none."""
+    return _records_of(
+        batch, batch.column("partition")[0].as_py(), batch.column("offset").to_numpy()
+    )
 
 
 def _records_of(batch: pa.RecordBatch, partition: int, offsets: npt.NDArray[np.int64]) -> Records:
@@ -268,7 +262,7 @@ def _row(records: Records, bucket: int, ids: bytes | None, *packed: bytes | None
                 for each in (ids, account, events, identities, uncounted)
             ),
         ],
-        schema=_ARROW_SCHEMA,
+        schema=SCREENED_ARROW_SCHEMA,
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rtcdp.engines.spark.slices import (
+from rtcdp.engines.spark.exchange import (
     NEVER,
     BucketVerdicts,
     Int64Array,

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA
-from rtcdp.engines.spark.slices import STANDS_FOR, Int64Array, SliceAccount, pack_frame
+from rtcdp.engines.spark.exchange import STANDS_FOR, Int64Array, SliceAccount, pack_frame
 from rtcdp.log.contract import Records
 
 _MINUTE_MS = 60_000

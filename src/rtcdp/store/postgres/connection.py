@@ -57,9 +57,15 @@ POSTGRES = Dialect(
         same_text=same_text_in_sql,
         with_schema=True,
     ),
+    # With OFFSET it is not made a join of two whole tables.
+    looked_up=lambda asked, table, condition: (
+        f"{asked} CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE {condition} OFFSET 0) AS t"
+    ),
     asked=lambda schema: f"{unnested(schema.dtypes())} AS {ASKED} ({names(*schema)})",
     # Room for new versions of rows beside the old ones: indexes then need no new entries.
     updated_options=" WITH (fillfactor = 50)",
+    # Rows of stories are many and each changes rarely: room for all would be reading for nothing.
+    replaced_options=" WITH (fillfactor = 85)",
     newest_first=" DESC",
     key_by_index=True,
     name_bytes_max=63,

@@ -18,16 +18,17 @@ from rtcdp.store.sql.statements import ASKED, names, quote, stored
 
 _PLACE = "_place"
 _WAS = "_was"
+_DAY = "_day"
 
 
 @lru_cache(maxsize=256)
 def delete_all(table: RowTable) -> str:
     """Delete the rows whose keys are bound as arrays."""
     return (
-        f"WITH gone AS (DELETE FROM {stored(POSTGRES, table)} AS t"
-        f" USING {POSTGRES.asked(key_schema(table))} WHERE {same_key(table, 't', ASKED)}"
-        f" RETURNING {day_of(table, 't')} AS day, t.{quote(CHECKSUM)} AS was)"
-        f" SELECT day, {halves('was', 'bigint')} FROM gone GROUP BY day"
+        f"WITH n AS MATERIALIZED (SELECT found.* FROM {POSTGRES.asked(key_schema(table))}"
+        f" CROSS JOIN {_found(table)}),"
+        f" gone AS (DELETE FROM {stored(POSTGRES, table)} AS t USING n WHERE t.ctid = n.{_PLACE})"
+        f" SELECT {_DAY} AS day, {halves(_WAS, 'bigint')} FROM n GROUP BY 1"
     )
 
 
@@ -44,12 +45,21 @@ def replace_all(table: RowTable) -> str:
         f"{quote(name)} = n.{quote(name)}" for name in (*table.value_names, CHECKSUM)
     )
     return (
-        f"WITH n AS MATERIALIZED (SELECT {ASKED}.*, t.ctid AS {_PLACE},"
-        f" t.{quote(CHECKSUM)} AS {_WAS}"
-        f" FROM {new} LEFT JOIN {target} AS t ON {same_key(table, 't', ASKED)}),"
+        f"WITH n AS MATERIALIZED (SELECT {ASKED}.*, found.*"
+        f" FROM {new} LEFT JOIN {_found(table)} ON true),"
         f" replaced AS (UPDATE {target} AS t SET {written} FROM n WHERE t.ctid = n.{_PLACE}),"
         f" added AS (INSERT INTO {target} ({names(*columns)})"
         f" SELECT {values} FROM n WHERE n.{_PLACE} IS NULL)"
-        f" SELECT {day_of(table, 'n')} AS day, {halves(_WAS, 'bigint')} FROM n"
+        f" SELECT {_DAY} AS day, {halves(_WAS, 'bigint')} FROM n"
         f" WHERE {_PLACE} IS NOT NULL GROUP BY 1"
+    )
+
+
+def _found(table: RowTable) -> str:
+    """Where a row that is asked about lies, and what it brings to the sum of its day, looked up by
+    its key: with OFFSET it is not made a join of two whole tables."""
+    return (
+        f"LATERAL (SELECT t.ctid AS {_PLACE}, t.{quote(CHECKSUM)} AS {_WAS},"
+        f" {day_of(table, 't')} AS {_DAY} FROM {stored(POSTGRES, table)} AS t"
+        f" WHERE {same_key(table, 't', ASKED)} OFFSET 0) AS found"
     )

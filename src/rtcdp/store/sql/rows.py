@@ -31,7 +31,7 @@ def create_rows(dialect: Dialect, table: RowTable) -> Iterator[str]:
         columns.append(f"PRIMARY KEY ({names(*table.primary_key)})")
     yield (
         f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)})"
-        f"{dialect.table_options}{dialect.updated_options}"
+        f"{dialect.table_options}{dialect.replaced_options}"
     )
     if dialect.key_by_index:
         yield (
@@ -54,12 +54,10 @@ def stored_frame(changes: FittedRows) -> pl.DataFrame:
 @lru_cache(maxsize=256)
 def sums_of_asked(dialect: Dialect, table: RowTable) -> str:
     """What the rows with the keys that are asked about bring to their days' sums, in halves."""
+    asked = dialect.asked(key_schema(table))
+    looked_up = dialect.looked_up(asked, stored(dialect, table), same_key(table, "t", ASKED))
     numbers = halves(f"t.{quote(CHECKSUM)}", dialect.types["integer"])
-    return (
-        f"SELECT {day_of(table, 't')} AS day, {numbers}"
-        f" FROM {dialect.asked(key_schema(table))} CROSS JOIN {stored(dialect, table)} AS t"
-        f" WHERE {same_key(table, 't', ASKED)} GROUP BY 1"
-    )
+    return f"SELECT {day_of(table, 't')} AS day, {numbers} FROM {looked_up} GROUP BY 1"
 
 
 def halves(number: str, integer: str) -> str:
@@ -113,18 +111,22 @@ def sums_from(rows: pl.DataFrame) -> DailySums:
 
 def read_rows(connection: SqlConnection, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
     """The rows of groups, in no order; see `StoreSnapshot.rows`."""
+    sql = rows_of_groups(connection.dialect, table, groups.schema)
+    return connection.query_about(sql, row_schema(table), groups)
+
+
+def rows_of_groups(dialect: Dialect, table: RowTable, groups: pl.Schema) -> str:
+    """The rows of the groups that are asked about, within their ranges if they have any."""
     conditions = [f"t.{quote(name)} = {ASKED}.{quote(name)}" for name in table.group_key]
-    if RANGE_FROM in groups.columns and table.time is not None:
+    if RANGE_FROM in groups and table.time is not None:
         time = f"t.{quote(table.time)}"
         conditions.append(f"{time} >= {ASKED}.{quote(RANGE_FROM)}")
         conditions.append(f"{time} < {ASKED}.{quote(RANGE_TO)}")
     columns = ", ".join(f"t.{quote(name)}" for name in table.column_names)
-    return connection.query_about(
-        f"SELECT {columns} FROM {connection.dialect.asked(groups.schema)}"
-        f" CROSS JOIN {stored(connection.dialect, table)} AS t WHERE {' AND '.join(conditions)}",
-        row_schema(table),
-        groups,
+    looked_up = dialect.looked_up(
+        dialect.asked(groups), stored(dialect, table), " AND ".join(conditions)
     )
+    return f"SELECT {columns} FROM {looked_up}"
 
 
 def read_row_page(

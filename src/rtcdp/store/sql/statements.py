@@ -64,20 +64,24 @@ class Dialect:
     `placeholder` gives the n-th parameter (from 1), `types` the names of column types, and `source`
     what an INSERT of rows with columns of the given types takes them from (see
     `SqlWriter.send_rows`). `asked` names, in a FROM clause, the rows that a query is about (see
-    `SqlConnection.query_about`). `readable` is what views for readers are made of. `table_options`
-    follow a table's closing bracket, and `updated_options` that of a table whose rows are updated
-    often. `newest_first` follows the first column of a primary key where keys may run backwards, so
-    that the newest rows are found first without sorting; with `key_by_index` such a key is a unique
-    index. A name may be `name_bytes_max` long.
+    `SqlConnection.query_about`); `looked_up` joins them with a table `t` under a condition, so that
+    each is looked up by an index, however large the table. `readable` is what views for readers are
+    made of. `table_options` follow a table's closing bracket, and `updated_options` that of a table
+    whose rows are updated often, `replaced_options` that of a row table. `newest_first` follows the
+    first column of a primary key where keys may run backwards, so that the newest rows are found
+    first without sorting; with `key_by_index` such a key is a unique index. A name may be
+    `name_bytes_max` long.
     """
 
     placeholder: Callable[[int], str]
     types: Mapping[SqlType, str]
     source: Callable[[Sequence[pl.DataType]], str]
     asked: Callable[[pl.Schema], str]
+    looked_up: Callable[[str, str, str], str]
     readable: "Readable"
     table_options: str = ""
     updated_options: str = ""
+    replaced_options: str = ""
     newest_first: str = ""
     key_by_index: bool = False
     name_bytes_max: int = 1000

@@ -62,6 +62,7 @@ SQLITE = Dialect(
     placeholder=lambda n: f"?{n}",
     types={"text": "TEXT", "integer": "INTEGER", "real": "REAL", "bytes": "BLOB"},
     asked=_asked,
+    looked_up=lambda asked, table, condition: f"{asked} CROSS JOIN {table} AS t WHERE {condition}",
     source=lambda types: f"VALUES ({', '.join(f'?{n}' for n in range(1, len(types) + 1))})",
     readable=Readable(
         exact="INTEGER",

@@ -8,8 +8,9 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.engines.backfill import Listeners
 from rtcdp.engines.native import backfill as backfilling
-from rtcdp.engines.native.backfill import Listeners, backfill
+from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery
 from rtcdp.store.sqlite import SqliteStore

@@ -180,3 +180,9 @@ def test_a_metric_that_no_event_concerns_changes_nothing() -> None:
 
 def test_every_node_of_the_vocabulary_is_lowered() -> None:
     assert not UNSUPPORTED
+
+
+def test_a_measure_of_all_events_counts_each_of_them() -> None:
+    chosen = metric(Count("all", Everything()), Count("none", negate(Everything())), Count("n"))
+    assert all(row[-3:] == (row[-1], 0, row[-1]) for row in rows(chosen))
+    assert max(row[-1] for row in rows(chosen)) > 1

@@ -22,13 +22,13 @@ from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.exchange import unpack_account, unpack_verdicts
 from rtcdp.engines.spark.failures import StartAnew
 from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening, screener
-from rtcdp.engines.spark.slices import unpack_account, unpack_verdicts
 from rtcdp.log.contract import LogExtent, Records
 from rtcdp.log.envelope import Headers, WireBatch, records_of
 from rtcdp.store import Epoch, TableChange

@@ -12,10 +12,15 @@ from rtcdp.engines.spark.accounts import (
     tally_of_part,
     whole_of,
 )
+from rtcdp.engines.spark.exchange import (
+    PART_LEDGER_SCHEMA,
+    BucketVerdicts,
+    SliceAccount,
+    pack_frame,
+    pack_offsets,
+)
 from rtcdp.engines.spark.failures import SparkFailed
-from rtcdp.engines.spark.folding import PART_LEDGER_SCHEMA
 from rtcdp.engines.spark.parts import Part
-from rtcdp.engines.spark.slices import BucketVerdicts, SliceAccount, pack_frame, pack_offsets
 from rtcdp.store import Progress
 from rtcdp.store.rules import check_balance
 

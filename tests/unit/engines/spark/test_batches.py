@@ -6,8 +6,8 @@ from pyspark import TaskContext
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.spark.batches import kept_batch
+from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, BucketVerdicts, pack
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
-from rtcdp.engines.spark.slices import JUDGED_SCHEMA, BucketVerdicts, pack
 
 METRIC = Metric("m", "a metric", tumbling(minutes=1), (Count("n"),))
 

@@ -6,19 +6,18 @@ import pyarrow as pa
 import xxhash
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.engines.spark.exchange import (
+    IDENTITY_SCHEMA,
+    SLICE_UNCOUNTED_SCHEMA,
+    Duplicates,
+    pack_frame,
+)
 from rtcdp.engines.spark.folding import (
     Unpacking,
     event_unpacker,
     ledger_unpacker,
     place_unpacker,
-    spark_schema,
     uncounted_unpacker,
-)
-from rtcdp.engines.spark.slices import (
-    IDENTITY_SCHEMA,
-    SLICE_UNCOUNTED_SCHEMA,
-    Duplicates,
-    pack_frame,
 )
 
 EVENTS = pl.DataFrame(
@@ -103,8 +102,3 @@ def test_every_record_has_its_place() -> None:
         (14, 200, None),
     ]
     assert (frame["bytes"] > 0).to_list() == [False, False, True, False]
-
-
-def test_a_schema_in_spark_s_words() -> None:
-    given = pl.Schema({"a": pl.Int64, "b": pl.String, "c": pl.Binary})
-    assert spark_schema(given) == "`a` bigint, `b` string, `c` binary"

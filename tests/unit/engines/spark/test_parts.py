@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from rtcdp.engines.spark.parts import PLACES_SCHEMA, Part, bounded, halves, in_decision_order
+from rtcdp.engines.spark.exchange import PLACES_SCHEMA
+from rtcdp.engines.spark.parts import Part, bounded, halves, in_decision_order
 
 
 def part(*rows: tuple[int, int, int], ranges, weight: int = 1) -> Part:

@@ -34,10 +34,9 @@ def processor_of(log, store, tmp_path):
 @pytest.mark.usefixtures("spark")
 def test_a_topic_that_is_not_there_yet_is_an_empty_log(store, tmp_path) -> None:
     processor = processor_of(MemoryLog(partitions=0), store, tmp_path)
-    filled = []
-    processor.fill = lambda: filled.append(list(store.metrics()))
     processor.run(threading.Event(), once=True)
-    assert filled == [["m"]]
+    assert list(store.metrics()) == ["m"]
+    assert store.backfill_offsets("m") is None
     assert processor.progress.epoch == 0
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
 from rtcdp.admission.log_time import BLOCK_OFFSETS, LogTime
-from rtcdp.engines.spark.remembrance import Remembrance, pack_times, unpack_times
-from rtcdp.engines.spark.slices import SliceAccount
+from rtcdp.engines.spark.exchange import SliceAccount, pack_times
+from rtcdp.engines.spark.remembrance import Remembrance
 
 WINDOW_MS = 600_000
 DAY_MS = 86_400_000
@@ -21,16 +21,6 @@ def slices(times: np.ndarray, *, size: int, first: int = 0) -> list[SliceAccount
         for at in range(0, len(times), size)
         if len(part := times[at : at + size]) >= 0
     ]
-
-
-def test_times_come_out_as_they_went_in_and_take_little() -> None:
-    walk = np.random.default_rng(5)
-    offsets = np.cumsum(walk.integers(1, 3, 50_000)) + 10**9
-    times = DAY_MS * 20_000 + np.cumsum(walk.integers(-20, 100, 50_000))
-    packed = pack_times(offsets, times)
-    assert len(packed) < 3 * len(times)
-    assert [each.tolist() for each in unpack_times(packed)] == [offsets.tolist(), times.tolist()]
-    assert [len(each) for each in unpack_times(pack_times(offsets[:0], times[:0]))] == [0, 0]
 
 
 @pytest.mark.parametrize("size", [777, 50_000])

@@ -9,8 +9,8 @@ import xxhash
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark import screening as module
+from rtcdp.engines.spark.exchange import unpack_account, unpack_frame, unpack_ids, unpack_offsets
 from rtcdp.engines.spark.screening import Screening, screener, stable_id_hashes
-from rtcdp.engines.spark.slices import unpack_account, unpack_frame, unpack_ids, unpack_offsets
 
 RULES = AdmissionRules(allowed_lateness_ms=1_000)
 SCREENING = Screening(("userId",), RULES, {0: 2}, {0: np.array([1], np.int64)})

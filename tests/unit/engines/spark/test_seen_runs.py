@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from rtcdp.engines.spark.exchange import NEVER, SliceIds, pack_offsets, unpack_offsets
 from rtcdp.engines.spark.seen_runs import (
     FAN_IN,
     RUN_IDS_MAX,
@@ -19,7 +20,6 @@ from rtcdp.engines.spark.seen_runs import (
     pack_run,
     unpack_run,
 )
-from rtcdp.engines.spark.slices import NEVER, SliceIds, pack_offsets, unpack_offsets
 
 
 def column(*values: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import polars as pl
 
 from rtcdp.admission.batch import account, screen
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.engines.spark.exchange import unpack_frame
 from rtcdp.engines.spark.slice_accounts import (
     SlicePlace,
     account_of_slice,
@@ -14,7 +15,6 @@ from rtcdp.engines.spark.slice_accounts import (
     weights_of,
     with_stands_for,
 )
-from rtcdp.engines.spark.slices import unpack_frame
 from rtcdp.log.contract import Delivery, summary_mark
 from rtcdp.testing.memory_log import MemoryLog
 

@@ -5,12 +5,13 @@ import pytest
 
 from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.postgres.connection import POSTGRES
-from rtcdp.store.postgres.rows import replace_all
+from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.row_changes import fitted_rows
-from rtcdp.store.sql.rows import create_rows, stored_frame
+from rtcdp.store.sql.rows import create_rows, rows_of_groups, stored_frame
 from rtcdp.testing.epochs import row_changes
 from tests.unit.store.row_tables import VISITS
 
+PLAN = pl.Schema({"plan": pl.String})
 ADA, BOB = ("ada", 1, 0.5, "/a", b"x"), ("bob", DAY_MS, None, None, None)
 
 
@@ -29,13 +30,35 @@ def test_it_tells_what_the_rows_of_before_brought_to_the_sums(rows_writer):
     assert was == {0: int(first.numbers[0]), 1: int(first.numbers[1])}
 
 
-def test_what_is_replaced_lies_where_it_was_found(rows_writer):
-    [first] = fitted_rows([row_changes(VISITS, put=[ADA, BOB])])
-    rows_writer.change_rows(first)
-    plan = rows_writer.query_about(
-        f"EXPLAIN {replace_all(VISITS)}", pl.Schema({"plan": pl.String}), stored_frame(first)
-    )
-    text = "\n".join(plan["plan"].to_list())
-    assert "Index Scan using _visits__key" in text
-    assert "Tid Scan on __visits" in text
-    assert "Seq Scan" not in text
+@pytest.fixture
+def many(rows_writer):
+    """As many rows as are asked about, in a table of which the server knows everything."""
+    put = [(f"u{n:05}", 1, None, None, None) for n in range(3000)]
+    [fitted] = fitted_rows([row_changes(VISITS, put=put)])
+    rows_writer.change_rows(fitted)
+    rows_writer.run("ANALYZE __visits")
+    return fitted
+
+
+def plan_of(writer, sql, asked):
+    return "\n".join(writer.query_about(f"EXPLAIN {sql}", PLAN, asked)["plan"].to_list())
+
+
+def are_looked_up(plan):
+    joins_tables = any(sign in plan for sign in ("Hash Join", "Merge Join", "Seq Scan"))
+    return "Index Scan using _visits__key" in plan and not joins_tables
+
+
+def test_rows_are_looked_up_however_many_are_asked_about(rows_writer, many):
+    writing = [
+        plan_of(rows_writer, replace_all(VISITS), stored_frame(many)),
+        plan_of(rows_writer, delete_all(VISITS), many.touched),
+    ]
+    for plan in writing:
+        assert are_looked_up(plan)
+        assert "Tid Scan on __visits" in plan
+    # A reader has no dislike of reading whole tables.
+    rows_writer.run("SET LOCAL enable_seqscan = on")
+    groups = many.touched.select("userId")
+    reading = rows_of_groups(POSTGRES, VISITS, groups.schema)
+    assert are_looked_up(plan_of(rows_writer, reading, groups))

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from rtcdp.engines.spark.slices import (
+from rtcdp.engines.spark.exchange import (
     BUCKETS,
     BucketVerdicts,
     SliceAccount,
@@ -14,10 +14,13 @@ from rtcdp.engines.spark.slices import (
     pack_frame,
     pack_offsets,
     pack_raw,
+    pack_times,
+    spark_schema,
     unpack_account,
     unpack_frame,
     unpack_ids,
     unpack_offsets,
+    unpack_times,
     unpack_verdicts,
 )
 
@@ -54,3 +57,18 @@ def test_offsets_are_found_among_sorted_ones() -> None:
     offsets = np.array([1, 5, 9], np.int64)
     assert are_among(offsets, np.array([5, 7], np.int64)).tolist() == [False, True, False]
     assert are_among(offsets, np.empty(0, np.int64)).tolist() == [False] * 3
+
+
+def test_times_come_out_as_they_went_in_and_take_little() -> None:
+    walk = np.random.default_rng(5)
+    offsets = np.cumsum(walk.integers(1, 3, 50_000)) + 10**9
+    times = 86_400_000 * 20_000 + np.cumsum(walk.integers(-20, 100, 50_000))
+    packed = pack_times(offsets, times)
+    assert len(packed) < 3 * len(times)
+    assert [each.tolist() for each in unpack_times(packed)] == [offsets.tolist(), times.tolist()]
+    assert [len(each) for each in unpack_times(pack_times(offsets[:0], times[:0]))] == [0, 0]
+
+
+def test_a_schema_in_spark_s_words() -> None:
+    given = pl.Schema({"a": pl.Int64, "b": pl.String, "c": pl.Binary})
+    assert spark_schema(given) == "`a` bigint, `b` string, `c` binary"

@@ -1,4 +1,5 @@
-"""What travels through Spark: slices of the log, packed, and the ids of a slice, bucket by bucket.
+"""What travels through Spark, all of it: slices of the log, packed, and the ids of a slice, bucket
+by bucket; verdicts on their way back; and the rows that are gathered on the driver.
 
 A slice is what one Arrow batch of a partition's records became: an account of every record, the
 events that may be counted, and the records that may not, as columns. Only the hashes of event ids
@@ -11,10 +12,27 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
-from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 
 Int64Array = npt.NDArray[np.int64]
+
+ARROW_TYPES = {
+    pl.Int64: pa.int64(),
+    pl.Float64: pa.float64(),
+    pl.String: pa.string(),
+    pl.Binary: pa.binary(),
+}
+"""What Arrow calls the types of columns."""
+
+SPARK_TYPES = {
+    pl.Int64: "bigint",
+    pl.Float64: "double",
+    pl.String: "string",
+    pl.Binary: "binary",
+}
+"""What Spark calls them."""
 
 NEVER = int(np.iinfo(np.int64).max)
 """A due time (UTC ms) after every other."""
@@ -29,6 +47,21 @@ SCREENED_SCHEMA = (
 """Rows of two kinds. Ids: `bucket` is theirs, 0 or above, and `ids` is a packed `SliceIds`. Slice:
 `bucket` is below 0, and the packed columns after `ids` are there; those that nobody will ask for
 are null. `[first_offset, next_offset)` is the slice's place in both."""
+
+SCREENED_ARROW_SCHEMA = pa.schema(
+    [
+        ("bucket", pa.int32()),
+        ("partition", pa.int32()),
+        ("first_offset", pa.int64()),
+        ("next_offset", pa.int64()),
+        ("ids", pa.binary()),
+        ("account", pa.binary()),
+        ("events", pa.binary()),
+        ("identities", pa.binary()),
+        ("uncounted", pa.binary()),
+    ]
+)
+"""`SCREENED_SCHEMA` as Arrow names types."""
 
 JUDGED_SCHEMA = (
     "partition int, first_offset bigint, next_offset bigint, verdicts binary,"
@@ -52,6 +85,31 @@ STANDS_FOR = "stands_for"
 
 SLICE_UNCOUNTED_SCHEMA = pl.Schema({**UNCOUNTED_SCHEMA, STANDS_FOR: pl.Int64()})
 """The records of a slice that do not count, and for how many each of them was taken in."""
+
+
+PLACES_SCHEMA = pl.Schema(
+    {
+        "partition": pl.Int64,
+        "offset": pl.Int64,
+        "received_at": pl.Int64,
+        "id_hash": pl.Int64,
+        "bytes": pl.Int64,
+    }
+)
+"""A row a record: its intake time (UTC ms, 0 where it is unknown), the hash of its id if that was
+judged (else null), and the bytes that it takes on the driver if it is not counted."""
+
+
+PART_LEDGER_SCHEMA = pl.Schema(
+    [
+        *LEDGER_SCHEMA.items(),
+        ("partition", pl.Int64()),
+        ("min_event_time", pl.Int64()),
+        ("max_event_time", pl.Int64()),
+        ("max_received_at", pl.Int64()),
+    ]
+)
+"""Rows of `LEDGER_SCHEMA` of a slice, each with the partition and the times of the whole slice."""
 
 
 class SliceAccount(msgspec.Struct, frozen=True):
@@ -171,6 +229,19 @@ def unpack_offsets(packed: bytes) -> Int64Array:
     return np.frombuffer(packed, "<i8")
 
 
+def pack_times(offsets: Int64Array, received_at: Int64Array) -> bytes:
+    """The offsets and intake times (UTC ms) of a slice's events, in log order: a byte or two each,
+    since both hardly change from one to the next."""
+    steps = {"offset": np.diff(offsets, prepend=0), "received_at": np.diff(received_at, prepend=0)}
+    return pack_raw(pl.DataFrame(steps))
+
+
+def unpack_times(packed: bytes) -> tuple[Int64Array, Int64Array]:
+    """The offsets and intake times that were packed."""
+    steps = unpack_frame(packed)
+    return np.cumsum(steps["offset"].to_numpy()), np.cumsum(steps["received_at"].to_numpy())
+
+
 def are_among(offsets: Int64Array, wanted: Int64Array) -> npt.NDArray[np.bool_]:
     """Which of the offsets are in `wanted`, which is sorted."""
     if len(wanted) == 0:
@@ -184,3 +255,13 @@ def are_among(offsets: Int64Array, wanted: Int64Array) -> npt.NDArray[np.bool_]:
 def bucket_of(hashes: Int64Array) -> Int64Array:
     """The bucket of each hash; not of the bits that sort the runs."""
     return hashes & (BUCKETS - 1)
+
+
+def spark_schema(schema: pl.Schema) -> str:
+    """A schema as Spark names types."""
+    return ", ".join(f"`{name}` {SPARK_TYPES[type(kind)]}" for name, kind in schema.items())
+
+
+def arrow_schema(schema: pl.Schema) -> pa.Schema:
+    """A schema as Arrow names types."""
+    return pa.schema([(name, ARROW_TYPES[type(kind)]) for name, kind in schema.items()])

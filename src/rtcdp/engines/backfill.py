@@ -1,0 +1,113 @@
+"""Backfill: compute a new metric over the events that the log still holds, on whichever engine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.definitions import Metric
+from rtcdp.engines.decided import readable_from
+from rtcdp.log.contract import LogReader
+from rtcdp.store import Store, TableChange
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who follows a backfill. `on_slice` is called after each slice, `on_trouble` with a sentence
+    where the log no longer holds what should be counted."""
+
+    on_slice: Callable[[], None] = lambda: None
+    on_trouble: Callable[[str], None] = lambda _: None
+
+
+NOBODY = Listeners()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the next records of a metric change, up to which offsets of all partitions these reach;
+    how many of them other metrics have counted and this one can't, and where and why, if any."""
+
+    changes: Sequence[TableChange]
+    next_offsets: Mapping[int, int]
+    lost_count: int = 0
+    lost: str = ""
+
+
+Steps = Callable[[Metric, Mapping[int, int], Mapping[int, int]], Iterator[Step]]
+"""Goes through the records `[start, end)` of all partitions for a metric. What is recorded as not
+counted is left out, and no rule is applied again."""
+
+
+def fill_metrics(
+    log: LogReader,
+    store: Store,
+    metrics: Sequence[Metric],
+    steps: Steps,
+    listeners: Listeners = NOBODY,
+) -> None:
+    """Bring every metric that needs it up to the store's progress; resumes where it was killed.
+
+    Counts what the store has recorded as admitted, whoever decided it and by whichever rules. Where
+    the log no longer holds what should be counted, the store remembers from which time on the
+    windows of a metric are whole.
+    """
+    progress = store.progress()
+    for partition in set(log.partitions()) - set(progress.next_offsets):
+        _limit(log, store, metrics, (partition, 0))
+    for metric in metrics:
+        if store.backfill_offsets(metric.name) is not None:
+            _fill(log, store, metric, steps, listeners)
+
+
+def _fill(log: LogReader, store: Store, metric: Metric, steps: Steps, listeners: Listeners) -> None:
+    progress = store.progress()
+    ends = progress.next_offsets
+    done = dict(store.backfill_offsets(metric.name) or {})
+    for partition, end in ends.items():
+        wanted = done.get(partition, 0)
+        first = readable_from(log, progress, partition)
+        if first > wanted:
+            _limit(log, store, [metric], (partition, first))
+        done[partition] = min(max(first, wanted), end)
+        if done[partition] > wanted:
+            listeners.on_trouble(
+                f"metric {metric.name} is filled from offset {done[partition]} of partition"
+                f" {partition} on: the log no longer holds what came before"
+            )
+    for step in steps(metric, dict(done), ends):
+        if step.lost_count:
+            listeners.on_trouble(
+                f"metric {metric.name} misses {step.lost_count:,} records that the other metrics"
+                f" have counted, {step.lost}"
+            )
+        done |= step.next_offsets
+        store.commit_backfill(metric.name, step.changes, done, complete=False)
+        listeners.on_slice()
+    store.commit_backfill(metric.name, (), done, complete=True)
+
+
+def _limit(
+    log: LogReader,
+    store: Store,
+    metrics: Sequence[Metric],
+    first: tuple[int, int],
+) -> None:
+    """Let the store know that the records of a partition before an offset are not counted in.
+
+    They were received before the first record that is counted, and an event's time is at most
+    `max_clock_skew_ms` after that, by the rules that were in force.
+    """
+    partition, offset = first
+    extent = log.extent(partition)
+    start = max(offset, extent.first_offset)
+    if start == 0:
+        return
+    received_at = extent.newest_received_at
+    if start < extent.next_offset:
+        record = next(log.read(partition, start, 1).each(), None)
+        received_at = received_at if record is None else record.received_at
+    with store.snapshot() as snapshot:
+        skews = [entry.rules.max_clock_skew_ms for entry in snapshot.admission_rules()]
+    latest = received_at + max(skews, default=AdmissionRules.max_clock_skew_ms)
+    for metric in metrics:
+        store.limit_completeness(metric.name, latest + 1)
