@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rtcdp.admission.batch import admit, remember, screen_together
 from rtcdp.admission.event_id_index import SeenIds
-from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import RECORDED_SCHEMA
 from rtcdp.engines.decided import with_recorded
@@ -73,7 +73,7 @@ class Admission:
 
     def restart(self) -> None:
         """Lose what is in memory, and read back what has to be known."""
-        self._reader = AbreastReader(self._log, self._max_bytes)
+        self._reader = MergedReader(self._log, self._max_bytes)
         self._seen = SeenIds(RULES.dedup_window_ms)
         starts = dict.fromkeys(self._next_offsets, 0) | self._remembered_from
         for pieces in rounds_between(self._log, starts, self._next_offsets, 400):

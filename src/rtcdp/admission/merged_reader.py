@@ -75,7 +75,7 @@ class _Slice:
         )
 
 
-class AbreastReader:
+class MergedReader:
     """Gives the records of all partitions in rounds of about `max_bytes`, by their intake time.
 
     Within a partition the log's order holds. Records of different partitions are in order of their

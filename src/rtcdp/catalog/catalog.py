@@ -47,7 +47,10 @@ def load_folds() -> tuple[Fold, ...]:
 def load_fold(file: Path) -> Fold:
     """The fold that one file defines. Raises `UsageError`, naming the file, when it can't be run or
     has no FOLD."""
-    fold = getattr(_run(file), "FOLD", None)
+    try:
+        fold = getattr(_run(file), "FOLD", None)
+    except _Unreadable as error:
+        raise UsageError(str(error.fault), error.fault.hint) from error
     if not isinstance(fold, Fold):
         raise UsageError(f"{file} has no FOLD", f"bind the name FOLD to a Fold: {_EXAMPLE_OF_FOLD}")
     return fold

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, entry_of, named, out, say, shower, tell_here
 from rtcdp.clock import Clock, SystemClock
@@ -21,6 +20,7 @@ from rtcdp.runtime.supervisor import PartCommand, Supervisor
 WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
+LOAD_CATALOG = "rtcdp.catalog.catalog:load_catalog"
 REQUIRE_REACHABLE = "rtcdp.runtime.parts:require_reachable"
 ROLES = "rtcdp.runtime.http_server:Roles"
 RUN_HTTP_SERVER = "rtcdp.runtime.http_server:run_http_server"
@@ -45,7 +45,8 @@ def up(
     with running_lock(settings) as lock:
         ready = settings.on_port(claim_port(settings.host, settings.port))
         lock.announce(ready.base_url)
-        load_catalog(ready.catalog)
+        if ready.catalog is not None:
+            deferred(LOAD_CATALOG)(ready.catalog)
         if ready.log_path is None or ready.store_path is None:
             deferred(REQUIRE_REACHABLE)(ready)
         show = shower(ready, out)

@@ -10,7 +10,7 @@ TRYING_AGAIN = "; trying again"
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How to wait while the store is away. `pause` takes seconds and returns early, with True,
     when it is time to stop; `on_trouble` takes a sentence."""
 
@@ -19,7 +19,7 @@ class Patience:
     on_trouble: Callable[[str], None]
 
 
-def commit_for_sure(store: Store, epoch: Epoch, patience: Patience) -> None:
+def commit_for_sure(store: Store, epoch: Epoch, patience: RetryPolicy) -> None:
     """Commit, and go on trying while the store is away; an unknown outcome is looked up.
 
     Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile.

@@ -27,7 +27,7 @@ from rtcdp.definitions import (
     tables_of,
     tumbling,
 )
-from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.store import LeaseLost
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo import apply as mongo_apply
@@ -152,7 +152,7 @@ def lead(url: str, stopped_at: int) -> None:
     store.prepare([METRIC], [STAYS])
     epoch = epoch_of(store.progress().epoch + 1)
     interruption.arm(stopped_at)
-    patience = Patience(0.05, time.sleep, print)
+    patience = RetryPolicy(0.05, time.sleep, print)
     try:
         commit_for_sure(store, epoch, patience)
         interruption.arm(0)

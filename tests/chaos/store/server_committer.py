@@ -7,7 +7,7 @@ happens to the server. Says `held` or `lost` and ends when another one has the l
 import sys
 import time
 
-from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.testing.epochs import EpochMaker
@@ -33,7 +33,7 @@ def main() -> None:
 def commit_for_ever(store: PostgresStore, ttl_ms: int) -> None:
     progress = persist(store.progress)
     epochs = EpochMaker(number=progress.epoch, next_offset=progress.next_offsets.get(0, 0))
-    patience = Patience(RETRY_S, pause, lambda _: None)
+    patience = RetryPolicy(RETRY_S, pause, lambda _: None)
     while True:
         epoch = next_epoch(epochs)
         commit_for_sure(store, epoch, patience)

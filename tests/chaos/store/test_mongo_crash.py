@@ -14,7 +14,7 @@ import pytest
 
 from deploy.servers import mongodb
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
-from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.store import Scan, UncountedScan
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo.snapshot import SnapshotTooOld
@@ -211,7 +211,7 @@ def test_a_server_that_stands_still_in_the_middle_of_commits_loses_and_repeats_n
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     troubles = []
-    patience = Patience(0.05, time.sleep, troubles.append)
+    patience = RetryPolicy(0.05, time.sleep, troubles.append)
     with mongodb() as server:
         patient = MongoStore(server.url())
         patient.prepare([METRIC], [STAYS])

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from deploy.servers import postgresql
-from rtcdp.engines.commit import Patience, commit_for_sure
+from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.store import EpochRefused, LeaseHeld, StoreUnavailable
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.testing.epochs import EpochMaker
@@ -28,7 +28,7 @@ COMMITTER = "tests.chaos.store.server_committer"
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 180
 LONG_MS = 600_000
-IMPATIENT = Patience(0.1, lambda seconds: time.sleep(seconds) is not None, lambda _: None)
+IMPATIENT = RetryPolicy(0.1, lambda seconds: time.sleep(seconds) is not None, lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.log.contract import Delivery, LogUnavailable, Records
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -23,7 +23,7 @@ class Reading:
     """Goes through a log in rounds and keeps what came: partition and offset of every record."""
 
     def __init__(self, log: MemoryLog, max_bytes: int = MUCH) -> None:
-        self.reader = AbreastReader(log, max_bytes)
+        self.reader = MergedReader(log, max_bytes)
         self.next_offsets = dict.fromkeys(log.partitions(), 0)
 
     def round(self) -> list[tuple[int, int]]:

@@ -2,13 +2,23 @@ import socket
 
 import pytest
 
-from rtcdp.cli.up import LEDGER_TOTALS, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER, WATCH, _parts
+from rtcdp.cli.up import (
+    LEDGER_TOTALS,
+    LOAD_CATALOG,
+    REQUIRE_REACHABLE,
+    ROLES,
+    RUN_HTTP_SERVER,
+    WATCH,
+    _parts,
+)
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.locks import Lock
 from rtcdp.runtime.settings import Settings
 
 
-@pytest.mark.parametrize("name", [WATCH, LEDGER_TOTALS, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER])
+@pytest.mark.parametrize(
+    "name", [WATCH, LEDGER_TOTALS, LOAD_CATALOG, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER]
+)
 def test_what_it_imports_later_is_there(name):
     assert callable(deferred(name))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.engines.commit import Patience, commit_for_sure, has_committed
+from rtcdp.engines.commit import RetryPolicy, commit_for_sure, has_committed
 from rtcdp.store import Epoch, EpochRefused, Progress, StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
@@ -33,8 +33,8 @@ class Stumbling:
             raise StoreUnavailable("it was applied, and the answer was lost")
 
 
-def patience(said: list[str], *, stops: bool = False) -> Patience:
-    return Patience(0.5, lambda _: stops, said.append)
+def patience(said: list[str], *, stops: bool = False) -> RetryPolicy:
+    return RetryPolicy(0.5, lambda _: stops, said.append)
 
 
 @pytest.mark.parametrize(

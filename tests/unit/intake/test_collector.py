@@ -28,8 +28,9 @@ async def until(happened: Callable[[], bool]) -> None:
 
 
 async def refusal_of(taking: object) -> RequestRefused:
-    with pytest.raises(RequestRefused) as refused:
-        await taking  # type: ignore[misc]
+    async with asyncio.timeout(60):
+        with pytest.raises(RequestRefused) as refused:
+            await taking  # type: ignore[misc]
     return refused.value
 
 

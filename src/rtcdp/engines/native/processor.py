@@ -17,12 +17,12 @@ import polars as pl
 
 from rtcdp.admission.batch import Screened, admit, reject, screen_together
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
-from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import Listeners
-from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
+from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
@@ -87,7 +87,7 @@ class Processor:
         self._limits = limits
         self._progress = Progress()
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
-        self._reader = AbreastReader(log, limits.max_batch_bytes)
+        self._reader = MergedReader(log, limits.max_batch_bytes)
         self._ahead: _Ahead | None = None
         self._starts: dict[int, int] = {}
         self._left_out_in_a_row = 0
@@ -161,7 +161,7 @@ class Processor:
         self._store.prepare(self._metrics)
         self._progress = self._store.progress()
         self._ahead = None
-        self._reader = AbreastReader(self._log, self._limits.max_batch_bytes)
+        self._reader = MergedReader(self._log, self._limits.max_batch_bytes)
         check_continuation(self._log, self._progress)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
@@ -274,7 +274,7 @@ class Processor:
         epoch = replace(
             epoch, committed_at=self._clock.now_ms(), remembered_from=self._seen.remembered_from
         )
-        patience = Patience(self._limits.retry_s, self._stop.wait, self.on_trouble)
+        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
         return EpochReport(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rtcdp.admission.batch import remember
 from rtcdp.admission.event_id_index import SeenIds
-from rtcdp.admission.merged_reader import AbreastReader
+from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.engines.decided import decided_batches, readable_from
 from rtcdp.log.contract import LogReader, Records
 from rtcdp.log.views import BoundedLogReader
@@ -55,7 +55,7 @@ def rounds_between(
 ) -> Iterator[tuple[Records, ...]]:
     """The records `[start, end)` of all partitions in the order in which they were counted, in
     rounds of about `round_bytes`."""
-    reader = AbreastReader(BoundedLogReader(log, ends), round_bytes)
+    reader = MergedReader(BoundedLogReader(log, ends), round_bytes)
     reached = {partition: start for partition, start in starts.items() if start < ends[partition]}
     while pieces := reader.read(reached):
         yield pieces

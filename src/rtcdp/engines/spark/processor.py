@@ -20,7 +20,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import Listeners, fill_metrics
-from rtcdp.engines.commit import TRYING_AGAIN, Patience, commit_for_sure, progress_after
+from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
@@ -311,7 +311,7 @@ class SparkProcessor:
         marks = marks_before(self._source.log, epoch.next_offsets)
         now_ms = self._clock.now_ms()
         epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks)
-        patience = Patience(_RETRY_S, self._stop.wait, self.on_trouble)
+        patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
 

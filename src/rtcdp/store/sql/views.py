@@ -312,7 +312,7 @@ def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
     start = f"({newest} - s.n * {slide})"
     keys = [f"p.{quote(field)}" for field in metric.key_names]
-    merged = (f"{_merged(dialect, column)} AS {quote(column.name)}" for column in panes.columns)
+    merged = (f"{_merged(dialect, c)} AS {quote(c.name)}" for c in panes.columns)
     columns = ", ".join([f"{start} AS {quote(BUCKET_START)}", *keys, *merged])
     group = ", ".join(str(n + 1) for n in range(1 + len(keys)))
     return (
@@ -324,10 +324,9 @@ def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
 
 
 def _merged(dialect: Dialect, column: Column) -> str:
-    """A column of several panes as one."""
+    """A column of panes, merged. What is added up gets a wider type by itself; a text keeps its."""
     merged = f"{MERGES[column.merge].aggregate}(p.{quote(column.name)})"
-    # Sums of whole numbers are of another type in some databases.
-    return f"CAST({merged} AS {dialect.types['integer']})" if column.type == "integer" else merged
+    return merged if column.type == "text" else f"CAST({merged} AS {dialect.types[column.type]})"
 
 
 def _values(dialect: Dialect, metric: Metric) -> dict[str, str]:
