@@ -16,7 +16,7 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
         *("status", "events", "metrics", "ledger", "dead-letters", "sources", "config"),
-        *("verify", "doctor"),
+        *("check", "verify", "doctor"),
     ]
 
 

@@ -30,7 +30,7 @@ def test_a_store_that_is_right_has_no_difference(rtcdp, events):
 
 def test_a_changed_value_is_found_and_shown(rtcdp, events, change):
     rtcdp("replay", events)
-    change("UPDATE user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
+    change("UPDATE __user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
     done = rtcdp("verify")
     assert done.code == 1
     assert "2 differences: user_page_view_counts 2" in done.out
@@ -40,7 +40,7 @@ def test_a_changed_value_is_found_and_shown(rtcdp, events, change):
 
 def test_a_deleted_row_is_found(rtcdp, events, change):
     rtcdp("replay", events)
-    change("DELETE FROM events_by_type")
+    change("DELETE FROM __events_by_type")
     done = rtcdp("verify")
     assert (done.code, "no row" in done.out) == (1, True)
 
@@ -62,7 +62,7 @@ def test_a_quick_look_finds_a_changed_count_without_the_log(rtcdp, events, chang
     done = rtcdp("verify", "--quick")
     assert (done.code, done.out.startswith("the counts add up: ")) == (0, True)
     change(
-        "UPDATE user_page_view_counts SET page_view_count = page_view_count + 512"
+        "UPDATE __user_page_view_counts SET page_view_count = page_view_count + 512"
         " WHERE userId = 'bob'"
     )
     shutil.rmtree(tmp_path / "rtcdp-data" / "log")
@@ -98,7 +98,7 @@ def test_where_nothing_is_there_is_nothing_to_verify(rtcdp):
 def test_differences_are_told_as_json_and_csv(rtcdp, events, change):
     rtcdp("replay", events)
     assert json.loads(rtcdp("verify", "--json").out)["differences"] == 0
-    change("UPDATE user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
+    change("UPDATE __user_page_view_counts SET page_view_count = 7 WHERE userId = 'bob'")
     done = rtcdp("verify", "--json")
     document = json.loads(done.out)
     assert (done.code, document["differences"]) == (1, 2)
@@ -119,7 +119,7 @@ def test_the_judge_agrees_with_a_store_that_is_right(rtcdp, events):
 @pytest.mark.parametrize(
     ("sql", "about"),
     [
-        ("UPDATE user_page_view_counts SET page_view_count = 7", "answer user_page_view_counts"),
+        ("UPDATE __user_page_view_counts SET page_view_count = 7", "answer user_page_view_counts"),
         ("UPDATE _spans SET max_event_time = min_event_time - 1", "span"),
         ("UPDATE _partitions SET max_received_at = 1", "watermark"),
         ("UPDATE _ledger SET conflict = conflict + 1", "ledger"),

@@ -104,7 +104,7 @@ def test_counts_that_do_not_add_up_are_broken(settings):
     found = looked_at(settings)
     assert [found[what].state for what in ("store", "counts", "log and store")] == ["ok"] * 3
     with store_of(settings) as store, store._writing() as connection:
-        connection.run("UPDATE user_page_view_counts SET page_view_count = 2 + 256")
+        connection.run("UPDATE __user_page_view_counts SET page_view_count = 2 + 256")
     counts = looked_at(settings)["counts"]
     assert (counts.state, "user_page_view_counts" in counts.fact) == ("broken", True)
     assert counts.hint
