@@ -52,7 +52,9 @@ def encoded_event(draw: st.DrawFn) -> bytes:
 
 
 def rows_of(events: list[CustomerActivityEvent]) -> list[dict[str, object]]:
-    return [from_event(event) for event in events]
+    """Without `properties`, which are no column: what is derived of them has tests of its own."""
+    rows = [from_event(event) for event in events]
+    return [{name: row[name] for name in row if name != "properties"} for row in rows]
 
 
 @settings(max_examples=400, deadline=None)
