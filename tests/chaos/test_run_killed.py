@@ -26,7 +26,7 @@ import time
 
 from deploy.servers.server_process import free_port
 from tests.browser.conftest import browser
-from tests.chaos.store.conftest import COMMITTER
+from tests.chaos.store.conftest import COMMITTER, ROOT
 
 PYTHON = sys.executable
 
@@ -37,7 +37,7 @@ def test_in_the_middle(kafka_server, postgres_server, mongo_server, browser, spa
     up = [PYTHON, "-m", "rtcdp", "up", "--port", port, "--data-dir", data_dir]
     processes = [
         subprocess.Popen(up, start_new_session=True),
-        subprocess.Popen([PYTHON, str(COMMITTER), str(tmp_path / "store.db")]),
+        subprocess.Popen([PYTHON, "-m", COMMITTER, str(tmp_path / "store.db")], cwd=ROOT),
         subprocess.Popen(["/bin/sh", "-c", "setsid sleep 600 & exec sleep 600"]),
         subprocess.Popen([PYTHON, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True),
     ]
@@ -120,7 +120,7 @@ def test_what_a_killed_run_had_started_ends(start, witness: str) -> None:
         "chrom",
         "SparkSubmit",
         "rtcdp up",
-        "committer.py",
+        "tests.chaos.store.committer",
         "forkserver",
         "sleep 600",
         "leftovers.py",
