@@ -1,4 +1,4 @@
-"""Reads the partitions of a log abreast: what was taken in earlier comes first.
+"""Merges the partitions of a log by intake time: what was taken in earlier comes first.
 
 Event ids are compared over all partitions, and are forgotten when they are old. So none may be read
 hours ahead of another, however full each of them is. Where there is more than one round can take,

@@ -1,6 +1,6 @@
 """How what belongs to one key's story rests in a store: rows that are replaced and deleted.
 
-A metric's table is merged into (`rtcdp.vocabulary.table`); a row table is written over. Its rows
+A metric's table is merged into (`rtcdp.definitions.table`); a row table is written over. Its rows
 are found by the group they belong to, a user for example, and follow each other within it.
 """
 
