@@ -86,6 +86,10 @@ STORES = {scheme: partial(_store, scheme) for scheme in sorted(adapters.STORES)}
 """Each opens the store of a test: (request, read_only)."""
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "asks_nobody: of no part that was asked for")
+
+
 def pytest_generate_tests(metafunc):
     for fixture, option, known in (
         ("engine_name", "engines", ENGINES),
@@ -99,7 +103,17 @@ def pytest_generate_tests(metafunc):
             # A module may say which of them can keep what it promises, and why only those.
             able = getattr(metafunc.module, option.upper(), known)
             chosen = [name for name in asked or sorted(known) if name in able]
-            metafunc.parametrize(fixture, chosen, scope="session")
+            nobody = pytest.param(None, marks=pytest.mark.asks_nobody)
+            metafunc.parametrize(fixture, chosen or [nobody], scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What none of the parts that were asked for can keep is no test of theirs: it isn't skipped,
+    it isn't there."""
+    nobodys = [item for item in items if item.get_closest_marker("asks_nobody")]
+    if nobodys:
+        config.hook.pytest_deselected(items=nobodys)
+        items[:] = [item for item in items if item not in set(nobodys)]
 
 
 @pytest.fixture
