@@ -18,7 +18,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric, fields_of
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
@@ -47,6 +47,7 @@ from rtcdp.engines.spark.recovery import (
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
+from rtcdp.engines.spark.stories import StoreAccess, Stories, fields_to_decode, stories_of
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 from rtcdp.log.marks import marks_before
@@ -109,6 +110,7 @@ class SparkProcessor:
         self._seen_bytes = 0.0
         self._slow_starts = 0
         self._log_id = ""
+        self._stories: Stories | None = None
         self._started = 0.0
         self._counting = Counting(
             Surroundings(
@@ -126,6 +128,8 @@ class SparkProcessor:
         self._kept_up_at = clock.monotonic()
         self.lease_ttl_s = 15.0
         self.step_offsets = STEP_OFFSETS
+        self.folds: Sequence[Fold] = ()
+        self.store_access: StoreAccess | None = None
         self.upkeep: Callable[[Progress], None] = lambda _: None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
@@ -167,7 +171,8 @@ class SparkProcessor:
     def _recover(self, spark: SparkSession) -> None:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
-        self._store.prepare(self._metrics)
+        self._stories = self._stories_told()
+        self._store.prepare(self._metrics, self._stories.tables if self._stories else ())
         progress = self._store.progress()
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
@@ -179,6 +184,12 @@ class SparkProcessor:
             self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
         self._progress = progress
         self._fill(spark)
+
+    def _stories_told(self) -> Stories | None:
+        if not self.folds:
+            return None
+        assert self.store_access is not None, "executors read what rests of folds by themselves"
+        return stories_of(self.folds, self._store, self.store_access)
 
     def _fill(self, spark: SparkSession) -> None:
         """Compute the metrics that are new over what is counted already."""
@@ -241,7 +252,7 @@ class SparkProcessor:
             source,
             continuation.starts if continuation.is_new else None,
             Screening(
-                fields_of(self._metrics),
+                fields_to_decode(self._metrics, self._stories),
                 self._rules,
                 position.next_offsets,
                 passed_over(self._store, continuation.starts, position.next_offsets),
@@ -289,7 +300,7 @@ class SparkProcessor:
         # Read by the executors: the index of ids forgets what lies before.
         remembered = remembered_property(self._progress.remembered_from)
         rows.sparkSession.sparkContext.setLocalProperty(REMEMBERED_FROM, remembered)
-        with kept_batch(rows, self._metrics) as kept:
+        with kept_batch(rows, self._metrics, self._stories) as kept:
             batch = account_of(*kept.accounts())
             # Asked after the reading, so that no record of another topic slips in.
             self._log_id = self._source.log.log_id()
