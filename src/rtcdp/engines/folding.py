@@ -21,6 +21,7 @@ from rtcdp.folds.timeline import (
     decoded,
     first_of_hours,
     full_hours,
+    row_tables_of,
     timeline_of,
     with_untold,
 )
@@ -56,10 +57,7 @@ class Folding:
             fold.name: RowCache(fold, StoredRows(store, fold.table), rows_max) for fold in folds
         }
         self._under_way: dict[str, Folded] = {}
-        self.tables: tuple[RowTable, ...] = (
-            *(fold.table for fold in folds),
-            *(timeline.table for timeline in self._timelines),
-        )
+        self.tables = row_tables_of(folds)
         """Where all of this rests."""
 
     @property
