@@ -78,8 +78,9 @@ def _changes(settings: Settings, definitions: Sequence[Definition]) -> list[tupl
 
 def _mark_of(definition: Definition) -> str:
     """The fingerprint by which a store knows it."""
-    is_fold = isinstance(definition, Fold)
-    return definition.table.fingerprint if is_fold else definition.fingerprint
+    if isinstance(definition, Fold):
+        return definition.table.fingerprint
+    return definition.fingerprint
 
 
 def _show(count: str, faults: Sequence[FileFault], changes: Sequence[tuple[str, str]]) -> None:

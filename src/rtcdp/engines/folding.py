@@ -144,7 +144,10 @@ class Timeline:
         self._stored = StoredRows(store, self.table)
         types = {telling.key: pl.String(), **telling.fields}
         self._nothing = pl.DataFrame(schema=types)
-        self.drop()
+        hours = {telling.key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
+        self._full = pl.DataFrame(schema=hours)
+        self._chunks: list[pl.DataFrame] = []
+        self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
@@ -165,8 +168,7 @@ class Timeline:
 
     def drop(self) -> None:
         """Forget everything."""
-        hours = {self.telling.key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
-        self._full = pl.DataFrame(schema=hours)
+        self._full = self._full.clear()
         self.take(self._nothing)
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:

@@ -208,13 +208,14 @@ def _ready(
     compared: list[Metric | Fold] = []
     absent: list[str] = []
     for each in catalog:
-        is_fold = isinstance(each, Fold)
-        names = [table.name for table in row_tables_of([each])] if is_fold else [each.name]
+        kind, names = "metric", [each.name]
+        if isinstance(each, Fold):
+            kind, names = "fold", [table.name for table in row_tables_of([each])]
         if known.issuperset(names) and all(store.backfill_offsets(n) is None for n in names):
             compared.append(each)
         else:
             absent.append(
-                f"{'fold' if is_fold else 'metric'} {each.name}: it is not in the store yet, or"
+                f"{kind} {each.name}: it is not in the store yet, or"
                 " still being filled; start the processor"
             )
     return compared, tuple(absent)

@@ -111,7 +111,8 @@ def story_differences(
         for place in sorted(expected.keys() | found.keys(), key=str):
             if hours_from is not None and _hour(place) < hours_from:
                 continue
-            wanted, told = expected.get(place), found.get(place)
+            wanted: Values | None = expected.get(place)
+            told: Values | None = found.get(place)
             if wanted is not None and told is not None and told[1] is None:
                 wanted, told = wanted[:1], told[:1]
             if wanted != told:

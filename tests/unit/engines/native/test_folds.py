@@ -22,7 +22,7 @@ from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.testing.traffic import Traffic
 
 VIEWS = Metric("views", "t", tumbling(minutes=1), (Count("n"),), ("userId",))
-TRAFFIC = Traffic(lines=400, users=12, span_ms=6 * 3_600_000, request_lines=40)
+TRAFFIC = Traffic(lines=240, users=12, span_ms=6 * 3_600_000, request_lines=40)
 FOLDS = load_folds()
 SHOP = Fold(
     "way",
@@ -34,7 +34,7 @@ SHOP = Fold(
 class Installation:
     """A log with a shop's traffic, and a store in a file."""
 
-    def __init__(self, directory, records_per_read=90):
+    def __init__(self, directory, records_per_read=70):
         self.log = MemoryLog(lambda: records_per_read)
         self.log.append(list(TRAFFIC.deliveries()))
         self.path = directory / "store.db"
@@ -101,7 +101,7 @@ class Shaky:
 
     def snapshot(self):
         self._reads += 1
-        if self._reads % 7 == 0:
+        if self._reads % 5 == 0:
             self.lost += 1
             raise StoreUnavailable("gone for now", "wait")
         return self._store.snapshot()
@@ -166,21 +166,21 @@ def test_a_fold_reaches_back_to_what_the_log_has_lost(shop, expected):
     shop.run()
     shop.log.trim(shop.log.extent(0).next_offset)
     assert differing_from(expected, shop.run((*FOLDS, SHOP))) == []
-    assert shop.said == []
+    assert not any("is filled from" in sentence for sentence in shop.said)
 
 
 def test_what_a_new_timeline_misses_is_told(shop):
     shop.run(())
-    shop.log.trim(200)
+    shop.log.trim(120)
     found = shop.run()
-    assert "timeline__userid is filled from offset 200" in " ".join(shop.said)
+    assert "timeline__userid is filled from offset 120" in " ".join(shop.said)
     store = shop.open()
     with store.snapshot() as snapshot:
         times = {fold.name: snapshot.complete_from(fold.name) for fold in FOLDS}
     store.close()
     (time,) = set(times.values())
     assert time > START_MS
-    assert found["timeline__userid"].height < 300
+    assert found["timeline__userid"].height < 180
 
 
 def test_a_fold_that_asks_for_more_has_a_story_of_its_own(tmp_path):
