@@ -24,10 +24,11 @@ from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime import adapters
 
 
-def _native(request, log, store, metrics, rules, max_batch_bytes):
+def _native(request, log, store, metrics, rules, max_batch_bytes, folds=()):
     del request
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0)
     processor = Processor(log, store, metrics, rules, ManualClock(), limits)
+    processor.folds = folds
     processor.run(threading.Event(), once=True)
 
 
@@ -77,7 +78,8 @@ def _store(scheme, request, read_only):
 
 
 ENGINES = {"native": _native, "spark": _spark}
-"""Each runs until it has caught up: (request, log, store, metrics, rules, max_batch_bytes)."""
+"""Each runs until it has caught up: (request, log, store, metrics, rules, max_batch_bytes), and
+`folds=` where it is asked for some."""
 
 SERVERS = {"mongodb": "mongo_url", "postgresql": "postgres_schema_url"}
 """The fixture that gives the URL of a place of the test's own on a server."""
