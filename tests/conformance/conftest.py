@@ -18,6 +18,7 @@ from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.engines.spark.stories import StoreAccess
 from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
@@ -32,7 +33,7 @@ def _native(request, log, store, metrics, rules, max_batch_bytes, folds=()):
     processor.run(threading.Event(), once=True)
 
 
-def _spark(request, log, store, metrics, rules, max_batch_bytes):
+def _spark(request, log, store, metrics, rules, max_batch_bytes, folds=()):
     """Reads what is in `log` from a topic with the same partitions."""
     request.getfixturevalue("spark")
     kafka = request.getfixturevalue("kafka_server")
@@ -42,14 +43,19 @@ def _spark(request, log, store, metrics, rules, max_batch_bytes):
         TemporaryDirectory() as checkpoint,
         closing(KafkaLogReader(parse_topic(kafka.url(topic)), KafkaTopicSettings())) as reader,
     ):
+        # A batch of Spark's takes a second however small it is. Stories need few events.
+        least = 150 if folds else 2_000
         limits = SparkLimits(
             master="local[2]",
             checkpoint=checkpoint,
-            # A batch of Spark's takes a second however small it is.
-            max_offsets_per_trigger=min(max(2_000, max_batch_bytes // 20), 1_000_000),
+            max_offsets_per_trigger=min(max(least, max_batch_bytes // 20), 1_000_000),
         )
         source = KafkaSource(reader, kafka.bootstrap, topic)
         processor = SparkProcessor(source, store, metrics, rules, ManualClock(), limits)
+        processor.folds = folds
+        processor.store_access = StoreAccess(
+            *_place(request.getfixturevalue("store_name"), request)
+        )
         processor.run(threading.Event(), once=True)
 
 
@@ -69,12 +75,18 @@ def produce(bootstrap, topic, records):
 
 def _store(scheme, request, read_only):
     """Of any kind that there is: in a file of the test's own, or on the test's server."""
+    opener, url = _place(scheme, request)
+    return opener(url, read_only=read_only)
+
+
+def _place(scheme, request):
+    """What opens the test's store, and its URL."""
     adapter = adapters.STORES[scheme]
     if adapter.in_files:
         url = f"{scheme}:{request.getfixturevalue('tmp_path') / 'store.db'}"
     else:
         url = request.getfixturevalue(SERVERS[scheme])
-    return adapter.opener("open_store")(url, read_only=read_only)
+    return adapter.opener("open_store"), url
 
 
 ENGINES = {"native": _native, "spark": _spark}

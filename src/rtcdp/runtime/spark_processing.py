@@ -16,6 +16,7 @@ from rtcdp.log.contract import LogReader
 from rtcdp.log.kafka import parse_topic
 from rtcdp.private_files import make_private_folder
 from rtcdp.runtime.adapters import STORES
+from rtcdp.runtime.processing import FillingTold
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Progress, Store
 
@@ -45,6 +46,7 @@ def spark_processor(
         clock,
         replace(settings.spark, checkpoint=checkpoint),
     )
+    processor.on_filling = FillingTold().tell
     processor.store_access = _store_access(settings)
     processor.lease_ttl_s = settings.processor.lease_ttl_s
 

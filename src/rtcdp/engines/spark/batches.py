@@ -138,7 +138,8 @@ def folded(events: DataFrame, metrics: Sequence[Metric]) -> tuple[TableChange, .
 def tasks_for(spark: SparkSession, ranges: Ranges) -> int:
     """In how many tasks the events in these ranges are worth to be folded."""
     offsets = sum(end - start for start, end in ranges.values())
-    return min(int(spark.conf.get("spark.sql.shuffle.partitions")), 1 + offsets // TASK_OFFSETS)
+    partitions = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    return min(partitions, 1 + offsets // TASK_OFFSETS)
 
 
 def told(

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from rtcdp.definitions import Fold, Metric, RowTable, fields_of
+from rtcdp.definitions import Fold, RowTable
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.quarantine import FAILURES, is_fault_of_a_record
 from rtcdp.engines.spark.exchange import (
@@ -74,32 +73,28 @@ class FoldFailed(Exception):
 
 @dataclass(frozen=True)
 class Stories:
-    """The folds of an engine, and how executors read what rests of them: in these `tables`. By key,
-    `fields_by_key` are the fields that its folds need of events, the key among them."""
+    """The folds of an engine, and how executors read what rests of them: in these `tables`. Of
+    events, their `fields` are to be decoded; the folds of each key need `columns_by_key`."""
 
     folds: tuple[Fold, ...]
     access: StoreAccess
     tables: tuple[RowTable, ...]
-    fields_by_key: Mapping[str, tuple[str, ...]]
+    fields: tuple[str, ...]
+    columns_by_key: Mapping[str, tuple[str, ...]]
 
 
-def stories_of(folds: Sequence[Fold], store: Store, access: StoreAccess) -> Stories:
-    """What is to be known of folds; `access` leads to this store, which is not asked anything."""
+def stories_of(folding: Folding, access: StoreAccess) -> Stories:
+    """What executors have to know of folds; `access` leads to the store that these are of."""
+    columns: dict[str, set[str]] = {}
+    for telling in folding.tellings:
+        columns.setdefault(telling.key, set()).update(telling.columns)
     return Stories(
-        tuple(folds),
+        folding.folds,
         access,
-        Folding(folds, store).tables,
-        {
-            key: Folding([fold for fold in folds if fold.key == key], store).fields
-            for key in dict.fromkeys(fold.key for fold in folds)
-        },
+        folding.tables,
+        folding.fields,
+        {key: tuple(sorted(names)) for key, names in columns.items()},
     )
-
-
-def fields_to_decode(metrics: Sequence[Metric], stories: Stories | None) -> tuple[str, ...]:
-    """The fields of events that metrics and folds need, in a fixed order."""
-    told = () if stories is None else stories.fields_by_key.values()
-    return tuple(sorted({*fields_of(metrics), *(name for names in told for name in names)}))
 
 
 def keyed_packer(
@@ -110,19 +105,18 @@ def keyed_packer(
 
     def pack_events(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for events in admitted_in(batches, duplicates, ranges):
-            yield keyed_rows(events, stories.fields_by_key, tasks)
+            yield keyed_rows(events, stories.columns_by_key, tasks)
 
     return pack_events
 
 
 def keyed_rows(
-    events: pl.DataFrame, fields_by_key: Mapping[str, Sequence[str]], tasks: int
+    events: pl.DataFrame, columns_by_key: Mapping[str, Sequence[str]], tasks: int
 ) -> pa.RecordBatch:
     """Admitted events by the tasks that their keys belong to: rows of `KEYED_SCHEMA`."""
     rows = []
-    for key, fields in fields_by_key.items():
-        wanted = dict.fromkeys((key, "timestamp", *fields))
-        told = events.filter(pl.col(key).is_not_null()).select(*wanted)
+    for key, columns in columns_by_key.items():
+        told = events.filter(pl.col(key).is_not_null()).select(columns)
         hashed = plh.col(key).nchash.xxhash64()
         parts = told.with_columns((hashed % tasks).alias(_TASK)).partition_by(
             _TASK, as_dict=True, include_key=False
@@ -182,7 +176,7 @@ def _difference(
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     try:
-        store = cast(Store, _AfterEpoch(stories.access.opened(), after_epoch))
+        store = _AfterEpoch(stories.access.opened(), after_epoch)
         for key, parts in packed.items():
             folds = [fold for fold in stories.folds if fold.key == key]
             events = pl.concat([unpack_frame(part) for part in parts])

@@ -18,6 +18,7 @@ from pyspark.sql import Row
 
 from rtcdp.definitions import fields_of
 from rtcdp.engines.commit import progress_after
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
@@ -37,7 +38,6 @@ from rtcdp.engines.spark.stories import (
     StoreAccess,
     Stories,
     changes_in,
-    fields_to_decode,
     folder,
     keyed_packer,
     stories_of,
@@ -242,8 +242,9 @@ class LocalQuery:
 
     def start(self, *, anew: bool = False) -> None:
         """Begin where the store stands; `anew` without what was kept of the ids."""
-        self.stories = stories_of(self.folds, self.store, self.access) if self.folds else None
-        self.store.prepare(self.metrics, self.stories.tables if self.stories else ())
+        folding = Folding(self.folds, self.store)
+        self.stories = stories_of(folding, self.access) if self.folds else None
+        self.store.prepare(self.metrics, folding.tables)
         self.progress = self.store.progress()
         partitions = self.topic.partitions()
         next_offsets = {each: self.progress.next_offsets.get(each, 0) for each in partitions}
@@ -253,7 +254,7 @@ class LocalQuery:
             self.reached = dict(remembered_from)
         starts = {each: self.reached.get(each, 0) for each in partitions}
         self.screening = Screening(
-            fields_to_decode(self.metrics, self.stories),
+            tuple({*fields_of(self.metrics), *folding.fields}),
             self.rules,
             next_offsets,
             passed_over(self.store, starts, next_offsets),

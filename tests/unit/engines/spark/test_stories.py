@@ -10,6 +10,7 @@ import pytest
 from pyspark import cloudpickle
 
 from rtcdp.definitions import Fold, event_type
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.spark import stories
 from rtcdp.engines.spark.exchange import Duplicates, pack_frame, unpack_frame
 from rtcdp.engines.spark.failures import SparkFailed
@@ -81,7 +82,7 @@ def events_of(seed):
 @pytest.mark.parametrize("cuts", [[5, 1, 17], [90]])
 def test_what_rests_is_what_the_whole_story_makes(store, url, cuts):
     # What executors get comes to them as bytes.
-    told = stories_of(FOLDS, store, StoreAccess(open_store, url))
+    told = stories_of(Folding(FOLDS, store), StoreAccess(open_store, url))
     told = pickle.loads(cloudpickle.dumps(told))  # noqa: S301 - our own
     maker, events = EpochMaker(), events_of(1)
     store.prepare((), told.tables)
@@ -97,7 +98,7 @@ def test_what_rests_is_what_the_whole_story_makes(store, url, cuts):
 
 
 def test_every_key_has_one_task_and_only_what_is_admitted_gets_there(store, url):
-    told = stories_of(FOLDS, store, StoreAccess(open_store, url))
+    told = stories_of(Folding(FOLDS, store), StoreAccess(open_store, url))
     users = [f"u{number}" for number in range(50)]
     events = [event(0, user=user, eventId=f"e{user}") for user in users * 2]
     without = Duplicates(*(pl.Series(offsets, dtype=pl.Int64).to_numpy() for offsets in ([7], [])))
@@ -115,7 +116,7 @@ def test_every_key_has_one_task_and_only_what_is_admitted_gets_there(store, url)
 
 
 def test_a_task_without_events_asks_nobody(store, url):
-    told = stories_of(FOLDS, store, StoreAccess(_away, url))
+    told = stories_of(Folding(FOLDS, store), StoreAccess(_away, url))
     assert list(folder(told, 0, 1)(iter([]))) == []
 
 
@@ -142,7 +143,7 @@ def _refusing(url, *, read_only):
     ],
 )
 def test_what_goes_wrong_in_a_task_is_what_it_was(store, url, opener, error, said):
-    told = stories_of(FOLDS, store, StoreAccess(opener, url))
+    told = stories_of(Folding(FOLDS, store), StoreAccess(opener, url))
     with pytest.raises(error, match=said):
         row_changes(told, [slice_of([event(0)])], 0, 1)
 
@@ -152,7 +153,7 @@ def test_what_goes_wrong_in_a_task_is_what_it_was(store, url, opener, error, sai
     [(0, EpochRefused, "at epoch 1 already"), (2, SparkFailed, "finds the store at epoch 1")],
 )
 def test_rows_of_another_epoch_are_not_folded_over(store, url, after_epoch, error, said):
-    told = stories_of(FOLDS, store, StoreAccess(open_store, url))
+    told = stories_of(Folding(FOLDS, store), StoreAccess(open_store, url))
     store.prepare((), told.tables)
     store.commit(EpochMaker().make())
     with pytest.raises(error, match=said):
