@@ -17,6 +17,7 @@ from rtcdp.sources.pause import Pause
 from rtcdp.sources.sinks import Receipt, Sink
 from rtcdp.sources.synthetic.customers import DAY_MS, HOUR_MS, Customers, Visits
 from rtcdp.sources.synthetic.shoppers import (
+    MAX_USERS,
     Action,
     Product,
     Shop,
@@ -57,6 +58,8 @@ class Past:
     def __post_init__(self) -> None:
         if not 1 <= self.days <= MAX_DAYS:
             raise UsageError(f"{self.days} days", f"give a number of days from 1 to {MAX_DAYS}")
+        if not 1 <= self.users <= MAX_USERS:
+            raise UsageError(f"{self.users} users", f"give a number of them from 1 to {MAX_USERS}")
         if self.until_ms < MAX_DAYS * DAY_MS:
             raise UsageError("the history would end before 1971", "give a later end")
 

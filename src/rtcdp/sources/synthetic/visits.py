@@ -141,7 +141,10 @@ class Scripts:
 def all_scripts() -> Scripts:
     """The scripts of `SCRIPTS`."""
     steps: list[_Step] = []
-    starts, lengths, of_intent, shares, leaves_cart = [], [], [], [], []
+    starts: list[int] = []
+    lengths: list[int] = []
+    leaves_cart: list[bool] = []
+    of_intent, shares = [], []
     for intent in Intent:
         first = len(starts)
         for _, script in SCRIPTS[intent]:

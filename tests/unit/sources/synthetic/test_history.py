@@ -143,7 +143,15 @@ def test_people_come_back_ever_more_seldom(shop):
     assert 0.02 < shares[-1] < 0.06
 
 
-@pytest.mark.parametrize("wrong", [{"days": 0}, {"days": MAX_DAYS + 1}, {"until_ms": DAY_MS}])
+def test_one_shopper_is_a_shop():
+    users = {event.user_id for event in events_of(replace(SMALL, users=1))}
+    assert users == {"user_A", BOT}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"days": 0}, {"days": MAX_DAYS + 1}, {"until_ms": DAY_MS}, {"users": 0}, {"users": 10**7}],
+)
 def test_a_past_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(UsageError) as refused:
         replace(SMALL, **wrong)
