@@ -118,19 +118,18 @@ class Paths(Step):
         """The events of each unit from its first anchor to its last."""
         place = pl.int_range(pl.len())
         events = events.with_columns(place.alias("place"))
-        begins, ends = pl.lit(True), pl.lit(True)
         if self.from_event is not None:
             first = pl.col("place").filter(to_expression(self.from_event)).min().over(unit)
-            begins = pl.col("place") >= first
-            events = events.filter(begins.fill_null(False))
-        if self.to_event is not None:
-            at = pl.col("place").filter(to_expression(self.to_event))
-            if self.from_event is None:
-                ends = pl.col("place") <= at.max().over(unit)
-            else:
-                is_later = pl.col("place") > pl.col("place").min().over(unit)
-                at = pl.col("place").filter(to_expression(self.to_event) & is_later)
-                ends = pl.col("place") <= at.min().over(unit)
+            events = events.filter((pl.col("place") >= first).fill_null(False))
+        if self.to_event is None:
+            return events
+        at = pl.col("place").filter(to_expression(self.to_event))
+        if self.from_event is None:
+            ends = pl.col("place") <= at.max().over(unit)
+        else:
+            is_later = pl.col("place") > pl.col("place").min().over(unit)
+            at = pl.col("place").filter(to_expression(self.to_event) & is_later)
+            ends = pl.col("place") <= at.min().over(unit)
         return events.filter(ends.fill_null(False))
 
 

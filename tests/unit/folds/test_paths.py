@@ -2,6 +2,7 @@
 
 import json
 
+import polars as pl
 import pytest
 
 from rtcdp.errors import UsageError
@@ -34,6 +35,13 @@ def test_rare_paths_are_other_and_nobody_is_lost():
 def test_who_went_on_along_a_cut_path_did_not_drop_off():
     rows = rows_of(walk("a", "/", "/x", "/y", "/z"), walk("b", "/"), walk("c", "/", "/x", "/y"))
     assert drop_off(rows).rows() == [(1, 3, 1), (2, 2, 0), (3, 2, 1)]
+
+
+def test_a_batch_may_be_large():
+    """Polars filters large frames in parts, which a mask of one value has not as many of."""
+    pages = frame_of([event(0, pageUrl=page) for page in ("/", "/x")])
+    many = pl.concat([pages] * 20_000).with_columns(timestamp=pl.int_range(pl.len()))
+    assert BY_USER.rows(many, "userId")["path"].to_list() == ['["/","/x","/"]']
 
 
 @pytest.mark.parametrize(
