@@ -35,8 +35,10 @@ def _native(request, log, store, catalog, rules, max_batch_bytes):
     processor.run(threading.Event(), once=True)
 
 
-def _spark(request, log, store, metrics, rules, max_batch_bytes, folds=()):
+def _spark(request, log, store, catalog, rules, max_batch_bytes):
     """Reads what is in `log` from a topic with the same partitions."""
+    metrics = [each for each in catalog if isinstance(each, Metric)]
+    folds = tuple(each for each in catalog if isinstance(each, Fold))
     request.getfixturevalue("spark")
     kafka = request.getfixturevalue("kafka_server")
     topic = request.getfixturevalue("new_topic")(len(log.partitions()))
@@ -54,10 +56,9 @@ def _spark(request, log, store, metrics, rules, max_batch_bytes, folds=()):
         )
         source = KafkaSource(reader, kafka.bootstrap, topic)
         processor = SparkProcessor(source, store, metrics, rules, ManualClock(), limits)
-        processor.folds = folds
-        processor.store_access = StoreAccess(
-            *_place(request.getfixturevalue("store_name"), request)
-        )
+        if folds:
+            place = _place(request.getfixturevalue("store_name"), request)
+            processor.folds, processor.store_access = folds, StoreAccess(*place)
         processor.run(threading.Event(), once=True)
 
 

@@ -8,7 +8,7 @@ ENGINES = ("spark",)
 
 def test_rows_are_what_is_counted_on_paper(run_engine, open_store) -> None:
     stream, store = Stream(seed=0), open_store()
-    run_engine(stream.log(1_000_000), store, (), RULES, 0, folds=FOLDS)
+    run_engine(stream.log(1_000_000), store, FOLDS, RULES, 0)
     assert store.progress().epoch > 2
     for fold in FOLDS:
         rows = store.dump(fold.table).rows(named=True)

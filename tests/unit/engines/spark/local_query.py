@@ -222,15 +222,15 @@ class _Handle:
 
 
 class LocalQuery:
-    """A query over a topic into a store. `start` it, and `step` it batch by batch. Tasks of `folds`
-    read the store at `url`, a SQLite file."""
+    """A query over a topic into a store. `start` it, and `step` it batch by batch. With
+    `folds` comes the URL at which their tasks read the store, a SQLite file."""
 
     def __init__(
-        self, topic: Topic, store, metrics, rules, slice_records=50_000, folds=(), url=""
+        self, topic: Topic, store, metrics, rules, slice_records=50_000, folds=None
     ) -> None:
         self.topic, self.store, self.metrics, self.rules = topic, store, list(metrics), rules
         self.slice_records = slice_records
-        self.folds, self.access = folds, StoreAccess(open_store, url)
+        self.folds = folds
         self.troubles: list[str] = []
         self.epochs = 0
         self.gathered_bytes = 0
@@ -242,8 +242,9 @@ class LocalQuery:
 
     def start(self, *, anew: bool = False) -> None:
         """Begin where the store stands; `anew` without what was kept of the ids."""
-        folding = Folding(self.folds, self.store)
-        self.stories = stories_of(folding, self.access) if self.folds else None
+        folds, url = self.folds or ((), "")
+        folding = Folding(folds, self.store)
+        self.stories = stories_of(folding, StoreAccess(open_store, url)) if folds else None
         self.store.prepare(self.metrics, folding.tables)
         self.progress = self.store.progress()
         partitions = self.topic.partitions()

@@ -196,11 +196,8 @@ def test_a_record_that_a_fold_fails_at_is_set_aside_and_the_others_are_told(stor
     for n in range(60):
         topic.send(hit(f"e{n}", n * 7 * MINUTE_MS, "bad" if n == 23 else f"u{n % 3}"), partition=0)
     folds = (Fold("visits", "Visits", Poisoned()), Fold("plain", "Plain", Sessions(gap_ms=1)))
-    query = LocalQuery(
-        *(topic, store, [BY_USER], AdmissionRules()),
-        folds=folds,
-        url=f"sqlite:{tmp_path / 'store.db'}",
-    )
+    told = (folds, f"sqlite:{tmp_path / 'store.db'}")
+    query = LocalQuery(topic, store, [BY_USER], AdmissionRules(), folds=told)
     query.run(25)
     assert uncounted(store) == {(0, 23): "processor_error"}
     assert any("offset 23 of partition 0" in each for each in query.troubles)
