@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import Folded, fold_batch
+from rtcdp.folds.kernel import EventsByKey, Folded, RowsByKey, fold_batch
 from rtcdp.folds.row_cache import RowCache
 from rtcdp.folds.rows import row_schema
 
@@ -124,7 +124,17 @@ class RowsInMemory:
                 found.append(row)
         return frame_of(found)
 
-    def commit(self, folded: Folded, events: Sequence[Row]) -> None:
+    def folded(
+        self,
+        events: Sequence[Row],
+        rows: RowsByKey | None = None,
+        story: EventsByKey | None = None,
+    ) -> Folded:
+        """What the next batch changes; asking others than itself, if there are any."""
+        self.told += events
+        return fold_batch(self.fold, frame_of(events), rows or self, story or self)
+
+    def commit(self, folded: Folded) -> None:
         """Apply a difference. A key that is deleted must be there; what is put must be new."""
         change, primary_key = folded.difference, self.fold.primary_key
         for row in change.delete.iter_rows(named=True):
@@ -133,7 +143,6 @@ class RowsInMemory:
             place = tuple(row[name] for name in primary_key)
             assert self.by_key.get(place) != row, "a row that did not change was written"
             self.by_key[place] = row
-        self.told += events
 
 
 def told(
@@ -149,7 +158,7 @@ def told(
     for number, batch in enumerate(batches(events, cuts)):
         if number in forget_at:
             cache.drop()
-        folded = fold_batch(fold, frame_of(batch), cache, store)
-        store.commit(folded, batch)
+        folded = store.folded(batch, cache)
+        store.commit(folded)
         cache.take(folded)
     return store.by_key

@@ -1,22 +1,28 @@
-"""Backfill: compute a new metric over the events that the log still holds, on whichever engine."""
+"""Backfill: compute a new metric over the events that the log still holds, on whichever engine.
+
+A timeline is filled likewise; see `rtcdp.engines.fold_backfill`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Metric, RowTable
 from rtcdp.engines.decided import readable_from
 from rtcdp.log.contract import LogReader
-from rtcdp.store import Store, TableChange
+from rtcdp.store import RowChanges, Store, TableChange
 
 
 @dataclass(frozen=True)
 class Listeners:
     """Who follows a backfill. `on_slice` is called after each slice, `on_trouble` with a sentence
-    where the log no longer holds what should be counted."""
+    where the log no longer holds what should be counted, `on_progress` with what is filled and
+    which share of it is done (0 to 1)."""
 
     on_slice: Callable[[], None] = lambda: None
     on_trouble: Callable[[str], None] = lambda _: None
+    on_progress: Callable[[str, float], None] = lambda _name, _share: None
 
 
 NOBODY = Listeners()
@@ -27,12 +33,13 @@ class Step:
     """What the next records of a metric change, up to which offsets of all partitions these reach;
     how many of them other metrics have counted and this one can't, and where and why, if any."""
 
-    changes: Sequence[TableChange]
+    changes: Sequence[TableChange | RowChanges]
     next_offsets: Mapping[int, int]
     lost_count: int = 0
     lost: str = ""
 
 
+Filled = Metric | RowTable
 Steps = Callable[[Metric, Mapping[int, int], Mapping[int, int]], Iterator[Step]]
 """Goes through the records `[start, end)` of all partitions for a metric. What is recorded as not
 counted is left out, and no rule is applied again."""
@@ -51,15 +58,27 @@ def fill_metrics(
     the log no longer holds what should be counted, the store remembers from which time on the
     windows of a metric are whole.
     """
-    progress = store.progress()
-    for partition in set(log.partitions()) - set(progress.next_offsets):
-        _limit(log, store, metrics, (partition, 0))
+    limit_to_log(log, store, metrics)
     for metric in metrics:
         if store.backfill_offsets(metric.name) is not None:
-            _fill(log, store, metric, steps, listeners)
+            fill(log, store, metric, partial(steps, metric), listeners)
 
 
-def _fill(log: LogReader, store: Store, metric: Metric, steps: Steps, listeners: Listeners) -> None:
+def limit_to_log(log: LogReader, store: Store, filled: Sequence[Filled]) -> None:
+    """Let the store know what the log has lost already of partitions that are not counted yet."""
+    for partition in set(log.partitions()) - set(store.progress().next_offsets):
+        _limit(log, store, filled, (partition, 0))
+
+
+def fill(
+    log: LogReader,
+    store: Store,
+    metric: Filled,
+    steps: Callable[[Mapping[int, int], Mapping[int, int]], Iterator[Step]],
+    listeners: Listeners,
+) -> None:
+    """Bring one metric or timeline up to the store's progress."""
+    what = f"metric {metric.name}" if isinstance(metric, Metric) else metric.name
     progress = store.progress()
     ends = progress.next_offsets
     done = dict(store.backfill_offsets(metric.name) or {})
@@ -71,25 +90,26 @@ def _fill(log: LogReader, store: Store, metric: Metric, steps: Steps, listeners:
         done[partition] = min(max(first, wanted), end)
         if done[partition] > wanted:
             listeners.on_trouble(
-                f"metric {metric.name} is filled from offset {done[partition]} of partition"
+                f"{what} is filled from offset {done[partition]} of partition"
                 f" {partition} on: the log no longer holds what came before"
             )
-    for step in steps(metric, dict(done), ends):
+    for step in steps(dict(done), ends):
         if step.lost_count:
             listeners.on_trouble(
-                f"metric {metric.name} misses {step.lost_count:,} records that the other metrics"
-                f" have counted, {step.lost}"
+                f"{what} misses {step.lost_count:,} records that the other metrics have"
+                f" counted, {step.lost}"
             )
         done |= step.next_offsets
         store.commit_backfill(metric.name, step.changes, done, complete=False)
         listeners.on_slice()
+        listeners.on_progress(metric.name, sum(done.values()) / max(1, sum(ends.values())))
     store.commit_backfill(metric.name, (), done, complete=True)
 
 
 def _limit(
     log: LogReader,
     store: Store,
-    metrics: Sequence[Metric],
+    metrics: Sequence[Filled],
     first: tuple[int, int],
 ) -> None:
     """Let the store know that the records of a partition before an offset are not counted in.

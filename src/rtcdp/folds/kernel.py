@@ -25,11 +25,11 @@ class RowsByKey(Protocol):
 
 
 class EventsByKey(Protocol):
-    """The events that were admitted before this batch."""
+    """The stories of keys up to and with this batch, as the timeline tells them."""
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """All events of the keys in their spans, with the key, `timestamp` and the fold's fields,
-        in any order."""
+        """All events of the keys in their spans, those of the batch among them, with the key,
+        `timestamp` and the fold's fields, in any order; it may give others of these keys, too."""
         ...
 
 
@@ -43,10 +43,10 @@ class Folded:
     rows: pl.DataFrame
 
 
-def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: EventsByKey) -> Folded:
+def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: EventsByKey) -> Folded:
     """Fold a batch of admitted events into the stored rows of one fold.
 
-    `past` is asked by sequences, and by merging steps for the few keys whose rows tell too little.
+    `story` is asked by sequences, and by merging steps for the few keys whose rows tell too little.
     """
     key = fold.key
     events = fold.step.relevant(events.filter(pl.col(key).is_not_null()))
@@ -56,7 +56,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: Events
         none = Difference(nothing.select(fold.primary_key), nothing)
         return Folded(none, spans, nothing)
     if fold.step.kind == "sequence":
-        return _retold(fold, events, spans, stored, past)
+        return _retold(fold, spans, stored, story)
     before = stored.rows(spans)
     joined = fold.step.join(events, before, key)
     change = Difference(joined.gone, joined.rows.filter(joined.is_changed))
@@ -66,7 +66,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, past: Events
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
-    retold = _retold(fold, events.filter(is_unsure), whole, stored, past)
+    retold = _retold(fold, whole, stored, story)
     return Folded(
         Difference(
             pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
@@ -88,16 +88,13 @@ def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
     return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
 
 
-def _retold(
-    fold: Fold, events: pl.DataFrame, spans: pl.DataFrame, stored: RowsByKey, past: EventsByKey
-) -> Folded:
+def _retold(fold: Fold, spans: pl.DataFrame, stored: RowsByKey, story: EventsByKey) -> Folded:
     """Rows made of the events themselves. Those that begin in a span look ahead from there."""
     ahead = fold.step.reach.before_ms
     end = pl.lit(LATEST_MS) if ahead is None else pl.col(RANGE_TO) + ahead
-    earlier = past.events(spans.with_columns(end.alias(RANGE_TO)))
-    story = pl.concat([fold.step.relevant(earlier).select(events.columns), events])
+    told = fold.step.relevant(story.events(spans.with_columns(end.alias(RANGE_TO))))
     time = fold.step.order[0]
-    after = _within(fold.step.rows(story, fold.key), spans, fold.key, time)
+    after = _within(fold.step.rows(told, fold.key), spans, fold.key, time)
     there = stored.rows(spans)
     before = _within(there, spans, fold.key, time)
     # What lies behind the span is known as well, if it was given, and stays.

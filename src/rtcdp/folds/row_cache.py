@@ -40,6 +40,13 @@ class RowCache:
         """Forget everything."""
         self._young, self._old = _Generation(self._fold), _Generation(self._fold)
 
+    def reaches_before(self, instant_ms: int) -> bool:
+        """Whether it holds rows from before a time."""
+        time = pl.col(self._fold.step.order[0])
+        return any(
+            each.rows.select((time < instant_ms).any()).item() for each in (self._young, self._old)
+        )
+
     @property
     def size(self) -> int:
         """How many rows, or keys if these are more, are kept."""

@@ -3,20 +3,85 @@
 Every batch adds chunks, and changes none. Of a key's hour the first events count, as many as
 `EVENTS_MAX`, whatever came when; those beyond are counted, so that nobody who never stops can make
 a story explode.
+
+All folds of a key share one timeline, which tells the same fields of an event whoever asks; so a
+new fold finds all that was told before it. What asks for more has a timeline of its own.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from rtcdp.definitions import RowTable, RowType
+from rtcdp.definitions import Fold, RowTable, RowType
+from rtcdp.events.columns import column_type
 from rtcdp.folds.rows import FRAME_TYPES, Difference, row_schema
 
 HOUR_MS = 3_600_000
 EVENTS_MAX = 10_000
 """So many events of a key are told of an hour."""
 
+CHUNK_BYTES = 96 * 1024
+"""What the events of a chunk have together, about. A story is cut before a store refuses it."""
+
+PARTS_MAX = 2**16
+"""So many chunks of an hour a batch may add."""
+
+TOLD = ("eventId", "eventType", "pageUrl", "productId", "sessionId", "userId", "value")
+"""What every timeline tells of an event beside its time."""
+
+TIMELINE = "timeline__"
+"""How the tables of all timelines begin; nothing else can."""
+
 _SEPARATOR = "\n"
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A timeline: where it rests, and the fields of events that it tells, with their types."""
+
+    table: RowTable
+    fields: pl.Schema
+
+    @property
+    def key(self) -> str:
+        """The field whose stories it tells."""
+        return self.table.group_key[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The key and all fields."""
+        return (self.key, *self.fields.names())
+
+
+def timeline_of(fold: Fold) -> Telling:
+    """The timeline of a fold; those of the same key share one, unless they ask for more."""
+    return _telling(fold.key, sorted({*fold.step.fields} - {*TOLD, fold.key, "timestamp"}))
+
+
+def row_tables_of(folds: Iterable[Fold]) -> tuple[RowTable, ...]:
+    """Where the rows of folds rest, and the timelines that they need."""
+    folds = tuple(folds)
+    return (*(fold.table for fold in folds), *(each.table for each in timelines_of(folds)))
+
+
+def timelines_of(folds: Iterable[Fold]) -> tuple[Telling, ...]:
+    """The timelines that folds need, each once."""
+    return tuple({each.table.name: each for each in map(timeline_of, folds)}.values())
+
+
+def standard_timeline(key: str) -> Telling:
+    """The timeline that the folds of a key share."""
+    return _telling(key, [])
+
+
+def _telling(key: str, further: Sequence[str]) -> Telling:
+    name = f"{TIMELINE}{key.lower()}"
+    if further:
+        name += f"__{hashlib.sha256(','.join(further).encode()).hexdigest()[:8]}"
+    fields = field_types(["timestamp", *(each for each in TOLD if each != key), *further])
+    return Telling(timeline_table(name, key, tuple(fields.names())), fields)
 
 
 def timeline_table(name: str, key: str, fields: Sequence[str] = ()) -> RowTable:
@@ -33,35 +98,117 @@ def timeline_table(name: str, key: str, fields: Sequence[str] = ()) -> RowTable:
 
 
 def chunks_of(
-    events: pl.DataFrame, table: RowTable, chunk: int, events_max: int = EVENTS_MAX
+    events: pl.DataFrame, table: RowTable, number: int, events_max: int = EVENTS_MAX
 ) -> pl.DataFrame:
-    """The rows that a batch adds; `chunk` is a number that no batch before had. `events` has the
+    """The rows that a batch adds; `number` is one that no batch before had. `events` has the
     key, `timestamp`, `eventId`, and the fields to keep."""
     (key,) = table.group_key
     hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
     fields = [name for name in events.columns if name != key]
-    with_hour = events.filter(pl.col(key).is_not_null()).with_columns(hour)
-    ordered = with_hour.sort(key, "hour", *_order(fields))
-    told = pl.struct(fields).struct.json_encode().head(events_max)
-    rows = ordered.group_by(key, "hour", maintain_order=True).agg(
-        pl.len().cast(pl.Int64).alias("event_count"),
-        told.str.join(_SEPARATOR).alias("events"),
+    text = pl.struct(fields).struct.json_encode().alias("events")
+    told = events.filter(pl.col(key).is_not_null()).select(key, hour, *fields).with_columns(text)
+    count = pl.len().cast(pl.Int64).alias("event_count")
+    rows = told.group_by(key, "hour", maintain_order=True).agg(
+        count, pl.col("events").str.join(_SEPARATOR)
     )
-    return rows.with_columns(pl.lit(chunk, pl.Int64).alias("chunk")).select(table.column_names)
+    chunk = pl.lit(number * PARTS_MAX, pl.Int64)
+    is_large = (pl.col("event_count") > events_max) | (
+        pl.col("events").str.len_bytes() > CHUNK_BYTES
+    )
+    large = rows.filter(is_large)
+    rows = rows.with_columns(chunk.alias("chunk"))
+    if large.is_empty():
+        return rows.select(table.column_names)
+    beside = told.join(large.select(key, "hour"), on=[key, "hour"], how="semi")
+    ordered = beside.sort(key, "hour", *_order(fields))
+    place, size = pl.int_range(pl.len()).over(key, "hour"), pl.col("events").str.len_bytes() + 1
+    is_told = place < events_max
+    size = pl.when(is_told).then(size).otherwise(0).cast(pl.Int64).alias("size")
+    parts = ordered.with_columns(size, is_told.alias("told"))
+    before = (pl.col("size").cum_sum().over(key, "hour") - pl.col("size")) // CHUNK_BYTES
+    last = before.filter(pl.col("told")).max().over(key, "hour")
+    cut = (
+        parts.with_columns(pl.min_horizontal(before, last).alias("part"))
+        .group_by(key, "hour", "part", maintain_order=True)
+        .agg(count, pl.col("events").filter("told").str.join(_SEPARATOR))
+        .with_columns((chunk + pl.col("part")).alias("chunk"))
+    )
+    return pl.concat(
+        [rows.filter(~is_large).select(table.column_names), cut.select(table.column_names)]
+    )
 
 
 def events_in(
     rows: pl.DataFrame, table: RowTable, fields: pl.Schema, events_max: int = EVENTS_MAX
 ) -> pl.DataFrame:
-    """The events of chunks: the key, and `fields` with their types, among them `timestamp` and
-    `eventId`. All chunks of an hour must be there."""
+    """The events of chunks, in order of key and time: the key, and `fields` with their types, among
+    them `timestamp` and `eventId`. All chunks of an hour must be there."""
     (key,) = table.group_key
-    told = rows.select(key, "hour", pl.col("events").str.split(_SEPARATOR)).explode("events")
-    decoded = told.with_columns(pl.col("events").str.json_decode(pl.Struct(fields)).alias("event"))
-    events = decoded.select(key, "hour", "event").unnest("event")
-    ordered = events.sort(key, "hour", *_order(fields.names()))
+    events = first_of_hours(decoded(rows, key, fields), key, events_max)
+    return events.sort(key, *_order(fields.names()))
+
+
+def decoded(rows: pl.DataFrame, key: str, fields: pl.Schema) -> pl.DataFrame:
+    """What chunks tell, in no order; some of an hour may not be told when all of it is known."""
+    told = rows.filter(pl.col("events") != "")
+    lines = told.select(key, pl.col("events").str.split(_SEPARATOR)).explode("events")
+    event = pl.col("events").str.json_decode(pl.Struct(fields)).alias("event")
+    return lines.select(key, event).unnest("event")
+
+
+def first_of_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX) -> pl.DataFrame:
+    """The events that are told, in no order, of all that are known of whole hours."""
+    if events.height <= events_max:
+        return events
+    hour = (pl.col("timestamp") // HOUR_MS).alias("hour")
+    large = events.group_by(key, hour).len().filter(pl.col("len") > events_max)
+    if large.is_empty():
+        return events
+    beside = events.with_columns(hour)
+    ordered = beside.join(large, on=[key, "hour"], how="semi").sort(
+        key, "hour", *_order([name for name in events.columns if name != key])
+    )
     place = pl.int_range(pl.len()).over(key, "hour")
-    return ordered.filter(place < events_max).select(key, *fields.names())
+    rest = beside.join(large, on=[key, "hour"], how="anti")
+    return pl.concat([rest, ordered.filter(place < events_max)]).select(events.columns)
+
+
+def full_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX) -> pl.DataFrame:
+    """The hours of which as many events are there as are told: the key, `hour`, and `last`, the
+    time after which none is told any more."""
+    hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
+    counts = events.group_by(key, hour).len().filter(pl.col("len") >= events_max)
+    if counts.is_empty():
+        schema = {key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
+        return pl.DataFrame(schema=schema)
+    beside = events.select(key, "timestamp", hour).join(counts, on=[key, "hour"], how="semi")
+    last = pl.col("timestamp").sort().get(events_max - 1)
+    return beside.group_by(key, "hour").agg(last.alias("last"))
+
+
+def with_untold(
+    chunks: pl.DataFrame, untold: pl.DataFrame, table: RowTable, number: int
+) -> pl.DataFrame:
+    """The chunks of a batch, which stand for events besides that are only counted: those of hours
+    that are full, with the key and `timestamp`."""
+    (key,) = table.group_key
+    hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
+    counts = untold.group_by(key, hour, maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("more")
+    )
+    first = pl.lit(number * PARTS_MAX, pl.Int64).alias("chunk")
+    counts = counts.with_columns(first)
+    more = pl.col("event_count") + pl.col("more").fill_null(0)
+    chunks = chunks.join(counts, on=table.primary_key, how="left", maintain_order="left")
+    alone = counts.join(chunks, on=table.primary_key, how="anti").with_columns(
+        pl.col("more").alias("event_count"), pl.lit("").alias("events")
+    )
+    return pl.concat(
+        [
+            chunks.with_columns(more).select(table.column_names),
+            alone.select(table.column_names),
+        ]
+    )
 
 
 def overflow_of(rows: pl.DataFrame, table: RowTable, events_max: int = EVENTS_MAX) -> pl.DataFrame:
@@ -73,27 +220,37 @@ def overflow_of(rows: pl.DataFrame, table: RowTable, events_max: int = EVENTS_MA
 
 
 def compacted(
-    rows: pl.DataFrame, table: RowTable, fields: pl.Schema, events_max: int = EVENTS_MAX
+    rows: pl.DataFrame,
+    table: RowTable,
+    fields: pl.Schema,
+    events_max: int = EVENTS_MAX,
+    chunks_max: int = 1,
 ) -> Difference:
-    """What makes one chunk of all chunks of an hour, under the number of its first; it tells the
-    same, and stands for as many events. Hours that have one chunk stay."""
+    """What makes as few chunks as can be of all chunks of an hour, from the number of its first one
+    on; they tell the same, and stand for as many events. Hours that have `chunks_max` chunks, or no
+    more than they need, stay."""
     (key,) = table.group_key
-    many = rows.filter(pl.len().over(key, "hour") > 1)
-    counts = many.group_by(key, "hour").agg(pl.col("event_count").sum(), pl.col("chunk").min())
+    hour = [key, "hour"]
+    needed = pl.col("events").str.len_bytes().sum() // CHUNK_BYTES + 1
+    many = rows.filter((pl.len() > pl.max_horizontal(needed, chunks_max)).over(hour))
     whole = chunks_of(events_in(many, table, fields, events_max), table, 0, events_max)
-    joined = whole.drop("chunk", "event_count").join(counts, on=[key, "hour"])
-    kept = counts.select(table.primary_key)
-    schema = row_schema(table.columns)
-    return Difference(
-        many.select(table.primary_key).join(kept, on=table.primary_key, how="anti"),
-        joined.select(table.column_names).cast(schema),
+    counts = many.group_by(hour).agg(
+        pl.col("event_count").sum().alias("all"), pl.col("chunk").min().alias("first")
     )
+    told, is_last = pl.col("event_count").sum().over(hour), pl.col("chunk").max().over(hour)
+    beyond = pl.when(pl.col("chunk") == is_last).then(pl.col("all") - told).otherwise(0)
+    joined = whole.join(counts, on=hour).with_columns(
+        pl.col("event_count") + beyond, pl.col("chunk") + pl.col("first")
+    )
+    kept = joined.select(table.column_names).cast(row_schema(table.columns))
+    gone = many.select(table.primary_key).join(kept, on=table.primary_key, how="anti")
+    return Difference(gone, kept)
 
 
 def field_types(names: Sequence[str]) -> pl.Schema:
     """The types of an event's fields."""
-    numbers = {"timestamp": FRAME_TYPES["integer"], "value": FRAME_TYPES["real"]}
-    return pl.Schema({name: numbers.get(name, FRAME_TYPES["text"]) for name in names})
+    plain = {"timestamp": FRAME_TYPES["integer"], "source": FRAME_TYPES["text"]}
+    return pl.Schema({name: plain.get(name) or column_type(name) for name in names})
 
 
 def _order(fields: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A synchronous driver for metrics: feed events, move the clock, read the windows.
+"""A synchronous driver for metrics and folds: feed events, move the clock, read the windows.
 
     driver = Driver([METRIC], directory)
     driver.feed({"userId": "ada", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms})
@@ -10,6 +10,7 @@ stands still until it is told to move.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import polars as pl
@@ -17,16 +18,19 @@ import polars as pl
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
-from rtcdp.definitions import Metric, tables_of
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.processor import Processor
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import DEFAULT_SOURCE, Delivery, Intake
 from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.dump import content
 from rtcdp.testing.memory_log import MemoryLog
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
+
+_Named = TypeVar("_Named", Metric, Fold)
 
 
 class Driver:
@@ -41,8 +45,10 @@ class Driver:
         directory: Path,
         rules: AdmissionRules = AdmissionRules(),
         records_per_read: Callable[[], int] = lambda: 1_000_000,
+        folds: Sequence[Fold] = (),
     ) -> None:
         self._metrics = tuple(metrics)
+        self._folds = tuple(folds)
         self._rules = rules
         self._clock = ManualClock(START_MS)
         self._path = directory / "store.db"
@@ -97,7 +103,12 @@ class Driver:
         self.process()
         query = WindowQuery(equals=key, limit=MAX_PAGE)
         with self.store.snapshot() as snapshot:
-            return windows(snapshot, self._metric(metric), query).items
+            return windows(snapshot, _named(self._metrics, "metric", metric), query).items
+
+    def rows(self, fold: str) -> list[dict[str, object]]:
+        """The rows of a fold as they rest, by key and order, after catching up."""
+        self.process()
+        return self.store.dump(_named(self._folds, "fold", fold).table).rows(named=True)
 
     def ledger(self) -> dict[str, int]:
         """The ledger's totals after catching up."""
@@ -106,24 +117,23 @@ class Driver:
             return snapshot.ledger_totals()
 
     def dump(self) -> dict[str, pl.DataFrame]:
-        """Every table of every metric, sorted, after catching up."""
+        """Every table of every metric and fold, and what the timelines tell, sorted, after
+        catching up."""
         self.process()
-        return {
-            table.name: self.store.dump(table)
-            for metric in self._metrics
-            for table in tables_of(metric)
-        }
+        return content(self.store, self._metrics, self._folds)
 
     def close(self) -> None:
         self.store.close()
 
     def _started(self) -> Processor:
         processor = Processor(self.log, self.store, self._metrics, self._rules, self._clock)
+        processor.folds = self._folds
         processor.recover()
         return processor
 
-    def _metric(self, name: str) -> Metric:
-        for metric in self._metrics:
-            if metric.name == name:
-                return metric
-        raise UsageError(f"the driver has no metric {name}", "give it to the driver first")
+
+def _named(known: Sequence[_Named], kind: str, name: str) -> _Named:
+    for each in known:
+        if each.name == name:
+            return each
+    raise UsageError(f"the driver has no {kind} {name}", "give it to the driver first")

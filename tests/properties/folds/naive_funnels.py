@@ -145,3 +145,17 @@ def fills(event, step, funnel):
 
 def is_excluded(event, funnel):
     return funnel.exclusion is not None and holds(funnel.exclusion, event)
+
+
+def in_words(rows, funnel):
+    held = funnel.hold
+    return sorted(
+        (
+            (row["userId"], *(row[field] for field in held), row.get("session_start", 0)),
+            row["entered_at"],
+            row["entered_step"],
+            row["depth"],
+            row[f"at_{row['depth']}"],
+        )
+        for row in rows
+    )

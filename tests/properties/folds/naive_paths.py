@@ -11,7 +11,9 @@ def rows_of(events, paths):
     """(user, started at, path, whether it was cut) of each unit that has one."""
     units = defaultdict(list)
     for user in {event["userId"] for event in events}:
-        story = sorted((e for e in events if e["userId"] == user), key=place)
+        story = sorted(
+            (e for e in events if e["userId"] == user), key=lambda e: place(e, paths.node)
+        )
         if paths.by == "user":
             units[user, None] = story
             continue
@@ -26,8 +28,8 @@ def rows_of(events, paths):
     return sorted(found)
 
 
-def place(event):
-    return event["timestamp"], event["eventId"]
+def place(event, node):
+    return event["timestamp"], event["eventId"] or "", event[node] or ""
 
 
 def anchored(story, paths):
@@ -50,3 +52,12 @@ def way_of(story, paths):
     ends_there = paths.from_event is None and paths.to_event is not None
     kept = nodes[-paths.nodes_max :] if ends_there else nodes[: paths.nodes_max]
     return json.loads(json.dumps(kept)), len(nodes) > paths.nodes_max
+
+
+def in_words(rows):
+    found = []
+    for row in rows:
+        nodes = json.loads(row["path"])
+        assert len(nodes) == row["length"]
+        found.append((row["userId"], row["started_at"], nodes, bool(row["is_cut"])))
+    return sorted(found)

@@ -13,7 +13,7 @@ def rows_of(events, r):
     found = []
     for user in sorted({event["userId"] for event in events}):
         story = [event for event in events if event["userId"] == user]
-        story.sort(key=lambda event: (event["timestamp"], event["eventId"]))
+        story.sort(key=lambda event: (event["timestamp"], event["eventId"] or ""))
         cohorts = {}
         for event in story:
             if holds(r.start, event):
@@ -44,3 +44,16 @@ def number(time, r):
     if r.unit == "month":
         return day.year * 12 + day.month
     return (day.toordinal() - r.week_start) // 7 if r.unit == "week" else day.toordinal()
+
+
+def in_words(rows, definition):
+    for row in rows:
+        assert (row["last_return"] or 0) == max(0, row["returned"].bit_length() - 1)
+    return sorted(
+        (
+            row["userId"],
+            row["started_at"],
+            [n for n in range(definition.periods) if row["returned"] >> n & 1],
+        )
+        for row in rows
+    )

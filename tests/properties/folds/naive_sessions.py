@@ -69,3 +69,26 @@ def row_of(user, client, visit):
         "client_count": len({event["sessionId"] for event in visit} - {None}),
     }
     return row if client is None else {**row, "client": client}
+
+
+def rows_of(events, options):
+    rows = sessions_of(events, options)
+    return sorted(rows, key=lambda row: (row["userId"], row.get("client", ""), row["start"]))
+
+
+def in_words(rows):
+    """What is told of a session, without what only serves to join it."""
+    shown = [
+        {
+            **{name: row[name] for name in row if name in NAMES},
+            "value": row["value_units"] + row["value_micros"] / 1e6,
+        }
+        for row in rows
+    ]
+    return sorted(shown, key=lambda row: (row["userId"], row.get("client", ""), row["start"]))
+
+
+NAMES = {
+    *("userId", "client", "start", "end", "event_count", "page_view_count", "converted"),
+    *("entry_page", "exit_page", "product_count", "client_count"),
+}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
-from tests.properties.folds.naive_funnels import rows_of
+from tests.properties.folds.naive_funnels import in_words, rows_of
 from tests.stories import frame_of, stories, told
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -73,17 +73,3 @@ def test_another_event_never_lowers_a_depth(name, events, data):
 def depths(funnel, events):
     rows = funnel.rows(frame_of(events), "userId")
     return dict(rows.group_by("userId").agg(pl.col("depth").max()).rows())
-
-
-def in_words(rows, funnel):
-    held = funnel.hold
-    return sorted(
-        (
-            (row["userId"], *(row[field] for field in held), row.get("session_start", 0)),
-            row["entered_at"],
-            row["entered_step"],
-            row["depth"],
-            row[f"at_{row['depth']}"],
-        )
-        for row in rows
-    )

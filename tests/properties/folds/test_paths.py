@@ -1,7 +1,5 @@
 """Paths agree with what is read on paper, in any order and any batches."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.sessions import Sessions
-from tests.properties.folds.naive_paths import rows_of
+from tests.properties.folds.naive_paths import in_words, rows_of
 from tests.stories import frame_of, stories, told
 
 TYPES = ("PAGE_VIEW", "PURCHASE", "SEARCH")
@@ -43,12 +41,3 @@ def test_any_order_and_cut_give_the_same(events, cuts):
     definition = DEFINITIONS["plain"]
     found = told(Fold("ways", "Ways", definition), events, cuts)
     assert in_words(found.values()) == rows_of(events, definition)
-
-
-def in_words(rows):
-    found = []
-    for row in rows:
-        nodes = json.loads(row["path"])
-        assert len(nodes) == row["length"]
-        found.append((row["userId"], row["started_at"], nodes, bool(row["is_cut"])))
-    return sorted(found)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.retention import Retention
-from tests.properties.folds.naive_retention import rows_of
+from tests.properties.folds.naive_retention import in_words, rows_of
 from tests.stories import frame_of, stories, told
 
 HOUR = 3_600_000
@@ -40,16 +40,3 @@ def test_any_order_and_cut_give_the_same(events, cuts):
     definition = DEFINITIONS["each day"]
     found = told(Fold("back", "Back", definition), events, cuts)
     assert in_words(found.values(), definition) == rows_of(events, definition)
-
-
-def in_words(rows, definition):
-    for row in rows:
-        assert (row["last_return"] or 0) == max(0, row["returned"].bit_length() - 1)
-    return sorted(
-        (
-            row["userId"],
-            row["started_at"],
-            [n for n in range(definition.periods) if row["returned"] >> n & 1],
-        )
-        for row in rows
-    )

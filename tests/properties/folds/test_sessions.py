@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rtcdp.definitions import Fold
 from rtcdp.folds.sessions import Sessions
-from tests.properties.folds.naive_sessions import sessions_of
+from tests.properties.folds.naive_sessions import in_words, rows_of
 from tests.stories import frame_of, stories, told
 
 HOUR = 3_600_000
@@ -31,7 +31,7 @@ def test_any_order_cut_and_restart_give_the_naive_rows(options, data, cuts, forg
     step = HOUR if options.midnight else 1
     events = data.draw(stories(st.integers(0, 120).map(lambda n: n * step), TYPES))
     found = told(Fold("visits", "Visits", options), events, cuts, forget_at)
-    assert in_words(found.values()) == expected(events, options)
+    assert in_words(found.values()) == rows_of(events, options)
 
 
 @settings(max_examples=25, deadline=None)
@@ -40,27 +40,4 @@ def test_a_whole_story_at_once_is_the_definition(events, random):
     options = OPTIONS["plain"]
     random.shuffle(events)
     rows = options.rows(frame_of(events), "userId").rows(named=True)
-    assert in_words(rows) == expected(events, options)
-
-
-def expected(events, options):
-    rows = sessions_of(events, options)
-    return sorted(rows, key=lambda row: (row["userId"], row.get("client", ""), row["start"]))
-
-
-def in_words(rows):
-    """What is told of a session, without what only serves to join it."""
-    shown = [
-        {
-            **{name: row[name] for name in row if name in NAMES},
-            "value": row["value_units"] + row["value_micros"] / 1e6,
-        }
-        for row in rows
-    ]
-    return sorted(shown, key=lambda row: (row["userId"], row.get("client", ""), row["start"]))
-
-
-NAMES = {
-    *("userId", "client", "start", "end", "event_count", "page_view_count", "converted"),
-    *("entry_page", "exit_page", "product_count", "client_count"),
-}
+    assert in_words(rows) == rows_of(events, options)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, fold_batch, touched
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, touched
 from rtcdp.folds.sessions import DAY_MS, Sessions
 from tests.stories import RowsInMemory, event, frame_of
 
@@ -25,7 +25,7 @@ def test_a_story_that_is_told_anew_is_read_as_a_whole():
 def test_a_batch_without_anything_to_fold_changes_nothing():
     fold = Fold("visits", "Visits", Sessions(exclude=("PING",)))
     store = RowsInMemory(fold)
-    folded = fold_batch(fold, frame_of([event(1, "PING")]), store, store)
+    folded = store.folded([event(1, "PING")])
     assert folded.difference.replace.is_empty()
     assert folded.difference.delete.is_empty()
 
@@ -33,7 +33,7 @@ def test_a_batch_without_anything_to_fold_changes_nothing():
 def test_an_event_without_the_key_is_not_looked_at():
     fold = Fold("devices", "Devices", Sessions(), key="sessionId")
     store = RowsInMemory(fold)
-    folded = fold_batch(fold, frame_of([event(1), event(2, sessionId="s")]), store, store)
+    folded = store.folded([event(1), event(2, sessionId="s")])
     assert folded.difference.replace["sessionId"].to_list() == ["s"]
 
 
@@ -43,12 +43,11 @@ def test_where_a_stored_row_would_have_to_be_cut_the_events_are_asked():
     minutes = [20 * n for n in range(1, 79)]
     store = RowsInMemory(fold)
     events = [event(minute * 60_000, eventId=f"e{minute:04d}") for minute in minutes]
-    store.commit(fold_batch(fold, frame_of(events), store, store), events)
+    store.commit(store.folded(events))
     assert sorted(start for _, start in store.by_key) == [20 * 60_000, DAY_MS + 20 * 60_000]
-    first = [event(0, eventId="first")]
     asked = []
     past = RowsInMemory(fold)
     past.events = lambda spans: (asked.append(spans), store.events(spans))[1]
-    store.commit(fold_batch(fold, frame_of(first), store, past), first)
+    store.commit(store.folded([event(0, eventId="first")], story=past))
     assert sorted(start for _, start in store.by_key) == [0, DAY_MS]
     assert pl.concat(asked)["userId"].to_list() == ["ann"]

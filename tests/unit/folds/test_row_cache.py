@@ -1,17 +1,16 @@
 """The cache gives what the store would, forgets what is old, and holds no more than it may."""
 
 from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import fold_batch
 from rtcdp.folds.row_cache import RowCache
 from rtcdp.folds.sessions import Sessions
-from tests.stories import RowsInMemory, event, frame_of
+from tests.stories import RowsInMemory, event
 
 FOLD = Fold("visits", "Visits", Sessions(gap_ms=10, longest_ms=100))
 
 
 def play(cache, store, *events):
-    folded = fold_batch(FOLD, frame_of(events), cache, store)
-    store.commit(folded, events)
+    folded = store.folded(events, cache)
+    store.commit(folded)
     cache.take(folded)
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
-from rtcdp.folds.kernel import fold_batch
 from rtcdp.folds.sessions import Sessions
 from tests.stories import RowsInMemory, event, frame_of, shop_events
 
@@ -28,7 +27,7 @@ def test_the_gap_to_the_millisecond_from_a_stored_row(pause, count):
     fold = Fold("visits", "Visits", Sessions())
     store = RowsInMemory(fold)
     for one in (event(0, eventId="a"), event(pause, eventId="b")):
-        store.commit(fold_batch(fold, frame_of([one]), store, store), [one])
+        store.commit(store.folded([one]))
     assert len(store.by_key) == count
 
 
@@ -42,8 +41,8 @@ def test_a_late_event_joins_two_sessions_and_one_row_goes():
     fold = Fold("visits", "Visits", Sessions())
     store = RowsInMemory(fold)
     for time in (0, 50 * MINUTE):
-        store.commit(fold_batch(fold, frame_of([event(time)]), store, store), [event(time)])
-    folded = fold_batch(fold, frame_of([event(25 * MINUTE)]), store, store)
+        store.commit(store.folded([event(time)]))
+    folded = store.folded([event(25 * MINUTE)])
     assert folded.difference.delete.rows() == [("ann", 50 * MINUTE)]
     assert folded.difference.replace["event_count"].to_list() == [3]
 

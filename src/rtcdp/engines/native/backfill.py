@@ -7,6 +7,8 @@ from rtcdp.admission.batch import ADMITTED, Screened
 from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import NOBODY, Listeners, Step, fill_metrics
 from rtcdp.engines.decided import decided_batches
+from rtcdp.engines.fold_backfill import fill_folds
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import rounds_between
 from rtcdp.log.contract import LogReader
@@ -19,9 +21,10 @@ def backfill(
     metrics: Sequence[Metric],
     max_batch_bytes: int,
     listeners: Listeners = NOBODY,
+    folding: Folding | None = None,
 ) -> None:
-    """Bring every metric that needs it up to the store's progress, as `fill_metrics` does, about
-    `max_batch_bytes` of the log at a time."""
+    """Bring every metric and fold that needs it up to the store's progress, as `fill_metrics` and
+    `fill_folds` do, about `max_batch_bytes` of the log at a time."""
     rounds = partial(rounds_between, round_bytes=max_batch_bytes)
 
     def steps(metric: Metric, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Step]:
@@ -32,6 +35,8 @@ def backfill(
             yield Step(changes_of([metric], admitted), reached, lost, _first_lost(decided))
 
     fill_metrics(log, store, metrics, steps, listeners)
+    if folding is not None:
+        fill_folds(log, store, folding, rounds, listeners)
 
 
 def _first_lost(decided: Screened) -> str:

@@ -20,9 +20,10 @@ from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
 from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric, fields_of
+from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.engines.backfill import Listeners
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
@@ -66,7 +67,8 @@ class Processor:
     `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
     a sentence whenever the log or the store can't be reached and it will try again, when event ids
     had to be forgotten before their time, when a record could not be counted, and when a new metric
-    can't be filled from the log's beginning. `on_back` is called after every round without trouble.
+    can't be filled from the log's beginning. `on_back` is called after every round without trouble;
+    `on_filling` while what is new is filled, with its name and which share of it is done.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Processor:
         self._log = log
         self._store = store
         self._metrics = tuple(metrics)
-        self._fields = fields_of(metrics)
+        self._folding = Folding((), store)
         self._rules = rules
         self._clock = clock
         self._limits = limits
@@ -95,11 +97,13 @@ class Processor:
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
         self._stop = threading.Event()
+        self.folds: tuple[Fold, ...] = ()
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
         self.on_back: Callable[[], None] = lambda: None
+        self.on_filling: Callable[[str, float], None] = lambda _name, _share: None
 
     @property
     def progress(self) -> Progress:
@@ -158,7 +162,8 @@ class Processor:
         counted, or no longer holds what comes next.
         """
         self._keep_lease()
-        self._store.prepare(self._metrics)
+        self._folding = Folding(self.folds, self._store)
+        self._store.prepare(self._metrics, self._folding.tables)
         self._progress = self._store.progress()
         self._ahead = None
         self._reader = MergedReader(self._log, self._limits.max_batch_bytes)
@@ -171,7 +176,8 @@ class Processor:
             self._store,
             self._metrics,
             self._limits.max_batch_bytes,
-            Listeners(self._keep_lease, self.on_trouble),
+            Listeners(self._keep_lease, self.on_trouble, self.on_filling),
+            self._folding,
         )
         self._seen = remembered(
             self._log,
@@ -226,7 +232,8 @@ class Processor:
         return _Ahead(next_offsets, pieces, screened)
 
     def _screen(self, pieces: Pieces) -> Screened:
-        return screen_together(pieces, self._fields, self._rules)
+        fields = dict.fromkeys((*fields_of(self._metrics), *self._folding.fields))
+        return screen_together(pieces, tuple(fields), self._rules)
 
     def _count(
         self, pieces: Pieces, screened: Callable[[], Screened], log_id: str, started: float
@@ -236,9 +243,11 @@ class Processor:
         try:
             report = self._commit(screened(), log_id, started)
         except FAILURES as error:
+            # What was to be counted comes again, now or after a pause.
+            self._seen.reset(mark)
+            self._folding.drop()
             if not is_fault_of_a_record(error):
                 raise
-            self._seen.reset(mark)
             self._take_apart(pieces, error, log_id)
         else:
             self._left_out_in_a_row = 0
@@ -272,10 +281,14 @@ class Processor:
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(self._progress, screened, batch, changes, log_id)
         epoch = replace(
-            epoch, committed_at=self._clock.now_ms(), remembered_from=self._seen.remembered_from
+            epoch,
+            committed_at=self._clock.now_ms(),
+            remembered_from=self._seen.remembered_from,
+            rows=self._folding.fold(batch.events, epoch.number),
         )
-        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self.on_trouble)
+        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
         commit_for_sure(self._store, epoch, patience)
+        self._folding.committed()
         self._progress = progress_after(self._progress, epoch)
         return EpochReport(
             epoch=epoch.number,
@@ -285,6 +298,11 @@ class Processor:
             duration_ms=(time.perf_counter() - started) * 1000,
             forgotten_ids=self._seen.forgotten_early,
         )
+
+    def _tell_of_store(self, sentence: str) -> None:
+        """What the store holds has to be read again."""
+        self._folding.drop()
+        self.on_trouble(sentence)
 
     def _next_offsets(self) -> Mapping[int, int]:
         """Where every partition goes on. A partition that was never counted begins where it began
@@ -308,6 +326,9 @@ class Processor:
             return
         self._expired_at = now
         self._upkeep().expire(self._progress)
+        if self.folds:
+            with self._store.snapshot() as snapshot:
+                self._folding.forget_before(snapshot.floors.buckets_from)
 
     def _upkeep(self) -> Upkeep:
         """Made when it is first needed, for what it keeps is set after the processor is made."""

@@ -1,0 +1,116 @@
+"""Backfill of folds: timelines from the log, and rows from the timelines.
+
+A timeline that is new, or was left alone for a while, is told what the log still holds. Rows are
+then made of whole stories, key by key; so a new fold reaches back as far as the timeline does,
+which may be farther than the log. What is interrupted goes on with the timeline where it stopped,
+and makes rows anew, which changes nothing in those that are there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import polars as pl
+
+from rtcdp.admission.batch import ADMITTED
+from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
+from rtcdp.engines.backfill import Listeners, Step, fill, limit_to_log
+from rtcdp.engines.decided import Rounds, decided_batches
+from rtcdp.engines.folding import Folding, StoredRows, Timeline
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS
+from rtcdp.folds.rows import Difference, difference
+from rtcdp.folds.timeline import Telling, timeline_of
+from rtcdp.log.contract import LogReader
+from rtcdp.store import RowChanges, Store
+
+PAGE_ROWS = 5_000
+"""So many rows of a timeline are looked at together; their keys' stories are read whole."""
+
+
+def fill_folds(
+    log: LogReader, store: Store, folding: Folding, rounds: Rounds, listeners: Listeners
+) -> None:
+    """Bring every fold that needs it, and what it reads, up to the store's progress.
+
+    Counts what the store has recorded as admitted. Where the log no longer holds what should be
+    told, the store remembers from which time on stories are whole, and the rows made of them.
+    """
+    limit_to_log(log, store, folding.tables)
+    for telling in folding.tellings:
+        if store.backfill_offsets(telling.table.name) is not None:
+            fill(log, store, telling.table, _told(log, store, telling, rounds), listeners)
+    for fold in folding.folds:
+        if store.backfill_offsets(fold.name) is not None:
+            _fill_from_stories(store, fold, listeners)
+
+
+def _told(
+    log: LogReader, store: Store, telling: Telling, rounds: Rounds
+) -> Callable[[Mapping[int, int], Mapping[int, int]], Iterator[Step]]:
+    """What the records of a range tell, slice by slice."""
+    fields = tuple(sorted({*telling.columns} - {"timestamp", "source"}))
+
+    def steps(starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Step]:
+        timeline, reached = Timeline(store, telling), dict(starts)
+        for decided in decided_batches(log, store, starts, ends, fields, rounds):
+            timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
+            # Numbers below those of epochs; what is filled later has been read from farther on.
+            changes = timeline.changes(-1 - sum(reached.values()))
+            reached |= {piece.partition: piece.next_offset for piece in decided.pieces}
+            lost = "because they can't be read any more"
+            yield Step([changes], dict(reached), len(decided.rejected), lost)
+            timeline.committed()
+
+    return steps
+
+
+def _fill_from_stories(store: Store, fold: Fold, listeners: Listeners) -> None:
+    telling = timeline_of(fold)
+    with store.snapshot() as snapshot:
+        complete_from = snapshot.complete_from(telling.table.name)
+        event_count = snapshot.ledger_totals()["admitted"]
+        # It is asked for the rows of nobody knows how many epochs ago.
+        offsets = dict.fromkeys(snapshot.progress.next_offsets, 0)
+    if complete_from is not None:
+        store.limit_completeness(fold.name, complete_from)
+    stored, told_count = StoredRows(store, fold.table), 0
+    for keys, page_count in _pages(store, telling.table):
+        change = _whole(fold, Timeline(store, telling), stored, keys)
+        rows = RowChanges(fold.table, change.delete, change.replace)
+        store.commit_backfill(fold.name, [rows], offsets, complete=False)
+        told_count += page_count
+        listeners.on_slice()
+        listeners.on_progress(fold.name, min(1.0, told_count / max(1, event_count)))
+    store.commit_backfill(fold.name, (), offsets, complete=True)
+
+
+def _whole(fold: Fold, timeline: Timeline, stored: StoredRows, keys: pl.DataFrame) -> Difference:
+    """What makes the rows of these keys what their stories say."""
+    spans = keys.with_columns(
+        pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
+    )
+    told = fold.step.relevant(timeline.events(spans))
+    after = fold.step.rows(told, fold.key)
+    return difference(stored.rows(spans), after, fold.primary_key)
+
+
+def _pages(store: Store, table: RowTable) -> Iterator[tuple[pl.DataFrame, int]]:
+    """All keys of a timeline, some at a time, each once; and how many events the looked-at rows
+    stand for."""
+    key, last = table.group_key, None
+    for page in _row_pages(store, table):
+        keys = page.select(key).unique(maintain_order=True)
+        fresh = keys if last is None else keys.filter(pl.col(*key) != last)
+        last = keys.item(-1, 0)
+        if not fresh.is_empty():
+            yield fresh, int(page["event_count"].sum())
+
+
+def _row_pages(store: Store, table: RowTable) -> Iterator[pl.DataFrame]:
+    after: tuple[int | str, ...] | None = None
+    while True:
+        with store.snapshot() as snapshot:
+            page = snapshot.row_page(table, after=after, limit=PAGE_ROWS)
+        if not page.is_empty():
+            yield page
+        if page.height < PAGE_ROWS:
+            return
+        after = page.select(table.primary_key).row(-1)

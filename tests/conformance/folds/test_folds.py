@@ -1,0 +1,86 @@
+"""Every fold on every store tells what is counted on paper, by versions that share no code."""
+
+import pytest
+
+from rtcdp.catalog.catalog import load_folds
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.paths import Paths
+from rtcdp.folds.retention import Retention
+from rtcdp.folds.sessions import Sessions
+from tests.conformance.folds.stream import DAY, HOUR, RULES, Stream
+from tests.properties.folds import naive_funnels, naive_paths, naive_retention, naive_sessions
+
+ENGINES = ("native",)
+
+SHOP = tuple(
+    FunnelStep(type_.lower(), event_type(type_))
+    for type_ in ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
+)
+FOLDS = (
+    *load_folds(),
+    Fold("by_client", "", Sessions(by="client", exclude=("PING",))),
+    Fold("by_day", "", Sessions(midnight="Asia/Kolkata", longest_ms=6 * HOUR)),
+    Fold("by_campaign", "", Sessions(campaign="productId")),
+    Fold("shop_by_session", "", Funnel(SHOP, by="session")),
+    Fold("attempts", "", Funnel(SHOP, by="attempt", within_ms=3 * HOUR, hold=("productId",))),
+    Fold("strict_shop", "", Funnel(SHOP, "strict", within_ms=None)),
+    Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
+    Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
+    Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
+)
+
+
+@pytest.fixture(scope="module")
+def streams():
+    return [Stream(seed=0), Stream(seed=1, count=100), Stream(seed=2, count=20)]
+
+
+@pytest.mark.parametrize(
+    ("number", "records_per_read", "folds"),
+    [(0, 1_000_000, FOLDS), (1, 11, FOLDS), (2, 1, load_folds())],
+    ids=["at once", "by elevens", "one by one"],
+)
+def test_rows_are_what_is_counted_on_paper(
+    streams, run_engine, open_store, number, records_per_read, folds
+) -> None:
+    stream, store = streams[number], open_store()
+    run_engine(stream.log(records_per_read), store, folds, RULES, 10**9)
+    for fold in folds:
+        rows = store.dump(fold.table).rows(named=True)
+        assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name
+
+
+def test_a_stream_has_something_for_everyone(streams):
+    """What the others compare is there at all."""
+    found = on_paper(streams[0].admitted, Funnel(SHOP))
+    assert {depth for *_, depth, _ in found} == {1, 2, 3}
+    sessions = on_paper(streams[0].admitted, Sessions())
+    edges = [row["userId"] for row in sessions if row["userId"].startswith("edge")]
+    assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
+    starts = [row["start"] for row in sessions]
+    assert max(starts) - min(starts) > 7 * DAY
+
+
+def in_words(rows, step):
+    match step:
+        case Sessions():
+            return naive_sessions.in_words(rows)
+        case Funnel():
+            return naive_funnels.in_words(rows, step)
+        case Retention():
+            return naive_retention.in_words(rows, step)
+        case Paths():
+            return naive_paths.in_words(rows)
+
+
+def on_paper(events, step):
+    match step:
+        case Sessions():
+            return naive_sessions.rows_of(events, step)
+        case Funnel():
+            return naive_funnels.rows_of(events, step)
+        case Retention():
+            return naive_retention.rows_of(events, step)
+        case Paths():
+            return naive_paths.rows_of(events, step)
