@@ -44,6 +44,16 @@ from rtcdp.definitions.predicate import (
     nodes_of,
 )
 from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
+from rtcdp.definitions.row_view import (
+    FLAG_PREFIX,
+    RowView,
+    ShownColumn,
+    ShownKind,
+    field_column,
+    in_polars,
+    of_stored,
+    snake_case_of,
+)
 from rtcdp.definitions.state import MERGES, ColumnType, Part, Side, larger_of, smaller_of
 from rtcdp.definitions.table import (
     BUCKET_START,
@@ -80,6 +90,7 @@ from rtcdp.events.derived import (
 __all__ = [
     "BUCKET_START",
     "DISTINCT_EXACT_UP_TO",
+    "FLAG_PREFIX",
     "ITEM",
     "ITEM_COUNT",
     "MAX_SIZE_MS",
@@ -127,6 +138,9 @@ __all__ = [
     "RowColumn",
     "RowTable",
     "RowType",
+    "RowView",
+    "ShownColumn",
+    "ShownKind",
     "Side",
     "SqlOf",
     "StandardDeviation",
@@ -146,19 +160,23 @@ __all__ = [
     "as_plain_data",
     "distinct_estimate",
     "event_type",
+    "field_column",
     "field_name",
     "fields_in",
     "fields_of",
     "fields_of_predicate",
     "holds",
+    "in_polars",
     "larger_of",
     "measure_in_words",
     "negate",
     "nodes_of",
+    "of_stored",
     "predicate_in_words",
     "side_table_name",
     "sliding",
     "smaller_of",
+    "snake_case_of",
     "tables_of",
     "to_expression",
     "tumbling",
