@@ -1,8 +1,8 @@
-"""Finds the metrics: the built-in ones and a user's own, through the same door.
+"""Finds metrics and folds: the built-in ones and a user's own, through the same door.
 
-One file is one metric: a Python file that binds the name METRIC to a `Metric`. Passed over is
-everything that isn't `*.py`, what starts with an underscore or a dot, and what pytest collects:
-`test_*.py`, `*_test.py` and `conftest.py`. So the tests of a metric may lie beside it.
+One file is one metric or one fold: a Python file that binds the name METRIC to a `Metric`, or FOLD
+to a `Fold`. Passed over is everything that isn't `*.py`, what starts with an underscore or a dot,
+and what pytest collects: `test_*.py`, `*_test.py` and `conftest.py`. So tests may lie beside it.
 """
 
 import ast
@@ -12,57 +12,73 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from rtcdp.catalog.definition import faults_of
+from rtcdp.catalog.definition import faults_of, faults_of_fold
 from rtcdp.definitions import Fold, Metric
 from rtcdp.errors import UsageError
 
 BUILT_IN = Path(__file__).parent / "metrics"
 BUILT_IN_FOLDS = Path(__file__).parent / "folds"
 
-_NO_METRICS = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
+ALL, NONE = "all", "none"
+"""How the folds that run are chosen, if not by their names."""
+
+Definition = Metric | Fold
+
+_PASSED_OVER = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
 _EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
 _EXAMPLE_OF_FOLD = "FOLD = Fold(name=…, title=…, step=Sessions())"
 
 
-def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
-    """The built-in metrics and those of the files in `directory`, each group in file order.
+def load_definitions(directory: Path | None = None) -> tuple[Definition, ...]:
+    """The built-in metrics and folds, and those of the files in `directory`, in file order.
 
     A file runs as a module of its own that nothing else can import; `sys.path` and `sys.modules`
-    stay as they are. Raises `UsageError`, naming the file, when one can't be run, has no METRIC,
-    describes something that can't be computed, or takes a name that another one has.
+    stay as they are. Raises `UsageError`, naming the file, when one can't be run, has neither
+    METRIC nor FOLD, describes something that can't be computed, or takes a name that another has.
     """
-    files = [*_files_in(BUILT_IN)]
+    files = _built_in()
     if directory is not None:
         files += _files_of_user(directory)
-    catalog = [(file, load_metric(file)) for file in files]
+    catalog = [(file, load_definition(file)) for file in files]
     _refuse_same_names(catalog)
-    return tuple(metric for _, metric in catalog)
+    return tuple(definition for _, definition in catalog)
 
 
-def load_folds() -> tuple[Fold, ...]:
-    """The built-in folds, in file order."""
-    return tuple(map(load_fold, _files_in(BUILT_IN_FOLDS)))
+def load_catalog(directory: Path | None = None) -> tuple[Metric, ...]:
+    """The metrics, as `load_definitions` finds them."""
+    return tuple(each for each in load_definitions(directory) if isinstance(each, Metric))
 
 
-def load_fold(file: Path) -> Fold:
-    """The fold that one file defines. Raises `UsageError`, naming the file, when it can't be run or
-    has no FOLD."""
-    try:
-        fold = getattr(_run(file), "FOLD", None)
-    except _Unreadable as error:
-        raise UsageError(str(error.fault), error.fault.hint) from error
-    if not isinstance(fold, Fold):
-        raise UsageError(f"{file} has no FOLD", f"bind the name FOLD to a Fold: {_EXAMPLE_OF_FOLD}")
-    return fold
+def load_folds(directory: Path | None = None) -> tuple[Fold, ...]:
+    """The folds, as `load_definitions` finds them."""
+    return tuple(each for each in load_definitions(directory) if isinstance(each, Fold))
 
 
-def load_metric(file: Path) -> Metric:
-    """The metric that one file defines. Raises `UsageError`, as `load_catalog` does."""
-    metric, faults = read_metric(file)
+def chosen_folds(choice: str, folds: Iterable[Fold]) -> tuple[Fold, ...]:
+    """The folds that a choice names: "all", "none", or names with commas in between.
+
+    Raises `UsageError` for a name that none of them has.
+    """
+    known = {fold.name: fold for fold in folds}
+    if choice in (ALL, NONE):
+        return tuple(known.values()) if choice == ALL else ()
+    asked = [name for part in choice.split(",") if (name := part.strip())]
+    for name in asked:
+        if name not in known:
+            raise UsageError(
+                f"there is no fold {name!r}",
+                f"let folds be {ALL}, {NONE}, or some of {', '.join(known)}, with commas",
+            )
+    return tuple(fold for name, fold in known.items() if name in asked)
+
+
+def load_definition(file: Path) -> Definition:
+    """The metric or fold that one file defines. Raises `UsageError`, as `load_definitions` does."""
+    definition, faults = read_definition(file)
     for fault in faults:
         raise UsageError(str(fault), fault.hint)
-    assert metric is not None
-    return metric
+    assert definition is not None
+    return definition
 
 
 @dataclass(frozen=True)
@@ -79,67 +95,84 @@ class FileFault:
         return f"{place}: {self.message}"
 
 
-def read_metric(file: Path) -> tuple[Metric | None, list[FileFault]]:
-    """The metric that one file defines, if it defines one, and all that is wrong with it."""
+def read_definition(file: Path) -> tuple[Definition | None, list[FileFault]]:
+    """The metric or fold that one file defines, if it does, and all that is wrong with it."""
     try:
-        metric = getattr(_run(file), "METRIC", None)
+        module = _run(file)
     except _Unreadable as error:
         return None, [error.fault]
+    fold, metric = getattr(module, "FOLD", None), getattr(module, "METRIC", None)
+    if isinstance(fold, Fold) and metric is not None:
+        hint = "put the fold into a file of its own"
+        line = _line_of_name(file, "FOLD")
+        return None, [FileFault(file, line, "there are METRIC and FOLD in it", hint)]
+    if isinstance(fold, Fold):
+        line = _line_of_name(file, "FOLD")
+        return fold, [
+            FileFault(file, line, each.message, each.hint) for each in faults_of_fold(fold)
+        ]
     if not isinstance(metric, Metric):
         hint = (
-            f"bind the name METRIC to a Metric: {_EXAMPLE}; or, if it is not to be one, "
-            f"call it _{file.name}"
+            f"bind the name METRIC to a Metric: {_EXAMPLE}; or FOLD to a Fold: {_EXAMPLE_OF_FOLD};"
+            f" or, if it is to be neither, call it _{file.name}"
         )
-        return None, [FileFault(file, None, "there is no METRIC in it", hint)]
-    line = _line_of_metric(file)
+        return None, [FileFault(file, None, "there is no METRIC in it, and no FOLD", hint)]
+    line = _line_of_name(file, "METRIC")
     return metric, [FileFault(file, line, each.message, each.hint) for each in faults_of(metric)]
 
 
-def check_catalog(directory: Path) -> tuple[tuple[Metric, ...], list[FileFault]]:
-    """The metrics of a directory, with the built-in ones, and all that is wrong with its files.
+def check_catalog(directory: Path) -> tuple[tuple[Definition, ...], list[FileFault]]:
+    """The metrics and folds of a directory, with the built-in ones, and all that is wrong with its
+    files.
 
-    Raises `UsageError` when there is no such directory, or no metric in it.
+    Raises `UsageError` when there is no such directory, or nothing in it.
     """
     faults: list[FileFault] = []
-    taken = {load_metric(file).name: file for file in _files_in(BUILT_IN)}
-    metrics = [load_metric(file) for file in _files_in(BUILT_IN)]
+    found = [(file, load_definition(file)) for file in _built_in()]
+    taken = {definition.name: file for file, definition in found}
+    definitions = [definition for _, definition in found]
     for file in _files_of_user(directory):
-        metric, wrong = read_metric(file)
-        if metric is not None and metric.name in taken:
-            message, hint = _same_name(metric.name, taken[metric.name])
-            wrong.append(FileFault(file, _line_of_metric(file), message, hint))
+        definition, wrong = read_definition(file)
+        if definition is not None and definition.name in taken:
+            message, hint = _same_name(definition, taken[definition.name])
+            line = _line_of_name(file, "FOLD" if isinstance(definition, Fold) else "METRIC")
+            wrong.append(FileFault(file, line, message, hint))
         faults += wrong
-        if metric is not None and not wrong:
-            metrics.append(metric)
-            taken[metric.name] = file
-    return tuple(metrics), faults
+        if definition is not None and not wrong:
+            definitions.append(definition)
+            taken[definition.name] = file
+    return tuple(definitions), faults
+
+
+def _built_in() -> list[Path]:
+    return [*_files_in(BUILT_IN), *_files_in(BUILT_IN_FOLDS)]
 
 
 def _files_of_user(directory: Path) -> list[Path]:
     if not directory.is_dir():
         raise UsageError(
             f"there is no directory {directory} to take metrics from",
-            "name the directory that holds your metric files",
+            "name the directory that holds your files of metrics and folds",
         )
     files = _files_in(directory)
     if not files:
         raise UsageError(
-            f"{directory} holds no metric", "put a file into it that says: " + _EXAMPLE
+            f"{directory} holds no metric and no fold", "put a file into it that says: " + _EXAMPLE
         )
     return files
 
 
 def _files_in(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.glob("*.py") if not any(map(file.match, _NO_METRICS)))
+    return sorted(file for file in directory.glob("*.py") if not any(map(file.match, _PASSED_OVER)))
 
 
 def _run(file: Path) -> ModuleType:
     """Not by the import system, which would trust bytecode as old as the file, to the second."""
-    module = ModuleType(f"rtcdp_metric_{file.stem}")
+    module = ModuleType(f"rtcdp_definition_{file.stem}")
     module.__file__ = str(file)
     try:
         code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - a metric is trusted code of the installation
+        exec(code, module.__dict__)  # noqa: S102 - it is trusted code of the installation
     except UsageError as error:
         line = _line_of(error, file)
         raise _Unreadable(FileFault(file, line, str(error), error.hint)) from error
@@ -156,11 +189,11 @@ class _Unreadable(Exception):
         self.fault = fault
 
 
-def _line_of_metric(file: Path) -> int | None:
-    """The line in which METRIC is bound."""
+def _line_of_name(file: Path, name: str) -> int | None:
+    """The line in which a name is bound."""
     for node in ast.parse(file.read_bytes()).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(each, ast.Name) and each.id == "METRIC" for each in targets):
+        if any(isinstance(each, ast.Name) and each.id == name for each in targets):
             return node.lineno
     return None
 
@@ -168,7 +201,7 @@ def _line_of_metric(file: Path) -> int | None:
 def _mend_of(error: BaseException) -> str:
     if isinstance(error, ImportError) and str(error.name).startswith("rtcdp.vocabulary"):
         return "write: from rtcdp.definitions import Metric, Count, tumbling, …"
-    return "correct the file; a metric file only imports from rtcdp and binds METRIC"
+    return "correct the file; it only imports from rtcdp and binds METRIC, or FOLD"
 
 
 def _line_of(error: BaseException, file: Path) -> int | None:
@@ -184,15 +217,17 @@ def _text_of(error: BaseException) -> str:
     return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
-def _refuse_same_names(catalog: Iterable[tuple[Path, Metric]]) -> None:
-    """Tables of metrics with different names never have the same name."""
+def _refuse_same_names(catalog: Iterable[tuple[Path, Definition]]) -> None:
+    """Tables of metrics and folds with different names never have the same name."""
     file_of: dict[str, Path] = {}
-    for file, metric in catalog:
-        if metric.name in file_of:
-            message, hint = _same_name(metric.name, file_of[metric.name])
+    for file, definition in catalog:
+        if definition.name in file_of:
+            message, hint = _same_name(definition, file_of[definition.name])
             raise UsageError(f"{file}: {message}", hint)
-        file_of[metric.name] = file
+        file_of[definition.name] = file
 
 
-def _same_name(name: str, file: Path) -> tuple[str, str]:
-    return f"the name {name} is taken by the metric in {file}", "give your metric another name"
+def _same_name(definition: Definition, file: Path) -> tuple[str, str]:
+    kind = "fold" if isinstance(definition, Fold) else "metric"
+    message = f"the name {definition.name} is taken by the definition in {file}"
+    return message, f"give your {kind} another name"

@@ -1,7 +1,8 @@
-"""Whether a metric can be computed and kept. Type checkers see most faults; users run none.
+"""Whether a metric or fold can be computed and kept. Type checkers see most faults; users run none.
 
-`Metric` itself refuses bad names. What is checked here needs the types of the vocabulary, which
-Python doesn't hold at run time, or the names of tables and columns, which stores limit.
+`Metric` and `Fold` themselves refuse bad names, and steps what makes no sense to them. What is
+checked here needs the types of the vocabulary, which Python doesn't hold at run time, or the names
+of tables and columns, which stores limit.
 """
 
 import re
@@ -18,9 +19,9 @@ from rtcdp.definitions import (
     Compare,
     Equals,
     Fault,
+    Fold,
     Metric,
     OneOf,
-    Predicate,
     Property,
     Text,
     field_name,
@@ -56,6 +57,31 @@ def faults_of(metric: Metric) -> list[Fault]:
     if mistyped:
         return mistyped
     return [*_senseless(metric), *_unstorable(metric)]
+
+
+def faults_of_fold(fold: Fold) -> list[Fault]:
+    """Everything that is wrong with a fold; empty when nothing is. Its step has refused already
+    what makes no sense to it."""
+    mistyped = list(_mistyped(fold, Fold, "Fold"))
+    if mistyped:
+        return mistyped
+    parts = list(_parts_of(fold.step))
+    return [
+        *chain.from_iterable(map(_faults_of_node, parts)),
+        *chain.from_iterable(map(_faults_of_part, parts)),
+        *_kept_to_themselves(fold.name),
+    ]
+
+
+def _parts_of(value: object) -> Iterator[object]:
+    """A value of the vocabulary and all that is inside it."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _parts_of(item)
+    elif is_dataclass(value):
+        yield value
+        for field in fields(value):
+            yield from _parts_of(getattr(value, field.name))
 
 
 def _mistyped(value: object, expected: object, place: str) -> Iterator[Fault]:
@@ -113,14 +139,19 @@ def _senseless(metric: Metric) -> Iterator[Fault]:
         yield from measure.faults(metric.measures[:place])
     wheres = [measure.where for measure in metric.measures if measure.where is not None]
     for node in chain.from_iterable(map(nodes_of, (metric.predicate, *wheres))):
-        for text in _event_types_in(node):
-            if EVENT_TYPE.fullmatch(text) is None:
-                yield Fault(
-                    f"no event has the type {text!r}",
-                    "event types are upper-case letters, digits and underscores, like PAGE_VIEW",
-                )
-        if isinstance(node, Compare) and not isfinite(node.limit):
-            yield Fault(f"no value compares with {node.limit}", "compare with a finite number")
+        yield from _faults_of_node(node)
+
+
+def _faults_of_node(node: object) -> Iterator[Fault]:
+    """What is wrong with a predicate by itself."""
+    for text in _event_types_in(node):
+        if EVENT_TYPE.fullmatch(text) is None:
+            yield Fault(
+                f"no event has the type {text!r}",
+                "event types are upper-case letters, digits and underscores, like PAGE_VIEW",
+            )
+    if isinstance(node, Compare) and not isfinite(node.limit):
+        yield Fault(f"no value compares with {node.limit}", "compare with a finite number")
 
 
 def _derived_in(metric: Metric) -> Iterator[object]:
@@ -138,19 +169,24 @@ def _faults_of_derived(metric: Metric) -> Iterator[Fault]:
         if not isinstance(part, str):
             yield from _faults_of_name(part)
     for found in _derived_in(metric):
-        if isinstance(found, Property) and not _PROPERTY_KEY.fullmatch(found.key):
+        yield from _faults_of_part(found)
+
+
+def _faults_of_part(found: object) -> Iterator[Fault]:
+    """What is wrong with something that is taken from events."""
+    if isinstance(found, Property) and not _PROPERTY_KEY.fullmatch(found.key):
+        yield Fault(
+            f"{found.key!r} can't be the key of a property here",
+            "name a key of 1 to 100 characters, without quotes and backslashes",
+        )
+    if isinstance(found, Buckets):
+        limits = found.limits
+        rising = all(low < high for low, high in pairwise(limits))
+        if not (1 <= len(limits) <= BUCKETS_MAX and rising and all(map(isfinite, limits))):
             yield Fault(
-                f"{found.key!r} can't be the key of a property here",
-                "name a key of 1 to 100 characters, without quotes and backslashes",
+                f"numbers can't be put into buckets by {limits}",
+                f"give 1 to {BUCKETS_MAX} finite limits, each larger than the one before",
             )
-        if isinstance(found, Buckets):
-            limits = found.limits
-            rising = all(low < high for low, high in pairwise(limits))
-            if not (1 <= len(limits) <= BUCKETS_MAX and rising and all(map(isfinite, limits))):
-                yield Fault(
-                    f"numbers can't be put into buckets by {limits}",
-                    f"give 1 to {BUCKETS_MAX} finite limits, each larger than the one before",
-                )
 
 
 def _faults_of_name(part: Text) -> Iterator[Fault]:
@@ -167,7 +203,7 @@ def _faults_of_name(part: Text) -> Iterator[Fault]:
         )
 
 
-def _event_types_in(node: Predicate) -> tuple[str, ...]:
+def _event_types_in(node: object) -> tuple[str, ...]:
     match node:
         case Equals(field="eventType"):
             return (node.text,)
@@ -178,8 +214,7 @@ def _event_types_in(node: Predicate) -> tuple[str, ...]:
 
 
 def _unstorable(metric: Metric) -> Iterator[Fault]:
-    if metric.name.startswith(NAMES_OF_DATABASES):
-        yield Fault(f"databases keep names like {metric.name} to themselves", "begin otherwise")
+    yield from _kept_to_themselves(metric.name)
     tables = tables_of(metric)
     for table in tables:
         if len(table.name) > TABLE_NAME_LENGTH_MAX:
@@ -194,6 +229,11 @@ def _unstorable(metric: Metric) -> Iterator[Fault]:
             )
     for name in _repeated(tuple(table.name for table in tables)):
         yield Fault(f"it would have two tables called {name}", "give the measure another name")
+
+
+def _kept_to_themselves(name: str) -> Iterator[Fault]:
+    if name.startswith(NAMES_OF_DATABASES):
+        yield Fault(f"databases keep names like {name} to themselves", "begin otherwise")
 
 
 def _repeated(names: tuple[str, ...]) -> list[str]:

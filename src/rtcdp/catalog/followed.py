@@ -6,8 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import overload
 
-from rtcdp.catalog.catalog import load_catalog
-from rtcdp.definitions import Metric
+from rtcdp.catalog.catalog import Definition, load_definitions
+from rtcdp.definitions import Fold, Metric
 from rtcdp.errors import UsageError
 
 LOOK_EVERY_S = 1.0
@@ -17,9 +17,9 @@ _Mark = tuple[tuple[str, int, int], ...]
 
 
 class FollowedCatalog(Sequence[Metric]):
-    """The built-in metrics and those of a folder, as its files are now.
+    """The built-in metrics and those of a folder, as its files are now; beside them the `folds`.
 
-    While a file is broken, all metrics stay what they were, and `on_fault` is told once for each
+    While a file is broken, all of them stay what they were, and `on_fault` is told once for each
     state of the folder. Raises `UsageError` when it is broken from the beginning.
     """
 
@@ -35,10 +35,20 @@ class FollowedCatalog(Sequence[Metric]):
         self._looking = Lock()
         self._mark = _mark_of(directory)
         self._looked_at = monotonic()
-        self._metrics = load_catalog(directory)
+        self._take(load_definitions(directory))
+
+    def _take(self, definitions: tuple[Definition, ...]) -> None:
+        self._metrics = tuple(each for each in definitions if isinstance(each, Metric))
+        self._folds = tuple(each for each in definitions if isinstance(each, Fold))
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The built-in folds and those of the folder."""
+        self.look()
+        return self._folds
 
     def look(self) -> bool:
-        """Look at the folder, if it is time to; True when the metrics are other ones now."""
+        """Look at the folder, if it is time to; True when something in it is another one now."""
         now = self._monotonic()
         if self._directory is None or now - self._looked_at < LOOK_EVERY_S:
             return False
@@ -49,13 +59,14 @@ class FollowedCatalog(Sequence[Metric]):
                 return False
             self._mark = mark
             try:
-                metrics = load_catalog(self._directory)
+                definitions = load_definitions(self._directory)
             except (UsageError, OSError) as error:
                 hint = getattr(error, "hint", "")
                 self._on_fault(f"the catalog stays as it was: {error}; {hint}".removesuffix("; "))
                 return False
-            before, self._metrics = self._metrics, metrics
-        return metrics != before
+            before = (self._metrics, self._folds)
+            self._take(definitions)
+            return (self._metrics, self._folds) != before
 
     def __len__(self) -> int:
         return len(self._metrics)

@@ -1,4 +1,4 @@
-"""The command `check`: what is wrong with a folder of metrics, and what would it change?"""
+"""The command `check`: what is wrong with a folder of definitions, and what would change?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rtcdp.catalog.catalog import FileFault, check_catalog
+from rtcdp.catalog.catalog import Definition, FileFault, check_catalog, chosen_folds
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, say, shown
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
+from rtcdp.folds.timeline import TIMELINE
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
@@ -25,7 +26,7 @@ _MEANS = {
 }
 
 
-@with_settings("catalog")
+@with_settings("catalog", "folds")
 def check(
     settings: Settings,
     directory: Annotated[
@@ -35,50 +36,63 @@ def check(
     *,
     form: Form,
 ) -> None:
-    """Read a folder of metrics before anything runs: what is wrong, and what it would change."""
+    """Read a folder of metrics and folds before anything runs: what is wrong, what would change."""
     place = directory or settings.catalog
     if place is None:
         raise UsageError("there is no folder to check", "name it: rtcdp check DIR")
-    metrics, faults = check_catalog(place)
-    changes = _changes(settings, metrics)
+    definitions, faults = check_catalog(place)
+    changes = _changes(settings, definitions)
     rows = [
         {"file": str(f.file), "line": f.line, "message": f.message, "hint": f.hint} for f in faults
     ]
-    more = {"metrics": [metric.name for metric in metrics], "changes": dict(changes)}
-    write(Result(_COLUMNS, rows, more), form, lambda: _show(metrics, faults, changes))
+    folds = [each.name for each in definitions if isinstance(each, Fold)]
+    metrics = [each.name for each in definitions if not isinstance(each, Fold)]
+    more = {"metrics": metrics, "folds": folds, "changes": dict(changes)}
+    count = f"{len(metrics)} metrics and {len(folds)} folds"
+    write(Result(_COLUMNS, rows, more), form, lambda: _show(count, faults, changes))
     if faults:
         raise typer.Exit(1)
 
 
-def _changes(settings: Settings, metrics: Sequence[Metric]) -> list[tuple[str, str]]:
-    """What becomes of which metric, against the store, if there is one."""
+def _changes(settings: Settings, definitions: Sequence[Definition]) -> list[tuple[str, str]]:
+    """What becomes of which definition, against the store, if there is one."""
     if settings.store_path is not None and not settings.store_path.exists():
         return []
     with store_of(settings, read_only=True) as store:
-        stored = store.metrics()
+        stored = {**store.metrics(), **store.row_tables()}
     if not stored:
         return []
-    names = {metric.name for metric in metrics}
+    stored = {name: mark for name, mark in stored.items() if not name.startswith(TIMELINE)}
+    folds = [each for each in definitions if isinstance(each, Fold)]
+    others = {each.name for each in folds} - {
+        each.name for each in chosen_folds(settings.folds, folds)
+    }
+    marks = {each.name: _mark_of(each) for each in definitions if each.name not in others}
     found = [
-        (metric.name, "changed" if metric.name in stored else "new")
-        for metric in metrics
-        if stored.get(metric.name) != metric.fingerprint
+        (name, "changed" if name in stored else "new")
+        for name, mark in marks.items()
+        if stored.get(name) != mark
     ]
-    return [*found, *((name, "gone") for name in stored if name not in names)]
+    return [*found, *((name, "gone") for name in stored if name not in {*marks, *others})]
 
 
-def _show(
-    metrics: Sequence[Metric], faults: Sequence[FileFault], changes: Sequence[tuple[str, str]]
-) -> None:
+def _mark_of(definition: Definition) -> str:
+    """The fingerprint by which a store knows it."""
+    if isinstance(definition, Fold):
+        return definition.table.fingerprint
+    return definition.fingerprint
+
+
+def _show(count: str, faults: Sequence[FileFault], changes: Sequence[tuple[str, str]]) -> None:
     for fault in faults:
         say(Text.assemble(("✗ ", "bold red"), shown(str(fault))))
         say(Text.assemble("  → ", (as_text(fault.hint), "bold")))
     if changes:
-        table = listing("metric", "is", "and")
+        table = listing("definition", "is", "and")
         for name, what in changes:
             table.add_row(name, what, _MEANS[what])
         say(table)
     if faults:
         say(Text(f"{len(faults)} to mend", "bold red"))
     else:
-        say(Text(f"{len(metrics)} metrics, nothing to mend", "bold green"))
+        say(Text(f"{count}, nothing to mend", "bold green"))

@@ -24,7 +24,7 @@ _SIGNS = {"ok": ("✓", "green"), "odd": ("!", "yellow"), "broken": ("✗", "bol
 _FINDING = ("what", "state", "fact", "hint")
 
 
-@with_settings("host", "port", "catalog")
+@with_settings("host", "port", "catalog", "folds")
 def doctor(settings: Settings, *, form: Form) -> None:
     """Look for what could keep it from running: Python, disk, port, log, store, clock."""
     findings = diagnose(settings, os.environ, SystemClock())
@@ -63,7 +63,7 @@ _SETTING = ("key", "value", "origin", "variable", "meaning")
 
 
 @with_settings(
-    *("host", "port", "trust_network", "rate", "users", "engine", "catalog", "log_format"),
+    *("host", "port", "trust_network", "rate", "users", "engine", "catalog", "folds", "log_format"),
 )
 def config(
     loaded: Loaded,

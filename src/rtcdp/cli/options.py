@@ -26,6 +26,7 @@ _METAVARS = {
     "log": "URL",
     "store": "URL",
     "catalog": "DIR",
+    "folds": "NAMES",
     "host": "ADDRESS",
     "port": "N",
     "log_format": "text|json",

@@ -89,7 +89,7 @@ class HowSparkRuns:
         )
 
 
-@with_settings("engine", "catalog", "log_format")
+@with_settings("engine", "catalog", "folds", "log_format")
 def process(
     settings: Settings,
     *,

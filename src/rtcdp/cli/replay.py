@@ -52,7 +52,7 @@ class HowToReplay:
     ] = DEFAULT_SOURCE
 
 
-@with_settings("engine", "catalog", "log_format")
+@with_settings("engine", "catalog", "folds", "log_format")
 def replay(
     settings: Settings,
     files: Annotated[

@@ -20,7 +20,7 @@ from rtcdp.runtime.supervisor import PartCommand, Supervisor
 WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
-LOAD_CATALOG = "rtcdp.catalog.catalog:load_catalog"
+FOLDS_OF = "rtcdp.runtime.parts:folds_of"
 REQUIRE_REACHABLE = "rtcdp.runtime.parts:require_reachable"
 ROLES = "rtcdp.runtime.http_server:Roles"
 RUN_HTTP_SERVER = "rtcdp.runtime.http_server:run_http_server"
@@ -29,7 +29,7 @@ _CHECK_S = 0.02
 
 
 @with_settings(
-    *("host", "port", "trust_network", "rate", "users", "engine", "catalog", "log_format"),
+    *("host", "port", "trust_network", "rate", "users", "engine", "catalog", "folds", "log_format"),
 )
 def up(
     settings: Settings,
@@ -45,8 +45,9 @@ def up(
     with running_lock(settings) as lock:
         ready = settings.on_port(claim_port(settings.host, settings.port))
         lock.announce(ready.base_url)
-        if ready.catalog is not None:
-            deferred(LOAD_CATALOG)(ready.catalog)
+        if ready.catalog is not None or ready.folds != Settings.folds:
+            # Reads all of the catalog, so that a fault is told before anything starts.
+            deferred(FOLDS_OF)(ready)
         if ready.log_path is None or ready.store_path is None:
             deferred(REQUIRE_REACHABLE)(ready)
         show = shower(ready, out)
@@ -97,7 +98,7 @@ def collect(settings: Settings) -> None:
     _run(settings, "collector", {"answers": False}, "takes events at {}/v1/events")
 
 
-@with_settings("host", "port", "trust_network", "catalog", "log_format")
+@with_settings("host", "port", "trust_network", "catalog", "folds", "log_format")
 def serve(settings: Settings) -> None:
     """Give answers over HTTP: the API and the dashboard."""
     _run(settings, "api", {"collects": False}, "answers at {}")

@@ -16,8 +16,16 @@ from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.folds.timeline import row_tables_of
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.parts import log_reader, metrics_of, require_log, require_store, store_of
+from rtcdp.runtime.parts import (
+    folds_of,
+    log_reader,
+    metrics_of,
+    require_log,
+    require_store,
+    store_of,
+)
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
@@ -76,7 +84,7 @@ class Way:
             )
 
 
-@with_settings("catalog")
+@with_settings("catalog", "folds")
 def verify(
     settings: Settings,
     *,
@@ -106,7 +114,8 @@ def verify(
 
 def _report_sums(settings: Settings, show: int, form: Form) -> None:
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        found = check_sums(snapshot, metrics_of(settings))
+        tables = row_tables_of(folds_of(settings))
+        found = check_sums(snapshot, metrics_of(settings), row_tables=tables)
     rows = [{"table": d.table, "day": _day(d.day_ms)} for d in found.damaged[: max(0, show)]]
     more = {
         "is_sound": found.is_sound,
@@ -164,7 +173,7 @@ def _against_the_oracle(settings: Settings) -> Verification:
         return compare(
             log,
             store,
-            metrics_of(settings),
+            [*metrics_of(settings), *folds_of(settings)],
             settings.admission,
             kept,
             lambda read, total: bar.update(task, completed=read, total=total),

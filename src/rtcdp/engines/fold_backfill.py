@@ -101,7 +101,7 @@ def _pages(store: Store, table: RowTable) -> Iterator[tuple[pl.DataFrame, int]]:
         fresh = keys if last is None else keys.filter(pl.col(*key) != last)
         last = keys.item(-1, 0)
         if not fresh.is_empty():
-            yield fresh, page["event_count"].sum()
+            yield fresh, int(page["event_count"].sum())
 
 
 def _row_pages(store: Store, table: RowTable) -> Iterator[pl.DataFrame]:

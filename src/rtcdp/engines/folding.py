@@ -21,6 +21,7 @@ from rtcdp.folds.timeline import (
     decoded,
     first_of_hours,
     full_hours,
+    row_tables_of,
     timeline_of,
     with_untold,
 )
@@ -56,10 +57,7 @@ class Folding:
             fold.name: RowCache(fold, StoredRows(store, fold.table), rows_max) for fold in folds
         }
         self._under_way: dict[str, Folded] = {}
-        self.tables: tuple[RowTable, ...] = (
-            *(fold.table for fold in folds),
-            *(timeline.table for timeline in self._timelines),
-        )
+        self.tables = row_tables_of(folds)
         """Where all of this rests."""
 
     @property
@@ -146,7 +144,10 @@ class Timeline:
         self._stored = StoredRows(store, self.table)
         types = {telling.key: pl.String(), **telling.fields}
         self._nothing = pl.DataFrame(schema=types)
-        self.drop()
+        hours = {telling.key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
+        self._full = pl.DataFrame(schema=hours)
+        self._chunks: list[pl.DataFrame] = []
+        self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
@@ -167,8 +168,7 @@ class Timeline:
 
     def drop(self) -> None:
         """Forget everything."""
-        hours = {self.telling.key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
-        self._full = pl.DataFrame(schema=hours)
+        self._full = self._full.clear()
         self.take(self._nothing)
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:

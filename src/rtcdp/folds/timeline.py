@@ -9,7 +9,7 @@ new fold finds all that was told before it. What asks for more has a timeline of
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,6 +30,9 @@ PARTS_MAX = 2**16
 
 TOLD = ("eventId", "eventType", "pageUrl", "productId", "sessionId", "userId", "value")
 """What every timeline tells of an event beside its time."""
+
+TIMELINE = "timeline__"
+"""How the tables of all timelines begin; nothing else can."""
 
 _SEPARATOR = "\n"
 
@@ -57,13 +60,24 @@ def timeline_of(fold: Fold) -> Telling:
     return _telling(fold.key, sorted({*fold.step.fields} - {*TOLD, fold.key, "timestamp"}))
 
 
+def row_tables_of(folds: Iterable[Fold]) -> tuple[RowTable, ...]:
+    """Where the rows of folds rest, and the timelines that they need."""
+    folds = tuple(folds)
+    return (*(fold.table for fold in folds), *(each.table for each in timelines_of(folds)))
+
+
+def timelines_of(folds: Iterable[Fold]) -> tuple[Telling, ...]:
+    """The timelines that folds need, each once."""
+    return tuple({each.table.name: each for each in map(timeline_of, folds)}.values())
+
+
 def standard_timeline(key: str) -> Telling:
     """The timeline that the folds of a key share."""
     return _telling(key, [])
 
 
 def _telling(key: str, further: Sequence[str]) -> Telling:
-    name = f"timeline__{key.lower()}"
+    name = f"{TIMELINE}{key.lower()}"
     if further:
         name += f"__{hashlib.sha256(','.join(further).encode()).hexdigest()[:8]}"
     fields = field_types(["timestamp", *(each for each in TOLD if each != key), *further])

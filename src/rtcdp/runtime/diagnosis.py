@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rtcdp.catalog.catalog import load_definitions
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
 from rtcdp.engines.resume import check_continuation
@@ -20,6 +21,7 @@ from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import OffsetsMissing
 from rtcdp.runtime.locks import running_url
 from rtcdp.runtime.parts import (
+    folds_of,
     left_out_text,
     log_reader,
     metrics_left_out,
@@ -278,14 +280,16 @@ def _pair(settings: Settings, progress: Progress) -> Iterator[Finding]:
 
 def _catalog(settings: Settings) -> Iterator[Finding]:
     try:
-        metrics = metrics_of(settings)
+        definitions = load_definitions(settings.catalog)
+        folds = folds_of(settings)
     except RtcdpError as error:
         yield Finding("catalog", "broken", str(error), error.hint)
         return
-    yield Finding("catalog", "ok", f"{len(metrics)} metrics")
+    count = sum(isinstance(each, Metric) for each in definitions)
+    yield Finding("catalog", "ok", f"{count} metrics, {len(folds)} folds")
     # A store that can't be asked was told of already.
     with suppress(RtcdpError), store_of(settings, read_only=True) as store:
-        others = metrics_left_out(store, metrics)
+        others = metrics_left_out(store, definitions)
         if others:
             text, _, hint = left_out_text(others).partition(" – ")
             yield Finding("catalog", "odd", text, hint)

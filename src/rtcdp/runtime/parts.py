@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import chosen_folds, load_catalog, load_folds
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.resume import check_same_log
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
+from rtcdp.folds.timeline import TIMELINE
 from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.limits import LogOptions
@@ -25,6 +26,12 @@ from rtcdp.store import Progress, Store
 def metrics_of(settings: Settings) -> tuple[Metric, ...]:
     """The catalog: built-in metrics and those of `settings.catalog`."""
     return load_catalog(settings.catalog)
+
+
+def folds_of(settings: Settings) -> tuple[Fold, ...]:
+    """The folds that run: of the built-in ones and those of `settings.catalog`, what
+    `settings.folds` chooses. Raises `UsageError` for one that isn't there."""
+    return chosen_folds(settings.folds, load_folds(settings.catalog))
 
 
 @contextmanager
@@ -132,17 +139,18 @@ def _nothing_there(what: str, path: Path) -> PartMissing:
     )
 
 
-def metrics_left_out(store: Store, metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The names of metrics that the store has tables of and that are not among `metrics`. Raises
-    what the store raises."""
-    return tuple(sorted(set(store.metrics()) - {metric.name for metric in metrics}))
+def metrics_left_out(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
+    """The names of metrics and folds that the store has tables of and that are not in the catalog.
+    Raises what the store raises."""
+    others = {*store.metrics(), *store.row_tables()} - {each.name for each in catalog}
+    return tuple(sorted(name for name in others if not name.startswith(TIMELINE)))
 
 
 def left_out_text(names: Sequence[str]) -> str:
     """What to say of them."""
     listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return (
-        f"the store has metrics that are not in the catalog, and they stand still: {listed} – "
+        f"the store has what is not in the catalog, and it stands still: {listed} – "
         "give the --catalog that has them"
     )
 

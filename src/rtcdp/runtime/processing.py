@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from rtcdp.catalog.catalog import chosen_folds, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.commit import TRYING_AGAIN
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import LogReader
@@ -16,6 +17,7 @@ from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.leases import processing_right
 from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import (
+    folds_of,
     left_out_text,
     log_reader,
     metrics_left_out,
@@ -48,6 +50,7 @@ class Processing(Protocol):
     on_epoch: Callable[[EpochReport], None]
     on_trouble: Callable[[str], None]
     on_back: Callable[[], None]
+    folds: tuple[Fold, ...]
 
     @property
     def progress(self) -> Progress: ...
@@ -63,8 +66,10 @@ def processor_of(
     clock: Clock,
     lock_patience_s: float = 0.0,
     metrics: Sequence[Metric] | None = None,
+    folds: Sequence[Fold] | None = None,
 ) -> Iterator[Processing]:
-    """The processor of the installation, alone on its store; for its catalog, or for `metrics`.
+    """The processor of the installation, alone on its store; for its catalog, or for `metrics` and
+    `folds`.
 
     Raises `AlreadyRunning` when another one is still there after `lock_patience_s`, `PartMissing`
     and `UsageError` when the engine and its log are not there or don't go together.
@@ -72,26 +77,34 @@ def processor_of(
     require_present(settings)
     if metrics is None:
         metrics = metrics_of(settings)
+    if folds is None:
+        folds = folds_of(settings)
     with (
         log_reader(settings, makes_topic=True) as log,
         store_of(settings) as store,
         processing_right(settings, store, clock, lock_patience_s),
     ):
-        processor = processor_on(settings, log, store, clock, metrics)
+        processor = processor_on(settings, log, store, clock, metrics, folds)
         troubles = Troubles(_log, clock)
         processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
         processor.on_back = troubles.over
-        _tell_of_others(store, metrics)
+        _tell_of_others(store, [*metrics, *load_folds(settings.catalog)])
         yield processor
 
 
 def processor_on(
-    settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
+    settings: Settings,
+    log: LogReader,
+    store: Store,
+    clock: Clock,
+    metrics: Sequence[Metric],
+    folds: Sequence[Fold] = (),
 ) -> Processing:
-    """The processor that `settings.engine` names, for `metrics`, reading `log` and writing to
-    `store`, without any right to it."""
+    """The processor that `settings.engine` names, for `metrics` and `folds`, reading `log` and
+    writing to `store`, without any right to it."""
     make = deferred(SPARK) if settings.engine == "spark" else _native_processor
     processor: Processing = make(settings, log, store, clock, metrics)
+    processor.folds = tuple(folds)
     return processor
 
 
@@ -112,8 +125,8 @@ def run_processor(
     try:
         catalog = FollowedCatalog(settings.catalog, _log.warning)
         while True:
-            metrics = tuple(catalog)
-            with processor_of(settings, clock, lock_patience_s, metrics) as processor:
+            metrics, folds = tuple(catalog), chosen_folds(settings.folds, catalog.folds)
+            with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
                 processor.on_epoch = on_epoch or processor.on_epoch
                 _keep_note(processor, note)
                 with _stopped_or_changed(stop, catalog) as ending:
@@ -122,7 +135,8 @@ def run_processor(
                     _drain(processor, clock)
             if stop.is_set():
                 return
-            _log.info("the catalog has changed: %s", _difference(metrics, tuple(catalog)))
+            changed = [*catalog, *chosen_folds(settings.folds, catalog.folds)]
+            _log.info("the catalog has changed: %s", _difference([*metrics, *folds], changed))
     except AlreadyRunning:
         raise
     except Exception as error:
@@ -152,10 +166,10 @@ def _stopped_or_changed(
         watching.join()
 
 
-def _difference(before: Sequence[Metric], after: Sequence[Metric]) -> str:
-    marks = {metric.name: metric.fingerprint for metric in before}
-    now = {metric.name for metric in after}
-    counted = [metric.name for metric in after if marks.get(metric.name) != metric.fingerprint]
+def _difference(before: Sequence[Metric | Fold], after: Sequence[Metric | Fold]) -> str:
+    marks = {each.name: each.fingerprint for each in before}
+    now = {each.name for each in after}
+    counted = [each.name for each in after if marks.get(each.name) != each.fingerprint]
     said = [f"{name} is filled from the log" for name in counted]
     return ", ".join([*said, *(f"{name} stands still" for name in marks if name not in now)])
 
@@ -171,7 +185,22 @@ def _native_processor(
     processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
     processor.log_retention = settings.log_retention
     processor.store_retention = settings.store_retention
+    processor.on_filling = FillingTold().tell
     return processor
+
+
+class FillingTold:
+    """Tells of what is filled, ten times for each at most."""
+
+    def __init__(self) -> None:
+        self._tenths: dict[str, int] = {}
+
+    def tell(self, name: str, share: float) -> None:
+        """A `share` (0 to 1) is done."""
+        tenth = int(share * 10)
+        if tenth > self._tenths.get(name, 0):
+            self._tenths[name] = tenth
+            _log.info("%s is filled: %d %%", name, tenth * 10)
 
 
 def _tell_trouble(troubles: Troubles, sentence: str) -> None:
@@ -182,10 +211,10 @@ def _tell_trouble(troubles: Troubles, sentence: str) -> None:
         _log.warning("%s", sentence)
 
 
-def _tell_of_others(store: Store, metrics: Sequence[Metric]) -> None:
+def _tell_of_others(store: Store, catalog: Sequence[Metric | Fold]) -> None:
     """Whoever forgets `--catalog` shall know it. A store that is away says so soon enough."""
     with suppress(StoreUnavailable):
-        others = metrics_left_out(store, metrics)
+        others = metrics_left_out(store, catalog)
         if others:
             _log.warning("%s", left_out_text(others))
 

@@ -49,6 +49,7 @@ class Settings:
     store: str = ""
     engine: EngineName = "native"
     catalog: Path | None = None
+    folds: str = "all"
     host: str = "127.0.0.1"
     port: int = 8081
     trust_network: bool = False
@@ -171,7 +172,8 @@ MEANINGS: dict[str, str] = {
     "log": "Where events rest: embedded:DIR or kafka://HOST:PORT/TOPIC. Else DATA_DIR/log.",
     "store": "Where answers rest: sqlite:FILE, postgresql://…, mongodb://…, or DATA_DIR/store.db.",
     "engine": "What computes the answers: native or spark.",
-    "catalog": "A folder with metrics of your own.",
+    "catalog": "A folder with metrics and folds of your own.",
+    "folds": "Which folds run: all, none, or their names with commas in between.",
     "host": "The address to listen on.",
     "port": "The port to listen on; 0 takes a free one.",
     "trust_network": "Listen where others can reach it, and let them in without a key.",

@@ -305,6 +305,10 @@ class Store(Protocol):
         """The fingerprints of the metrics that have tables here, by name."""
         ...
 
+    def row_tables(self) -> Mapping[str, str]:
+        """The fingerprints of the row tables that are here, by name."""
+        ...
+
     def acquire_lease(
         self, holder: str, now_ms: int, ttl_ms: int, *, over: int | None = None
     ) -> Lease:

@@ -6,7 +6,7 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import Fold, Metric, RowTable, tables_of
-from rtcdp.folds.timeline import events_in, timeline_of
+from rtcdp.folds.timeline import events_in, timelines_of
 from rtcdp.store import Store, UncountedScan
 
 LEDGER, UNCOUNTED = "ledger", "uncounted"
@@ -45,10 +45,9 @@ def content(
     the names of the tables; all sorted. In which chunks a timeline rests tells nothing."""
     tables = {table.name: store.dump(table) for metric in metrics for table in tables_of(metric)}
     tables |= {fold.name: store.dump(fold.table) for fold in folds}
-    for telling in map(timeline_of, folds):
-        if telling.table.name not in tables:
-            chunks = store.dump(telling.table)
-            tables[telling.table.name] = events_in(chunks, telling.table, telling.fields)
+    for telling in timelines_of(folds):
+        chunks = store.dump(telling.table)
+        tables[telling.table.name] = events_in(chunks, telling.table, telling.fields)
     return tables
 
 

@@ -20,7 +20,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.log.views import BoundedLogReader
 from rtcdp.private_files import make_private_folder
-from rtcdp.runtime.parts import log_reader, metrics_of, store_of
+from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
 from rtcdp.runtime.processing import processor_on
 from rtcdp.runtime.settings import EngineName, Settings, require_present
 from rtcdp.store import Store
@@ -117,12 +117,15 @@ def differences_between(first: EngineRun, others: Sequence[EngineRun]) -> list[D
 
 def _run(settings: Settings, log: LogReader, metrics: Sequence[Metric], clock: Clock) -> EngineRun:
     with _own_store(settings) as store:
-        processor_on(settings, log, store, clock, metrics).run(threading.Event(), once=True)
+        folds = folds_of(settings)
+        processor = processor_on(settings, log, store, clock, metrics, folds)
+        processor.run(threading.Event(), once=True)
         rows = {
             table.name: rows_by_key(table, store.dump(table))
             for metric in metrics
             for table in tables_of(metric)
         }
+        rows |= {fold.name: rows_by_key(fold.table, store.dump(fold.table)) for fold in folds}
         with store.snapshot() as snapshot:
             ledger = snapshot.ledger(limit=_LEDGER_ROWS)
             progress = snapshot.progress

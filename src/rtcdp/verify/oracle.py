@@ -26,8 +26,9 @@ Value = str | float | None
 
 
 class Oracle:
-    """Feed it every record of the log in order; then `rows` holds every table, keyed by primary
-    key, `ledger` counts (source, minute, verdict), and `conflicts` the duplicates that differed.
+    """Feed it every record of the log in order, and `on_admitted` is told each event; then `rows`
+    holds every table, keyed by primary key, `ledger` counts (source, minute, verdict), and
+    `conflicts` the duplicates that differed.
 
     Top-k tables are exact here whatever their size; distinct tables hold all members.
     """
@@ -50,6 +51,7 @@ class Oracle:
         }
         self.ledger: Counter[tuple[str, int, str]] = Counter()
         self.conflicts = 0
+        self.on_admitted: Callable[[Row], None] = lambda _: None
 
     def feed(self, records: Iterable[RawRecord]) -> "Oracle":
         for record in records:
@@ -80,7 +82,9 @@ class Oracle:
             if self._is_duplicate(record) if self._is_duplicate else repeats:
                 self.conflicts += before is not None and before[1] != record.raw
                 return "duplicate"
-        self._count({**from_event(event), "source": record.source})
+        admitted = {**from_event(event), "source": record.source}
+        self._count(admitted)
+        self.on_admitted(admitted)
         return "admitted"
 
     def _count(self, event: Row) -> None:

@@ -17,13 +17,15 @@ from datetime import UTC, datetime
 import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.definitions import Metric, Table, tables_of
+from rtcdp.definitions import Fold, Metric, RowTable, Table, tables_of
 from rtcdp.engines.quarantine import places_left_out
 from rtcdp.engines.resume import check_same_log
+from rtcdp.folds.timeline import HOUR_MS, row_tables_of
 from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.views import MaskedLogReader
-from rtcdp.store import Progress, RulesInForce, Scan, Store
+from rtcdp.store import Progress, RulesInForce, Scan, Store, StoreSnapshot
 from rtcdp.verify.oracle import Oracle, smallest_members
+from rtcdp.verify.stories import Admitted, read_stories, story_differences
 
 Key = tuple[object, ...]
 Values = tuple[object, ...]
@@ -60,6 +62,11 @@ class Horizon:
         return Horizon(
             _later(self.buckets_from, buckets_from), _later(self.minutes_from, minutes_from)
         )
+
+    @property
+    def hours_from(self) -> int | None:
+        """From which hour on (UTC ms) all events of an hour can be told."""
+        return None if self.buckets_from is None else -(-self.buckets_from // HOUR_MS) * HOUR_MS
 
     def has_bucket(self, key: "Key") -> bool:
         return self.buckets_from is None or _number(key[0]) >= self.buckets_from
@@ -138,39 +145,40 @@ class RecordedDuplicates:
 def verify(
     log: LogReader,
     store: Store,
-    metrics: Sequence[Metric],
+    catalog: Sequence[Metric | Fold],
     rules: AdmissionRules,
     kept: Kept,
     on_progress: ProgressHandler = lambda _read, _total: None,
 ) -> Verification:
-    """Compare every table of `metrics` and the ledger with what the log says.
+    """Compare every table of the catalog's metrics and folds, the timelines, and the ledger with
+    what the log says.
 
     May run while others append and process. Where records were deleted from the log by its
     retention, or rows from the store, only what neither can have touched is compared. Raises
     `LogReplaced` or `OffsetsMissing` when the log is not the one that the store has counted.
     """
     check_same_log(log, store.progress())
-    known = set(store.metrics())
-    is_ready = {m.name: m.name in known and store.backfill_offsets(m.name) is None for m in metrics}
-    compared = [metric for metric in metrics if is_ready[metric.name]]
-    absent = tuple(
-        f"metric {name}: it is not in the store yet, or still being filled; start the processor"
-        for name, ready in is_ready.items()
-        if not ready
-    )
-    stored = _read_store(store, compared)
+    compared, absent = _ready(store, catalog)
+    metrics = [each for each in compared if isinstance(each, Metric)]
+    folds = [each for each in compared if isinstance(each, Fold)]
+    with store.snapshot() as snapshot:
+        stored, stories = _read_store(snapshot, metrics), read_stories(snapshot, folds)
     oracle = Oracle(
-        compared,
+        metrics,
         RulesByPlace(stored.history, rules).of,
         RecordedDuplicates(store).has if len(stored.progress.next_offsets) > 1 else None,
     )
+    admitted = Admitted(folds)
+    oracle.on_admitted = admitted.take
     horizon = horizon_after_trim(log, stored.progress.next_offsets, rules)
     horizon = horizon.moved_to(*_expired_before(stored, kept))
     # What an engine failed at is a dead letter, and no rule of a record can foretell it.
     known_log = MaskedLogReader(log, places_left_out(store))
     events = _feed(oracle, known_log, stored.progress.next_offsets, on_progress)
-    tables = [table for metric in compared for table in tables_of(metric)]
-    differences: list[Difference] = []
+    tables = [table for metric in metrics for table in tables_of(metric)]
+    told = story_differences(stories, admitted, horizon.hours_from)
+    differences = [Difference(*vars(each).values()) for each in told]
+    differences += ledger_differences(oracle.ledger, stored.ledger, horizon)
     rows = left_out = 0
     for table in tables:
         found = {
@@ -183,14 +191,34 @@ def verify(
         rows += len(found)
         left_out += len(every) - len(expected)
         differences += differences_of(table, expected, found)
-    differences += ledger_differences(oracle.ledger, stored.ledger, horizon)
     return Verification(
         tuple(differences),
-        len(tables) + 1,
-        rows + stored.ledger.height,
+        len(tables) + 1 + len(row_tables_of(folds)),
+        rows + stored.ledger.height + stories.rows,
         events,
-        (*_left_out(left_out, horizon), *absent),
+        (*_left_out(left_out, horizon), *stories.left_out, *absent),
     )
+
+
+def _ready(
+    store: Store, catalog: Sequence[Metric | Fold]
+) -> tuple[list[Metric | Fold], tuple[str, ...]]:
+    """What can be compared, and what to say of the rest."""
+    known = {*store.metrics(), *store.row_tables()}
+    compared: list[Metric | Fold] = []
+    absent: list[str] = []
+    for each in catalog:
+        kind, names = "metric", [each.name]
+        if isinstance(each, Fold):
+            kind, names = "fold", [table.name for table in row_tables_of([each])]
+        if known.issuperset(names) and all(store.backfill_offsets(n) is None for n in names):
+            compared.append(each)
+        else:
+            absent.append(
+                f"{kind} {each.name}: it is not in the store yet, or"
+                " still being filled; start the processor"
+            )
+    return compared, tuple(absent)
 
 
 def horizon_after_trim(
@@ -250,7 +278,7 @@ def ledger_differences(
     return list(exact_differences(LEDGER, rows, stored))
 
 
-def rows_by_key(table: Table, frame: pl.DataFrame) -> dict[Key, Values]:
+def rows_by_key(table: Table | RowTable, frame: pl.DataFrame) -> dict[Key, Values]:
     """A table's rows, keyed by primary key."""
     width = len(table.primary_key)
     rows = frame.select(table.column_names).iter_rows()
@@ -292,21 +320,16 @@ def _sorted_keys(*sides: Mapping[Key, Values]) -> list[Key]:
     return sorted(set().union(*sides), key=lambda key: tuple(map(str, key)))
 
 
-def _read_store(store: Store, metrics: Sequence[Metric]) -> _Stored:
-    with store.snapshot() as snapshot:
-        tables = {
-            table.name: snapshot.scan(Scan(table))
-            for metric in metrics
-            for table in tables_of(metric)
-        }
-        pages = [snapshot.ledger(limit=_LEDGER_PAGE)]
-        while pages[-1].height == _LEDGER_PAGE:
-            last = pages[-1].row(-1, named=True)
-            pages.append(
-                snapshot.ledger(after=(last["minute"], last["source"]), limit=_LEDGER_PAGE)
-            )
-        history = snapshot.admission_rules()
-        return _Stored(snapshot.progress, tables, pl.concat(pages), history)
+def _read_store(snapshot: StoreSnapshot, metrics: Sequence[Metric]) -> _Stored:
+    tables = {
+        table.name: snapshot.scan(Scan(table)) for metric in metrics for table in tables_of(metric)
+    }
+    pages = [snapshot.ledger(limit=_LEDGER_PAGE)]
+    while pages[-1].height == _LEDGER_PAGE:
+        last = pages[-1].row(-1, named=True)
+        pages.append(snapshot.ledger(after=(last["minute"], last["source"]), limit=_LEDGER_PAGE))
+    history = snapshot.admission_rules()
+    return _Stored(snapshot.progress, tables, pl.concat(pages), history)
 
 
 def _feed(

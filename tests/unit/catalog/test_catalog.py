@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog, load_fold, load_folds
+from rtcdp.catalog.catalog import (
+    chosen_folds,
+    load_catalog,
+    load_definition,
+    load_folds,
+)
 from rtcdp.errors import UsageError
 
 IMPORTS = """
@@ -114,7 +119,7 @@ def test_a_changed_file_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("a = 1\nb = a / 0\n", ", line 2: it can't be read: ZeroDivisionError"),
         ("raise SystemExit(0)\n", ", line 1: it can't be read: SystemExit"),
         (definition("mine", measures='Count("n")'), ", line 5: it can't be read: TypeError"),
-        ("", ": there is no METRIC in it"),
+        ("", ": there is no METRIC in it, and no FOLD"),
         (definition("mine").replace("METRIC", "metric"), ": there is no METRIC in it"),
         ("METRIC = 'page views'\n", ": there is no METRIC in it"),
         (definition("Mine"), ", line 5: 'Mine' can't be the name of a metric or measure"),
@@ -176,7 +181,7 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_metrics_is_named(tmp_path: Path) -> None:
-    assert str(refusal(tmp_path)) == f"{tmp_path} holds no metric"
+    assert str(refusal(tmp_path)) == f"{tmp_path} holds no metric and no fold"
 
 
 def test_a_file_of_the_version_before_is_told_where_its_words_are_now(tmp_path):
@@ -203,16 +208,66 @@ def test_a_fold_that_makes_no_sense_is_refused_with_its_file_and_what_to_write(
     file.write_text("from rtcdp.folds.sessions import Sessions\nSessions(gap_ms=0)\n")
 
     with pytest.raises(UsageError, match="visits") as raised:
-        load_fold(file)
+        load_definition(file)
 
     assert "gap_ms" in raised.value.hint
 
 
-def test_a_file_without_a_fold_is_told_how_to_bind_one(tmp_path: Path) -> None:
-    file = tmp_path / "visits.py"
-    file.write_text("FOLD = 1\n")
+FOLD = """
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.funnels import Funnel, FunnelStep
+FOLD = Fold(name={name!r}, title="T", step=Funnel(({steps})))
+"""
+STEPS = "FunnelStep('a', event_type('A')), FunnelStep('b', event_type('B'))"
 
-    with pytest.raises(UsageError, match="no FOLD") as raised:
-        load_fold(file)
 
-    assert "FOLD = Fold(" in raised.value.hint
+def test_a_fold_of_a_user_lies_beside_metrics_and_runs_with_the_built_in_ones(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.py").write_text(definition("mine"))
+    (tmp_path / "b.py").write_text(FOLD.format(name="way", steps=STEPS))
+
+    assert load_catalog(tmp_path)[-1].name == "mine"
+    assert load_folds(tmp_path)[:-1] == load_folds()
+    assert load_folds(tmp_path)[-1].name == "way"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (FOLD.format(name="Way", steps=STEPS), ", line 4: 'Way' can't be the name of a fold"),
+        (FOLD.format(name="revenue", steps=STEPS), ": the name revenue is taken by"),
+        (FOLD.format(name="sessions", steps=STEPS), ": the name sessions is taken by"),
+        (
+            FOLD.format(name="way", steps=STEPS.replace("'B'", "'b'")),
+            ", line 4: no event has the type 'b'",
+        ),
+        (
+            FOLD.format(name="way", steps=STEPS.replace("'b', event_type('B')", "'b', 7")),
+            ", line 4: Fold.step.steps[1].events can't be 7",
+        ),
+        (FOLD.format(name="way", steps=STEPS) + "METRIC = 1\n", ", line 4: there are METRIC and"),
+        ("FOLD = 1\n", ": there is no METRIC in it, and no FOLD"),
+    ],
+)
+def test_a_fold_that_cannot_be_used_is_named_with_its_fault(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "way.py"
+    file.write_text(text)
+
+    assert str(refusal(tmp_path)).startswith(f"{file}{message}")
+
+
+def test_which_folds_run_is_chosen_by_their_names() -> None:
+    folds = load_folds()
+
+    assert chosen_folds("all", folds) == folds
+    assert chosen_folds("none", folds) == ()
+    assert [fold.name for fold in chosen_folds("shop_funnel, sessions", folds)] == [
+        "sessions",
+        "shop_funnel",
+    ]
+    with pytest.raises(UsageError, match="no fold 'session'") as raised:
+        chosen_folds("session", folds)
+    assert "page_paths" in raised.value.hint

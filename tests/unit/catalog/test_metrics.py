@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import BUILT_IN, load_catalog, load_metric
+from rtcdp.catalog.catalog import BUILT_IN, load_catalog, load_definition
 from rtcdp.definitions import (
     Average,
     Count,
@@ -21,7 +21,7 @@ FILES = sorted(file for file in BUILT_IN.glob("*.py") if file.name != "__init__.
 
 
 def test_the_namesake_counts_page_views_by_user() -> None:
-    metric = load_metric(BUILT_IN / "user_page_view_counts.py")
+    metric = load_definition(BUILT_IN / "user_page_view_counts.py")
     (table,) = tables_of(metric)
 
     assert metric.predicate == Equals("eventType", "PAGE_VIEW")
@@ -32,7 +32,7 @@ def test_the_namesake_counts_page_views_by_user() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_file_is_called_as_its_metric(file: Path) -> None:
-    assert load_metric(file).name == file.stem
+    assert load_definition(file).name == file.stem
 
 
 @pytest.mark.parametrize("metric", load_catalog(), ids=lambda metric: metric.name)

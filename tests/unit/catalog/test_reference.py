@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog, load_metric
+from rtcdp.catalog.catalog import load_catalog, load_definition
 from rtcdp.catalog.reference import (
     BEGIN,
     END,
@@ -58,7 +58,7 @@ def test_the_example_in_the_page_is_a_metric(tmp_path: Path) -> None:
 
     metric = load_catalog(tmp_path)[-1]
 
-    assert metric == load_metric(tmp_path / file_name)
+    assert metric == load_definition(tmp_path / file_name)
     assert f"/api/metrics/{metric.name}`" in PAGE.read_text()
     assert file_name == f"{metric.name}.py"
 

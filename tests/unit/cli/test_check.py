@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.cli.app import run
+from rtcdp.folds.timeline import row_tables_of
 from rtcdp.store.sqlite import SqliteStore
 
 HEAD = "from rtcdp.definitions import *\n\n"
@@ -64,7 +65,7 @@ def test_it_says_what_would_become_of_the_store(capsys, folder) -> None:
     (folder / "mine.py").write_text(GOOD)
     (folder / "old.py").write_text(GOOD.replace("mine", "old"))
     store = SqliteStore(data / "store.db")
-    store.prepare(load_catalog(folder))
+    store.prepare(load_catalog(folder), row_tables_of(load_folds()))
     store.close()
     assert check(capsys, folder)[1]["changes"] == {}
     (folder / "mine.py").write_text(GOOD.replace("days=1", "hours=1"))

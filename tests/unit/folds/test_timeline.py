@@ -1,19 +1,29 @@
 """The timeline gives back what was put in, in whichever batches, up to its limit."""
 
+from dataclasses import replace
+
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtcdp.definitions import Fold, Present, Property
+from rtcdp.folds import timeline
+from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import (
     HOUR_MS,
     chunks_of,
     compacted,
     events_in,
     field_types,
+    full_hours,
     overflow_of,
+    row_tables_of,
+    standard_timeline,
+    timeline_of,
     timeline_table,
+    with_untold,
 )
-from tests.stories import SCHEMA, batches, frame_of, stories
+from tests.stories import SCHEMA, batches, event, frame_of, stories
 
 TABLE = timeline_table("timeline", "userId")
 FIELDS = field_types([name for name in SCHEMA.names() if name != "userId"])
@@ -31,11 +41,11 @@ def stored(events, cuts, events_max):
 
 def expected(events, events_max):
     told, not_told = [], {}
-    for event in sorted(events, key=lambda e: (e["userId"], e["timestamp"], e["eventId"])):
-        hour = (event["userId"], event["timestamp"] // HOUR_MS * HOUR_MS)
+    for one in sorted(events, key=lambda e: (e["userId"], e["timestamp"], e["eventId"])):
+        hour = (one["userId"], one["timestamp"] // HOUR_MS * HOUR_MS)
         not_told[hour] = not_told.get(hour, -events_max) + 1
         if not_told[hour] <= 0:
-            told.append(event)
+            told.append(one)
     return told, sorted((*hour, count) for hour, count in not_told.items() if count > 0)
 
 
@@ -72,3 +82,40 @@ def test_compaction_leaves_one_chunk_that_tells_the_same(events, cuts, events_ma
     assert events_in(more, TABLE, FIELDS, events_max).equals(
         events_in(before, TABLE, FIELDS, events_max)
     )
+
+
+def test_a_long_hour_is_told_in_parts_that_any_store_takes(monkeypatch):
+    monkeypatch.setattr(timeline, "CHUNK_BYTES", 500)
+    events = [event(n, eventId=f"e{n:02d}", pageUrl="/p" * 20) for n in range(40)]
+    rows = stored([*events, event(HOUR_MS)], [41], 30)
+    assert rows["events"].str.len_bytes().max() < 500 + 300
+    assert rows.select("chunk").n_unique() > 5
+    assert overflow_of(rows, TABLE, 30).rows() == [("ann", 0, 10)]
+    assert events_in(rows, TABLE, FIELDS, 30)["eventId"].to_list()[:30] == [
+        f"e{n:02d}" for n in range(30)
+    ]
+    again = stored([*events, event(HOUR_MS)], [1], 30)
+    fewer = compacted(again, TABLE, FIELDS, 30).replace
+    assert fewer.select("event_count").sum().item() == 40
+    assert fewer["events"].to_list() == rows.filter(pl.col("hour") == 0)["events"].to_list()
+
+
+def test_of_a_full_hour_later_events_are_only_counted():
+    events = [event(n, eventId=f"e{n:02d}") for n in range(20)]
+    (full,) = full_hours(frame_of(events), "userId", 10).rows()
+    assert full == ("ann", 0, 9)
+    assert full_hours(frame_of(events), "userId", 21).is_empty()
+    late, beyond = frame_of(events[:1]), frame_of([*events[5:8], event(HOUR_MS)])
+    rows = with_untold(chunks_of(late, TABLE, 2), beyond, TABLE, 2).sort("hour")
+    assert rows["event_count"].to_list() == [4, 1]
+    assert events_in(rows, TABLE, FIELDS)["eventId"].to_list() == ["e00"]
+
+
+def test_folds_of_a_key_share_a_timeline_unless_they_ask_for_more():
+    country = Present(Property("country"))
+    plain = Fold("one", "", Sessions())
+    more = Fold("two", "", Sessions(conversion=country))
+    tables = [table.name for table in row_tables_of([plain, replace(plain, name="six"), more])]
+    assert tables[:4] == ["one", "six", "two", "timeline__userid"]
+    assert tables[4].startswith("timeline__userid__")
+    assert timeline_of(plain).table == standard_timeline("userId").table

@@ -116,6 +116,10 @@ class MongoStore:
         found = self._head().state.definitions
         return {each.name: each.fingerprint for each in found if not each.is_rows}
 
+    def row_tables(self) -> Mapping[str, str]:
+        found = self._head().state.definitions
+        return {each.name: each.fingerprint for each in found if each.is_rows}
+
     def progress(self) -> Progress:
         """As promised by `Store`. What this writer has decided and not carried out, because the
         server was away, is carried out first."""

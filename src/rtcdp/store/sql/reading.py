@@ -293,12 +293,15 @@ def read_tables(connection: SqlConnection) -> dict[str, str | None]:
     return dict(found.rows())
 
 
-def read_metrics(connection: SqlConnection) -> Mapping[str, str]:
-    """The fingerprints of the metrics that have tables, by name."""
+def read_fingerprints(connection: SqlConnection, kind: str) -> dict[str, str]:
+    """The fingerprints of the metrics ("table") or of the row tables ("rows") that are here, by
+    name."""
+    p = connection.dialect.placeholder
     found = connection.query(
         "SELECT name, fingerprint FROM _metrics WHERE name IN"
-        " (SELECT metric FROM _relations WHERE kind = 'table') ORDER BY name",
+        f" (SELECT metric FROM _relations WHERE kind = {p(1)}) ORDER BY name",
         pl.Schema({"name": pl.String, "fingerprint": pl.String}),
+        one_row(kind),
     )
     return dict(found.rows())
 

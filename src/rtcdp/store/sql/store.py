@@ -25,7 +25,7 @@ from rtcdp.store.sql.definitions import (
 )
 from rtcdp.store.sql.epoch import apply_epoch
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
-from rtcdp.store.sql.reading import read_metrics, read_tables
+from rtcdp.store.sql.reading import read_fingerprints, read_tables
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
 from rtcdp.store.sql.statements import SqlWriter, one_row, quote, stored_name
 from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_time
@@ -105,7 +105,13 @@ class SqlStore:
         with self._readers.reading() as snapshot:
             if snapshot is None:
                 return {}
-            return read_metrics(snapshot.connection)
+            return read_fingerprints(snapshot.connection, "table")
+
+    def row_tables(self) -> Mapping[str, str]:
+        with self._readers.reading() as snapshot:
+            if snapshot is None:
+                return {}
+            return read_fingerprints(snapshot.connection, "rows")
 
     def progress(self) -> Progress:
         with self.snapshot() as snapshot:
