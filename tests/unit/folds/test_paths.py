@@ -33,13 +33,6 @@ def test_a_batch_may_be_large():
     assert BY_USER.rows(many, "userId")["path"].to_list() == ['["/","/x","/"]']
 
 
-def test_a_batch_may_be_large():
-    """Polars filters large frames in parts, which a mask of one value has not as many of."""
-    pages = frame_of([event(0, pageUrl=page) for page in ("/", "/x")])
-    many = pl.concat([pages] * 20_000).with_columns(timestamp=pl.int_range(pl.len()))
-    assert BY_USER.rows(many, "userId")["path"].to_list() == ['["/","/x","/"]']
-
-
 @pytest.mark.parametrize(
     "options", [{"by": "device"}, {"nodes_max": 1}, {"nodes_max": 21}], ids=str
 )
