@@ -45,7 +45,7 @@ class Time:
             _ = self.asked
 
     @property
-    def asked(self) -> dict[str, int | None]:
+    def asked(self) -> dict[str, Any]:
         """What a question takes of it."""
         return {
             "since": None if self.since is None else duration_ms("since", self.since),

@@ -46,6 +46,7 @@ from rtcdp.definitions.predicate import (
 from rtcdp.definitions.row_table import RANGE_FROM, RANGE_TO, RowTable, RowType
 from rtcdp.definitions.row_view import (
     FLAG_PREFIX,
+    NO_VIEW,
     RowView,
     ShownColumn,
     ShownKind,
@@ -98,6 +99,7 @@ __all__ = [
     "MEMBER",
     "MERGES",
     "MICROS_PER_UNIT",
+    "NO_VIEW",
     "RANGE_FROM",
     "RANGE_TO",
     "TOP_EXACT_UP_TO",

@@ -53,6 +53,10 @@ class RowView:
     settled: str | None = None
 
 
+NO_VIEW = RowView("", "", ())
+"""Of rows that no reader is to see."""
+
+
 def field_column(field: str, says: str = "") -> ShownColumn:
     """The column of a field of events."""
     says = says or f"The event's {field}"

@@ -297,7 +297,9 @@ _IS_ENGAGED = (
     f"({{end}} - {{start}} >= {ENGAGED_AFTER_MS} OR {{page_view_count}} >= 2 OR {{converted}} = 1)"
 )
 _VALUE = (
-    "CAST({value_units} AS DOUBLE PRECISION) + CAST({value_micros} AS DOUBLE PRECISION) / 1000000.0"
+    "CAST({value_units} AS DOUBLE PRECISION) + CAST({value_micros} AS DOUBLE PRECISION)"
+    # By a constant, Polars would multiply with its inverse, which is another number.
+    " / CAST({value_micros} * 0 + 1000000 AS DOUBLE PRECISION)"
 )
 _SHOWN: tuple[tuple[str, ShownKind, str, str], ...] = (
     ("duration_ms", "integer", "({end} - {start})", "From the first event to the last"),
