@@ -15,6 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .PHONY: help setup full dev up test check bench chaos lock clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py
+WORKERS ?= 2
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 
 help: ## Show this list
@@ -31,9 +32,10 @@ dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@$(BIN)/rtcdp up $(ARGS)
 
+# Two files of tests at once: much of a test is waiting for servers.
 test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
 	@$(BIN)/python -m deploy.servers fetch
-	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q $(ARGS)
+	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 # What tests need that Python's packages don't bring.
 programs:

@@ -19,6 +19,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 MARK = "RTCDP_TEST_RUN"
 OWNER = "RTCDP_TESTS_OF"
@@ -31,11 +35,14 @@ _LOOK_EVERY_S = 0.05
 _GIVE_UP_S = 60.0
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: "pytest.Config") -> None:
     """Mark what the run will start, and start the watcher."""
     if not hasattr(os, "pidfd_open"):
         return
     owner = os.environ.pop(OWNER, "")
+    if hasattr(config, "workerinput"):
+        # One of several processes that share a run: its owner is the one that shares it out.
+        owner = str(os.getppid())
     # Without the mark of a run around this one: that kills us, and what is ours is then killed by
     # our watcher.
     os.environ.pop(MARK, None)

@@ -73,7 +73,7 @@ def start(tmp_path: Path, witness: str) -> Iterator[Callable[..., "subprocess.Po
     """Starts a run of one test by the rules of this suite, and returns in the middle of it."""
     runs: list[subprocess.Popen[bytes]] = []
 
-    def start(test: str, **environment: str) -> "subprocess.Popen[bytes]":
+    def start(test: str, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
         (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
         (tmp_path / "test_it.py").write_text(test)
         output = tmp_path / "output.txt"
@@ -82,6 +82,7 @@ def start(tmp_path: Path, witness: str) -> Iterator[Callable[..., "subprocess.Po
                 [
                     *(sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"),
                     *("-c", str(tmp_path / "none.ini"), f"--basetemp={tmp_path / 'run'}"),
+                    *arguments,
                     str(tmp_path / "test_it.py"),
                 ],
                 cwd=tmp_path,
@@ -96,7 +97,7 @@ def start(tmp_path: Path, witness: str) -> Iterator[Callable[..., "subprocess.Po
             )
         runs.append(run)
         deadline = time.monotonic() + START_S
-        while not (tmp_path / "run" / "started").exists():
+        while not [*(tmp_path / "run").rglob("started")]:
             assert run.poll() is None, output.read_text()
             assert time.monotonic() < deadline, output.read_text()
             time.sleep(0.1)
@@ -140,6 +141,19 @@ def test_a_run_ends_with_the_command_that_it_is_for(start, witness: str) -> None
     owner.wait()
     assert run.wait(END_S) == -signal.SIGKILL
     none_is_left(family, witness)
+
+
+@pytest.mark.parametrize("killed", ["the run", "its owner"])
+def test_what_a_worker_of_a_killed_run_had_started_ends(start, witness: str, killed: str) -> None:
+    owner = subprocess.Popen(["/bin/sleep", "600"])
+    run = start(ONE, "-n", "1", RTCDP_TESTS_OF=str(owner.pid))
+    family = descendants(run.pid) | with_witness(witness)
+    assert len(family) == 5, "the run, its worker, the child, and a watcher each"
+    (run if killed == "the run" else owner).kill()
+    run.wait(END_S)
+    none_is_left(family, witness)
+    owner.kill()
+    owner.wait()
 
 
 Process = tuple[int, str]

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
@@ -24,11 +25,12 @@ from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime import adapters
 
 
-def _native(request, log, store, metrics, rules, max_batch_bytes, folds=()):
+def _native(request, log, store, catalog, rules, max_batch_bytes):
     del request
+    metrics = [each for each in catalog if isinstance(each, Metric)]
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0)
     processor = Processor(log, store, metrics, rules, ManualClock(), limits)
-    processor.folds = folds
+    processor.folds = tuple(each for each in catalog if isinstance(each, Fold))
     processor.run(threading.Event(), once=True)
 
 
@@ -78,8 +80,8 @@ def _store(scheme, request, read_only):
 
 
 ENGINES = {"native": _native, "spark": _spark}
-"""Each runs until it has caught up: (request, log, store, metrics, rules, max_batch_bytes), and
-`folds=` where it is asked for some."""
+"""Each runs until it has caught up: (request, log, store, catalog, rules, max_batch_bytes). A
+catalog is of metrics and folds."""
 
 SERVERS = {"mongodb": "mongo_url", "postgresql": "postgres_schema_url"}
 """The fixture that gives the URL of a place of the test's own on a server."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from rtcdp.breather import Breather
 from rtcdp.definitions import Metric, holds
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
@@ -306,13 +307,13 @@ def matching(
         for name, wanted in wish.texts.items()
         if name != "source"
     ]
-    wished = [
-        (record, event)
-        for record in records.each()
-        if _may_hold(record.raw, texts)
-        for event in [_event_in(record)]
-        if _is_wished(wish, record, event)
-    ]
+    wished, breather = [], Breather()
+    for record in records.each():
+        breather.breathe()
+        if _may_hold(record.raw, texts):
+            event = _event_in(record)
+            if _is_wished(wish, record, event):
+                wished.append((record, event))
     if not wished:
         return
     uncounted = _uncounted_among(records, snapshot)

@@ -1,9 +1,10 @@
-"""The command `generate`: made-up events, to a collector, a file or standard output."""
+"""The command `generate`: made-up events, to a collector, a file or standard output; or a past."""
 
 import os
 import sys
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from rtcdp.cli import terminal
+from rtcdp.cli.history import USERS, Place, generate_history, past_until
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell_here
 from rtcdp.clock import Clock, SystemClock
@@ -18,11 +20,12 @@ from rtcdp.errors import UsageError
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
 from rtcdp.runtime.generating import generate as write_events
-from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.settings import Loaded, Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.sources.sender import CollectorAddress
 from rtcdp.sources.sinks import Sink
 from rtcdp.sources.synthetic.dials import Dials
+from rtcdp.sources.synthetic.history import Past
 from rtcdp.sources.synthetic.live import GeneratorReport
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
@@ -42,7 +45,7 @@ class Destination:
         typer.Option(
             metavar="URL",
             help="Send to the collector there, or to a topic: kafka://HOST:PORT/TOPIC. "
-            "Without it: HOST and PORT.",
+            "Without it: HOST and PORT; with --days, the data folder.",
             rich_help_panel=OUTPUT,
         ),
     ] = None
@@ -93,6 +96,23 @@ class HowMuch:
         float | None,
         typer.Option(metavar="SECONDS", help="End after that time.", rich_help_panel=HOW_MUCH),
     ] = None
+    days: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Make up the past of that many days at once, the last one as far as it has come. "
+            "Without --users: of 2,000 shoppers.",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = None
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="End that past there, and not now: 2026-01-31, or with a time of day.",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(
@@ -101,6 +121,14 @@ class HowMuch:
             rich_help_panel=HOW_MUCH,
         ),
     ] = None
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.days is None:
+            raise UsageError("--until is the end of a past", "say how long it is with --days")
+        if self.days is not None and self.has_end:
+            raise UsageError(
+                "a past of some days has an end", "leave out --events and --duration, or --days"
+            )
 
     @property
     def has_end(self) -> bool:
@@ -122,6 +150,10 @@ class Flaws:
     hot_user: Annotated[float, _dial(_SHARE, "Let one user make that much of it.")] = 0.0
     without_ids: Annotated[float, _dial(_SHARE, "Leave out the event id.")] = 0.0
 
+    @property
+    def is_none(self) -> bool:
+        return not any(asdict(self).values())
+
     def dials(self, settings: Settings) -> Dials:
         """Raises `UsageError` for a number out of range."""
         given = asdict(self)
@@ -136,10 +168,14 @@ class Flaws:
     *("host", "port", "rate", "users", "log_format"),
     panels={"rate": HOW_MUCH, "users": HOW_MUCH},
 )
-def generate(
-    settings: Settings, *, destination: Destination, how_much: HowMuch, flaws: Flaws
-) -> None:
+def generate(loaded: Loaded, *, destination: Destination, how_much: HowMuch, flaws: Flaws) -> None:
     """Make up a shop's visitors, and send or write their events."""
+    if how_much.days is not None:
+        if not flaws.is_none:
+            raise UsageError("nothing is wrong with a past", "leave out the dials, or --days")
+        _generate_past(loaded, destination, how_much, how_much.days)
+        return
+    settings = loaded.settings
     traffic = Traffic(
         lines=how_much.events,
         duration_s=how_much.duration,
@@ -150,16 +186,38 @@ def generate(
     clock, stop = SystemClock(), threading.Event()
     heard = stop_at_signals(stop)
     tell_here(settings, "generator", clock)
-    try:
+    with _a_reader_may_go():
         report = _run(settings, traffic, destination, clock, stop)
+        remark(_summary(report, destination, destination.where(settings)))
+        is_cut = report.total is not None and report.counts.lines < report.total
+        end_of(heard, is_unfinished=is_cut)
+
+
+def _generate_past(loaded: Loaded, destination: Destination, how_much: HowMuch, days: int) -> None:
+    clock, stop = SystemClock(), threading.Event()
+    heard = stop_at_signals(stop)
+    settings = loaded.settings
+    tell_here(settings, "generator", clock)
+    past = Past(
+        days=days,
+        users=settings.users if "users" in loaded.origins else USERS,
+        seed=clock.now_ms() if how_much.seed is None else how_much.seed,
+        until_ms=past_until(how_much.until, clock),
+    )
+    place = Place(destination.to, destination.out)
+    with _a_reader_may_go():
+        report = generate_history(settings, past, place, clock, stop)
+        end_of(heard, is_unfinished=not report.is_done)
+
+
+@contextmanager
+def _a_reader_may_go() -> Iterator[None]:
+    """Whoever reads standard output may stop reading."""
+    try:
+        yield
     except BrokenPipeError:
-        # Nobody reads on. What is left in the buffer would fail again when Python ends.
+        # What is left in the buffer would fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
-    remark(_summary(report, destination, destination.where(settings)))
-    if report.total is not None and report.counts.lines < report.total:
-        end_of(heard, is_unfinished=True)
-    end_of(heard)
 
 
 def _run(

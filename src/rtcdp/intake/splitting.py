@@ -24,6 +24,7 @@ from datetime import datetime
 
 import msgspec
 
+from rtcdp.breather import Breather
 from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
@@ -209,9 +210,10 @@ def _judge_value(value: bytes, limits: CollectorLimits) -> Batch:
 
 def _judge(records: Sequence[bytes], limits: CollectorLimits) -> Batch:
     """Judge each record; runs of clean ones at once."""
-    judged = _Judged(limits)
+    judged, breather = _Judged(limits), Breather()
     if len(records) <= _RUN_LENGTH or not judged.take_if_clean(records):
         for first in range(0, len(records), _RUN_LENGTH):
+            breather.breathe()
             run = records[first : first + _RUN_LENGTH]
             if not judged.take_if_clean(run):
                 for index, record in enumerate(run, start=first):

@@ -103,12 +103,12 @@ class Driver:
         self.process()
         query = WindowQuery(equals=key, limit=MAX_PAGE)
         with self.store.snapshot() as snapshot:
-            return windows(snapshot, _named(self._metrics, metric), query).items
+            return windows(snapshot, _named(self._metrics, "metric", metric), query).items
 
     def rows(self, fold: str) -> list[dict[str, object]]:
         """The rows of a fold as they rest, by key and order, after catching up."""
         self.process()
-        return self.store.dump(_named(self._folds, fold).table).rows(named=True)
+        return self.store.dump(_named(self._folds, "fold", fold).table).rows(named=True)
 
     def ledger(self) -> dict[str, int]:
         """The ledger's totals after catching up."""
@@ -132,8 +132,8 @@ class Driver:
         return processor
 
 
-def _named(known: Sequence[_Named], name: str) -> _Named:
+def _named(known: Sequence[_Named], kind: str, name: str) -> _Named:
     for each in known:
         if each.name == name:
             return each
-    raise UsageError(f"the driver has no {name}", "give it to the driver first")
+    raise UsageError(f"the driver has no {kind} {name}", "give it to the driver first")

@@ -33,19 +33,19 @@ FOLDS = (
 
 @pytest.fixture(scope="module")
 def streams():
-    return [Stream(seed=0), Stream(seed=1), Stream(seed=2, count=20)]
+    return [Stream(seed=0), Stream(seed=1, count=100), Stream(seed=2, count=20)]
 
 
 @pytest.mark.parametrize(
     ("number", "records_per_read", "folds"),
-    [(0, 1_000_000, FOLDS), (1, 7, FOLDS), (2, 1, load_folds())],
-    ids=["at once", "by sevens", "one by one"],
+    [(0, 1_000_000, FOLDS), (1, 11, FOLDS), (2, 1, load_folds())],
+    ids=["at once", "by elevens", "one by one"],
 )
 def test_rows_are_what_is_counted_on_paper(
     streams, run_engine, open_store, number, records_per_read, folds
 ) -> None:
     stream, store = streams[number], open_store()
-    run_engine(stream.log(records_per_read), store, (), RULES, 10**9, folds=folds)
+    run_engine(stream.log(records_per_read), store, folds, RULES, 10**9)
     for fold in folds:
         rows = store.dump(fold.table).rows(named=True)
         assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name

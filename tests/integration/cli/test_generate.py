@@ -63,6 +63,15 @@ def test_a_collector_is_told_of_and_tells_of_every_line(up, rtcdp):
     assert counted == [good, duplicate, late, malformed]
 
 
+def test_a_past_is_history_to_a_running_platform_and_never_late(up, rtcdp):
+    running = up("--no-generate")
+    done = rtcdp("generate", "--days", "3", "--users", "200", "--to", running.url)
+    taken = re.search(rf"; ([\d,]+) taken by {running.url}\n$", done.stderr)
+    count = int(taken[1].replace(",", ""))
+    running.wait_for(lambda: running.totals()["received"] == count > 500)
+    assert running.totals()["admitted"] == count
+
+
 def test_a_reader_may_go_when_it_has_enough(generate):
     endless = generate("--out", "-", "--rate", "5000")
     assert json.loads(endless.stdout.readline())["userId"]

@@ -75,7 +75,8 @@ class Product:
 
 
 class Shop:
-    """The products, most of the interest on a few of them (Zipf). The same shop for every seed."""
+    """The products, most of the interest on a few of them (Zipf). The same shop for every seed.
+    `demand` says how much each product is wanted, added up."""
 
     def __init__(self) -> None:
         random = Random("the shop")
@@ -89,11 +90,11 @@ class Shop:
         self.categories = tuple(_CATEGORIES)
         ranks = list(range(1, len(self.products) + 1))
         random.shuffle(ranks)
-        self._weights = _cumulative(rank**-_POPULARITY_EXPONENT for rank in ranks)
+        self.demand = tuple(_cumulative(rank**-_POPULARITY_EXPONENT for rank in ranks))
 
     def product(self, random: Random) -> Product:
         """One product, the popular ones more often."""
-        return self.products[_pick(self._weights, random)]
+        return self.products[_pick(self.demand, random)]
 
 
 @dataclass(frozen=True)
@@ -127,20 +128,20 @@ class Shopper:
                 return None
             case "search":
                 self._product = self._shop.product(self._random)
-                return _search(self._product)
+                return search_page(self._product)
             case "product":
                 self._product = self._shop.product(self._random)
-                return _product_page(self._product)
+                return product_view(self._product)
             case "cart":
                 self._cart.append(self._product)
-                return _into_the_cart(self._product)
+                return into_the_cart(self._product)
             case "purchase":
                 return self._buy()
             case "category":
                 category = self._random.choice(self._shop.categories)
-                return _page_view(f"/category/{category}")
+                return page_view(f"/category/{category}")
             case _:
-                return _page_view("/" if self._page == "home" else "/checkout")
+                return page_view("/" if self._page == "home" else "/checkout")
 
     def thinking_s(self) -> float:
         """Seconds until the next step, drawn anew at each call."""
@@ -148,7 +149,7 @@ class Shopper:
 
     def _buy(self) -> Action:
         product = self._cart.pop() if self._cart else self._product
-        return _purchase(product)
+        return purchase(product)
 
 
 def user_names(users: int) -> tuple[str, ...]:
@@ -198,12 +199,14 @@ def _pick(weights: Sequence[float], random: Random) -> int:
     return bisect_right(weights, random.random() * weights[-1], 0, len(weights) - 1)
 
 
-def _page_view(page_url: str) -> Action:
+def page_view(page_url: str) -> Action:
+    """Looking at a page."""
     return Action(PAGE_VIEW, f',"pageUrl":"{page_url}"')
 
 
 @lru_cache
-def _search(product: Product) -> Action:
+def search_page(product: Product) -> Action:
+    """Looking for the likes of a product."""
     noun = product.noun
     return Action(
         SEARCH,
@@ -212,17 +215,20 @@ def _search(product: Product) -> Action:
 
 
 @lru_cache
-def _product_page(product: Product) -> Action:
+def product_view(product: Product) -> Action:
+    """Looking at a product on its page."""
     return Action(PRODUCT_VIEW, _about(product))
 
 
 @lru_cache
-def _into_the_cart(product: Product) -> Action:
+def into_the_cart(product: Product) -> Action:
+    """Putting a product into the cart, on its page."""
     return Action(ADD_TO_CART, f'{_about(product)},"value":{product.price}')
 
 
 @lru_cache
-def _purchase(product: Product) -> Action:
+def purchase(product: Product) -> Action:
+    """Buying a product."""
     return Action(
         PURCHASE,
         f',"productId":"{product.product_id}","pageUrl":"/checkout","value":{product.price}'

@@ -1,0 +1,115 @@
+"""What `generate --days` does: a shop's past at once, into the data folder or to a collector."""
+
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from rtcdp.cli.terminal import moment, number, progress_bar, remark
+from rtcdp.clock import Clock
+from rtcdp.errors import UsageError
+from rtcdp.events.codec import parse_timestamp_ms
+from rtcdp.runtime.generating import STANDARD_OUTPUT, collector_sink, file_sink
+from rtcdp.runtime.local_intake import patient_sink
+from rtcdp.runtime.locks import running_url
+from rtcdp.runtime.settings import Settings
+from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
+from rtcdp.sources.sinks import Sink
+from rtcdp.sources.synthetic.history import HistoryReport, Past, write_history
+
+USERS = 2_000
+"""Shoppers of a history where nobody says how many."""
+
+_KAFKA = "kafka://"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a history goes: a file, a collector or topic, or the log of the data folder (through
+    the collector that runs there, if one does)."""
+
+    to: str | None
+    out: Path | None
+
+    def url(self, settings: Settings) -> str | None:
+        """The collector's address, if one is asked to take it."""
+        if self.out is not None or (self.to or "").startswith(_KAFKA):
+            return None
+        return self.to or running_url(settings)
+
+    def in_words(self, settings: Settings) -> str:
+        if self.out is not None:
+            return "standard output" if self.out == STANDARD_OUTPUT else str(self.out)
+        return self.to or self.url(settings) or settings.log_url
+
+    def sink(
+        self, settings: Settings, clock: Clock, stop: threading.Event
+    ) -> AbstractContextManager[Sink]:
+        """What takes lines there, as history that is never late."""
+        if self.out is not None:
+            return file_sink(self.out)
+        url = self.url(settings)
+        if url is not None:
+            return collector_sink(CollectorAddress(base_url=url, path=IMPORT_PATH), clock, stop)
+        there = settings if self.to is None else replace(settings, log=self.to)
+        return patient_sink(there, clock, stop, intake="import")
+
+
+def past_until(until: str | None, clock: Clock) -> int:
+    """When a history ends (UTC ms): the time that is given, or now.
+
+    Raises `UsageError` for what is no time, and for one to come.
+    """
+    now_ms = clock.now_ms()
+    if until is None:
+        return now_ms
+    is_date = until.count("-") == 2 and len(until) == len("2026-01-31")
+    try:
+        until_ms = parse_timestamp_ms(f"{until}T00:00:00Z" if is_date else until)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise UsageError(
+            f"{until!r} is no time", "give one like 2026-01-31 or 2026-01-31T09:30:00Z"
+        ) from error
+    if until_ms > now_ms:
+        raise UsageError(f"{until} is still to come", "give a time that has been")
+    return until_ms
+
+
+def generate_history(
+    settings: Settings,
+    past: Past,
+    place: Place,
+    clock: Clock,
+    stop: threading.Event,
+) -> HistoryReport:
+    """Make a past up and say what was made. Raises what its sink raises."""
+    with (
+        place.sink(settings, clock, stop) as sink,
+        progress_bar(shown=place.out != STANDARD_OUTPUT) as bar,
+    ):
+        task = bar.add_task("days", total=past.days)
+
+        def show(report: HistoryReport) -> None:
+            bar.update(task, completed=report.days, description=f"{report.events:,} events, days")
+
+        report = write_history(past, sink, clock, stop.wait, show)
+    remark(_summary(report, past, place, settings))
+    return report
+
+
+def _summary(report: HistoryReport, past: Past, place: Place, settings: Settings) -> str:
+    text = (
+        f"made {number(report.events)} events of {number(past.users)} shoppers and a bot, "
+        f"{moment(past.from_ms)} to {moment(past.until_ms)}"
+    )
+    if not report.is_done:
+        text += f", as far as day {report.days} of {past.days}"
+    where, receipt = place.in_words(settings), report.receipt
+    if place.out is not None:
+        return f"{text}, written to {where}"
+    text += f"; {number(receipt.accepted)} taken by {where}"
+    text += f", {number(receipt.duplicates)} known already" if receipt.duplicates else ""
+    text += f", {number(receipt.rejected)} kept as dead letters" if receipt.rejected else ""
+    return text + (f", {number(receipt.unconfirmed)} unanswered" if receipt.unconfirmed else "")
