@@ -45,6 +45,34 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True)
+class Apart:
+    """How people are told apart, and how many are shown."""
+
+    cohort: Annotated[
+        str,
+        typer.Option(
+            "--cohort",
+            metavar="UNIT",
+            help="Tell people apart by when they entered: hour, day, week or month.",
+            rich_help_panel=WHICH,
+        ),
+    ] = "none"
+    breakdown: Annotated[
+        bool,
+        typer.Option(
+            "--breakdown", help="Tell the values of its breakdown apart.", rich_help_panel=WHICH
+        ),
+    ] = False
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
+    ] = 20
+
+    def __post_init__(self) -> None:
+        if self.cohort not in _COHORTS:
+            raise UsageError(f"--cohort is {self.cohort!r}", "give hour, day, week, month or none")
+
+
+@dataclass(frozen=True)
 class People:
     """Who is listed, in the place of numbers."""
 
@@ -99,32 +127,13 @@ def funnel(
         str | None, typer.Argument(metavar="NAME", help="The funnel; its only one may go without.")
     ] = None,
     *,
-    cohort: Annotated[
-        str,
-        typer.Option(
-            "--cohort",
-            metavar="UNIT",
-            help="Tell people apart by when they entered: hour, day, week or month.",
-            rich_help_panel=WHICH,
-        ),
-    ] = "none",
-    breakdown: Annotated[
-        bool,
-        typer.Option(
-            "--breakdown", help="Tell the values of its breakdown apart.", rich_help_panel=WHICH
-        ),
-    ] = False,
+    apart: Apart,
     people: People,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20,
     time: Time,
     form: Form,
 ) -> None:
     """Show how many came how far in a funnel, or who they are."""
-    if cohort not in _COHORTS:
-        raise UsageError(f"--cohort is {cohort!r}", "give hour, day, week, month or none")
-    unit = cast("CohortUnit", cohort)
+    unit = cast("CohortUnit", apart.cohort)
     with installation_of(settings) as installation:
         chosen = _chosen(installation, name)
         if people.people:
@@ -136,7 +145,7 @@ def funnel(
                     cohort=unit,
                     cohort_start=None if start is None else read_instant("cohort-start", start),
                     tz=time.tz,
-                    limit=limit,
+                    limit=apart.limit,
                     **time.asked,
                 )
             listed = people_page(installation, chosen, question)
@@ -144,15 +153,15 @@ def funnel(
             return
         asked = FunnelQuestion(
             cohort=unit,
-            breakdown="each" if breakdown else None,
+            breakdown="each" if apart.breakdown else None,
             tz=time.tz,
-            limit=limit,
+            limit=apart.limit,
             **time.asked,
         )
         page = funnel_page(installation, chosen, asked)
     rows = [msgspec.to_builtins(item) for item in page.items]
     more = {"funnel": page.name, "steps": page.steps, "by": page.by, "as_of": page.as_of}
-    split = ("breakdown",) if breakdown else ()
+    split = ("breakdown",) if apart.breakdown else ()
     columns = ("cohort_start", "cohort_end", *split, "entrants", "open", "steps")
     write(Result(columns, rows, more), form, lambda: _show(page, time))
     remark_on(page)

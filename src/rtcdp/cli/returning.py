@@ -1,6 +1,7 @@
 """The commands `retention` and `paths`: who comes back, and where people go."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -37,11 +38,10 @@ _Name = Annotated[
 ]
 
 
-@with_settings("catalog", "folds")
-def retention(
-    settings: Settings,
-    name: _Name = None,
-    *,
+@dataclass(frozen=True)
+class How:
+    """What counts as coming back."""
+
     mode: Annotated[
         str,
         typer.Option(
@@ -50,13 +50,25 @@ def retention(
             help="Back in that period, in it or a later one, or within --brackets.",
             rich_help_panel=WHICH,
         ),
-    ] = "on",
+    ] = "on"
     brackets: Annotated[
         str | None,
         typer.Option(
             "--brackets", metavar="LIST", help="Like 0-1,1-7,7-30.", rich_help_panel=WHICH
         ),
-    ] = None,
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in _MODES:
+            raise UsageError(f"--mode is {self.mode!r}", "give on, on_or_after or bracket")
+
+
+@with_settings("catalog", "folds")
+def retention(
+    settings: Settings,
+    name: _Name = None,
+    *,
+    how: How,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many cohorts.")
     ] = 20,
@@ -64,10 +76,8 @@ def retention(
     form: Form,
 ) -> None:
     """Show who comes back, cohort by cohort."""
-    if mode not in _MODES:
-        raise UsageError(f"--mode is {mode!r}", "give on, on_or_after or bracket")
     question = RetentionQuestion(
-        mode=cast("Modes", mode), brackets=brackets, limit=limit, **time.asked
+        mode=cast("Modes", how.mode), brackets=how.brackets, limit=limit, **time.asked
     )
     with installation_of(settings) as installation:
         page = retention_page(installation, _chosen(installation, name, "retention"), question)
