@@ -110,7 +110,8 @@ COMMANDS = {
     ),
     "check": Command(
         PROVE,
-        "Read a folder of metrics and folds before anything runs: what is wrong, what would change.",
+        "Read a folder of metrics and folds before anything runs: what is wrong, what would"
+        " change.",
         "rtcdp.cli.check:check",
     ),
     "verify": Command(
