@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rtcdp.events.codec import decode, is_clean
+from rtcdp.events.codec import decode, decode_all, is_clean
 from rtcdp.events.columns import EVENT_SCHEMA, decode_lines, from_event, split_lines
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import CustomerActivityEvent
@@ -76,6 +76,30 @@ def test_columns_equal_the_exact_events(records: list[bytes]) -> None:
 def test_a_batch_is_clean_only_if_every_event_is_accepted(records: list[bytes]) -> None:
     if is_clean(b"\n".join(records)):
         assert not [record for record in records if isinstance(decode(record), Rejection)]
+
+
+clean_event = st.fixed_dictionaries(
+    {"userId": st.sampled_from(["ada", "é"]), "eventType": st.just("PAGE_VIEW")},
+    optional={
+        "eventId": st.sampled_from(["1", "2"]) | st.none(),
+        "value": st.floats(-1000, 1000) | st.sampled_from([-0.0]) | st.none(),
+        "properties": st.sampled_from([None, {}, {"a": [1]}]),
+    },
+)
+times = st.sampled_from(
+    ["2026-01-31T09:30:00.250Z", "2026-01-31T09:30:00.2509999999Z", "2026-01-31T09:30:00+02:00", 7]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(clean_event, max_size=6), st.lists(times, min_size=6, max_size=6), encoded_event())
+def test_many_are_decoded_as_each_of_them_is(
+    events: list[dict[str, object]], moments: list[object], odd: bytes
+) -> None:
+    timed = [{"timestamp": moment, **event} for moment, event in zip(moments, events, strict=False)]
+    records = [json.dumps(event, ensure_ascii=False).encode() for event in timed]
+    for some in (records, [*records, odd], [odd]):
+        assert repr(decode_all(some)) == repr([decode(record) for record in some])
 
 
 @settings(max_examples=200, deadline=None)

@@ -6,11 +6,12 @@ in slices. One call reads a bounded number of bytes and says where to go on.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, cast
 
 from rtcdp.breather import Breather
 from rtcdp.definitions import Metric, holds
-from rtcdp.events.codec import decode
+from rtcdp.events.codec import decode_all
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.derived import Text, text_in
@@ -28,6 +29,7 @@ UNKNOWN = "unknown"
 WAITING = "waiting"
 """What is said of a record that no processor has counted yet."""
 
+_DECODED_TOGETHER = 50
 _RECORDS_AT_FIRST = 64
 """Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
 _GROWTH = 4
@@ -307,13 +309,10 @@ def matching(
         for name, wanted in wish.texts.items()
         if name != "source"
     ]
-    wished, breather = [], Breather()
-    for record in records.each():
-        breather.breathe()
-        if _may_hold(record.raw, texts):
-            event = _event_in(record)
-            if _is_wished(wish, record, event):
-                wished.append((record, event))
+    likely = (record for record in records.each() if _may_hold(record.raw, texts))
+    wished = [
+        (record, event) for record, event in _with_events(likely) if _is_wished(wish, record, event)
+    ]
     if not wished:
         return
     uncounted = _uncounted_among(records, snapshot)
@@ -330,11 +329,16 @@ def _may_hold(raw: bytes, texts: Sequence[Sequence[bytes]]) -> bool:
     return all(any(text in raw for text in wanted) for wanted in texts) or b"\\" in raw
 
 
-def _event_in(record: RawRecord) -> CustomerActivityEvent | None:
-    if record.is_corrupt:
-        return None
-    event = decode(record.raw)
-    return None if isinstance(event, Rejection) else event
+def _with_events(
+    records: Iterator[RawRecord],
+) -> Iterator[tuple[RawRecord, CustomerActivityEvent | None]]:
+    """Each record with the event in it, if there is one."""
+    breather = Breather()
+    while run := list(islice(records, _DECODED_TOGETHER)):
+        breather.breathe()
+        for record, event in zip(run, decode_all([each.raw for each in run]), strict=True):
+            is_none = record.is_corrupt or isinstance(event, Rejection)
+            yield record, None if is_none else cast("CustomerActivityEvent", event)
 
 
 def _is_wished(wish: Wish, record: RawRecord, event: CustomerActivityEvent | None) -> bool:

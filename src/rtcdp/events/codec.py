@@ -8,6 +8,7 @@ of them accepts, the columnar decoder reads as the same values.
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -16,7 +17,7 @@ from msgspec import UNSET
 
 from rtcdp.events import event as rules
 from rtcdp.events.dead_letter import DeadLetterReason, Rejection
-from rtcdp.events.event import CustomerActivityEvent, EventOnTheWire, KnownFieldsOnly
+from rtcdp.events.event import CustomerActivityEvent, EventOnTheWire, KnownFieldsOnly, Moment
 from rtcdp.events.faults import OUT_OF_YEARS, faults_of
 
 T = TypeVar("T")
@@ -63,6 +64,16 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
     verdict = _validated(wire)
     return _invalid(record, verdict) if isinstance(verdict, str) else verdict
+
+
+def decode_all(records: Sequence[bytes]) -> list[CustomerActivityEvent | Rejection]:
+    """What `decode` says of each record; several times as fast where all of them are clean."""
+    events: list[KnownFieldsOnly] = []
+    together = b"\n".join(records)
+    is_sure = not _BEYOND_MICROSECONDS.search(together.decode("utf-8", "replace"))
+    if is_sure and is_clean(together, events) and len(events) == len(records):
+        return [_event_of(event) for event in events]
+    return [decode(record) for record in records]
 
 
 def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
@@ -166,15 +177,24 @@ def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | DeadLetterR
         rejected = _why_properties_rejected(properties)
         if rejected is not None:
             return rejected
-    _, event_id, session_id, product_id, page_url = texts
+    return _valid(wire, instant)
+
+
+def _event_of(event: KnownFieldsOnly) -> CustomerActivityEvent:
+    moment = event.timestamp
+    return _valid(event, moment if isinstance(moment, int) else timestamp_ms(moment))
+
+
+def _valid(wire: EventOnTheWire[Moment], instant: int) -> CustomerActivityEvent:
+    properties = None if wire.properties is UNSET else bytes(wire.properties)
     return CustomerActivityEvent(
         user_id=wire.user_id,
         timestamp_ms=instant,
         event_type=wire.event_type,
-        event_id=event_id,
-        session_id=session_id,
-        product_id=product_id,
-        page_url=page_url,
+        event_id=_present(wire.event_id),
+        session_id=_present(wire.session_id),
+        product_id=_present(wire.product_id),
+        page_url=_present(wire.page_url),
         value=_amount(wire.value),
         properties=None if properties == b"null" else properties,
     )
