@@ -152,16 +152,30 @@ class Sessions(Step):
     def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """The events that are part of a session, with the `session_start` of each; for sessions
         that go by the gap."""
-        begun = pl.col("start").alias("session_start")
-        sessions = self.rows(events, key).select(key, "end", begun)
-        beside = events.sort("timestamp").join_asof(
-            sessions.sort("session_start"),
+        told = self.relevant(events).sort(key, "timestamp")
+        if told.is_empty():
+            return told.with_columns(pl.col("timestamp").alias("session_start"))
+        times = told["timestamp"].to_numpy()
+        rows = told.select(
+            key, pl.col("timestamp").alias("start"), pl.col("timestamp").alias("end")
+        )
+        begins = self._begins(rows, (key,))
+        starts = pl.Series("session_start", times[np.flatnonzero(begins)][numbered(begins)])
+        told = told.with_columns(starts)
+        if not self.exclude:
+            return told
+        # What is no activity happens in a session if that goes on after it.
+        others = events.filter(pl.col("eventType").is_in(list(self.exclude))).sort("timestamp")
+        ends = told.group_by(key, "session_start").agg(pl.col("timestamp").max().alias("end"))
+        beside = others.join_asof(
+            ends.sort("session_start"),
             left_on="timestamp",
             right_on="session_start",
             by=key,
             check_sortedness=False,
         )
-        return beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
+        inside = beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
+        return pl.concat([told, inside.select(told.columns)])
 
     def runs_touched(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
