@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.resume import check_reach, check_same_log
 from rtcdp.log.contract import LogExtent, LogFailed, LogReader, LogUnavailable, OffsetsMissing
 from rtcdp.store import Progress, Store, StoreSnapshot
@@ -92,7 +92,7 @@ class Installation:
 
     `log` is None where there is only a store: there is no drill-down then, and the lag is counted
     from the last commit. `allowed_lateness_ms` says how long after its end a window may still
-    change. `sight` is how the log is looked at.
+    change. `sight` is how the log is looked at. `folds` are the stories that the store holds.
     """
 
     store: Store
@@ -101,6 +101,7 @@ class Installation:
     log: LogReader | None = None
     allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms
     sight: LogSight = field(default_factory=LogSight)
+    folds: Sequence[Fold] = ()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from rtcdp.errors import BadRequest
+from rtcdp.errors import BadRequest, UsageError
 from rtcdp.events.event import MIN_TIMESTAMP_MS
+from rtcdp.folds.days import check_time_zone
 
 Written = Literal["instant", "duration", "cursor"]
 
@@ -33,6 +34,8 @@ Cursor = Annotated[
     msgspec.Meta(description="the `next_cursor` of the page before", extra={"written": "cursor"}),
 ]
 
+Zone = Annotated[str, msgspec.Meta(description="time zone that days begin in, like Europe/Berlin")]
+
 Texts = dict[str, tuple[str, ...]]
 """Filters: fields that have to be equal to any of some texts. Which ones there are is for the route
 to say."""
@@ -43,6 +46,14 @@ NAMES = {"start_from": "from", "start_to": "to"}
 
 class Nothing(msgspec.Struct, frozen=True):
     """A question that says all there is to say by being asked."""
+
+
+def check_zone(name: str) -> None:
+    """Raises `BadRequest` when nobody knows the time zone."""
+    try:
+        check_time_zone(name)
+    except UsageError as error:
+        raise BadRequest(f"tz: {error}", "send one like tz=Europe/Berlin, or tz=UTC") from error
 
 
 def beginning(start_from: int | None, since_ms: int | None, now_ms: int) -> int | None:

@@ -8,7 +8,7 @@ import polars as pl
 from rtcdp.answers import panes
 from rtcdp.answers.cursor import Part, combinations
 from rtcdp.answers.instant import iso_ms
-from rtcdp.definitions import BUCKET_START, Metric, States, Table, side_table_name, tables_of
+from rtcdp.definitions import BUCKET_START, Fold, Metric, States, Table, side_table_name, tables_of
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store import Scan, StoreSnapshot
 
@@ -211,8 +211,9 @@ def floor_of(snapshot: StoreSnapshot) -> int | None:
     return None if floor is None or floor <= MIN_TIMESTAMP_MS else floor
 
 
-def complete_from_of(snapshot: StoreSnapshot, metric: Metric) -> int | None:
-    """Windows of the metric that start before (UTC ms) miss events; None when none does."""
+def complete_from_of(snapshot: StoreSnapshot, metric: Metric | Fold) -> int | None:
+    """Windows of the metric, or rows of the fold, that start before (UTC ms) miss events; None when
+    none does."""
     limits = (floor_of(snapshot), snapshot.complete_from(metric.name))
     return max((limit for limit in limits if limit is not None), default=None)
 

@@ -26,7 +26,8 @@ from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""
 
-_USER_PATH = "/api/analytics/user/{userId}"
+_ENDS = {"/api/analytics/user/{userId}": "/page-views", "/api/sessions/{sessionId}": "/events"}
+"""How addresses go on after an id, which may hold slashes."""
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _ANY_TEXT = Schema(type=OpenAPIType.STRING, pattern="^[^\\u0000]*$")
@@ -68,15 +69,14 @@ _PROBLEM = OpenAPIResponse(
 
 
 class SchemaAsJson(JsonRenderPlugin):
-    """Writes the schema with the whole address of a user's page views.
+    """Writes the schema with the whole addresses of what goes on after an id.
 
-    Its route takes everything after `/user/`, because a user id may hold slashes.
+    Such a route takes everything that follows, because an id may hold slashes.
     """
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         paths = {
-            f"{path}/page-views" if path == _USER_PATH else path: item
-            for path, item in openapi_schema["paths"].items()
+            f"{path}{_ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
         }
         return super().render(request, {**openapi_schema, "paths": paths})
 

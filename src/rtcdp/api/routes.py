@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
 from litestar import Request, Response, Router, get
@@ -38,6 +37,7 @@ from rtcdp.answers.uncounted import (
     UncountedPage,
     uncounted_page,
 )
+from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.context import ApiContext, Context, answer, complete_from_header, link_to_next
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
@@ -45,14 +45,15 @@ from rtcdp.api.health import live, ready
 from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked
+from rtcdp.api.story_routes import STORY_HANDLERS
 from rtcdp.definitions import Metric
-from rtcdp.errors import BadRequest, NotThere
 
 AnyRequest = Request[Any, Any, Any]
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _USER_PREFIX = "/api/analytics/user/"
 _USER_SUFFIX = "/page-views"
+_USER = "user id"
 
 _CATALOG = Asked(Nothing)
 _PAGE_VIEWS = Asked(PageViewsQuestion)
@@ -81,6 +82,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 dead_letters,
                 late_events,
                 duplicates,
+                *STORY_HANDLERS,
                 live_stream,
                 live,
                 ready,
@@ -105,7 +107,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
     sync_to_thread=True,
 )
 def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
-    user_id = _user_in_path(request)
+    user_id = text_in_path(request, _USER_PREFIX, _USER_SUFFIX, _USER)
     return _page_views(request, context, _PAGE_VIEWS.read(request), user_id)
 
 
@@ -245,42 +247,5 @@ def _page_views(
 ) -> Response[list[PageViewWindow]]:
     """A bare array: where the next page is, and what is not whole, stand in headers."""
     page = page_views(context.installation, question, user_id)
-    headers = link_to_next(_address_of(request), page.next_cursor)
+    headers = link_to_next(address_of(request), page.next_cursor)
     return answer(page.items, page, headers | complete_from_header(page.complete_from))
-
-
-def _address_of(request: AnyRequest) -> str:
-    """The address that was asked, without its cursor."""
-    query: bytes = request.scope["query_string"]
-    sent = parse_qsl(query.decode(), keep_blank_values=True)
-    kept = [(name, text) for name, text in sent if name != "cursor"]
-    path = quote(_path_of(request), safe="/%:@!$&'()*+,;=~")
-    return f"{path}?{urlencode(kept)}" if kept else path
-
-
-def _path_of(request: AnyRequest) -> str:
-    """The path as it was sent, percent-encoded or in UTF-8. Raises `BadRequest`."""
-    raw: bytes = request.scope["raw_path"]
-    try:
-        return raw.decode().partition("?")[0]
-    except UnicodeDecodeError as error:
-        raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
-
-
-def _user_in_path(request: AnyRequest) -> str:
-    """The user id exactly as it was sent: the undecoded path tells its slashes from others."""
-    path = _path_of(request)
-    middle = path.removeprefix(_USER_PREFIX)
-    if middle == path or not middle.endswith(_USER_SUFFIX):
-        raise NotThere(
-            f"there is nothing at {path[:200]}", f"ask for {_USER_PREFIX}ID{_USER_SUFFIX}"
-        )
-    try:
-        user_id = unquote(middle.removesuffix(_USER_SUFFIX), errors="strict")
-    except UnicodeDecodeError as error:
-        raise BadRequest("the user id is not UTF-8", "percent-encode it as UTF-8") from error
-    if not user_id:
-        raise NotThere("the user id is empty", f"ask for {_USER_PREFIX}ID{_USER_SUFFIX}")
-    if "\0" in user_id:
-        raise BadRequest("the user id holds the character U+0000", "no event has such a user")
-    return user_id

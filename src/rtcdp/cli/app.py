@@ -65,6 +65,29 @@ COMMANDS = {
         "List the metrics of the catalog, or the newest windows of one.",
         "rtcdp.cli.looking:metrics",
     ),
+    "sessions": Command(
+        LOOK,
+        "Show the visits of users: the newest of them, or what they come to day by day.",
+        "rtcdp.cli.sessions:sessions",
+    ),
+    "user": Command(
+        LOOK,
+        "Show one user: how far they came, their sessions, and what happened to them.",
+        "rtcdp.cli.sessions:user",
+    ),
+    "funnel": Command(
+        LOOK,
+        "Show how many came how far in a funnel, or who they are.",
+        "rtcdp.cli.funnel:funnel",
+    ),
+    "retention": Command(
+        LOOK, "Show who comes back, cohort by cohort.", "rtcdp.cli.returning:retention"
+    ),
+    "paths": Command(
+        LOOK,
+        "Show the paths that are gone most, and where they end.",
+        "rtcdp.cli.returning:paths",
+    ),
     "ledger": Command(
         LOOK,
         "Show what became of every record: the totals, and the newest minutes.",
@@ -87,7 +110,8 @@ COMMANDS = {
     ),
     "check": Command(
         PROVE,
-        "Read a folder of metrics before anything runs: what is wrong, and what it would change.",
+        "Read a folder of metrics and folds before anything runs: what is wrong, what would"
+        " change.",
         "rtcdp.cli.check:check",
     ),
     "verify": Command(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtcdp.definitions.metric import as_plain_data
 from rtcdp.definitions.row_table import RowTable, RowType
+from rtcdp.definitions.row_view import RowView, ShownColumn, field_column, snake_case_of
 from rtcdp.errors import UsageError
 from rtcdp.events.derived import TextField
 
@@ -91,6 +92,27 @@ class Step(ABC):
     def rows(self, events: "pl.DataFrame", key: str) -> "pl.DataFrame":
         """The rows that a set of events makes: the definition, from whole stories."""
 
+    @property
+    def settled(self) -> str | None:
+        """SQL over stored columns in braces for the time (UTC ms) from which on no event can change
+        a row; None where there is no such time."""
+        return None
+
+    def shown(self, key: str) -> tuple[ShownColumn, ...]:
+        """What readers see of a row. Without saying so, each column by its name."""
+        time = self.order[0]
+        columns = [
+            ShownColumn(
+                snake_case_of(name),
+                "instant" if name == time else kind,
+                f"{{{name}}}",
+                f"{name}, as the rows have it",
+            )
+            for name, kind in self.columns
+            if kind != "bytes"
+        ]
+        return (field_column(key), *columns)
+
     def relevant(self, events: "pl.DataFrame") -> "pl.DataFrame":
         """The events that it looks at."""
         return events
@@ -145,7 +167,9 @@ class Fold:
     @property
     def table(self) -> RowTable:
         """Where its rows rest in a store."""
-        return RowTable(self.name, self.columns, (self.key,), self.step.order, self.fingerprint)
+        step = self.step
+        view = RowView(self.title, self.description, step.shown(self.key), step.settled)
+        return RowTable(self.name, self.columns, (self.key,), step.order, self.fingerprint, view)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from rtcdp.definitions.row_view import RowView
 from rtcdp.errors import UsageError
 
 RowType = Literal["text", "integer", "real", "bytes"]
@@ -32,6 +33,7 @@ class RowTable:
     say which of the group's rows it is. The first of `order` is a time in UTC milliseconds, by
     which rows expire; without one, a group has a single row that never does. A column of the key
     always has a value. `meaning` is a text that changes when the rows come to mean something else.
+    `view` is what readers see of them; without one, they see every column that is no bytes.
 
     Raises `UsageError` when a name can't be one, is used twice, or a key column has a wrong type.
     """
@@ -41,6 +43,7 @@ class RowTable:
     group_key: tuple[str, ...]
     order: tuple[str, ...] = ()
     meaning: str = ""
+    view: RowView | None = None
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.column_names):

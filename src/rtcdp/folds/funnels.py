@@ -16,8 +16,10 @@ from rtcdp.definitions import (
     Predicate,
     Reach,
     RowColumn,
+    ShownColumn,
     Step,
     TextField,
+    field_column,
     fields_of_predicate,
     to_expression,
 )
@@ -118,6 +120,40 @@ class Funnel(Step):
         if self.by != "session":
             return None
         return self.sessions.runs_touched(story, events, spans, key)
+
+    @property
+    def settled(self) -> str | None:
+        """When the time of an attempt is over, and that of all others of its hour."""
+        if self.within_ms is None:
+            return None
+        return f"{{{_ENTERED}}} + {HOUR_MS + self.within_ms}"
+
+    def shown(self, key: str) -> tuple[ShownColumn, ...]:
+        steps = [
+            ShownColumn(
+                f"at_{number}", "instant", f"{{at_{number}}}", f"When step {number} was reached"
+            )
+            for number in range(1, len(self.steps) + 1)
+        ]
+        session = "When the session began"
+        return (
+            field_column(key),
+            *(field_column(name) for name in self.hold),
+            *(
+                (ShownColumn("session_start", "instant", "{session_start}", session),)
+                if self.by == "session"
+                else ()
+            ),
+            ShownColumn(_ENTERED, "instant", f"{{{_ENTERED}}}", "When the attempt began"),
+            ShownColumn("entered_step", "integer", "{entered_step}", "The step it began with"),
+            ShownColumn("depth", "integer", "{depth}", "The last step that was reached"),
+            *steps,
+            *(
+                (ShownColumn("breakdown", "text", "{breakdown}", f"The {self.breakdown}"),)
+                if self.breakdown
+                else ()
+            ),
+        )
 
     def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
         if self.by == "session":

@@ -15,8 +15,10 @@ from rtcdp.definitions import (
     Predicate,
     Reach,
     RowColumn,
+    ShownColumn,
     Step,
     TextField,
+    field_column,
     fields_of_predicate,
     to_expression,
 )
@@ -89,6 +91,25 @@ class Paths(Step):
             return None
         return self.sessions.runs_touched(story, events, spans, key)
 
+    @property
+    def settled(self) -> str | None:
+        """A session's path, when the session can't go on."""
+        if self.by == "user":
+            return None
+        return f"{{started_at}} + {self.sessions.longest_ms + self.sessions.gap_ms}"
+
+    def shown(self, key: str) -> tuple[ShownColumn, ...]:
+        whose = "session" if self.by == "session" else "story"
+        return (
+            field_column(key),
+            ShownColumn("started_at", "instant", "{started_at}", f"When the {whose} began"),
+            ShownColumn("path", "text", "{path}", f"Each {self.node} in order, a JSON list"),
+            ShownColumn("length", "integer", "{length}", "How many these are"),
+            ShownColumn(
+                "is_cut", "flag", "({is_cut} = 1)", f"It went on beyond {self.nodes_max} of them"
+            ),
+        )
+
     def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         events = events.filter(pl.col(key).is_not_null())
         if self.by == "session":
@@ -138,28 +159,6 @@ class Paths(Step):
             at = pl.col("place").filter(to_expression(self.to_event) & is_later)
             ends = pl.col("place") <= at.min().over(unit)
         return events.filter(ends.fill_null(False))
-
-
-def whole_paths(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """The most frequent paths with how many have gone them, and a last row, whose `path` is null,
-    for all others together. Of equals the one that comes first as a text is the more frequent."""
-    counted = rows.group_by("path").agg(pl.len().cast(pl.Int64).alias("count"))
-    counted = counted.sort(["count", "path"], descending=[True, False])
-    rest = int(counted["count"].slice(limit).sum())
-    shown = counted.head(limit)
-    if rest == 0:
-        return shown
-    return pl.concat([shown, pl.DataFrame({"path": [None], "count": [rest]}, shown.schema)])
-
-
-def drop_off(rows: pl.DataFrame) -> pl.DataFrame:
-    """How many paths reached each number of nodes, and how many of these ended there: those that
-    were cut went on."""
-    numbers = pl.DataFrame({"nodes": range(1, NODES_MAX + 1)}, {"nodes": pl.Int64()})
-    is_end = (pl.col("length") == pl.col("nodes")) & (pl.col("is_cut") == 0)
-    reached = rows.join(numbers, how="cross").filter(pl.col("length") >= pl.col("nodes"))
-    counts = (pl.len().cast(pl.Int64).alias("reached"), is_end.sum().cast(pl.Int64).alias("ended"))
-    return reached.group_by("nodes").agg(*counts).sort("nodes")
 
 
 def _faults(paths: Paths) -> Iterator[tuple[bool, str, str]]:

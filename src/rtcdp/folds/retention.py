@@ -15,8 +15,10 @@ from rtcdp.definitions import (
     Predicate,
     Reach,
     RowColumn,
+    ShownColumn,
     Step,
     event_type,
+    field_column,
     fields_of_predicate,
     to_expression,
 )
@@ -81,6 +83,24 @@ class Retention(Step):
     @property
     def reach(self) -> Reach:
         return Reach(None, None)
+
+    def shown(self, key: str) -> tuple[ShownColumn, ...]:
+        unit = f"{self.unit} of {self.time_zone}"
+        return (
+            field_column(key),
+            ShownColumn("started_at", "instant", "{started_at}", "When this person started"),
+            ShownColumn("cohort", "integer", "{cohort}", f"In which {unit}, counted from 1970"),
+            ShownColumn(
+                "returned",
+                "integer",
+                "{returned}",
+                f"A bit for each {self.unit} after the start, the lowest for that of the start:"
+                " set where this person came back",
+            ),
+            ShownColumn(
+                "last_return", "integer", "{last_return}", f"The last {self.unit} with a return"
+            ),
+        )
 
     def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
         return events.filter(to_expression(self.start) | to_expression(self.returning))
@@ -163,73 +183,6 @@ class Retention(Step):
     def start_of(self, cohort: pl.Expr) -> pl.Expr:
         """When a cohort's own period begins (UTC ms)."""
         return period_start(cohort, self.time_zone, self.unit, self.week_start)
-
-
-CELL = ("cohort", "after", "size", "returned", "is_complete")
-Mode = Literal["on", "on_or_after"]
-
-
-def retention_cells(
-    rows: pl.DataFrame, definition: Retention, watermark: int | None, mode: Mode = "on"
-) -> pl.DataFrame:
-    """The cells of the table: of each `cohort`, how many people (`size`), and how many of them came
-    back in the period `after` it, or in that or a later one.
-
-    A cell is complete when its time is over for everybody in the cohort; until then `returned` is
-    null. "On or after" is over with the last period.
-    """
-    after = pl.DataFrame({"after": range(definition.periods)}, {"after": pl.Int64()})
-    came = pl.col("last_return") >= pl.col("after")
-    if mode == "on":
-        came = (pl.col("returned") // pl.lit(2, pl.Int64).pow(pl.col("after"))) % 2 == 1
-    cells = (
-        rows.join(after, how="cross")
-        .group_by("cohort", "after")
-        .agg(pl.len().cast(pl.Int64).alias("size"), came.fill_null(False).sum().alias("came"))
-    )
-    last = pl.col("after") if mode == "on" else pl.lit(definition.periods - 1)
-    end = definition.period_end(pl.col("cohort"), last)
-    is_complete = pl.lit(False) if watermark is None else end <= watermark
-    returned = pl.when("is_complete").then(pl.col("came").cast(pl.Int64)).alias("returned")
-    cells = cells.with_columns(is_complete.alias("is_complete")).with_columns(returned)
-    return cells.select("cohort", "after", "size", "returned", "is_complete").sort(
-        "cohort", "after"
-    )
-
-
-def bracket_cells(
-    rows: pl.DataFrame,
-    definition: Retention,
-    watermark: int | None,
-    brackets: tuple[tuple[int, int], ...],
-) -> pl.DataFrame:
-    """Like `retention_cells`, with half-open brackets of periods in the place of single ones;
-    `after` is the first period of each."""
-    found = []
-    for first, end in brackets:
-        mask = sum(1 << period for period in range(first, end))
-        came = (pl.col("returned") & pl.lit(mask, pl.Int64)) != 0
-        over = definition.period_end(pl.col("cohort"), pl.lit(end - 1))
-        is_complete = pl.lit(False) if watermark is None else over <= watermark
-        cells = (
-            rows.with_columns(came.alias("came"))
-            .group_by("cohort")
-            .agg(pl.len().cast(pl.Int64).alias("size"), pl.col("came").sum().cast(pl.Int64))
-        )
-        cells = cells.with_columns(pl.lit(first).alias("after"), is_complete.alias("is_complete"))
-        returned = pl.when("is_complete").then("came").alias("returned")
-        found.append(
-            cells.with_columns(returned).select(
-                "cohort", "after", "size", "returned", "is_complete"
-            )
-        )
-    return pl.concat(found).sort("cohort", "after")
-
-
-def pooled(cells: pl.DataFrame) -> pl.DataFrame:
-    """All cohorts together, of each period those whose cell is complete."""
-    complete = cells.filter("is_complete").group_by("after")
-    return complete.agg(pl.col("size").sum(), pl.col("returned").sum()).sort("after")
 
 
 def _faults(retention: Retention) -> Iterator[tuple[bool, str, str]]:

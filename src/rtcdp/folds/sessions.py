@@ -18,9 +18,12 @@ from rtcdp.definitions import (
     Reach,
     RowColumn,
     RowType,
+    ShownColumn,
+    ShownKind,
     Step,
     TextField,
     event_type,
+    field_column,
     fields_of_predicate,
     to_expression,
 )
@@ -107,6 +110,36 @@ class Sessions(Step):
         """A row lasts less than `longest_ms`; what comes a gap behind its end is another one."""
         gap_ms = self.longest_ms if self.by == "client" else self.gap_ms
         return Reach(self.longest_ms + gap_ms, gap_ms)
+
+    @property
+    def settled(self) -> str:
+        """A gap after its end. One of the client's own goes on until it is as long as it may be."""
+        by_gap = f"{{end}} + {self.gap_ms}"
+        if self.by == "gap":
+            return by_gap
+        by_client = f"{{start}} + {self.longest_ms}"
+        return f"CASE WHEN {{client}} = '' THEN {by_gap} ELSE {by_client} END"
+
+    def shown(self, key: str) -> tuple[ShownColumn, ...]:
+        client = ShownColumn("client", "text", "{client}", "The client's own id of the session")
+        return (
+            ShownColumn("id", "text", self._id(key), "Names the session, by its first event"),
+            field_column(key),
+            ShownColumn("session_start", "instant", "{start}", "Its first event"),
+            ShownColumn("session_end", "instant", "{end}", "Its last event"),
+            *((client,) if self.by == "client" else ()),
+            *(ShownColumn(name, kind, sql, says) for name, kind, sql, says in _SHOWN),
+        )
+
+    def _id(self, key: str) -> str:
+        """SQL for what names a session: when it began, what else tells it apart, and whose it is.
+        Nothing but the last may have a tilde."""
+        parts = {
+            "client": "REPLACE(REPLACE({client}, '-', '--'), '~', '-t') || '~' || ",
+            "number": "CAST({number} AS TEXT) || '~' || ",
+        }
+        further = "".join(parts[name] for name in self.order[1:])
+        return f"CAST({{start}} AS TEXT) || '~' || {further}{{{key}}}"
 
     def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
         if not self.exclude:
@@ -314,6 +347,27 @@ def _changes_of_campaign(campaigns: pl.Series, begins: Flags) -> Flags:
     return frame.select((pl.col("campaign") != before).fill_null(False))[:, 0].to_numpy()
 
 
+_IS_ENGAGED = (
+    f"({{end}} - {{start}} >= {ENGAGED_AFTER_MS} OR {{page_view_count}} >= 2 OR {{converted}} = 1)"
+)
+_VALUE = (
+    "CAST({value_units} AS DOUBLE PRECISION) + CAST({value_micros} AS DOUBLE PRECISION)"
+    # By a constant, Polars would multiply with its inverse, which is another number.
+    " / CAST({value_micros} * 0 + 1000000 AS DOUBLE PRECISION)"
+)
+_SHOWN: tuple[tuple[str, ShownKind, str, str], ...] = (
+    ("duration_ms", "integer", "({end} - {start})", "From the first event to the last"),
+    ("event_count", "integer", "{event_count}", "How many events it has"),
+    ("page_view_count", "integer", "{page_view_count}", "How many of them are page views"),
+    ("value", "real", _VALUE, "The sum of their values"),
+    ("is_converted", "flag", "({converted} = 1)", "It has a conversion"),
+    ("is_bounce", "flag", "({page_view_count} = 1)", "It has one page view"),
+    ("is_engaged", "flag", _IS_ENGAGED, "It has two page views, ten seconds, or a conversion"),
+    ("entry_page", "text", "{entry_page}", "Where the first page view was"),
+    ("exit_page", "text", "{exit_page}", "Where the last page view was"),
+    ("product_count", "integer", "{product_count}", f"Products seen, up to {MEMBERS_MAX}"),
+    ("client_count", "integer", "{client_count}", f"Ids of the client, up to {MEMBERS_MAX}"),
+)
 _FURTHER: dict[str, RowType] = {"client": "text", "number": "integer"}
 _BOTH = ("entry", "exit")
 _ENDS: tuple[tuple[str, Literal["integer", "text"]], ...] = (

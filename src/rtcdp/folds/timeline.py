@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rtcdp.definitions import Fold, RowTable, RowType
+from rtcdp.definitions import NO_VIEW, Fold, RowTable, RowType
 from rtcdp.events.columns import column_type
 from rtcdp.folds.rows import FRAME_TYPES, Difference, row_schema
 
@@ -94,7 +94,7 @@ def timeline_table(name: str, key: str, fields: Sequence[str] = ()) -> RowTable:
         ("event_count", "integer"),
         ("events", "text"),
     )
-    return RowTable(name, columns, (key,), ("hour", "chunk"), ",".join(fields))
+    return RowTable(name, columns, (key,), ("hour", "chunk"), ",".join(fields), NO_VIEW)
 
 
 def chunks_of(

@@ -32,6 +32,8 @@ from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.listening import HttpServer, listening_socket
 from rtcdp.runtime.parts import (
+    FollowedFolds,
+    folds_of,
     guarded_log_writer,
     log_reader,
     store_is_meant,
@@ -91,12 +93,15 @@ def run_http_server(
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
+            folds_of(settings)  # refuses names that there are not
+            catalog = FollowedCatalog(settings.catalog, _say)
             read = Installation(
                 store,
-                FollowedCatalog(settings.catalog, _say),
+                catalog,
                 clock,
                 log=asked,
                 allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+                folds=FollowedFolds(catalog, settings.folds),
             )
             context = ApiContext(
                 read,

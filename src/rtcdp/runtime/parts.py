@@ -7,8 +7,10 @@ theirs.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import overload
 
-from rtcdp.catalog.catalog import chosen_folds, load_catalog, load_folds
+from rtcdp.catalog.catalog import ALL, chosen_folds, load_catalog, load_folds
+from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.resume import check_same_log
@@ -32,6 +34,33 @@ def folds_of(settings: Settings) -> tuple[Fold, ...]:
     """The folds that run: of the built-in ones and those of `settings.catalog`, what
     `settings.folds` chooses. Raises `UsageError` for one that isn't there."""
     return chosen_folds(settings.folds, load_folds(settings.catalog))
+
+
+class FollowedFolds(Sequence[Fold]):
+    """The folds that run, as the files of a followed catalog are now."""
+
+    def __init__(self, catalog: FollowedCatalog, choice: str) -> None:
+        self._catalog = catalog
+        self._names = None if choice == ALL else {name.strip() for name in choice.split(",")}
+
+    def _now(self) -> tuple[Fold, ...]:
+        folds = self._catalog.folds
+        return tuple(fold for fold in folds if self._names is None or fold.name in self._names)
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def __iter__(self) -> Iterator[Fold]:
+        return iter(self._now())
+
+    @overload
+    def __getitem__(self, index: int) -> Fold: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Fold]: ...
+
+    def __getitem__(self, index: int | slice) -> Fold | Sequence[Fold]:
+        return self._now()[index]
 
 
 @contextmanager

@@ -150,6 +150,32 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class RowScan:
+    """What to read of a row table whose rows have a time: newest first, then by the rest of the
+    primary key ascending.
+
+    `time_from` is included, `time_to` is not (UTC ms). `after` is the primary key of the last row
+    of the page before. `columns` are read beside those of the primary key; None means all.
+    """
+
+    table: RowTable
+    time_from: int | None = None
+    time_to: int | None = None
+    after: tuple[int | str, ...] | None = None
+    limit: int = 1000
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are read, in stored order."""
+        table = self.table
+        if self.columns is None:
+            return table.column_names
+        wanted = {*table.primary_key, *self.columns}
+        return tuple(name for name in table.column_names if name in wanted)
+
+
+@dataclass(frozen=True)
 class UncountedScan:
     """Which uncounted records to read, newest first by (`received_at`, `partition`, `offset`).
 
@@ -212,6 +238,12 @@ class StoreSnapshot(Protocol):
 
         Where keys are longer than an index takes, their order beyond that is the store's own.
         """
+        ...
+
+    def row_scan(self, scan: RowScan) -> pl.DataFrame:
+        """Rows with the columns `scan.names`, at most `scan.limit`, newest first; see `row_page` on
+        the order of long keys. Raises `UsageError` for a table whose rows have no time, and for an
+        `after` that is no key of it."""
         ...
 
     def ledger(

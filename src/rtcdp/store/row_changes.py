@@ -12,7 +12,7 @@ import polars as pl
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import RowNumbers, numbers_of
-from rtcdp.store.contract import RowsRefused
+from rtcdp.store.contract import RowScan, RowsRefused
 from rtcdp.store.epoch import RowChanges
 
 CHECKSUM = "_checksum"
@@ -92,6 +92,16 @@ def check_row_position(table: RowTable, after: tuple[int | str, ...] | None) -> 
             f"{after!r} is not a row of {table.name}",
             "continue with the primary key of the last row of the page before",
         )
+
+
+def check_row_scan(scan: RowScan) -> None:
+    """Raises `UsageError` when a scan's table has no time, or its position is no primary key of
+    it."""
+    if scan.table.time is None:
+        raise UsageError(
+            f"the rows of {scan.table.name} have no time", "read them by row_page or by rows"
+        )
+    check_row_position(scan.table, scan.after)
 
 
 def _fitted(changes: RowChanges) -> FittedRows:

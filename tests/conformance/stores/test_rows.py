@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from rtcdp.definitions import RowTable
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS, check_sums
-from rtcdp.store.contract import EpochRefused, RowsRefused, StateMismatch
+from rtcdp.store.contract import EpochRefused, RowScan, RowsRefused, StateMismatch
 from rtcdp.store.row_changes import ROW_BYTES_MAX
 from rtcdp.testing.dump import dump
 from rtcdp.testing.epochs import row_changes
@@ -141,6 +141,28 @@ def test_the_whole_table_is_read_page_by_page(opened, commit):
     assert found == sorted(stored, key=lambda row: row[:3])
 
 
+def test_rows_are_scanned_by_their_time_newest_first(opened, commit):
+    stored = [(f"u{n % 5}", n // 4, str(n), n, None, None, None) for n in range(40)]
+    commit(row_changes(STAYS, put=random.Random(1).sample(stored, 40)))
+    commit(row_changes(STAYS, delete=[row[:3] for row in stored[::7]]))
+    left = [row for row in stored if row not in stored[::7]]
+    expected = sorted(left, key=lambda row: (-row[1], row[0], row[2]))
+    found, after = [], None
+    with opened.snapshot() as snapshot:
+        while page := snapshot.row_scan(RowScan(STAYS, after=after, limit=7)).rows():
+            found += page
+            after = page[-1][:3]
+        inside = RowScan(STAYS, time_from=3, time_to=6, columns=("end",), after=("u1", 8, "9"))
+        narrow = snapshot.row_scan(inside)
+        with pytest.raises(UsageError):
+            snapshot.row_scan(RowScan(STAYS, after=("u1", "1", "x")))
+        with pytest.raises(UsageError):
+            snapshot.row_scan(RowScan(TRAITS))
+    assert found == expected
+    assert narrow.columns == ["userId", "start", "place", "end"]
+    assert narrow.rows() == [row[:4] for row in expected if 3 <= row[1] < 6]
+
+
 def test_texts_that_are_too_long_for_an_index_are_kept(opened, commit):
     ada, eve = "a" * 6000, "é" * 3000 + "\0"
     stored = [(ada, 1, "p" * 3000, 1, None, "n" * 9000, None), (eve, 2, "", 2, None, None, None)]
@@ -202,6 +224,7 @@ def test_another_reader_sees_them_and_a_store_that_is_not_there_has_none(
     assert held(reader) == read(reader, {"userId": ["ada"]}) == []
     with reader.snapshot() as snapshot:
         assert snapshot.row_page(STAYS).is_empty()
+        assert snapshot.row_scan(RowScan(STAYS)).is_empty()
     writer = open_store()
     writer.prepare(tuple(metrics.values()), TABLES)
     writer.commit(replace(epochs.make(), rows=(row_changes(STAYS, put=[ADA]),)))

@@ -15,7 +15,8 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
     assert commands == [
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
-        *("status", "events", "metrics", "ledger", "dead-letters", "sources", "config"),
+        *("status", "events", "metrics", "sessions", "user", "funnel", "retention", "paths"),
+        *("ledger", "dead-letters", "sources", "config"),
         *("check", "verify", "doctor"),
     ]
 

@@ -46,5 +46,23 @@ def test_times_between_steps_and_what_is_still_open():
     for watermark, is_open in ((None, True), (DAY + HOUR - 1, True), (DAY + HOUR, False)):
         first, second, third = cells(rows, funnel, Cohorts(), watermark).rows(named=True)
         assert (first["reached"], second["reached"], third["reached"]) == (3, 3, 0)
-        assert (first["median_ms"], second["median_ms"], second["p90_ms"]) == (None, 20, 20)
+        assert (first["median_ms"], second["median_ms"], second["p90_ms"]) == (None, 20, 90)
         assert (second["conversion"], third["conversion"], second["open"]) == (1, 0, is_open)
+
+
+def test_nobody_drops_at_the_last_step_and_later_than_nine_in_ten_is_not_earlier_than_half():
+    funnel, cohorts = Funnel(SHOP), Cohorts(None)
+    events = [
+        one
+        for user, wait in (("ann", 10), ("bob", 30))
+        for one in (
+            event(0, user=user),
+            event(wait, "ADD_TO_CART", user=user),
+            event(wait + 1, "PURCHASE", user=user),
+        )
+    ]
+    rows = counted(funnel.rows(frame_of(events), "userId"), funnel, "userId", cohorts)
+    _, second, third = cells(rows, funnel, cohorts, None).rows(named=True)
+    assert (second["median_ms"], second["p90_ms"]) == (20, 30)
+    assert (third["reached"], third["dropped"]) == (2, 0)
+    assert people(rows, 3, "dropped").is_empty()

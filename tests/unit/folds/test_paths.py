@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rtcdp.errors import UsageError
-from rtcdp.folds.paths import Paths, drop_off, whole_paths
+from rtcdp.folds.paths import Paths
 from tests.stories import event, frame_of
 
 BY_USER = Paths(by="user", nodes_max=3)
@@ -24,17 +24,6 @@ def test_a_path_is_json_whatever_a_page_is_called():
     pages = ('/"quoted"', "/back\\slash,\n", "/ü")
     rows = rows_of(walk("ann", *pages))
     assert json.loads(rows["path"][0]) == list(pages)
-
-
-def test_rare_paths_are_other_and_nobody_is_lost():
-    rows = rows_of(walk("a", "/", "/x"), walk("b", "/", "/x"), walk("c", "/"), walk("d", "/", "/y"))
-    assert whole_paths(rows, 1).rows() == [('["/","/x"]', 2), (None, 2)]
-    assert whole_paths(rows, 3)["count"].to_list() == [2, 1, 1]
-
-
-def test_who_went_on_along_a_cut_path_did_not_drop_off():
-    rows = rows_of(walk("a", "/", "/x", "/y", "/z"), walk("b", "/"), walk("c", "/", "/x", "/y"))
-    assert drop_off(rows).rows() == [(1, 3, 1), (2, 2, 0), (3, 2, 1)]
 
 
 def test_a_batch_may_be_large():

@@ -53,8 +53,8 @@ def orders_of(table: Table | RowTable) -> tuple[Order, ...]:
     which rows expire and marks of deleted ones are taken away."""
     if isinstance(table, RowTable):
         key: Order = tuple((name, ASCENDING) for name in table.primary_key)
-        times = (GONE_AT,) if table.time is None else (table.time, GONE_AT)
-        return (key, *(((name, ASCENDING),) for name in times))
+        by_time = () if table.time is None else (time_order(table),)
+        return (key, *by_time, ((GONE_AT, ASCENDING),))
     primary: Order = (
         (BUCKET_START, DESCENDING),
         *((name, ASCENDING) for name in table.primary_key[1:]),
@@ -67,6 +67,13 @@ def orders_of(table: Table | RowTable) -> tuple[Order, ...]:
                 others = tuple((name, ASCENDING) for name in table.key if name != field)
                 orders.append(((field, ASCENDING), (BUCKET_START, DESCENDING), *others))
     return tuple(orders)
+
+
+def time_order(table: RowTable) -> Order:
+    """Rows by their time, newest first, and those of one time by the rest of their key."""
+    others = (name for name in table.primary_key if name != table.time)
+    assert table.time is not None, "the rows have no time"
+    return ((table.time, DESCENDING), *((name, ASCENDING) for name in others))
 
 
 def ensure_system_indexes(database: MongoDatabase) -> None:

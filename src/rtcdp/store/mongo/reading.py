@@ -92,7 +92,7 @@ def table_walk(scan: Scan) -> Walk:
         placed = layout.placed(scan.after)
         free = tuple(step for step in order if step[0] not in scan.equals)
         conditions = [{**after, **scan.equals} for after in beyond(free, placed)]
-    limits = _between(scan.bucket_from, scan.bucket_to)
+    limits = between(scan.bucket_from, scan.bucket_to)
     conditions = [joined(condition, BUCKET_START, limits) for condition in conditions]
     return Walk(tuple(conditions), order)
 
@@ -103,7 +103,7 @@ def ledger_walk(minute_from: int | None, after: tuple[int, str] | None) -> Walk:
     conditions: list[Document] = [{}]
     if after is not None:
         conditions = beyond(order, {"minute": date(after[0]), "source": after[1]})
-    limits = _between(minute_from, None)
+    limits = between(minute_from, None)
     return Walk(tuple(joined(each, "minute", limits) for each in conditions), order)
 
 
@@ -157,7 +157,8 @@ def _tighter(one: Document, other: Document) -> Document:
     return both
 
 
-def _between(start: int | None, end: int | None) -> Document:
+def between(start: int | None, end: int | None) -> Document:
+    """The half-open range of times, as a condition of a field."""
     return {name: date(value) for name, value in _limits(start, end).items()}
 
 

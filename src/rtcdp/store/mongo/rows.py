@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.store.checksums import changed_sums, numbers_of, sums_by_day
+from rtcdp.store.contract import RowScan
 from rtcdp.store.mongo.apply import (
     IDS_AT_ONCE,
     ROWS_AT_ONCE,
@@ -25,6 +26,7 @@ from rtcdp.store.mongo.apply import (
     rows_of,
 )
 from rtcdp.store.mongo.connection import Document, MongoDatabase
+from rtcdp.store.mongo.indexes import time_order
 from rtcdp.store.mongo.layout import (
     CHECKSUMS,
     GONE_AT,
@@ -35,7 +37,7 @@ from rtcdp.store.mongo.layout import (
     layout_of_rows,
 )
 from rtcdp.store.mongo.plan import Plan, PlannedRows
-from rtcdp.store.mongo.reading import Walk, beyond
+from rtcdp.store.mongo.reading import Walk, between, beyond, joined
 
 GONE_KEPT_MS = 3_600_000
 """For how long the mark of a deleted row stays: longer than any process is paused."""
@@ -138,3 +140,15 @@ def page_walk(table: RowTable, after: Values | None) -> Walk:
     if after is not None:
         conditions = beyond(order, layout_of_rows(table).placed(after))
     return Walk(tuple(conditions), order)
+
+
+def scan_walk(scan: RowScan) -> Walk:
+    """Rows by their time, newest first; see `StoreSnapshot.row_scan`."""
+    table = scan.table
+    assert table.time is not None, "what has no time is not scanned"
+    order = time_order(table)
+    conditions: list[Document] = [{}]
+    if scan.after is not None:
+        conditions = beyond(order, layout_of_rows(table).placed(scan.after))
+    limits = between(scan.time_from, scan.time_to)
+    return Walk(tuple(joined(each, table.time, limits) for each in conditions), order)

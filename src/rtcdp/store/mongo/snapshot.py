@@ -16,6 +16,7 @@ from rtcdp.store.checksums import joined
 from rtcdp.store.contract import (
     Floors,
     Progress,
+    RowScan,
     RulesInForce,
     Scan,
     StoreUnavailable,
@@ -37,9 +38,9 @@ from rtcdp.store.mongo.layout import (
     layout_of,
     layout_of_rows,
 )
-from rtcdp.store.mongo.reading import ledger_walk, table_walk, uncounted_walk
-from rtcdp.store.mongo.rows import group_conditions, page_walk
-from rtcdp.store.row_changes import check_row_position, groups_asked
+from rtcdp.store.mongo.reading import Walk, ledger_walk, table_walk, uncounted_walk
+from rtcdp.store.mongo.rows import group_conditions, page_walk, scan_walk
+from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_asked
 from rtcdp.store.sql.reading import UNCOUNTED_READ_SCHEMA
 
 GROUPS_AT_ONCE = 100
@@ -146,6 +147,10 @@ class MongoSnapshot:
     ) -> pl.DataFrame:
         check_row_position(table, after)
         return self._walked(table, after, limit)
+
+    def row_scan(self, scan: RowScan) -> pl.DataFrame:
+        check_row_scan(scan)
+        return self._walk(scan.table, scan_walk(scan), scan.limit).select(scan.names)
 
     def ledger(
         self,
@@ -258,11 +263,14 @@ class MongoSnapshot:
     def _walked(
         self, table: RowTable, after: tuple[int | str, ...] | None, limit: int | None
     ) -> pl.DataFrame:
+        return self._walk(table, page_walk(table, after), limit)
+
+    def _walk(self, table: RowTable, walk: Walk, limit: int | None) -> pl.DataFrame:
         layout = layout_of_rows(table)
         if table.name not in self._since:
             return layout.frame([]).select(table.column_names)
         with self._database.translated():
-            found = page_walk(table, after).rows(
+            found = walk.rows(
                 self._database.collection(layout.collection),
                 layout.projection,
                 lambda documents: self._rows_there(table, documents),

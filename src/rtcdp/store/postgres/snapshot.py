@@ -1,11 +1,12 @@
 """One consistent state of a PostgreSQL store, with long keys as they came."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
 from rtcdp.definitions import RowTable, Table
-from rtcdp.store.contract import Scan
+from rtcdp.store.contract import RowScan, Scan
 from rtcdp.store.postgres.text import restored, stored_rows, stored_scan, stored_text
 from rtcdp.store.row_changes import groups_asked
 from rtcdp.store.sql.snapshot import SqlSnapshot
@@ -34,6 +35,13 @@ class PostgresSnapshot(SqlSnapshot):
         if after is not None:
             after = tuple(stored_text(table, p) if isinstance(p, str) else p for p in after)
         return restored(table, super().row_page(table, after=after, limit=limit), self._long_texts)
+
+    def row_scan(self, scan: RowScan) -> pl.DataFrame:
+        table = scan.table
+        if scan.after is not None:
+            position = (stored_text(table, p) if isinstance(p, str) else p for p in scan.after)
+            scan = replace(scan, after=tuple(position))
+        return restored(table, super().row_scan(scan), self._long_texts)
 
     def dump(self, table: Table | RowTable) -> pl.DataFrame:
         """The whole table, sorted by primary key."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.store.checksums import DAY_MS, HALF, UNDATED_DAY, DailySums, joined
+from rtcdp.store.contract import RowScan
 from rtcdp.store.row_changes import CHECKSUM, FittedRows, key_schema, row_schema
 from rtcdp.store.sql.reading import Where
 from rtcdp.store.sql.statements import ASKED, Dialect, SqlConnection, names, one_row, quote, stored
@@ -141,5 +142,58 @@ def read_row_page(
         f"SELECT {names(*table.column_names)} FROM {stored(connection.dialect, table)}{where}"
         f" ORDER BY {names(*table.primary_key)} LIMIT {bound}",
         row_schema(table),
+        one_row(*where.values),
+    )
+
+
+def read_row_scan(connection: SqlConnection, scan: RowScan) -> pl.DataFrame:
+    """Rows by their time, newest first; see `StoreSnapshot.row_scan`. After a row come first those
+    of the same time."""
+    time = scan.table.time
+    assert time is not None, "what has no time is not scanned"
+    others = [name for name in scan.table.primary_key if name != time]
+    if scan.after is None:
+        return _rows_in(connection, scan, scan.time_to, scan.limit)
+    place = dict(zip(scan.table.primary_key, scan.after, strict=True))
+    instant = int(place[time])
+    found = []
+    if (scan.time_from is None or instant >= scan.time_from) and (
+        scan.time_to is None or instant < scan.time_to
+    ):
+        where = Where(connection.dialect)
+        where.add(time, "=", instant)
+        where.add_row(others, ">", [place[name] for name in others])
+        found.append(_in_time_order(connection, scan, where, scan.limit))
+    missing = scan.limit - sum(rows.height for rows in found)
+    if missing > 0 or not found:
+        older = instant if scan.time_to is None else min(instant, scan.time_to)
+        found.append(_rows_in(connection, scan, older, missing))
+    return pl.concat(found)
+
+
+def _rows_in(
+    connection: SqlConnection, scan: RowScan, time_to: int | None, limit: int
+) -> pl.DataFrame:
+    where = Where(connection.dialect)
+    assert scan.table.time is not None
+    where.add(scan.table.time, ">=", scan.time_from)
+    where.add(scan.table.time, "<", time_to)
+    return _in_time_order(connection, scan, where, limit)
+
+
+def _in_time_order(
+    connection: SqlConnection, scan: RowScan, where: Where, limit: int
+) -> pl.DataFrame:
+    table, time = scan.table, scan.table.time
+    assert time is not None
+    order = ", ".join(
+        [f"{quote(time)} DESC", *(quote(name) for name in table.primary_key if name != time)]
+    )
+    bound = where.bind(limit)
+    schema = row_schema(table)
+    return connection.query(
+        f"SELECT {names(*scan.names)} FROM {stored(connection.dialect, table)}{where}"
+        f" ORDER BY {order} LIMIT {bound}",
+        pl.Schema({name: schema[name] for name in scan.names}),
         one_row(*where.values),
     )

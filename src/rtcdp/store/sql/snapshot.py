@@ -9,9 +9,9 @@ import polars as pl
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Metric, RowTable, Table
-from rtcdp.store.contract import Floors, Progress, RulesInForce, Scan, UncountedScan
+from rtcdp.store.contract import Floors, Progress, RowScan, RulesInForce, Scan, UncountedScan
 from rtcdp.store.epoch import EpochSpan
-from rtcdp.store.row_changes import check_row_position, groups_asked, row_schema
+from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_asked, row_schema
 from rtcdp.store.sql.epoch import COUNTS
 from rtcdp.store.sql.reading import (
     UNCOUNTED_READ_SCHEMA,
@@ -26,7 +26,7 @@ from rtcdp.store.sql.reading import (
     scan_queries,
     uncounted_query,
 )
-from rtcdp.store.sql.rows import read_row_page, read_rows
+from rtcdp.store.sql.rows import read_row_page, read_row_scan, read_rows
 from rtcdp.store.sql.statements import SqlConnection, frame_schema, in_group, names, quote, stored
 from rtcdp.store.sql.verdicts import read_rules, read_time, read_verdicts
 from rtcdp.store.sql.views import readable_query, readable_schema
@@ -76,6 +76,12 @@ class SqlSnapshot:
         if table.name not in self._tables:
             return pl.DataFrame(schema=row_schema(table))
         return read_row_page(self.connection, table, after, limit)
+
+    def row_scan(self, scan: RowScan) -> pl.DataFrame:
+        check_row_scan(scan)
+        if scan.table.name not in self._tables:
+            return row_schema(scan.table).to_frame().select(scan.names)
+        return read_row_scan(self.connection, scan)
 
     def ledger(
         self,
@@ -177,6 +183,9 @@ class EmptySnapshot:
     ) -> pl.DataFrame:
         del after, limit
         return pl.DataFrame(schema=row_schema(table))
+
+    def row_scan(self, scan: RowScan) -> pl.DataFrame:
+        return row_schema(scan.table).to_frame().select(scan.names)
 
     def ledger(
         self,

@@ -5,7 +5,6 @@ A view is made of the metric's definition alone: what counts as final or whole i
 view itself whenever it is read, and says the same as the API.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -23,10 +22,14 @@ from rtcdp.definitions import (
     Measure,
     Metric,
     RowTable,
+    RowView,
+    ShownColumn,
     SqlOf,
     Table,
     Window,
     measure_in_words,
+    of_stored,
+    snake_case_of,
     tables_of,
     window_in_words,
 )
@@ -42,6 +45,14 @@ _SHORT_TEXTS_MAX = 2
 
 _FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**62)})"
 """What was before is deleted, or a part of it."""
+
+_WATERMARK = (
+    "(SELECT MIN(max_received_at) FROM _partitions)"
+    " - (SELECT allowed_lateness_ms FROM _rules ORDER BY from_epoch DESC LIMIT 1)"
+)
+"""What is older than this is final."""
+
+_PARTIAL_SAYS = "Events of this {} are not in it: they are still being counted, or are gone"
 
 _FRAME_TYPES: Mapping[str, pl.DataType] = {
     "integer": pl.Int64(),
@@ -112,28 +123,67 @@ def views_of(dialect: Dialect, metric: Metric, schema: str | None = None) -> tup
 
 
 def view_of_rows(dialect: Dialect, table: RowTable, schema: str | None = None) -> tuple[View, ...]:
-    """The view of a row table, with what is no bytes; the time of its rows is a time there."""
-    columns = []
-    for name, kind in table.columns:
-        sql, says = f"b.{quote(name)}", f"{name}, as the rows of {table.name} have it"
-        if name == table.time:
-            says = f"{name}: a time"
-            columns.append(
-                ViewColumn(snake_case_of(name), dialect.readable.instant(sql), says, "instant")
-            )
-        elif kind != "bytes":
-            sql = dialect.readable.full_text(sql) if kind == "text" else sql
-            columns.append(ViewColumn(snake_case_of(name), sql, says, kind))
+    """The view of a row table, unless it is hidden: what its `view` shows, or all that is no bytes,
+    with its time as a time; and of rows that have a view, what is open and what is whole."""
+    shown = _shown_of(table)
+    if not shown.columns:
+        return ()
+    columns = [*_columns_of_rows(dialect, table, shown)]
+    if schema is None:
+        columns += [
+            ViewColumn(each.of_event, columns[place].sql, each.says, each.kind)
+            for place, each in enumerate(shown.columns)
+            if each.of_event not in ("", each.name)
+        ]
     rows = f"{stored(dialect, table)} AS b"
     if table.time is not None:
         rows += f" WHERE b.{quote(table.time)} >= {_FLOOR}"
     place = "" if schema is None else f"{quote(schema)}."
-    return (View(f"{place}{quote(table.name)}", tuple(columns), rows, f"Rows of {table.name}."),)
+    says = _sentences(shown.title, shown.description)
+    return (View(f"{place}{quote(table.name)}", tuple(columns), rows, says),)
 
 
-def snake_case_of(name: str) -> str:
-    """`userId` as `user_id`."""
-    return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+def _shown_of(table: RowTable) -> RowView:
+    """What readers see of a row table, whether it says so or not."""
+    if table.view is not None:
+        return table.view
+    columns = [
+        ShownColumn(
+            snake_case_of(name),
+            "instant" if name == table.time else kind,
+            f"{{{name}}}",
+            f"{name}, as the rows of {table.name} have it",
+        )
+        for name, kind in table.columns
+        if kind != "bytes"
+    ]
+    return RowView(f"Rows of {table.name}", "", tuple(columns))
+
+
+def _columns_of_rows(dialect: Dialect, table: RowTable, shown: RowView) -> Iterator[ViewColumn]:
+    kinds = dict(table.columns)
+
+    def column(name: str) -> str:
+        rests = f"b.{quote(name)}"
+        return dialect.readable.full_text(rests) if kinds[name] == "text" else rests
+
+    for each in shown.columns:
+        sql = of_stored(each.sql, column)
+        if each.kind == "instant":
+            sql = dialect.readable.instant(sql)
+        yield ViewColumn(each.name, sql, each.says, each.kind)
+    if table.view is None or table.time is None:
+        return
+    is_open = "TRUE"
+    if shown.settled is not None:
+        is_open = f"COALESCE({of_stored(shown.settled, column)} > {_WATERMARK}, TRUE)"
+    yield ViewColumn("is_open", is_open, "Events may still change this row", "flag")
+    time = f"b.{quote(table.time)}"
+    says = _PARTIAL_SAYS.format("row")
+    yield ViewColumn(IS_PARTIAL, _is_partial(table.name, time), says, "flag")
+    name = next(each.name for each in shown.columns if each.sql == f"{{{table.time}}}")
+    says = f"{name} in UTC milliseconds: a condition on it is answered by an index"
+    yield ViewColumn(f"{name}_ms", time, says, "integer")
 
 
 def check_columns(metric: Metric) -> None:
@@ -277,21 +327,21 @@ def _columns(dialect: Dialect, metric: Metric) -> Iterator[ViewColumn]:
     for measure in _shown(metric):
         says = _sentences(measure_in_words(measure).replace("`", ""))
         yield ViewColumn(measure.name, values[measure.name], says, measure.value_type)
-    watermark = (
-        "(SELECT MIN(max_received_at) FROM _partitions)"
-        " - (SELECT allowed_lateness_ms FROM _rules ORDER BY from_epoch DESC LIMIT 1)"
-    )
-    final = f"COALESCE({end} <= {watermark}, FALSE)"
+    final = f"COALESCE({end} <= {_WATERMARK}, FALSE)"
     yield ViewColumn(IS_FINAL, final, "No event can change this row any more", "flag")
-    name = _text(metric.name)
-    partial = (
-        f"(COALESCE({start} < (SELECT complete_from FROM _metrics WHERE name = {name}), FALSE)"
-        f" OR (SELECT is_complete FROM _metrics WHERE name = {name}) = 0)"
-    )
-    says = "Events of this window are not in it: they are still being counted, or are gone"
-    yield ViewColumn(IS_PARTIAL, partial, says, "flag")
+    says = _PARTIAL_SAYS.format("window")
+    yield ViewColumn(IS_PARTIAL, _is_partial(metric.name, start), says, "flag")
     says = "When the window begins, in UTC milliseconds: a condition on it is answered by an index"
     yield ViewColumn(START_MS, start, says, "integer")
+
+
+def _is_partial(name: str, start: str) -> str:
+    """The condition of what begins then to miss events."""
+    of_it = f"FROM _metrics WHERE name = {_text(name)}"
+    return (
+        f"(COALESCE({start} < (SELECT complete_from {of_it}), FALSE)"
+        f" OR (SELECT is_complete {of_it}) = 0)"
+    )
 
 
 def _rows(dialect: Dialect, metric: Metric) -> str:

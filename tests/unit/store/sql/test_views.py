@@ -3,7 +3,19 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from rtcdp.definitions import Count, Distinct, Metric, Ratio, RowTable, Sum, sliding, tumbling
+from rtcdp.definitions import (
+    NO_VIEW,
+    Count,
+    Distinct,
+    Fold,
+    Metric,
+    Ratio,
+    RowTable,
+    Sum,
+    sliding,
+    tumbling,
+)
+from rtcdp.folds.sessions import Sessions
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.sql.definitions import prepare_metrics
 from rtcdp.store.sql.views import readable_schema, snake_case_of, view_of_rows, views_of
@@ -108,3 +120,23 @@ def test_rows_have_a_view_without_their_bytes_and_with_their_time_as_a_time(conn
     schema = pl.Schema({"user_id": pl.String, "started_at": pl.String, "n": pl.Int64})
     seen = connection.query("SELECT * FROM visits", schema)
     assert seen.rows() == [("ada", "1970-01-01T00:00:01.500Z", 3)]
+
+
+def test_a_fold_has_the_view_that_it_describes_with_what_is_open_and_whole():
+    fold = Fold("visits", "Visits", Sessions(), description="Of each user.")
+    for dialect, schema in ((SQLITE, None), (POSTGRES, "analytics")):
+        (view,) = view_of_rows(dialect, fold.table, schema)
+        names = columns_of(view)
+        assert names[:3] == ["id", "user_id", "session_start"]
+        last = ["is_open", "is_partial", "session_start_ms"]
+        assert names[-len(last) - (schema is None) :][: len(last)] == last
+        assert ("userId" in names) is (schema is None)
+        assert view.says == "Visits. Of each user."
+        assert not {"products", "clients", "value_units"} & set(names)
+    comments = "\n".join(view.comments())
+    assert "\"is_bounce\" IS 'It has one page view'" in comments
+
+
+def test_rows_that_are_hidden_have_no_view():
+    columns = (("userId", "text"), ("n", "integer"))
+    assert view_of_rows(SQLITE, RowTable("inner", columns, ("userId",), view=NO_VIEW)) == ()

@@ -1,0 +1,48 @@
+"""Addresses as they were sent: the undecoded path tells the slashes of an id from others."""
+
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from litestar import Request
+
+from rtcdp.errors import BadRequest, NotThere
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def address_of(request: AnyRequest) -> str:
+    """The address that was asked, without its cursor."""
+    query: bytes = request.scope["query_string"]
+    sent = parse_qsl(query.decode(), keep_blank_values=True)
+    kept = [(name, text) for name, text in sent if name != "cursor"]
+    path = quote(path_of(request), safe="/%:@!$&'()*+,;=~")
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def path_of(request: AnyRequest) -> str:
+    """The path as it was sent, percent-encoded or in UTF-8. Raises `BadRequest`."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        return raw.decode().partition("?")[0]
+    except UnicodeDecodeError as error:
+        raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
+
+
+def text_in_path(request: AnyRequest, prefix: str, suffix: str, what: str) -> str:
+    """The id between the two ends of a path, exactly as it was sent; `what` it is called.
+
+    Raises `NotThere` for another path and an empty id, and `BadRequest` for what is no text.
+    """
+    path = path_of(request)
+    middle = path.removeprefix(prefix)
+    if middle == path or not middle.endswith(suffix):
+        raise NotThere(f"there is nothing at {path[:200]}", f"ask for {prefix}ID{suffix}")
+    try:
+        found = unquote(middle.removesuffix(suffix), errors="strict")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the {what} is not UTF-8", "percent-encode it as UTF-8") from error
+    if not found:
+        raise NotThere(f"the {what} is empty", f"ask for {prefix}ID{suffix}")
+    if "\0" in found:
+        raise BadRequest(f"the {what} holds the character U+0000", "no event has it")
+    return found

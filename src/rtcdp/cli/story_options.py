@@ -1,0 +1,106 @@
+"""What the commands that tell stories share: which time is asked for, and where it is read from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.text import Text
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import duration_ms, read_instant
+from rtcdp.answers.question import check_zone
+from rtcdp.cli.terminal import remark
+from rtcdp.clock import SystemClock
+from rtcdp.errors import BadRequest, NotThere, UsageError
+from rtcdp.runtime.parts import folds_of, require_store, store_of
+from rtcdp.runtime.settings import Settings
+
+WHICH = "Which"
+
+
+def _option(flag: str, metavar: str, meaning: str) -> Any:
+    return typer.Option(flag, metavar=metavar, help=meaning, rich_help_panel=WHICH)
+
+
+@dataclass(frozen=True)
+class Time:
+    """The options that say which time is asked for. Raises `UsageError` for what is none."""
+
+    since: Annotated[
+        str | None, _option("--since", "SPAN", "From this long ago on, like 30m, 24h or 7d.")
+    ] = None
+    start: Annotated[str | None, _option("--from", "TIME", "From this time on.")] = None
+    end: Annotated[str | None, _option("--to", "TIME", "Before this time.")] = None
+    tz: Annotated[
+        str, _option("--tz", "ZONE", "The time zone of days and times, like Europe/Berlin.")
+    ] = "UTC"
+
+    def __post_init__(self) -> None:
+        with as_usage():
+            check_zone(self.tz)
+            _ = self.asked
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a question takes of it."""
+        return {
+            "since": None if self.since is None else duration_ms("since", self.since),
+            "start_from": None if self.start is None else read_instant("from", self.start),
+            "start_to": None if self.end is None else read_instant("to", self.end),
+        }
+
+    def local(self, iso: str | None, *, seconds: bool = False) -> str:
+        """A time of an answer as people in the time zone write it; nothing for none."""
+        if iso is None:
+            return ""
+        moment = datetime.fromisoformat(iso).astimezone(self.zone)
+        return moment.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+    @property
+    def zone(self) -> ZoneInfo | Any:
+        return UTC if self.tz == "UTC" else ZoneInfo(self.tz)
+
+
+@contextmanager
+def installation_of(settings: Settings) -> Iterator[Installation]:
+    """What stories are read from. Raises `PartMissing` where nothing is there."""
+    require_store(settings)
+    folds = folds_of(settings)
+    with store_of(settings, read_only=True) as store, as_usage():
+        yield Installation(
+            store,
+            (),
+            SystemClock(),
+            allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+            folds=folds,
+        )
+
+
+@contextmanager
+def as_usage() -> Iterator[None]:
+    """What a question is refused for is wrong usage here."""
+    try:
+        yield
+    except (BadRequest, NotThere) as error:
+        raise UsageError(str(error), error.hint) from error
+
+
+def remark_on(page: Any) -> None:
+    """Say what keeps an answer from being whole, beside the result."""
+    if page.incomplete:
+        remark(Text("not all events are in it yet: they are still being counted", "yellow"))
+    if page.complete_from is not None:
+        text = f"what is older than {page.complete_from[:16].replace('T', ' ')} UTC is not whole"
+        remark(Text(text, "yellow"))
+
+
+def percent(share: float | None) -> str:
+    """A share as people write it: 12 %, 3.4 %; nothing for none."""
+    if share is None:
+        return ""
+    hundredths = 100 * share
+    return f"{hundredths:.1f} %" if 0 < hundredths < 9.95 else f"{hundredths:.0f} %"

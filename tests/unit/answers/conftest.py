@@ -1,0 +1,34 @@
+"""An installation whose store has told the stories of two days."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.store.sqlite import SqliteStore
+from tests.told import DAY, HOUR, START, Teller, visits
+
+NOW = START + DAY + 2 * HOUR + 5_000
+
+MakeTeller = Callable[..., Teller]
+
+
+@pytest.fixture
+def make_teller(tmp_path: Path) -> Iterator[MakeTeller]:
+    opened: list[SqliteStore] = []
+
+    def make(*folds: object) -> Teller:
+        opened.append(SqliteStore(tmp_path / f"told{len(opened)}.db"))
+        return Teller(opened[-1], folds)  # type: ignore[arg-type]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def told(make_teller: MakeTeller) -> Installation:
+    teller = make_teller()
+    teller.tell(visits(), START + DAY + 2 * HOUR, [5, 1])
+    return teller.installation(NOW)

@@ -1,0 +1,56 @@
+import random
+
+import pytest
+
+from rtcdp.answers.story import Story, is_after, position_of, shared_telling, shown_events
+from rtcdp.catalog.catalog import load_folds
+from rtcdp.definitions import Equals, Fold, Property
+from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.timeline import standard_timeline, timeline_of
+from tests.stories import event
+from tests.told import DAY, HOUR, START
+
+
+@pytest.fixture
+def teller(make_teller):
+    return make_teller()
+
+
+def story_of(teller, use):
+    with teller.store.snapshot() as snapshot:
+        return use(Story(snapshot, standard_timeline("userId")))
+
+
+def test_the_newest_events_come_first_however_long_ago_they_were(teller):
+    rng = random.Random(2)
+    times = [START - rng.randrange(900) * DAY - rng.randrange(9) for _ in range(60)]
+    events = [event(time, eventId=f"e{n:02d}") for n, time in enumerate(times)]
+    teller.tell(events, START, [9])
+    newest = sorted(((e["timestamp"], e["eventId"]) for e in events), reverse=True)
+    found, before = [], None
+    while True:
+        told = story_of(teller, lambda story, at=before: story.newest("ann", START, at, 7))
+        if told.frame.is_empty():
+            break
+        found += [(e["timestamp"], e["eventId"]) for e in told.frame.to_dicts()]
+        before = position_of(told.frame.to_dicts()[-1])
+    assert found == newest
+
+
+def test_events_of_a_span(teller):
+    teller.tell([event(START + n, eventId=f"{n}") for n in (0, 5, HOUR, HOUR + 1)], START)
+    found = story_of(teller, lambda story: story.between("ann", START + 5, START + HOUR + 1))
+    assert found.frame["eventId"].to_list() == ["5", f"{HOUR}"]
+    assert found.not_told == 0
+    after = found.frame.filter(is_after((START + 5, "5")))
+    assert [each["eventId"] for each in shown_events(after)] == [f"{HOUR}"]
+    nobody = story_of(teller, lambda story: story.newest("bob", START, None, 7))
+    assert nobody.frame.is_empty()
+
+
+def test_the_story_that_folds_share_is_told_before_one_of_a_fold_alone():
+    steps = tuple(FunnelStep(name, Equals(Property("plan"), name)) for name in ("free", "paid"))
+    own = Fold("plans", "Plans", Funnel(steps))
+    assert shared_telling([own], "userId") == timeline_of(own) != standard_timeline("userId")
+    assert shared_telling([own, *load_folds()], "userId") == standard_timeline("userId")
+    assert shared_telling([], "userId") == standard_timeline("userId")

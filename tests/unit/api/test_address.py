@@ -1,0 +1,37 @@
+import pytest
+from litestar import Request
+
+from rtcdp.api.address import address_of, path_of, text_in_path
+from rtcdp.errors import BadRequest, NotThere
+
+
+def request_of(path: bytes, query: bytes = b"") -> Request:
+    return Request({"type": "http", "raw_path": path, "query_string": query, "headers": []})
+
+
+def test_an_id_is_what_was_sent_between_the_ends_of_the_path():
+    for sent, found in ((b"a%2Fb", "a/b"), ("ü".encode(), "ü"), (b"a%20b/c", "a b/c")):
+        request = request_of(b"/api/users/" + sent + b"/events")
+        assert text_in_path(request, "/api/users/", "/events", "user id") == found
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "said"),
+    [
+        (b"/api/users/a/pages", NotThere, "there is nothing at"),
+        (b"/api/users//events", NotThere, "the user id is empty"),
+        (b"/api/users/%FF/events", BadRequest, "not UTF-8"),
+        (b"/api/users/\xff/events", BadRequest, "not UTF-8"),
+        (b"/api/users/a%00/events", BadRequest, "no event has it"),
+    ],
+)
+def test_other_paths_are_told_what_to_ask_for(path, error, said):
+    with pytest.raises(error) as refused:
+        text_in_path(request_of(path), "/api/users/", "/events", "user id")
+    assert said in f"{refused.value} {refused.value.hint}"
+
+
+def test_an_address_without_its_cursor():
+    request = request_of(b"/api/users/a%2Fb?x", b"limit=3&cursor=abc&userId=%C3%BC")
+    assert path_of(request) == "/api/users/a%2Fb"
+    assert address_of(request) == "/api/users/a%2Fb?limit=3&userId=%C3%BC"
