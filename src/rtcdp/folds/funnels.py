@@ -109,10 +109,19 @@ class Funnel(Step):
 
     @property
     def reach(self) -> Reach:
-        """Attempts that follow each other, and sessions, hang on everything before them."""
-        if self.within_ms is None or self.by != "user":
+        """Attempts that follow each other hang on everything before them."""
+        if self.by == "session":
+            return self.sessions.reach
+        if self.within_ms is None or self.by == "attempt":
             return Reach(None, None)
         return Reach(self.within_ms + HOUR_MS, HOUR_MS, HOUR_MS)
+
+    def narrowed(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series] | None:
+        if self.by != "session":
+            return None
+        return self.sessions.runs_touched(story, events, spans, key)
 
     @property
     def settled(self) -> str | None:
