@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rtcdp.clock import SystemClock
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.runtime.parts import log_writer, metrics_of, store_of
+from rtcdp.runtime.parts import folds_of, log_writer, metrics_of, store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.testing.dump import dump
@@ -39,7 +39,7 @@ def process(settings):
 
 def dump_of(settings):
     with store_of(settings, read_only=True) as store:
-        return dump(store, metrics_of(settings))
+        return dump(store, metrics_of(settings), folds=folds_of(settings))
 
 
 def expected(settings, tmp_path):

@@ -128,6 +128,8 @@ class Batch:
 
 def folded(events: DataFrame, metrics: Sequence[Metric]) -> tuple[TableChange, ...]:
     """What admitted events (`Unpacking.schema`) change in the tables of metrics."""
+    if not metrics:
+        return ()
     has_many_tables = sum(len(tables_of(metric)) for metric in metrics) > 1
     with _kept(events) if has_many_tables else _as_it_is():
         events.createOrReplaceTempView(_VIEW)

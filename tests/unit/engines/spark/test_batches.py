@@ -5,7 +5,7 @@ from pyspark import TaskContext
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Count, Metric, tumbling
-from rtcdp.engines.spark.batches import kept_batch
+from rtcdp.engines.spark.batches import folded, kept_batch
 from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, BucketVerdicts, pack
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 
@@ -32,4 +32,7 @@ def test_verdicts_are_read_and_what_is_not_there_is_empty(spark) -> None:
         nothing = batch.uncounted({}, {2: (0, 10)})
         assert (nothing.height, nothing.schema) == (0, UNCOUNTED_SCHEMA)
         assert batch.changes({}, {2: (0, 10)}) == ()
+        assert batch.row_changes({}, {2: (0, 10)}, 1) == ()
     assert not rows.is_cached
+    # Where folds alone are told, there is nothing to add up.
+    assert folded(rows, []) == ()
