@@ -23,7 +23,9 @@ from statistics import median
 from rich.console import Console
 
 from bench.engine import metrics_named
+from bench.figure import Figure, rate_figure
 from bench.on_servers import Servers
+from bench.stories import FOLD_USERS, fold_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -31,15 +33,6 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 RUNS = 3
 
 say = Console(stderr=True).print
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table: what was measured, the goal, and what came out."""
-
-    name: str
-    goal: str
-    measured: str
 
 
 @dataclass(frozen=True)
@@ -91,9 +84,11 @@ def engine(scale: Scale) -> Iterator[Figure]:
                 rates[kind].append(found["events_per_s"])
                 say(f"  {kind}: {found['events_per_s']:,.0f} events/s")
     usual = {kind: median(found) for kind, found in rates.items()}
-    yield _rate("log → SQLite, the namesake metric", 1_000_000, "events/s", usual["namesake"])
-    yield _rate("log → SQLite, the whole catalog", 400_000, "events/s", usual["catalog"])
-    yield _rate("the namesake without event ids", None, "events/s", usual["namesake without ids"])
+    yield rate_figure("log → SQLite, the namesake metric", 1_000_000, "events/s", usual["namesake"])
+    yield rate_figure("log → SQLite, the whole catalog", 400_000, "events/s", usual["catalog"])
+    yield rate_figure(
+        "the namesake without event ids", None, "events/s", usual["namesake without ids"]
+    )
     price = usual["namesake"] / usual["namesake without ids"]
     yield Figure("speed with exact deduplication, against without", "", f"{price:.2f}")
     overlap = usual["overlap60"] / usual["overlap2"]
@@ -120,7 +115,9 @@ def intake(scale: Scale) -> Iterator[Figure]:
     for events, goal, unit in ((1, 8_000, "requests/s"), (100, 300_000, "events/s")):
         found = _run("bench.intake", "--batch", str(events), "--seconds", str(scale.seconds / 2))
         what = "one event" if events == 1 else f"{events} events"
-        yield _rate(f"HTTP intake with fsync, {what} a request", goal, unit, found["events_per_s"])
+        yield rate_figure(
+            f"HTTP intake with fsync, {what} a request", goal, unit, found["events_per_s"]
+        )
 
 
 def freshness(scale: Scale) -> Iterator[Figure]:
@@ -144,6 +141,27 @@ def restart(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def folds(scale: Scale) -> Iterator[Figure]:
+    """Log to store: folds of a past, each against the job for Spark that is written by hand."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield from fold_figures(Path(directory), scale.events, RUNS, _run)
+
+
+def fold_memory(scale: Scale) -> Iterator[Figure]:
+    """Peak memory of the engine with all folds and metrics, at a quarter of the log and its end."""
+    with tempfile.TemporaryDirectory() as directory:
+        log, events, users = Path(directory) / "log", 4 * scale.events, FOLD_USERS
+        say(f"making a log of {events:,} events of {users:,} users")
+        _run("bench.engine", str(log), "--build", str(events), "--users", str(users))
+        found = _run("bench.engine", str(log), "--metrics", "catalog", "--folds", "all")
+    yield Figure(
+        f"memory of the engine, all folds and the catalog, {users:,} users: after a quarter of "
+        f"{events:,} events and at the end",
+        "the same",
+        f"{found['peak_mb_at_quarter']:,.0f} MB, {found['peak_mb']:,.0f} MB",
+    )
+
+
 def kafka(scale: Scale) -> Iterator[Figure]:
     """Kafka → PostgreSQL with the native engine."""
     with Servers(_run) as servers:
@@ -154,7 +172,9 @@ def kafka(scale: Scale) -> Iterator[Figure]:
         ):
             rates = [servers.ours(topic, "native", metrics) for _ in range(RUNS)]
             say(f"  {metrics}: {', '.join(f'{rate:,.0f}' for rate in rates)} events/s")
-            yield _rate(f"Kafka → PostgreSQL, native, {what}", goal, "events/s", median(rates))
+            yield rate_figure(
+                f"Kafka → PostgreSQL, native, {what}", goal, "events/s", median(rates)
+            )
 
 
 def spark(scale: Scale) -> Iterator[Figure]:
@@ -188,6 +208,8 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "intake": intake,
     "freshness": freshness,
     "restart": restart,
+    "folds": folds,
+    "fold-memory": fold_memory,
     "kafka": kafka,
     "spark": spark,
 }
@@ -204,10 +226,6 @@ def _run(module: str, *arguments: str) -> dict[str, float]:
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
     return found
-
-
-def _rate(name: str, goal: int | None, unit: str, found: float) -> Figure:
-    return Figure(name, f"≥ {goal:,} {unit}" if goal else "", f"{found:,.0f} {unit}")
 
 
 def _table(figures: list[Figure], scale: Scale) -> str:

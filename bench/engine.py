@@ -2,7 +2,7 @@
 
 Run as a script, it makes one run in a process of its own and prints the result as JSON:
 
-    python -m bench.engine LOG_DIRECTORY --metrics namesake|catalog|overlap2|overlap60
+    python -m bench.engine LOG_DIRECTORY --metrics namesake|catalog|none|… --folds NAME,…|all|none
 """
 
 import argparse
@@ -11,51 +11,93 @@ import resource
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, islice
 from pathlib import Path
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock, SystemClock
-from rtcdp.definitions import Count, Metric, event_type, sliding
+from rtcdp.definitions import Count, Fold, Metric, event_type, sliding
 from rtcdp.engines.native.processor import Processor
-from rtcdp.log.contract import Delivery
+from rtcdp.log.contract import Delivery, Intake
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.sources.synthetic.history import History, Past
 from rtcdp.store.sqlite import SqliteStore
 
 DELIVERY_EVENTS = 1_000
 GROUP_DELIVERIES = 20
 MAX_SET_BACK_MS = 5_000
+PAST_DAYS = 120
 
 
 def build_log(directory: Path, count: int, *, with_ids: bool, users: int = 1_000) -> None:
     """Write `count` generated events into a new embedded log, in deliveries of 1,000, taken in
     just after they happened."""
-    clock = ManualClock(START_MS)
-    writer = EmbeddedLogWriter(directory, clock, max_bytes=2**40)
+    chunks = bench_events(count, users=users, with_ids=with_ids)
+    lines = (line for chunk in chunks for line in chunk.splitlines())
+    _write(directory, lines, lambda n: START_MS + n * HOUR_MS // count + MAX_SET_BACK_MS)
+
+
+def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
+    """The first `count` events of a past of `users` shoppers as JSON lines and as a new embedded
+    log, which has taken all of it in at once, as history."""
+    past = Past(days=PAST_DAYS, users=users, seed=1, until_ms=START_MS)
+    lines = islice((line for told in History(past).tell() for line in told.lines), count)
+    with file.open("wb") as out:
+
+        def kept() -> Iterator[bytes]:
+            for line in lines:
+                out.write(line + b"\n")
+                yield line
+
+        _write(directory, kept(), lambda _: START_MS, "import")
+
+
+def _write(
+    directory: Path,
+    lines: Iterable[bytes],
+    taken_in: Callable[[int], int],
+    intake: Intake = "live",
+) -> None:
+    """Lines into a new log; after so many of them it is that time."""
+    writer = EmbeddedLogWriter(directory, ManualClock(START_MS), max_bytes=2**40)
     written = 0
     deliveries: list[Delivery] = []
-    for chunk in bench_events(count, users=users, with_ids=with_ids):
-        lines = chunk.splitlines(keepends=True)
-        for first in range(0, len(lines), DELIVERY_EVENTS):
-            part = lines[first : first + DELIVERY_EVENTS]
-            written += len(part)
-            received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
-            deliveries.append(Delivery(b"".join(part), len(part), received_at))
-            if len(deliveries) == GROUP_DELIVERIES:
-                writer.append(deliveries)
-                deliveries = []
+    for part in batched(lines, DELIVERY_EVENTS):
+        written += len(part)
+        body = b"\n".join([*part, b""])
+        deliveries.append(Delivery(body, len(part), taken_in(written), intake=intake))
+        if len(deliveries) == GROUP_DELIVERIES:
+            writer.append(deliveries)
+            deliveries = []
     if deliveries:
         writer.append(deliveries)
     writer.close()
 
 
+def batched(lines: Iterable[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """Up to `size` at a time."""
+    rest = iter(lines)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def folds_named(names: str) -> tuple[Fold, ...]:
+    """All built-in folds, none of them, or those of these names with commas between."""
+    folds = load_folds()
+    if names in ("all", "none"):
+        return folds if names == "all" else ()
+    return tuple(fold for fold in folds if fold.name in names.split(","))
+
+
 def metrics_named(name: str) -> tuple[Metric, ...]:
-    """The metrics of a run: the namesake alone, the catalog, or page views per user in windows with
-    another overlap, always a new one every 30 s."""
+    """The metrics of a run: the namesake alone, the catalog, none, or page views per user in
+    windows with another overlap, always a new one every 30 s."""
     catalog = load_catalog()
-    if name == "catalog":
-        return catalog
+    if name in ("catalog", "none"):
+        return catalog if name == "catalog" else ()
     if name == "namesake":
         return tuple(metric for metric in catalog if metric.name == "user_page_view_counts")
     window = sliding(size_seconds=30 * int(name.removeprefix("overlap")), every_seconds=30)
@@ -63,19 +105,25 @@ def metrics_named(name: str) -> tuple[Metric, ...]:
     return (Metric("page_views", name, window, views, ("userId",), event_type("PAGE_VIEW")),)
 
 
-def run(log_directory: Path, metrics: tuple[Metric, ...]) -> dict[str, float]:
-    """Fold the whole log into a new store. Returns events, seconds, events/s, epochs, the ledger's
-    totals and the process's peak memory in MB."""
+def run(
+    log_directory: Path, metrics: tuple[Metric, ...], folds: tuple[Fold, ...] = ()
+) -> dict[str, float]:
+    """Fold the whole log into a new store. Returns events, seconds, events/s, CPU-seconds of all
+    threads for a million events, epochs, the process's peak memory in MB, and rows of folds."""
     with tempfile.TemporaryDirectory(dir=log_directory.parent) as directory:
         log = EmbeddedLogReader(log_directory)
         store = SqliteStore(Path(directory) / "store.db")
         processor = Processor(log, store, metrics, AdmissionRules(), SystemClock())
-        started = time.perf_counter()
+        processor.folds = folds
+        peaks: list[tuple[int, float]] = []
+        processor.on_epoch = lambda report: peaks.append((report.record_count, _peak_mb()))
+        started, worked = time.perf_counter(), time.process_time()
         processor.run(threading.Event(), once=True)
-        seconds = time.perf_counter() - started
+        seconds, worked = time.perf_counter() - started, time.process_time() - worked
         with store.snapshot() as snapshot:
             totals = snapshot.ledger_totals()
         epochs = store.progress().epoch
+        rows = {fold.name: store.dump(fold.table).height for fold in folds}
         store.close()
         log.close()
     return {
@@ -83,23 +131,42 @@ def run(log_directory: Path, metrics: tuple[Metric, ...]) -> dict[str, float]:
         "admitted": totals["admitted"],
         "seconds": seconds,
         "events_per_s": totals["received"] / seconds,
+        "cpu_s_a_million": worked / totals["received"] * 1e6,
         "epochs": epochs,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": _peak_mb(),
+        "peak_mb_at_quarter": _at_quarter(peaks),
+        **{f"rows of {name}": count for name, count in rows.items()},
     }
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _at_quarter(peaks: Sequence[tuple[int, float]]) -> float:
+    """The peak memory after a quarter of all records, of records and peaks of each epoch."""
+    read = list(accumulate(records for records, _ in peaks))
+    return next(peak for (_, peak), by in zip(peaks, read, strict=True) if 4 * by >= read[-1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
     parser.add_argument("--metrics", default="namesake")
+    parser.add_argument("--folds", default="none")
     parser.add_argument("--build", type=int, default=0, help="make a log of so many events first")
     parser.add_argument("--users", type=int, default=1_000)
     parser.add_argument("--without-ids", action="store_true")
+    parser.add_argument("--past", type=Path, help="make a past, into this file as well")
     chosen = parser.parse_args()
+    if chosen.past:
+        build_past(chosen.log, chosen.past, chosen.build, users=chosen.users)
+        return
     if chosen.build:
         build_log(chosen.log, chosen.build, with_ids=not chosen.without_ids, users=chosen.users)
         return
-    print(json.dumps(run(chosen.log, metrics_named(chosen.metrics))))
+    found = run(chosen.log, metrics_named(chosen.metrics), folds_named(chosen.folds))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

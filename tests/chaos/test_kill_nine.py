@@ -20,10 +20,10 @@ import httpx
 import msgspec
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog
-from rtcdp.definitions import tables_of
+from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.sources.synthetic.bulk import bench_events
 from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.dump import content
 
 EVENTS = 3_000
 KILLS = 25
@@ -89,10 +89,9 @@ class Platform:
 
     def dumps(self) -> dict[str, bytes]:
         store = SqliteStore(self.data_dir / "store.db", read_only=True)
-        tables = [table for metric in load_catalog() for table in tables_of(metric)]
-        dumped = {table.name: store.dump(table).write_ndjson().encode() for table in tables}
+        found = content(store, load_catalog(), load_folds())
         store.close()
-        return dumped
+        return {name: frame.write_ndjson().encode() for name, frame in found.items()}
 
     def _child(self, name: str) -> int | None:
         assert self._process is not None

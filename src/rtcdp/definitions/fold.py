@@ -117,6 +117,16 @@ class Step(ABC):
         """The events that it looks at."""
         return events
 
+    def narrowed(
+        self, story: "pl.DataFrame", events: "pl.DataFrame", spans: "pl.DataFrame", key: str
+    ) -> "tuple[pl.DataFrame, pl.Series] | None":
+        """Of a sequence: which rows a batch of `events` can change, seen in the `story` that was
+        read of each key, in `spans` of time (`from`, `to`). Gives narrower spans for some keys, and
+        the keys whose whole story is needed to tell; keys that are in neither don't change. None
+        where it makes no difference."""
+        del story, events, spans, key
+        return None
+
     def join(self, events: "pl.DataFrame", stored: "pl.DataFrame", key: str) -> Joined:
         """Of a merging step: the rows that come of new events and of the stored rows within their
         reach, which stand for the events behind them. In which batches the events came changes

@@ -24,6 +24,7 @@ from rtcdp.definitions import (
     to_expression,
 )
 from rtcdp.errors import UsageError
+from rtcdp.events.derived import Text, text_column
 from rtcdp.folds.moments import NEVER, Moments, moments_of
 from rtcdp.folds.progress import Attempts, Limits, any_order_from, attempts_from
 from rtcdp.folds.rows import empty_rows
@@ -54,7 +55,8 @@ class Funnel(Step):
     people may enter at any step. `within_ms` is the time for all steps, `step_within_ms` that from
     one to the next. The fields in `hold` have one value throughout; an event of `exclusion` between
     two steps ends the attempt. What is counted: users, their sessions, or attempts one after the
-    other. `breakdown` is a field, as the event of the step `breakdown_at` has it.
+    other. `breakdown` is a field or a property, as the event of the step
+    `breakdown_at` has it.
 
     Raises `UsageError`, saying what to write instead.
     """
@@ -67,7 +69,7 @@ class Funnel(Step):
     hold: tuple[TextField, ...] = ()
     exclusion: Predicate | None = None
     by: Literal["user", "session", "attempt"] = "user"
-    breakdown: TextField | None = None
+    breakdown: Text | None = None
     breakdown_at: Literal["first", "last"] | int = "first"
     sessions: Sessions = Sessions()
 
@@ -103,14 +105,23 @@ class Funnel(Step):
             asked |= fields_of_predicate(step.events)
         if self.exclusion is not None:
             asked |= fields_of_predicate(self.exclusion)
-        return tuple(sorted(asked | ({self.breakdown} if self.breakdown else set())))
+        return tuple(sorted(asked | ({text_column(self.breakdown)} if self.breakdown else set())))
 
     @property
     def reach(self) -> Reach:
-        """Attempts that follow each other, and sessions, hang on everything before them."""
-        if self.within_ms is None or self.by != "user":
+        """Attempts that follow each other hang on everything before them."""
+        if self.by == "session":
+            return self.sessions.reach
+        if self.within_ms is None or self.by == "attempt":
             return Reach(None, None)
         return Reach(self.within_ms + HOUR_MS, HOUR_MS, HOUR_MS)
+
+    def narrowed(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series] | None:
+        if self.by != "session":
+            return None
+        return self.sessions.runs_touched(story, events, spans, key)
 
     @property
     def settled(self) -> str | None:
@@ -216,7 +227,9 @@ class Funnel(Step):
         place = attempts.places[kept, step]
         is_any = self.order_of_steps == "any"
         masks = np.full(len(kept), (1 << len(self.steps)) - 1) if is_any else 1 << step
-        values = moments.events[self.breakdown].gather(moments.event_filling(place, masks))
+        values = moments.events[text_column(self.breakdown)].gather(
+            moments.event_filling(place, masks)
+        )
         return pl.select(pl.when(pl.Series(is_there)).then(values)).to_series()
 
     def _following(self, moments: Moments, attempts: Attempts) -> Ints:

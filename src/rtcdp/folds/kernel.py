@@ -56,7 +56,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
         none = Difference(nothing.select(fold.primary_key), nothing)
         return Folded(none, spans, nothing)
     if fold.step.kind == "sequence":
-        return _retold(fold, spans, stored, story)
+        return _retold(fold, events, spans, stored, story)
     before = stored.rows(spans)
     joined = fold.step.join(events, before, key)
     change = Difference(joined.gone, joined.rows.filter(joined.is_changed))
@@ -66,7 +66,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
-    retold = _retold(fold, whole, stored, story)
+    retold = _retold(fold, events.filter(is_unsure), whole, stored, story)
     return Folded(
         Difference(
             pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
@@ -88,15 +88,29 @@ def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
     return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
 
 
-def _retold(fold: Fold, spans: pl.DataFrame, stored: RowsByKey, story: EventsByKey) -> Folded:
+def _retold(
+    fold: Fold, events: pl.DataFrame, spans: pl.DataFrame, stored: RowsByKey, story: EventsByKey
+) -> Folded:
     """Rows made of the events themselves. Those that begin in a span look ahead from there."""
-    ahead = fold.step.reach.before_ms
+    key, time, ahead = fold.key, fold.step.order[0], fold.step.reach.before_ms
     end = pl.lit(LATEST_MS) if ahead is None else pl.col(RANGE_TO) + ahead
-    told = fold.step.relevant(story.events(spans.with_columns(end.alias(RANGE_TO))))
-    time = fold.step.order[0]
-    after = _within(fold.step.rows(told, fold.key), spans, fold.key, time)
+    asked = spans.with_columns(end.alias(RANGE_TO))
+    told = fold.step.relevant(story.events(asked))
+    found = fold.step.narrowed(told, events, asked, key)
+    if found is not None:
+        narrow, unclear = found
+        spans = spans.drop(RANGE_TO, RANGE_FROM).join(narrow, on=key)
+        if not unclear.is_empty():
+            # Too little was read of these stories.
+            whole = asked.filter(pl.col(key).is_in(unclear.implode())).with_columns(
+                pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
+            )
+            more = fold.step.relevant(story.events(whole))
+            told = pl.concat([told.join(whole, on=key, how="anti"), more.select(told.columns)])
+            spans = pl.concat([spans, whole.select(spans.columns)])
+    after = _within(fold.step.rows(told, key), spans, key, time)
     there = stored.rows(spans)
-    before = _within(there, spans, fold.key, time)
+    before = _within(there, spans, key, time)
     # What lies behind the span is known as well, if it was given, and stays.
     known = pl.concat([after, there.join(before, on=fold.primary_key, how="anti")])
     return Folded(difference(before, after, fold.primary_key), spans, known)

@@ -82,7 +82,14 @@ class Paths(Step):
 
     @property
     def reach(self) -> Reach:
-        return Reach(None, None)
+        return self.sessions.reach if self.by == "session" else Reach(None, None)
+
+    def narrowed(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series] | None:
+        if self.by == "user":
+            return None
+        return self.sessions.runs_touched(story, events, spans, key)
 
     @property
     def settled(self) -> str | None:

@@ -11,6 +11,7 @@ from typing import Literal
 import polars as pl
 
 from rtcdp.definitions import (
+    Joined,
     Predicate,
     Reach,
     RowColumn,
@@ -28,6 +29,7 @@ from rtcdp.folds.days import Calendar, check_time_zone, local_period, period_sta
 from rtcdp.folds.rows import row_schema
 
 PERIODS_MAX = 60
+_BIT = pl.lit(2, pl.Int64).pow(pl.col("after")).cast(pl.Int64)
 PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}
 
 
@@ -58,7 +60,9 @@ class Retention(Step):
 
     @property
     def kind(self) -> Literal["merging", "sequence"]:
-        return "sequence"
+        """Who has started keeps the row, which only gains returns; a start that was not known
+        before is looked up in the story."""
+        return "merging" if self.cohort == "first" else "sequence"
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -103,7 +107,9 @@ class Retention(Step):
 
     def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         events = self.relevant(events.filter(pl.col(key).is_not_null()))
-        events = events.sort(key, "timestamp", "eventId").with_row_index("place")
+        # Of events without an id that happen at once, those that are no return come first.
+        events = events.with_columns(to_expression(self.returning).alias("is_return"))
+        events = events.sort(key, "timestamp", "eventId", "is_return").with_row_index("place")
         begins = events.filter(to_expression(self.start)).select(
             key, "place", started_at="timestamp", cohort=self.period_of(pl.col("timestamp"))
         )
@@ -112,26 +118,51 @@ class Retention(Step):
         returns = events.filter(to_expression(self.returning)).select(
             key, "timestamp", again="place", then=self.period_of(pl.col("timestamp"))
         )
-        after = self._after().alias("after")
-        met = (
-            starts.join(returns, on=key)
-            .with_columns(after)
-            .filter(
-                (pl.col("again") != pl.col("place"))
-                & (pl.col("timestamp") >= pl.col("started_at"))
-                & (pl.col("after") < self.periods)
-            )
-        )
-        seen = met.select(key, "started_at", "after").unique()
-        bit = pl.lit(2, pl.Int64).pow(pl.col("after")).cast(pl.Int64)
-        found = seen.group_by(key, "started_at").agg(
-            bit.sum().alias("returned"), pl.col("after").max().alias("last_return")
+        found = (
+            self._met(starts, returns, key)
+            .group_by(key, "started_at")
+            .agg(_BIT.sum().alias("returned"), pl.col("after").max().alias("last_return"))
         )
         rows = starts.join(found, on=[key, "started_at"], how="left")
         schema = row_schema((RowColumn(key, "text"), *self.columns))
         return (
             rows.with_columns(pl.col("returned").fill_null(0)).select(schema.names()).cast(schema)
         )
+
+    def join(self, events: pl.DataFrame, stored: pl.DataFrame, key: str) -> Joined:
+        started = events.filter(to_expression(self.start)).group_by(key)
+        newest = started.agg(pl.col("timestamp").min().alias("starts_at"))
+        beside = stored.join(newest, on=key, how="full", coalesce=True)
+        is_unsure = pl.col("started_at").is_null() | (pl.col("starts_at") <= pl.col("started_at"))
+        unsure = beside.filter(is_unsure.fill_null(False))[key]
+        returns = events.filter(to_expression(self.returning)).select(
+            key, "timestamp", then=self.period_of(pl.col("timestamp")), again=pl.lit(1)
+        )
+        # The event that a row begins with came before these.
+        starts = stored.select(key, "started_at", "cohort", place=pl.lit(0))
+        met = self._met(starts, returns, key)
+        found = met.group_by(key).agg(_BIT.sum().alias("more"), pl.col("after").max())
+        rows = stored.join(found, on=key, how="left", maintain_order="left").with_columns(
+            (pl.col("returned") | pl.col("more").fill_null(0)).alias("now"),
+            pl.max_horizontal("last_return", "after").alias("last_return"),
+        )
+        is_changed = rows.select(pl.col("now") != pl.col("returned")).to_series()
+        rows = rows.with_columns(pl.col("now").alias("returned")).select(stored.columns)
+        return Joined(rows, is_changed, stored.select(key, "started_at").clear(), unsure)
+
+    def _met(self, starts: pl.DataFrame, returns: pl.DataFrame, key: str) -> pl.DataFrame:
+        """In how many periods `after` each start somebody came back, each once."""
+        met = (
+            starts.join(returns, on=key)
+            .with_columns(self._after().alias("after"))
+            .filter(
+                # Nobody's start is their own return.
+                (pl.col("again") != pl.col("place"))
+                & (pl.col("timestamp") >= pl.col("started_at"))
+                & (pl.col("after") < self.periods)
+            )
+        )
+        return met.select(key, "started_at", "after").unique()
 
     def period_of(self, instant: pl.Expr) -> pl.Expr:
         """The number of the calendar's period that holds an instant."""

@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import (
+    RANGE_FROM,
+    RANGE_TO,
     Joined,
     Predicate,
     Reach,
@@ -107,8 +109,6 @@ class Sessions(Step):
     def reach(self) -> Reach:
         """A row lasts less than `longest_ms`; what comes a gap behind its end is another one."""
         gap_ms = self.longest_ms if self.by == "client" else self.gap_ms
-        if self.kind == "sequence":
-            return Reach(None, None)
         return Reach(self.longest_ms + gap_ms, gap_ms)
 
     @property
@@ -149,6 +149,11 @@ class Sessions(Step):
     def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         return self.join(events, self._no_rows(key), key).rows
 
+    def narrowed(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series] | None:
+        return self.runs_touched(story, events, spans, key) if self.campaign is not None else None
+
     def join(self, events: pl.DataFrame, stored: pl.DataFrame, key: str) -> Joined:
         lifted = self._lifted(self.relevant(events), key)
         stored = stored.with_columns(pl.lit(True).alias("is_stored"))
@@ -180,16 +185,65 @@ class Sessions(Step):
     def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """The events that are part of a session, with the `session_start` of each; for sessions
         that go by the gap."""
-        begun = pl.col("start").alias("session_start")
-        sessions = self.rows(events, key).select(key, "end", begun)
-        beside = events.sort("timestamp").join_asof(
-            sessions.sort("session_start"),
+        told = self.relevant(events).sort(key, "timestamp")
+        if told.is_empty():
+            return told.with_columns(pl.col("timestamp").alias("session_start"))
+        times = told["timestamp"].to_numpy()
+        rows = told.select(
+            key, pl.col("timestamp").alias("start"), pl.col("timestamp").alias("end")
+        )
+        begins = self._begins(rows, (key,))
+        starts = pl.Series("session_start", times[np.flatnonzero(begins)][numbered(begins)])
+        told = told.with_columns(starts)
+        if not self.exclude:
+            return told
+        # What is no activity happens in a session if that goes on after it.
+        others = events.filter(pl.col("eventType").is_in(list(self.exclude))).sort("timestamp")
+        ends = told.group_by(key, "session_start").agg(pl.col("timestamp").max().alias("end"))
+        beside = others.join_asof(
+            ends.sort("session_start"),
             left_on="timestamp",
             right_on="session_start",
             by=key,
             check_sortedness=False,
         )
-        return beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
+        inside = beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
+        return pl.concat([told, inside.select(told.columns)])
+
+    def runs_touched(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series]:
+        """See `Step.narrowed`; for sessions that go by the gap. Whatever ends a session, none goes
+        beyond a run of events that are less than the gap apart. So what a batch changes lies in the
+        runs around it; where these reach to the ends of what was read, that was too little."""
+        batch = (
+            self.relevant(events)
+            .group_by(key)
+            .agg(pl.col("timestamp").min().alias("first"), pl.col("timestamp").max().alias("last"))
+        )
+        told = self.relevant(story).select(key, "timestamp").join(batch, on=key)
+        told = told.sort(key, "timestamp")
+        is_near = pl.col("timestamp") - pl.col("timestamp").shift() < self.gap_ms
+        begins = ~((pl.col(key) == pl.col(key).shift()) & is_near).fill_null(False)
+        first, last = pl.col("first").first(), pl.col("last").first()
+        runs = (
+            told.with_columns(begins.cum_sum().alias("run"))
+            .group_by("run")
+            .agg(
+                pl.col(key).first(),
+                pl.col("timestamp").min().alias(RANGE_FROM),
+                (pl.col("timestamp").max() + 1).alias(RANGE_TO),
+                first,
+                last,
+            )
+            .filter((pl.col(RANGE_TO) > pl.col("first")) & (pl.col(RANGE_FROM) <= pl.col("last")))
+        )
+        found = runs.group_by(key).agg(pl.col(RANGE_FROM).min(), pl.col(RANGE_TO).max())
+        beside = found.join(spans, on=key, suffix=" read")
+        is_clear = (pl.col(RANGE_FROM) - self.gap_ms >= pl.col(f"{RANGE_FROM} read")) & (
+            pl.col(RANGE_TO) + self.gap_ms <= pl.col(f"{RANGE_TO} read")
+        )
+        return beside.filter(is_clear).select(found.columns), beside.filter(~is_clear)[key]
 
     def _no_rows(self, key: str) -> pl.DataFrame:
         return empty_rows((RowColumn(key, "text"), *self.columns))

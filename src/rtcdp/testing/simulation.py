@@ -192,6 +192,7 @@ class Simulation:
         self._counted: dict[str, _Counted] = {}
         self._order: list[PlainRecord] = []
         self._decided: dict[int, int] = {}
+        self._errors: dict[Place, Verdict] = {}
         self._oldest_window_ms = self._oldest_minute_ms = -(10**15)
         self._engine: Engine | None = None
         self._copy: MemoryLog | None = None
@@ -269,6 +270,7 @@ class Simulation:
 
     def keep_house(self) -> None:
         """Run as the processor's own loop does until all is counted, with its deletions."""
+        self._note_errors()
         with self._dying():
             if self._engine is not None:
                 self._engine.run(Signal(), once=True)
@@ -343,7 +345,8 @@ class Simulation:
         """What the store says otherwise than the judge, now."""
         self._note_decided()
         stored = self._stored()
-        errors = {p: v for p, v in stored.verdicts.items() if v.reason == "processor_error"}
+        self._note_errors()
+        errors = self._errors
         metrics: list[Mapping[str, Any]] = [
             plain_metric(metric) | {"without": self._counted[metric.name].without}
             for metric in self._metrics
@@ -427,6 +430,11 @@ class Simulation:
             pieces.append([r for r in plain_records(records) if first <= r.offset < next_offset])
         self._order += in_decision_order(pieces)
         self._decided = dict(reached)
+
+    def _note_errors(self) -> None:
+        """Remember what the engine failed at, before the store's retention forgets it."""
+        verdicts = self._stored().verdicts
+        self._errors |= {p: v for p, v in verdicts.items() if v.reason == "processor_error"}
 
     def _note_metrics(self, metrics: Sequence[Metric]) -> None:
         """Note which decided records a new or resumed metric will not find in the log any more."""

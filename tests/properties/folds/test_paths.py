@@ -35,9 +35,11 @@ def test_they_agree_with_paper(definition, events):
     assert in_words(rows) == rows_of(events, definition)
 
 
-@settings(max_examples=8, deadline=None)
-@given(stories(st.integers(0, 80), TYPES), cut_sizes)
-def test_any_order_and_cut_give_the_same(events, cuts):
+@pytest.mark.parametrize("span", [80, 400])
+@settings(max_examples=20, deadline=None)
+@given(st.data(), cut_sizes, st.frozensets(st.integers(0, 9)))
+def test_any_order_and_cut_give_the_same(span, data, cuts, forget_at):
+    events = data.draw(stories(st.integers(0, span), TYPES))
     definition = DEFINITIONS["plain"]
-    found = told(Fold("ways", "Ways", definition), events, cuts)
+    found = told(Fold("ways", "Ways", definition), events, cuts, forget_at)
     assert in_words(found.values()) == rows_of(events, definition)

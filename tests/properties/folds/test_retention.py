@@ -34,9 +34,10 @@ def test_it_agrees_with_paper(definition, events):
     assert in_words(rows, definition) == rows_of(events, definition)
 
 
-@settings(max_examples=8, deadline=None)
-@given(stories(times, TYPES), cut_sizes)
-def test_any_order_and_cut_give_the_same(events, cuts):
-    definition = DEFINITIONS["each day"]
-    found = told(Fold("back", "Back", definition), events, cuts)
+@pytest.mark.parametrize("name", ["plain", "each day", "rolling", "months"])
+@settings(max_examples=15, deadline=None)
+@given(stories(times, TYPES), cut_sizes, st.frozensets(st.integers(0, 9)))
+def test_any_order_and_cut_give_the_same(name, events, cuts, forget_at):
+    definition = DEFINITIONS[name]
+    found = told(Fold("back", "Back", definition), events, cuts, forget_at)
     assert in_words(found.values(), definition) == rows_of(events, definition)

@@ -121,7 +121,13 @@ async def test_the_stream_ends_when_the_server_stops(make_context: MakeContext) 
 
 
 def test_streams_are_limited(make_api: Callable[..., TestClient[Litestar]]) -> None:
-    answer = make_api(limits=ApiLimits(live_clients=0)).get("/api/live")
+    stop = threading.Event()
+    api = make_api(limits=ApiLimits(live_clients=0), stop=stop)
+    # A stream that is given all the same has an end.
+    unwanted = threading.Timer(5.0, stop.set)
+    unwanted.start()
+    answer = api.get("/api/live")
+    unwanted.cancel()
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert "limit" in answer.json()["detail"]

@@ -1,8 +1,9 @@
 """Funnels by hand, and those of a real shop."""
 
+import polars as pl
 import pytest
 
-from rtcdp.definitions import event_type
+from rtcdp.definitions import Property, event_type
 from rtcdp.errors import UsageError
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
@@ -55,6 +56,13 @@ def test_a_breakdown_has_the_value_of_its_step(at, value):
     ]
     funnel = Funnel(SHOP, breakdown="pageUrl", breakdown_at=at)
     assert [row["breakdown"] for row in rows_of(funnel, *events)] == [value]
+
+
+def test_a_breakdown_may_be_by_a_property():
+    funnel = Funnel(SHOP, breakdown=Property("category"))
+    assert "property:category" in funnel.fields
+    events = frame_of([event(0)]).with_columns(pl.lit("audio").alias("property:category"))
+    assert funnel.rows(events, "userId")["breakdown"].to_list() == ["audio"]
 
 
 def test_a_step_that_was_not_reached_has_no_value():

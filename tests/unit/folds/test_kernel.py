@@ -4,11 +4,12 @@ import polars as pl
 
 from rtcdp.definitions import Fold
 from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, touched
+from rtcdp.folds.paths import Paths
 from rtcdp.folds.sessions import DAY_MS, Sessions
 from tests.stories import RowsInMemory, event, frame_of
 
 FOLD = Fold("visits", "Visits", Sessions(gap_ms=10, longest_ms=100))
-BY_CAMPAIGN = Fold("visits", "Visits", Sessions(campaign="productId"))
+BY_USER = Fold("ways", "Ways", Paths(by="user"))
 
 
 def test_each_key_is_touched_where_its_events_are():
@@ -17,9 +18,32 @@ def test_each_key_is_touched_where_its_events_are():
     assert found.rows() == [("ann", 5 - 110, 911), ("bob", 7 - 110, 18)]
 
 
-def test_a_story_that_is_told_anew_is_read_as_a_whole():
-    spans = touched(BY_CAMPAIGN, frame_of([event(5)]))
+def test_a_story_that_hangs_on_everything_is_read_as_a_whole():
+    spans = touched(BY_USER, frame_of([event(5)]))
     assert spans.rows() == [("ann", EARLIEST_MS, LATEST_MS)]
+
+
+def test_of_sessions_no_more_is_read_than_it_takes_to_see_their_ends():
+    """Ten milliseconds without an event end a session; here nothing lasts 100."""
+    fold = Fold("ways", "Ways", Paths(sessions=Sessions(gap_ms=10, longest_ms=100)))
+    store, asked = RowsInMemory(fold), []
+    told = RowsInMemory(fold)
+    told.events = lambda spans: (asked.extend(spans.rows()), store.events(spans))[1]
+    page = {"pageUrl": "/"}
+    calm = [event(500 + n, eventId=f"e{n}", **page) for n in (0, 3, 30)]
+    folded = store.folded(calm, story=told)
+    assert [(row[1], row[2]) for row in asked] == [(500 - 110, 541 + 110)]
+    assert folded.spans.rows() == [("ann", 500, 531)]
+    store.commit(folded)
+    asked.clear()
+    busy = [event(n * 9, eventId=f"b{n}", **page) for n in range(52)]
+    store.commit(store.folded(busy[:-1]))
+    folded = store.folded(busy[-1:], story=told)
+    assert [(row[1], row[2]) for row in asked][-1] == (EARLIEST_MS, LATEST_MS)
+    store.commit(folded)
+    whole = fold.step.rows(frame_of([*calm, *busy]), "userId").sort("started_at")
+    found = sorted(store.by_key.values(), key=lambda row: row["started_at"])
+    assert found == whole.rows(named=True)
 
 
 def test_a_batch_without_anything_to_fold_changes_nothing():

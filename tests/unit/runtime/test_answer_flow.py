@@ -11,6 +11,7 @@ from rtcdp.runtime.answer_flow import SLICE_BYTES, AnswerFlow, TooSlow
 
 LIMITS = HttpLimits(max_answers=1, max_waiting_answers=1, max_answer_bytes=3 * SLICE_BYTES)
 SCOPE = {"type": "http"}
+PATIENCE_S = 10.0
 
 
 class Client:
@@ -125,5 +126,5 @@ async def test_without_room_an_answer_waits_and_then_is_refused() -> None:
 async def test_who_does_not_read_is_given_up(application: tuple[int, int]) -> None:
     flow = AnswerFlow(replace(LIMITS, answer_grace_s=0.01, write_timeout_s=0.01))
     with pytest.raises(TooSlow):
-        await asked(flow, Application(*application), Client())
+        await asyncio.wait_for(asked(flow, Application(*application), Client()), PATIENCE_S)
     assert flow.held_bytes == 0
