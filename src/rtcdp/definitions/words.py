@@ -70,6 +70,7 @@ def _bracketed(predicate: Predicate) -> str:
 
 
 def span_in_words(milliseconds: int) -> str:
+    """`90 seconds`, `2 hours`: in the largest unit of which it is a whole number."""
     for unit_ms, unit in _UNITS:
         count, rest = divmod(milliseconds, unit_ms)
         if count and not rest:
