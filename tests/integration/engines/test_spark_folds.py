@@ -72,9 +72,9 @@ class Shop:
     def process(self, folds=FOLDS, *, batch: int = 1_000_000) -> None:
         self.processor(folds, batch=batch).run(threading.Event(), once=True)
 
-    def process_natively(self) -> None:
+    def process_natively(self, folds=FOLDS) -> None:
         made = Processor(self.source.log, self.store, [BY_TYPE], RULES, SystemClock())
-        made.folds = FOLDS
+        made.folds = folds
         made.run(threading.Event(), once=True)
 
     def admitted(self) -> pl.DataFrame:
@@ -146,17 +146,20 @@ def test_a_batch_that_spark_runs_again_and_a_changed_engine_leave_the_rows_as_th
     deliveries = list(Traffic(2_400, users=30, request_lines=100).deliveries())
     thirds = len(deliveries) // 3
     shop.send(deliveries[:thirds])
-    shop.process_natively()
+    shop.process_natively(load_folds())
     shop.send(deliveries[thirds : 2 * thirds])
-    processor = shop.processor(batch=500)
+    # One fold is new, and filled first.
+    processor, epochs = shop.processor(batch=500), []
 
-    def crash_after_the_commit(report):
-        if report.epoch == 2:
+    def crash_after_a_commit(report):
+        epochs.append(report.epoch)
+        if len(epochs) == 2:
             raise Crash
 
-    processor.on_epoch = crash_after_the_commit
+    processor.on_epoch = crash_after_a_commit
     with pytest.raises(Crash):
         processor.run(threading.Event(), once=True)
+    assert shop.store.progress().epoch == epochs[-1]
     shop.process()
     shop.check()
     shop.send(deliveries[2 * thirds :])
