@@ -19,6 +19,7 @@ from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.engines.spark.stories import StoreAccess
 from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
@@ -34,8 +35,10 @@ def _native(request, log, store, catalog, rules, max_batch_bytes):
     processor.run(threading.Event(), once=True)
 
 
-def _spark(request, log, store, metrics, rules, max_batch_bytes):
+def _spark(request, log, store, catalog, rules, max_batch_bytes):
     """Reads what is in `log` from a topic with the same partitions."""
+    metrics = [each for each in catalog if isinstance(each, Metric)]
+    folds = tuple(each for each in catalog if isinstance(each, Fold))
     request.getfixturevalue("spark")
     kafka = request.getfixturevalue("kafka_server")
     topic = request.getfixturevalue("new_topic")(len(log.partitions()))
@@ -44,14 +47,18 @@ def _spark(request, log, store, metrics, rules, max_batch_bytes):
         TemporaryDirectory() as checkpoint,
         closing(KafkaLogReader(parse_topic(kafka.url(topic)), KafkaTopicSettings())) as reader,
     ):
+        # A batch of Spark's takes a second however small it is. Stories need few events.
+        least = 150 if folds else 2_000
         limits = SparkLimits(
             master="local[2]",
             checkpoint=checkpoint,
-            # A batch of Spark's takes a second however small it is.
-            max_offsets_per_trigger=min(max(2_000, max_batch_bytes // 20), 1_000_000),
+            max_offsets_per_trigger=min(max(least, max_batch_bytes // 20), 1_000_000),
         )
         source = KafkaSource(reader, kafka.bootstrap, topic)
         processor = SparkProcessor(source, store, metrics, rules, ManualClock(), limits)
+        if folds:
+            place = _place(request.getfixturevalue("store_name"), request)
+            processor.folds, processor.store_access = folds, StoreAccess(*place)
         processor.run(threading.Event(), once=True)
 
 
@@ -71,12 +78,18 @@ def produce(bootstrap, topic, records):
 
 def _store(scheme, request, read_only):
     """Of any kind that there is: in a file of the test's own, or on the test's server."""
+    opener, url = _place(scheme, request)
+    return opener(url, read_only=read_only)
+
+
+def _place(scheme, request):
+    """What opens the test's store, and its URL."""
     adapter = adapters.STORES[scheme]
     if adapter.in_files:
         url = f"{scheme}:{request.getfixturevalue('tmp_path') / 'store.db'}"
     else:
         url = request.getfixturevalue(SERVERS[scheme])
-    return adapter.opener("open_store")(url, read_only=read_only)
+    return adapter.opener("open_store"), url
 
 
 ENGINES = {"native": _native, "spark": _spark}

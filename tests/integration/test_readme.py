@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.documented import steps_of
+from tests.documented import steps_in, steps_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -80,6 +81,22 @@ def test_the_example_event_is_accepted_as_it_says(platform: str, tmp_path: Path)
         "localhost:8081", f"localhost:{platform}"
     )
     assert run(fresh.replace("curl", "curl -sS", 1), tmp_path) == expected
+
+
+def test_what_commands_show_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a block of text follows one of commands, it is what the last of them says."""
+    monkeypatch.setenv("COLUMNS", "80")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    told = [block for block, (kind, _) in pairwise(BLOCKS) if kind == "text"]
+    shown = [text for kind, text in BLOCKS if kind == "text"]
+    assert len(shown) == 2
+    for (_, block), text in zip(told, shown, strict=True):
+        said = [run(step.text, tmp_path) for step in steps_in(f"```sh\n{block}```\n")][-1]
+        assert _lines(said) == _lines(text)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip("\n").splitlines() if line.strip()]
 
 
 def test_every_make_target_exists() -> None:

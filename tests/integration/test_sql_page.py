@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
 from rtcdp.intake.limits import CollectorLimits
@@ -59,6 +59,7 @@ def fill(store: Store) -> None:
         )
         log.append([Delivery(batch.lines, batch.line_count, times_ms[first + 99], "shop")])
     processor = Processor(log, store, load_catalog(), AdmissionRules(), ManualClock())
+    processor.folds = load_folds()
     processor.run(threading.Event(), once=True)
     store.close()
 
@@ -98,9 +99,9 @@ def by_postgresql(postgres_server) -> Iterator[dict[str, list[dict[str, object]]
     postgres_server.drop_database(database)
 
 
-def test_ten_questions_are_asked() -> None:
-    assert len(re.findall(r"^\*\*.*\?\*\*", PAGE, re.MULTILINE)) == 10
-    assert len(BY_BOTH) == 8
+def test_ten_questions_are_asked_and_four_of_stories() -> None:
+    assert len(re.findall(r"^\*\*.*\?\*\*", PAGE, re.MULTILINE)) == 14
+    assert len(BY_BOTH) == 11
 
 
 def test_every_query_finds_something_in_sqlite(by_sqlite) -> None:  # type: ignore[no-untyped-def]

@@ -1,8 +1,12 @@
-"""The live stream: a few times a second, what has happened since. One sample serves all clients."""
+"""The live stream: a few times a second, what has happened since. One sample serves all clients.
+
+Who asks for the rows of folds is told besides which of them are other ones now, and which are gone.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get
@@ -10,10 +14,12 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.fold_rows import told_by
+from rtcdp.answers.folds import find_fold
+from rtcdp.answers.freshness import Reading, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import NAMESAKE
-from rtcdp.answers.question import Nothing
+from rtcdp.answers.row_changes import RowsChanged, RowsWatch
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
@@ -22,9 +28,24 @@ from rtcdp.api.query import Asked
 from rtcdp.errors import RtcdpError
 
 NEWEST_WINDOWS = 12
-_ASKED = Asked(Nothing)
 _FORGET_AFTER_TICKS = 4
 """A sample older than this many ticks is no base for a rate."""
+
+
+KEPT_MESSAGES = 64
+"""So many messages of a fold wait for clients that are slower than they come."""
+
+
+class LiveQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told besides ticks."""
+
+    rows: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="folds, like sessions, whose rows are told when they change"),
+    ] = ()
+
+
+_ASKED = Asked(LiveQuestion)
 
 
 class Tick(msgspec.Struct, omit_defaults=True):
@@ -53,18 +74,40 @@ class LiveFeed:
         self._taken_at = float("-inf")
         self._totals: dict[str, int] = {}
         self._message = ServerSentEventMessage()
+        self._watches: dict[str, RowsWatch] = {}
+        self._changes: dict[str, deque[RowsChanged]] = {}
+        self._watchers = Counter[str]()
         self.clients = 0
 
-    async def messages(self) -> AsyncIterator[ServerSentEventMessage]:
-        """Ticks until the client goes or the server stops."""
+    async def messages(self, folds: Sequence[str] = ()) -> AsyncIterator[ServerSentEventMessage]:
+        """Ticks, and changed rows of some folds, until the client goes or the server stops."""
         every_s = self._context.limits.live_every_ms / 1000
         self.clients += 1
+        self._watchers.update(folds)
         try:
+            told = {name: self._number_of(name) for name in folds}
             while not self._context.stop.is_set():
                 yield await self._newest(every_s)
+                for change in self._changed_since(told):
+                    told[change.fold] = change.number
+                    yield ServerSentEventMessage(data=msgspec.json.encode(change), event="rows")
                 await asyncio.sleep(every_s)
         finally:
             self.clients -= 1
+            self._watchers.subtract(folds)
+
+    def _number_of(self, fold: str) -> int:
+        """The number of the last message about a fold."""
+        return self._watches[fold].number if fold in self._watches else 0
+
+    def _changed_since(self, told: dict[str, int]) -> list[RowsChanged]:
+        """The messages that a client has not had, of all folds it asked for."""
+        return [
+            change
+            for fold, number in told.items()
+            for change in tuple(self._changes.get(fold, ()))
+            if change.number > number
+        ]
 
     async def _newest(self, every_s: float) -> ServerSentEventMessage:
         async with self._taking:
@@ -77,7 +120,9 @@ class LiveFeed:
         now = self._context.installation.clock.monotonic()
         since_s, before = now - self._taken_at, self._totals
         try:
-            tick = _sample(self._context)
+            with open_reading(self._context.installation) as reading:
+                tick = _sample(self._context, reading)
+                self._watch(reading)
         except RtcdpError as error:
             text = msgspec.json.encode({"detail": str(error), "hint": error.hint})
             return ServerSentEventMessage(data=text, event="problem")
@@ -89,6 +134,22 @@ class LiveFeed:
         self._taken_at, self._totals = now, tick.totals
         return ServerSentEventMessage(data=msgspec.json.encode(tick), event="tick")
 
+    def _watch(self, reading: Reading) -> None:
+        """Look at the rows of the folds that anybody asked for. A fold that nobody follows any more
+        is forgotten; its numbers go on."""
+        installation = self._context.installation
+        for fold in installation.folds:
+            if self._watchers[fold.name] <= 0:
+                if fold.name in self._watches:
+                    self._watches[fold.name].forget()
+                continue
+            watch = self._watches.get(fold.name)
+            if watch is None or watch.fold != fold:
+                watch = self._watches[fold.name] = RowsWatch(fold, self._number_of(fold.name))
+            change = watch.look(told_by(installation, reading, fold))
+            if change is not None:
+                self._changes.setdefault(fold.name, deque(maxlen=KEPT_MESSAGES)).append(change)
+
 
 LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
 
@@ -96,37 +157,39 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
 @get(
     "/api/live",
     summary="A live stream of totals, rates, lag and the newest windows",
-    description="Server-sent events named `tick`, or `problem` while the numbers can't be read.",
+    description="Server-sent events named `tick`, or `problem` while the numbers can't be read; "
+    "with `rows=sessions` also `rows`, when rows of that fold changed or are gone.",
     operation_class=documented(_ASKED),
 )
 async def live_stream(
     request: Request[Any, Any, Any], context: Context, live_feed: LiveFeedDependency
 ) -> ServerSentEvent:
-    _ASKED.read(request)
+    question = _ASKED.read(request)
+    for name in question.rows:
+        find_fold(context.installation.folds, name)
     limit = context.limits.live_clients
     if live_feed.clients >= limit:
         raise TooManyClients(
             f"{limit} live streams are open, which is the limit",
             "try again later, or poll /api/ledger",
         )
-    return ServerSentEvent(live_feed.messages())
+    return ServerSentEvent(live_feed.messages(question.rows))
 
 
-def _sample(context: ApiContext) -> Tick:
+def _sample(context: ApiContext, reading: Reading) -> Tick:
     installation = context.installation
     metric = next((metric for metric in installation.metrics if metric.name == NAMESAKE), None)
-    with open_reading(installation) as reading:
-        snapshot, fresh = reading.snapshot, reading.freshness
-        newest = WindowQuery(limit=NEWEST_WINDOWS)
-        return Tick(
-            at=iso_ms(installation.clock.now_ms()),
-            as_of=fresh.as_of_text,
-            lag_ms=fresh.lag_ms,
-            warning=fresh.warning,
-            epoch=snapshot.progress.epoch,
-            totals=snapshot.ledger_totals(),
-            rates=None,
-            window_metric=NAMESAKE,
-            windows=[] if metric is None else windows(snapshot, metric, newest).items,
-            problems={n: said for n, check in context.checks.items() if (said := check())},
-        )
+    snapshot, fresh = reading.snapshot, reading.freshness
+    newest = WindowQuery(limit=NEWEST_WINDOWS)
+    return Tick(
+        at=iso_ms(installation.clock.now_ms()),
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
+        epoch=snapshot.progress.epoch,
+        totals=snapshot.ledger_totals(),
+        rates=None,
+        window_metric=NAMESAKE,
+        windows=[] if metric is None else windows(snapshot, metric, newest).items,
+        problems={n: said for n, check in context.checks.items() if (said := check())},
+    )

@@ -75,7 +75,12 @@ from rtcdp.definitions.window import (
     sliding,
     tumbling,
 )
-from rtcdp.definitions.words import measure_in_words, predicate_in_words, window_in_words
+from rtcdp.definitions.words import (
+    measure_in_words,
+    predicate_in_words,
+    span_in_words,
+    window_in_words,
+)
 from rtcdp.events.derived import (
     Buckets,
     Number,
@@ -179,6 +184,7 @@ __all__ = [
     "sliding",
     "smaller_of",
     "snake_case_of",
+    "span_in_words",
     "tables_of",
     "to_expression",
     "tumbling",

@@ -36,10 +36,10 @@ def window_in_words(window: Window | Calendar) -> str:
     if isinstance(window, Calendar):
         since = f" from {window.week_starts.title()} on" if window.unit == "week" else ""
         return f"each {window.unit} in {window.zone}{since}"
-    size = _span(window.size_ms)
+    size = span_in_words(window.size_ms)
     if window.slide_ms == window.size_ms:
         return size
-    return f"{size}, a new one every {_span(window.slide_ms)}"
+    return f"{size}, a new one every {span_in_words(window.slide_ms)}"
 
 
 def _that(predicate: Predicate) -> str:
@@ -69,7 +69,8 @@ def _bracketed(predicate: Predicate) -> str:
     return f"({words})" if isinstance(predicate, AllOf | AnyOf) else words
 
 
-def _span(milliseconds: int) -> str:
+def span_in_words(milliseconds: int) -> str:
+    """`90 seconds`, `2 hours`: in the largest unit of which it is a whole number."""
     for unit_ms, unit in _UNITS:
         count, rest = divmod(milliseconds, unit_ms)
         if count and not rest:

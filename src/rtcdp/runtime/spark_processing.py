@@ -9,11 +9,14 @@ from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
+from rtcdp.engines.spark.stories import StoreAccess
 from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.log.kafka import parse_topic
 from rtcdp.private_files import make_private_folder
+from rtcdp.runtime.adapters import STORES
+from rtcdp.runtime.processing import FillingTold
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Progress, Store
 
@@ -43,6 +46,8 @@ def spark_processor(
         clock,
         replace(settings.spark, checkpoint=checkpoint),
     )
+    processor.on_filling = FillingTold().tell
+    processor.store_access = _store_access(settings)
     processor.lease_ttl_s = settings.processor.lease_ttl_s
 
     upkeep: list[Upkeep] = []
@@ -57,6 +62,14 @@ def spark_processor(
 
     processor.upkeep = expire
     return processor
+
+
+def _store_access(settings: Settings) -> StoreAccess:
+    """The store as executors open it, which work in folders of their own."""
+    url, path = settings.store_url, settings.store_path
+    if path is not None:
+        url = f"{settings.store_kind}:{path.absolute()}"
+    return StoreAccess(STORES[settings.store_kind].opener("open_store"), url)
 
 
 def java_options(options: Mapping[str, str]) -> dict[str, str]:

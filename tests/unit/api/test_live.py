@@ -1,7 +1,8 @@
 """The live stream."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +14,12 @@ from litestar.testing import TestClient
 from rtcdp.api.context import ApiContext
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.live import LiveFeed
+from rtcdp.catalog.catalog import load_folds
 from rtcdp.store import StoreUnavailable
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import Driver
+from tests.stories import event
+from tests.told import START, Teller
 
 MakeContext = Callable[..., ApiContext]
 FAST = ApiLimits(live_every_ms=1)
@@ -147,3 +152,55 @@ async def test_a_tick_tells_what_is_wrong_with_a_part(
     messages = LiveFeed(make_context(limits=FAST, checks=checks)).messages()
     assert (await following(messages))["problems"] == {"processor": "no such column"}
     await messages.aclose()
+
+
+@pytest.fixture
+def teller(tmp_path: Path) -> Iterator[Teller]:
+    store = SqliteStore(tmp_path / "told.db")
+    yield Teller(store)
+    store.close()
+
+
+async def test_rows_that_change_are_told_to_those_who_ask_and_no_change_is_missed(
+    teller: Teller, make_context: MakeContext
+) -> None:
+    context = make_context(limits=FAST, store=teller.store, folds=teller.folds, log=None)
+    feed = LiveFeed(context)
+    asking, plain = feed.messages(["sessions"]), feed.messages()
+    assert (await anext(asking)).event == (await anext(plain)).event == "tick"
+    for number in range(3):
+        teller.tell([event(START, user=f"u{number}", eventId=f"{number}")], START)
+        context.installation.clock._driver.advance(seconds=1)
+        assert (await anext(plain)).event == "tick"
+    seen = [await anext(asking) for _ in range(4)]
+    assert [message.event for message in seen] == ["rows", "rows", "rows", "tick"]
+    told = [msgspec.json.decode(message.data) for message in seen[:3]]
+    assert [change["number"] for change in told] == [1, 2, 3]
+    assert [change["changed"][0]["userId"] for change in told] == ["u0", "u1", "u2"]
+    await asking.aclose()
+    await plain.aclose()
+
+
+async def test_a_fold_that_nobody_follows_any_more_is_looked_at_anew(
+    teller: Teller, make_context: MakeContext
+) -> None:
+    context = make_context(limits=FAST, store=teller.store, folds=teller.folds, log=None)
+    feed = LiveFeed(context)
+    first = feed.messages(["sessions"])
+    await anext(first)
+    await first.aclose()
+    teller.tell([event(START, eventId="1")], START)
+    context.installation.clock._driver.advance(seconds=1)
+    await following(feed.messages())
+    later = feed.messages(["sessions"])
+    context.installation.clock._driver.advance(seconds=1)
+    assert (await anext(later)).event == "tick"
+    context.installation.clock._driver.advance(seconds=1)
+    assert (await anext(later)).event == "tick"
+    await later.aclose()
+
+
+def test_an_unknown_fold_is_told(make_api: Callable[..., TestClient[Litestar]]) -> None:
+    answer = make_api(folds=load_folds()).get("/api/live?rows=visits")
+    assert answer.status_code == 404
+    assert "sessions" in answer.json()["hint"]

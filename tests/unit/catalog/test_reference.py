@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog, load_definition
+from rtcdp.catalog.catalog import load_catalog, load_definition, load_folds
 from rtcdp.catalog.reference import (
     BEGIN,
     END,
+    fold_section,
     main,
     section,
     updated,
@@ -43,12 +44,23 @@ from rtcdp.definitions import (
 from rtcdp.errors import UsageError
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+FOLDS_PAGE = PAGE.parent / "folds.md"
 VIEW = event_type("PAGE_VIEW")
 
 
 def test_the_page_is_up_to_date() -> None:
     """If not: python -m rtcdp.catalog.reference"""
     assert main(["--check", str(PAGE)]) == 0
+    assert main(["--check", str(FOLDS_PAGE)]) == 0
+
+
+def test_the_example_in_the_page_of_folds_is_a_fold(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", FOLDS_PAGE.read_text(), flags=re.DOTALL)
+    (file_name,) = re.findall(r"`my-catalog/(\w+\.py)`", FOLDS_PAGE.read_text())
+    (tmp_path / file_name).write_text(example)
+    fold = load_folds(tmp_path)[-1]
+    assert fold.name == file_name.removesuffix(".py")
+    assert "with one `productId` throughout" in fold_section(fold)
 
 
 def test_the_example_in_the_page_is_a_metric(tmp_path: Path) -> None:
@@ -160,11 +172,11 @@ def test_a_measure_is_put_into_words(measure: Measure, words: str) -> None:
 def test_what_is_written_by_hand_stays() -> None:
     page = f"# Metrics\n{BEGIN}old\n{END}by hand\n"
 
-    new = updated(page, load_catalog())
+    new = updated(page, [*map(section, load_catalog())])
 
     assert new.startswith(f"# Metrics\n{BEGIN}\n### ")
     assert new.endswith(f"\n{END}by hand\n")
-    assert updated(new, load_catalog()) == new
+    assert updated(new, [*map(section, load_catalog())]) == new
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN])

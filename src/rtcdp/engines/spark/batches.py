@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 import polars as pl
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Metric, fields_of, tables_of
 from rtcdp.engines.spark.exchange import (
+    DIFFERENCE_SCHEMA,
+    KEYED_SCHEMA,
     PART_LEDGER_SCHEMA,
     PLACES_SCHEMA,
     BucketVerdicts,
@@ -29,17 +31,24 @@ from rtcdp.engines.spark.folding import (
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
 from rtcdp.engines.spark.screening import BatchMapper
-from rtcdp.store import TableChange
+from rtcdp.engines.spark.stories import Stories, changes_in, folder, keyed_packer
+from rtcdp.store import RowChanges, TableChange
 
 _VIEW = "rtcdp_events"
+
+TASK_OFFSETS = 10_000
+"""A task of folds takes about so many records at least: each of them asks the store by itself."""
 
 
 class Batch:
     """The rows of one batch, kept in the executors while they are worked on: `JUDGED_SCHEMA`."""
 
-    def __init__(self, rows: DataFrame, metrics: Sequence[Metric]) -> None:
+    def __init__(
+        self, rows: DataFrame, metrics: Sequence[Metric], stories: Stories | None = None
+    ) -> None:
         self._rows = rows
         self._metrics = metrics
+        self._stories = stories
 
     def accounts(self) -> tuple[list[SliceAccount], list[BucketVerdicts]]:
         """The accounts of all slices, and the verdicts of all buckets."""
@@ -81,6 +90,24 @@ class Batch:
         events = packed.mapInArrow(event_unpacker(unpacking), unpacking.schema)
         return folded(events, self._metrics)
 
+    def row_changes(
+        self, duplicates: Mapping[int, Duplicates], ranges: Ranges, number: int
+    ) -> tuple[RowChanges, ...]:
+        """What the events in these ranges, without the duplicates, change among the rows of folds
+        in the epoch of this number, which is the store's next one.
+
+        Raises `StoreUnavailable`, `EpochRefused` and `SparkFailed` where an executor can't read the
+        store.
+        """
+        stories = self._stories
+        if stories is None:
+            return ()
+        tasks = tasks_for(self._rows.sparkSession, ranges)
+        slices = self._slices(("events",), ranges).where("events IS NOT NULL")
+        packer = keyed_packer(stories, duplicates, ranges, tasks)
+        keyed = slices.mapInArrow(packer, KEYED_SCHEMA)
+        return told(keyed, stories, tasks, number - 1, number)
+
     def _gathered(
         self, columns: Sequence[str], ranges: Ranges, unpacker: BatchMapper, schema: pl.Schema
     ) -> pl.DataFrame:
@@ -108,12 +135,32 @@ def folded(events: DataFrame, metrics: Sequence[Metric]) -> tuple[TableChange, .
     return changes_of(metrics, panes)
 
 
+def tasks_for(spark: SparkSession, ranges: Ranges) -> int:
+    """In how many tasks the events in these ranges are worth to be folded."""
+    offsets = sum(end - start for start, end in ranges.values())
+    partitions = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    return min(partitions, 1 + offsets // TASK_OFFSETS)
+
+
+def told(
+    keyed: DataFrame, stories: Stories, tasks: int, after_epoch: int, number: int
+) -> tuple[RowChanges, ...]:
+    """What events on their way to so many tasks (`KEYED_SCHEMA`) change among the rows of folds;
+    see `rtcdp.engines.spark.stories.folder` for the numbers."""
+    gathered = keyed.repartitionById(tasks, "task").mapInArrow(
+        folder(stories, after_epoch, number), DIFFERENCE_SCHEMA
+    )
+    return changes_in(pl.DataFrame(gathered.toArrow()), stories.tables)
+
+
 @contextmanager
-def kept_batch(rows: DataFrame, metrics: Sequence[Metric]) -> Iterator[Batch]:
+def kept_batch(
+    rows: DataFrame, metrics: Sequence[Metric], stories: Stories | None = None
+) -> Iterator[Batch]:
     """The batch, computed once however often it is asked; running the index of ids a second time
     would give another answer."""
     with _kept(rows):
-        yield Batch(rows, metrics)
+        yield Batch(rows, metrics, stories)
 
 
 @contextmanager

@@ -117,7 +117,10 @@ class Counting:
         tally = tally_of(batch) if part.places is None else tally_of_part(kept.ledger(ranges))
         uncounted = kept.uncounted(duplicates, ranges) if has_uncounted else _NOTHING
         changes = kept.changes(duplicates, ranges) if batch.counted else ()
-        return epoch_of(part, tally, uncounted, changes, self._around.progress())
+        epoch = epoch_of(part, tally, uncounted, changes, self._around.progress())
+        if epoch is None or not batch.counted:
+            return epoch
+        return replace(epoch, rows=kept.row_changes(duplicates, ranges, epoch.number))
 
     def _leave_out(self, part: Part, error: BaseException) -> None:
         """Make the one record of a part a dead letter."""

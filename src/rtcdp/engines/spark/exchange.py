@@ -1,5 +1,6 @@
 """What travels through Spark, all of it: slices of the log, packed, and the ids of a slice, bucket
-by bucket; verdicts on their way back; and the rows that are gathered on the driver.
+by bucket; verdicts on their way back; events on their way to the task of their key; and the rows
+that are gathered on the driver.
 
 A slice is what one Arrow batch of a partition's records became: an account of every record, the
 events that may be counted, and the records that may not, as columns. Only the hashes of event ids
@@ -7,6 +8,7 @@ go through the index of seen ids; the rest stays packed until its verdict is kno
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -112,6 +114,30 @@ PART_LEDGER_SCHEMA = pl.Schema(
 """Rows of `LEDGER_SCHEMA` of a slice, each with the partition and the times of the whole slice."""
 
 
+KEYED_SCHEMA = "task int, key string, events binary"
+"""Admitted events on their way to the task that folds them: packed columns, and by which of them
+the events are told apart."""
+
+KEYED_ARROW_SCHEMA = pa.schema(
+    [("task", pa.int32()), ("key", pa.string()), ("events", pa.binary())]
+)
+"""`KEYED_SCHEMA` as Arrow names types."""
+
+DIFFERENCE_SCHEMA = "table_name string, gone binary, replaced binary, trouble binary"
+"""What a task found to change, a row a table: the keys of the rows to delete and the rows to
+replace, packed; or else, alone, a packed `TaskTrouble`."""
+
+DIFFERENCE_ARROW_SCHEMA = pa.schema(
+    [
+        ("table_name", pa.string()),
+        ("gone", pa.binary()),
+        ("replaced", pa.binary()),
+        ("trouble", pa.binary()),
+    ]
+)
+"""`DIFFERENCE_SCHEMA` as Arrow names types."""
+
+
 class SliceAccount(msgspec.Struct, frozen=True):
     """What became of the records in `[first_offset, next_offset)`, duplicates not yet told apart.
 
@@ -170,6 +196,18 @@ class BucketVerdicts(msgspec.Struct, frozen=True):
     conflicts: bytes
 
 
+TroubleKind = Literal["fault", "away", "refused", "failed"]
+
+
+class TaskTrouble(msgspec.Struct, frozen=True):
+    """Why a task gives no difference: a record may be at `fault`; or the store is `away`, another
+    engine has gone on with it, or trying again would not help (`failed`), as an error says it."""
+
+    kind: TroubleKind
+    message: str
+    hint: str
+
+
 @dataclass(frozen=True)
 class Duplicates:
     """The duplicates of one partition in a batch, and the conflicts among them: sorted offsets."""
@@ -182,9 +220,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_account = msgspec.msgpack.Decoder(SliceAccount).decode
 _decode_ids = msgspec.msgpack.Decoder(SliceIds).decode
 _decode_verdicts = msgspec.msgpack.Decoder(BucketVerdicts).decode
+_decode_trouble = msgspec.msgpack.Decoder(TaskTrouble).decode
 
 
-def pack(packable: SliceAccount | SliceIds | BucketVerdicts) -> bytes:
+def pack(packable: SliceAccount | SliceIds | BucketVerdicts | TaskTrouble) -> bytes:
     """As bytes."""
     return _encode(packable)
 
@@ -202,6 +241,11 @@ def unpack_ids(packed: bytes) -> SliceIds:
 def unpack_verdicts(packed: bytes) -> BucketVerdicts:
     """The verdicts that were packed."""
     return _decode_verdicts(packed)
+
+
+def unpack_trouble(packed: bytes) -> TaskTrouble:
+    """The trouble that was packed."""
+    return _decode_trouble(packed)
 
 
 def pack_frame(frame: pl.DataFrame) -> bytes:

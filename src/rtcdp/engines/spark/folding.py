@@ -66,14 +66,24 @@ def event_unpacker(unpacking: Unpacking) -> BatchMapper:
     """What turns slices into the admitted events."""
 
     def unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for each in _unpacked(batches, unpacking.ranges, ("events",)):
-            events = each.events
-            duplicates = unpacking.duplicates.get(each.partition)
-            if duplicates is not None:
-                events = events.filter(~are_among(events["offset"].to_numpy(), duplicates.offsets))
+        for events in admitted_in(batches, unpacking.duplicates, unpacking.ranges):
             yield from packed_events(events, unpacking)
 
     return unpack
+
+
+def admitted_in(
+    batches: Iterator[pa.RecordBatch], duplicates: Mapping[int, Duplicates], ranges: Ranges
+) -> Iterator[pl.DataFrame]:
+    """The admitted events of slices (`partition`, `events`): those in `ranges` that are not among
+    `duplicates`, both by partition."""
+    for each in _unpacked(batches, ranges, ("events",)):
+        found = duplicates.get(each.partition)
+        if found is None:
+            yield each.events
+        else:
+            offsets = each.events["offset"].to_numpy()
+            yield each.events.filter(~are_among(offsets, found.offsets))
 
 
 def packed_events(events: pl.DataFrame, unpacking: Unpacking) -> Sequence[pa.RecordBatch]:

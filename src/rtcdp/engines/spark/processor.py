@@ -18,9 +18,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
-from rtcdp.definitions import Metric, fields_of
+from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
+from rtcdp.engines.decided import partition_by_partition
+from rtcdp.engines.fold_backfill import fill_folds
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
@@ -47,6 +50,7 @@ from rtcdp.engines.spark.recovery import (
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
+from rtcdp.engines.spark.stories import StoreAccess, Stories, stories_of
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import LogUnavailable, OffsetsMissing
 from rtcdp.log.marks import marks_before
@@ -80,9 +84,13 @@ class SparkProcessor:
 
     `on_epoch` is called after every commit, from a thread of Spark's; `on_trouble` with a sentence
     whenever Kafka or the store can't be reached and it will try again, `on_back` before a query
-    starts and after every batch, for both were there. Metrics that are new are filled first,
+    starts and after every batch, for both were there; `on_filling` while what is new is filled,
+    with its name and which share of it is done. Metrics that are new are filled first,
     `step_offsets` records at a time. `upkeep` is called every minute. `lease_ttl_s` is how long the
     lease outlasts a processor that dies.
+
+    `folds` are told beside the metrics, by executors that read the store by `store_access`; both
+    are set before it runs.
     """
 
     def __init__(
@@ -109,6 +117,7 @@ class SparkProcessor:
         self._seen_bytes = 0.0
         self._slow_starts = 0
         self._log_id = ""
+        self._stories: Stories | None = None
         self._started = 0.0
         self._counting = Counting(
             Surroundings(
@@ -126,10 +135,13 @@ class SparkProcessor:
         self._kept_up_at = clock.monotonic()
         self.lease_ttl_s = 15.0
         self.step_offsets = STEP_OFFSETS
+        self.folds: tuple[Fold, ...] = ()
+        self.store_access: StoreAccess | None = None
         self.upkeep: Callable[[Progress], None] = lambda _: None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
         self.on_trouble: Callable[[str], None] = lambda _: None
         self.on_back: Callable[[], None] = lambda: None
+        self.on_filling: Callable[[str, float], None] = lambda _name, _share: None
 
     @property
     def progress(self) -> Progress:
@@ -167,7 +179,8 @@ class SparkProcessor:
     def _recover(self, spark: SparkSession) -> None:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
-        self._store.prepare(self._metrics)
+        folding = Folding(self.folds, self._store)
+        self._store.prepare(self._metrics, folding.tables)
         progress = self._store.progress()
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
@@ -178,14 +191,23 @@ class SparkProcessor:
             remembered_from = dict(position_in(self._source.log, progress).remembered_from)
             self._remembrance = Remembrance(remembered_from, self._rules.dedup_window_ms)
         self._progress = progress
-        self._fill(spark)
+        self._stories = self._told(folding)
+        self._fill(spark, folding)
 
-    def _fill(self, spark: SparkSession) -> None:
-        """Compute the metrics that are new over what is counted already."""
+    def _told(self, folding: Folding) -> Stories | None:
+        if not self.folds:
+            return None
+        assert self.store_access is not None, "executors read what rests of folds by themselves"
+        return stories_of(folding, self.store_access)
+
+    def _fill(self, spark: SparkSession, folding: Folding) -> None:
+        """Compute the metrics and folds that are new over what is counted already."""
         steps = spark_steps(spark, self._source, self._store, self.step_offsets)
-        listeners = Listeners(on_trouble=self._say)
+        listeners = Listeners(on_trouble=self._say, on_progress=self.on_filling)
+        log, store = self._source.log, self._store
         with self._leased_meanwhile():
-            fill_metrics(self._source.log, self._store, self._metrics, steps, listeners)
+            fill_metrics(log, store, self._metrics, steps, listeners)
+            fill_folds(log, store, folding, partition_by_partition, listeners)
 
     @contextmanager
     def _leased_meanwhile(self) -> Iterator[None]:
@@ -241,7 +263,7 @@ class SparkProcessor:
             source,
             continuation.starts if continuation.is_new else None,
             Screening(
-                fields_of(self._metrics),
+                self._fields(),
                 self._rules,
                 position.next_offsets,
                 passed_over(self._store, continuation.starts, position.next_offsets),
@@ -252,6 +274,11 @@ class SparkProcessor:
         self._failure, self._is_stopping, self._is_outgrown = None, False, False
         path = checkpoints.path(continuation.checkpoint)
         return start_query(stream, path, limits, self._handle, once=once)
+
+    def _fields(self) -> tuple[str, ...]:
+        """The fields of events that are to be decoded."""
+        told = () if self._stories is None else self._stories.fields
+        return tuple(dict.fromkeys((*fields_of(self._metrics), *told)))
 
     def _record_bytes(self, position: Position) -> float:
         return self._seen_bytes or record_bytes_in(self._source.log, position.next_offsets)
@@ -289,7 +316,7 @@ class SparkProcessor:
         # Read by the executors: the index of ids forgets what lies before.
         remembered = remembered_property(self._progress.remembered_from)
         rows.sparkSession.sparkContext.setLocalProperty(REMEMBERED_FROM, remembered)
-        with kept_batch(rows, self._metrics) as kept:
+        with kept_batch(rows, self._metrics, self._stories) as kept:
             batch = account_of(*kept.accounts())
             # Asked after the reading, so that no record of another topic slips in.
             self._log_id = self._source.log.log_id()

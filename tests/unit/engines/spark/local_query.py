@@ -18,20 +18,37 @@ from pyspark.sql import Row
 
 from rtcdp.definitions import fields_of
 from rtcdp.engines.commit import progress_after
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.counting import Counting, Surroundings
-from rtcdp.engines.spark.exchange import unpack_account, unpack_verdicts
+from rtcdp.engines.spark.exchange import (
+    DIFFERENCE_ARROW_SCHEMA,
+    unpack_account,
+    unpack_verdicts,
+)
 from rtcdp.engines.spark.failures import StartAnew
 from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
 from rtcdp.engines.spark.screening import Screening, screener
+from rtcdp.engines.spark.stories import (
+    StoreAccess,
+    Stories,
+    changes_in,
+    folder,
+    keyed_packer,
+    stories_of,
+)
 from rtcdp.log.contract import LogExtent, Records
 from rtcdp.log.envelope import Headers, WireBatch, records_of
-from rtcdp.store import Epoch, TableChange
+from rtcdp.store import Epoch, RowChanges, TableChange
+from rtcdp.store.sqlite import open_store
+
+TASKS = 3
+"""In so many tasks events are folded."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +116,31 @@ def _headers_as_text(headers: Headers | None) -> str | None:
     return json.dumps([{"key": name, "value": value} for name, value in pairs])
 
 
+def keyed(stories: Stories, slices, duplicates, ranges) -> dict[int, list[pa.RecordBatch]]:
+    """By task, the events that come to it of slices (`partition`, `events`)."""
+    tasks = defaultdict(list)
+    for rows in keyed_packer(stories, duplicates, ranges, TASKS)(iter(slices)):
+        for row in rows.to_pylist():
+            tasks[row["task"]].append(pa.RecordBatch.from_pylist([row], rows.schema))
+    return tasks
+
+
+def folded_by_task(stories: Stories, tasks, after_epoch, number) -> tuple[RowChanges, ...]:
+    """What the tasks find to change."""
+    empty = pl.DataFrame(DIFFERENCE_ARROW_SCHEMA.empty_table())
+    found = [
+        pl.DataFrame(each)
+        for rows in tasks.values()
+        for each in folder(stories, after_epoch, number)(iter(rows))
+    ]
+    return changes_in(pl.concat([empty, *found]), stories.tables)
+
+
 class LocalBatch(Batch):
     """A batch whose rows lie here. `gathered_bytes` is the most that one job gave the driver."""
 
-    def __init__(self, rows: list[dict[str, object]], metrics) -> None:
-        super().__init__(None, metrics)
+    def __init__(self, rows: list[dict[str, object]], metrics, stories=None) -> None:
+        super().__init__(None, metrics, stories)
         self.rows, self.metrics = rows, metrics
         self.gathered_bytes = 0
 
@@ -120,6 +157,13 @@ class LocalBatch(Batch):
         if not batches:
             return ()
         return changes_of(self.metrics, pl.DataFrame(pa.Table.from_batches(batches)))
+
+    def row_changes(self, duplicates, ranges, number) -> tuple[RowChanges, ...]:
+        if self._stories is None:
+            return ()
+        slices = self._touched(("events",), ranges)
+        tasks = keyed(self._stories, slices, duplicates, ranges)
+        return folded_by_task(self._stories, tasks, number - 1, number)
 
     def _gathered(self, columns, ranges, unpacker, schema) -> pl.DataFrame:
         batches = list(unpacker(self._touched(columns, ranges)))
@@ -178,11 +222,15 @@ class _Handle:
 
 
 class LocalQuery:
-    """A query over a topic into a store. `start` it, and `step` it batch by batch."""
+    """A query over a topic into a store. `start` it, and `step` it batch by batch. With
+    `folds` comes the URL at which their tasks read the store, a SQLite file."""
 
-    def __init__(self, topic: Topic, store, metrics, rules, slice_records: int = 50_000) -> None:
+    def __init__(
+        self, topic: Topic, store, metrics, rules, slice_records=50_000, folds=None
+    ) -> None:
         self.topic, self.store, self.metrics, self.rules = topic, store, list(metrics), rules
         self.slice_records = slice_records
+        self.folds = folds
         self.troubles: list[str] = []
         self.epochs = 0
         self.gathered_bytes = 0
@@ -194,7 +242,10 @@ class LocalQuery:
 
     def start(self, *, anew: bool = False) -> None:
         """Begin where the store stands; `anew` without what was kept of the ids."""
-        self.store.prepare(self.metrics)
+        folds, url = self.folds or ((), "")
+        folding = Folding(folds, self.store)
+        self.stories = stories_of(folding, StoreAccess(open_store, url)) if folds else None
+        self.store.prepare(self.metrics, folding.tables)
         self.progress = self.store.progress()
         partitions = self.topic.partitions()
         next_offsets = {each: self.progress.next_offsets.get(each, 0) for each in partitions}
@@ -204,7 +255,7 @@ class LocalQuery:
             self.reached = dict(remembered_from)
         starts = {each: self.reached.get(each, 0) for each in partitions}
         self.screening = Screening(
-            tuple(fields_of(self.metrics)),
+            tuple({*fields_of(self.metrics), *folding.fields}),
             self.rules,
             next_offsets,
             passed_over(self.store, starts, next_offsets),
@@ -264,7 +315,7 @@ class LocalQuery:
             judge.init(_Handle(self.states.setdefault(bucket, _State())))
             found = judge.handleInputRows((bucket,), iter([Row(**row) for row in given]), None)
             judged += [row.asDict() for row in found]
-        kept = LocalBatch(judged, self.metrics)
+        kept = LocalBatch(judged, self.metrics, self.stories)
         batch = account_of(*kept.accounts())
         self.account_bytes = sum(
             len(row[name] or b"") for row in judged for name in ("account", "verdicts")

@@ -4,12 +4,15 @@ import itertools
 import json
 import random
 from collections import defaultdict
+from dataclasses import dataclass
 
+import polars as pl
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.definitions import Count, Fold, Metric, tables_of, tumbling
 from rtcdp.engines.spark import counting
+from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import summary_mark
 from rtcdp.log.envelope import headers_for
 from rtcdp.store import RowsRefused, UncountedScan
@@ -176,6 +179,33 @@ def test_a_summary_is_as_many_dead_letters_as_it_stands_for_in_whole_batches_and
     with store.snapshot() as snapshot:
         shop = snapshot.ledger().filter(source="shop").select("received", "dead_letter")
     assert shop.rows() == [(30, 30)]
+
+
+@dataclass(frozen=True)
+class Poisoned(Sessions):
+    """Sessions that can't be made of one user's events."""
+
+    def relevant(self, events: pl.DataFrame) -> pl.DataFrame:
+        if (events["userId"] == "bad").any():
+            raise ZeroDivisionError("planted")
+        return events
+
+
+def test_a_record_that_a_fold_fails_at_is_set_aside_and_the_others_are_told(store, tmp_path):
+    topic = Topic()
+    for n in range(60):
+        topic.send(hit(f"e{n}", n * 7 * MINUTE_MS, "bad" if n == 23 else f"u{n % 3}"), partition=0)
+    folds = (Fold("visits", "Visits", Poisoned()), Fold("plain", "Plain", Sessions(gap_ms=1)))
+    told = (folds, f"sqlite:{tmp_path / 'store.db'}")
+    query = LocalQuery(topic, store, [BY_USER], AdmissionRules(), folds=told)
+    query.run(25)
+    assert uncounted(store) == {(0, 23): "processor_error"}
+    assert any("offset 23 of partition 0" in each for each in query.troubles)
+    assert admitted(store) == 59
+    visits, plain = (store.dump(fold.table) for fold in folds)
+    assert visits["event_count"].sum() == plain["event_count"].sum() == plain.height == 59
+    assert visits.height == 4
+    assert "bad" not in visits["userId"]
 
 
 def test_the_id_of_a_record_that_was_set_aside_is_not_taken(store) -> None:

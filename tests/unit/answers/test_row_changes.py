@@ -1,0 +1,93 @@
+import pytest
+
+from rtcdp.answers import row_changes
+from rtcdp.answers.fold_rows import told_by
+from rtcdp.answers.folds import find_fold
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.row_changes import RowsWatch
+from tests.stories import event
+from tests.told import MINUTE, START
+
+
+class Watched:
+    """A fold of a store that is told events, and looked at."""
+
+    def __init__(self, teller, name="sessions", **options):
+        self.teller = teller
+        self.read = teller.installation(START)
+        self.watch = RowsWatch(find_fold(teller.folds, name), **options)
+
+    def look(self):
+        with open_reading(self.read) as reading:
+            return self.watch.look(told_by(self.read, reading, self.watch.fold))
+
+    def tell(self, *events):
+        self.teller.tell(events, START)
+
+
+@pytest.fixture
+def watched(make_teller):
+    made = Watched(make_teller())
+    made.tell(event(START, eventId="1"))
+    assert made.look() is None
+    return made
+
+
+def test_a_row_that_changes_is_told_as_it_is_now(watched):
+    assert watched.look() is None
+    watched.tell(event(START + MINUTE, eventId="2"))
+    change = watched.look()
+    assert (change.fold, change.number, change.changed_count, change.gone) == ("sessions", 1, 1, [])
+    [row] = change.changed
+    assert (row["id"], row["event_count"]) == (f"{START}~ann", 2)
+    watched.tell(event(START, user="bob", eventId="3"))
+    assert [each["userId"] for each in watched.look().changed] == ["bob"]
+
+
+def test_sessions_that_an_event_joins_are_told_and_the_one_that_is_gone(watched):
+    watched.tell(event(START + 50 * MINUTE, eventId="2"))
+    watched.look()
+    watched.tell(event(START + 25 * MINUTE, eventId="3"))
+    change = watched.look()
+    assert [each["event_count"] for each in change.changed] == [3]
+    assert change.gone == [
+        {
+            "id": f"{START + 50 * MINUTE}~ann",
+            "userId": "ann",
+            "session_start": "2026-01-01T00:50:00.000Z",
+        }
+    ]
+    assert (change.number, change.gone_count) == (2, 1)
+
+
+def test_an_epoch_without_changes_is_not_told(watched):
+    watched.tell(event(START, "PAGE_VIEW", user="bob", eventId="2"))
+    watched.look()
+    other = Watched(watched.teller, "shop_funnel")
+    assert other.look() is None
+    watched.tell(event(START + 1, "SEARCH", user="bob", eventId="3"))
+    assert other.look() is None
+    assert watched.look().changed_count == 1
+
+
+def test_what_was_pushed_out_by_newer_rows_is_not_gone(make_teller):
+    watched = Watched(make_teller(), rows_max=3)
+    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"{n}") for n in range(3)))
+    watched.look()
+    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"{n}") for n in (5, 6)))
+    change = watched.look()
+    assert [each["userId"] for each in change.changed] == ["u6", "u5"]
+    assert change.gone == []
+
+
+def test_more_than_is_told_is_counted(watched, monkeypatch):
+    monkeypatch.setattr(row_changes, "TOLD_ROWS", 2)
+    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"u{n}") for n in range(5)))
+    change = watched.look()
+    assert (len(change.changed), change.changed_count) == (2, 5)
+
+
+def test_what_is_forgotten_is_looked_at_anew(watched):
+    watched.watch.forget()
+    watched.tell(event(START + MINUTE, eventId="2"))
+    assert watched.look() is None
