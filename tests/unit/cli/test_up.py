@@ -3,8 +3,8 @@ import socket
 import pytest
 
 from rtcdp.cli.up import (
-    LEDGER_TOTALS,
     FOLDS_OF,
+    LEDGER_TOTALS,
     REQUIRE_REACHABLE,
     ROLES,
     RUN_HTTP_SERVER,
