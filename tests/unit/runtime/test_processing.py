@@ -78,7 +78,7 @@ def test_metrics_of_the_store_that_are_not_in_the_catalog_are_named_at_the_start
     with processor_of(replace(settings, catalog=None), SystemClock()):
         pass
     (record,) = caplog.records
-    assert "not in the catalog, and it stands still: visits – give the --catalog" in (
+    assert "not in the catalog, and they stand still: visits – give the --catalog" in (
         record.getMessage()
     )
 
