@@ -1,10 +1,17 @@
 """In CI every test runs: one that is skipped, or expected to fail, counts as failed."""
 
 import os
+import signal
 
 import pytest
 
 pytest_plugins = ["tests.leftovers", "tests.servers", "tests.spark_session"]
+
+
+def pytest_configure():
+    """What a shell runs in the background ignores Ctrl-C, and so would all that tests start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
