@@ -13,6 +13,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.answers.windows import WindowQuery, windows
+from rtcdp.catalog.catalog import load_folds
 from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write, write_csv, write_json
@@ -28,7 +29,7 @@ from rtcdp.cli.terminal import (
     shown,
 )
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Calendar, Metric, window_in_words
+from rtcdp.definitions import Calendar, Fold, Metric, window_in_words
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
 from rtcdp.runtime.locks import processor_holder, running_holder
@@ -74,7 +75,7 @@ def metrics(
         # The catalog is there without data, unless somebody asks for that of certain data.
         if settings.data_dir != Settings.data_dir or settings.store:
             require_store(settings)
-        others = _others(settings, catalog)
+        others = _others(settings, [*catalog, *load_folds(settings.catalog)])
         rows = [_described(metric) for metric in catalog]
         result = Result(_CATALOG_COLUMNS, rows, {"not_in_the_catalog": others})
         write(result, form, lambda: _show_catalog(rows, others))
@@ -132,8 +133,8 @@ def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -
     say(table)
 
 
-def _others(settings: Settings, catalog: Sequence[Metric]) -> tuple[str, ...]:
-    """The metrics of the store that are not in the catalog, if there is a store."""
+def _others(settings: Settings, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
+    """The metrics and folds of the store that are not in the catalog, if there is a store."""
     if settings.store_path is not None and not settings.store_path.exists():
         return ()
     with store_of(settings, read_only=True) as store:

@@ -179,8 +179,8 @@ def left_out_text(names: Sequence[str]) -> str:
     """What to say of them."""
     listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return (
-        f"the store has what is not in the catalog, and it stands still: {listed} – "
-        "give the --catalog that has them"
+        "the store has metrics or folds that are not in the catalog, and they stand still:"
+        f" {listed} – give the --catalog that has them"
     )
 
 

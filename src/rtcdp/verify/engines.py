@@ -106,11 +106,13 @@ def compare_engines(
 
 
 def differences_between(first: EngineRun, others: Sequence[EngineRun]) -> list[Difference]:
-    """Every row that is not the first engine's; `note` says which engine has it so."""
+    """Every row that is not the first engine's; `note` says which engine has it so. A table that
+    one of them does not have is not compared."""
     return [
         replace(difference, note=other.engine)
         for other in others
         for table, rows in first.rows.items()
+        if table in other.rows
         for difference in exact_differences(table, rows, other.rows[table])
     ]
 
@@ -125,7 +127,12 @@ def _run(settings: Settings, log: LogReader, metrics: Sequence[Metric], clock: C
             for metric in metrics
             for table in tables_of(metric)
         }
-        rows |= {fold.name: rows_by_key(fold.table, store.dump(fold.table)) for fold in folds}
+        told = store.row_tables()
+        rows |= {
+            fold.name: rows_by_key(fold.table, store.dump(fold.table))
+            for fold in folds
+            if fold.name in told
+        }
         with store.snapshot() as snapshot:
             ledger = snapshot.ledger(limit=_LEDGER_ROWS)
             progress = snapshot.progress

@@ -25,7 +25,12 @@ from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.views import MaskedLogReader
 from rtcdp.store import Progress, RulesInForce, Scan, Store, StoreSnapshot
 from rtcdp.verify.oracle import Oracle, smallest_members
-from rtcdp.verify.stories import Admitted, read_stories, story_differences
+from rtcdp.verify.stories import (
+    Admitted,
+    has_lost_beginnings,
+    read_stories,
+    story_differences,
+)
 
 Key = tuple[object, ...]
 Values = tuple[object, ...]
@@ -179,6 +184,9 @@ def verify(
     told = story_differences(stories, admitted, horizon.hours_from)
     differences = [Difference(*vars(each).values()) for each in told]
     differences += ledger_differences(oracle.ledger, stored.ledger, horizon)
+    lost: tuple[str, ...] = ()
+    if stories.uncertain and has_lost_beginnings(stories, admitted):
+        lost = (f"{len(stories.uncertain):,} rows of folds: retention deleted where they began",)
     rows = left_out = 0
     for table in tables:
         found = {
@@ -196,7 +204,7 @@ def verify(
         len(tables) + 1 + len(row_tables_of(folds)),
         rows + stored.ledger.height + stories.rows,
         events,
-        (*_left_out(left_out, horizon), *stories.left_out, *absent),
+        (*_left_out(left_out, horizon), *stories.left_out, *lost, *absent),
     )
 
 

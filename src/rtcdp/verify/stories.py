@@ -48,6 +48,7 @@ class Admitted:
 
     folds: Sequence[Fold]
     hours: dict[str, dict[Key, tuple[int, int]]] = field(default_factory=dict)
+    earliest_ms: int = LATEST_MS
 
     def __post_init__(self) -> None:
         self.tellings = timelines_of(self.folds)
@@ -57,6 +58,7 @@ class Admitted:
         """An admitted event as its fields."""
         instant = event["timestamp"]
         assert isinstance(instant, int)
+        self.earliest_ms = min(self.earliest_ms, instant)
         for telling in self.tellings:
             key = event[telling.key]
             if key is not None:
@@ -71,17 +73,20 @@ class Admitted:
 class StoredStories:
     """What a store tells: of each hour of a key how many events there were, and the sum of the
     hashes of those that are told (None for it where some are not), by timeline; which rows are not
-    what their stories say; how many rows were looked at, and which were not, and why."""
+    what their stories say, and which of them (`uncertain`) may hang on what retention has deleted
+    from a story, up to `floor`; how many rows were looked at, and which were not, and why."""
 
     hours: dict[str, dict[Key, tuple[int, int | None]]] = field(default_factory=dict)
     differences: list[RowDifference] = field(default_factory=list)
+    uncertain: list[RowDifference] = field(default_factory=list)
+    floor: int | None = None
     rows: int = 0
     left_out: tuple[str, ...] = ()
 
 
 def read_stories(snapshot: StoreSnapshot, folds: Sequence[Fold]) -> StoredStories:
     """All that one snapshot tells of the stories of `folds`, and the comparison of their rows."""
-    stored = StoredStories()
+    stored = StoredStories(floor=snapshot.floors.buckets_from)
     for telling in timelines_of(folds):
         hours: dict[Key, tuple[int, int | None]] = {}
         stored.hours[telling.table.name] = hours
@@ -92,7 +97,9 @@ def read_stories(snapshot: StoreSnapshot, folds: Sequence[Fold]) -> StoredStorie
     for fold in folds:
         row_count, differences, overflowing = _rows_of(snapshot, fold)
         stored.rows += row_count
-        stored.differences += differences
+        for each in differences:
+            hangs_on_gone = stored.floor is not None and _begins(fold, stored.floor, each)
+            (stored.uncertain if hangs_on_gone else stored.differences).append(each)
         if overflowing:
             stored.left_out += (
                 f"{fold.name}: {overflowing:,} keys with more than {EVENTS_MAX:,} events an hour",
@@ -104,8 +111,11 @@ def story_differences(
     stored: StoredStories, admitted: Admitted, hours_from: int | None
 ) -> Iterator[RowDifference]:
     """Rows that are not what their stories say, and hours of stories that do not tell what was
-    admitted, of those that begin at `hours_from` or later (UTC ms; None: all)."""
+    admitted, of those that begin at `hours_from` or later (UTC ms; None: all). Where stories have
+    lost their beginnings to retention, rows that may hang on these are left out."""
     yield from stored.differences
+    if not has_lost_beginnings(stored, admitted):
+        yield from stored.uncertain
     for table, expected in admitted.hours.items():
         found = stored.hours[table]
         for place in sorted(expected.keys() | found.keys(), key=str):
@@ -117,6 +127,18 @@ def story_differences(
                 wanted, told = wanted[:1], told[:1]
             if wanted != told:
                 yield RowDifference(table, place, wanted, told)
+
+
+def has_lost_beginnings(stored: StoredStories, admitted: Admitted) -> bool:
+    """Whether something that was admitted is so old that retention has deleted it."""
+    return stored.floor is not None and admitted.earliest_ms < stored.floor
+
+
+def _begins(fold: Fold, floor: int, row: RowDifference) -> bool:
+    """Whether a row may hang on events from before a time."""
+    reach, time = fold.step.reach, row.key[1]
+    assert isinstance(time, int)
+    return reach.before_ms is None or time < floor + reach.before_ms
 
 
 def _rows_of(snapshot: StoreSnapshot, fold: Fold) -> tuple[int, list[RowDifference], int]:

@@ -14,6 +14,12 @@ TEXT = (
     'METRIC = Metric("mine", "M", tumbling(minutes=1), (Count("n"),))\n'
 )
 
+FOLD = (
+    "from rtcdp.definitions import Fold\n"
+    "from rtcdp.folds.sessions import Sessions\n"
+    'FOLD = Fold("visits", "V", Sessions(gap_ms=60_000))\n'
+)
+
 
 class Followed:
     def __init__(self, folder: Path) -> None:
@@ -55,6 +61,23 @@ def test_it_says_whether_the_metrics_are_other_ones(folder: Path) -> None:
     followed.now += LOOK_EVERY_S
     os.utime(folder / "mine.py", (1, 1))
     assert not followed.catalog.look()
+
+
+def test_a_fold_that_comes_changes_or_goes_is_taken_up(folder: Path) -> None:
+    followed = Followed(folder)
+    built_in = len(followed.catalog.folds)
+    (folder / "visits.py").write_text(FOLD)
+    followed.now += LOOK_EVERY_S
+    assert followed.catalog.look()
+    before = followed.catalog.folds[-1]
+    assert (before.name, len(followed.catalog.folds)) == ("visits", built_in + 1)
+    (folder / "visits.py").write_text(FOLD.replace("60_000", "90_000"))
+    followed.now += LOOK_EVERY_S
+    assert followed.catalog.folds[-1].fingerprint != before.fingerprint
+    (folder / "visits.py").unlink()
+    followed.now += LOOK_EVERY_S
+    assert len(followed.catalog.folds) == built_in
+    assert followed.names() == {"mine"}
 
 
 def test_a_broken_file_is_told_once_and_the_metrics_stay(folder: Path) -> None:

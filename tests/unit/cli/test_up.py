@@ -3,8 +3,8 @@ import socket
 import pytest
 
 from rtcdp.cli.up import (
+    FOLDS_OF,
     LEDGER_TOTALS,
-    LOAD_CATALOG,
     REQUIRE_REACHABLE,
     ROLES,
     RUN_HTTP_SERVER,
@@ -17,7 +17,7 @@ from rtcdp.runtime.settings import Settings
 
 
 @pytest.mark.parametrize(
-    "name", [WATCH, LEDGER_TOTALS, LOAD_CATALOG, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER]
+    "name", [WATCH, LEDGER_TOTALS, FOLDS_OF, REQUIRE_REACHABLE, ROLES, RUN_HTTP_SERVER]
 )
 def test_what_it_imports_later_is_there(name):
     assert callable(deferred(name))

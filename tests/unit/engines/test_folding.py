@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from rtcdp.definitions import Fold, event_type
+from rtcdp.engines import folding as folding_module
 from rtcdp.engines.folding import Folding
+from rtcdp.folds import timeline
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
 from rtcdp.store.sqlite import SqliteStore
@@ -69,6 +71,35 @@ def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped):
         whole = fold.step.rows(frame_of(events).filter(pl.col(fold.key).is_not_null()), fold.key)
         expected = whole.sort(fold.primary_key).rows(named=True)
         assert store.dump(fold.table).rows(named=True) == expected
+
+
+def test_rows_that_expired_in_the_store_do_not_come_back_from_memory(store):
+    visits, maker, folding = FOLDS[0], EpochMaker(), Folding(FOLDS[:1], store)
+    store.prepare((), folding.tables)
+    for number, time in enumerate((0, 10 * MINUTE)):
+        if number:
+            store.expire(buckets_before=MINUTE, uncounted_before=0, offsets_before={})
+            folding.forget_before(MINUTE)
+        changes = folding.fold(frame_of([event(time, eventId=f"e{number}")]), number + 1)
+        store.commit(replace(maker.make(), rows=changes))
+        folding.committed()
+    assert [row["start"] for row in store.dump(visits.table).rows(named=True)] == [10 * MINUTE]
+
+
+def test_one_who_never_stops_adds_little_to_a_full_hour(store, monkeypatch):
+    monkeypatch.setattr(timeline, "EVENTS_MAX", 10)
+    for function in (timeline.chunks_of, timeline.first_of_hours, timeline.full_hours):
+        monkeypatch.setattr(function, "__defaults__", (10,))
+    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
+    store.prepare((), folding.tables)
+    events = [event(n, eventId=f"e{n:03d}") for n in range(200)]
+    for batch in batches(events, [12]):
+        store.commit(replace(maker.make(), rows=folding.fold(frame_of(batch), maker.number + 1)))
+        folding.committed()
+    chunks = store.dump(folding.tables[-1])
+    assert chunks["event_count"].sum() == 200
+    assert chunks.filter(pl.col("events") != "").height <= 2
+    assert chunks.height <= folding_module.COMPACT_FROM + 1
 
 
 def test_without_events_nothing_changes(store):

@@ -12,7 +12,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import Delivery, LogReplaced
 from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import log_writer, store_of
-from rtcdp.runtime.processing import processor_of, run_processor
+from rtcdp.runtime.processing import FillingTold, processor_of, run_processor
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.troubles import trouble_of_processor
 from rtcdp.testing.epochs import EpochMaker
@@ -78,7 +78,7 @@ def test_metrics_of_the_store_that_are_not_in_the_catalog_are_named_at_the_start
     with processor_of(replace(settings, catalog=None), SystemClock()):
         pass
     (record,) = caplog.records
-    assert "not in the catalog, and it stands still: visits – give the --catalog" in (
+    assert "not in the catalog, and they stand still: visits – give the --catalog" in (
         record.getMessage()
     )
 
@@ -136,6 +136,32 @@ def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog
     other = next(metric for metric in load_catalog(mine) if metric.name == "other")
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         assert [item["n"] for item in windows(snapshot, other, WindowQuery()).items] == [1]
+
+
+def test_what_is_filled_is_told_ten_times_at_most(caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    told = FillingTold()
+    for number in range(101):
+        told.tell("sessions", number / 100)
+        told.tell("timeline", 1.0)
+    sentences = [record.getMessage() for record in caplog.records]
+    assert sentences.count("timeline is filled: 100 %") == 1
+    assert [s for s in sentences if s.startswith("sessions")] == [
+        f"sessions is filled: {tenth * 10} %" for tenth in range(1, 11)
+    ]
+
+
+def test_which_folds_run_is_a_setting(tmp_path):
+    settings = Settings(data_dir=tmp_path, folds="sessions")
+    with processor_of(settings, SystemClock()) as processor:
+        processor.run(threading.Event(), once=True)
+    with store_of(settings, read_only=True) as store:
+        assert list(store.row_tables()) == ["sessions", "timeline__userid"]
+    with (
+        pytest.raises(UsageError, match="no fold 'visits'"),
+        processor_of(replace(settings, folds="visits"), SystemClock()),
+    ):
+        pass
 
 
 def complete_metrics(settings):

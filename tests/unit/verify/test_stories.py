@@ -85,3 +85,16 @@ def test_what_is_not_there_yet_is_left_out(driver):
     found = verify(driver.log, driver.store, [user], AdmissionRules(), FOREVER)
     assert found.differences == ()
     assert found.left_out[0].startswith("fold other_sessions: it is not in the store yet")
+
+
+@pytest.mark.parametrize(("age_ms", "is_left_out"), [(5_000, True), (3_600_000, False)])
+def test_who_began_before_what_is_kept_is_left_out_and_no_one_else(driver, age_ms, is_left_out):
+    """The earliest of the events is nine seconds old."""
+    retention = next(fold for fold in FOLDS if fold.name == "daily_retention")
+    row = driver.rows("daily_retention")[0]
+    damage(driver, row_changes(retention.table, delete=[(row["userId"], row["started_at"])]))
+    expired = {"uncounted_before": 0, "offsets_before": {}}
+    driver.store.expire(buckets_before=START_MS - age_ms, **expired)
+    found = [each.table for each in told(driver) if each.table == "daily_retention"]
+    assert found == ([] if is_left_out else ["daily_retention"])
+    assert any("where they began" in each for each in verified(driver).left_out) == is_left_out
