@@ -10,11 +10,12 @@ class ProcessorLimits:
     """What bounds the engine.
 
     `max_batch_bytes`: how much of the log one epoch takes. `epoch_every_s`: the shortest time from
-    one epoch to the next, so that a trickle of events does not keep a processor busy; an epoch that
-    takes longer is followed by the next at once. `poll_s`: the longest sleep while the log is at
-    rest. `retry_s`: the pause before a commit is tried again. `seen_ids_capacity`: how
-    many event ids are remembered. `expire_every_s`: how often old data is deleted. `lease_ttl_s`:
-    for how long the right to write to the store outlasts a processor that dies.
+    one epoch to the next, so that a trickle of events does not keep a processor busy; one that
+    keeps up rests as long as it worked, and one that is behind not longer than that. `poll_s`: the
+    longest sleep while the log is at rest. `retry_s`: the pause before a commit is tried again.
+    `seen_ids_capacity`: how many event ids are remembered. `expire_every_s`: how often old data is
+    deleted. `lease_ttl_s`: for how long the right to write to the store outlasts a processor that
+    dies.
     """
 
     max_batch_bytes: int = 16 * 2**20

@@ -149,10 +149,15 @@ class Processor:
         """One batch of all partitions; True if there was anything."""
         started = self._clock.monotonic()
         has_worked = self._process(ahead)
+        worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
         if has_worked:
-            self._stop.wait(started + self._limits.epoch_every_s - self._clock.monotonic())
+            rest_s = self._limits.epoch_every_s
+            if rest_s and self._ahead is None:
+                # It keeps up: a small epoch costs much for the little that is in it.
+                rest_s = max(rest_s, 2 * worked_s)
+            self._stop.wait(started + rest_s - self._clock.monotonic())
         return has_worked
 
     def recover(self) -> None:
