@@ -1,5 +1,6 @@
 """In CI every test runs: one that is skipped, or expected to fail, counts as failed."""
 
+import logging
 import os
 import signal
 
@@ -12,6 +13,14 @@ def pytest_configure():
     """What a shell runs in the background ignores Ctrl-C, and so would all that tests start."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def log_levels_stay():
+    """What a command sets, tests that come later don't see."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 def pytest_addoption(parser):

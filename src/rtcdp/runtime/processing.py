@@ -241,5 +241,8 @@ def _keep_note(processor: Processing, note: TroubleNote) -> None:
 
 def _drain(processor: Processor, clock: Clock) -> None:
     deadline = clock.monotonic() + DRAIN_S
+    if not processor.is_sure:
+        # It was to stop before it had begun, or while something was away.
+        processor.recover()
     while clock.monotonic() < deadline and processor.step():
         pass

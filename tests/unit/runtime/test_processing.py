@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.answers.windows import WindowQuery, windows
-from rtcdp.catalog.catalog import load_catalog
+from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import Delivery, LogReplaced
@@ -44,6 +44,21 @@ def test_a_processor_that_is_told_to_stop_counts_what_is_in_the_log_first(tmp_pa
     run_processor(settings, SystemClock(), stop)
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         assert snapshot.ledger_totals()["dead_letter"] == 1
+
+
+def test_one_that_is_told_to_stop_before_it_has_begun_counts_everything_or_nothing(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    with processor_of(settings, SystemClock()) as killed:
+        killed.recover()
+    event = b'{"userId":"ada","timestamp":1772366400000,"eventType":"PAGE_VIEW","pageUrl":"/"}\n'
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(event, 1, 1_772_366_400_000)])
+    stop = threading.Event()
+    stop.set()
+    run_processor(settings, SystemClock(), stop)
+    with store_of(settings, read_only=True) as store:
+        heights = {fold.name: store.dump(fold.table).height for fold in load_folds()}
+    assert heights == dict.fromkeys(heights, 1)
 
 
 def test_trouble_is_told_and_so_is_its_end(tmp_path, caplog):

@@ -97,6 +97,7 @@ class Processor:
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
         self._stop = threading.Event()
+        self._is_sure = False
         self.folds: tuple[Fold, ...] = ()
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
@@ -109,6 +110,12 @@ class Processor:
     def progress(self) -> Progress:
         return self._progress
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it knows where log and store stand, and may go on with a `step`: not before it
+        has recovered, nor while one of them is away."""
+        return self._is_sure
+
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Process until `stop` is set, or with `once` until the log's end is reached.
 
@@ -120,16 +127,16 @@ class Processor:
         self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
         with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
-            is_ready = is_sure = False
+            is_ready = self._is_sure = False
             while not stop.is_set():
                 try:
                     if not is_ready:
                         self.recover()
-                        is_ready = is_sure = True
-                    if not is_sure:
+                        is_ready = True
+                    if not self._is_sure:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
-                        is_sure = True
+                        self._is_sure = True
                     has_worked = self._round(ahead)
                     self.on_back()
                     if has_worked:
@@ -138,7 +145,7 @@ class Processor:
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
-                    is_sure = False
+                    self._is_sure = False
                     self.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(self._limits.retry_s)
                 except OffsetsMissing:
@@ -194,6 +201,7 @@ class Processor:
         if self._seen.forgotten_early:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early))
         self._upkeep().look()
+        self._is_sure = True
 
     def step(self) -> bool:
         """Process what the partitions hold now, one batch at most; True if there was anything.
