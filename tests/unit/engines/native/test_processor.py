@@ -258,6 +258,40 @@ def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
     assert installation.rows() == [(NOW, "a", 1)]
 
 
+class Rests(threading.Event):
+    """Notes for how long it was waited for the first time, and is set then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first_s: float | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.first_s = timeout if self.first_s is None else self.first_s
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize(("max_batch_bytes", "keeps_up"), [(2**20, True), (400, False)])
+def test_it_rests_as_long_as_it_worked_while_it_keeps_up(
+    installation: Installation, max_batch_bytes: int, keeps_up: bool
+) -> None:
+    installation.log.append([delivery("a"), delivery("b"), delivery("c")])
+    stop = Rests()
+    limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0.03)
+    processor = Processor(
+        installation.log,
+        installation.store,
+        [PER_USER],
+        AdmissionRules(),
+        installation.clock,
+        limits,
+    )
+    processor.on_epoch = lambda _: installation.clock.advance(1_000)
+    processor.run(stop)
+    assert stop.first_s is not None
+    assert stop.first_s == pytest.approx(1.0 if keeps_up else 0.03 - 1.0)
+
+
 def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation) -> None:
     installation.log.append([delivery("a", "b", with_ids=True)])
     installation.log.append([delivery("c", "d", received_at=NOW + 1, with_ids=True)])
