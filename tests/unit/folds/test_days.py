@@ -84,7 +84,16 @@ def test_a_week_begins_on_the_day_that_was_asked_for():
 @pytest.mark.parametrize(
     "zone",
     [
-        *("Europe/Atlantis", "", "Europe", "europe/berlin", "../UTC", "Europe//Berlin", "a\0b"),
+        *(
+            "Europe/Atlantis",
+            "",
+            "Europe",
+            "europe/berlin",
+            "../UTC",
+            "Europe//Berlin",
+            "a\0b",
+            "a" * 3000,
+        ),
         # What a system knows besides, and days aren't counted by.
         *("localtime", "posixrules", "posix/Europe/Berlin", "right/UTC", "Factory", "zone.tab"),
     ],
