@@ -127,8 +127,10 @@ def read_definition(file: Path) -> tuple[Definition | None, list[FileFault]]:
 def _faults(definition: Definition, file: Path) -> list[Fault]:
     """What is wrong with what a file describes. That of a user is tried as well."""
     try:
-        is_fold = isinstance(definition, Fold)
-        faults = faults_of_fold(definition) if is_fold else faults_of(definition)
+        if isinstance(definition, Fold):
+            faults = faults_of_fold(definition)
+        else:
+            faults = faults_of(definition)
     except RecursionError:
         return [Fault("it is nested too deep", "let predicates hold each other a few times only")]
     if faults or file.parent in (BUILT_IN, BUILT_IN_FOLDS):
