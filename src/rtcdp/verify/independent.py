@@ -17,11 +17,11 @@ from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
-from rtcdp.verify.plain import is_judged, plain_metric, plain_records
+from rtcdp.verify.plain import JUDGED, plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 
 PROCESSOR_ERROR = "processor_error"
-_NOT_JUDGED = "what it takes from events, the independent judge does not know"
+_NOT_JUDGED = "the independent judge does not know it"
 _SLICE_BYTES = 4 * 2**20
 _MINUTE_MS = 60_000
 
@@ -67,8 +67,12 @@ def verify_independently(
     known = set(store.metrics())
     complete = [m for m in metrics if m.name in known and store.backfill_offsets(m.name) is None]
     left_out = [f"metric {m.name}: it is still being filled" for m in metrics if m not in complete]
-    left_out += [f"metric {m.name}: {_NOT_JUDGED}" for m in complete if not is_judged(m)]
-    complete = [m for m in complete if is_judged(m)]
+    left_out += [
+        f"measure {measure.name} of metric {m.name}: {_NOT_JUDGED}"
+        for m in complete
+        for measure in m.measures
+        if measure.kind not in JUDGED
+    ]
     stored = _read(store, complete)
     if not stored.views:
         left_out.append("views of SQL readers: this store has none")
