@@ -213,7 +213,7 @@ STORY = (
 
 
 @pytest.mark.parametrize("batch", [7, 1_000_000])
-def test_an_id_is_judged_by_the_record_before_it_whatever_the_batches(install, batch):
+def test_an_id_is_judged_by_the_records_before_it_whatever_the_batches(install, batch):
     shop = install()
     shop.send(*STORY)
     shop.process(max_offsets_per_trigger=batch)
