@@ -67,9 +67,10 @@ def processor_of(
     lock_patience_s: float = 0.0,
     metrics: Sequence[Metric] | None = None,
     folds: Sequence[Fold] | None = None,
+    resting: Sequence[Fold] | None = None,
 ) -> Iterator[Processing]:
     """The processor of the installation, alone on its store; for its catalog, or for `metrics` and
-    `folds`.
+    `folds`. `resting` are all folds of the catalog, those that don't run among them.
 
     Raises `AlreadyRunning` when another one is still there after `lock_patience_s`, `PartMissing`
     and `UsageError` when the engine and its log are not there or don't go together.
@@ -79,6 +80,8 @@ def processor_of(
         metrics = metrics_of(settings)
     if folds is None:
         folds = folds_of(settings)
+    if resting is None:
+        resting = load_folds(settings.catalog)
     with (
         log_reader(settings, makes_topic=True) as log,
         store_of(settings) as store,
@@ -88,7 +91,7 @@ def processor_of(
         troubles = Troubles(_log, clock)
         processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
         processor.on_back = troubles.over
-        _tell_of_others(store, [*metrics, *load_folds(settings.catalog)])
+        _tell_of_others(store, [*metrics, *resting])
         yield processor
 
 
@@ -125,8 +128,11 @@ def run_processor(
     try:
         catalog = FollowedCatalog(settings.catalog, _log.warning)
         while True:
-            metrics, folds = tuple(catalog), chosen_folds(settings.folds, catalog.folds)
-            with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
+            metrics, resting = tuple(catalog), catalog.folds
+            folds = chosen_folds(settings.folds, resting)
+            with processor_of(
+                settings, clock, lock_patience_s, metrics, folds, resting
+            ) as processor:
                 processor.on_epoch = on_epoch or processor.on_epoch
                 _keep_note(processor, note)
                 with _stopped_or_changed(stop, catalog) as ending:
