@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import overload
 
-from rtcdp.catalog.catalog import ALL, chosen_folds, load_catalog, load_folds
+from rtcdp.catalog.catalog import chosen_folds, folds_among, load_catalog, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
@@ -41,11 +41,10 @@ class FollowedFolds(Sequence[Fold]):
 
     def __init__(self, catalog: FollowedCatalog, choice: str) -> None:
         self._catalog = catalog
-        self._names = None if choice == ALL else {name.strip() for name in choice.split(",")}
+        self._choice = choice
 
     def _now(self) -> tuple[Fold, ...]:
-        folds = self._catalog.folds
-        return tuple(fold for fold in folds if self._names is None or fold.name in self._names)
+        return folds_among(self._choice, self._catalog.folds)
 
     def __len__(self) -> int:
         return len(self._now())
