@@ -4,6 +4,7 @@ import pytest
 
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold, event_type
+from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
@@ -49,6 +50,7 @@ def test_rows_are_what_is_counted_on_paper(
     for fold in folds:
         rows = store.dump(fold.table).rows(named=True)
         assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name
+    check_notices(store, folds)
 
 
 def test_a_stream_has_something_for_everyone(streams):
@@ -60,6 +62,17 @@ def test_a_stream_has_something_for_everyone(streams):
     assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
     starts = [row["start"] for row in sessions]
     assert max(starts) - min(starts) > 7 * DAY
+
+
+def check_notices(store, folds):
+    """Whoever followed from the beginning was told of every row that is there."""
+    with store.snapshot() as snapshot:
+        for fold in folds:
+            found = noticed(snapshot, fold, 0)
+            rows = store.dump(fold.table).select(fold.primary_key)
+            untold = rows.join(found.keys, on=fold.primary_key, how="anti")
+            assert untold.height <= found.more_changed, fold.name
+            assert found.keys.height >= min(rows.height, 200)
 
 
 def in_words(rows, step):
