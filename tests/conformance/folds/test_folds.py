@@ -9,10 +9,12 @@ from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
-from tests.conformance.folds.stream import DAY, HOUR, RULES, Stream
+from rtcdp.verify.independent import Expiry, verify_independently
+from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
 from tests.properties.folds import naive_funnels, naive_paths, naive_retention, naive_sessions
 
 ENGINES = ("native",)
+NEVER = Expiry(10**13, 10**13, START_MS)
 
 SHOP = tuple(
     FunnelStep(type_.lower(), event_type(type_))
@@ -46,11 +48,14 @@ def test_rows_are_what_is_counted_on_paper(
     streams, run_engine, open_store, number, records_per_read, folds
 ) -> None:
     stream, store = streams[number], open_store()
-    run_engine(stream.log(records_per_read), store, folds, RULES, 10**9)
+    log = stream.log(records_per_read)
+    run_engine(log, store, folds, RULES, 10**9)
     for fold in folds:
         rows = store.dump(fold.table).rows(named=True)
         assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name
     check_notices(store, folds)
+    found = verify_independently(log, store, folds, RULES, NEVER)
+    assert (found.disagreements, found.set_aside, found.left_out) == ((), (), ())
 
 
 def test_a_stream_has_something_for_everyone(streams):
