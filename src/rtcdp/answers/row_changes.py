@@ -49,6 +49,11 @@ class RowsWatch:
         """Look anew: what changes meanwhile is not told."""
         self._epoch: int | None = None
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether what changes from now on is told by the next look."""
+        return self._epoch is not None
+
     def look(self, told: Told) -> RowsChanged | None:
         """What has changed since the last look; None where nothing has, and at the first one."""
         epoch, last = told.snapshot.progress.epoch, self._epoch
