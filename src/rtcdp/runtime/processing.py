@@ -174,7 +174,7 @@ def _tell_of_changes(
     settings: Settings, before: Sequence[Metric | Fold], catalog: FollowedCatalog
 ) -> None:
     metrics, known = catalog.known
-    changed = [*metrics, *folds_among(settings.folds, known)]
+    changed: list[Metric | Fold] = [*metrics, *folds_among(settings.folds, known)]
     _log.info("the catalog has changed: %s", _difference(before, changed))
     for name in absent_folds(settings.folds, known):
         _log.warning(

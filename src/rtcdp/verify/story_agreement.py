@@ -72,13 +72,13 @@ def story_disagreements(
             if key[0] not in passed_over and (begins is None or key[1] >= begins)
         }
 
-    expected: dict[Key, Mapping[str, Any]] = {}
+    judged: dict[Key, Mapping[str, Any]] = {}
     for who, story in stories.items():
         for key, row in rows_of(plain, who, story).items():
             settled = settled_at(plain, key, row)
-            is_settled = None not in (settled, told.watermark) and settled <= told.watermark
-            expected[key] = row | {"open": not is_settled}
-    expected, found = compared(expected), compared(told.rows[fold.name])
+            is_open = settled is None or told.watermark is None or settled > told.watermark
+            judged[key] = row | {"open": is_open}
+    expected, found = compared(judged), compared(told.rows[fold.name])
     wrong = [
         each
         for key in sorted(expected.keys() | found.keys(), key=str)

@@ -56,7 +56,7 @@ def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
     if fold["kind"] == "sessions":
         is_by_client = bool(row.get("client"))
         end: int = row["session_end"]
-        return start + fold["longest_ms"] if is_by_client else end + fold["gap_ms"]
+        return start + int(fold["longest_ms"]) if is_by_client else end + int(fold["gap_ms"])
     if fold["kind"] == "funnel" and fold["within_ms"] is not None:
         return start + int(fold["within_ms"]) + HOUR_MS
     if fold["kind"] == "paths" and fold["by"] == "session":
@@ -239,10 +239,10 @@ def _funnels(fold: Plain, story: Story) -> Rows:
             held = tuple(event[field] for field in fold["hold"])
             if None not in held:
                 units[(start, *held)].append(event)
-    for (start, *held), unit in units.items():
+    for place, unit in units.items():
+        session = {"session_start": place[0]} if by_session else {}
         for entered, values in attempts_told(fold, unit):
-            session = {"session_start": start} if by_session else {}
-            yield (entered, *held), values | session
+            yield (entered, *place[1:]), values | session
 
 
 _TOLD: dict[str, Callable[[Plain, Story], Rows]] = {

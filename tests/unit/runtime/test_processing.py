@@ -173,7 +173,7 @@ def test_which_folds_run_is_a_setting(tmp_path):
     with processor_of(settings, SystemClock()) as processor:
         processor.run(threading.Event(), once=True)
     with store_of(settings, read_only=True) as store:
-        assert list(store.row_tables()) == ["sessions", "timeline__userid", "notices__"]
+        assert list(store.row_tables()) == ["notices__", "sessions", "timeline__userid"]
     with (
         pytest.raises(UsageError, match="no fold 'visits'"),
         processor_of(replace(settings, folds="visits"), SystemClock()),

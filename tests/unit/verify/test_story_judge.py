@@ -1,123 +1,84 @@
-"""The independent judge of folds, over a log and a store: right, wrong, gone, or too long."""
-
-from dataclasses import replace
+"""What the independent judge tells of a story, against what one writes down by hand."""
 
 import pytest
 
-from rtcdp.admission.rules import AdmissionRules
-from rtcdp.catalog.catalog import load_folds
-from rtcdp.definitions import Equals, Fold, Property, UrlPath, event_type
-from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.paths import Paths
+from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
-from rtcdp.testing.driver import Driver
-from rtcdp.testing.epochs import EpochMaker, row_changes
-from rtcdp.verify import story_judge
-from rtcdp.verify.independent import Expiry, verify_independently
-from rtcdp.verify.plain import is_fold_judged, plain_fold
-from tests.conformance.folds.stream import RULES, Stream
+from rtcdp.verify.plain import plain_fold
+from rtcdp.verify.story_judge import rows_of, settled_at, stories_in
+from tests.stories import event
 
-FOLDS = load_folds()
-BY_NAME = {fold.name: fold for fold in FOLDS}
-DAY = 86_400_000
-KEPT_MS = 10**13
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+GAP = 30 * MINUTE
 
 
-@pytest.fixture
-def driver(tmp_path):
-    driver = Driver((), tmp_path, RULES, lambda: 40, folds=FOLDS)
-    driver.log.append(Stream(seed=3, count=80).deliveries)
-    driver.process()
-    yield driver
-    driver.close()
+def told(step, *events):
+    fold = plain_fold(Fold("told", "", step))
+    return rows_of(fold, "ann", [{**each, "source": "shop"} for each in events])
 
 
-def judged(driver, folds=FOLDS):
-    expiry = Expiry(KEPT_MS, KEPT_MS, driver.now_ms)
-    return verify_independently(driver.log, driver.store, folds, AdmissionRules(), expiry)
+@pytest.mark.parametrize(("pause", "count"), [(GAP - 1, 1), (GAP, 2), (GAP + 1, 2)])
+def test_a_pause_as_long_as_the_gap_ends_a_session(pause, count):
+    assert len(told(Sessions(), event(0, eventId="a"), event(pause, eventId="b"))) == count
 
 
-def damage(driver, changes):
-    """Changes rows in an epoch that reads nothing, and so is found at its ledger as well."""
-    progress = driver.store.progress()
-    maker = EpochMaker(number=progress.epoch, next_offset=progress.next_offsets[0])
-    driver.store.commit(replace(maker.make(admitted=0), rows=(changes,)))
-
-
-def test_a_store_that_is_right_is_found_so(driver):
-    found = judged(driver)
-    assert (found.disagreements, found.left_out) == ((), ())
-    assert found.rows == sum(driver.store.dump(fold.table).height for fold in FOLDS) > 50
-
-
-@pytest.mark.parametrize(
-    ("name", "column", "shown"),
-    [
-        ("sessions", "page_view_count", "page_view_count"),
-        ("sessions", "value_micros", "value"),
-        ("sessions", "end", "session_end"),
-        ("shop_funnel", "at_1", "at_1"),
-        ("daily_retention", "returned", "returned"),
-        ("page_paths", "is_cut", "cut"),
-        ("page_paths", "length", "length"),
-    ],
-)
-def test_a_value_that_is_another_one_is_told(driver, name, column, shown):
-    table = BY_NAME[name].table
-    row = driver.store.dump(table).row(0, named=True)
-    wrong = {**row, column: 1 - row[column] if column == "is_cut" else row[column] + 40_000_000}
-    damage(driver, row_changes(table, put=[tuple(wrong.values())]))
-    told = [each for each in judged(driver).disagreements if each.about == f"story {name}"]
-    assert shown in {each.key[-1] for each in told}
-    assert {each.key[0] for each in told} == {row["userId"]}
-
-
-def test_a_row_too_few_or_too_many_is_told(driver):
-    table = BY_NAME["sessions"].table
-    row = driver.store.dump(table).row(0)
-    key = row[:2]
-    damage(driver, row_changes(table, put=[("nobody", *row[1:])], delete=[key]))
-    told = {
-        each.key: (each.expected is None, each.found is None)
-        for each in judged(driver).disagreements
-        if each.about == "story sessions"
+def test_the_values_of_a_session():
+    rows = told(
+        Sessions(),
+        event(9_999, eventId="b", pageUrl="/cart", value=-0.5),
+        event(0, eventId="a", pageUrl="/", productId="shoe", sessionId="s"),
+        event(20, "SEARCH", eventId="c", value=0.25),
+    )
+    assert rows == {
+        ("ann", 0): {
+            "session_end": 9_999,
+            "duration_ms": 9_999,
+            "event_count": 3,
+            "page_view_count": 2,
+            "value": -0.25,
+            "converted": False,
+            "bounce": False,
+            "engaged": True,
+            "product_count": 1,
+            "client_count": 1,
+            "entry_page": frozenset(["/"]),
+            "exit_page": frozenset(["/cart"]),
+        }
     }
-    assert told == {key: (False, True), ("nobody", row[1]): (True, False)}
 
 
-def test_what_hangs_on_deleted_events_is_left_out(driver):
-    driver.log.trim(5)
-    found = judged(driver)
-    assert [each for each in found.disagreements if each.about.startswith("story")] == []
-    assert "fold daily_retention: what its stories began with is deleted" in found.left_out
-    assert not any(each.startswith("fold sessions") for each in found.left_out)
+def test_the_start_is_no_return_and_weeks_begin_on_their_day():
+    thursday = event(0, eventId="a")
+    row = told(Retention(unit="week", periods=3), thursday, event(4 * DAY, eventId="b"))
+    assert row["ann", 0] == {"cohort": 0, "returned": 2, "last_return": 1}
+    row = told(Retention(clock="rolling"), thursday, event(DAY - 1, eventId="b"))
+    assert row["ann", 0]["returned"] == 1
+    assert told(Retention(), thursday)["ann", 0]["last_return"] is None
 
 
-def test_stories_that_are_too_long_are_counted(driver, monkeypatch):
-    monkeypatch.setattr(story_judge, "STORY_EVENTS_MAX", 10)
-    found = judged(driver)
-    assert found.disagreements == ()
-    assert any("stories are too long to be judged" in each for each in found.left_out)
+def test_a_path_is_cut_and_does_not_tell_the_same_twice():
+    pages = ["/", "/", "/a", "/b", "/a"]
+    events = [event(n, eventId=f"{n}", pageUrl=page) for n, page in enumerate(pages)]
+    row = told(Paths(nodes_max=3), *events)
+    assert row["ann", 0] == {"path": ["/", "/a", "/b"], "length": 3, "cut": True}
+    way_back = Paths(by="user", to_event=event_type("PAGE_VIEW"), nodes_max=2)
+    assert told(way_back, *events)["ann", 0]["path"] == ["/b", "/a"]
 
 
-def test_a_fold_of_its_own_kind_or_of_derived_fields_is_left_out(driver):
-    class Own(Sessions):
-        pass
-
-    derived = FunnelStep("germans", Equals(Property("country"), "DE"))
-    funnel = Funnel((derived, FunnelStep("b", event_type("B"))))
-    assert not is_fold_judged(Fold("own", "", Own()))
-    assert not is_fold_judged(Fold("derived", "", funnel))
-    found = judged(driver, [Fold("sessions", "", Own()), Fold("absent", "", Sessions())])
-    assert found.left_out == (
-        "fold sessions: what it takes from events, the independent judge does not know",
-        "fold absent: it is still being filled",
+def test_when_nothing_can_change_any_more():
+    row = {"session_end": 7, "client": "x"}
+    assert settled_at(plain_fold(Fold("s", "", Sessions())), ("ann", 1), {"session_end": 7}) == (
+        7 + GAP
     )
-    assert found.disagreements == ()
+    by_client = plain_fold(Fold("s", "", Sessions(by="client")))
+    assert settled_at(by_client, ("ann", 1, "x"), row) == 1 + DAY
+    assert settled_at(plain_fold(Fold("r", "", Retention())), ("ann", 1), {}) is None
 
 
-def test_a_derived_breakdown_is_passed_over():
-    steps = tuple(FunnelStep(name, event_type(name)) for name in ("A", "B"))
-    assert plain_fold(Fold("f", "", Funnel(steps, breakdown=UrlPath())))["breakdown"] is None
-    assert plain_fold(Fold("f", "", Funnel(steps, breakdown="productId")))["breakdown"] == (
-        "productId"
-    )
+def test_stories_are_told_apart_and_events_without_a_key_are_nobodys():
+    events = [event(0, user=user) for user in ("ann", "bob", None, "ann")]
+    stories, too_long = stories_in(events, "userId")
+    assert {who: len(story) for who, story in stories.items()} == {"ann": 2, "bob": 1}
+    assert too_long == []
