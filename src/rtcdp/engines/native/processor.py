@@ -30,6 +30,7 @@ from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import remembered
+from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.quarantine import (
     FAILURES,
     halves,
@@ -211,7 +212,8 @@ class Processor:
         self._under_way = None
         self._keep_lease()
         self._folding = Folding(self.folds, self._store)
-        self._store.prepare(self._metrics, self._folding.tables)
+        beside = tables_beside(self.folds)
+        self._store.prepare(self._metrics, (*self._folding.tables, *beside))
         self._progress = self._store.progress()
         self._ahead = None
         self._reader = MergedReader(self._log, self._limits.max_batch_bytes)
@@ -379,7 +381,9 @@ class Processor:
             epoch,
             committed_at=self._clock.now_ms(),
             remembered_from=self._seen.remembered_from,
-            rows=self._folding.fold(batch.events, epoch.number),
+            rows=with_notices(
+                self._folding.fold(batch.events, epoch.number), self.folds, epoch.number
+            ),
         )
         return epoch, EpochReport(
             epoch=epoch.number,
