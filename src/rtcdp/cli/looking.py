@@ -15,8 +15,8 @@ from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.terminal import (
+    ListingGroup,
     PlainCommand,
-    PlainGroup,
     balance,
     duration,
     listing,
@@ -139,9 +139,8 @@ def _show_status(facts: dict[str, object], sample: Sample, now_ms: int) -> None:
 
 sources = typer.Typer(
     name="sources",
-    cls=PlainGroup,
+    cls=ListingGroup,
     add_completion=False,
-    no_args_is_help=True,
     help="Look at the sources that the log knows, and retire one.",
 )
 
@@ -149,7 +148,7 @@ sources = typer.Typer(
 @sources.command("list", cls=PlainCommand)
 @with_settings()
 def list_sources(settings: Settings, *, form: Form) -> None:
-    """Show the names that count against the limit of the log."""
+    """Show the names that count against the limit of the log; also without `list`."""
     with closing(embedded_log_writer(settings, SystemClock())) as writer:
         names = writer.sources()
     rows = [{"source": name} for name in names]
