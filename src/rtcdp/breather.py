@@ -1,26 +1,50 @@
-"""Pauses within long work in Python, for the threads beside it.
+"""The intake first: long work in Python that gives way to the events that come in beside it.
 
 A thread that never waits gives Python's lock away only when another one has asked for it for a
-while (`sys.setswitchinterval`), and a request needs the lock some twenty times. Work that rests now
-and then, though its own answer comes later, lets a whole request pass.
+while (`sys.setswitchinterval`), and a request needs the lock some twenty times. Work that rests
+while a request is under way lets all of it pass, and is done little later itself.
 """
 
 import time
 
-WORK_S = 0.001
+WORK_S = 0.0005
 PAUSE_S = 0.0005
+LONGEST_REST = 4.0
+"""Times as long as it worked: however much comes in, work gets a fifth of its time."""
+
+
+class Precedence:
+    """What goes first: a block of it `with` this one. Entered by one thread, an event loop's; any
+    thread may ask how many blocks are `under_way`."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+
+    def __enter__(self) -> None:
+        self.under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.under_way -= 1
+
+
+INTAKE = Precedence()
+"""Requests that bring a few events. One for the process, as Python's lock is."""
 
 
 class Breather:
-    """Rests for `pause_s` whenever it was asked to after `work_s` of work. For one thread."""
+    """Rests after `WORK_S` of work while something is under way that goes first. For one thread."""
 
-    def __init__(self, work_s: float = WORK_S, pause_s: float = PAUSE_S) -> None:
-        self._work_s = work_s
-        self._pause_s = pause_s
+    def __init__(self, first: Precedence = INTAKE) -> None:
+        self._first = first
         self._began = time.perf_counter()
 
     def breathe(self) -> None:
         """To be called between small pieces of the work."""
-        if time.perf_counter() - self._began >= self._work_s:
-            time.sleep(self._pause_s)
-            self._began = time.perf_counter()
+        worked_s = time.perf_counter() - self._began
+        if worked_s < WORK_S:
+            return
+        rested_s = 0.0
+        while self._first.under_way and rested_s < LONGEST_REST * worked_s:
+            time.sleep(PAUSE_S)
+            rested_s += PAUSE_S
+        self._began = time.perf_counter()

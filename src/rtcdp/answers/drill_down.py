@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, cast
 
+import msgspec
+
 from rtcdp.breather import Breather
 from rtcdp.definitions import Metric, holds
-from rtcdp.events.codec import decode_all
+from rtcdp.events.codec import decode, decode_all
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.derived import Text, text_in
@@ -32,6 +34,8 @@ WAITING = "waiting"
 _DECODED_TOGETHER = 50
 _RECORDS_AT_FIRST = 64
 """Backwards, as long a step is taken as fits a slice. How long records are shows the first one."""
+_BYTES_EACH = 256
+"""How long records are taken to be for a page's first step forwards."""
 _GROWTH = 4
 
 
@@ -66,15 +70,19 @@ class Stretch:
     next_offset: int
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A record, the event in it if there is one, and what admission said of it."""
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """A record, whether there is an event in it, and what admission said of it."""
 
     record: RawRecord
-    event: CustomerActivityEvent | None
+    is_event: bool
     verdict: str
     reason: str | None = None
     message: str | None = None
+
+    @property
+    def event(self) -> CustomerActivityEvent | None:
+        """The event, decoded anew each time."""
+        return cast("CustomerActivityEvent", decode(self.record.raw)) if self.is_event else None
 
 
 @dataclass(frozen=True)
@@ -140,10 +148,11 @@ class _Source:
     query: EventQuery
     slice_bytes: int
 
-    def read(self, place: Place, next_offset: int) -> Records | None:
+    def read(self, place: Place, next_offset: int, max_bytes: int | None = None) -> Records | None:
         """Records from a place on, before `next_offset`; None where they are no longer kept."""
+        size = self.slice_bytes if max_bytes is None else min(max_bytes, self.slice_bytes)
         try:
-            records = self.log.read(*place, self.slice_bytes)
+            records = self.log.read(*place, size)
         except OffsetsMissing:
             return None
         return records.until(next_offset) if len(records) else None
@@ -176,22 +185,24 @@ class _Page:
 
 def _oldest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) -> Place | None:
     """Fill the page; returns the place where the next one begins, None at the end."""
+    looked_at = 0
     for stretch in stretches:
-        offset = _resume(stretch, source.query.start)
+        offset, at_once = _resume(stretch, source.query.start), _BYTES_EACH * (page.room + 1)
         while offset < stretch.next_offset:
             place = (stretch.partition, offset)
             if page.budget <= 0:
                 return place
-            records = source.read(place, stretch.next_offset)
+            records = source.read(place, stretch.next_offset, at_once)
             if records is None:
                 page.is_trimmed = True
                 break
-            for run in _runs(records, page.room + 1):
+            for run in _runs(records, max(page.room + 1, looked_at)):
                 for found in source.matching(run):
                     if not page.take(found):
                         return (stretch.partition, found.record.offset)
             page.budget -= _bytes_of(records)
-            offset = records.next_offset
+            looked_at += records.record_count
+            offset, at_once = records.next_offset, _GROWTH * at_once
     return None
 
 
@@ -304,6 +315,9 @@ def matching(
 
     Records that are no event are found only when nothing but the source is wished for.
     """
+    if wish == Wish():
+        yield from _all_of(records, snapshot, verdicts)
+        return
     texts = [
         [text.encode() for text in wanted]
         for name, wanted in wish.texts.items()
@@ -311,16 +325,32 @@ def matching(
     ]
     likely = (record for record in records.each() if _may_hold(record.raw, texts))
     wished = [
-        (record, event) for record, event in _with_events(likely) if _is_wished(wish, record, event)
+        (record, event is not None)
+        for record, event in _with_events(likely)
+        if _is_wished(wish, record, event)
     ]
-    if not wished:
-        return
-    uncounted = _uncounted_among(records, snapshot)
-    progress, partition = snapshot.progress, records.partition
-    known = range(progress.decided_from.get(partition, 0), progress.next_offsets.get(partition, 0))
-    for record, event in wished:
-        found = _judged(record, event, uncounted.get(record.offset), known)
-        if not verdicts or found.verdict in verdicts:
+    if wished:
+        yield from _with_verdicts(wished, _Verdicts.of(records, snapshot), verdicts)
+
+
+def _all_of(records: Records, snapshot: StoreSnapshot, wanted: Sequence[str]) -> Iterator[Judged]:
+    """All the records. What was counted is an event, and is not decoded to see that."""
+    said = _Verdicts.of(records, snapshot)
+    every = list(records.each())
+    doubtful = _with_events(record for record in every if not said.counts(record.offset))
+    is_event = {record.offset: event is not None for record, event in doubtful}
+    wished = [(record, is_event.get(record.offset, True)) for record in every]
+    yield from _with_verdicts(wished, said, wanted)
+
+
+def _with_verdicts(
+    wished: Sequence[tuple[RawRecord, bool]], said: "_Verdicts", wanted: Sequence[str]
+) -> Iterator[Judged]:
+    breather = Breather()
+    for record, is_event in wished:
+        breather.breathe()
+        found = said.judged(record, is_event)
+        if not wanted or found.verdict in wanted:
             yield found
 
 
@@ -368,26 +398,38 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     return has_key and holds(metric.predicate, fields)
 
 
-def _uncounted_among(records: Records, snapshot: StoreSnapshot) -> Mapping[int, Mapping[str, Any]]:
-    scan = UncountedScan(
-        partition=records.partition,
-        offset_from=records.first_offset,
-        offset_to=records.next_offset,
-        limit=records.record_count,
-    )
-    return {row["offset"]: row for row in snapshot.uncounted(scan).drop("raw").to_dicts()}
+@dataclass(frozen=True)
+class _Verdicts:
+    """What a store says of some records: the rows of the uncounted ones by offset, and the offsets
+    of which it still knows every row."""
 
+    uncounted: Mapping[int, Mapping[str, Any]]
+    known: range
 
-def _judged(
-    record: RawRecord,
-    event: CustomerActivityEvent | None,
-    row: Mapping[str, Any] | None,
-    known: range,
-) -> Judged:
-    if row is not None:
-        return Judged(record, event, row["verdict"], row["reason"], row["message"])
-    if record.offset >= known.stop:
-        return Judged(record, event, WAITING)
-    if event is None:
-        return Judged(record, event, "dead_letter")
-    return Judged(record, event, ADMITTED if record.offset >= known.start else UNKNOWN)
+    @classmethod
+    def of(cls, records: Records, snapshot: StoreSnapshot) -> "_Verdicts":
+        scan = UncountedScan(
+            partition=records.partition,
+            offset_from=records.first_offset,
+            offset_to=records.next_offset,
+            limit=records.record_count,
+        )
+        rows = snapshot.uncounted(scan).drop("raw").to_dicts()
+        progress, partition = snapshot.progress, records.partition
+        known = range(
+            progress.decided_from.get(partition, 0), progress.next_offsets.get(partition, 0)
+        )
+        return cls({row["offset"]: row for row in rows}, known)
+
+    def counts(self, offset: int) -> bool:
+        return offset in self.known and offset not in self.uncounted
+
+    def judged(self, record: RawRecord, is_event: bool) -> Judged:
+        row = self.uncounted.get(record.offset)
+        if row is not None:
+            return Judged(record, is_event, row["verdict"], row["reason"], row["message"])
+        if record.offset >= self.known.stop:
+            return Judged(record, is_event, WAITING)
+        if not is_event:
+            return Judged(record, is_event, "dead_letter")
+        return Judged(record, is_event, ADMITTED if record.offset in self.known else UNKNOWN)

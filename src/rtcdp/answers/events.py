@@ -171,5 +171,5 @@ def _shown(found: Judged) -> EventFound:
         verdict=found.verdict,
         reason=found.reason,
         message=found.message,
-        event=msgspec.Raw(b"null" if found.event is None else record.raw),
+        event=msgspec.Raw(record.raw if found.is_event else b"null"),
     )

@@ -1,5 +1,6 @@
 """Times as the API writes and reads them: ISO-8601 UTC with milliseconds and `Z`."""
 
+import functools
 import re
 
 import msgspec
@@ -27,6 +28,7 @@ LATEST = MAX_TIMESTAMP_MS + MAX_SIZE_MS
 """Whatever a window begins or ends with can be asked for."""
 
 
+@functools.lru_cache(maxsize=4096)
 def iso_ms(instant: int) -> str:
     """`1767225600000` as `2026-01-01T00:00:00.000Z`."""
     return f"{np.datetime64(instant, 'ms')}Z"

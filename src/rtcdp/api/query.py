@@ -123,7 +123,9 @@ def _parameter(each: msgspec.structs.FieldInfo, hint: Any) -> QueryParameter:
     """The parameter that a field of a question is written as."""
     assert get_origin(hint) is Annotated, f"{each.name} doesn't say what it means"
     kind, meta = get_args(hint)
-    choices = [choice for choice in get_args(kind) if choice not in (type(None), ...)] or [kind]
+    choices = [kind]
+    if get_origin(kind) is not Literal:
+        choices = [each for each in get_args(kind) if each not in (type(None), ...)] or [kind]
     words = [word for choice in choices for word in get_args(choice)]
     written = (meta.extra or {}).get("written")
     return QueryParameter(

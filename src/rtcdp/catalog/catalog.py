@@ -14,7 +14,8 @@ from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of, faults_of_fold
 from rtcdp.catalog.mends import mend_of, text_of
-from rtcdp.definitions import Fold, Metric
+from rtcdp.catalog.trial import faults_in_trial
+from rtcdp.definitions import Fault, Fold, Metric
 from rtcdp.errors import UsageError
 
 BUILT_IN = Path(__file__).parent / "metrics"
@@ -110,7 +111,7 @@ def read_definition(file: Path) -> tuple[Definition | None, list[FileFault]]:
     if isinstance(fold, Fold):
         line = _line_of_name(file, "FOLD")
         return fold, [
-            FileFault(file, line, each.message, each.hint) for each in faults_of_fold(fold)
+            FileFault(file, line, each.message, each.hint) for each in _faults(fold, file)
         ]
     if not isinstance(metric, Metric):
         hint = (
@@ -119,7 +120,23 @@ def read_definition(file: Path) -> tuple[Definition | None, list[FileFault]]:
         )
         return None, [FileFault(file, None, "there is no METRIC in it, and no FOLD", hint)]
     line = _line_of_name(file, "METRIC")
-    return metric, [FileFault(file, line, each.message, each.hint) for each in faults_of(metric)]
+    return metric, [
+        FileFault(file, line, each.message, each.hint) for each in _faults(metric, file)
+    ]
+
+
+def _faults(definition: Definition, file: Path) -> list[Fault]:
+    """What is wrong with what a file describes. That of a user is tried as well."""
+    try:
+        if isinstance(definition, Fold):
+            faults = faults_of_fold(definition)
+        else:
+            faults = faults_of(definition)
+    except RecursionError:
+        return [Fault("it is nested too deep", "let predicates hold each other a few times only")]
+    if faults or file.parent in (BUILT_IN, BUILT_IN_FOLDS):
+        return faults
+    return faults_in_trial(definition)
 
 
 def check_catalog(directory: Path) -> tuple[tuple[Definition, ...], list[FileFault]]:

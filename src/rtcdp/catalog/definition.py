@@ -23,6 +23,7 @@ from rtcdp.definitions import (
     Metric,
     OneOf,
     Property,
+    Table,
     Text,
     field_name,
     fields_in,
@@ -36,6 +37,15 @@ TABLE_NAME_LENGTH_MAX = 63
 
 NAMES_OF_DATABASES = ("sqlite_", "pg_")
 """Databases keep names that begin like this to themselves."""
+
+NAMES_OF_SYSTEM_COLUMNS = ("cmax", "cmin", "ctid", "tableoid", "xmax", "xmin")
+"""PostgreSQL gives every table columns of these names."""
+
+KEY_FIELDS_MAX = 16
+"""Every field of the key is in an index, which no database lets be as wide as one likes."""
+
+COLUMNS_MAX = 200
+"""A row has to fit into a page of PostgreSQL, as a whole."""
 
 BUCKETS_MAX = 100
 
@@ -215,8 +225,11 @@ def _event_types_in(node: object) -> tuple[str, ...]:
 
 def _unstorable(metric: Metric) -> Iterator[Fault]:
     yield from _kept_to_themselves(metric.name)
+    if len(metric.key) > KEY_FIELDS_MAX:
+        yield Fault(f"its key has {len(metric.key)} fields", f"name {KEY_FIELDS_MAX} at most")
     tables = tables_of(metric)
     for table in tables:
+        yield from _uncolumned(table)
         if len(table.name) > TABLE_NAME_LENGTH_MAX:
             yield Fault(
                 f"its table would be called {table.name}, {len(table.name)} letters long",
@@ -229,6 +242,18 @@ def _unstorable(metric: Metric) -> Iterator[Fault]:
             )
     for name in _repeated(tuple(table.name for table in tables)):
         yield Fault(f"it would have two tables called {name}", "give the measure another name")
+
+
+def _uncolumned(table: Table) -> Iterator[Fault]:
+    """Columns that a database won't make."""
+    if len(table.column_names) > COLUMNS_MAX:
+        yield Fault(
+            f"its table {table.name} would have {len(table.column_names)} columns",
+            f"say less in one metric; {COLUMNS_MAX} columns fit into every store",
+        )
+    for name in table.column_names:
+        if name.lower() in NAMES_OF_SYSTEM_COLUMNS:
+            yield Fault(f"PostgreSQL keeps the column {name} to itself", "give it another name")
 
 
 def _kept_to_themselves(name: str) -> Iterator[Fault]:

@@ -24,6 +24,8 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 DAY_MS = 86_400_000
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
+_NAME_LETTERS_MAX = 100
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -113,7 +115,7 @@ def zone_of(name: str) -> ZoneInfo:
     have the same. Raises `UsageError` for a name that there is none of."""
     place = resources.files("tzdata") / "zoneinfo"
     parts = name.split("/")
-    if all(
+    if len(name) <= _NAME_LETTERS_MAX and all(
         part.isascii() and part.replace("_", "").replace("-", "").replace("+", "").isalnum()
         for part in parts
     ):
@@ -122,7 +124,8 @@ def zone_of(name: str) -> ZoneInfo:
         if place.is_file():
             with place.open("rb") as file:
                 return ZoneInfo.from_file(file, key=name)
-    raise UsageError(f"there is no time zone {name!r}", "name one like Europe/Berlin, or UTC")
+    shown = name[:_NAME_LETTERS_MAX]
+    raise UsageError(f"there is no time zone {shown!r}", "name one like Europe/Berlin, or UTC")
 
 
 @lru_cache(maxsize=100_000)

@@ -1,22 +1,27 @@
 """Days, weeks and months of a time zone, as columns; a day may last 23 or 25 hours."""
 
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
+from polars.exceptions import ComputeError
 
 from rtcdp.errors import UsageError
+from rtcdp.events.calendar import zone_of
 
 Calendar = Literal["hour", "day", "week", "month"]
 
+_SURELY_BEFORE_MS = 26 * 3_600_000
+"""So long before an instant that is called the same in UTC it is still before the local one."""
+
 
 def check_time_zone(name: str) -> None:
-    """Raises `UsageError` when nobody knows the time zone."""
+    """Raises `UsageError` when nobody knows the time zone, or only the system that this runs on."""
+    zone_of(name)
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        pl.select(_local(pl.lit(0, pl.Int64), name))
+    except ComputeError as error:
         raise UsageError(
-            f"there is no time zone {name!r}", "name one like Europe/Berlin or UTC"
+            f"no days are known of the time zone {name!r}", "name one like Europe/Berlin, or UTC"
         ) from error
 
 
@@ -50,9 +55,11 @@ def period_start(number: pl.Expr, time_zone: str, unit: Calendar, week_start: in
         day = number * 7 - 4 + week_start if unit == "week" else number
         local = (day * 86_400_000).cast(pl.Datetime("ms"))
     zoned = local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-    # Where a day begins with a skipped hour, it begins when that hour is over.
-    later = (local + pl.duration(hours=1)).dt.replace_time_zone(time_zone, ambiguous="earliest")
-    return pl.coalesce(zoned, later).dt.epoch("ms")
+    # Where clocks skip midnight, or a whole day, it begins when it would have been midnight by the
+    # time before.
+    before = _local(local.dt.epoch("ms") - _SURELY_BEFORE_MS, time_zone)
+    offset = before.dt.base_utc_offset() + before.dt.dst_offset()
+    return pl.coalesce(zoned.dt.epoch("ms"), local.dt.epoch("ms") - offset.dt.total_milliseconds())
 
 
 def _local(instant: pl.Expr, time_zone: str) -> pl.Expr:

@@ -99,7 +99,8 @@ def cells(
                 _is(step, "dropped", count).sum().cast(pl.Int64).alias("dropped"),
                 (reached / pl.len()).alias("conversion"),
                 taken.median().alias("median_ms"),
-                taken.quantile(0.9, "higher").alias("p90_ms"),
+                # The smallest one that nine in ten don't exceed.
+                taken.sort().get((9 * taken.len() + 9) // 10 - 1, null_on_oob=True).alias("p90_ms"),
             )
         )
     end = cohorts.end(pl.col("cohort"))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from rtcdp.breather import INTAKE
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
 from rtcdp.intake.deadlines import Deadlines
@@ -291,7 +292,8 @@ class Collector:
             intake=intake,
             rejects=batch.rejects,
         )
-        duplicates = await self._submit(delivery, batch)
+        with INTAKE:
+            duplicates = await self._submit(delivery, batch)
         accepted = batch.line_count - duplicates
         return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
 

@@ -191,17 +191,23 @@ class Records:
 
     def each(self) -> Iterator[RawRecord]:
         """The records one by one in offset order; for tools and tests, not for the hot path."""
-        lines = self.lines.split(b"\n")
         verified = (
             RawRecord(
                 partition=self.partition,
-                offset=int(self.offsets[i]),
-                received_at=int(self.received_at[i]),
-                source=self.sources[int(self.source_codes[i])],
-                intake="import" if self.imported[i] else "live",
-                raw=lines[i],
+                offset=offset,
+                received_at=received_at,
+                source=self.sources[source],
+                intake="import" if is_imported else "live",
+                raw=line,
             )
-            for i in range(len(self.offsets))
+            for line, offset, received_at, source, is_imported in zip(
+                self.lines.split(b"\n"),
+                self.offsets.tolist(),
+                self.received_at.tolist(),
+                self.source_codes.tolist(),
+                self.imported.tolist(),
+                strict=False,
+            )
         )
         yield from sorted([*verified, *self.odd], key=lambda record: record.offset)
 

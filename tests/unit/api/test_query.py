@@ -26,6 +26,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
     ] = None
     state: Annotated[Literal["open", "closed"] | None, said("how")] = None
     reason: Annotated[tuple[Literal["not_json", "future"], ...], said("why")] = ()
+    unit: Annotated[Literal["day", "week"], said("by what")] = "day"
     metric: Annotated[str | None, said("which")] = None
     limit: Annotated[int, msgspec.Meta(description="how many", ge=1, le=10)] = 5
     cursor: Cursor = None
@@ -52,9 +53,16 @@ def test_what_is_not_sent_is_what_it_is_if_nobody_says() -> None:
 
 def test_parameters_are_those_of_the_question_in_its_order() -> None:
     assert [parameter.name for parameter in ASKED.parameters] == [
-        *("userId", "source", "from", "since", "at", "state", "reason", "metric"),
-        *("limit", "cursor"),
+        *("userId", "source", "from", "since", "at", "state", "reason", "unit"),
+        *("metric", "limit", "cursor"),
     ]
+
+
+def test_a_word_that_is_not_on_the_list_is_refused_also_where_one_is_always_meant() -> None:
+    assert read(b"unit=week").unit == "week"
+    assert hint_of(b"unit=year") == "send day or week"
+    for each in ASKED.parameters:
+        assert (each.kind == "words") == (each.name in {"state", "reason", "unit"})
 
 
 def test_parameters_are_decoded_as_utf_8() -> None:
@@ -71,7 +79,7 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
     with pytest.raises(BadRequest, match="no parameter 'who'"):
         read(b"who=ada")
     assert hint_of(b"who=ada").endswith(
-        "send userId, source, from, since, at, state, reason, metric, limit or cursor"
+        "send userId, source, from, since, at, state, reason, unit, metric, limit or cursor"
     )
 
 

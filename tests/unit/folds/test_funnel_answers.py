@@ -66,3 +66,19 @@ def test_nobody_drops_at_the_last_step_and_later_than_nine_in_ten_is_not_earlier
     assert (second["median_ms"], second["p90_ms"]) == (20, 30)
     assert (third["reached"], third["dropped"]) == (2, 0)
     assert people(rows, 3, "dropped").is_empty()
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10, 11, 19, 20, 21])
+def test_nine_in_ten_stay_within_the_time_that_is_told_and_within_no_smaller_one(count):
+    funnel, cohorts = Funnel(SHOP), Cohorts(None)
+    waits = [10 * number for number in range(1, count + 1)]
+    events = [
+        one
+        for wait in waits
+        for one in (event(0, user=f"u{wait}"), event(wait, "ADD_TO_CART", user=f"u{wait}"))
+    ]
+    rows = counted(funnel.rows(frame_of(events), "userId"), funnel, "userId", cohorts)
+    told = cells(rows, funnel, cohorts, None)["p90_ms"][1]
+    assert told in waits
+    assert 10 * sum(wait <= told for wait in waits) >= 9 * count
+    assert 10 * sum(wait < told for wait in waits) < 9 * count

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rtcdp.breather import Breather
 from rtcdp.log.contract import DEFAULT_SOURCE, Int64Array, RawRecord, Records
 from rtcdp.log.embedded.chunk import (
     MAX_CHUNK_RECORDS,
@@ -57,7 +58,9 @@ def pieces_of(chunks: Sequence[Chunk], end: int) -> Iterator[Piece]:
     """
     at = chunks[0].first_offset
     damaged: list[Chunk] = []
+    breather = Breather()
     for chunk in chunks:
+        breather.breathe()
         header = header_of(chunk)
         if header is None:
             damaged.append(chunk)

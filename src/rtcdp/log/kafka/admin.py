@@ -46,11 +46,17 @@ _UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 _UNUSABLE = {KafkaError.INVALID_REPLICATION_FACTOR, KafkaError.INVALID_PARTITIONS}
 
 _MOMENTARY = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.KAFKA_STORAGE_ERROR,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
 }
-"""What brokers say while a partition has just been made or moves from one of them to another."""
+"""What brokers say while a partition has just been made, moves from one of them to another, or
+comes back with its broker: the errors of ListOffsets that Kafka's protocol calls retriable
+(KIP-207, KIP-320)."""
 
 _PAUSE_S = 0.02
 _LAST = 2**63 - 1

@@ -132,9 +132,19 @@ def test_a_topic_that_nobody_gets_to_know_was_not_made(admin, client):
         admin.create(KafkaTopicSettings())
 
 
-def test_a_partition_that_moves_is_asked_for_again(admin, client):
+@pytest.mark.parametrize(
+    "said",
+    [
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    ],
+)
+def test_a_partition_that_moves_is_asked_for_again(admin, client, said):
     client.answers |= HOLDING_3_TO_9
-    client.first["LatestSpec"] = [KafkaError.NOT_LEADER_FOR_PARTITION]
+    client.first["LatestSpec"] = [said]
     assert admin.next_offsets([0]) == {0: 9}
     client.answers["LatestSpec"] = {0: KafkaError.LEADER_NOT_AVAILABLE}
     with pytest.raises(LogUnavailable):
