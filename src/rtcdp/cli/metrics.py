@@ -37,7 +37,7 @@ _STATES = ("open", "closed")
 
 @dataclass(frozen=True)
 class Which:
-    """Which windows are shown, besides their time."""
+    """What is shown of the metric, besides its time."""
 
     state: Annotated[
         str | None,
@@ -48,6 +48,9 @@ class Which:
             rich_help_panel=WHICH,
         ),
     ] = None
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
+    ] = False
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20
@@ -70,9 +73,6 @@ def metrics(
         ),
     ] = None,
     *,
-    docs: Annotated[
-        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
-    ] = False,
     which: Which,
     time: Time,
     form: Form,
@@ -80,14 +80,14 @@ def metrics(
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
     if name is None:
-        if docs:
+        if which.docs:
             say(*"\n".join(map(section, catalog)).splitlines())
             return
         _list(settings, catalog, form)
         return
     with as_usage():
         metric = find_metric(catalog, name)
-    if docs:
+    if which.docs:
         say(*section(metric).splitlines())
         return
     question = WindowsQuestion(
@@ -212,12 +212,13 @@ def _span(time: Time, item: Mapping[str, Any]) -> str:
     start = time.local(item["window_start"], seconds=True)
     end = time.local(item["window_end"], seconds=True)
     days, clocks = zip(start.split(), end.split(), strict=True)
+    first, last = clocks
     if set(clocks) == {"00:00:00"}:
         return days[0] if _is_one_day(*days) else f"{days[0]} – {days[1]}"
-    if all(clock.endswith(":00") for clock in clocks):
-        clocks = tuple(clock.removesuffix(":00") for clock in clocks)
-    until = clocks[1] if days[0] == days[1] or clocks[1] == "00:00" else f"{days[1]} {clocks[1]}"
-    return f"{days[0]} {clocks[0]} – {until}"
+    if first.endswith(":00") and last.endswith(":00"):
+        first, last = first.removesuffix(":00"), last.removesuffix(":00")
+    is_told = days[0] != days[1] and not (last == "00:00" and _is_one_day(*days))
+    return f"{days[0]} {first} – {f'{days[1]} ' if is_told else ''}{last}"
 
 
 def _is_one_day(start: str, end: str) -> bool:
