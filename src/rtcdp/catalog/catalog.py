@@ -61,17 +61,34 @@ def chosen_folds(choice: str, folds: Iterable[Fold]) -> tuple[Fold, ...]:
 
     Raises `UsageError` for a name that none of them has.
     """
-    known = {fold.name: fold for fold in folds}
+    folds = tuple(folds)
+    for name in absent_folds(choice, folds):
+        known = ", ".join(fold.name for fold in folds)
+        raise UsageError(
+            f"there is no fold {name!r}",
+            f"let folds be {ALL}, {NONE}, or some of {known}, with commas",
+        )
+    return folds_among(choice, folds)
+
+
+def folds_among(choice: str, folds: Iterable[Fold]) -> tuple[Fold, ...]:
+    """Of these folds those that a choice names, whether or not the others it names are there."""
     if choice in (ALL, NONE):
-        return tuple(known.values()) if choice == ALL else ()
-    asked = [name for part in choice.split(",") if (name := part.strip())]
-    for name in asked:
-        if name not in known:
-            raise UsageError(
-                f"there is no fold {name!r}",
-                f"let folds be {ALL}, {NONE}, or some of {', '.join(known)}, with commas",
-            )
-    return tuple(fold for name, fold in known.items() if name in asked)
+        return tuple(folds) if choice == ALL else ()
+    asked = _names_in(choice)
+    return tuple(fold for fold in folds if fold.name in asked)
+
+
+def absent_folds(choice: str, folds: Iterable[Fold]) -> tuple[str, ...]:
+    """The names in a choice that none of these folds has."""
+    if choice in (ALL, NONE):
+        return ()
+    known = {fold.name for fold in folds}
+    return tuple(name for name in _names_in(choice) if name not in known)
+
+
+def _names_in(choice: str) -> list[str]:
+    return [name for part in choice.split(",") if (name := part.strip())]
 
 
 def load_definition(file: Path) -> Definition:

@@ -24,6 +24,7 @@ from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, pro
 from rtcdp.engines.decided import partition_by_partition
 from rtcdp.engines.fold_backfill import fill_folds
 from rtcdp.engines.folding import Folding
+from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
@@ -180,7 +181,7 @@ class SparkProcessor:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         folding = Folding(self.folds, self._store)
-        self._store.prepare(self._metrics, folding.tables)
+        self._store.prepare(self._metrics, (*folding.tables, *tables_beside(self.folds)))
         progress = self._store.progress()
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
@@ -337,7 +338,8 @@ class SparkProcessor:
     def _commit(self, epoch: Epoch) -> None:
         marks = marks_before(self._source.log, epoch.next_offsets)
         now_ms = self._clock.now_ms()
-        epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks)
+        rows = with_notices(epoch.rows, self.folds, epoch.number)
+        epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks, rows=rows)
         patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
