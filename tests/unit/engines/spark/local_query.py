@@ -23,6 +23,7 @@ from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding, decoder
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     unpack_account,
@@ -33,7 +34,6 @@ from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.stories import (
     StoreAccess,
     Stories,
@@ -253,7 +253,7 @@ class LocalQuery:
         if anew:
             self.reached = dict(remembered_from)
         starts = {each: self.reached.get(each, 0) for each in partitions}
-        self.screening = Screening(
+        self.decoding = Decoding(
             tuple({*fields_of(self.metrics), *folding.fields}),
             self.rules,
             next_offsets,
@@ -276,7 +276,7 @@ class LocalQuery:
     def _fill(self, next_offsets: Mapping[int, int]) -> None:
         """Begin with an index of what is counted."""
         self.states = {}
-        for bucket, given in self._screened(next_offsets).items():
+        for bucket, given in self._decoded(next_offsets).items():
             if bucket >= 0:
                 judge = self._judge(bucket)
                 for row in given:
@@ -311,7 +311,7 @@ class LocalQuery:
 
     def _batch(self, ends: Mapping[int, int]) -> None:
         judged = []
-        for bucket, given in self._screened(ends).items():
+        for bucket, given in self._decoded(ends).items():
             judge = self._judge(bucket)
             found = judge.handleInputRows((bucket,), iter([Row(**row) for row in given]), None)
             judged += [row.asDict() for row in found]
@@ -325,7 +325,7 @@ class LocalQuery:
         self.remembrance = remembrance
         self.gathered_bytes = max(self.gathered_bytes, kept.gathered_bytes)
 
-    def _screened(self, ends: Mapping[int, int]) -> Mapping[int, list[dict]]:
+    def _decoded(self, ends: Mapping[int, int]) -> Mapping[int, list[dict]]:
         """The rows of what comes next up to these offsets, by bucket."""
         rows: defaultdict[int, list[dict]] = defaultdict(list)
         for partition, end in ends.items():
@@ -334,7 +334,7 @@ class LocalQuery:
                 self.topic.arrow(partition, first, min(first + self.slice_records, end))
                 for first in range(start, end, self.slice_records)
             ]
-            for batch in screener(self.screening)(iter(slices)):
+            for batch in decoder(self.decoding)(iter(slices)):
                 for row in batch.to_pylist():
                     rows[row["bucket"]].append(row)
         return rows
