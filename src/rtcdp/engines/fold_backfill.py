@@ -7,7 +7,7 @@ and makes rows anew, which changes nothing in those that are there.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -81,7 +81,8 @@ class InThisProcess:
         timeline, reached = Timeline(self.store, telling), dict(starts)
         for decided in decided_batches(self.log, self.store, starts, ends, fields, self.rounds):
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
-            changes = timeline.changes(chunk_number(reached))
+            # Where a slice was interrupted, some of it may be there.
+            changes = replace(timeline.changes(chunk_number(reached)), before=None)
             reached |= {piece.partition: piece.next_offset for piece in decided.pieces}
             yield Step([changes], dict(reached), len(decided.rejected), LOST)
             timeline.committed()
