@@ -19,7 +19,7 @@ from rtcdp.engines.backfill import Listeners, Step, fill, limit_to_log
 from rtcdp.engines.decided import Rounds, decided_batches
 from rtcdp.engines.folding import Folding, StoredRows, Timeline
 from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, EventsByKey, RowsByKey
-from rtcdp.folds.rows import Difference, difference
+from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store
@@ -42,7 +42,7 @@ class Way(Protocol):
         numbers that no epoch has."""
         ...
 
-    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[Difference, int]]:
+    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[RowChanges, int]]:
         """What makes the rows of these keys what their stories say, of one page or more at a time;
         and for how many events these stand."""
         ...
@@ -87,7 +87,7 @@ class InThisProcess:
             yield Step([changes], dict(reached), len(decided.rejected), LOST)
             timeline.committed()
 
-    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[Difference, int]]:
+    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[RowChanges, int]]:
         """See `Way`."""
         telling, stored = timeline_of(fold), StoredRows(self.store, fold.table)
         for keys, event_count in pages:
@@ -109,14 +109,15 @@ def chunk_number(reached: Mapping[int, int]) -> int:
     return -1 - sum(reached.values())
 
 
-def told_anew(fold: Fold, story: EventsByKey, stored: RowsByKey, keys: pl.DataFrame) -> Difference:
+def told_anew(fold: Fold, story: EventsByKey, stored: RowsByKey, keys: pl.DataFrame) -> RowChanges:
     """What makes the rows of these keys what their stories say."""
     spans = keys.with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
     told = fold.step.relevant(story.events(spans))
     after = fold.step.rows(told, fold.key)
-    return difference(stored.rows(spans), after, fold.primary_key)
+    change = difference(stored.rows(spans), after, fold.primary_key)
+    return RowChanges(fold.table, change.delete, change.replace)
 
 
 def _fill_from_stories(store: Store, fold: Fold, way: Way, listeners: Listeners) -> None:
@@ -130,8 +131,7 @@ def _fill_from_stories(store: Store, fold: Fold, way: Way, listeners: Listeners)
         store.limit_completeness(fold.name, complete_from)
     told_count = 0
     for change, page_count in way.whole(fold, _pages(store, telling.table)):
-        rows = RowChanges(fold.table, change.delete, change.replace)
-        store.commit_backfill(fold.name, [rows], offsets, complete=False)
+        store.commit_backfill(fold.name, [change], offsets, complete=False)
         told_count += page_count
         listeners.on_slice()
         listeners.on_progress(fold.name, min(1.0, told_count / max(1, event_count)))

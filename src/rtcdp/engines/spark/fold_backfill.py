@@ -41,7 +41,6 @@ from rtcdp.engines.spark.stories import (
     packed_change,
     packed_trouble,
 )
-from rtcdp.folds.rows import Difference, empty_rows
 from rtcdp.folds.timeline import Telling, chunks_of, timeline_of
 from rtcdp.store import RowChanges, Store
 
@@ -73,19 +72,16 @@ class InExecutors:
             reached |= {each: end for each, (_, end) in ranges.items()}
             yield Step(changes, dict(reached), lost_count, LOST)
 
-    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[Difference, int]]:
+    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[RowChanges, int]]:
         """See `Way`."""
         with self.store.snapshot() as snapshot:
             epoch = snapshot.progress.epoch
         tasks = int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
-        nothing = empty_rows(fold.columns)
         while some := list(islice(pages, tasks)):
             keys = pa.Table.from_batches([keys_by_task(fold, [each for each, _ in some])])
             one = partial(self._whole, fold, keys, len(some), epoch)
-            for change in tried(one, self.source.topic) or (
-                RowChanges(fold.table, nothing.select(fold.primary_key), nothing),
-            ):
-                yield Difference(change.delete, change.replace), sum(count for _, count in some)
+            for change in tried(one, self.source.topic):
+                yield change, sum(count for _, count in some)
 
     def _told(
         self, telling: Telling, ranges: Ranges, recorded: Recorded, number: int
@@ -170,7 +166,7 @@ def whole_teller(fold: Fold, access: StoreAccess, epoch: int) -> BatchMapper:
         except FAILURES as error:
             yield _row(packed_trouble(error))
         else:
-            yield _row(packed_change(RowChanges(fold.table, change.delete, change.replace)))
+            yield _row(packed_change(change))
 
     return tell
 
