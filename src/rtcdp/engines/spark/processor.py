@@ -1,6 +1,6 @@
 """The loop of the Spark engine: a streaming query, and an epoch for each of its batches.
 
-Spark reads, screens, finds duplicates and groups; the store is the state, as with every engine. A
+Spark reads, decodes, finds duplicates and groups; the store is the state, as with every engine. A
 batch that Spark runs again after a crash starts where the store does not stand any more, so nothing
 of it is counted a second time.
 """
@@ -30,6 +30,7 @@ from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding
 from rtcdp.engines.spark.failures import StartAnew, failure_of, is_slow_start
 from rtcdp.engines.spark.fold_backfill import InExecutors
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
@@ -49,7 +50,6 @@ from rtcdp.engines.spark.recovery import (
     state_fingerprint,
 )
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
 from rtcdp.engines.spark.stories import StoreAccess, Stories, stories_of
 from rtcdp.errors import RtcdpError
@@ -266,7 +266,7 @@ class SparkProcessor:
             spark,
             source,
             continuation.starts if continuation.is_new else None,
-            Screening(
+            Decoding(
                 self._fields(),
                 self._rules,
                 position.next_offsets,
