@@ -23,6 +23,7 @@ from rtcdp.engines.folding import StoredRows, Timeline
 from rtcdp.engines.quarantine import FAILURES
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, Ranges, ranges_between, tried
 from rtcdp.engines.spark.batches import tasks_for
+from rtcdp.engines.spark.decoding import BatchMapper, records_in
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     DIFFERENCE_SCHEMA,
@@ -32,7 +33,6 @@ from rtcdp.engines.spark.exchange import (
     unpack_frame,
 )
 from rtcdp.engines.spark.query import KafkaSource, read_between
-from rtcdp.engines.spark.screening import BatchMapper, records_in
 from rtcdp.engines.spark.stories import (
     AfterEpoch,
     StoreAccess,
