@@ -7,6 +7,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold
 from rtcdp.engines.folding import Folding
+from rtcdp.engines.notices import NOTICES, with_notices
 from rtcdp.store import Store
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import Row, batches, event, frame_of
@@ -39,12 +40,13 @@ class Teller:
         self.folds = tuple(folds) or load_folds()
         self._folding = Folding(self.folds, store)
         self._epochs = EpochMaker()
-        store.prepare((), self._folding.tables)
+        store.prepare((), (*self._folding.tables, NOTICES))
 
     def tell(self, events: Sequence[Row], received_at: int, cuts: Sequence[int] = (10**6,)) -> None:
         """Commit events in batches; all of them came at `received_at`."""
         for batch in batches(events, cuts):
-            changes = self._folding.fold(frame_of(batch), self._epochs.number + 1)
+            number = self._epochs.number + 1
+            changes = with_notices(self._folding.fold(frame_of(batch), number), self.folds, number)
             epoch = self._epochs.make(admitted=len(batch), received_at=received_at)
             self.store.commit(replace(epoch, rows=changes))
             self._folding.committed()

@@ -1,6 +1,6 @@
 """What the independent judge says of an installation after it was treated badly."""
 
-from rtcdp.runtime.parts import log_reader, metrics_of, store_of
+from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.verify.independent import Expiry, verify_independently
 
@@ -13,7 +13,7 @@ def judged(settings: Settings) -> list[str]:
         found = verify_independently(
             log,
             store,
-            metrics_of(settings),
+            [*metrics_of(settings), *folds_of(settings)],
             settings.admission,
             Expiry(_FOREVER_MS, _FOREVER_MS, now_ms=0),
         )

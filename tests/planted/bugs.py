@@ -31,7 +31,7 @@ _POISON = (3, 0, "A", "poison", 3, "/a", 20)
 BUGS = (
     bug(
         "an event that is exactly as late as allowed is late",
-        ("admission.batch:screen_together", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
+        ("admission.batch:decode_batch", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
     ),
     bug(
         "an event that is one millisecond too late is admitted",
@@ -47,7 +47,7 @@ BUGS = (
     ),
     bug(
         "imported history can be late",
-        ("admission.batch:screen_together", "~imported & (", "(imported | True) & ("),
+        ("admission.batch:decode_batch", "~imported & (", "(imported | True) & ("),
     ),
     bug(
         "a conflict is an ordinary duplicate",
@@ -83,8 +83,8 @@ BUGS = (
         "a ledger minute begins a second late",
         (
             "admission.batch:_ledger",
-            '"minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,',
-            '"minute": (screened.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
+            '"minute": decoded.received_at // _MINUTE_MS * _MINUTE_MS,',
+            '"minute": (decoded.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
         ),
     ),
     bug(
@@ -216,10 +216,10 @@ BUGS = (
         (
             "engines.native.recovery:remembered",
             "remember(decided, seen)",
-            "from rtcdp.admission.batch import screen_together\n"
+            "from rtcdp.admission.batch import decode_batch\n"
             "        from rtcdp.admission.rules import AdmissionRules\n"
             "        now = AdmissionRules(allowed_lateness_ms=60_000)\n"
-            "        remember(screen_together(decided.pieces, (), now), seen)",
+            "        remember(decode_batch(decided.pieces, (), now), seen)",
         ),
     ),
     bug(
@@ -235,10 +235,10 @@ BUGS = (
         (
             "engines.native.backfill:backfill",
             "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
-            "from rtcdp.admission.batch import screen_together\n"
+            "from rtcdp.admission.batch import decode_batch\n"
             "            from rtcdp.admission.rules import AdmissionRules\n"
             "            fields = fields_of([metric])\n"
-            "            again = screen_together(decided.pieces, fields, AdmissionRules())\n"
+            "            again = decode_batch(decided.pieces, fields, AdmissionRules())\n"
             "            admitted = again.events.filter(again.verdicts == ADMITTED)",
         ),
     ),

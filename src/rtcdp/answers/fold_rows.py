@@ -240,9 +240,10 @@ def _of_all(
 ) -> tuple[pl.DataFrame, tuple[Part, ...] | None]:
     """The same of all keys. To find those in one state, a bounded number of rows is looked at."""
     before_ms = told.fold.step.reach.before_ms
-    if question.state == "open" and told.watermark is not None and before_ms is not None:
+    watermark = None if told.view.settled is None else told.watermark
+    if question.state == "open" and watermark is not None and before_ms is not None:
         # What begins earlier is beyond the reach of all events that may still come.
-        earliest = told.watermark - before_ms
+        earliest = watermark - before_ms
         span = replace(span, start=earliest if span.start is None else max(span.start, earliest))
     found: list[pl.DataFrame] = []
     looked_at, missing = 0, question.limit

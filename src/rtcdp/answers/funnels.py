@@ -351,12 +351,13 @@ def _place_after(
 
 
 def _step(funnel: Funnel, text: str) -> int:
-    """The number of a step, by its number or its name. Raises `BadRequest`."""
+    """The number of a step, by its number or its name. Whatever steps are called, a number is one:
+    it is what addresses of lists hold. Raises `BadRequest`."""
     names = [step.name for step in funnel.steps]
-    if text in names:
-        return names.index(text) + 1
     if text.isascii() and text.isdigit() and len(text) < 3 and 1 <= int(text) <= len(names):
         return int(text)
+    if text in names:
+        return names.index(text) + 1
     listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names, 1))
     raise BadRequest(f"step={text[:100]!r} is no step of this funnel", f"send one of: {listed}")
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from rtcdp.answers.instant import iso_ms
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
-from rtcdp.events.event import MIN_TIMESTAMP_MS
+from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 from rtcdp.folds.timeline import (
     HOUR_MS,
     Telling,
@@ -21,6 +21,13 @@ from rtcdp.store import StoreSnapshot
 
 FIRST_LOOK_MS = 6 * HOUR_MS
 _GROWTH = 8
+
+CHUNKS_MAX = 64
+"""So many chunks of a story are read in one look, of some 100 KB each at most; or those of an hour,
+which has no more events than a story tells of it."""
+
+_EARLIEST_HOUR = MIN_TIMESTAMP_MS // HOUR_MS * HOUR_MS
+_LAST_CHUNK = 2**62
 
 Position = tuple[int, str]
 """The time and the id of an event."""
@@ -50,25 +57,25 @@ class Story:
 
     def between(self, whose: str, start: int, end: int) -> Events:
         """All events of one key in [`start`, `end`) (UTC ms), oldest first."""
-        table, key = self._telling.table, self._telling.key
-        hours = {RANGE_FROM: start // HOUR_MS * HOUR_MS, RANGE_TO: end}
-        rows = self._snapshot.rows(table, pl.DataFrame({key: [whose], **hours}))
-        events = events_in(rows, table, self._telling.fields)
-        inside = events.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
-        beyond = overflow_of(rows, table)["not_told"].sum()
-        ordered = inside.sort("timestamp", "eventId", nulls_last=False)
-        return Events(ordered.drop(key), int(beyond))
+        return self._told(self._chunks(whose, start // HOUR_MS * HOUR_MS, end), start, end)
 
     def newest(self, whose: str, now_ms: int, before: Position | None, limit: int) -> Events:
         """At most `limit` events of one key, newest first: those before a position, if there is
-        one. Looks back in ever longer steps, for most stories are short and recent."""
-        end = 2**62 if before is None else before[0] + 1
-        start = (now_ms if before is None else before[0]) - FIRST_LOOK_MS
-        found: list[pl.DataFrame] = []
-        not_told, missing, look_ms = 0, limit, FIRST_LOOK_MS
+        one. Looks back in ever longer steps, for most stories are short and recent; where there is
+        much, in halves of them, so that a look takes `CHUNKS_MAX` chunks at most, or an hour."""
+        end = MAX_TIMESTAMP_MS + 1 if before is None else before[0] + 1
+        newest = now_ms if before is None else before[0]
+        # Whole hours, so that none is looked at twice.
+        start, look_ms = newest // HOUR_MS * HOUR_MS - FIRST_LOOK_MS, FIRST_LOOK_MS
+        found = [self._told(self._chunks(whose, 0, 0), 0, 0).frame]
+        not_told, missing = 0, limit
         while missing > 0 and end > MIN_TIMESTAMP_MS:
-            start = max(start, MIN_TIMESTAMP_MS)
-            some = self.between(whose, start, end)
+            start = max(start, _EARLIEST_HOUR)
+            if end - start > HOUR_MS and self._is_much(whose, start, end):
+                start += max(HOUR_MS, (end - start) // 2 // HOUR_MS * HOUR_MS)
+                look_ms = -(-(end - start) // HOUR_MS) * HOUR_MS
+                continue
+            some = self._told(self._chunks(whose, start, end), start, end)
             frame = some.frame if before is None else some.frame.filter(_is_before(before))
             found.append(frame.reverse().head(missing))
             not_told += some.not_told
@@ -76,6 +83,27 @@ class Story:
             look_ms *= _GROWTH
             start, end = start - look_ms, start
         return Events(pl.concat(found), not_told)
+
+    def _chunks(self, whose: str, start: int, end: int) -> pl.DataFrame:
+        spans = {self._telling.key: [whose], RANGE_FROM: start, RANGE_TO: end}
+        return self._snapshot.rows(self._telling.table, pl.DataFrame(spans))
+
+    def _is_much(self, whose: str, start: int, end: int) -> bool:
+        """Whether a key has more than `CHUNKS_MAX` chunks from a time on, before another."""
+        table = self._telling.table
+        ahead = self._snapshot.row_page(
+            table, after=(whose, start - 1, _LAST_CHUNK), limit=CHUNKS_MAX + 1
+        )
+        inside = (pl.col(self._telling.key) == whose) & (pl.col("hour") < end)
+        return ahead.filter(inside).height > CHUNKS_MAX
+
+    def _told(self, chunks: pl.DataFrame, start: int, end: int) -> Events:
+        table, key = self._telling.table, self._telling.key
+        events = events_in(chunks, table, self._telling.fields)
+        inside = events.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
+        beyond = overflow_of(chunks, table)["not_told"].sum()
+        ordered = inside.sort("timestamp", "eventId", nulls_last=False)
+        return Events(ordered.drop(key), int(beyond))
 
 
 def shown_events(events: pl.DataFrame) -> list[dict[str, Any]]:

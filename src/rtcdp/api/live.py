@@ -6,6 +6,7 @@ Who asks for the rows of folds is told besides which of them are other ones now,
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -85,6 +86,7 @@ class LiveFeed:
         self.clients += 1
         self._watchers.update(folds)
         try:
+            await self._begin(folds)
             told = {name: self._number_of(name) for name in folds}
             while not self._context.stop.is_set():
                 yield await self._newest(every_s)
@@ -95,6 +97,17 @@ class LiveFeed:
         finally:
             self.clients -= 1
             self._watchers.subtract(folds)
+
+    async def _begin(self, folds: Sequence[str]) -> None:
+        """Let all that changes from now on be told, also where nobody has asked for it yet."""
+        async with self._taking:
+            if not all(name in self._watches and self._watches[name].has_looked for name in folds):
+                await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        """Look at the rows of folds, between two samples. What is away is told by the next one."""
+        with suppress(RtcdpError), open_reading(self._context.installation) as reading:
+            self._watch(reading)
 
     def _number_of(self, fold: str) -> int:
         """The number of the last message about a fold."""

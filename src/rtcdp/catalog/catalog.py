@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of, faults_of_fold
+from rtcdp.catalog.mends import mend_of, text_of
 from rtcdp.catalog.trial import faults_in_trial
 from rtcdp.definitions import Fault, Fold, Metric
 from rtcdp.errors import UsageError
@@ -60,17 +61,34 @@ def chosen_folds(choice: str, folds: Iterable[Fold]) -> tuple[Fold, ...]:
 
     Raises `UsageError` for a name that none of them has.
     """
-    known = {fold.name: fold for fold in folds}
+    folds = tuple(folds)
+    for name in absent_folds(choice, folds):
+        known = ", ".join(fold.name for fold in folds)
+        raise UsageError(
+            f"there is no fold {name!r}",
+            f"let folds be {ALL}, {NONE}, or some of {known}, with commas",
+        )
+    return folds_among(choice, folds)
+
+
+def folds_among(choice: str, folds: Iterable[Fold]) -> tuple[Fold, ...]:
+    """Of these folds those that a choice names, whether or not the others it names are there."""
     if choice in (ALL, NONE):
-        return tuple(known.values()) if choice == ALL else ()
-    asked = [name for part in choice.split(",") if (name := part.strip())]
-    for name in asked:
-        if name not in known:
-            raise UsageError(
-                f"there is no fold {name!r}",
-                f"let folds be {ALL}, {NONE}, or some of {', '.join(known)}, with commas",
-            )
-    return tuple(fold for name, fold in known.items() if name in asked)
+        return tuple(folds) if choice == ALL else ()
+    asked = _names_in(choice)
+    return tuple(fold for fold in folds if fold.name in asked)
+
+
+def absent_folds(choice: str, folds: Iterable[Fold]) -> tuple[str, ...]:
+    """The names in a choice that none of these folds has."""
+    if choice in (ALL, NONE):
+        return ()
+    known = {fold.name for fold in folds}
+    return tuple(name for name in _names_in(choice) if name not in known)
+
+
+def _names_in(choice: str) -> list[str]:
+    return [name for part in choice.split(",") if (name := part.strip())]
 
 
 def load_definition(file: Path) -> Definition:
@@ -194,8 +212,8 @@ def _run(file: Path) -> ModuleType:
         line = _line_of(error, file)
         raise _Unreadable(FileFault(file, line, str(error), error.hint)) from error
     except (Exception, SystemExit) as error:  # whatever a user's code may raise
-        what = f"it can't be read: {type(error).__name__}: {_text_of(error)}"
-        fault = FileFault(file, _line_of(error, file), what, _mend_of(error))
+        what = f"it can't be read: {type(error).__name__}: {text_of(error)}"
+        fault = FileFault(file, _line_of(error, file), what, mend_of(error, vars(module)))
         raise _Unreadable(fault) from error
     return module
 
@@ -215,12 +233,6 @@ def _line_of_name(file: Path, name: str) -> int | None:
     return None
 
 
-def _mend_of(error: BaseException) -> str:
-    if isinstance(error, ImportError) and str(error.name).startswith("rtcdp.vocabulary"):
-        return "write: from rtcdp.definitions import Metric, Count, tumbling, …"
-    return "correct the file; it only imports from rtcdp and binds METRIC, or FOLD"
-
-
 def _line_of(error: BaseException, file: Path) -> int | None:
     """The line of the file that the error came from, when it tells."""
     if isinstance(error, SyntaxError):
@@ -228,10 +240,6 @@ def _line_of(error: BaseException, file: Path) -> int | None:
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename == str(file)]
     return numbers[-1] if numbers else None
-
-
-def _text_of(error: BaseException) -> str:
-    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def _refuse_same_names(catalog: Iterable[tuple[Path, Definition]]) -> None:

@@ -38,14 +38,22 @@ class FollowedCatalog(Sequence[Metric]):
         self._take(load_definitions(directory))
 
     def _take(self, definitions: tuple[Definition, ...]) -> None:
-        self._metrics = tuple(each for each in definitions if isinstance(each, Metric))
-        self._folds = tuple(each for each in definitions if isinstance(each, Fold))
+        # One value, so that metrics and folds are always those of one state of the folder.
+        self._now = (
+            tuple(each for each in definitions if isinstance(each, Metric)),
+            tuple(each for each in definitions if isinstance(each, Fold)),
+        )
 
     @property
     def folds(self) -> tuple[Fold, ...]:
         """The built-in folds and those of the folder."""
         self.look()
-        return self._folds
+        return self._now[1]
+
+    @property
+    def known(self) -> tuple[tuple[Metric, ...], tuple[Fold, ...]]:
+        """The metrics and folds of one state of the folder: that of the last look."""
+        return self._now
 
     def look(self) -> bool:
         """Look at the folder, if it is time to; True when something in it is another one now."""
@@ -64,16 +72,16 @@ class FollowedCatalog(Sequence[Metric]):
                 hint = getattr(error, "hint", "")
                 self._on_fault(f"the catalog stays as it was: {error}; {hint}".removesuffix("; "))
                 return False
-            before = (self._metrics, self._folds)
+            before = self._now
             self._take(definitions)
-            return (self._metrics, self._folds) != before
+            return self._now != before
 
     def __len__(self) -> int:
-        return len(self._metrics)
+        return len(self._now[0])
 
     def __iter__(self) -> Iterator[Metric]:
         self.look()
-        return iter(self._metrics)
+        return iter(self._now[0])
 
     @overload
     def __getitem__(self, index: int) -> Metric: ...
@@ -82,7 +90,7 @@ class FollowedCatalog(Sequence[Metric]):
     def __getitem__(self, index: slice) -> Sequence[Metric]: ...
 
     def __getitem__(self, index: int | slice) -> Metric | Sequence[Metric]:
-        return self._metrics[index]
+        return self._now[0][index]
 
 
 def _mark_of(directory: Path | None) -> _Mark:

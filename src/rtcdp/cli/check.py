@@ -12,8 +12,8 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, say, shown
 from rtcdp.definitions import Fold
+from rtcdp.engines.notices import rests_beside_folds
 from rtcdp.errors import UsageError
-from rtcdp.folds.timeline import TIMELINE
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
@@ -62,7 +62,7 @@ def _changes(settings: Settings, definitions: Sequence[Definition]) -> list[tupl
         stored = {**store.metrics(), **store.row_tables()}
     if not stored:
         return []
-    stored = {name: mark for name, mark in stored.items() if not name.startswith(TIMELINE)}
+    stored = {name: mark for name, mark in stored.items() if not rests_beside_folds(name)}
     folds = [each for each in definitions if isinstance(each, Fold)]
     others = {each.name for each in folds} - {
         each.name for each in chosen_folds(settings.folds, folds)

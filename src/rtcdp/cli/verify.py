@@ -192,7 +192,7 @@ def _independently(settings: Settings) -> Findings:
         return verify_independently(
             log,
             store,
-            metrics_of(settings),
+            [*metrics_of(settings), *folds_of(settings)],
             settings.admission,
             expiry,
             lambda read, total: bar.update(task, completed=read, total=total),

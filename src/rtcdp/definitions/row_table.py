@@ -33,7 +33,8 @@ class RowTable:
     say which of the group's rows it is. The first of `order` is a time in UTC milliseconds, by
     which rows expire; without one, a group has a single row that never does. A column of the key
     always has a value. `meaning` is a text that changes when the rows come to mean something else.
-    `view` is what readers see of them; without one, they see every column that is no bytes.
+    `view` is what readers see of them; without one, they see every column that is no bytes. A table
+    that `grows` has rows added far more often than replaced or read.
 
     Raises `UsageError` when a name can't be one, is used twice, or a key column has a wrong type.
     """
@@ -44,6 +45,7 @@ class RowTable:
     order: tuple[str, ...] = ()
     meaning: str = ""
     view: RowView | None = None
+    grows: bool = False
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.column_names):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from rtcdp.store import Epoch, EpochRefused, Progress, Store, StoreUnavailable
 
@@ -19,22 +20,29 @@ class RetryPolicy:
     on_trouble: Callable[[str], None]
 
 
-def commit_for_sure(store: Store, epoch: Epoch, patience: RetryPolicy) -> None:
-    """Commit, and go on trying while the store is away; an unknown outcome is looked up.
+def commit_for_sure(
+    store: Store,
+    epoch: Epoch,
+    patience: RetryPolicy,
+    attempt: Callable[[], object] | None = None,
+) -> None:
+    """Commit, and go on trying while the store is away; an unknown outcome is looked up. `attempt`
+    waits for a first attempt that was begun elsewhere, and raises what came of it.
 
     Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile.
     """
     has_tried = False
+    attempt = attempt or partial(store.commit, epoch)
     while not (has_tried and has_committed(store, epoch)):
         try:
-            store.commit(epoch)
+            attempt()
             return
         except EpochRefused:
             if has_tried and has_committed(store, epoch):
                 return
             raise
         except StoreUnavailable as error:
-            has_tried = True
+            has_tried, attempt = True, partial(store.commit, epoch)
             patience.on_trouble(f"{error}{TRYING_AGAIN}")
             if patience.pause(patience.retry_s):
                 raise

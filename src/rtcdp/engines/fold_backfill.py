@@ -7,6 +7,7 @@ and makes rows anew, which changes nothing in those that are there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -54,6 +55,8 @@ def _told(
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
             # Numbers below those of epochs; what is filled later has been read from farther on.
             changes = timeline.changes(-1 - sum(reached.values()))
+            # Where a slice was interrupted, some of it may be there.
+            changes = replace(changes, before=None)
             reached |= {piece.partition: piece.next_offset for piece in decided.pieces}
             lost = "because they can't be read any more"
             yield Step([changes], dict(reached), len(decided.rejected), lost)

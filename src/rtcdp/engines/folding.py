@@ -4,15 +4,16 @@ An engine asks for the changes, commits them with its epoch, and then says what 
 store is the truth: rows that are kept in memory are dropped whenever that is not known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
-from rtcdp.folds.kernel import EARLIEST_MS, Folded, fold_batch
-from rtcdp.folds.row_cache import ROWS_MAX, RowCache
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch
+from rtcdp.folds.row_cache import ROWS_MAX, Kept, RowCache, SpanCache
 from rtcdp.folds.timeline import (
     HOUR_MS,
     Telling,
@@ -21,7 +22,9 @@ from rtcdp.folds.timeline import (
     decoded,
     first_of_hours,
     full_hours,
+    may_be_full,
     row_tables_of,
+    story_order,
     timeline_of,
     with_untold,
 )
@@ -32,6 +35,13 @@ COMPACT_FROM = 16
 
 FULL_HOURS_MAX = 100_000
 """So many hours that are full are remembered."""
+
+EVENTS_KEPT_MAX = 1_000_000
+"""So many events of a timeline are kept in memory, for keys that come again."""
+
+
+Landed = Callable[[], object]
+"""Returns when a commit is done, and raises what became of it otherwise."""
 
 
 class Readable(Protocol):
@@ -53,8 +63,9 @@ class Folding:
         timelines = {each.table.name: Timeline(store, each) for each in tellings.values()}
         self._timelines = tuple(timelines.values())
         self._timeline_of = {name: timelines[each.table.name] for name, each in tellings.items()}
+        self._stored = {fold.name: StoredRows(store, fold.table) for fold in folds}
         self._caches = {
-            fold.name: RowCache(fold, StoredRows(store, fold.table), rows_max) for fold in folds
+            fold.name: RowCache(fold, self._stored[fold.name], rows_max) for fold in folds
         }
         self._under_way: dict[str, Folded] = {}
         self.tables = row_tables_of(folds)
@@ -91,7 +102,7 @@ class Folding:
                 self._timeline_of[fold.name],
             )
         changes = [
-            RowChanges(fold.table, difference.delete, difference.replace)
+            RowChanges(fold.table, difference.delete, difference.replace, difference.before)
             for fold in self._folds
             if (difference := self._under_way[fold.name].difference)
         ]
@@ -100,17 +111,35 @@ class Folding:
 
     def committed(self) -> None:
         """The last changes are in the store."""
+        self.under_way(None)
+
+    def under_way(self, landed: Landed | None) -> None:
+        """The last changes are being committed, and the next batch is folded as if they were in the
+        store. Who reads what they change waits for it, by calling `landed`; None when they are
+        there. To be called again with None before the next changes are under way."""
         for name, folded in self._under_way.items():
             self._caches[name].take(folded)
+            self._stored[name].under_way(folded.spans, landed)
         self._under_way = {}
         for timeline in self._timelines:
-            timeline.committed()
+            timeline.under_way(landed)
+
+    def landed(self) -> None:
+        """What was under way is in the store."""
+        for stored in self._stored.values():
+            stored.landed()
+        for timeline in self._timelines:
+            timeline.landed()
 
     def forget_before(self, instant_ms: int | None) -> None:
         """Rows from before a time have expired in the store."""
+        if instant_ms is None:
+            return
         for cache in self._caches.values():
-            if instant_ms is not None and cache.reaches_before(instant_ms):
+            if cache.reaches_before(instant_ms):
                 cache.drop()
+        for timeline in self._timelines:
+            timeline.forget_before(instant_ms)
 
     def drop(self) -> None:
         """It is not known what the store holds: a lost lease, a refused epoch, a failed commit."""
@@ -119,17 +148,33 @@ class Folding:
             cache.drop()
         for timeline in self._timelines:
             timeline.drop()
+        self.landed()
 
 
 class StoredRows:
-    """The rows of a table, as the store has them now."""
+    """The rows of a table, as the store has them now, or will when what is under way is there."""
 
     def __init__(self, store: Readable, table: RowTable) -> None:
         self._store = store
         self._table = table
+        self.landed()
+
+    def under_way(self, spans: pl.DataFrame, landed: Landed | None) -> None:
+        """Rows of these keys, from the beginnings of their spans on, are to be waited for, by
+        calling `landed`."""
+        self._changing, self._landed = spans, landed
+
+    def landed(self) -> None:
+        """Nothing is under way."""
+        self._changing, self._landed = pl.DataFrame(), None
 
     def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
         """See `rtcdp.folds.kernel.RowsByKey`."""
+        if self._landed is not None:
+            key = list(self._table.group_key)
+            beside = spans.join(self._changing, on=key, suffix=" changing")
+            if beside.select((pl.col(RANGE_TO) > pl.col(f"{RANGE_FROM} changing")).any()).item():
+                self._landed()
         with self._store.snapshot() as snapshot:
             return snapshot.rows(self._table, spans)
 
@@ -146,6 +191,9 @@ class Timeline:
         self._nothing = pl.DataFrame(schema=types)
         hours = {telling.key: pl.String(), "hour": pl.Int64(), "last": pl.Int64()}
         self._full = pl.DataFrame(schema=hours)
+        kept = Kept(telling.key, "timestamp", self._nothing, EVENTS_KEPT_MAX, COMPACT_FROM - 1)
+        self._cache = SpanCache(kept, self._read)
+        self._is_under_way = False
         self._chunks: list[pl.DataFrame] = []
         self.take(self._nothing)
 
@@ -154,42 +202,85 @@ class Timeline:
         key = self.telling.key
         self._batch = events.filter(pl.col(key).is_not_null()).select(self.telling.columns)
         self._told, self._chunks = self._nothing, []
-        self._spans = pl.DataFrame(
-            schema={key: pl.String(), RANGE_FROM: pl.Int64(), RANGE_TO: pl.Int64()}
-        )
+        self._numbers = np.zeros(0, np.int64)
+        self._spans = pl.DataFrame(schema={key: pl.String(), RANGE_FROM: pl.Int64()})
         self._filled = self._full.clear()
 
     def committed(self) -> None:
         """What was taken up is in the store."""
+        self.under_way(None)
+
+    def under_way(self, landed: Landed | None) -> None:
+        """What was taken up is being written; see `Folding.under_way`."""
+        key = self.telling.key
+        first = pl.col("timestamp").min() // HOUR_MS * HOUR_MS
+        self._stored.under_way(self._batch.group_by(key).agg(first.alias(RANGE_FROM)), landed)
+        self._is_under_way = landed is not None
+        if not self._spans.is_empty():
+            self._cache.put(self._spans, self._told)
+        if self._cache.size:
+            self._cache.add(self._batch.join(self._spans, on=key, how="anti"))
         if not self._filled.is_empty():
             full = pl.concat([self._full, self._filled]).group_by(self.telling.key, "hour")
             self._full = full.agg(pl.col("last").min()).tail(FULL_HOURS_MAX)
         self.take(self._nothing)
 
+    def landed(self) -> None:
+        """What was under way is in the store."""
+        self._is_under_way = False
+        self._stored.landed()
+
+    def forget_before(self, instant_ms: int) -> None:
+        """What was told before a time has expired in the store, hour by hour."""
+        if self._cache.reaches_before(-(-instant_ms // HOUR_MS) * HOUR_MS):
+            self._cache.drop()
+
     def drop(self) -> None:
         """Forget everything."""
         self._full = self._full.clear()
+        self._cache.drop()
         self.take(self._nothing)
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:
         """See `rtcdp.folds.kernel.EventsByKey`. What was read for one fold serves the others."""
         key = self.telling.key
         hour = pl.col(RANGE_FROM).clip(EARLIEST_MS) // HOUR_MS * HOUR_MS
-        spans = spans.select(key, hour, RANGE_TO)
-        beside = spans.join(self._spans, on=key, how="left", suffix=" known")
-        is_known = (pl.col(f"{RANGE_FROM} known") <= pl.col(RANGE_FROM)) & (
-            pl.col(f"{RANGE_TO} known") >= pl.col(RANGE_TO)
-        )
-        missing = beside.filter(~is_known.fill_null(False)).select(spans.columns)
+        spans = spans.select(key, hour)
+        missing = spans
+        if not self._spans.is_empty():
+            beside = spans.join(self._spans, on=key, how="left", suffix=" known")
+            is_known = pl.col(f"{RANGE_FROM} known") <= pl.col(RANGE_FROM)
+            missing = beside.filter(~is_known.fill_null(False)).select(spans.columns)
         if not missing.is_empty():
-            chunks = self._stored.rows(missing)
-            self._chunks.append(chunks)
-            stored = decoded(chunks, key, self.telling.fields)
-            batch = _inside(self._batch, missing, key)
-            told = first_of_hours(pl.concat([stored, batch]), key)
-            self._told = pl.concat([self._told.join(missing, on=key, how="anti"), told])
-            self._spans = pl.concat([self._spans.join(missing, on=key, how="anti"), missing])
-        return _inside(self._told, spans, key)
+            self._tell(missing)
+            if missing.height == self._spans.height:
+                return self._told
+        asked = self._spans.join(spans, on=key, how="left", suffix=" asked", maintain_order="left")[
+            f"{RANGE_FROM} asked"
+        ]
+        since = asked.fill_null(LATEST_MS).to_numpy()[self._numbers]
+        is_asked = self._told["timestamp"].to_numpy() >= since
+        return self._told if is_asked.all() else self._told.filter(is_asked)
+
+    def _tell(self, spans: pl.DataFrame) -> None:
+        """Have the stories of these keys at hand, too, in the order in which they are told."""
+        key = self.telling.key
+        stored = self._cache.rows(spans, anew=not self._is_under_way)
+        others = self._told.join(spans, on=key, how="anti")
+        batch = self._batch.join(spans, on=key, how="semi")
+        kept = self._spans.join(spans, on=key, how="anti")
+        self._spans = pl.concat([kept, spans]).sort(key)
+        told = pl.concat([others, stored, batch])
+        self._told, self._numbers = story_order(told, self._spans, key)
+        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
+            capped = first_of_hours(self._told, key)
+            self._told, self._numbers = story_order(capped, self._spans, key)
+
+    def _read(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """What the store tells of these keys."""
+        chunks = self._stored.rows(spans)
+        self._chunks.append(chunks)
+        return decoded(chunks, self.telling.key, self.telling.fields)
 
     def changes(self, number: int) -> RowChanges:
         """What the batch adds; and hours that were read in many chunks, in one."""
@@ -202,31 +293,28 @@ class Timeline:
             untold, batch = (
                 beside.filter(chosen).select(batch.columns) for chosen in (is_untold, ~is_untold)
             )
-        self._filled = pl.concat([full_hours(batch, key), full_hours(self._told, key)])
         added = chunks_of(batch, self.table, number)
+        if may_be_full(added["event_count"].max() or 0):  # type: ignore[arg-type]
+            self._filled = full_hours(batch, key)
+        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
+            self._filled = pl.concat([self._filled, full_hours(self._told, key)])
         if not untold.is_empty():
             added = with_untold(added, untold, self.table, number)
-        gone = added.select(self.table.primary_key).clear()
+        gone, before = added.select(self.table.primary_key).clear(), added.clear()
         if self._chunks:
             # Keys that were read twice, for a longer span, have the same chunks twice.
             chunks = pl.concat(self._chunks).unique(self.table.primary_key)
             fewer = compacted(chunks, self.table, self.telling.fields, chunks_max=COMPACT_FROM)
-            gone, added = fewer.delete, pl.concat([fewer.replace, added])
-        return RowChanges(self.table, gone, added)
+            gone, before = fewer.delete, fewer.before
+            added = pl.concat([fewer.replace, added])
+        # Chunks of a number that none had before are new.
+        return RowChanges(self.table, gone, added, before)
 
 
 def columns_of(fold: Fold) -> tuple[str, ...]:
     """The columns of events that a fold is given."""
     asked = sorted({"eventId", *fold.step.fields} - {fold.key, "timestamp"})
     return (fold.key, "timestamp", *asked)
-
-
-def _inside(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> pl.DataFrame:
-    """The events of the keys within their spans."""
-    beside = events.join(spans, on=key)
-    instant = pl.col("timestamp")
-    is_inside = (instant >= pl.col(RANGE_FROM)) & (instant < pl.col(RANGE_TO))
-    return beside.filter(is_inside).select(events.columns)
 
 
 def _reach_of(fold: Fold) -> float:

@@ -28,7 +28,7 @@ from rtcdp.events.derived import Text, text_column
 from rtcdp.folds.moments import NEVER, Moments, moments_of
 from rtcdp.folds.progress import Attempts, Limits, any_order_from, attempts_from
 from rtcdp.folds.rows import empty_rows
-from rtcdp.folds.segments import Ints, reached, search_within
+from rtcdp.folds.segments import Ints, numbered, reached, search_within
 from rtcdp.folds.sessions import DAY_MS, Sessions
 
 HOUR_MS = 3_600_000
@@ -249,16 +249,13 @@ class Funnel(Step):
 def _farthest(moments: Moments, attempts: Attempts) -> Ints:
     """Of the attempts of a unit that begin in one hour, the one that gets farthest, or of equals
     begins first."""
-    ranked = pl.DataFrame(
-        {
-            "unit": moments.units[attempts.moments],
-            "hour": moments.times[attempts.moments] // HOUR_MS,
-            "depth": attempts.last_steps,
-        }
-    ).with_row_index("place")
-    best = ranked.sort("unit", "hour", "depth", "place", descending=[False, False, True, False])
-    kept = best.unique(["unit", "hour"], keep="first", maintain_order=True)
-    return kept["place"].cast(pl.Int64).to_numpy()
+    units = moments.units[attempts.moments]
+    hours = moments.times[attempts.moments] // HOUR_MS
+    begins = np.append(True, (units[1:] != units[:-1]) | (hours[1:] != hours[:-1]))
+    firsts, groups = np.flatnonzero(begins), numbered(begins)
+    depths, places = attempts.last_steps, np.arange(len(begins))
+    is_farthest = depths == np.maximum.reduceat(depths, firsts)[groups]
+    return np.minimum.reduceat(np.where(is_farthest, places, len(places)), firsts)
 
 
 def _time(moments: Moments, places: Ints) -> Ints:

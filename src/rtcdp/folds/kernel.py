@@ -10,9 +10,13 @@ from typing import Protocol
 import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
-from rtcdp.folds.rows import Difference, difference, empty_rows
+from rtcdp.folds.rows import Difference, changing, difference, empty_rows
 
 EARLIEST_MS, LATEST_MS = -(2**62), 2**62
+
+ASKED_SLICE_MS = 3_600_000
+"""Rows are asked for from the beginning of an hour on: so an event that is a little out of order
+finds what it needs where that was remembered."""
 
 
 class RowsByKey(Protocol):
@@ -53,13 +57,15 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
     spans = touched(fold, events)
     if spans.is_empty():
         nothing = empty_rows(fold.columns)
-        none = Difference(nothing.select(fold.primary_key), nothing)
+        none = Difference(nothing.select(fold.primary_key), nothing, nothing)
         return Folded(none, spans, nothing)
     if fold.step.kind == "sequence":
         return _retold(fold, events, spans, stored, story)
+    spans = spans.with_columns(_from_slice())
     before = stored.rows(spans)
     joined = fold.step.join(events, before, key)
-    change = Difference(joined.gone, joined.rows.filter(joined.is_changed))
+    changed = joined.rows.filter(joined.is_changed)
+    change = changing(before, joined.gone, changed, fold.primary_key)
     if joined.unsure.is_empty():
         return Folded(change, spans, joined.rows)
     is_unsure = pl.col(key).is_in(joined.unsure.implode())
@@ -71,6 +77,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
         Difference(
             pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
             pl.concat([change.replace.filter(~is_unsure), retold.difference.replace]),
+            pl.concat([change.before.filter(~is_unsure), retold.difference.before]),
         ),
         pl.concat([spans.filter(~is_unsure), retold.spans]),
         pl.concat([joined.rows.filter(~is_unsure), retold.rows]),
@@ -109,11 +116,16 @@ def _retold(
             told = pl.concat([told.join(whole, on=key, how="anti"), more.select(told.columns)])
             spans = pl.concat([spans, whole.select(spans.columns)])
     after = _within(fold.step.rows(told, key), spans, key, time)
-    there = stored.rows(spans)
+    asked = spans.with_columns(_from_slice())
+    there = stored.rows(asked)
     before = _within(there, spans, key, time)
-    # What lies behind the span is known as well, if it was given, and stays.
+    # What lies before and behind the span is known as well, as far as it was given, and stays.
     known = pl.concat([after, there.join(before, on=fold.primary_key, how="anti")])
-    return Folded(difference(before, after, fold.primary_key), spans, known)
+    return Folded(difference(before, after, fold.primary_key), asked, known)
+
+
+def _from_slice() -> pl.Expr:
+    return pl.col(RANGE_FROM).clip(EARLIEST_MS) // ASKED_SLICE_MS * ASKED_SLICE_MS
 
 
 def _within(rows: pl.DataFrame, spans: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

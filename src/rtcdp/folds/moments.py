@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rtcdp.definitions import Predicate, to_expression
+from rtcdp.folds.rows import in_order
 from rtcdp.folds.segments import Flags, Ints, numbered
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -113,7 +114,7 @@ def moments_of(
         for number, step in enumerate(steps)
     ]
     excludes = pl.lit(False) if exclusion is None else to_expression(exclusion)
-    ordered = events.sort(*unit, "timestamp", "eventId", nulls_last=False)
+    ordered = in_order(events, *unit, "timestamp", "eventId")
     flags = ordered.select(pl.sum_horizontal(bits).alias("mask"), excludes.alias("excludes"))
     same_unit = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in unit)
     of_unit = ~ordered.select(same_unit)[:, 0].to_numpy()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from rtcdp.definitions import (
@@ -24,7 +25,8 @@ from rtcdp.definitions import (
 )
 from rtcdp.definitions.predicate import Everything
 from rtcdp.errors import UsageError
-from rtcdp.folds.rows import row_schema
+from rtcdp.folds.rows import changes_in, in_order, row_schema
+from rtcdp.folds.segments import Flags, Ints, numbered
 from rtcdp.folds.sessions import Sessions
 
 NODES_MAX = 20
@@ -111,54 +113,71 @@ class Paths(Step):
         )
 
     def rows(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
+        schema = row_schema((RowColumn(key, "text"), *self.columns))
         events = events.filter(pl.col(key).is_not_null())
+        unit = [key]
         if self.by == "session":
-            events = self.sessions.started(events, key).rename({"session_start": "started_at"})
+            events = self.sessions.started(events, key)
+            unit.append("session_start")
         chosen = events.filter(to_expression(self.events) & pl.col(self.node).is_not_null())
-        unit = [key] if self.by == "user" else [key, "started_at"]
-        chosen = chosen.sort(*unit, "timestamp", "eventId", self.node)
-        if self.by == "user":
-            chosen = chosen.with_columns(pl.col("timestamp").min().over(key).alias("started_at"))
-        inside = self._anchored(chosen, unit)
-        if self.collapse:
-            again = pl.col(self.node) == pl.col(self.node).shift().over(unit)
-            inside = inside.filter(~again.fill_null(False))
-        length = pl.len().over(unit)
-        number = pl.int_range(pl.len()).over(unit)
-        if self.from_event is None and self.to_event is not None:
-            number = length - 1 - number
-        kept = inside.with_columns(length.alias("all")).filter(number < self.nodes_max)
+        if chosen.is_empty():
+            return schema.to_frame()
+        chosen = in_order(chosen, *unit, "timestamp", "eventId", self.node)
+        begins = changes_in(chosen, *unit)
+        kept, cut = self._kept(chosen, begins)
         quoted = pl.struct(node=pl.col(self.node)).struct.json_encode().str.slice(8)
-        node = quoted.str.head(-1).alias("node")
+        numbers = pl.Series("number", numbered(begins)[kept])
         told = (
-            kept.with_columns(node)
-            .group_by(*dict.fromkeys([*unit, "started_at"]))
+            chosen[kept]
+            .select(quoted.str.head(-1).alias("node"), numbers, pl.Series("is_cut", cut))
+            .group_by("number", maintain_order=True)
             .agg(
                 pl.concat_str(pl.lit("["), pl.col("node").str.join(","), pl.lit("]")).alias("path"),
                 pl.len().alias("length"),
-                (pl.col("all").first() > self.nodes_max).alias("is_cut"),
+                pl.col("is_cut").first(),
             )
         )
-        schema = row_schema((RowColumn(key, "text"), *self.columns))
-        return told.select(schema.names()).cast(schema)
+        start = "timestamp" if self.by == "user" else "session_start"
+        firsts = np.flatnonzero(begins)[told["number"].to_numpy()]
+        who: pl.DataFrame = chosen[firsts].select(key, pl.col(start).alias("started_at"))
+        rows = pl.concat([who, told.drop("number")], how="horizontal")
+        return rows.select(schema.names()).cast(schema)
 
-    def _anchored(self, events: pl.DataFrame, unit: list[str]) -> pl.DataFrame:
-        """The events of each unit from its first anchor to its last."""
-        place = pl.int_range(pl.len())
-        events = events.with_columns(place.alias("place"))
+    def _kept(self, events: pl.DataFrame, begins: Flags) -> tuple[Ints, Flags]:
+        """The places of the events that are told, of events by unit and time, and for each of them
+        whether there were more of its unit than are told."""
+        numbers = numbered(begins)
+        inside = np.flatnonzero(self._anchored(events, begins))
+        if self.collapse and len(inside):
+            nodes = events[self.node].gather(inside)
+            again = (nodes == nodes.shift()).fill_null(False).to_numpy().copy()
+            again[1:] &= numbers[inside][1:] == numbers[inside][:-1]
+            inside = inside[~again]
+        units = numbers[inside]
+        lengths = np.bincount(units, minlength=int(numbers[-1]) + 1)
+        place = np.arange(len(inside)) - (np.cumsum(lengths) - lengths)[units]
+        if self.from_event is None and self.to_event is not None:
+            place = lengths[units] - 1 - place
+        is_told = place < self.nodes_max
+        return inside[is_told], lengths[units[is_told]] > self.nodes_max
+
+    def _anchored(self, events: pl.DataFrame, begins: Flags) -> Flags:
+        """Which events of each unit lie between its first anchor and its last."""
+        size = len(begins)
+        places, firsts, numbers = np.arange(size), np.flatnonzero(begins), numbered(begins)
+        inside, start = np.ones(size, np.bool_), np.full(size, -1)
         if self.from_event is not None:
-            first = pl.col("place").filter(to_expression(self.from_event)).min().over(unit)
-            events = events.filter((pl.col("place") >= first).fill_null(False))
+            is_start = events.select(to_expression(self.from_event)).to_series().to_numpy()
+            start = np.minimum.reduceat(np.where(is_start, places, size), firsts)[numbers]
+            inside = places >= start
         if self.to_event is None:
-            return events
-        at = pl.col("place").filter(to_expression(self.to_event))
+            return inside
+        is_end = events.select(to_expression(self.to_event)).to_series().to_numpy()
         if self.from_event is None:
-            ends = pl.col("place") <= at.max().over(unit)
-        else:
-            is_later = pl.col("place") > pl.col("place").min().over(unit)
-            at = pl.col("place").filter(to_expression(self.to_event) & is_later)
-            ends = pl.col("place") <= at.min().over(unit)
-        return events.filter(ends.fill_null(False))
+            end = np.maximum.reduceat(np.where(is_end, places, -1), firsts)[numbers]
+            return inside & (places <= end)
+        end = np.minimum.reduceat(np.where(is_end & (places > start), places, size), firsts)
+        return inside & (places <= end[numbers]) & (end[numbers] < size)
 
 
 def _faults(paths: Paths) -> Iterator[tuple[bool, str, str]]:

@@ -11,6 +11,8 @@ from typing import Literal
 import polars as pl
 
 from rtcdp.definitions import (
+    RANGE_FROM,
+    RANGE_TO,
     Joined,
     Predicate,
     Reach,
@@ -30,7 +32,10 @@ from rtcdp.folds.rows import row_schema
 
 PERIODS_MAX = 60
 _BIT = pl.lit(2, pl.Int64).pow(pl.col("after")).cast(pl.Int64)
+_DAY_MS = 86_400_000
 PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}
+_LONGEST_MS = {**PERIOD_MS, "month": 31 * _DAY_MS}
+"""No period is longer, but for the hours by which a time zone sets its clocks."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,22 @@ class Retention(Step):
 
     @property
     def reach(self) -> Reach:
-        return Reach(None, None)
+        """A cohort of each period hangs on that period and those that are counted after it; of a
+        story one period more is read, so that the first of these cohorts is seen whole."""
+        if self.cohort == "first":
+            return Reach(None, None)
+        period = _LONGEST_MS[self.unit]
+        return Reach((self.periods + 2) * period + 3 * _DAY_MS, period + 2 * _DAY_MS)
+
+    def narrowed(
+        self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
+    ) -> tuple[pl.DataFrame, pl.Series] | None:
+        del story, events
+        before_ms = self.reach.before_ms
+        if before_ms is None:
+            return None
+        begins = pl.col(RANGE_FROM) + _LONGEST_MS[self.unit] + _DAY_MS
+        return spans.with_columns(begins, pl.col(RANGE_TO) - before_ms), spans[key].clear()
 
     def shown(self, key: str) -> tuple[ShownColumn, ...]:
         unit = f"{self.unit} of {self.time_zone}"

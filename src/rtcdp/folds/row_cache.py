@@ -1,8 +1,11 @@
-"""Rows that were just written, kept so that they need not be read again.
+"""What was just read or written by key and time, kept so that it need not be read again.
 
 The store stays the truth: whoever uses this writes through, and drops it whenever it isn't known
 what the store holds (a lost lease, a refused epoch, an unknown outcome).
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -12,37 +15,53 @@ from rtcdp.folds.rows import empty_rows
 
 ROWS_MAX = 1_000_000
 
+_TURNS = "turns"
+_KNOWN_FROM, _KNOWN_TURNS = "known from", "known turns"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept: frames like `nothing`, by `key` and `time`, `rows_max` at most. After
+    `turns_max` batches that touched a key it is read again (None: never)."""
+
+    key: str
+    time: str
+    nothing: pl.DataFrame
+    rows_max: int
+    turns_max: int | None = None
+
 
 class _Generation:
-    """Some keys: from when on all their rows are known, and these rows."""
+    """Some keys: from when on all their rows are known, for how many turns, and these rows."""
 
-    def __init__(self, fold: Fold) -> None:
-        self.rows = empty_rows(fold.columns)
-        self.spans = pl.DataFrame(schema={fold.key: pl.String, RANGE_FROM: pl.Int64})
+    def __init__(self, kept: Kept) -> None:
+        self.rows = kept.nothing
+        types = {kept.key: pl.String, RANGE_FROM: pl.Int64, _TURNS: pl.Int64}
+        self.spans = pl.DataFrame(schema=types)
 
 
-class RowCache:
-    """The rows of one fold, in front of those of a store.
+class SpanCache:
+    """Rows by key and span of time, in front of what reads them.
 
     Two generations make it forget what was not touched for longest: when the younger one is half
     as full as may be, it becomes the older one, and what was the older one is forgotten. A key
     without a row in reach counts like a row.
     """
 
-    def __init__(self, fold: Fold, stored: RowsByKey, rows_max: int = ROWS_MAX) -> None:
-        self._fold = fold
-        self._stored = stored
-        self._rows_max = rows_max
+    def __init__(self, kept: Kept, read: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        self._kept = kept
+        self._read = read
         self.hits = self.misses = 0
         self.drop()
 
     def drop(self) -> None:
         """Forget everything."""
-        self._young, self._old = _Generation(self._fold), _Generation(self._fold)
+        self._young, self._old = _Generation(self._kept), _Generation(self._kept)
+        self._turns = self._young.spans.select(self._kept.key, _TURNS)
 
     def reaches_before(self, instant_ms: int) -> bool:
         """Whether it holds rows from before a time."""
-        time = pl.col(self._fold.step.order[0])
+        time = pl.col(self._kept.time)
         return any(
             each.rows.select((time < instant_ms).any()).item() for each in (self._young, self._old)
         )
@@ -52,35 +71,84 @@ class RowCache:
         """How many rows, or keys if these are more, are kept."""
         return sum(max(each.rows.height, each.spans.height) for each in (self._young, self._old))
 
-    def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """What `RowsByKey` promises, from here where it is known."""
-        key = self._fold.key
-        found, missing = [], spans
+    def rows(self, spans: pl.DataFrame, *, anew: bool = True) -> pl.DataFrame:
+        """All rows of the keys from the beginnings of their spans on, from here where they are
+        known; without `anew` also of those whose turns are over."""
+        key, time = self._kept.key, pl.col(self._kept.time)
+        turns_max = self._kept.turns_max if anew else None
+        found, missing, asked, turns = [], spans.select(key, RANGE_FROM), [], []
         for generation in (self._young, self._old):
             if generation.spans.is_empty() or missing.is_empty():
                 continue
-            known = generation.spans.rename({RANGE_FROM: "known from"})
+            known = generation.spans.rename({RANGE_FROM: _KNOWN_FROM, _TURNS: _KNOWN_TURNS})
             beside = missing.join(known, on=key, how="left")
-            is_known = (pl.col("known from") <= pl.col(RANGE_FROM)).fill_null(False)
-            hit, missing = beside.filter(is_known), beside.filter(~is_known).select(spans.columns)
-            beside = generation.rows.join(hit.select(key, RANGE_FROM), on=key)
-            time = self._fold.step.order[0]
-            found.append(beside.filter(pl.col(time) >= pl.col(RANGE_FROM)).drop(RANGE_FROM))
-        self.hits += spans.height - missing.height
-        self.misses += missing.height
-        if not missing.is_empty():
-            found.append(self._stored.rows(missing.with_columns(pl.lit(LATEST_MS).alias(RANGE_TO))))
-        return pl.concat(found) if found else empty_rows(self._fold.columns)
+            is_known = pl.col(_KNOWN_FROM).is_not_null()
+            if turns_max is not None:
+                is_known &= (pl.col(_KNOWN_TURNS) < turns_max).fill_null(False)
+            hit, missing = beside.filter(is_known), beside.filter(~is_known).select(missing.columns)
+            turns.append(hit.select(key, pl.col(_KNOWN_TURNS).alias(_TURNS)))
+            rows = generation.rows.join(hit.select(key, RANGE_FROM), on=key)
+            found.append(rows.filter(time >= pl.col(RANGE_FROM)).drop(RANGE_FROM))
+            # What lies before that is read; what changed since is not among it.
+            older = hit.filter(pl.col(_KNOWN_FROM) > pl.col(RANGE_FROM))
+            asked.append(older.select(key, RANGE_FROM, pl.col(_KNOWN_FROM).alias(RANGE_TO)))
+        if self._kept.turns_max is not None and turns:
+            self._turns = pl.concat([self._turns, *turns])
+        asked.append(missing.with_columns(pl.lit(LATEST_MS).alias(RANGE_TO)))
+        read = pl.concat(asked)
+        self.hits += spans.height - read.height
+        self.misses += read.height
+        if not read.is_empty():
+            more = self._read(read)
+            if read.height > missing.height:
+                beside = more.join(read.select(key, RANGE_TO), on=key)
+                more = beside.filter(time < pl.col(RANGE_TO)).drop(RANGE_TO)
+            found.append(more)
+        return pl.concat(found) if found else self._kept.nothing
+
+    def put(self, spans: pl.DataFrame, rows: pl.DataFrame) -> None:
+        """Remember all rows of these keys from the beginnings of their spans on, in the place of
+        what is known of them."""
+        key = self._kept.key
+        for generation in (self._young, self._old):
+            if not generation.spans.is_empty():
+                generation.spans = generation.spans.join(spans, on=key, how="anti")
+                generation.rows = generation.rows.join(spans, on=key, how="anti")
+        young = self._young
+        young.spans = pl.concat([young.spans, self._with_turns(spans.select(key, RANGE_FROM))])
+        young.rows = pl.concat([young.rows, rows])
+        self._turn_over()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Remember further rows of keys that are known; what is not known of others stays so."""
+        for generation in (self._young, self._old):
+            if not generation.spans.is_empty():
+                more = rows.join(generation.spans, on=self._kept.key, how="semi")
+                generation.rows = pl.concat([generation.rows, more])
+        self._turn_over()
+
+    def _turn_over(self) -> None:
+        young = self._young
+        if max(young.rows.height, young.spans.height) * 2 >= self._kept.rows_max:
+            self._old, self._young = young, _Generation(self._kept)
+
+    def _with_turns(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """These spans, each with how many batches in a row were served from here."""
+        before, self._turns = self._turns, self._turns.clear()
+        if before.is_empty():
+            return spans.with_columns(pl.lit(1, pl.Int64).alias(_TURNS))
+        turns = before.group_by(self._kept.key).agg(pl.col(_TURNS).max() + 1)
+        beside = spans.join(turns, on=self._kept.key, how="left")
+        return beside.with_columns(pl.col(_TURNS).fill_null(1))
+
+
+class RowCache(SpanCache):
+    """The rows of one fold, in front of those of a store; it gives what `RowsByKey` promises."""
+
+    def __init__(self, fold: Fold, stored: RowsByKey, rows_max: int = ROWS_MAX) -> None:
+        nothing = empty_rows(fold.columns)
+        super().__init__(Kept(fold.key, fold.step.order[0], nothing, rows_max), stored.rows)
 
     def take(self, folded: Folded) -> None:
         """Remember what a batch wrote. To be called when it is known to be in the store."""
-        key = self._fold.key
-        for generation in (self._young, self._old):
-            if not generation.spans.is_empty():
-                generation.spans = generation.spans.join(folded.spans, on=key, how="anti")
-                generation.rows = generation.rows.join(folded.spans, on=key, how="anti")
-        young = self._young
-        young.spans = pl.concat([young.spans, folded.spans.select(key, RANGE_FROM)])
-        young.rows = pl.concat([young.rows, folded.rows])
-        if max(young.rows.height, young.spans.height) * 2 >= self._rows_max:
-            self._old, self._young = young, _Generation(self._fold)
+        self.put(folded.spans, folded.rows)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RowColumn, RowType
-from rtcdp.folds.segments import Ints
+from rtcdp.folds.segments import Flags, Ints
 
 FRAME_TYPES: Mapping[RowType, pl.DataType] = {
     "text": pl.String(),
@@ -20,10 +20,11 @@ FRAME_TYPES: Mapping[RowType, pl.DataType] = {
 @dataclass(frozen=True)
 class Difference:
     """What makes one set of rows into another: the keys of those to delete, and whole rows to put
-    in the place of those with their keys."""
+    in the place of those with their keys. `before` are the rows that these keys have until then."""
 
     delete: pl.DataFrame
     replace: pl.DataFrame
+    before: pl.DataFrame
 
 
 def row_schema(columns: Iterable[tuple[str, RowType]]) -> pl.Schema:
@@ -34,6 +35,24 @@ def row_schema(columns: Iterable[tuple[str, RowType]]) -> pl.Schema:
 def empty_rows(columns: Sequence[RowColumn]) -> pl.DataFrame:
     """A frame with these columns and no row."""
     return row_schema(columns).to_frame()
+
+
+def changes_in(rows: pl.DataFrame, *columns: str) -> Flags:
+    """Which rows have another value than the row before in one of the columns; the first has."""
+    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in columns)
+    return rows.select(is_other.fill_null(True))[:, 0].to_numpy().copy()
+
+
+def in_order(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Rows sorted by these columns. Where they are already, which costs little to see, none is
+    moved."""
+    is_later, is_same = pl.lit(False), pl.lit(True)
+    for name in columns:
+        value, before = pl.col(name), pl.col(name).shift()
+        is_later |= is_same & (value > before)
+        is_same &= value == before
+    is_sorted = (is_later | is_same).slice(1).fill_null(False).all()
+    return rows if rows.select(is_sorted).item() else rows.sort(columns)
 
 
 def first_in_group(groups: Ints, rows: pl.DataFrame, *, latest: bool = False) -> pl.DataFrame:
@@ -68,4 +87,15 @@ def difference(before: pl.DataFrame, after: pl.DataFrame, primary_key: Sequence[
     is_same = pl.col("was there").fill_null(False) & pl.all_horizontal(
         pl.col(name).eq_missing(pl.col("was").struct.field(name)) for name in names
     )
-    return Difference(gone, beside.filter(~is_same).select(after.columns))
+    changed = beside.filter(~is_same).select(after.columns)
+    return changing(before, gone, changed, primary_key)
+
+
+def changing(
+    before: pl.DataFrame, delete: pl.DataFrame, replace: pl.DataFrame, primary_key: Sequence[str]
+) -> Difference:
+    """A difference from some rows, among which are all that it changes."""
+    if before.is_empty():
+        return Difference(delete, replace, before)
+    keys = pl.concat([delete.select(primary_key), replace.select(primary_key)])
+    return Difference(delete, replace, before.join(keys, on=primary_key, how="semi"))

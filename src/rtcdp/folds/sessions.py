@@ -32,7 +32,7 @@ from rtcdp.errors import UsageError
 from rtcdp.events.event import PAGE_VIEW, PURCHASE
 from rtcdp.folds.days import check_time_zone, local_day
 from rtcdp.folds.packed_sets import hashed, joined
-from rtcdp.folds.rows import empty_rows, first_in_group
+from rtcdp.folds.rows import changes_in, empty_rows, first_in_group, in_order
 from rtcdp.folds.segments import Flags, Ints, numbered, reached, running_max, search_within
 
 MINUTE_MS = 60_000
@@ -185,7 +185,7 @@ class Sessions(Step):
     def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """The events that are part of a session, with the `session_start` of each; for sessions
         that go by the gap."""
-        told = self.relevant(events).sort(key, "timestamp")
+        told = in_order(self.relevant(events), key, "timestamp")
         if told.is_empty():
             return told.with_columns(pl.col("timestamp").alias("session_start"))
         times = told["timestamp"].to_numpy()
@@ -221,29 +221,37 @@ class Sessions(Step):
             .group_by(key)
             .agg(pl.col("timestamp").min().alias("first"), pl.col("timestamp").max().alias("last"))
         )
-        told = self.relevant(story).select(key, "timestamp").join(batch, on=key)
-        told = told.sort(key, "timestamp")
-        is_near = pl.col("timestamp") - pl.col("timestamp").shift() < self.gap_ms
-        begins = ~((pl.col(key) == pl.col(key).shift()) & is_near).fill_null(False)
-        first, last = pl.col("first").first(), pl.col("last").first()
-        runs = (
-            told.with_columns(begins.cum_sum().alias("run"))
-            .group_by("run")
-            .agg(
-                pl.col(key).first(),
-                pl.col("timestamp").min().alias(RANGE_FROM),
-                (pl.col("timestamp").max() + 1).alias(RANGE_TO),
-                first,
-                last,
-            )
-            .filter((pl.col(RANGE_TO) > pl.col("first")) & (pl.col(RANGE_FROM) <= pl.col("last")))
-        )
-        found = runs.group_by(key).agg(pl.col(RANGE_FROM).min(), pl.col(RANGE_TO).max())
-        beside = found.join(spans, on=key, suffix=" read")
+        told = self.relevant(story).select(key, "timestamp")
+        told = in_order(told.join(batch, on=key, maintain_order="left"), key, "timestamp")
+        near = self._runs_near(told, key)
+        beside = near.join(spans, on=key, suffix=" read")
         is_clear = (pl.col(RANGE_FROM) - self.gap_ms >= pl.col(f"{RANGE_FROM} read")) & (
             pl.col(RANGE_TO) + self.gap_ms <= pl.col(f"{RANGE_TO} read")
         )
-        return beside.filter(is_clear).select(found.columns), beside.filter(~is_clear)[key]
+        return beside.filter(is_clear).select(near.columns), beside.filter(~is_clear)[key]
+
+    def _runs_near(self, told: pl.DataFrame, key: str) -> pl.DataFrame:
+        """Of each key, from the beginning of the first run to the end of the last one that has
+        something between `first` and `last`. Events are sorted by key and time."""
+        if told.is_empty():
+            return pl.DataFrame(schema={key: pl.String, RANGE_FROM: pl.Int64, RANGE_TO: pl.Int64})
+        times, begins = told["timestamp"].to_numpy(), changes_in(told, key)
+        of_key = numbered(begins)
+        begins[1:] |= times[1:] - times[:-1] >= self.gap_ms
+        firsts = np.flatnonzero(begins)
+        starts, ends = times[firsts], times[np.append(firsts[1:], len(times)) - 1] + 1
+        first, last = told["first"].to_numpy()[firsts], told["last"].to_numpy()[firsts]
+        near = np.flatnonzero((ends > first) & (starts <= last))
+        keys = of_key[firsts[near]]
+        begin = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+        end = np.append(begin[1:], len(keys)) - 1
+        return pl.DataFrame(
+            {
+                key: told[key].gather(firsts[near[begin]]),
+                RANGE_FROM: starts[near[begin]],
+                RANGE_TO: ends[near[end]],
+            }
+        )
 
     def _no_rows(self, key: str) -> pl.DataFrame:
         return empty_rows((RowColumn(key, "text"), *self.columns))
@@ -279,14 +287,14 @@ class Sessions(Step):
     def _begins(self, rows: pl.DataFrame, unit: tuple[str, ...]) -> Flags:
         """Which rows, sorted by unit and start, begin a session."""
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
-        of_unit = _changes(rows, *unit)
+        of_unit = changes_in(rows, *unit)
         gap: int | Ints = self.gap_ms
         if self.by == "client":
             gap = np.where((rows["client"] == "").to_numpy(), self.gap_ms, self.longest_ms)[1:]
         begins = of_unit.copy()
         begins[1:] |= starts[1:] - running_max(ends, of_unit)[:-1] >= gap
         if self.midnight is not None:
-            begins |= _changes(rows.select(local_day(pl.col("start"), self.midnight)), "day")
+            begins |= changes_in(rows.select(local_day(pl.col("start"), self.midnight)), "day")
         if self.campaign is not None:
             begins |= _changes_of_campaign(rows[self.campaign], begins)
         return self._cut(starts, ends, begins)
@@ -332,12 +340,6 @@ class Sessions(Step):
             made = made.join(found, on="group", how="left", maintain_order="left")
         filled = made.with_columns(pl.col("product_count", "client_count").fill_null(0))
         return filled.select(self._no_rows(key).columns)
-
-
-def _changes(rows: pl.DataFrame, *columns: str) -> Flags:
-    """Which rows have another value than the row before in one of the columns; the first has."""
-    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in columns)
-    return rows.select(is_other.fill_null(True))[:, 0].to_numpy().copy()
 
 
 def _changes_of_campaign(campaigns: pl.Series, begins: Flags) -> Flags:

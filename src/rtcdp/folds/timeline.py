@@ -12,11 +12,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from rtcdp.definitions import NO_VIEW, Fold, RowTable, RowType
+from rtcdp.definitions import NO_VIEW, RANGE_FROM, Fold, RowTable, RowType
 from rtcdp.events.columns import column_type
 from rtcdp.folds.rows import FRAME_TYPES, Difference, row_schema
+from rtcdp.folds.segments import Ints
 
 HOUR_MS = 3_600_000
 EVENTS_MAX = 10_000
@@ -35,6 +37,7 @@ TIMELINE = "timeline__"
 """How the tables of all timelines begin; nothing else can."""
 
 _SEPARATOR = "\n"
+_PLACE, _NUMBER = "a place", "a number"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def timeline_table(name: str, key: str, fields: Sequence[str] = ()) -> RowTable:
         ("event_count", "integer"),
         ("events", "text"),
     )
-    return RowTable(name, columns, (key,), ("hour", "chunk"), ",".join(fields), NO_VIEW)
+    return RowTable(name, columns, (key,), ("hour", "chunk"), ",".join(fields), NO_VIEW, grows=True)
 
 
 def chunks_of(
@@ -173,6 +176,39 @@ def first_of_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX)
     return pl.concat([rest, ordered.filter(place < events_max)]).select(events.columns)
 
 
+def may_be_full(count: int) -> bool:
+    """Whether so many events of a key could be too many for an hour, or just enough."""
+    return count >= EVENTS_MAX
+
+
+def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl.DataFrame, Ints]:
+    """The events of the keys from the beginnings of their spans (`from`) on, in the order in which
+    they are told if the spans are in that of their keys; and the number of each one's span."""
+    codes = events.select(key, "timestamp").join(
+        spans.select(key, RANGE_FROM).with_row_index("code"),
+        on=key,
+        how="left",
+        maintain_order="left",
+    )
+    since = codes[RANGE_FROM].fill_null(np.iinfo(np.int64).max).to_numpy()
+    numbers = codes["code"].cast(pl.Int64).fill_null(-1).to_numpy()
+    times = codes["timestamp"].to_numpy()
+    places = np.flatnonzero(times >= since)
+    numbers, times = numbers[places], times[places]
+    order = np.lexsort((times, numbers))
+    numbers, times = numbers[order], times[order]
+    is_tied = (numbers[1:] == numbers[:-1]) & (times[1:] == times[:-1])
+    told = events[places[order]]
+    if not is_tied.any():
+        return told, numbers
+    tied = np.flatnonzero(np.append(is_tied, False) | np.append(False, is_tied))
+    fields = [name for name in events.columns if name != key]
+    at_once = told[tied].with_columns(pl.Series(_PLACE, tied), pl.Series(_NUMBER, numbers[tied]))
+    moved = np.arange(told.height)
+    moved[tied] = at_once.sort(_NUMBER, *_order(fields))[_PLACE].to_numpy()
+    return told[moved], numbers
+
+
 def full_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX) -> pl.DataFrame:
     """The hours of which as many events are there as are told: the key, `hour`, and `last`, the
     time after which none is told any more."""
@@ -244,7 +280,7 @@ def compacted(
     )
     kept = joined.select(table.column_names).cast(row_schema(table.columns))
     gone = many.select(table.primary_key).join(kept, on=table.primary_key, how="anti")
-    return Difference(gone, kept)
+    return Difference(gone, kept, many)
 
 
 def field_types(names: Sequence[str]) -> pl.Schema:

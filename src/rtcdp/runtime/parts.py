@@ -9,13 +9,13 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import overload
 
-from rtcdp.catalog.catalog import ALL, chosen_folds, load_catalog, load_folds
+from rtcdp.catalog.catalog import chosen_folds, folds_among, load_catalog, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
+from rtcdp.engines.notices import rests_beside_folds
 from rtcdp.engines.resume import check_same_log
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
-from rtcdp.folds.timeline import TIMELINE
 from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.limits import LogOptions
@@ -41,11 +41,10 @@ class FollowedFolds(Sequence[Fold]):
 
     def __init__(self, catalog: FollowedCatalog, choice: str) -> None:
         self._catalog = catalog
-        self._names = None if choice == ALL else {name.strip() for name in choice.split(",")}
+        self._choice = choice
 
     def _now(self) -> tuple[Fold, ...]:
-        folds = self._catalog.folds
-        return tuple(fold for fold in folds if self._names is None or fold.name in self._names)
+        return folds_among(self._choice, self._catalog.folds)
 
     def __len__(self) -> int:
         return len(self._now())
@@ -133,7 +132,7 @@ def require_store(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a store to look into: a processor has worked on it."""
     if settings.store_path is not None:
         if not settings.store_path.exists():
-            raise _nothing_there("store", settings.store_path)
+            raise _nothing_there(settings, "store", settings.store_path)
         return
     with store_of(settings, read_only=True) as store:
         if store.progress().epoch == 0 and not store.metrics():
@@ -147,7 +146,7 @@ def require_log(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a log to look into."""
     if settings.log_path is not None:
         if not settings.log_path.exists():
-            raise _nothing_there("log", settings.log_path)
+            raise _nothing_there(settings, "log", settings.log_path)
         return
     with log_reader(settings) as log:
         if not log.partitions():
@@ -157,22 +156,23 @@ def require_log(settings: Settings) -> None:
             )
 
 
-def _nothing_there(what: str, path: Path) -> PartMissing:
+def _nothing_there(settings: Settings, what: str, path: Path) -> PartMissing:
     folder = path.parent
     if not folder.exists():
         said = f"there is no folder {folder}, and so no {what}"
     else:
         said = f"there is no {what} yet: {path}"
-    return PartMissing(
-        said, f"name the installation with --data-dir (or --{what}), or start one: rtcdp up"
-    )
+    begin = "start one: rtcdp up"
+    if what == "store" and settings.log_path is not None and settings.log_path.exists():
+        begin = f"count what is in {settings.log_url} with the same flags: rtcdp process --once"
+    return PartMissing(said, f"name the installation with --data-dir (or --{what}), or {begin}")
 
 
 def metrics_left_out(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
     """The names of metrics and folds that the store has tables of and that are not in the catalog.
     Raises what the store raises."""
     others = {*store.metrics(), *store.row_tables()} - {each.name for each in catalog}
-    return tuple(sorted(name for name in others if not name.startswith(TIMELINE)))
+    return tuple(sorted(name for name in others if not rests_beside_folds(name)))
 
 
 def left_out_text(names: Sequence[str]) -> str:

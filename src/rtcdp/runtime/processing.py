@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from rtcdp.catalog.catalog import chosen_folds, load_folds
+from rtcdp.catalog.catalog import absent_folds, chosen_folds, folds_among, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.commit import TRYING_AGAIN
 from rtcdp.engines.native.processor import Processor
+from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.leases import processing_right
@@ -88,7 +89,7 @@ def processor_of(
         troubles = Troubles(_log, clock)
         processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
         processor.on_back = troubles.over
-        _tell_of_others(store, [*metrics, *load_folds(settings.catalog)])
+        _tell_of_others(store, settings, [*metrics, *folds])
         yield processor
 
 
@@ -116,16 +117,20 @@ def run_processor(
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> None:
     """Process until `stop` is set, then what is left in the log, for at most `DRAIN_S`. When the
-    files of the catalog have changed, it goes on with what they say now.
+    files of the catalog have changed, it goes on with what they say now; a fold that the settings
+    name and whose file is gone stands still until that is back.
 
-    Raises `AlreadyRunning`, `EpochRefused` and `OffsetsMissing`, and whatever the store raises
-    that trying again doesn't help against.
+    Raises `UsageError` for a fold that isn't there from the beginning, `AlreadyRunning`,
+    `EpochRefused` and `OffsetsMissing`, and whatever the store raises that trying again doesn't
+    help against.
     """
     note = TroubleNote(settings)
     try:
         catalog = FollowedCatalog(settings.catalog, _log.warning)
+        chosen_folds(settings.folds, catalog.folds)
         while True:
-            metrics, folds = tuple(catalog), chosen_folds(settings.folds, catalog.folds)
+            metrics, known = catalog.known
+            folds = folds_among(settings.folds, known)
             with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
                 processor.on_epoch = on_epoch or processor.on_epoch
                 _keep_note(processor, note)
@@ -135,8 +140,7 @@ def run_processor(
                     _drain(processor, clock)
             if stop.is_set():
                 return
-            changed = [*catalog, *chosen_folds(settings.folds, catalog.folds)]
-            _log.info("the catalog has changed: %s", _difference([*metrics, *folds], changed))
+            _tell_of_changes(settings, (*metrics, *folds), catalog)
     except AlreadyRunning:
         raise
     except Exception as error:
@@ -164,6 +168,20 @@ def _stopped_or_changed(
     finally:
         is_over.set()
         watching.join()
+
+
+def _tell_of_changes(
+    settings: Settings, before: Sequence[Metric | Fold], catalog: FollowedCatalog
+) -> None:
+    metrics, known = catalog.known
+    changed: list[Metric | Fold] = [*metrics, *folds_among(settings.folds, known)]
+    _log.info("the catalog has changed: %s", _difference(before, changed))
+    for name in absent_folds(settings.folds, known):
+        _log.warning(
+            "there is no fold %s in the catalog any more, and the settings name it: it stands still"
+            " until its file is back, or another choice of folds is set",
+            name,
+        )
 
 
 def _difference(before: Sequence[Metric | Fold], after: Sequence[Metric | Fold]) -> str:
@@ -211,10 +229,11 @@ def _tell_trouble(troubles: Troubles, sentence: str) -> None:
         _log.warning("%s", sentence)
 
 
-def _tell_of_others(store: Store, catalog: Sequence[Metric | Fold]) -> None:
-    """Whoever forgets `--catalog` shall know it. A store that is away says so soon enough."""
-    with suppress(StoreUnavailable):
-        others = metrics_left_out(store, catalog)
+def _tell_of_others(store: Store, settings: Settings, running: Sequence[Metric | Fold]) -> None:
+    """Whoever forgets `--catalog` shall know it. A store that is away says so soon enough, and so
+    does whoever follows a catalog that is broken just now."""
+    with suppress(StoreUnavailable, UsageError, OSError):
+        others = metrics_left_out(store, [*running, *load_folds(settings.catalog)])
         if others:
             _log.warning("%s", left_out_text(others))
 

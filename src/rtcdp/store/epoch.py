@@ -30,11 +30,15 @@ class TableChange:
 class RowChanges:
     """Rows of a row table to delete and then to replace: `delete` has the columns
     `table.primary_key`, `replace` all of `table.column_names`; a key stands at most once in each. A
-    row to replace need not be there, nor one to delete."""
+    row to replace need not be there, nor one to delete.
+
+    `before` are the rows that rest under these keys, where the only writer knows them, whole and
+    each once; then no store has to look for them."""
 
     table: RowTable
     delete: pl.DataFrame
     replace: pl.DataFrame
+    before: pl.DataFrame | None = None
 
     @property
     def definition(self) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.errors import UsageError
-from rtcdp.store.checksums import RowNumbers, numbers_of
+from rtcdp.store.checksums import DailySums, RowNumbers, numbers_of, sums_by_day
 from rtcdp.store.contract import RowScan, RowsRefused
 from rtcdp.store.epoch import RowChanges
 
@@ -33,12 +33,14 @@ _TYPES: Mapping[str, pl.DataType] = {
 @dataclass(frozen=True)
 class FittedRows:
     """Checked changes of a table, the frames with exactly the columns and types that rest.
-    `numbers` are those of the rows in `replace`."""
+    `numbers` are those of the rows in `replace`; `old` is what the rows that rest under all these
+    keys bring to the sums of their days, None where that isn't known."""
 
     table: RowTable
     delete: pl.DataFrame
     replace: pl.DataFrame
     numbers: RowNumbers
+    old: DailySums | None = None
 
     @property
     def touched(self) -> pl.DataFrame:
@@ -129,7 +131,14 @@ def _fitted(changes: RowChanges) -> FittedRows:
         delete = delete.join(replace, on=table.primary_key, how="anti", maintain_order="left")
     # Rows in the order of their keys touch each page of a table once.
     delete, replace = (frame.sort(table.primary_key) for frame in (delete, replace))
-    return FittedRows(table, delete, replace, numbers_of(table, replace))
+    return FittedRows(table, delete, replace, numbers_of(table, replace), _old_sums(changes))
+
+
+def _old_sums(changes: RowChanges) -> DailySums | None:
+    if changes.before is None:
+        return None
+    before = _with_types(changes.before, row_schema(changes.table))
+    return sums_by_day(changes.table, before, numbers_of(changes.table, before))
 
 
 def _largest(table: RowTable, rows: pl.DataFrame) -> int:

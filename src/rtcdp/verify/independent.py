@@ -11,19 +11,26 @@ from functools import partial
 from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
-from rtcdp.verify.plain import is_judged, plain_metric, plain_records
+from rtcdp.verify.plain import is_fold_judged, is_judged, plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
+from rtcdp.verify.story_agreement import (
+    StoriesTold,
+    read_told,
+    story_disagreements,
+    with_what_is_gone,
+)
 
 PROCESSOR_ERROR = "processor_error"
 _NOT_JUDGED = "what it takes from events, the independent judge does not know"
 _SLICE_BYTES = 4 * 2**20
 _MINUTE_MS = 60_000
+_LONG_AGO = -(2**62)
 
 ProgressHandler = Callable[[int, int], None]
 """Takes the number of records read and of all to be read."""
@@ -53,49 +60,93 @@ class Findings:
 def verify_independently(
     log: LogReader,
     store: Store,
-    metrics: Sequence[Metric],
+    catalog: Sequence[Metric | Fold],
     rules: AdmissionRules,
     expiry: Expiry,
     on_progress: ProgressHandler = lambda _read, _total: None,
 ) -> Findings:
     """Compare verdicts and reasons, conflicts, ledger minutes, spans, the watermark, the API's
-    answers and, where the store has them, the views of SQL readers, with what the judge says.
+    answers about metrics and the rows of folds and, where the store has them, the views that SQL
+    readers have of metrics, with what the judge says.
 
     `rules` serve where the store has none on record. Where retention has deleted records from the
     log or rows from the store, what it may have touched is left out.
     """
-    known = set(store.metrics())
-    complete = [m for m in metrics if m.name in known and store.backfill_offsets(m.name) is None]
-    left_out = [f"metric {m.name}: it is still being filled" for m in metrics if m not in complete]
-    left_out += [f"metric {m.name}: {_NOT_JUDGED}" for m in complete if not is_judged(m)]
-    complete = [m for m in complete if is_judged(m)]
-    stored = _read(store, complete)
-    if not stored.views:
+    ready, left_out = _ready(store, catalog)
+    complete = [each for each in ready if isinstance(each, Metric)]
+    folds = [each for each in ready if isinstance(each, Fold)]
+    stored, stories, gone_before = _read(store, complete, folds, rules)
+    if complete and not stored.views:
         left_out.append("views of SQL readers: this store has none")
     starts = {p: log.extent(p).first_offset for p in stored.next_offsets}
     lines = _partitions(log, starts, stored.next_offsets, on_progress)
     history = _history(stored, rules)
     plain = [plain_metric(metric) for metric in complete]
-    judge = _judge(plain, history, stored, lines, starts)
+    judge = _judge(plain, history, stored, (lines, starts), keeps_events=bool(folds))
     horizon = _horizon(stored, lines, starts, history, expiry)
     if horizon.minutes_from is not None and any(starts.values()):
         left_out.append("what records before the log's beginning may have touched")
+        gone_before = max(gone_before or _LONG_AGO, horizon.windows_from or _LONG_AGO)
+    wrong = list(disagreements(judge, stored, plain, horizon))
+    of_stories, untold = _of_stories(judge, stories, folds, gone_before)
+    left_out += untold
+    rows = [*stored.answers.values(), *stored.views.values(), *stories.rows.values()]
     return Findings(
-        tuple(disagreements(judge, stored, plain, horizon)),
+        (*wrong, *of_stories),
         tuple(judge.set_aside),
         tuple(left_out),
-        sum(map(len, stored.answers.values())) + sum(map(len, stored.views.values())),
+        sum(map(len, rows)),
         sum(map(len, lines.values())),
     )
 
 
-def _read(store: Store, metrics: Sequence[Metric]) -> Stored:
+def _of_stories(
+    judge: Judge, stories: StoriesTold, folds: Sequence[Fold], gone_before: int | None
+) -> tuple[list[Disagreement], list[str]]:
+    """What is told of stories otherwise than the judge tells it, and what could not be compared."""
+    told, lost = with_what_is_gone(stories, folds, gone_before)
+    left_out = [f"fold {name}: what its stories began with is deleted" for name in lost]
+    wrong: list[Disagreement] = []
+    for fold in folds:
+        if fold.name in lost:
+            continue
+        of_fold, too_long = story_disagreements(fold, judge.admitted or (), told)
+        wrong += of_fold
+        if too_long:
+            left_out.append(f"fold {fold.name}: {too_long:,} stories are too long to be judged")
+    return wrong, left_out
+
+
+def _ready(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[list[Metric | Fold], list[str]]:
+    """What can be judged, and why the rest can't."""
+    known = {*store.metrics(), *store.row_tables()}
+    ready: list[Metric | Fold] = []
+    left_out: list[str] = []
+    for each in catalog:
+        kind = "metric" if isinstance(each, Metric) else "fold"
+        is_known = is_judged(each) if isinstance(each, Metric) else is_fold_judged(each)
+        if each.name not in known or store.backfill_offsets(each.name) is not None:
+            left_out.append(f"{kind} {each.name}: it is still being filled")
+        elif not is_known:
+            left_out.append(f"{kind} {each.name}: {_NOT_JUDGED}")
+        else:
+            ready.append(each)
+    return ready, left_out
+
+
+def _read(
+    store: Store, metrics: Sequence[Metric], folds: Sequence[Fold], rules: AdmissionRules
+) -> tuple[Stored, StoriesTold, int | None]:
+    """What one state of the store says; and before which time (UTC ms) it has deleted rows."""
     with store.snapshot() as snapshot:
         stored = read_stored(snapshot, metrics)
+        in_force = stored.rules[-1].allowed_lateness_ms if stored.rules else None
+        lateness_ms = rules.allowed_lateness_ms if in_force is None else in_force
+        told, gone_before = read_told(snapshot, folds, lateness_ms), snapshot.floors.buckets_from
         readable = getattr(snapshot, "readable", None)
-        if readable is None:
-            return stored
-        return replace(stored, views={m.name: view_rows(m, readable(m)) for m in metrics})
+        if readable is not None:
+            stored = replace(stored, views={m.name: view_rows(m, readable(m)) for m in metrics})
+    return stored, told, gone_before
 
 
 def _partitions(
@@ -130,12 +181,17 @@ def _judge(
     metrics: Sequence[Mapping[str, Any]],
     history: Sequence[Rules],
     stored: Stored,
-    lines: Mapping[int, Sequence[PlainRecord]],
-    starts: Mapping[int, int],
+    records_from: tuple[Mapping[int, Sequence[PlainRecord]], Mapping[int, int]],
+    *,
+    keeps_events: bool,
 ) -> Judge:
-    """Judges twice where the first time shows verdicts that no one could foretell."""
+    """Judges the records of each partition, from an offset on; twice where the first time shows
+    verdicts that no one could foretell."""
+    lines, starts = records_from
     given = {p: v for p, v in stored.verdicts.items() if v.reason == PROCESSOR_ERROR}
-    judge = Judge(metrics, history, given).feed(in_decision_order(lines.values()))
+    judge = Judge(metrics, history, given, keeps_events=keeps_events).feed(
+        in_decision_order(lines.values())
+    )
     records = {(r.partition, r.offset): r for line in lines.values() for r in line}
 
     def window_ms(place: Place) -> int:
@@ -147,7 +203,8 @@ def _judge(
         unforeseen |= _repeats_of_what_is_gone(judge, records, stored.verdicts, window_ms)
     if not unforeseen:
         return judge
-    return Judge(metrics, history, given | unforeseen).feed(in_decision_order(lines.values()))
+    judge = Judge(metrics, history, given | unforeseen, keeps_events=keeps_events)
+    return judge.feed(in_decision_order(lines.values()))
 
 
 def _repeats_of_what_is_gone(

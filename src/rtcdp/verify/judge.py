@@ -57,6 +57,7 @@ class Judge:
 
     `rules` are those in force, the oldest first. `given` are verdicts that nobody can foretell, as
     they were recorded: records that the engine failed at, and repeats of records that are gone.
+    With `keeps_events`, what is admitted is kept in `admitted`, for the stories that it tells.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Judge:
         metrics: Sequence[Mapping[str, Any]],
         rules: Sequence[Rules],
         given: Mapping[Place, Verdict] = {},
+        *,
+        keeps_events: bool = False,
     ) -> None:
         self._metrics, self._rules, self._given = metrics, rules, given
         self._last: dict[Key, PlainRecord] = {}
@@ -74,6 +77,7 @@ class Judge:
         self.ids: dict[Place, Key] = {}
         self.ledger: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         self.set_aside: list[Place] = []  # given as dead letters, and would count
+        self.admitted: list[Event] | None = [] if keeps_events else None
 
     def feed(self, records: Iterable[PlainRecord]) -> "Judge":
         """Judge all of these, and count what is admitted."""
@@ -86,6 +90,8 @@ class Judge:
             counted = ("received", verdict.verdict, *["conflict"] * (verdict[1] == "conflict"))
             minute.update(dict.fromkeys(counted, record.stands_for))
             if verdict.verdict == "admitted":
+                if self.admitted is not None:
+                    self.admitted.append(event | {"source": record.source})
                 for metric in self._metrics:
                     if place not in metric.get("without", ()):
                         self._count(metric, event | {"source": record.source})
@@ -161,7 +167,7 @@ def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
     return _MEASURES[measure["kind"]]([value for value in values if value is not None])
 
 
-def _millionths(values: Iterable[float]) -> int:
+def millionths(values: Iterable[float]) -> int:
     """Whole units, and of each value's rest the millionths, rounded in doubles as is written."""
     return sum(
         floor(value) * 1_000_000 + floor((value - floor(value)) * 1_000_000.0 + 0.5)
@@ -170,8 +176,8 @@ def _millionths(values: Iterable[float]) -> int:
 
 
 _MEASURES: dict[str, Callable[[list[Any]], Any]] = {
-    "sum": _millionths,
-    "average": lambda values: (_millionths(values), len(values)),
+    "sum": millionths,
+    "average": lambda values: (millionths(values), len(values)),
     "minimum": lambda values: min(values, default=None),
     "maximum": lambda values: max(values, default=None),
     "distinct": set,

@@ -1,6 +1,8 @@
 """From the product's own shapes to the plain data that the judge is given."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields as options_of
+from dataclasses import is_dataclass
 from itertools import chain
 from typing import Any
 
@@ -10,15 +12,21 @@ from rtcdp.definitions import (
     Compare,
     Equals,
     Everything,
+    Fold,
     Measure,
     Metric,
     Negation,
     OneOf,
     Predicate,
     Present,
+    Step,
     Window,
     fields_in,
 )
+from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.paths import Paths
+from rtcdp.folds.retention import Retention
+from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import RawRecord
 from rtcdp.verify.judge import PlainRecord
 
@@ -63,6 +71,58 @@ def is_judged(metric: Metric) -> bool:
     wheres = [each.where for each in metric.measures if each.where is not None]
     fields = [*metric.key, *chain.from_iterable(map(fields_in, (metric.predicate, *wheres)))]
     return isinstance(metric.window, Window) and all(isinstance(field, str) for field in fields)
+
+
+def plain_fold(fold: Fold) -> dict[str, Any]:
+    """A fold as a dictionary; what is derived from fields for a breakdown is left out."""
+    return {"name": fold.name, "key": fold.key, **_plain_step(fold.step)}
+
+
+def is_fold_judged(fold: Fold) -> bool:
+    """Whether the judge knows all that the fold looks at: one of the platform's own kinds, and
+    fields as they are."""
+    looked_at = chain.from_iterable(map(fields_in, _predicates_in(fold.step)))
+    return type(fold.step) in _KINDS and all(isinstance(each, str) for each in looked_at)
+
+
+_KINDS: Mapping[type[Step], str] = {
+    Sessions: "sessions",
+    Retention: "retention",
+    Paths: "paths",
+    Funnel: "funnel",
+}
+
+
+def _plain_step(step: Step) -> dict[str, Any]:
+    plain = {name: _plain_option(value) for name, value in _options_of(step)}
+    if not isinstance(plain.get("breakdown"), str):
+        plain["breakdown"] = None
+    return {"kind": _KINDS[type(step)], **plain}
+
+
+def _options_of(step: Step) -> Iterator[tuple[str, Any]]:
+    assert is_dataclass(step), "a step is a frozen dataclass of options"
+    return ((each.name, getattr(step, each.name)) for each in options_of(step))
+
+
+def _plain_option(value: Any) -> Any:
+    if isinstance(value, Predicate):
+        return _predicate(value)
+    if isinstance(value, FunnelStep):
+        return _predicate(value.events)
+    if isinstance(value, Step):
+        return _plain_step(value)
+    return list(map(_plain_option, value)) if isinstance(value, tuple) else value
+
+
+def _predicates_in(step: Step) -> Iterator[Predicate]:
+    for _, value in _options_of(step):
+        for each in value if isinstance(value, tuple) else (value,):
+            inner = each.events if isinstance(each, FunnelStep) else each
+            if isinstance(inner, Predicate):
+                yield inner
+            elif isinstance(inner, Step):
+                yield from _predicates_in(inner)
 
 
 def _measure(measure: Measure) -> Mapping[str, Any]:

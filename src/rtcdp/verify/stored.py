@@ -120,7 +120,7 @@ def _answers(snapshot: StoreSnapshot, metric: Metric) -> Rows:
         for item in page.items:
             values = dict(item)
             start, values["window_end"] = (
-                _milliseconds(str(values.pop(name))) for name in ("window_start", "window_end")
+                milliseconds(str(values.pop(name))) for name in ("window_start", "window_end")
             )
             found[start, *(values.pop(name) for name in metric.key_names)] = values
         if page.after is None:
@@ -128,6 +128,7 @@ def _answers(snapshot: StoreSnapshot, metric: Metric) -> Rows:
         query = WindowQuery(limit=MAX_PAGE, after=page.after)
 
 
-def _milliseconds(text: str) -> int:
+def milliseconds(text: str) -> int:
+    """An instant of an answer as UTC ms."""
     moment = datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")
     return (moment.days * 86_400 + moment.seconds) * 1000 + moment.microseconds // 1000

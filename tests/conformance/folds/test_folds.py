@@ -4,14 +4,17 @@ import pytest
 
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold, event_type
+from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
-from tests.conformance.folds.stream import DAY, HOUR, RULES, Stream
+from rtcdp.verify.independent import Expiry, verify_independently
+from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
 from tests.properties.folds import naive_funnels, naive_paths, naive_retention, naive_sessions
 
 ENGINES = ("native",)
+NEVER = Expiry(10**13, 10**13, START_MS)
 
 SHOP = tuple(
     FunnelStep(type_.lower(), event_type(type_))
@@ -45,10 +48,14 @@ def test_rows_are_what_is_counted_on_paper(
     streams, run_engine, open_store, number, records_per_read, folds
 ) -> None:
     stream, store = streams[number], open_store()
-    run_engine(stream.log(records_per_read), store, folds, RULES, 10**9)
+    log = stream.log(records_per_read)
+    run_engine(log, store, folds, RULES, 10**9)
     for fold in folds:
         rows = store.dump(fold.table).rows(named=True)
         assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name
+    check_notices(store, folds)
+    found = verify_independently(log, store, folds, RULES, NEVER)
+    assert (found.disagreements, found.set_aside, found.left_out) == ((), (), ())
 
 
 def test_a_stream_has_something_for_everyone(streams):
@@ -60,6 +67,17 @@ def test_a_stream_has_something_for_everyone(streams):
     assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
     starts = [row["start"] for row in sessions]
     assert max(starts) - min(starts) > 7 * DAY
+
+
+def check_notices(store, folds):
+    """Whoever followed from the beginning was told of every row that is there."""
+    with store.snapshot() as snapshot:
+        for fold in folds:
+            found = noticed(snapshot, fold, 0)
+            rows = store.dump(fold.table).select(fold.primary_key)
+            untold = rows.join(found.keys, on=fold.primary_key, how="anti")
+            assert untold.height <= found.more_changed, fold.name
+            assert found.keys.height >= min(rows.height, 200)
 
 
 def in_words(rows, step):

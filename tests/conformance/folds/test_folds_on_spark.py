@@ -1,7 +1,7 @@
 """The same on Spark, a batch of which takes a second: one stream, in three batches."""
 
 from tests.conformance.folds.stream import RULES, Stream
-from tests.conformance.folds.test_folds import FOLDS, in_words, on_paper
+from tests.conformance.folds.test_folds import FOLDS, check_notices, in_words, on_paper
 
 ENGINES = ("spark",)
 
@@ -13,3 +13,4 @@ def test_rows_are_what_is_counted_on_paper(run_engine, open_store) -> None:
     for fold in FOLDS:
         rows = store.dump(fold.table).rows(named=True)
         assert in_words(rows, fold.step) == on_paper(stream.admitted, fold.step), fold.name
+    check_notices(store, FOLDS)

@@ -132,6 +132,19 @@ def test_what_is_open_closes_when_its_time_is_over(make_teller, received_at, is_
     assert cut.open is is_open
 
 
+def test_a_step_that_is_called_like_a_number_has_its_own_list(make_teller):
+    steps = tuple(
+        FunnelStep(name, event_type(type_)) for name, type_ in (("2", "PAGE_VIEW"), ("1", "SEARCH"))
+    )
+    teller = make_teller(Fold("odd", "Odd", Funnel(steps)))
+    teller.tell([event(START, eventId="e", user="ann")], START)
+    read = teller.installation(START)
+    cells = funnel_page(read, "odd", FunnelQuestion()).items[0].steps
+    assert [cell.reached for cell in cells] == [1, 0]
+    for cell in cells:
+        assert len(listed(read, "odd", **asked_by(cell.people_url))) == cell.reached
+
+
 def test_people_are_listed_by_a_step_s_name_or_number(told):
     for step in ("2", "cart"):
         [left] = listed(told, "shop_funnel", step=step, outcome="dropped")

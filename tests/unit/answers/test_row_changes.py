@@ -5,6 +5,7 @@ from rtcdp.answers.fold_rows import told_by
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.row_changes import RowsWatch
+from rtcdp.engines import notices
 from tests.stories import event
 from tests.told import MINUTE, START
 
@@ -12,10 +13,10 @@ from tests.told import MINUTE, START
 class Watched:
     """A fold of a store that is told events, and looked at."""
 
-    def __init__(self, teller, name="sessions", **options):
+    def __init__(self, teller, name="sessions"):
         self.teller = teller
         self.read = teller.installation(START)
-        self.watch = RowsWatch(find_fold(teller.folds, name), **options)
+        self.watch = RowsWatch(find_fold(teller.folds, name))
 
     def look(self):
         with open_reading(self.read) as reading:
@@ -70,14 +71,38 @@ def test_an_epoch_without_changes_is_not_told(watched):
     assert watched.look().changed_count == 1
 
 
-def test_what_was_pushed_out_by_newer_rows_is_not_gone(make_teller):
-    watched = Watched(make_teller(), rows_max=3)
-    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"{n}") for n in range(3)))
+def test_a_row_that_goes_is_told_however_many_began_later(watched):
+    old = START - 400 * 24 * 60 * MINUTE
+    watched.tell(*(event(old + n * 50 * MINUTE, eventId=f"o{n}") for n in range(2)))
+    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"n{n}") for n in range(2_100)))
     watched.look()
-    watched.tell(*(event(START + n, user=f"u{n}", eventId=f"{n}") for n in (5, 6)))
+    watched.tell(event(old + 25 * MINUTE, eventId="joins"))
     change = watched.look()
-    assert [each["userId"] for each in change.changed] == ["u6", "u5"]
-    assert change.gone == []
+    assert [each["event_count"] for each in change.changed] == [3]
+    assert [each["id"] for each in change.gone] == [f"{old + 50 * MINUTE}~ann"]
+    assert (change.changed_count, change.gone_count, change.missed) == (1, 1, False)
+
+
+def test_what_changed_in_several_epochs_is_told_as_it_is_now(watched):
+    watched.tell(event(START + 50 * MINUTE, eventId="2"))
+    watched.tell(event(START + 90 * MINUTE, eventId="3"))
+    watched.tell(event(START + 25 * MINUTE, eventId="4"))
+    change = watched.look()
+    assert [each["event_count"] for each in change.changed] == [1, 3]
+    assert [each["id"] for each in change.gone] == [f"{START + 50 * MINUTE}~ann"]
+    # The second session came and went meanwhile; it stands among those that are gone.
+    assert (change.changed_count, change.gone_count) == (2, 1)
+
+
+def test_whoever_looks_too_late_is_told_that_something_was_missed(watched, monkeypatch):
+    monkeypatch.setattr(notices, "KEPT_EPOCHS", 2)
+    for number in range(3):
+        watched.tell(event(START, user=f"u{number}", eventId=f"u{number}"))
+    change = watched.look()
+    assert change.missed
+    assert [each["userId"] for each in change.changed] == ["u1", "u2"]
+    watched.tell(event(START, user="new", eventId="new"))
+    assert not watched.look().missed
 
 
 def test_more_than_is_told_is_counted(watched, monkeypatch):

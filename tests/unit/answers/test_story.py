@@ -2,9 +2,11 @@ import random
 
 import pytest
 
+from rtcdp.answers import story
 from rtcdp.answers.story import Story, is_after, position_of, shared_telling, shown_events
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Equals, Fold, Property
+from rtcdp.folds import timeline
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.timeline import standard_timeline, timeline_of
 from tests.stories import event
@@ -35,6 +37,45 @@ def test_the_newest_events_come_first_however_long_ago_they_were(teller):
         found += [(e["timestamp"], e["eventId"]) for e in told.frame.to_dicts()]
         before = position_of(told.frame.to_dicts()[-1])
     assert found == newest
+
+
+@pytest.mark.parametrize("ahead", [0, 4_000 * DAY])
+def test_of_a_long_story_no_look_reads_more_than_a_part(teller, monkeypatch, ahead):
+    monkeypatch.setattr(story, "CHUNKS_MAX", 8)
+    # What a bot did in each of 400 hours, long ago or ahead of the time.
+    hours = [START - 60 * DAY + n * HOUR for n in range(400)]
+    events = [event(at + n, eventId=f"{at}/{n}") for at in hours for n in range(3)]
+    teller.tell(events, START)
+    reads = []
+
+    def counted(story):
+        rows = story._snapshot.rows
+
+        def watched(table, groups):
+            read = rows(table, groups)
+            reads.append(read.height)
+            return read
+
+        monkeypatch.setattr(story._snapshot, "rows", watched)
+        return story.newest("ann", START - ahead, None, 50)
+
+    found = story_of(teller, counted).frame["eventId"].to_list()
+    newest = sorted(events, key=lambda each: each["timestamp"], reverse=True)
+    assert found == [each["eventId"] for each in newest[:50]]
+    assert max(reads) <= 8
+    assert len(reads) < 60
+
+
+def test_what_an_hour_does_not_tell_is_counted_once(teller, monkeypatch):
+    monkeypatch.setattr(timeline, "EVENTS_MAX", 3)
+    for kernel in (timeline.chunks_of, timeline.events_in, timeline.first_of_hours):
+        monkeypatch.setattr(kernel, "__defaults__", (3,))
+    monkeypatch.setattr(timeline.overflow_of, "__defaults__", (3,))
+    at = START - 6 * HOUR
+    teller.tell([event(at + n, eventId=f"{n}") for n in range(5)], START)
+    # An hour in the middle of which a look begins.
+    found = story_of(teller, lambda story: story.newest("ann", START + HOUR // 2, None, 50))
+    assert (found.frame.height, found.not_told) == (3, 2)
 
 
 def test_events_of_a_span(teller):

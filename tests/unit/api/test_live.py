@@ -181,6 +181,24 @@ async def test_rows_that_change_are_told_to_those_who_ask_and_no_change_is_misse
     await plain.aclose()
 
 
+async def test_who_comes_between_two_samples_is_told_what_changes_from_then_on(
+    teller: Teller, make_context: MakeContext
+) -> None:
+    slow = ApiLimits(live_every_ms=1000)
+    context = make_context(limits=slow, store=teller.store, folds=teller.folds, log=None)
+    feed = LiveFeed(context)
+    plain, asking = feed.messages(), feed.messages(["sessions"])
+    await anext(plain)
+    # The sample that everybody gets was taken before anybody asked for rows.
+    assert (await anext(asking)).event == "tick"
+    teller.tell([event(START, user="new", eventId="new")], START)
+    context.installation.clock._driver.advance(seconds=2)
+    seen = [await anext(asking), await anext(asking)]
+    assert [message.event for message in seen] == ["tick", "rows"]
+    await asking.aclose()
+    await plain.aclose()
+
+
 async def test_a_fold_that_nobody_follows_any_more_is_looked_at_anew(
     teller: Teller, make_context: MakeContext
 ) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from rtcdp.definitions import Fold, event_type
 from rtcdp.engines import folding as folding_module
-from rtcdp.engines.folding import Folding
+from rtcdp.engines.folding import Folding, StoredRows
 from rtcdp.folds import timeline
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
+from rtcdp.store.checksums import check_sums
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import batches, event, frame_of
@@ -71,6 +72,80 @@ def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped):
         whole = fold.step.rows(frame_of(events).filter(pl.col(fold.key).is_not_null()), fold.key)
         expected = whole.sort(fold.primary_key).rows(named=True)
         assert store.dump(fold.table).rows(named=True) == expected
+    with store.snapshot() as snapshot:
+        assert check_sums(snapshot, (), row_tables=folding.tables).is_sound
+
+
+def asked_of(name):
+    """Notes which keys of a table are read from now on."""
+    asked = []
+    rows = StoredRows.rows
+
+    def noting(stored, spans):
+        if stored._table.name == name:
+            asked.extend(spans.get_column(*stored._table.group_key).to_list())
+        return rows(stored, spans)
+
+    return asked, noting
+
+
+def test_a_story_that_was_just_told_is_not_read_again(store, monkeypatch):
+    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
+    store.prepare((), folding.tables)
+    asked, noting = asked_of("timeline__userid")
+    monkeypatch.setattr(StoredRows, "rows", noting)
+    for number, user in enumerate(["ann", "ann", "bob", "ann"]):
+        batch = [
+            event(number * MINUTE, user=user, eventId=f"e{number}"),
+            # What a fold does not look at belongs to the story all the same.
+            event(number * MINUTE, "OTHER", eventId=f"o{number}"),
+        ]
+        changes = folding.fold(frame_of(batch), maker.number + 1)
+        store.commit(replace(maker.make(admitted=2), rows=changes))
+        folding.committed()
+    assert asked == ["ann", "bob"]
+    spans = pl.DataFrame({"userId": ["ann"], "from": [0], "to": [10**9]})
+    (timeline_,) = folding._timelines
+    assert timeline_.events(spans)["eventId"].to_list() == [
+        "e0",
+        "o0",
+        "e1",
+        "o1",
+        "o2",
+        "e3",
+        "o3",
+    ]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_who_reads_what_is_under_way_waits_for_it(store, is_late):
+    maker, folding = EpochMaker(), Folding(FOLDS[:3], store)
+    store.prepare((), folding.tables)
+    at = 100 * 60 * MINUTE
+    waited = []
+
+    def commit(batch):
+        changes = folding.fold(frame_of(batch), maker.number + 1)
+        return replace(maker.make(admitted=len(batch)), rows=changes)
+
+    store.commit(commit([event(at, eventId="e1"), event(at, user="bob", eventId="b1")]))
+    folding.committed()
+    epoch = commit([event(at + MINUTE, eventId="e2")])
+    folding.under_way(lambda: (waited.append(1), store.commit(epoch), folding.landed()))
+    if is_late:
+        for cache in folding._caches.values():
+            cache.drop()  # it was forgotten to make room
+        following = commit([event(at + 2 * MINUTE, eventId="e3")])
+    else:
+        following = commit([event(at + 2 * MINUTE, user="bob", eventId="b2")])
+    assert bool(waited) is is_late
+    if not waited:
+        store.commit(epoch)
+    folding.landed()
+    store.commit(following)
+    folding.committed()
+    counts = store.dump(FOLDS[0].table).select("userId", "event_count").rows()
+    assert counts == ([("ann", 3), ("bob", 1)] if is_late else [("ann", 2), ("bob", 2)])
 
 
 def test_rows_that_expired_in_the_store_do_not_come_back_from_memory(store):

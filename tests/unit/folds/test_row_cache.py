@@ -1,10 +1,13 @@
 """The cache gives what the store would, forgets what is old, and holds no more than it may."""
 
+import polars as pl
+
 from rtcdp.definitions import Fold
-from rtcdp.folds.row_cache import RowCache
+from rtcdp.folds.row_cache import Kept, RowCache, SpanCache
 from rtcdp.folds.sessions import Sessions
 from tests.stories import RowsInMemory, event
 
+HOUR = 3_600_000
 FOLD = Fold("visits", "Visits", Sessions(gap_ms=10, longest_ms=100))
 
 
@@ -54,3 +57,41 @@ def test_it_holds_no_more_than_it_may_and_forgets_the_oldest():
     hits = cache.hits
     play(cache, store, event(100), event(100, user="u0"))
     assert cache.hits == hits + 1
+
+
+def test_of_a_key_that_is_known_only_what_lies_before_is_read():
+    store, asked = RowsInMemory(FOLD), []
+    read = store.rows
+    store.rows = lambda spans: (asked.extend(spans.rows()), read(spans))[1]
+    cache = RowCache(FOLD, store)
+    play(cache, store, event(9 * HOUR), event(9 * HOUR, user="bob"))
+    asked.clear()
+    play(cache, store, event(4 * HOUR), event(9 * HOUR + 5, user="bob"))
+    assert [(user, start, end) for user, start, end in asked] == [("ann", 3 * HOUR, 8 * HOUR)]
+    assert len(store.by_key) == 3
+
+
+def test_after_its_turns_a_key_is_read_again():
+    nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64})
+    reads = []
+    cache = SpanCache(
+        Kept("who", "at", nothing, 100, turns_max=3), lambda _: (reads.append(1), nothing)[1]
+    )
+    spans = pl.DataFrame({"who": ["ann"], "from": [0]})
+    for _ in range(8):
+        cache.put(spans, cache.rows(spans))
+    assert len(reads) == 3
+    for _ in range(8):
+        cache.put(spans, cache.rows(spans, anew=False))
+    assert len(reads) == 3
+
+
+def test_further_rows_are_remembered_of_keys_that_are_known():
+    nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64})
+    cache = SpanCache(Kept("who", "at", nothing, 100), lambda _: nothing)
+    ann, both = (
+        pl.DataFrame({"who": who, "from": [0] * len(who)}) for who in (["ann"], ["ann", "bob"])
+    )
+    cache.put(ann, nothing)
+    cache.add(pl.DataFrame({"who": ["ann", "bob"], "at": [1, 2]}))
+    assert cache.rows(both).rows() == [("ann", 1)]

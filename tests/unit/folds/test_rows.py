@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RowColumn
-from rtcdp.folds.rows import difference, empty_rows, first_in_group
+from rtcdp.folds.rows import difference, empty_rows, first_in_group, in_order
 
 GROUPS = np.array([0, 0, 0, 1, 2])
 ROWS = pl.DataFrame(
@@ -34,3 +34,13 @@ def test_a_difference_has_what_is_gone_and_what_is_other_or_new():
 def test_an_empty_frame_has_its_types():
     columns = (RowColumn("k", "text"), RowColumn("n", "integer"))
     assert empty_rows(columns).schema == {"k": pl.String(), "n": pl.Int64()}
+
+
+def test_rows_are_put_in_order_of_several_columns():
+    rows = pl.DataFrame(
+        {"who": ["b", "a", "a", "a"], "at": [1, 2, 1, 1], "id": ["x", "x", "z", "y"]}
+    )
+    ordered = in_order(rows, "who", "at", "id")
+    assert ordered.rows() == [("a", 1, "y"), ("a", 1, "z"), ("a", 2, "x"), ("b", 1, "x")]
+    assert in_order(ordered, "who", "at", "id") is ordered
+    assert in_order(rows.clear(), "who").is_empty()

@@ -19,6 +19,7 @@ from rtcdp.folds.timeline import (
     overflow_of,
     row_tables_of,
     standard_timeline,
+    story_order,
     timeline_of,
     timeline_table,
     with_untold,
@@ -119,3 +120,13 @@ def test_folds_of_a_key_share_a_timeline_unless_they_ask_for_more():
     assert tables[:4] == ["one", "six", "two", "timeline__userid"]
     assert tables[4].startswith("timeline__userid__")
     assert timeline_of(plain).table == standard_timeline("userId").table
+
+
+@given(stories(st.integers(0, 3), ["PAGE_VIEW", "PURCHASE"]))
+def test_stories_are_told_in_one_order_whatever_came_first(events):
+    spans = pl.DataFrame({"userId": ["ann", "bob"], "from": [1, 0]})
+    told, numbers = story_order(frame_of(events), spans, "userId")
+    wanted = [each for each in events if each["userId"] == "bob" or each["timestamp"] >= 1]
+    wanted.sort(key=lambda each: (each["userId"], each["timestamp"], each["eventId"]))
+    assert told["eventId"].to_list() == [each["eventId"] for each in wanted]
+    assert numbers.tolist() == [["ann", "bob"].index(each["userId"]) for each in wanted]

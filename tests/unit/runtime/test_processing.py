@@ -8,11 +8,14 @@ import pytest
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import SystemClock
+from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
+from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import Delivery, LogReplaced
+from rtcdp.runtime import processing
 from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import log_writer, store_of
-from rtcdp.runtime.processing import FillingTold, processor_of, run_processor
+from rtcdp.runtime.processing import FillingTold, processor_of, processor_on, run_processor
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.troubles import trouble_of_processor
 from rtcdp.testing.epochs import EpochMaker
@@ -153,6 +156,41 @@ def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog
         assert [item["n"] for item in windows(snapshot, other, WindowQuery()).items] == [1]
 
 
+def test_a_file_that_breaks_while_another_one_is_taken_up_ends_no_processor(
+    tmp_path, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO, "rtcdp")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    text = (
+        "from rtcdp.definitions import *\n"
+        'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
+    )
+    (mine / "visits.py").write_text(text)
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    begun = []
+
+    def broken_meanwhile(*given):
+        begun.append(given)
+        if len(begun) > 1:
+            (mine / "broken.py").write_text("x = (")
+        return processor_on(*given)
+
+    monkeypatch.setattr(processing, "processor_on", broken_meanwhile)
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, SystemClock(), stop))
+    running.start()
+    try:
+        wait_until(lambda: begun)
+        (mine / "other.py").write_text(text.replace("visits", "other"))
+        wait_until(lambda: "the catalog stays as it was" in caplog.text or not running.is_alive())
+        assert running.is_alive()
+        assert "broken.py, line 1" in caplog.text
+    finally:
+        stop.set()
+        running.join(30)
+
+
 def test_what_is_filled_is_told_ten_times_at_most(caplog):
     caplog.set_level(logging.INFO, "rtcdp")
     told = FillingTold()
@@ -171,12 +209,76 @@ def test_which_folds_run_is_a_setting(tmp_path):
     with processor_of(settings, SystemClock()) as processor:
         processor.run(threading.Event(), once=True)
     with store_of(settings, read_only=True) as store:
-        assert list(store.row_tables()) == ["sessions", "timeline__userid"]
+        assert list(store.row_tables()) == ["notices__", "sessions", "timeline__userid"]
     with (
         pytest.raises(UsageError, match="no fold 'visits'"),
         processor_of(replace(settings, folds="visits"), SystemClock()),
     ):
         pass
+
+
+VISITS = Fold("visits", "V", Sessions(gap_ms=60_000))
+FOLD = (
+    "from rtcdp.definitions import Fold\n"
+    "from rtcdp.folds.sessions import Sessions\n"
+    'FOLD = Fold("visits", "V", Sessions(gap_ms=60_000))\n'
+)
+
+
+def test_a_fold_that_settings_name_and_whose_file_goes_stands_still(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "visits.py").write_text(FOLD)
+    (mine / "stays.py").write_text(FOLD.replace("visits", "stays"))
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine, folds="visits, sessions")
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, SystemClock(), stop))
+    running.start()
+    try:
+        wait_until(lambda: told_folds(settings) >= {"visits", "sessions"})
+        (mine / "visits.py").unlink()
+        wait_until(lambda: "the catalog has changed: visits stands still" in caplog.text)
+        assert "there is no fold visits in the catalog any more" in caplog.text
+        send(settings, user="ann")
+        wait_until(lambda: users_of("sessions", settings) == ["ann"])
+        assert users_of("visits", settings) == []
+        (mine / "visits.py").write_text(FOLD)
+        wait_until(lambda: users_of("visits", settings) == ["ann"])
+    finally:
+        stop.set()
+        running.join(30)
+    assert not running.is_alive()
+    assert trouble_of_processor(settings) is None
+
+
+def test_a_catalog_that_breaks_while_a_processor_is_made_does_not_end_it(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "visits.py").write_text("x = (")
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    with processor_of(settings, SystemClock(), metrics=(), folds=load_folds()) as processor:
+        processor.run(threading.Event(), once=True)
+
+
+def send(settings, user):
+    event = b'{"userId":"%s","eventType":"A","timestamp":5}\n' % user.encode()
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(event, 1, 5, intake="import")])
+
+
+def told_folds(settings):
+    """The folds of the store that are filled."""
+    if not settings.store_path.exists():
+        return set()
+    with store_of(settings, read_only=True) as store:
+        return {name for name in store.row_tables() if store.backfill_offsets(name) is None}
+
+
+def users_of(name, settings):
+    fold = next(f for f in (*load_folds(settings.catalog), VISITS) if f.name == name)
+    with store_of(settings, read_only=True) as store:
+        return store.dump(fold.table)["userId"].to_list()
 
 
 def complete_metrics(settings):

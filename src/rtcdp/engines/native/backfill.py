@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from rtcdp.admission.batch import ADMITTED, Screened
+from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import NOBODY, Listeners, Step, fill_metrics
 from rtcdp.engines.decided import decided_batches
@@ -39,7 +39,7 @@ def backfill(
         fill_folds(log, store, folding, rounds, listeners)
 
 
-def _first_lost(decided: Screened) -> str:
+def _first_lost(decided: DecodedBatch) -> str:
     if not decided.rejected:
         return ""
     record, rejection = decided.rejected[0]

@@ -1,9 +1,10 @@
-"""The loop of the native engine: read, screen, admit, fold, commit.
+"""The loop of the native engine: read, decode, admit, fold, commit.
 
 The store is the state. The only thing kept in memory between two epochs is the index of seen ids,
 which is rebuilt from the log's tail. Batches grow with the backlog: what is there is taken, up to a
 limit, so that an idle system answers at once and one that is behind catches up in big steps. An
-epoch covers all partitions that have something.
+epoch covers all partitions that have something. Of a backlog, the next batch is folded while the
+last one is being committed; epochs are committed one after the other all the same.
 """
 
 import threading
@@ -15,8 +16,8 @@ from functools import partial
 
 import polars as pl
 
-from rtcdp.admission.batch import Screened, admit, reject, screen_together
-from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
+from rtcdp.admission.batch import DecodedBatch, admit, decode_batch, reject
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, Mark, SeenIds
 from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
@@ -29,6 +30,7 @@ from rtcdp.engines.native.epochs import epoch_after
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import remembered
+from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.quarantine import (
     FAILURES,
     halves,
@@ -43,7 +45,7 @@ from rtcdp.engines.resume import (
 from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing, Records
 from rtcdp.log.limits import Retention
-from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
+from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
@@ -52,12 +54,35 @@ Pieces = tuple[Records, ...]
 
 
 @dataclass(frozen=True)
+class _UnderWay:
+    """An epoch that is being committed: of which pieces, by which log; `mark` is what the index of
+    ids was like before. `attempt` returns when the first attempt is done, and raises what came of
+    it. The report lacks how long it took."""
+
+    epoch: Epoch
+    pieces: Pieces
+    log_id: str
+    mark: Mark
+    attempt: Callable[[], object]
+    report: EpochReport
+    started: float
+
+
+@dataclass(frozen=True)
+class _Threads:
+    """What works beside the loop: one reads and decodes, the other commits."""
+
+    decode: ThreadPoolExecutor
+    commit: ThreadPoolExecutor
+
+
+@dataclass(frozen=True)
 class _Ahead:
-    """What is being read and screened from `next_offsets` on, in another thread."""
+    """What is being read and decoded from `next_offsets` on, in another thread."""
 
     next_offsets: Mapping[int, int]
     pieces: Future[Pieces]
-    screened: Future[Screened]
+    decoded: Future[DecodedBatch]
 
 
 class Processor:
@@ -91,8 +116,10 @@ class Processor:
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
         self._reader = MergedReader(log, limits.max_batch_bytes)
         self._ahead: _Ahead | None = None
+        self._under_way: _UnderWay | None = None
         self._starts: dict[int, int] = {}
         self._left_out_in_a_row = 0
+        self._has_forgotten = False
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
@@ -108,6 +135,7 @@ class Processor:
 
     @property
     def progress(self) -> Progress:
+        """What is committed."""
         return self._progress
 
     @property
@@ -126,10 +154,18 @@ class Processor:
         """
         self._stop = stop
         # Polars' streaming engine takes longer to start than most batches to fold.
-        with pl.Config(engine_affinity="in-memory"), ThreadPoolExecutor(1, "screen") as ahead:
+        with (
+            pl.Config(engine_affinity="in-memory"),
+            ThreadPoolExecutor(1, "decode") as decode,
+            ThreadPoolExecutor(1, "commit") as commit,
+        ):
+            threads = _Threads(decode, commit)
             is_ready = self._is_sure = False
-            while not stop.is_set():
+            while not stop.is_set() or self._under_way:
                 try:
+                    if stop.is_set():
+                        self._settle()
+                        continue
                     if not is_ready:
                         self.recover()
                         is_ready = True
@@ -137,7 +173,7 @@ class Processor:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
                         self._is_sure = True
-                    has_worked = self._round(ahead)
+                    has_worked = self._round(threads)
                     self.on_back()
                     if has_worked:
                         continue
@@ -152,10 +188,10 @@ class Processor:
                     check_log_id(self._progress, self._log.log_id())
                     raise
 
-    def _round(self, ahead: ThreadPoolExecutor) -> bool:
+    def _round(self, threads: _Threads) -> bool:
         """One batch of all partitions; True if there was anything."""
         started = self._clock.monotonic()
-        has_worked = self._process(ahead)
+        has_worked = self._process(threads)
         worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
@@ -173,9 +209,11 @@ class Processor:
         Raises `OffsetsMissing` or `LogReplaced` when the log is not the one that the store has
         counted, or no longer holds what comes next.
         """
+        self._under_way = None
         self._keep_lease()
         self._folding = Folding(self.folds, self._store)
-        self._store.prepare(self._metrics, self._folding.tables)
+        beside = tables_beside(self.folds)
+        self._store.prepare(self._metrics, (*self._folding.tables, *beside))
         self._progress = self._store.progress()
         self._ahead = None
         self._reader = MergedReader(self._log, self._limits.max_batch_bytes)
@@ -212,59 +250,99 @@ class Processor:
         self._upkeep().look()
         return has_worked
 
-    def _process(self, ahead: ThreadPoolExecutor | None) -> bool:
+    def _process(self, threads: _Threads | None) -> bool:
         self._keep_lease()
         started = time.perf_counter()
         next_offsets = self._next_offsets()
-        pieces, screened = self._taken(next_offsets)
+        pieces, decoded = self._taken(next_offsets)
         if not pieces:
-            return False
+            was_under_way = self._under_way is not None
+            self._settle()
+            return was_under_way
         # Asked after the reading, so that no record of another log slips in.
         log_id = self._log.log_id()
         check_log_id(self._progress, log_id)
-        if ahead and sum(len(piece.lines) for piece in pieces) >= self._limits.max_batch_bytes // 4:
+        is_backlog = sum(len(piece.lines) for piece in pieces) >= self._limits.max_batch_bytes // 4
+        commit = None
+        if threads and is_backlog:
             following = {**next_offsets, **{piece.partition: piece.next_offset for piece in pieces}}
-            self._ahead = self._read_ahead(ahead, following)
-        self._count(pieces, screened, log_id, started)
-        self._log.acknowledge(self._progress.next_offsets)
+            self._ahead = self._read_ahead(threads.decode, following)
+            commit = threads.commit
+        self._count(pieces, decoded, log_id, started, commit)
         return True
 
-    def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], Screened]]:
-        """The next round, and what gives its screened records."""
+    def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], DecodedBatch]]:
+        """The next round, and what gives its decoded records."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             pieces = ahead.pieces.result()
             if ahead.next_offsets == next_offsets:
-                return pieces, ahead.screened.result
+                return pieces, ahead.decoded.result
         pieces = self._reader.read(next_offsets)
-        return pieces, partial(self._screen, pieces)
+        return pieces, partial(self._decode, pieces)
 
     def _read_ahead(self, ahead: ThreadPoolExecutor, next_offsets: Mapping[int, int]) -> _Ahead:
         pieces = ahead.submit(self._reader.read, next_offsets)
-        screened = ahead.submit(lambda: self._screen(pieces.result()))
-        return _Ahead(next_offsets, pieces, screened)
+        decoded = ahead.submit(lambda: self._decode(pieces.result()))
+        return _Ahead(next_offsets, pieces, decoded)
 
-    def _screen(self, pieces: Pieces) -> Screened:
+    def _decode(self, pieces: Pieces) -> DecodedBatch:
         fields = dict.fromkeys((*fields_of(self._metrics), *self._folding.fields))
-        return screen_together(pieces, tuple(fields), self._rules)
+        return decode_batch(pieces, tuple(fields), self._rules)
 
     def _count(
-        self, pieces: Pieces, screened: Callable[[], Screened], log_id: str, started: float
+        self,
+        pieces: Pieces,
+        decoded: Callable[[], DecodedBatch],
+        log_id: str,
+        started: float,
+        commit: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Admit, fold and commit. What can't be counted is taken apart until it can."""
+        """Admit, fold and commit; with `commit`, that is only begun. What can't be counted is taken
+        apart until it can."""
         mark = self._seen.mark()
         try:
-            report = self._commit(screened(), log_id, started)
+            epoch, report = self._folded(decoded(), log_id)
         except FAILURES as error:
             # What was to be counted comes again, now or after a pause.
             self._seen.reset(mark)
             self._folding.drop()
+            if not self._settle():
+                return
             if not is_fault_of_a_record(error):
                 raise
             self._take_apart(pieces, error, log_id)
-        else:
-            self._left_out_in_a_row = 0
-            self.on_epoch(report)
+            return
+        if not self._settle():
+            return
+        attempt: Callable[[], object] = partial(self._store.commit, epoch)
+        if self._has_forgotten:
+            # Nobody knows any more which rows the next batch had to wait for.
+            commit = None
+        if commit is not None:
+            attempt = commit.submit(attempt).result
+        self._folding.under_way(attempt)
+        self._under_way = _UnderWay(epoch, pieces, log_id, mark, attempt, report, started)
+        if commit is None:
+            self._settle()
+
+    def _settle(self) -> bool:
+        """Wait until what is under way is committed, if anything is. False when it couldn't be, and
+        was taken apart; what was folded since comes again then."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return True
+        try:
+            self._commit(under_way)
+        except FAILURES as error:
+            self._seen.reset(under_way.mark)
+            self._folding.drop()
+            if not is_fault_of_a_record(error):
+                raise
+            self._take_apart(under_way.pieces, error, under_way.log_id)
+            return False
+        self._left_out_in_a_row = 0
+        return True
 
     def _take_apart(self, pieces: Pieces, error: BaseException, log_id: str) -> None:
         """Count the halves of what failed, one after the other; a record alone is left out."""
@@ -272,55 +350,76 @@ class Processor:
         if count > 1:
             for half in halves(pieces):
                 self._keep_lease()
-                self._count(half, partial(self._screen, half), log_id, time.perf_counter())
+                self._count(half, partial(self._decode, half), log_id, time.perf_counter())
             return
         if count == 0 or self._left_out_in_a_row >= LEFT_OUT_IN_A_ROW_MAX:
             raise error
         self._left_out_in_a_row += 1
         rejection = rejection_for(error)
-        screened = reject(pieces, rejection)
-        record, _ = screened.rejected[0]
+        decoded = reject(pieces, rejection)
+        record, _ = decoded.rejected[0]
         self.on_trouble(
             f"the record at offset {record.offset} of partition {record.partition} could not be "
             f"counted and became a dead letter: {rejection.message}"
         )
-        self.on_epoch(self._commit(screened, log_id, time.perf_counter()))
+        mark, started = self._seen.mark(), time.perf_counter()
+        epoch, report = self._folded(decoded, log_id)
+        attempt = partial(self._store.commit, epoch)
+        self._commit(_UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
 
-    def _commit(self, screened: Screened, log_id: str, started: float) -> EpochReport:
+    def _folded(self, decoded: DecodedBatch, log_id: str) -> tuple[Epoch, EpochReport]:
+        """The epoch that follows all that is counted or under way."""
+        before = self._reached()
+        self._has_forgotten = False
         forgotten = self._seen.forgotten_early
-        batch = admit(screened, self._seen)
+        batch = admit(decoded, self._seen)
         if self._seen.forgotten_early > forgotten:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
-        epoch = epoch_after(self._progress, screened, batch, changes, log_id)
+        epoch = epoch_after(before, decoded, batch, changes, log_id)
         epoch = replace(
             epoch,
             committed_at=self._clock.now_ms(),
             remembered_from=self._seen.remembered_from,
-            rows=self._folding.fold(batch.events, epoch.number),
+            rows=with_notices(
+                self._folding.fold(batch.events, epoch.number), self.folds, epoch.number
+            ),
         )
-        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
-        commit_for_sure(self._store, epoch, patience)
-        self._folding.committed()
-        self._progress = progress_after(self._progress, epoch)
-        return EpochReport(
+        return epoch, EpochReport(
             epoch=epoch.number,
-            next_offsets=self._progress.next_offsets,
-            record_count=sum(piece.record_count for piece in screened.pieces),
+            next_offsets=progress_after(before, epoch).next_offsets,
+            record_count=sum(piece.record_count for piece in decoded.pieces),
             admitted_count=batch.events.height,
-            duration_ms=(time.perf_counter() - started) * 1000,
+            duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,
         )
+
+    def _commit(self, under_way: _UnderWay) -> None:
+        """Commit for sure, and tell of it."""
+        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
+        commit_for_sure(self._store, under_way.epoch, patience, under_way.attempt)
+        self._folding.landed()
+        self._progress = progress_after(self._progress, under_way.epoch)
+        duration_ms = (time.perf_counter() - under_way.started) * 1000
+        self.on_epoch(replace(under_way.report, duration_ms=duration_ms))
+        self._log.acknowledge(self._progress.next_offsets)
+
+    def _reached(self) -> Progress:
+        """Where the store stands when what is under way is committed."""
+        if self._under_way is None:
+            return self._progress
+        return progress_after(self._progress, self._under_way.epoch)
 
     def _tell_of_store(self, sentence: str) -> None:
         """What the store holds has to be read again."""
         self._folding.drop()
+        self._has_forgotten = True
         self.on_trouble(sentence)
 
     def _next_offsets(self) -> Mapping[int, int]:
         """Where every partition goes on. A partition that was never counted begins where it began
         when it was first seen: what is deleted meanwhile is missed, and not passed over."""
-        known = self._progress.next_offsets
+        known = self._reached().next_offsets
         for partition in self._log.partitions():
             if partition not in known and partition not in self._starts:
                 self._starts[partition] = self._log.extent(partition).first_offset
@@ -338,6 +437,7 @@ class Processor:
         if now - self._expired_at < self._limits.expire_every_s:
             return
         self._expired_at = now
+        self._settle()
         self._upkeep().expire(self._progress)
         if self.folds:
             with self._store.snapshot() as snapshot:

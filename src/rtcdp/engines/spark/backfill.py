@@ -19,11 +19,11 @@ from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import Step, Steps
 from rtcdp.engines.decided import with_recorded
 from rtcdp.engines.spark.batches import folded
+from rtcdp.engines.spark.decoding import BatchMapper, records_in
 from rtcdp.engines.spark.failures import failure_of, is_slow_start
 from rtcdp.engines.spark.folding import Unpacking, packed_events
 from rtcdp.engines.spark.lowering import distinct_fields
 from rtcdp.engines.spark.query import KafkaSource, read_between
-from rtcdp.engines.spark.screening import BatchMapper, records_in
 from rtcdp.store import Store
 
 STEP_OFFSETS = 500_000

@@ -78,7 +78,7 @@ def remembered_property(remembered_from: Mapping[int, int]) -> str:
 
 
 class BucketJudge(StatefulProcessor):
-    """Takes rows of `SCREENED_SCHEMA`, gives rows of `JUDGED_SCHEMA`. `window_ms` is the dedup
+    """Takes rows of `DECODED_SCHEMA`, gives rows of `JUDGED_SCHEMA`. `window_ms` is the dedup
     window."""
 
     def __init__(self, window_ms: int) -> None:

@@ -1,6 +1,6 @@
 """The loop of the Spark engine: a streaming query, and an epoch for each of its batches.
 
-Spark reads, screens, finds duplicates and groups; the store is the state, as with every engine. A
+Spark reads, decodes, finds duplicates and groups; the store is the state, as with every engine. A
 batch that Spark runs again after a crash starts where the store does not stand any more, so nothing
 of it is counted a second time.
 """
@@ -24,12 +24,14 @@ from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, pro
 from rtcdp.engines.decided import partition_by_partition
 from rtcdp.engines.fold_backfill import fill_folds
 from rtcdp.engines.folding import Folding
+from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding
 from rtcdp.engines.spark.failures import StartAnew, failure_of, is_slow_start
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.limits import SparkLimits
@@ -48,7 +50,6 @@ from rtcdp.engines.spark.recovery import (
     state_fingerprint,
 )
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
 from rtcdp.engines.spark.stories import StoreAccess, Stories, stories_of
 from rtcdp.errors import RtcdpError
@@ -180,7 +181,7 @@ class SparkProcessor:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         folding = Folding(self.folds, self._store)
-        self._store.prepare(self._metrics, folding.tables)
+        self._store.prepare(self._metrics, (*folding.tables, *tables_beside(self.folds)))
         progress = self._store.progress()
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
@@ -262,7 +263,7 @@ class SparkProcessor:
             spark,
             source,
             continuation.starts if continuation.is_new else None,
-            Screening(
+            Decoding(
                 self._fields(),
                 self._rules,
                 position.next_offsets,
@@ -337,7 +338,8 @@ class SparkProcessor:
     def _commit(self, epoch: Epoch) -> None:
         marks = marks_before(self._source.log, epoch.next_offsets)
         now_ms = self._clock.now_ms()
-        epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks)
+        rows = with_notices(epoch.rows, self.folds, epoch.number)
+        epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks, rows=rows)
         patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)

@@ -1,4 +1,4 @@
-"""The streaming query: Kafka, screening, the index of ids, and a batch handed over at a time."""
+"""The streaming query: Kafka, decoding, the index of ids, and a batch handed over at a time."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 from pyspark.sql.streaming.query import StreamingQuery
 
-from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, SCREENED_SCHEMA
+from rtcdp.engines.spark.decoding import Decoding, decoder
+from rtcdp.engines.spark.exchange import DECODED_SCHEMA, JUDGED_SCHEMA
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.log.contract import LogReader
 
 _SAMPLED_PARTITIONS = 8
@@ -35,7 +35,7 @@ def judged(
     spark: SparkSession,
     source: KafkaSource,
     starts: Mapping[int, int] | None,
-    screening: Screening,
+    decoding: Decoding,
     offsets_per_trigger: int,
 ) -> DataFrame:
     """The stream of `JUDGED_SCHEMA`. `starts` are the offsets to begin at; None where the
@@ -50,10 +50,10 @@ def judged(
     records = _columns_of(reader.load())
     # Intake times are plain numbers in there: Spark is told of no event time and drops nothing.
     return (
-        records.mapInArrow(screener(screening), SCREENED_SCHEMA)
+        records.mapInArrow(decoder(decoding), DECODED_SCHEMA)
         .groupBy("bucket")
         .transformWithState(
-            BucketJudge(screening.rules.dedup_window_ms), JUDGED_SCHEMA, "Update", "None"
+            BucketJudge(decoding.rules.dedup_window_ms), JUDGED_SCHEMA, "Update", "None"
         )
     )
 

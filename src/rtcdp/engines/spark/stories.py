@@ -14,6 +14,7 @@ import pyarrow as pa
 from rtcdp.definitions import Fold, RowTable
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.quarantine import FAILURES, is_fault_of_a_record
+from rtcdp.engines.spark.decoding import BatchMapper
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     KEYED_ARROW_SCHEMA,
@@ -27,7 +28,6 @@ from rtcdp.engines.spark.exchange import (
 )
 from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.folding import Ranges, admitted_in
-from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.errors import RtcdpError
 from rtcdp.store import (
     EpochRefused,

@@ -21,20 +21,22 @@ SUM_SCHEMA = pl.Schema(dict.fromkeys(("day", "low", "high"), pl.Int64()))
 
 
 def create_rows(dialect: Dialect, table: RowTable) -> Iterator[str]:
-    """The statements that make a row table, clustered by key where a database can do that, and an
-    index by which its rows expire."""
+    """The statements that make a row table, clustered by key where a database can do that and most
+    rows are replaced, and an index by which its rows expire."""
+    is_appended = table.grows and dialect.appended_options is not None
+    key_by_index = dialect.key_by_index or is_appended
+    options = dialect.table_options + dialect.replaced_options
+    if is_appended:
+        options = dialect.appended_options or ""
     columns = [
         f"{quote(name)} {dialect.types[kind]}{' NOT NULL' if name in table.primary_key else ''}"
         for name, kind in table.columns
     ]
     columns.append(f"{quote(CHECKSUM)} {dialect.types['integer']} NOT NULL")
-    if not dialect.key_by_index:
+    if not key_by_index:
         columns.append(f"PRIMARY KEY ({names(*table.primary_key)})")
-    yield (
-        f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)})"
-        f"{dialect.table_options}{dialect.replaced_options}"
-    )
-    if dialect.key_by_index:
+    yield f"CREATE TABLE {stored(dialect, table)} ({', '.join(columns)}){options}"
+    if key_by_index:
         yield (
             f"CREATE UNIQUE INDEX {quote(f'_{table.name}__key')} ON {stored(dialect, table)}"
             f" ({names(*table.primary_key)})"

@@ -67,7 +67,9 @@ class Dialect:
     `SqlConnection.query_about`); `looked_up` joins them with a table `t` under a condition, so that
     each is looked up by an index, however large the table. `readable` is what views for readers are
     made of. `table_options` follow a table's closing bracket, and `updated_options` that of a table
-    whose rows are updated often, `replaced_options` that of a row table. `newest_first` follows the
+    whose rows are updated often, `replaced_options` that of a row table; where `appended_options`
+    are not None, a row table that grows has these alone, and its key is a unique index. Then a row
+    is written behind the last one, not into the middle of all. `newest_first` follows the
     first column of a primary key where keys may run backwards, so that the newest rows are found
     first without sorting; with `key_by_index` such a key is a unique index. A name may be
     `name_bytes_max` long.
@@ -82,6 +84,7 @@ class Dialect:
     table_options: str = ""
     updated_options: str = ""
     replaced_options: str = ""
+    appended_options: str | None = None
     newest_first: str = ""
     key_by_index: bool = False
     name_bytes_max: int = 1000

@@ -71,6 +71,7 @@ SQLITE = Dialect(
         plain={"instant": _MILLISECONDS, "flag": "{}", "list": "{}"},
     ),
     table_options=" STRICT, WITHOUT ROWID",
+    appended_options=" STRICT",
     newest_first=" DESC",
 )
 
@@ -139,7 +140,10 @@ class SqliteConnection:
     def change_rows(self, changes: FittedRows) -> DailySums:
         """Delete and replace rows; what those that were there bring to the sums of their days."""
         table = changes.table
-        old = sums_from(self.query_about(sums_of_asked(SQLITE, table), SUM_SCHEMA, changes.touched))
+        old = changes.old
+        if old is None:
+            asked = sums_of_asked(SQLITE, table)
+            old = sums_from(self.query_about(asked, SUM_SCHEMA, changes.touched))
         if not changes.delete.is_empty():
             self.run(delete_rows(SQLITE, table), changes.delete)
         if not changes.replace.is_empty():

@@ -23,7 +23,11 @@ APPLICATION_ID = 0x72746364
 """Marks the file as a store of rtcdp; the letters r, t, c, d."""
 
 WAL_BYTES_MAX = 64 * 2**20
-CACHE_KIB = 64 * 1024
+"""From this size on, what was committed is written into the file itself. A page that changes in
+every commit is written there once for many of them."""
+
+PAGE_BYTES = 4096
+CACHE_KIB = 128 * 1024
 
 Migrations = Sequence[Sequence[Step]]
 
@@ -133,6 +137,7 @@ def open_writer(
         connection.pragma("journal_mode = WAL")
         connection.pragma("synchronous = FULL")
         connection.pragma(f"journal_size_limit = {WAL_BYTES_MAX}")
+        connection.pragma(f"wal_autocheckpoint = {WAL_BYTES_MAX // PAGE_BYTES}")
         connection.pragma(f"cache_size = -{CACHE_KIB}")
         if version < len(migrations):
             _migrate(connection, migrations)

@@ -23,6 +23,7 @@ from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding, decoder
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     unpack_account,
@@ -33,7 +34,6 @@ from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.stories import (
     StoreAccess,
     Stories,
@@ -254,7 +254,7 @@ class LocalQuery:
             self.states = {}
             self.reached = dict(remembered_from)
         starts = {each: self.reached.get(each, 0) for each in partitions}
-        self.screening = Screening(
+        self.decoding = Decoding(
             tuple({*fields_of(self.metrics), *folding.fields}),
             self.rules,
             next_offsets,
@@ -306,7 +306,7 @@ class LocalQuery:
                 self.topic.arrow(partition, first, min(first + self.slice_records, end))
                 for first in range(start, end, self.slice_records)
             ]
-            for batch in screener(self.screening)(iter(slices)):
+            for batch in decoder(self.decoding)(iter(slices)):
                 for row in batch.to_pylist():
                     rows[row["bucket"]].append(row)
         judged = []

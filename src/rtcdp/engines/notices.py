@@ -1,0 +1,136 @@
+"""What each epoch changed among the rows of folds, for whoever follows them.
+
+An engine commits these notices with the epoch: by fold which rows are other ones, and which are
+gone. The last epochs' rest in the store, in a ring, so that a follower finds there what it missed
+and looks at no row that stayed. What is filled (a new fold) or has expired is no news.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from rtcdp.definitions import NO_VIEW, Fold, RowTable
+from rtcdp.folds.rows import row_schema
+from rtcdp.folds.timeline import TIMELINE
+from rtcdp.store import RowChanges, StoreSnapshot
+
+KEPT_EPOCHS = 256
+"""So many epochs back a follower finds what changed."""
+
+GONE_MAX, CHANGED_MAX = 2_000, 200
+"""So many rows of a fold an epoch names: those that began last. All of them are counted."""
+
+GONE_BYTES, CHANGED_BYTES = 64 * 1024, 24 * 1024
+"""What their names have together, about; a row of a store takes no more than twice that."""
+
+NOTICES = RowTable(
+    "notices__",
+    (
+        ("fold", "text"),
+        ("slot", "text"),
+        ("epoch", "integer"),
+        ("gone_count", "integer"),
+        ("changed_count", "integer"),
+        ("gone", "text"),
+        ("changed", "text"),
+    ),
+    ("fold", "slot"),
+    view=NO_VIEW,
+)
+"""Where they rest. Nothing else has a name like this; `gone` and `changed` are JSON, a list of each
+row's primary key."""
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What changed in a fold since an epoch: the primary `keys` of the rows that are named, each
+    once; how many changed, or went, without being named; and whether all epochs were still there
+    to be looked up."""
+
+    keys: pl.DataFrame
+    more_changed: int
+    more_gone: int
+    is_whole: bool
+
+
+def tables_beside(folds: Iterable[Fold]) -> tuple[RowTable, ...]:
+    """What has to be prepared beside the tables of folds."""
+    return (NOTICES,) if tuple(folds) else ()
+
+
+def rests_beside_folds(table: str) -> bool:
+    """Whether a table of this name is no fold's, but holds what folds need."""
+    return table.startswith(TIMELINE) or table == NOTICES.name
+
+
+def with_notices(
+    changes: Sequence[RowChanges], folds: Iterable[Fold], epoch: int
+) -> tuple[RowChanges, ...]:
+    """The changes of an epoch, and beside them the notices of what they do to these folds."""
+    names = {fold.name for fold in folds}
+    rows = [_notice(each, epoch) for each in changes if each.table.name in names]
+    if not rows:
+        return tuple(changes)
+    notices = pl.DataFrame(rows, row_schema(NOTICES.columns), orient="row")
+    return (*changes, RowChanges(NOTICES, notices.select(NOTICES.primary_key).clear(), notices))
+
+
+def noticed(snapshot: StoreSnapshot, fold: Fold, after_epoch: int) -> Noticed:
+    """What the epochs after one changed in a fold."""
+    newest = snapshot.progress.epoch
+    first = max(after_epoch + 1, newest - KEPT_EPOCHS + 1)
+    slots = [_slot(epoch) for epoch in range(first, newest + 1)]
+    asked = pl.DataFrame({"fold": [fold.name] * len(slots), "slot": slots}, _TEXTS)
+    notices = snapshot.rows(NOTICES, asked).filter(pl.col("epoch") > after_epoch)
+    gone, changed = (_named(notices[name], fold) for name in ("gone", "changed"))
+    return Noticed(
+        keys=pl.concat([gone, changed]).unique(maintain_order=True),
+        more_changed=int(notices["changed_count"].sum()) - changed.height,
+        more_gone=int(notices["gone_count"].sum()) - gone.height,
+        is_whole=first == after_epoch + 1,
+    )
+
+
+_TEXTS = {"fold": pl.String(), "slot": pl.String()}
+
+
+def _slot(epoch: int) -> str:
+    return f"{epoch % KEPT_EPOCHS:03d}"
+
+
+def _notice(change: RowChanges, epoch: int) -> tuple[object, ...]:
+    table = change.table
+    return (
+        table.name,
+        _slot(epoch),
+        epoch,
+        change.delete.height,
+        change.replace.height,
+        _names(change.delete, table, GONE_MAX, GONE_BYTES),
+        _names(change.replace, table, CHANGED_MAX, CHANGED_BYTES),
+    )
+
+
+def _names(rows: pl.DataFrame, table: RowTable, rows_max: int, bytes_max: int) -> str:
+    """The primary keys of the rows that began last, as JSON."""
+    time = table.order[0]
+    keys = rows.select(table.primary_key)
+    newest = keys.top_k(rows_max, by=time) if keys.height > rows_max else keys
+    named = [msgspec.json.encode(key) for key in newest.sort(time, descending=True).iter_rows()]
+    size = 0
+    for count, name in enumerate(named):
+        size += len(name) + 1
+        if size > bytes_max:
+            named = named[:count]
+            break
+    return (b"[" + b",".join(named) + b"]").decode()
+
+
+def _named(texts: pl.Series, fold: Fold) -> pl.DataFrame:
+    table = fold.table
+    types = {name: kind for name, kind in table.columns if name in table.primary_key}
+    schema = row_schema((name, types[name]) for name in table.primary_key)
+    keys = [key for text in texts for key in msgspec.json.decode(text)]
+    return pl.DataFrame(keys, schema, orient="row")

@@ -1,0 +1,253 @@
+"""The independent judge of folds: what is told of each key's story, by the written rules alone.
+
+Shares with the product docs/semantics.md, and no line of code. A fold is a dictionary, as
+`plain_fold` makes it. Everything is tried event by event, which is slow and easy to read; whose
+story is too long for that is named.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rtcdp.verify.funnel_judge import attempts_told
+from rtcdp.verify.judge import Event, Key, holds, millionths
+
+Plain = Mapping[str, Any]
+Story = Sequence[Event]
+Rows = Iterator[tuple[Key, dict[str, Any]]]
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+PERIOD_MS = {"hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
+HOUR_EVENTS_MAX = 10_000
+"""Beyond that the events of an hour are counted and not told."""
+
+STORY_EVENTS_MAX = 5_000
+"""Longer stories than this are not judged."""
+
+MEMBERS_MAX, ENGAGED_AFTER_MS = 64, 10_000
+
+
+def stories_in(events: Iterable[Event], key: str) -> tuple[dict[str, list[Event]], list[str]]:
+    """The story of each key, in no order; and whose stories are too long, or too long in an hour,
+    to be judged."""
+    stories: defaultdict[str, list[Event]] = defaultdict(list)
+    hours = Counter[tuple[str, int]]()
+    for event in events:
+        if event[key] is not None:
+            stories[event[key]].append(event)
+            hours[event[key], event["timestamp"] // HOUR_MS] += 1
+    long = {who for (who, _), count in hours.items() if count > HOUR_EVENTS_MAX}
+    long |= {who for who, story in stories.items() if len(story) > STORY_EVENTS_MAX}
+    return {who: story for who, story in stories.items() if who not in long}, sorted(long)
+
+
+def rows_of(fold: Plain, who: str, story: Story) -> dict[Key, dict[str, Any]]:
+    """What is told of a story: by the key and what orders its rows (times as UTC ms), each value by
+    the name that readers see. A frozen set holds all values that may stand there."""
+    in_order = sorted(story, key=_place)
+    return {(who, *place): values for place, values in _TOLD[fold["kind"]](fold, in_order)}
+
+
+def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
+    """From when on (UTC ms) no event can change a row any more; None where one always can."""
+    start: int = key[1]
+    if fold["kind"] == "sessions":
+        is_by_client = bool(row.get("client"))
+        end: int = row["session_end"]
+        return start + int(fold["longest_ms"]) if is_by_client else end + int(fold["gap_ms"])
+    if fold["kind"] == "funnel" and fold["within_ms"] is not None:
+        return start + int(fold["within_ms"]) + HOUR_MS
+    if fold["kind"] == "paths" and fold["by"] == "session":
+        return start + int(fold["sessions"]["longest_ms"] + fold["sessions"]["gap_ms"])
+    return None
+
+
+def _place(event: Event) -> tuple[Any, ...]:
+    return event["timestamp"], event["eventId"] or ""
+
+
+def _local(time_ms: int, zone: str) -> date:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def visits(story: Story, options: Plain, client: str | None = None) -> list[list[Event]]:
+    """A story, or what of it has one id of the client's, cut into sessions."""
+    found: list[list[Event]] = []
+    campaign = None
+    for event in story:
+        new = event[options["campaign"]] if options["campaign"] else None
+        is_over = not found or _ends_before(found[-1], event, options, client)
+        is_over |= new is not None and campaign is not None and new != campaign
+        if is_over:
+            campaign = None
+        if is_over or event["timestamp"] - found[-1][0]["timestamp"] >= options["longest_ms"]:
+            found.append([])
+        found[-1].append(event)
+        campaign = campaign if new is None else new
+    return found
+
+
+def _ends_before(visit: Story, event: Event, options: Plain, client: str | None) -> bool:
+    last, now, zone = visit[-1]["timestamp"], event["timestamp"], options["midnight"]
+    if not client and now - last >= options["gap_ms"]:
+        return True
+    return zone is not None and _local(now, zone) != _local(last, zone)
+
+
+def _sessions(fold: Plain, story: Story) -> Rows:
+    active = [event for event in story if event["eventType"] not in fold["exclude"]]
+    if fold["by"] == "client":
+        for client in sorted({event["sessionId"] or "" for event in active}):
+            own = [event for event in active if (event["sessionId"] or "") == client]
+            for visit in visits(own, fold, client):
+                yield (visit[0]["timestamp"], client), _session(fold, visit) | {"client": client}
+        return
+    number = Counter[int]()
+    for visit in visits(active, fold):
+        start = visit[0]["timestamp"]
+        further = (number[start],) if fold["campaign"] else ()
+        number[start] += 1
+        yield (start, *further), _session(fold, visit)
+
+
+def _session(fold: Plain, visit: Story) -> dict[str, Any]:
+    start, end = visit[0]["timestamp"], visit[-1]["timestamp"]
+    views = [event for event in visit if holds(fold["page_view"], event)]
+    is_converted = any(holds(fold["conversion"], event) for event in visit)
+    amounts = [event["value"] for event in visit if event["value"] is not None]
+    pages = {
+        name: frozenset(e["pageUrl"] for e in views if _place(e) == _place(views[at]))
+        if views
+        else None
+        for name, at in (("entry_page", 0), ("exit_page", -1))
+    }
+    return {
+        "session_end": end,
+        "duration_ms": end - start,
+        "event_count": len(visit),
+        "page_view_count": len(views),
+        "value": millionths(amounts) / 1_000_000,
+        "converted": is_converted,
+        "bounce": len(views) == 1,
+        "engaged": end - start >= ENGAGED_AFTER_MS or len(views) >= 2 or is_converted,
+        "product_count": _different(visit, "productId"),
+        "client_count": _different(visit, "sessionId"),
+        **pages,
+    }
+
+
+def _different(visit: Story, field: str) -> int:
+    return min(MEMBERS_MAX, len({event[field] for event in visit} - {None}))
+
+
+def _visits_with_all(options: Plain, story: Story) -> Iterator[tuple[int, list[Event]]]:
+    """Sessions, and in them what is no activity but happened before they ended."""
+    active = [event for event in story if event["eventType"] not in options["exclude"]]
+    for visit in visits(active, options):
+        start, end = visit[0]["timestamp"], visit[-1]["timestamp"]
+        others = [
+            event
+            for event in story
+            if event["eventType"] in options["exclude"] and start <= event["timestamp"] <= end
+        ]
+        yield start, sorted([*visit, *others], key=_place)
+
+
+def _retention(fold: Plain, story: Story) -> Rows:
+    story = sorted(story, key=lambda event: (*_place(event), holds(fold["returning"], event)))
+    starts: dict[Any, int] = {}
+    for number, event in enumerate(story):
+        if holds(fold["start"], event):
+            cohort = period_of(event["timestamp"], fold)
+            starts.setdefault("all" if fold["cohort"] == "first" else cohort, number)
+    returns = [n for n, event in enumerate(story) if holds(fold["returning"], event)]
+    for start in starts.values():
+        begun = story[start]["timestamp"]
+        cohort = period_of(begun, fold)
+        back = set()
+        for number in returns:
+            passed = story[number]["timestamp"] - begun
+            if number != start and passed >= 0:
+                is_calendar = fold["clock"] == "calendar"
+                back.add(
+                    period_of(begun + passed, fold) - cohort
+                    if is_calendar
+                    else passed // PERIOD_MS[fold["unit"]]
+                )
+        kept = {after for after in back if after < fold["periods"]}
+        yield (
+            (begun,),
+            {
+                "cohort": cohort,
+                "returned": sum(2**after for after in kept),
+                "last_return": max(kept, default=None),
+            },
+        )
+
+
+def period_of(time_ms: int, fold: Plain) -> int:
+    """The number of the hour, day, week or month, counted from that of 1970-01-01."""
+    if fold["unit"] == "hour":
+        return time_ms // HOUR_MS
+    day = _local(time_ms, fold["time_zone"])
+    if fold["unit"] == "month":
+        return (day.year - 1970) * 12 + day.month - 1
+    number = day.toordinal() - date(1970, 1, 1).toordinal()
+    return (number + 4 - fold["week_start"]) // 7 if fold["unit"] == "week" else number
+
+
+def _paths(fold: Plain, story: Story) -> Rows:
+    node = fold["node"]
+    units = [(None, story)] if fold["by"] == "user" else _visits_with_all(fold["sessions"], story)
+    for start, unit in units:
+        chosen = [e for e in unit if holds(fold["events"], e) and e[node] is not None]
+        chosen.sort(key=lambda event: (*_place(event), event[node]))
+        nodes: list[str] = []
+        for event in _anchored(chosen, fold):
+            if not (fold["collapse"] and nodes and nodes[-1] == event[node]):
+                nodes.append(event[node])
+        leads_to = fold["from_event"] is None and fold["to_event"] is not None
+        most = fold["nodes_max"]
+        kept = nodes[-most:] if leads_to else nodes[:most]
+        if kept:
+            began = chosen[0]["timestamp"] if start is None else start
+            told = {"path": kept, "length": len(kept), "cut": len(nodes) > most}
+            yield (began,), told
+
+
+def _anchored(story: Story, fold: Plain) -> Story:
+    first, last = fold["from_event"], fold["to_event"]
+    if first is not None:
+        begins = [n for n, event in enumerate(story) if holds(first, event)]
+        story = story[begins[0] :] if begins else []
+    if last is None:
+        return story
+    ends = [n for n, event in enumerate(story) if holds(last, event)]
+    if first is not None:
+        ends = [n for n in ends if n > 0][:1]
+    return story[: ends[-1] + 1] if ends else []
+
+
+def _funnels(fold: Plain, story: Story) -> Rows:
+    units: defaultdict[Key, list[Event]] = defaultdict(list)
+    by_session = fold["by"] == "session"
+    of_visits = _visits_with_all(fold["sessions"], story) if by_session else [(0, story)]
+    for start, unit in of_visits:
+        for event in unit:
+            held = tuple(event[field] for field in fold["hold"])
+            if None not in held:
+                units[(start, *held)].append(event)
+    for place, unit in units.items():
+        session = {"session_start": place[0]} if by_session else {}
+        for entered, values in attempts_told(fold, unit):
+            yield (entered, *place[1:]), values | session
+
+
+_TOLD: dict[str, Callable[[Plain, Story], Rows]] = {
+    "sessions": _sessions,
+    "retention": _retention,
+    "paths": _paths,
+    "funnel": _funnels,
+}
