@@ -142,7 +142,7 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
     if question.direction != "both":
         found = [each for each in found if each.direction == question.direction]
     # Newest first, and those of one moment by what they are of.
-    found.sort(key=lambda each: _subject(each.metric, tuple(each.key.values())))
+    found.sort(key=_parts)
     found.sort(key=lambda each: each.window_start, reverse=True)
     rest = _after(found, question.cursor)
     page, fresh = rest[: question.limit], reading.freshness
@@ -279,6 +279,10 @@ def _points(keyed: KeyedSeries, judged: Judgement) -> Iterator[PointOfSeries]:
         yield PointOfSeries(iso_ms(int(keyed.starts[place])), observed, *band)
 
 
+def _parts(anomaly: Anomaly) -> list[str]:
+    return [anomaly.metric, *anomaly.key.values()]
+
+
 def _subject(metric: str, key: tuple[str, ...]) -> str:
     """What a series is of, as one text."""
     return msgspec.json.encode([metric, *key]).decode()
@@ -302,14 +306,11 @@ def _after(found: list[Anomaly], cursor: str | None) -> list[Anomaly]:
     place = read_cursor(cursor, (INSTANT, str))
     if place is None:
         return found
-    start, subject = iso_ms(int(place[0])), str(place[1])
+    start, parts = iso_ms(int(place[0])), _parts_of(str(place[1]))
     return [
         each
         for each in found
-        if each.window_start < start
-        or (
-            each.window_start == start and _subject(each.metric, tuple(each.key.values())) > subject
-        )
+        if each.window_start < start or (each.window_start == start and _parts(each) > parts)
     ]
 
 
