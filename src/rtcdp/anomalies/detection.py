@@ -28,6 +28,9 @@ COMPARED_DAYS = 60
 COMPARED_MAX = 20_000
 """With how many windows before it one is compared: with those of so many days, and no more."""
 
+_RARE_DAYS = 3.5
+"""However short windows are, what comes every day is not rare."""
+
 MIN_BASE = 24
 """At least so many windows say what is usual, where a day has fewer."""
 
@@ -106,6 +109,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     )
     is_candidate[: max(alarms.min_windows, 2 * base)] = False
     rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
+    rarity = max(alarms.rarity, round(_RARE_DAYS * series.per_day))
     is_alarm = np.zeros(len(values), np.bool_)
     told, told_height = -base - 1, 0.0
     for index in np.flatnonzero(is_candidate).tolist():
@@ -115,7 +119,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
         rank[index] = np.count_nonzero(earlier >= height[index])
         compared[index] = len(earlier)
         goes_on = index - told <= base and height[index] < _WORSE * told_height
-        if rank[index] <= max(1, compared[index] // alarms.rarity) and not goes_on:
+        if rank[index] <= max(1, compared[index] // rarity) and not goes_on:
             is_alarm[index] = True
             told, told_height = index, float(height[index])
     return Judgement(

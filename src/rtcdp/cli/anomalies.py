@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 import typer
@@ -32,13 +33,10 @@ _BAR = 30
 _WHAT_WIDTH = 34
 
 
-@with_settings("catalog")
-def anomalies(
-    settings: Settings,
-    anomaly_id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="One of them, and what led up to it.")
-    ] = None,
-    *,
+@dataclass(frozen=True)
+class Which:
+    """Which anomalies are shown."""
+
     metric: Annotated[
         str | None,
         typer.Option(
@@ -47,22 +45,34 @@ def anomalies(
             help="Of this metric; without it, of all that are watched.",
             rich_help_panel=WHICH,
         ),
-    ] = None,
+    ] = None
     direction: Annotated[
         str,
         typer.Option(
             "--direction", metavar="up|down", help="Only rises or drops.", rich_help_panel=WHICH
         ),
-    ] = "both",
+    ] = "both"
+
+    def __post_init__(self) -> None:
+        if self.direction not in _DIRECTIONS:
+            raise UsageError(f"--direction is {self.direction!r}", "give up or down")
+
+
+@with_settings("catalog")
+def anomalies(
+    settings: Settings,
+    anomaly_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One of them, and what led up to it.")
+    ] = None,
+    *,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
     ] = 20,
+    which: Which,
     time: Time,
     form: Form,
 ) -> None:
     """Show what is out of the ordinary in the numbers, and why."""
-    if direction not in _DIRECTIONS:
-        raise UsageError(f"--direction is {direction!r}", "give up or down")
     if anomaly_id is not None:
         with _installation(settings) as installation:
             one = anomaly_page(installation, anomaly_id)
@@ -71,7 +81,10 @@ def anomalies(
         write(result, form, lambda: _show_one(one, time))
         return
     question = AnomaliesQuestion(
-        metric=metric, direction=cast("Direction", direction), limit=limit, **time.asked
+        metric=which.metric,
+        direction=cast("Direction", which.direction),
+        limit=limit,
+        **time.asked,
     )
     with _installation(settings) as installation:
         page = anomalies_page(installation, question)

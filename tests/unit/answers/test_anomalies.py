@@ -10,74 +10,17 @@ from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsQuestion, events_page
 from rtcdp.answers.freshness import Installation
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Alarms, Average, Calendar, Count, Metric, Sum, sliding, tumbling
+from rtcdp.definitions import Alarms, Average, Count, Metric, tumbling
 from rtcdp.errors import BadRequest, NotThere, UsageError
 from rtcdp.testing.driver import Driver
-
-HOUR = 3_600_000
-DAYS = 6
-START = 1_767_225_600_000
-"""2026-01-01T00:00:00Z"""
-
-HOURLY = Metric(
-    name="hourly",
-    title="Events of each type",
-    key=("eventType",),
-    window=tumbling(hours=1),
-    measures=(Average("average"), Count("event_count"), Sum("sum_of_values")),
-    alarms=Alarms(min_difference=10.0),
-)
-SLIDING = Metric(
-    name="sliding_hours",
-    title="The same in windows that overlap",
-    window=sliding(size_seconds=3_600, every_seconds=600),
-    measures=(Count("event_count"),),
-)
-DAILY = Metric(
-    name="daily",
-    title="By days",
-    window=Calendar("day", "Europe/Berlin"),
-    measures=(Count("event_count"),),
-)
-AVERAGES = Metric(
-    name="averages",
-    title="Nothing that adds up",
-    window=tumbling(hours=1),
-    measures=(Average("average"),),
-)
-METRICS = (HOURLY, SLIDING, DAILY, AVERAGES)
-RISE, DROP = 5 * 24 + 3, 5 * 24 + 15
+from tests.watched import DROP, HOUR, HOURS, METRICS, RISE, START, events_in, watched
 
 MakeDriver = Callable[..., Driver]
 
 
-def visits(hour: int, event_type: str, count: int) -> list[dict[str, object]]:
-    return [
-        {
-            "userId": f"u{number}",
-            "eventType": event_type,
-            "timestamp": START + hour * HOUR + number * 1_000,
-            "value": 1,
-        }
-        for number in range(count)
-    ]
-
-
 @pytest.fixture
 def driver(make_driver: MakeDriver) -> Driver:
-    """Six days of hours: pages with a rise, purchases with a drop, and an hour that lasts."""
-    driver = make_driver(*METRICS)
-    driver.advance(seconds=(START + DAYS * 24 * HOUR + 410_000 - driver.now_ms) / 1000)
-    chance = np.random.default_rng(3)
-    events = []
-    for hour in range(DAYS * 24):
-        factor = 3 if hour == RISE else 1
-        events += visits(hour, "PAGE_VIEW", factor * int(chance.poisson(60)))
-        events += visits(hour, "PURCHASE", 0 if hour == DROP else int(chance.poisson(50)))
-    driver.feed(*events, intake="import")
-    driver.feed(*visits(DAYS * 24, "PAGE_VIEW", 3))
-    driver.process()
-    return driver
+    return watched(make_driver(*METRICS))
 
 
 @pytest.fixture
@@ -125,7 +68,7 @@ def test_each_says_what_came_and_what_is_usual(installation: Installation) -> No
 def test_the_events_behind_one_are_as_many_as_were_observed(installation: Installation) -> None:
     rise = anomalies_page(installation, AnomaliesQuestion()).items[2]
     assert rise.events_url == (
-        "/api/events?metric=hourly&window_start=2026-01-06T03%3A00%3A00.000Z&eventType=PAGE_VIEW"
+        "/api/events?metric=hourly&window_start=2026-01-05T03%3A00%3A00.000Z&eventType=PAGE_VIEW"
     )
     question = EventsQuestion(
         metric="hourly",
@@ -158,7 +101,7 @@ def test_pages_together_are_all_of_them(installation: Installation) -> None:
 
 def test_what_became_ordinary_is_none_any_more(installation: Installation, driver: Driver) -> None:
     drop = anomalies_page(installation, AnomaliesQuestion()).items[0]
-    driver.feed(*visits(DROP, "PURCHASE", 50), intake="import")
+    driver.feed(*events_in(DROP, "PURCHASE", 50), intake="import")
     driver.process()
     assert ("PURCHASE", "down", DROP) not in told(installation)
     with pytest.raises(NotThere, match="nothing is out of the ordinary there any more"):
@@ -168,8 +111,8 @@ def test_what_became_ordinary_is_none_any_more(installation: Installation, drive
 def test_an_hour_that_lasts_is_told_when_it_is_high_and_not_when_it_is_low(
     installation: Installation, driver: Driver
 ) -> None:
-    assert (DAYS * 24) not in [hour for _, _, hour in told(installation)]
-    driver.feed(*visits(DAYS * 24, "PAGE_VIEW", 400))
+    assert HOURS not in [hour for _, _, hour in told(installation)]
+    driver.feed(*events_in(HOURS, "PAGE_VIEW", 400))
     driver.process()
     page = anomalies_page(installation, AnomaliesQuestion())
     assert [(each.key, each.final) for each in page.items[:2]] == [
