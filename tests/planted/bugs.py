@@ -52,9 +52,9 @@ BUGS = (
     bug(
         "a conflict is an ordinary duplicate",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "run.contents != previous.contents",
-            "run.contents != run.contents",
+            "admission.repeats:_repeats",
+            "contents != ids.contents",
+            "ids.contents != ids.contents",
         ),
     ),
     bug(
@@ -257,27 +257,35 @@ BUGS = (
     bug(
         "an id that came much later counts as a repeat, if its clock is behind",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "np.abs(run.received_at - previous.received_at)",
-            "run.received_at - previous.received_at",
+            "admission.repeats:_repeats",
+            "around.after.first_at <= ids.received_at + window_ms",
+            "around.after.last_at > ids.received_at",
+        ),
+        script=(
+            Step("start", (0, (0,))),
+            Step("advance", (6_600_000,)),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("set_clock_ahead", (-6_000_000,)),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("judge"),
         ),
     ),
     bug(
         "the window of ids is a millisecond longer",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "apart <= self._window_ms",
-            "apart <= self._window_ms + 1",
+            "admission.repeats:_repeats",
+            "around.before.last_at >= ids.received_at - window_ms",
+            "around.before.last_at >= ids.received_at - window_ms - 1",
         ),
     ),
     bug(
         "one record's clock makes the index forget",
         (
             "admission.event_id_index:SeenIds.check_and_add",
-            "self._add(_last_of_each(run))",
-            "self._add(_last_of_each(run))\n"
-            "    first = int(ids.received_at.max()) - self._window_ms - 300_000\n"
-            "    runs = [_only(each, each.received_at >= first) for each in self._runs]\n"
+            "self._add(_Run(0, sighted))",
+            "self._add(_Run(0, sighted))\n"
+            "    first = int(ids.received_at.max(initial=0)) - self._window_ms - 300_000\n"
+            "    runs = [_only(each, each.ids.last_at >= first) for each in self._runs]\n"
             "    self._runs = [each for each in runs if len(each)]",
         ),
     ),

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.admission.event_id_index import Forgotten, Ids, Repeats, SeenIds, places_of
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.repeats import Forgotten, Ids, Repeats, places_of
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.steps import (
     ASSIGNED,

@@ -258,19 +258,20 @@ class SparkProcessor:
     def _start(self, spark: SparkSession, *, once: bool) -> StreamingQuery:
         source, limits = self._source, self._limits
         position = position_in(source.log, self._progress)
-        fingerprint = state_fingerprint(source.log.log_id(), source.topic)
+        window_ms = self._rules.dedup_window_ms
+        fingerprint = state_fingerprint(source.log.log_id(), source.topic, window_ms)
         checkpoints = Checkpoints(spark, limits.checkpoint)
         continuation = continuation_of(checkpoints, position, fingerprint)
         batch_offsets = offsets_per_trigger(limits, self._record_bytes(position))
         stream = judged(
             spark,
             source,
-            continuation.starts if continuation.is_new else None,
+            continuation.filled_from if continuation.is_new else None,
             Decoding(
                 self._fields(),
                 self._rules,
                 position.next_offsets,
-                passed_over(self._store, continuation.starts, position.next_offsets),
+                passed_over(self._store, continuation.filled_from, position.next_offsets),
             ),
             batch_offsets,
         )
