@@ -5,6 +5,11 @@ Every error that leaves a public function of rtcdp and is not a programming mist
 it into a message and an exit code, the HTTP side into a problem document.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LONGEST_TEXT = 100
+
 
 class RtcdpError(Exception):
     """Base of all errors with a message for the user.
@@ -38,3 +43,15 @@ class BadRequest(RtcdpError):
 
 class NotThere(RtcdpError):
     """What was asked for by name does not exist."""
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """The beginning of a hint: a question for the word that was probably meant, with a blank behind
+    it; nothing where no word is near. Capitals, hyphens and underscores don't matter."""
+    plain = {_plain(word): word for word in known}
+    found = get_close_matches(_plain(text[:_LONGEST_TEXT]), plain, n=1)
+    return f"did you mean {plain[found[0]]}? " if found else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")

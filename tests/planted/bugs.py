@@ -31,7 +31,7 @@ _POISON = (3, 0, "A", "poison", 3, "/a", 20)
 BUGS = (
     bug(
         "an event that is exactly as late as allowed is late",
-        ("admission.batch:screen_together", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
+        ("admission.batch:decode_batch", "rules) > 0)] = LATE", "rules) >= 0)] = LATE"),
     ),
     bug(
         "an event that is one millisecond too late is admitted",
@@ -47,14 +47,14 @@ BUGS = (
     ),
     bug(
         "imported history can be late",
-        ("admission.batch:screen_together", "~imported & (", "(imported | True) & ("),
+        ("admission.batch:decode_batch", "~imported & (", "(imported | True) & ("),
     ),
     bug(
         "a conflict is an ordinary duplicate",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "run.contents != previous.contents",
-            "run.contents != run.contents",
+            "admission.repeats:_repeats",
+            "contents != ids.contents",
+            "ids.contents != ids.contents",
         ),
     ),
     bug(
@@ -83,8 +83,8 @@ BUGS = (
         "a ledger minute begins a second late",
         (
             "admission.batch:_ledger",
-            '"minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,',
-            '"minute": (screened.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
+            '"minute": decoded.received_at // _MINUTE_MS * _MINUTE_MS,',
+            '"minute": (decoded.received_at - 1000) // _MINUTE_MS * _MINUTE_MS,',
         ),
     ),
     bug(
@@ -216,10 +216,10 @@ BUGS = (
         (
             "engines.native.recovery:remembered",
             "remember(decided, seen)",
-            "from rtcdp.admission.batch import screen_together\n"
+            "from rtcdp.admission.batch import decode_batch\n"
             "        from rtcdp.admission.rules import AdmissionRules\n"
             "        now = AdmissionRules(allowed_lateness_ms=60_000)\n"
-            "        remember(screen_together(decided.pieces, (), now), seen)",
+            "        remember(decode_batch(decided.pieces, (), now), seen)",
         ),
     ),
     bug(
@@ -235,10 +235,10 @@ BUGS = (
         (
             "engines.native.backfill:backfill",
             "admitted = decided.events.filter(decided.verdicts == ADMITTED)",
-            "from rtcdp.admission.batch import screen_together\n"
+            "from rtcdp.admission.batch import decode_batch\n"
             "            from rtcdp.admission.rules import AdmissionRules\n"
             "            fields = fields_of([metric])\n"
-            "            again = screen_together(decided.pieces, fields, AdmissionRules())\n"
+            "            again = decode_batch(decided.pieces, fields, AdmissionRules())\n"
             "            admitted = again.events.filter(again.verdicts == ADMITTED)",
         ),
     ),
@@ -257,27 +257,35 @@ BUGS = (
     bug(
         "an id that came much later counts as a repeat, if its clock is behind",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "np.abs(run.received_at - previous.received_at)",
-            "run.received_at - previous.received_at",
+            "admission.repeats:_repeats",
+            "around.after.first_at <= ids.received_at + window_ms",
+            "around.after.last_at > ids.received_at",
+        ),
+        script=(
+            Step("start", (0, (0,))),
+            Step("advance", (6_600_000,)),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("set_clock_ahead", (-6_000_000,)),
+            Step("append", (0, "shop", "live", (_EVENT,))),
+            Step("judge"),
         ),
     ),
     bug(
         "the window of ids is a millisecond longer",
         (
-            "admission.event_id_index:SeenIds.check_and_add",
-            "apart <= self._window_ms",
-            "apart <= self._window_ms + 1",
+            "admission.repeats:_repeats",
+            "around.before.last_at >= ids.received_at - window_ms",
+            "around.before.last_at >= ids.received_at - window_ms - 1",
         ),
     ),
     bug(
         "one record's clock makes the index forget",
         (
             "admission.event_id_index:SeenIds.check_and_add",
-            "self._add(_last_of_each(run))",
-            "self._add(_last_of_each(run))\n"
-            "    first = int(ids.received_at.max()) - self._window_ms - 300_000\n"
-            "    runs = [_only(each, each.received_at >= first) for each in self._runs]\n"
+            "self._add(_Run(0, sighted))",
+            "self._add(_Run(0, sighted))\n"
+            "    first = int(ids.received_at.max(initial=0)) - self._window_ms - 300_000\n"
+            "    runs = [_only(each, each.ids.last_at >= first) for each in self._runs]\n"
             "    self._runs = [each for each in runs if len(each)]",
         ),
     ),

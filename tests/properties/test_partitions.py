@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtcdp.admission.batch import admit, remember, screen_together
+from rtcdp.admission.batch import admit, decode_batch, remember
 from rtcdp.admission.event_id_index import SeenIds
 from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
@@ -97,7 +97,7 @@ class Admission:
     def step(self) -> bool:
         pieces = self._reader.read(self._next_offsets)
         self._next_offsets |= {piece.partition: piece.next_offset for piece in pieces}
-        batch = admit(screen_together(pieces, (), RULES), self._seen) if pieces else None
+        batch = admit(decode_batch(pieces, (), RULES), self._seen) if pieces else None
         if batch is not None:
             rows = batch.uncounted.select("partition", "offset", "reason").rows()
             self.uncounted |= {(partition, offset): reason for partition, offset, reason in rows}

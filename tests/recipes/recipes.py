@@ -72,12 +72,21 @@ def _key(tree: Path) -> None:
 
 def _metric(tree: Path) -> None:
     copyfile(ADDITIONS / "searches.py", tree / PACKAGE / "catalog/metrics/searches.py")
-    subprocess.run(
-        [sys.executable, "-m", "rtcdp.catalog.reference"],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree / "src")},
-        check=True,
+    _run(tree, "rtcdp.catalog.reference")
+
+
+def _route(tree: Path) -> None:
+    copyfile(ADDITIONS / "rules_in_force.py", tree / PACKAGE / "answers/rules_in_force.py")
+    copyfile(ADDITIONS / "rules_route.py", tree / PACKAGE / "api/rules.py")
+    routes = tree / PACKAGE / "api/routes.py"
+    _insert(
+        routes,
+        "from rtcdp.api.story_routes import",
+        "from rtcdp.api.rules import rules_in_force\n",
     )
+    _insert(routes, "                *STORY_HANDLERS,\n", "                rules_in_force,\n")
+    contract = "tests/unit/api/test_contract.py"
+    _run(tree, "pytest", "-q", "-p", "no:cacheprovider", contract, RTCDP_GOLDEN="write")
 
 
 def _store(tree: Path) -> None:
@@ -123,6 +132,20 @@ RECIPES = (
         ("docs/metrics.md", "src/rtcdp/catalog/metrics/searches.py"),
         "plans, tables, views, API, live topic, page, conformance; a command writes its docs",
         "metric_proof.py",
+    ),
+    Recipe(
+        "route",
+        "a route (the rules in force)",
+        _route,
+        (
+            "src/rtcdp/answers/rules_in_force.py",
+            "src/rtcdp/api/routes.py",
+            "src/rtcdp/api/rules.py",
+            "tests/unit/api/golden/openapi.json",
+        ),
+        "strict parameters, problem documents, freshness, HEAD and OPTIONS, the door, `/docs`; "
+        "a command writes its golden description",
+        "route_proof.py",
     ),
     Recipe(
         "store",
@@ -172,6 +195,16 @@ def _insert(file: Path, before: str, text: str) -> None:
     whole = file.read_text()
     assert whole.count(before) == 1, f"{before!r} is in {file} {whole.count(before)} times"
     file.write_text(whole.replace(before, text + before))
+
+
+def _run(tree: Path, module: str, *arguments: str, **variables: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=tree,
+        env={**os.environ, **variables, "PYTHONPATH": f"{tree / 'src'}{os.pathsep}{tree}"},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 _AUTHOR = ("-c", "user.name=recipe", "-c", "user.email=recipe@example.com")

@@ -1,6 +1,6 @@
 """Admission of a micro-batch in columns: records in, admitted events and the reasons for the rest.
 
-`screen` is everything that a record tells by itself and may run ahead in another thread;
+`decode_batch` is everything that a record tells by itself and may run ahead in another thread;
 `admit` adds what depends on the records before it: duplicates.
 """
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.admission.event_id_index import Forgotten, Ids, Repeats, SeenIds, places_of
+from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.repeats import Forgotten, Ids, Repeats, places_of
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.steps import (
     ASSIGNED,
@@ -40,9 +41,9 @@ CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be
 
 
 @dataclass(frozen=True)
-class Screened:
-    """Records with what they tell by themselves, one row per well-formed record, by partition and
-    in each in log order.
+class DecodedBatch:
+    """Records as events, with what they tell by themselves: a row for each well-formed record, by
+    partition and in each in log order.
 
     `pieces` are what was read, in the same order. `events` has the asked fields, `eventId`,
     `userId`, `timestamp` and `source`. `verdicts` (int8) is ADMITTED where a record may still turn
@@ -74,33 +75,28 @@ class AdmittedBatch:
     max_event_time: int | None
 
 
-def screen(records: Records, fields: Sequence[str], rules: AdmissionRules) -> Screened:
-    """Decode records of one partition and apply the rules that need nothing but the record."""
-    return screen_together((records,), fields, rules)
+def decode_batch(
+    pieces: Sequence[Records], fields: Sequence[str], rules: AdmissionRules | None
+) -> DecodedBatch:
+    """Decode records, with the asked `fields` of their events, and judge them by the `rules` that
+    need nothing but the record: clock and lateness. Without rules, every event is taken for
+    admitted.
 
-
-def screen_together(
-    pieces: Sequence[Records], fields: Sequence[str], rules: AdmissionRules
-) -> Screened:
-    """`screen` for records of several partitions at once; pieces of one partition follow each other
-    in the log. The cost of a step does not grow with the number of pieces."""
+    Pieces may be those of several partitions; those of one follow each other in the log. The cost
+    of a step does not grow with the number of pieces.
+    """
     decoded, imported = _decoded(pieces, fields)
-    timestamps, received_at = decoded.events["timestamp"].to_numpy(), decoded.received_at
-    verdicts = decoded.verdicts
-    verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
-    verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
+    if rules is not None:
+        timestamps, received_at = decoded.events["timestamp"].to_numpy(), decoded.received_at
+        verdicts = decoded.verdicts
+        verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
+        verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
     return decoded
-
-
-def decode_together(pieces: Sequence[Records], fields: Sequence[str]) -> Screened:
-    """`screen_together` without any rule but that of a record's own form: every event is taken for
-    admitted."""
-    return _decoded(pieces, fields)[0]
 
 
 def _decoded(
     pieces: Sequence[Records], fields: Sequence[str]
-) -> tuple[Screened, npt.NDArray[np.bool_]]:
+) -> tuple[DecodedBatch, npt.NDArray[np.bool_]]:
     """Records as events, and which of them were imported."""
     pieces = tuple(sorted(pieces, key=_place_of))
     wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
@@ -129,7 +125,7 @@ def _decoded(
         events, contents = events[order], contents[order]
         partitions, offsets = partitions[order], offsets[order]
         received_at, imported = received_at[order], imported[order]
-    screened = Screened(
+    decoded = DecodedBatch(
         pieces=pieces,
         events=events,
         partitions=partitions,
@@ -141,60 +137,60 @@ def _decoded(
         contents=contents,
         rejected=tuple(rejected),
     )
-    return screened, imported
+    return decoded, imported
 
 
-def reject(pieces: Sequence[Records], rejection: Rejection) -> Screened:
+def reject(pieces: Sequence[Records], rejection: Rejection) -> DecodedBatch:
     """All of these records as dead letters, for one reason, whatever they are."""
-    nothing = screen_together([_without_records(piece) for piece in pieces], (), AdmissionRules())
+    nothing = decode_batch([_without_records(piece) for piece in pieces], (), None)
     ordered = tuple(sorted(pieces, key=_place_of))
     records = [record for piece in ordered for record in piece.each()]
     rejected = tuple((record, rejection) for record in records)
     return replace(nothing, pieces=ordered, rejected=rejected)
 
 
-def admit(screened: Screened, seen: SeenIds) -> AdmittedBatch:
+def admit(decoded: DecodedBatch, seen: SeenIds) -> AdmittedBatch:
     """Find the duplicates, remember the ids, and account for every record of the batch.
 
     Of several partitions, what was taken in earlier comes first.
     """
-    verdicts = screened.verdicts.copy()
+    verdicts = decoded.verdicts.copy()
     is_conflict = np.zeros(len(verdicts), np.bool_)
-    candidates, repeats = _check_and_add(screened, verdicts == ADMITTED, seen)
+    candidates, repeats = _check_and_add(decoded, verdicts == ADMITTED, seen)
     verdicts[candidates[repeats.is_duplicate]] = DUPLICATE
     is_conflict[candidates[repeats.is_conflict]] = True
-    return account(screened, verdicts, is_conflict)
+    return account(decoded, verdicts, is_conflict)
 
 
-def remember(decided: Screened, seen: SeenIds) -> None:
+def remember(decided: DecodedBatch, seen: SeenIds) -> None:
     """Give the index what it knew when these records had been decided, in the same order."""
     reached_it = (decided.verdicts == ADMITTED) | (decided.verdicts == DUPLICATE)
     _check_and_add(decided, reached_it, seen)
 
 
 def _check_and_add(
-    screened: Screened, is_candidate: npt.NDArray[np.bool_], seen: SeenIds
+    decoded: DecodedBatch, is_candidate: npt.NDArray[np.bool_], seen: SeenIds
 ) -> tuple[npt.NDArray[np.intp], Repeats]:
     """Let the ids of the candidates be checked and remembered; gives the rows that have one."""
-    order = order_of_decision(screened)
+    order = order_of_decision(decoded)
     positions = np.empty(len(order), np.int64)
     positions[order] = np.arange(len(order))
     forgotten = Forgotten(seen.remembered_from)
-    for partition, rows in _rows_by_partition(screened.partitions):
+    for partition, rows in _rows_by_partition(decoded.partitions):
         turns = list(
             seen.observe(
-                partition, screened.offsets[rows], screened.received_at[rows], positions[rows]
+                partition, decoded.offsets[rows], decoded.received_at[rows], positions[rows]
             )
         )
         if turns:
             forgotten.add(partition, turns)
-    candidates = order[(is_candidate & screened.has_id)[order]]
+    candidates = order[(is_candidate & decoded.has_id)[order]]
     repeats = seen.check_and_add(
         Ids(
-            screened.id_hashes[candidates],
-            screened.received_at[candidates],
-            screened.contents[candidates],
-            places_of(screened.partitions[candidates], screened.offsets[candidates]),
+            decoded.id_hashes[candidates],
+            decoded.received_at[candidates],
+            decoded.contents[candidates],
+            places_of(decoded.partitions[candidates], decoded.offsets[candidates]),
             positions[candidates],
         ),
         forgotten,
@@ -202,17 +198,17 @@ def _check_and_add(
     return candidates, repeats
 
 
-def order_of_decision(screened: Screened) -> npt.NDArray[np.intp]:
+def order_of_decision(decoded: DecodedBatch) -> npt.NDArray[np.intp]:
     """The rows of a batch in the order in which they are decided: by `due_times`, those of one
     partition as they stand in its log."""
-    partitions, offsets, due = lined_up(screened.pieces)
+    partitions, offsets, due = lined_up(decoded.pieces)
     if len(partitions) == 0 or partitions[0] == partitions[-1]:
-        return np.arange(len(screened.offsets))
-    if len(offsets) > len(screened.offsets):
+        return np.arange(len(decoded.offsets))
+    if len(offsets) > len(decoded.offsets):
         is_row = np.zeros(len(offsets), np.bool_)
         for partition, rows in _rows_by_partition(partitions):
-            start, stop = screened.partitions.searchsorted([partition, partition + 1])
-            is_row[rows] = np.isin(offsets[rows], screened.offsets[start:stop], assume_unique=True)
+            start, stop = decoded.partitions.searchsorted([partition, partition + 1])
+            is_row[rows] = np.isin(offsets[rows], decoded.offsets[start:stop], assume_unique=True)
         due = due[is_row]
     return np.argsort(due, kind="stable")
 
@@ -258,16 +254,16 @@ def due_times(received_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def account(
-    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+    decoded: DecodedBatch, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
 ) -> AdmittedBatch:
     """Put every record of the batch where its verdict says. Both arrays have one entry per row of
-    `screened.events`; conflicts are duplicates that came with another content."""
+    `decoded.events`; conflicts are duplicates that came with another content."""
     is_admitted = verdicts == ADMITTED
-    timestamps = screened.events["timestamp"]
+    timestamps = decoded.events["timestamp"]
     return AdmittedBatch(
-        events=screened.events if is_admitted.all() else screened.events.filter(is_admitted),
-        ledger=_ledger(screened, verdicts, is_conflict),
-        uncounted=_uncounted(screened, verdicts, is_conflict),
+        events=decoded.events if is_admitted.all() else decoded.events.filter(is_admitted),
+        ledger=_ledger(decoded, verdicts, is_conflict),
+        uncounted=_uncounted(decoded, verdicts, is_conflict),
         min_event_time=None if timestamps.is_empty() else int(timestamps.min()),  # type: ignore[arg-type]
         max_event_time=None if timestamps.is_empty() else int(timestamps.max()),  # type: ignore[arg-type]
     )
@@ -359,12 +355,12 @@ def _id_hashes(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
 
 
 def _ledger(
-    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+    decoded: DecodedBatch, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
-    decoded = pl.DataFrame(
+    of_events = pl.DataFrame(
         {
-            "source": screened.events["source"],
-            "minute": screened.received_at // _MINUTE_MS * _MINUTE_MS,
+            "source": decoded.events["source"],
+            "minute": decoded.received_at // _MINUTE_MS * _MINUTE_MS,
             "verdict": verdicts,
             "is_conflict": is_conflict,
             "weight": np.ones(len(verdicts), np.int64),
@@ -372,19 +368,19 @@ def _ledger(
     )
     others = pl.DataFrame(
         {
-            "source": [record.source for record, _ in screened.rejected],
+            "source": [record.source for record, _ in decoded.rejected],
             "minute": [
-                record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in screened.rejected
+                record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in decoded.rejected
             ],
-            "verdict": [DEAD_LETTER] * len(screened.rejected),
-            "is_conflict": [False] * len(screened.rejected),
-            "weight": [record.stands_for for record, _ in screened.rejected],
+            "verdict": [DEAD_LETTER] * len(decoded.rejected),
+            "is_conflict": [False] * len(decoded.rejected),
+            "weight": [record.stands_for for record, _ in decoded.rejected],
         },
-        schema=decoded.schema,
+        schema=of_events.schema,
     )
     verdict = pl.col("verdict")
     return (
-        (decoded.vstack(others) if len(others) else decoded)
+        (of_events.vstack(others) if len(others) else of_events)
         .group_by("source", "minute")
         .agg(
             pl.col("weight").sum().alias("received"),
@@ -400,7 +396,7 @@ def _ledger(
 
 
 def _uncounted(
-    screened: Screened, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
+    decoded: DecodedBatch, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
     rejected = pl.DataFrame(
         [
@@ -418,7 +414,7 @@ def _uncounted(
                 None,
                 record.raw,
             )
-            for record, rejection in screened.rejected
+            for record, rejection in decoded.rejected
         ],
         schema=UNCOUNTED_SCHEMA,
         orient="row",
@@ -428,7 +424,7 @@ def _uncounted(
         return rejected
     verdict = verdicts[at]
     conflict = is_conflict[at]
-    events = screened.events[at]
+    events = decoded.events[at]
     reason = np.select(
         [verdict == LATE, verdict == DEAD_LETTER, conflict],
         ["late", "future", "conflict"],
@@ -440,12 +436,12 @@ def _uncounted(
         [LATE_MESSAGE, FUTURE_MESSAGE, CONFLICT_MESSAGE],
         DUPLICATE_MESSAGE,
     )
-    decoded = pl.DataFrame(
+    of_events = pl.DataFrame(
         {
-            "partition": screened.partitions[at],
-            "offset": screened.offsets[at],
+            "partition": decoded.partitions[at],
+            "offset": decoded.offsets[at],
             "source": events["source"],
-            "received_at": screened.received_at[at],
+            "received_at": decoded.received_at[at],
             "verdict": pl.Series(VERDICT_NAMES[verdict].tolist(), dtype=pl.String),
             "reason": pl.Series(reason.tolist(), dtype=pl.String),
             "step": pl.Series(step.tolist(), dtype=pl.String),
@@ -453,11 +449,11 @@ def _uncounted(
             "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
             "event_time": events["timestamp"],
-            "raw": _raw_of(screened, at, verdict),
+            "raw": _raw_of(decoded, at, verdict),
         },
         schema_overrides=UNCOUNTED_SCHEMA,
     )
-    return pl.concat([rejected, decoded]).sort("partition", "offset")
+    return pl.concat([rejected, of_events]).sort("partition", "offset")
 
 
 def shown_ids(event_ids: pl.Series) -> pl.Series:
@@ -466,13 +462,13 @@ def shown_ids(event_ids: pl.Series) -> pl.Series:
 
 
 def _raw_of(
-    screened: Screened, at: npt.NDArray[np.intp], verdict: npt.NDArray[np.int8]
+    decoded: DecodedBatch, at: npt.NDArray[np.intp], verdict: npt.NDArray[np.int8]
 ) -> pl.Series:
     """The bytes of the late and dead records at these rows; null for duplicates."""
     raw: list[bytes | None] = [None] * len(at)
     keep = np.flatnonzero(verdict != DUPLICATE)
-    partitions, offsets = screened.partitions[at[keep]], screened.offsets[at[keep]]
-    for piece in screened.pieces if len(keep) else ():
+    partitions, offsets = decoded.partitions[at[keep]], decoded.offsets[at[keep]]
+    for piece in decoded.pieces if len(keep) else ():
         is_here = (partitions == piece.partition) & (offsets >= piece.first_offset)
         here = np.flatnonzero(is_here & (offsets < piece.next_offset))
         if len(here) == 0:

@@ -1,9 +1,6 @@
 """Which event ids were seen before: an index of hashes, bounded in time and size.
 
-A record is a duplicate if it and the record before it with the same id were taken in at most
-`window_ms` apart, whichever has the earlier time. The index holds, per id, the hash of
-(source, id), the last intake time, a hash of the content, and where that last record lies.
-
+What is a repeat, and what has to be remembered of an id to tell one, is `rtcdp.admission.repeats`.
 An id is forgotten when its partition has gone through more time than the window since; see
 `rtcdp.admission.log_time`. No single record's time decides that, and no clock of the machine.
 
@@ -12,22 +9,31 @@ O'Neil et al., The Log-Structured Merge-Tree, 1996). A bitmap in front of them s
 at once that they are new (Bloom, Space/Time Trade-offs in Hash Coding, 1970, with one hash).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from rtcdp.admission.log_time import LogTime, Turn
+from rtcdp.admission.repeats import (
+    BoolArray,
+    Forgotten,
+    Ids,
+    Int64Array,
+    Remembered,
+    Repeats,
+    Sightings,
+    UInt64Array,
+    by_partition,
+    check,
+    merged,
+    partitions_and_offsets,
+)
 from rtcdp.admission.rules import SEEN_IDS_CAPACITY
-
-UInt64Array = npt.NDArray[np.uint64]
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 _FAN_IN = 8
 _BITS_PER_ID = 16
-_PARTITION_BITS = 16
 
 CLOCK_SLACK_MS = 300_000
 """Intake times may run backwards: by moments because requests overtake each other, by more when a
@@ -35,82 +41,14 @@ clock is set. Ids are kept this much longer than the window, so that no verdict 
 
 
 @dataclass(frozen=True)
-class Ids:
-    """Ids to check, one entry per record, in the order of decision. `places` are of `places_of`;
-    `positions` say where among all observed records of the batch each one stands in that order."""
-
-    hashes: UInt64Array
-    received_at: Int64Array
-    contents: UInt64Array
-    places: Int64Array
-    positions: Int64Array
-
-
-def places_of(partitions: Int64Array, offsets: Int64Array) -> Int64Array:
-    """Partition and offset of each record in one number."""
-    places: Int64Array = (offsets << _PARTITION_BITS) | partitions
-    return places
-
-
-class Forgotten:
-    """What is forgotten while the records of a batch are decided, one after another."""
-
-    def __init__(self, before: Mapping[int, int]) -> None:
-        """`before` gives, by partition, the first offset that is remembered when it begins."""
-        self._before = dict(before)
-        self._turns: dict[int, tuple[list[int], list[int]]] = {}
-
-    def add(self, partition: int, turns: Iterable[tuple[int, int]]) -> None:
-        """From a position on, remember a partition from an offset on only."""
-        positions, offsets = zip(*turns, strict=True)
-        self._turns[partition] = list(positions), list(offsets)
-
-    def holds(self, places: Int64Array, positions: Int64Array) -> BoolArray:
-        """Whether what lies at these places is forgotten for who stands at these positions."""
-        offsets, partitions = places >> _PARTITION_BITS, places & ((1 << _PARTITION_BITS) - 1)
-        first = _by_partition(self._before, partitions)
-        for partition, (turns, remembered_from) in self._turns.items():
-            here = np.flatnonzero(partitions == partition)
-            reached = np.searchsorted(turns, positions[here], "right")
-            known = np.array([self._before.get(partition, 0), *remembered_from], np.int64)
-            first[here] = known[reached]
-        is_forgotten: BoolArray = offsets < first
-        return is_forgotten
-
-
-def _by_partition(offsets: Mapping[int, int], partitions: Int64Array) -> Int64Array:
-    """For each of `partitions` its offset, 0 where it has none."""
-    size = max((*offsets, int(partitions.max(initial=0)))) + 1
-    table = np.zeros(size, np.int64)
-    for partition, offset in offsets.items():
-        table[partition] = offset
-    found: Int64Array = table[partitions]
-    return found
-
-
-@dataclass(frozen=True)
 class _Run:
-    """Ids sorted by hash, each once, with the last intake time and content of each.
-
-    `level` counts how often its ids were merged.
-    """
+    """Ids that are remembered; `level` counts how often they were merged."""
 
     level: int
-    hashes: UInt64Array
-    received_at: Int64Array
-    contents: UInt64Array
-    places: Int64Array
+    ids: Sightings
 
     def __len__(self) -> int:
-        return len(self.hashes)
-
-
-@dataclass(frozen=True)
-class Repeats:
-    """For each checked id: is it a duplicate, and is it one that came with another content."""
-
-    is_duplicate: BoolArray
-    is_conflict: BoolArray
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -126,9 +64,10 @@ class Mark:
 class SeenIds:
     """The ids of one log's admitted and duplicate records, in the order of decision.
 
-    `capacity` bounds the number of remembered ids (32 bytes each, twice that while merging). When
-    more come within the window, the oldest are forgotten early and counted in `forgotten_early`:
-    their repeats would be counted again, so whoever sees it grow must raise an alarm.
+    `capacity` bounds the number of remembered ids (40 bytes each, twice that while merging; one
+    that comes again counts once in each stretch of time). When more come within the window, the
+    oldest are forgotten early and counted in `forgotten_early`: their repeats would be counted
+    again, so whoever sees it grow must raise an alarm.
     """
 
     def __init__(self, window_ms: int, capacity: int = SEEN_IDS_CAPACITY) -> None:
@@ -137,6 +76,7 @@ class SeenIds:
         self._runs: list[_Run] = []
         self._bitmap = _Bitmap()
         self._times: dict[int, LogTime] = {}
+        self._newest: int | None = None
         self.forgotten_early = 0
 
     def __len__(self) -> int:
@@ -162,24 +102,11 @@ class SeenIds:
 
     def check_and_add(self, ids: Ids, forgotten: Forgotten) -> Repeats:
         """Tell which of the ids are duplicates, and remember them all."""
-        if len(ids.hashes) == 0:
-            return Repeats(np.zeros(0, np.bool_), np.zeros(0, np.bool_))
-        order = _stable_order(ids.hashes)
-        run = _Run(
-            0, ids.hashes[order], ids.received_at[order], ids.contents[order], ids.places[order]
-        )
-        previous, has_previous = self._previous(run)
-        apart = np.abs(run.received_at - previous.received_at)
-        is_duplicate = has_previous & (apart <= self._window_ms)
-        repeated = np.flatnonzero(is_duplicate)
-        is_duplicate[repeated] = ~forgotten.holds(
-            previous.places[repeated], ids.positions[order[repeated]]
-        )
-        is_conflict = is_duplicate & (run.contents != previous.contents)
-        self._add(_last_of_each(run))
-        in_given_order = np.empty_like(order)
-        in_given_order[order] = np.arange(len(order))
-        return Repeats(is_duplicate[in_given_order], is_conflict[in_given_order])
+        remembered = Remembered([run.ids for run in self._runs], self._bitmap.holds, self._newest)
+        repeats, sighted = check(ids, self._window_ms, remembered, forgotten)
+        if len(sighted):
+            self._add(_Run(0, sighted))
+        return repeats
 
     def mark(self) -> Mark:
         """What to `reset` to when a batch has to be taken back. Costs nothing that grows."""
@@ -194,46 +121,23 @@ class SeenIds:
         # It still holds what came since, and is only sure when it says no.
         self._bitmap = mark.bitmap
 
-    def _previous(self, run: _Run) -> tuple[_Run, BoolArray]:
-        """The record before each of `run`, in the run or the index, and whether there is one."""
-        previous = _Run(
-            0,
-            run.hashes,
-            np.zeros_like(run.received_at),
-            np.zeros_like(run.contents),
-            np.zeros_like(run.places),
-        )
-        has_previous = np.zeros(len(run), np.bool_)
-        maybe_known = np.flatnonzero(self._bitmap.holds(run.hashes))
-        wanted = run.hashes[maybe_known]
-        for older in self._runs if len(wanted) else ():
-            at = np.searchsorted(older.hashes, wanted)
-            at[at == len(older)] = 0
-            is_found = older.hashes[at] == wanted
-            known = maybe_known[is_found]
-            for column, values in zip(_values(previous), _values(older), strict=True):
-                column[known] = values[at[is_found]]
-            has_previous[known] = True
-        repeated = np.flatnonzero(run.hashes[1:] == run.hashes[:-1]) + 1
-        for column, values in zip(_values(previous), _values(run), strict=True):
-            column[repeated] = values[repeated - 1]
-        has_previous[repeated] = True
-        return previous, has_previous
-
     def _add(self, run: _Run) -> None:
+        self._newest = max(int(run.ids.last_at.max()), self._newest or 0)
         self._runs.append(run)
         while len(self._runs) >= _FAN_IN and self._runs[-_FAN_IN].level == self._runs[-1].level:
-            merged = _remembered(_merged(self._runs[-_FAN_IN:]), self.remembered_from)
-            self._runs[-_FAN_IN:] = [merged] if len(merged) else []
+            last = self._runs[-_FAN_IN:]
+            together = _Run(last[0].level + 1, merged([each.ids for each in last]))
+            together = _remembered(together, self.remembered_from)
+            self._runs[-_FAN_IN:] = [together] if len(together) else []
         if len(self) > self._capacity:
             kept = (_remembered(each, self.remembered_from) for each in self._runs)
             self._runs = [each for each in kept if len(each)]
             self._forget_early(len(self) - self._capacity)
-        self._bitmap.add(run.hashes)
+        self._bitmap.add(run.ids.keys)
         if self._bitmap.is_crowded:
             self._bitmap = _Bitmap(len(self))
             for each in self._runs:
-                self._bitmap.add(each.hashes)
+                self._bitmap.add(each.ids.keys)
 
     def _forget_early(self, excess: int) -> None:
         self.forgotten_early += max(0, excess)
@@ -277,53 +181,16 @@ class _Bitmap:
         return bit >> 3, np.left_shift(1, bit & 7).astype(np.uint8)
 
 
-def _stable_order(hashes: UInt64Array) -> npt.NDArray[np.intp]:
-    """Sorts by hash, equal ones in log order; the fast unstable sort serves where none are."""
-    order = np.argsort(hashes)
-    in_order = hashes[order]
-    if (in_order[1:] == in_order[:-1]).any():
-        return np.argsort(hashes, kind="stable")
-    return order
-
-
-def _values(run: _Run) -> tuple[npt.NDArray[np.generic], ...]:
-    return run.received_at, run.contents, run.places
-
-
-def _merged(runs: list[_Run]) -> _Run:
-    """The runs, given from older to newer, as one."""
-    hashes = np.concatenate([run.hashes for run in runs])
-    received_at = np.concatenate([run.received_at for run in runs])
-    contents = np.concatenate([run.contents for run in runs])
-    places = np.concatenate([run.places for run in runs])
-    order = _stable_order(hashes)
-    order = order[_is_last(hashes[order])]
-    level = runs[0].level + 1
-    return _Run(level, hashes[order], received_at[order], contents[order], places[order])
-
-
-def _last_of_each(run: _Run) -> _Run:
-    """Of equal hashes, which lie in the order of decision, only the last."""
-    return _only(run, _is_last(run.hashes))
-
-
-def _is_last(hashes: UInt64Array) -> BoolArray:
-    is_last = np.ones(len(hashes), np.bool_)
-    is_last[:-1] = hashes[1:] != hashes[:-1]
-    return is_last
-
-
 def _remembered(run: _Run, remembered_from: Mapping[int, int]) -> _Run:
-    partitions = run.places & ((1 << _PARTITION_BITS) - 1)
-    first = _by_partition(remembered_from, partitions)
-    return _only(run, (run.places >> _PARTITION_BITS) >= first)
+    partitions, offsets = partitions_and_offsets(run.ids.places)
+    return _only(run, offsets >= by_partition(remembered_from, partitions))
 
 
 def _without_oldest(run: _Run, count: int) -> _Run:
     """The run without `count` of its ids: of each partition the same share, the first of its
     log."""
-    partitions = run.places & ((1 << _PARTITION_BITS) - 1)
-    order = np.lexsort((run.places, partitions))
+    partitions, offsets = partitions_and_offsets(run.ids.places)
+    order = np.lexsort((offsets, partitions))
     borders = np.flatnonzero(np.diff(partitions[order])) + 1
     is_kept = np.ones(len(run), np.bool_)
     seen = dropped = 0
@@ -336,12 +203,4 @@ def _without_oldest(run: _Run, count: int) -> _Run:
 
 
 def _only(run: _Run, is_kept: BoolArray) -> _Run:
-    if is_kept.all():
-        return run
-    return _Run(
-        run.level,
-        run.hashes[is_kept],
-        run.received_at[is_kept],
-        run.contents[is_kept],
-        run.places[is_kept],
-    )
+    return run if is_kept.all() else _Run(run.level, run.ids.only(is_kept))

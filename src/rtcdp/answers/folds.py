@@ -7,7 +7,7 @@ import msgspec
 
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.definitions import Fold, Step, as_plain_data
-from rtcdp.errors import NotThere, UsageError
+from rtcdp.errors import NotThere, UsageError, did_you_mean
 from rtcdp.folds.funnels import Funnel
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
@@ -128,10 +128,12 @@ def find_fold(folds: Sequence[Fold], name: str, kind: str = "") -> Fold:
                 f"{name} is no {kind}, but {kind_of(fold.step)}", f"ask for {url_of(fold)}"
             )
     what = kind or "fold"
-    known = ", ".join(fold.name for fold in fitting)
+    known = [fold.name for fold in fitting]
     raise NotThere(
         f"there is no {what} {name[:100]!r}",
-        f"ask for one of: {known}" if known else f"add a file with one to the catalog ({what})",
+        f"{did_you_mean(name, known)}ask for one of: {', '.join(known)}"
+        if known
+        else f"add a file with one to the catalog ({what})",
     )
 
 

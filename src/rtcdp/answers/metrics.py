@@ -31,7 +31,7 @@ from rtcdp.definitions import (
     measure_in_words,
     predicate_in_words,
 )
-from rtcdp.errors import BadRequest, NotThere
+from rtcdp.errors import BadRequest, NotThere, did_you_mean
 from rtcdp.store import Store
 
 METRICS_PATH = "/api/metrics/"
@@ -294,8 +294,11 @@ def find_metric(metrics: Sequence[Metric], name: str) -> Metric:
     for metric in metrics:
         if metric.name == name:
             return metric
-    known = ", ".join(metric.name for metric in metrics)
-    raise NotThere(f"there is no metric {name[:100]!r}", f"ask for one of: {known}")
+    known = [metric.name for metric in metrics]
+    raise NotThere(
+        f"there is no metric {name[:100]!r}",
+        f"{did_you_mean(name, known)}ask for one of: {', '.join(known)}",
+    )
 
 
 def _filled_percent(store: Store, metric: Metric, ends: Mapping[int, int]) -> int | None:

@@ -14,8 +14,8 @@ from rtcdp.store import Scan, StoreSnapshot
 
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
-PARTIAL = "partial"
-"""What a window is called that misses events."""
+FINAL, PARTIAL = "final", "partial"
+"""What windows say of themselves: that no event can change them any more; that they miss events."""
 
 MAX_SIDE_ROWS = 500_000
 """How many members of distinct counts and items of top lists are read for one page, and those of
@@ -76,7 +76,7 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     if query.final_until is not None:
         ends = (metric.window.end_of(start) for start in page[BUCKET_START].to_list())
         items = [
-            {**item, "final": end <= query.final_until}
+            {**item, FINAL: end <= query.final_until}
             for item, end in zip(items, ends, strict=False)
         ]
     for item, start in zip(items, page[BUCKET_START].to_list(), strict=False):

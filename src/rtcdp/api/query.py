@@ -3,7 +3,6 @@ struct says, and reading them strictly."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
@@ -12,7 +11,7 @@ import msgspec
 from litestar import Request
 
 from rtcdp.answers.instant import duration_ms, read_instant
-from rtcdp.errors import BadRequest
+from rtcdp.errors import BadRequest, did_you_mean
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
@@ -64,7 +63,7 @@ class QueryParameter:
         if text not in self.words:
             raise BadRequest(
                 f"{self.name}={text[:100]!r} is not known",
-                f"{_suggestion(text, self.words)}send {_listed(self.words)}",
+                f"{did_you_mean(text, self.words)}send {_listed(self.words)}",
             )
         return text
 
@@ -171,19 +170,8 @@ def _values_of(
 def _unknown(name: str, known: Sequence[str]) -> BadRequest:
     hint = f"send {_listed(known)}" if known else "send no parameters"
     return BadRequest(
-        f"there is no parameter {name[:100]!r} here", f"{_suggestion(name, known)}{hint}"
+        f"there is no parameter {name[:100]!r} here", f"{did_you_mean(name, known)}{hint}"
     )
-
-
-def _suggestion(text: str, known: Sequence[str]) -> str:
-    """A question for the word that was probably meant, if there is one."""
-    plain = {_plain(name): name for name in known}
-    found = get_close_matches(_plain(text[:100]), plain, n=1)
-    return f"did you mean {plain[found[0]]}? " if found else ""
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def _listed(names: Sequence[str]) -> str:

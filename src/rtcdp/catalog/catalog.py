@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rtcdp.catalog.definition import faults_of, faults_of_fold
+from rtcdp.catalog.mends import mend_of, text_of
 from rtcdp.catalog.trial import faults_in_trial
 from rtcdp.definitions import Fault, Fold, Metric
 from rtcdp.errors import UsageError
@@ -211,8 +212,8 @@ def _run(file: Path) -> ModuleType:
         line = _line_of(error, file)
         raise _Unreadable(FileFault(file, line, str(error), error.hint)) from error
     except (Exception, SystemExit) as error:  # whatever a user's code may raise
-        what = f"it can't be read: {type(error).__name__}: {_text_of(error)}"
-        fault = FileFault(file, _line_of(error, file), what, _mend_of(error))
+        what = f"it can't be read: {type(error).__name__}: {text_of(error)}"
+        fault = FileFault(file, _line_of(error, file), what, mend_of(error, vars(module)))
         raise _Unreadable(fault) from error
     return module
 
@@ -232,12 +233,6 @@ def _line_of_name(file: Path, name: str) -> int | None:
     return None
 
 
-def _mend_of(error: BaseException) -> str:
-    if isinstance(error, ImportError) and str(error.name).startswith("rtcdp.vocabulary"):
-        return "write: from rtcdp.definitions import Metric, Count, tumbling, …"
-    return "correct the file; it only imports from rtcdp and binds METRIC, or FOLD"
-
-
 def _line_of(error: BaseException, file: Path) -> int | None:
     """The line of the file that the error came from, when it tells."""
     if isinstance(error, SyntaxError):
@@ -245,10 +240,6 @@ def _line_of(error: BaseException, file: Path) -> int | None:
     frames = traceback.extract_tb(error.__traceback__)
     numbers = [frame.lineno for frame in frames if frame.filename == str(file)]
     return numbers[-1] if numbers else None
-
-
-def _text_of(error: BaseException) -> str:
-    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def _refuse_same_names(catalog: Iterable[tuple[Path, Definition]]) -> None:

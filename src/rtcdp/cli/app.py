@@ -63,7 +63,7 @@ COMMANDS = {
     "metrics": Command(
         LOOK,
         "List the metrics of the catalog, or the newest windows of one.",
-        "rtcdp.cli.looking:metrics",
+        "rtcdp.cli.metrics:metrics",
     ),
     "sessions": Command(
         LOOK,

@@ -9,7 +9,7 @@ from rich.text import Text
 from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import data_flags, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import PlainCommand, PlainGroup, cut, moment, number, say, set_in
+from rtcdp.cli.terminal import ListingGroup, PlainCommand, cut, moment, number, say, set_in
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.events.dead_letter import DeadLetterReason
@@ -34,9 +34,8 @@ _SHOWN_BYTES = 500
 
 dead_letters = typer.Typer(
     name="dead-letters",
-    cls=PlainGroup,
+    cls=ListingGroup,
     add_completion=False,
-    no_args_is_help=True,
     help="Look at what could not be admitted, and feed it in again.",
 )
 
@@ -53,7 +52,7 @@ def list_dead_letters(
     ] = 20,
     form: Form,
 ) -> None:
-    """Show the newest dead letters, with the reason and what was received."""
+    """Show the newest dead letters, with the reason and what was received; also without `list`."""
     _require_known(reason)
     require_store(settings)
     with store_of(settings, read_only=True) as store:

@@ -143,7 +143,7 @@ def funnel(
                     step=people.step or "1",
                     outcome=cast("Literal['reached', 'dropped']", people.outcome or "reached"),
                     cohort=unit,
-                    cohort_start=None if start is None else read_instant("cohort-start", start),
+                    cohort_start=None if start is None else time.instant("cohort-start", start),
                     tz=time.tz,
                     limit=apart.limit,
                     **time.asked,

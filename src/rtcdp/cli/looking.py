@@ -1,4 +1,4 @@
-"""Commands that look at what is there: metrics, ledger, status, sources."""
+"""Commands that look at what is there: ledger, status, sources."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,32 +12,24 @@ from rich.text import Text
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import LedgerQuestion, ledger_page
-from rtcdp.answers.windows import WindowQuery, windows
-from rtcdp.catalog.catalog import load_folds
-from rtcdp.catalog.reference import section
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.terminal import (
+    ListingGroup,
     PlainCommand,
-    PlainGroup,
     balance,
     duration,
-    fits,
     listing,
     number,
     say,
     shown,
 )
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Calendar, Fold, Metric, window_in_words
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
 from rtcdp.runtime.locks import processor_holder, running_holder
 from rtcdp.runtime.parts import (
     embedded_log_writer,
-    left_out_text,
-    metrics_left_out,
-    metrics_of,
     require_log,
     require_store,
     store_of,
@@ -45,56 +37,7 @@ from rtcdp.runtime.parts import (
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.runtime.watching import Sample, watcher_of
 
-_SHOWN_ITEMS = 3
-_CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")
 _COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict")
-
-
-@with_settings("catalog")
-def metrics(
-    settings: Settings,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Show the newest windows of this one.")
-    ] = None,
-    *,
-    docs: Annotated[
-        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
-    ] = False,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20,
-    form: Form,
-) -> None:
-    """List the metrics of the catalog, or the newest windows of one."""
-    catalog = metrics_of(settings)
-    described = [section(metric) for metric in catalog if docs and name in {None, metric.name}]
-    if described:
-        say(*"\n".join(described).splitlines())
-        return
-    if name is None:
-        # The catalog is there without data, unless somebody asks for that of certain data.
-        if settings.data_dir != Settings.data_dir or settings.store:
-            require_store(settings)
-        others = _others(settings, [*catalog, *load_folds(settings.catalog)])
-        rows = [_described(metric) for metric in catalog]
-        result = Result(_CATALOG_COLUMNS, rows, {"not_in_the_catalog": others})
-        write(result, form, lambda: _show_catalog(rows, others))
-        return
-    metric = next((metric for metric in catalog if metric.name == name), None)
-    if metric is None:
-        raise UsageError(
-            f"there is no metric {name!r}",
-            f"name one of: {', '.join(metric.name for metric in catalog)}",
-        )
-    require_store(settings)
-    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        items = windows(snapshot, metric, WindowQuery(limit=limit)).items
-    names = tuple(items[0]) if items else (*metric.key_names, "window_start", "window_end")
-    write(
-        Result(names, items, {"metric": metric.name}),
-        form,
-        lambda: say(_windows_table(metric, items) if items else f"{name} has no windows yet"),
-    )
 
 
 @with_settings()
@@ -131,75 +74,6 @@ def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -
         minute = str(row["minute"])[:16].replace("T", " ")
         table.add_row(minute, row["source"], *(f"{row[count]:,}" for count in counts))
     say(table)
-
-
-def _others(settings: Settings, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
-    """The metrics and folds of the store that are not in the catalog, if there is a store."""
-    if settings.store_path is not None and not settings.store_path.exists():
-        return ()
-    with store_of(settings, read_only=True) as store:
-        return metrics_left_out(store, catalog)
-
-
-def _described(metric: Metric) -> dict[str, object]:
-    window = duration(metric.window.size_ms)
-    if isinstance(metric.window, Calendar):
-        window = window_in_words(metric.window)
-    if metric.window.overlap > 1:
-        window += f" every {duration(metric.window.slide_ms)}"
-    return {
-        "metric": metric.name,
-        "title": metric.title,
-        "key": list(metric.key_names),
-        "window": window,
-        "measures": [measure.name for measure in metric.measures],
-    }
-
-
-def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> None:
-    table = listing("metric", "key", "window", "measures")
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(
-            Text(row["metric"], "bold"),
-            ", ".join(row["key"]) or "–",
-            row["window"],
-            ", ".join(row["measures"]),
-        )
-    say(table)
-    if others:
-        say(Text(left_out_text(others), "yellow"))
-
-
-def _windows_table(metric: Metric, items: Sequence[dict[str, object]]) -> Table:
-    names = [name for name in items[0] if name not in ("window_start", "window_end")]
-    aligned = [f">{name}" if _is_number(items, name) else name for name in names]
-    table = listing("window", *aligned, title=metric.title)
-    table.columns[0].no_wrap = True
-    for item in items:
-        start, end = str(item["window_start"]), str(item["window_end"])
-        window = f"{start[:10]} {start[11:19]} – {end[11:19]}"
-        table.add_row(window, *(Text(_shown(item[name])) for name in names))
-    if not fits(table):
-        for column, name in zip(table.columns[1:], names, strict=True):
-            column.header = Text(name.replace("_", "\n_"))
-    return table
-
-
-def _is_number(items: Sequence[Mapping[str, object]], name: str) -> bool:
-    return any(isinstance(item[name], int | float) for item in items)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    if isinstance(value, list):
-        return ", ".join(map(_shown, value[:_SHOWN_ITEMS]))
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @with_settings()
@@ -265,9 +139,8 @@ def _show_status(facts: dict[str, object], sample: Sample, now_ms: int) -> None:
 
 sources = typer.Typer(
     name="sources",
-    cls=PlainGroup,
+    cls=ListingGroup,
     add_completion=False,
-    no_args_is_help=True,
     help="Look at the sources that the log knows, and retire one.",
 )
 
@@ -275,7 +148,7 @@ sources = typer.Typer(
 @sources.command("list", cls=PlainCommand)
 @with_settings()
 def list_sources(settings: Settings, *, form: Form) -> None:
-    """Show the names that count against the limit of the log."""
+    """Show the names that count against the limit of the log; also without `list`."""
     with closing(embedded_log_writer(settings, SystemClock())) as writer:
         names = writer.sources()
     rows = [{"source": name} for name in names]

@@ -22,7 +22,13 @@ from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.runtime.watching import watcher_of
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
-from rtcdp.sources.recorded.replay import Replay, ReplayPlan, ReplayReport, parse_speed
+from rtcdp.sources.recorded.replay import (
+    Replay,
+    ReplayPlan,
+    ReplayReport,
+    check_files,
+    parse_speed,
+)
 from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
 from rtcdp.sources.sinks import Sink
 
@@ -65,6 +71,8 @@ def replay(
     plan = ReplayPlan(
         tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now
     )
+    # Before a data folder is made for them.
+    check_files(plan)
     clock, stop = SystemClock(), threading.Event()
     heard = stop_at_signals(stop)
     tell_here(settings, "replay", clock)

@@ -31,7 +31,7 @@ from rtcdp.runtime.settings import Settings
 _MODES = ("on", "on_or_after", "bracket")
 _COHORT_WIDTH, _CELL_WIDTH = 22, 5
 _SHADES = ("", "", "cyan", "bold cyan", "bold green")
-_ARROW = " → "
+_ARROW, _NOT_OVER = " → ", "·"
 
 _Name = Annotated[
     str | None, typer.Argument(metavar="NAME", help="Which one; the only one may go without.")
@@ -110,6 +110,8 @@ def _show(page: RetentionPage) -> None:
     room = max(1, (terminal.out.width - _COHORT_WIDTH) // _CELL_WIDTH)
     cells = page.items[0].cells
     say(_grid(page, cells[:room]))
+    if any(cell.rate is None for item in page.items for cell in item.cells[:room]):
+        say(Text(f"{_NOT_OVER} not over yet", "dim"))
     if len(cells) > room:
         say(
             Text(f"{len(cells) - room} more {page.unit}s: in a wider window, or with --json", "dim")
@@ -148,7 +150,7 @@ def _rate(rate: float | None) -> str:
 
 def _cell(rate: float | None) -> Text:
     if rate is None:
-        return Text("·", "dim")
+        return Text(_NOT_OVER, "dim")
     return Text(_rate(rate), "dim" if rate == 0 else _SHADES[min(4, int(rate * 5))])
 
 

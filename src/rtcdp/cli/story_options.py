@@ -1,5 +1,7 @@
-"""What the commands that tell stories share: which time is asked for, and where it is read from."""
+"""What the commands that look at answers share: which time is asked for, where it is read from, and
+how what an answer refuses is told to somebody who typed a command."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,11 @@ from rtcdp.runtime.settings import Settings
 
 WHICH = "Which"
 
+_NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:]+(\.[0-9]+)?)?")
+_OF_ADDRESSES = "; an offset's + is written %2B in an address"
+_PARAMETER = re.compile(r"&?\b(since|from|to|tz|mode|brackets|state|cohort|cohort_start)=")
+_ADDRESS = re.compile(r"/api/(funnel|retention|paths|sessions)s?/?(\w*)")
+
 
 def _option(flag: str, metavar: str, meaning: str) -> Any:
     return typer.Option(flag, metavar=metavar, help=meaning, rich_help_panel=WHICH)
@@ -33,10 +40,14 @@ class Time:
     since: Annotated[
         str | None, _option("--since", "SPAN", "From this long ago on, like 30m, 24h or 7d.")
     ] = None
-    start: Annotated[str | None, _option("--from", "TIME", "From this time on.")] = None
+    start: Annotated[
+        str | None,
+        _option("--from", "TIME", "From this time on, like 2026-01-31 or 2026-01-31T09:30."),
+    ] = None
     end: Annotated[str | None, _option("--to", "TIME", "Before this time.")] = None
     tz: Annotated[
-        str, _option("--tz", "ZONE", "The time zone of days and times, like Europe/Berlin.")
+        str,
+        _option("--tz", "ZONE", "The time zone of days and times, like Europe/Berlin."),
     ] = "UTC"
 
     def __post_init__(self) -> None:
@@ -49,9 +60,22 @@ class Time:
         """What a question takes of it."""
         return {
             "since": None if self.since is None else duration_ms("since", self.since),
-            "start_from": None if self.start is None else read_instant("from", self.start),
-            "start_to": None if self.end is None else read_instant("to", self.end),
+            "start_from": None if self.start is None else self.instant("from", self.start),
+            "start_to": None if self.end is None else self.instant("to", self.end),
         }
+
+    def instant(self, name: str, text: str) -> int:
+        """UTC milliseconds of the option `name`; what names no offset is a time of the zone.
+        Raises `BadRequest`."""
+        if _NAIVE.fullmatch(text) is None:
+            return read_instant(name, text)
+        try:
+            local = datetime.fromisoformat(text).replace(tzinfo=self.zone)
+            return read_instant(name, local.astimezone(UTC).isoformat())
+        except (ValueError, OverflowError) as error:
+            raise BadRequest(
+                f"{name}={text!r} is not a time", "send one like 2026-01-31 or 2026-01-31T09:30"
+            ) from error
 
     def local(self, iso: str | None, *, seconds: bool = False) -> str:
         """A time of an answer as people in the time zone write it; nothing for none."""
@@ -86,7 +110,15 @@ def as_usage() -> Iterator[None]:
     try:
         yield
     except (BadRequest, NotThere) as error:
-        raise UsageError(str(error), error.hint) from error
+        raise UsageError(_of_options(str(error)), _of_options(error.hint)) from error
+
+
+def _of_options(text: str) -> str:
+    """What is said to whoever asks an address, said to whoever types a command."""
+    text = text.replace(_OF_ADDRESSES, "").replace("send ", "give ")
+    text = _ADDRESS.sub(lambda found: f"rtcdp {found[1]} {found[2]}".rstrip(), text)
+    text = _PARAMETER.sub(lambda found: f" --{found[1].replace('_', '-')} ", text)
+    return " ".join(text.split())
 
 
 def remark_on(page: Any) -> None:

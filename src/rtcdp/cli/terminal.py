@@ -171,6 +171,18 @@ class PlainGroup(TyperGroup):
         return without_types(super().get_params(ctx))
 
 
+class ListingGroup(PlainGroup):
+    """A command that lists unless it is told what else to do, as one without commands would."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # A shell that completes the first word asks for all of them.
+        first = args[0] if args else "" if ctx.resilient_parsing else "-"
+        if first.startswith("-") and first not in ctx.help_option_names:
+            args = ["list", *args]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
 def without_types(params: list[Any]) -> list[Any]:
     """The same parameters; switches say nothing of a value, for they take none, and arguments
     nothing of Python's types."""

@@ -45,6 +45,7 @@ class Metric:
     description: str = ""
 
     def __post_init__(self) -> None:
+        self._refuse_no_tuples()
         names = [self.name, *(measure.name for measure in self.measures)]
         for name in names:
             if _NAME.fullmatch(name) is None or "__" in name or name in _RESERVED:
@@ -52,13 +53,32 @@ class Metric:
                     f"{name!r} can't be the name of a metric or measure",
                     "use lower-case letters, digits and single underscores, 48 at most",
                 )
-        if not self.measures or len(set(names[1:])) != len(self.measures):
+        if not self.measures:
             raise UsageError(
-                f"metric {self.name} needs at least one measure, each with a name of its own",
+                f"metric {self.name} needs at least one measure",
                 "add one, for example Count('page_view_count')",
+            )
+        if len(set(names[1:])) != len(self.measures):
+            raise UsageError(
+                f"metric {self.name} has two measures of one name",
+                "give each measure a name of its own",
             )
         if len(set(self.key_names)) != len(self.key):
             raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+
+    def _refuse_no_tuples(self) -> None:
+        """Where one thing stands in the place of several, nothing else can be said of it."""
+        if not _is_tuple_of(self.measures, Measure):
+            raise UsageError(
+                f"the measures of {self.name} can't be {self.measures!r}",
+                "give a tuple of them, with a comma even after a single one: (Count('n'),)",
+            )
+        if not isinstance(self.key, tuple):
+            raise UsageError(
+                f"the key of {self.name} can't be {self.key!r}",
+                "give a tuple of fields, with a comma even after a single one: "
+                f"({self.key if isinstance(self.key, str) else 'userId'!r},)",
+            )
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -87,6 +107,10 @@ class Metric:
             "measures": [as_plain_data(measure) for measure in self.measures],
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_tuple_of(value: object, kind: type) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
 
 def _window_as_data(window: Window | Calendar) -> object:

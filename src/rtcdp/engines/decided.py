@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from rtcdp.admission.batch import VERDICT_NAMES, Screened, decode_together
+from rtcdp.admission.batch import VERDICT_NAMES, DecodedBatch, decode_batch
 from rtcdp.engines.quarantine import REASON
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import LogReader, Records
@@ -40,7 +40,7 @@ def decided_batches(
     ends: Mapping[int, int],
     fields: Sequence[str] = (),
     rounds: Rounds = partition_by_partition,
-) -> Iterator[Screened]:
+) -> Iterator[DecodedBatch]:
     """The records `[start, end)` of every partition in `starts`, with their recorded verdicts and
     the asked `fields` of events. See `with_recorded`.
 
@@ -68,31 +68,31 @@ def recorded_of(store: Store, pieces: Sequence[Records]) -> dict[int, pl.DataFra
 
 def with_recorded(
     pieces: Sequence[Records], fields: Sequence[str], recorded: Mapping[int, pl.DataFrame]
-) -> Screened:
+) -> DecodedBatch:
     """Records with the verdicts that were recorded of them (rows of `RECORDED_SCHEMA`, by
     partition); what has none is admitted.
 
     `rejected` are those records that were no dead letters when they were decided, and can't be read
     as events any more. What the engine had failed at is left out altogether.
     """
-    screened = decode_together([_without_failures(piece, recorded) for piece in pieces], fields)
-    verdicts = screened.verdicts
+    decoded = decode_batch([_without_failures(piece, recorded) for piece in pieces], fields, None)
+    verdicts = decoded.verdicts
     for partition, rows in recorded.items():
         if rows.is_empty():
             continue
-        start, stop = map(int, screened.partitions.searchsorted([partition, partition + 1]))
+        start, stop = map(int, decoded.partitions.searchsorted([partition, partition + 1]))
         codes = rows["verdict"].replace_strict(_CODES, return_dtype=pl.Int8).to_numpy()
-        at = screened.offsets[start:stop].searchsorted(rows["offset"].to_numpy()) + start
+        at = decoded.offsets[start:stop].searchsorted(rows["offset"].to_numpy()) + start
         here = np.flatnonzero(at < stop)
-        here = here[screened.offsets[at[here]] == rows["offset"].to_numpy()[here]]
+        here = here[decoded.offsets[at[here]] == rows["offset"].to_numpy()[here]]
         verdicts[at[here]] = codes[here]
     known = {partition: set(rows["offset"].to_list()) for partition, rows in recorded.items()}
     lost = tuple(
         (record, rejection)
-        for record, rejection in screened.rejected
+        for record, rejection in decoded.rejected
         if record.offset not in known.get(record.partition, ())
     )
-    return replace(screened, rejected=lost)
+    return replace(decoded, rejected=lost)
 
 
 def readable_from(log: LogReader, progress: Progress, partition: int) -> int:

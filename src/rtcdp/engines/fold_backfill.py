@@ -6,8 +6,10 @@ which may be farther than the log. What is interrupted goes on with the timeline
 and makes rows anew, which changes nothing in those that are there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import polars as pl
 
@@ -16,8 +18,8 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
 from rtcdp.engines.backfill import Listeners, Step, fill, limit_to_log
 from rtcdp.engines.decided import Rounds, decided_batches
 from rtcdp.engines.folding import Folding, StoredRows, Timeline
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS
-from rtcdp.folds.rows import Difference, difference
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, EventsByKey, RowsByKey
+from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store
@@ -26,8 +28,28 @@ PAGE_ROWS = 5_000
 """So many rows of a timeline are looked at together; their keys' stories are read whole."""
 
 
+Page = tuple[pl.DataFrame, int]
+"""Keys whose stories are to be told anew, and how many events the rows looked at stand for."""
+
+
+class Way(Protocol):
+    """Where a backfill is worked out: in this process, or in others."""
+
+    def told(
+        self, telling: Telling, starts: Mapping[int, int], ends: Mapping[int, int]
+    ) -> Iterator[Step]:
+        """What the records `[start, end)` of all partitions tell, a part at a time: chunks under
+        numbers that no epoch has."""
+        ...
+
+    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[RowChanges, int]]:
+        """What makes the rows of these keys what their stories say, of one page or more at a time;
+        and for how many events these stand."""
+        ...
+
+
 def fill_folds(
-    log: LogReader, store: Store, folding: Folding, rounds: Rounds, listeners: Listeners
+    log: LogReader, store: Store, folding: Folding, way: Way, listeners: Listeners
 ) -> None:
     """Bring every fold that needs it, and what it reads, up to the store's progress.
 
@@ -37,35 +59,68 @@ def fill_folds(
     limit_to_log(log, store, folding.tables)
     for telling in folding.tellings:
         if store.backfill_offsets(telling.table.name) is not None:
-            fill(log, store, telling.table, _told(log, store, telling, rounds), listeners)
+            fill(log, store, telling.table, partial(way.told, telling), listeners)
     for fold in folding.folds:
         if store.backfill_offsets(fold.name) is not None:
-            _fill_from_stories(store, fold, listeners)
+            _fill_from_stories(store, fold, way, listeners)
 
 
-def _told(
-    log: LogReader, store: Store, telling: Telling, rounds: Rounds
-) -> Callable[[Mapping[int, int], Mapping[int, int]], Iterator[Step]]:
-    """What the records of a range tell, slice by slice."""
-    fields = tuple(sorted({*telling.columns} - {"timestamp", "source"}))
+@dataclass(frozen=True)
+class InThisProcess:
+    """A backfill that is worked out here, the log read in `rounds`."""
 
-    def steps(starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Step]:
-        timeline, reached = Timeline(store, telling), dict(starts)
-        for decided in decided_batches(log, store, starts, ends, fields, rounds):
+    log: LogReader
+    store: Store
+    rounds: Rounds
+
+    def told(
+        self, telling: Telling, starts: Mapping[int, int], ends: Mapping[int, int]
+    ) -> Iterator[Step]:
+        """See `Way`."""
+        fields = fields_told(telling)
+        timeline, reached = Timeline(self.store, telling), dict(starts)
+        for decided in decided_batches(self.log, self.store, starts, ends, fields, self.rounds):
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
-            # Numbers below those of epochs; what is filled later has been read from farther on.
-            changes = timeline.changes(-1 - sum(reached.values()))
             # Where a slice was interrupted, some of it may be there.
-            changes = replace(changes, before=None)
+            changes = replace(timeline.changes(chunk_number(reached)), before=None)
             reached |= {piece.partition: piece.next_offset for piece in decided.pieces}
-            lost = "because they can't be read any more"
-            yield Step([changes], dict(reached), len(decided.rejected), lost)
+            yield Step([changes], dict(reached), len(decided.rejected), LOST)
             timeline.committed()
 
-    return steps
+    def whole(self, fold: Fold, pages: Iterator[Page]) -> Iterator[tuple[RowChanges, int]]:
+        """See `Way`."""
+        telling, stored = timeline_of(fold), StoredRows(self.store, fold.table)
+        for keys, event_count in pages:
+            yield told_anew(fold, Timeline(self.store, telling), stored, keys), event_count
 
 
-def _fill_from_stories(store: Store, fold: Fold, listeners: Listeners) -> None:
+LOST = "because they can't be read any more"
+"""Why records that were counted once are not told."""
+
+
+def fields_told(telling: Telling) -> tuple[str, ...]:
+    """The fields of events that are to be decoded for a timeline."""
+    return tuple(sorted({*telling.columns} - {"timestamp", "source"}))
+
+
+def chunk_number(reached: Mapping[int, int]) -> int:
+    """The number of the chunks that are told from these offsets on: below those of epochs; what is
+    filled later has been read from farther on."""
+    return -1 - sum(reached.values())
+
+
+def told_anew(fold: Fold, story: EventsByKey, stored: RowsByKey, keys: pl.DataFrame) -> RowChanges:
+    """What makes the rows of these keys what their stories say."""
+    spans = keys.with_columns(
+        pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
+    )
+    told = fold.step.relevant(story.events(spans))
+    after = fold.step.rows(told, fold.key)
+    change = difference(stored.rows(spans), after, fold.primary_key)
+    return RowChanges(fold.table, change.delete, change.replace)
+
+
+def _fill_from_stories(store: Store, fold: Fold, way: Way, listeners: Listeners) -> None:
     telling = timeline_of(fold)
     with store.snapshot() as snapshot:
         complete_from = snapshot.complete_from(telling.table.name)
@@ -74,28 +129,16 @@ def _fill_from_stories(store: Store, fold: Fold, listeners: Listeners) -> None:
         offsets = dict.fromkeys(snapshot.progress.next_offsets, 0)
     if complete_from is not None:
         store.limit_completeness(fold.name, complete_from)
-    stored, told_count = StoredRows(store, fold.table), 0
-    for keys, page_count in _pages(store, telling.table):
-        change = _whole(fold, Timeline(store, telling), stored, keys)
-        rows = RowChanges(fold.table, change.delete, change.replace)
-        store.commit_backfill(fold.name, [rows], offsets, complete=False)
+    told_count = 0
+    for change, page_count in way.whole(fold, _pages(store, telling.table)):
+        store.commit_backfill(fold.name, [change], offsets, complete=False)
         told_count += page_count
         listeners.on_slice()
         listeners.on_progress(fold.name, min(1.0, told_count / max(1, event_count)))
     store.commit_backfill(fold.name, (), offsets, complete=True)
 
 
-def _whole(fold: Fold, timeline: Timeline, stored: StoredRows, keys: pl.DataFrame) -> Difference:
-    """What makes the rows of these keys what their stories say."""
-    spans = keys.with_columns(
-        pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
-    )
-    told = fold.step.relevant(timeline.events(spans))
-    after = fold.step.rows(told, fold.key)
-    return difference(stored.rows(spans), after, fold.primary_key)
-
-
-def _pages(store: Store, table: RowTable) -> Iterator[tuple[pl.DataFrame, int]]:
+def _pages(store: Store, table: RowTable) -> Iterator[Page]:
     """All keys of a timeline, some at a time, each once; and how many events the looked-at rows
     stand for."""
     key, last = table.group_key, None

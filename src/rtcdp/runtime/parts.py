@@ -132,7 +132,7 @@ def require_store(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a store to look into: a processor has worked on it."""
     if settings.store_path is not None:
         if not settings.store_path.exists():
-            raise _nothing_there("store", settings.store_path)
+            raise _nothing_there(settings, "store", settings.store_path)
         return
     with store_of(settings, read_only=True) as store:
         if store.progress().epoch == 0 and not store.metrics():
@@ -146,7 +146,7 @@ def require_log(settings: Settings) -> None:
     """Raise `PartMissing` unless there is a log to look into."""
     if settings.log_path is not None:
         if not settings.log_path.exists():
-            raise _nothing_there("log", settings.log_path)
+            raise _nothing_there(settings, "log", settings.log_path)
         return
     with log_reader(settings) as log:
         if not log.partitions():
@@ -156,15 +156,16 @@ def require_log(settings: Settings) -> None:
             )
 
 
-def _nothing_there(what: str, path: Path) -> PartMissing:
+def _nothing_there(settings: Settings, what: str, path: Path) -> PartMissing:
     folder = path.parent
     if not folder.exists():
         said = f"there is no folder {folder}, and so no {what}"
     else:
         said = f"there is no {what} yet: {path}"
-    return PartMissing(
-        said, f"name the installation with --data-dir (or --{what}), or start one: rtcdp up"
-    )
+    begin = "start one: rtcdp up"
+    if what == "store" and settings.log_path is not None and settings.log_path.exists():
+        begin = f"count what is in {settings.log_url} with the same flags: rtcdp process --once"
+    return PartMissing(said, f"name the installation with --data-dir (or --{what}), or {begin}")
 
 
 def metrics_left_out(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:

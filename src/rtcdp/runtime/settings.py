@@ -212,7 +212,7 @@ MEANINGS: dict[str, str] = {
     "processor.epoch_every_s": "The shortest time from one epoch to the next.",
     "processor.poll_s": "The longest sleep while the log is at rest.",
     "processor.retry_s": "The pause before a commit is tried again.",
-    "processor.seen_ids_capacity": "How many event ids are remembered; 32 bytes each.",
+    "processor.seen_ids_capacity": "How many event ids are remembered; 40 bytes each.",
     "processor.expire_every_s": "How often old data is deleted.",
     "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
     "api.live_clients": "How many clients may follow the live stream at once.",

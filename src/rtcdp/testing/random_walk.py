@@ -15,7 +15,10 @@ from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import (
+    AnyOf,
     Average,
+    Buckets,
+    Calendar,
     Compare,
     Count,
     Distinct,
@@ -23,8 +26,11 @@ from rtcdp.definitions import (
     Metric,
     Minimum,
     Present,
+    Property,
     Sum,
     TopK,
+    UrlHost,
+    UrlPath,
     all_of,
     event_type,
     negate,
@@ -48,6 +54,7 @@ KEPT = Kept(
     Retention(max_age_ms=2 * DAY_MS, max_bytes=2**40, min_age_ms=HOUR_MS),
     StoreRetention(windows_ms=30 * DAY_MS, uncounted_ms=5 * DAY_MS),
 )
+PRICE, COUNTRY = Property("price"), Property("country")
 METRICS = (
     Metric(
         "per_user", "", sliding(size_seconds=60, every_seconds=30), (Count("events"),), ("userId",)
@@ -79,6 +86,24 @@ METRICS = (
         ("eventType",),
     ),
 )
+BESIDE = {
+    0: Metric(
+        "of_places",
+        "",
+        Calendar("day", "Europe/Berlin"),
+        (Count("events"), Sum("paid", PRICE), Maximum("most", PRICE), Distinct("hosts", UrlHost())),
+        (COUNTRY, UrlPath()),
+        AnyOf((Compare(PRICE, ">=", 2), Present(UrlHost()))),
+    ),
+    3: Metric(
+        "by_value",
+        "",
+        Calendar("week", "America/St_Johns", "sunday"),
+        (Count("events", where=Present(COUNTRY)), TopK("countries", COUNTRY), Average("mean")),
+        (Buckets("value", (0, 3, 20)),),
+    ),
+}
+"""What is counted beside the metric of a number: what is made of fields, in calendars' windows."""
 OTHER_DEFINITION = Metric("members", "", tumbling(minutes=5), (Count("events"),), ("source",))
 
 
@@ -201,7 +226,10 @@ def _raw(event: tuple[Any, ...], now_ms: int) -> bytes:
     # The same id comes with the same bytes now and then, however the clock went on.
     if key is not None and oddity % 2:
         fields["timestamp"] = now_ms // (10 * MINUTE_MS) * 10 * MINUTE_MS
+    if page is not None and oddity % 3 == 0:
+        page = f"https://ada@Shop{oddity % 2}.example:8080{page}?from=/z#there"
     others = {"eventId": None if key is None else f"e{key}", "value": value, "pageUrl": page}
+    others["properties"] = _properties(oddity, value)
     others |= {
         "sessionId": f"s{oddity % 3}",
         "productId": None if oddity > 20 else f"p{oddity % 4}",
@@ -212,6 +240,14 @@ def _raw(event: tuple[Any, ...], now_ms: int) -> bytes:
         moment = datetime.fromtimestamp(now_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         fields["timestamp"] = f"{moment}.999999999Z"
     return json.dumps(fields | {name: v for name, v in others.items() if v is not None}).encode()
+
+
+def _properties(oddity: int, value: object) -> dict[str, object] | None:
+    """Texts, numbers and what is neither; none at all for every tenth event."""
+    countries = ("de", "", "x" * 257, True, 3, 2.5, None, ["de"], -0.0, 1e16, 2**33 + 1)
+    if oddity % 10 == 9:
+        return None
+    return {"country": countries[oddity % len(countries)], "price": value if oddity % 4 else "7"}
 
 
 def _append(simulation: Simulation, partition: int, source: str, intake: Any, events: Any) -> None:
@@ -240,6 +276,7 @@ def _lose_reply(simulation: Simulation) -> None:
 
 def _start(simulation: Simulation, rules: int, metrics: Sequence[int]) -> None:
     chosen = [METRICS[number] if number < 4 else OTHER_DEFINITION for number in metrics]
+    chosen += [BESIDE[number] for number in metrics if number in BESIDE]
     simulation.start(chosen, RULES[rules])
 
 

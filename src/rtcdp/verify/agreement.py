@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rtcdp.verify.event_values import end_of
 from rtcdp.verify.judge import Judge, Key, Verdict
 from rtcdp.verify.stored import Rows, Stored
 
@@ -121,8 +122,9 @@ def _rows(about: str, metric: PlainMetric, expected: Rows, found: Rows) -> Itera
         if key not in expected or key not in found:
             yield Disagreement(about, key, expected.get(key), found.get(key))
             continue
-        if found[key].get("window_end") != key[0] + metric["size_ms"]:
-            yield Disagreement(about, key, key[0] + metric["size_ms"], found[key].get("window_end"))
+        end, found_end = end_of(metric, key[0]), found[key].get("window_end")
+        if found_end != end:
+            yield Disagreement(about, key, end, found_end)
         for measure in metric["measures"]:
             name = measure["name"]
             if is_view and name not in found[key]:
@@ -157,7 +159,7 @@ def _equal(expected: float | None, found: float | None, is_view: bool) -> bool:
 
 
 def _is_top(measure: Mapping[str, Any], counts: Mapping[str, int], found: Any) -> bool:
-    field, k = measure["field"], measure["k"]
+    field, k = measure["item"], measure["k"]
     if len(counts) <= TOP_EXACT_UP_TO:
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:k]
         return bool(found == [{field: item, "count": count} for item, count in order])

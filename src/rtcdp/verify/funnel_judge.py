@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rtcdp.verify.judge import Event, holds
+from rtcdp.verify.event_values import Event
+from rtcdp.verify.judge import holds
 
 Plain = Mapping[str, Any]
 HOUR_MS = 3_600_000

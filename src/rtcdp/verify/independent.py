@@ -17,7 +17,7 @@ from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
-from rtcdp.verify.plain import is_fold_judged, is_judged, plain_metric, plain_records
+from rtcdp.verify.plain import is_fold_judged, plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.verify.story_agreement import (
     StoriesTold,
@@ -124,7 +124,7 @@ def _ready(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[list[Metric 
     left_out: list[str] = []
     for each in catalog:
         kind = "metric" if isinstance(each, Metric) else "fold"
-        is_known = is_judged(each) if isinstance(each, Metric) else is_fold_judged(each)
+        is_known = isinstance(each, Metric) or is_fold_judged(each)
         if each.name not in known or store.backfill_offsets(each.name) is not None:
             left_out.append(f"{kind} {each.name}: it is still being filled")
         elif not is_known:

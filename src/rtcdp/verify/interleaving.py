@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 
-from rtcdp.verify.judge import Judge, Key, Place, PlainRecord, Verdict
+from rtcdp.verify.judge import Judge, Key, Place, PlainRecord, Verdict, repeated, taken_in
 
 _RECORDS_MAX = 60
 
@@ -61,24 +61,19 @@ def _is_possible(of_id: Sequence[tuple[PlainRecord, Verdict, int]]) -> bool:
         return False
 
     @cache
-    def can_follow(read: tuple[int, ...], last: tuple[int, int] | None) -> bool:
+    def can_follow(read: tuple[int, ...]) -> bool:
         if all(count == len(line) for count, line in zip(read, lines, strict=True)):
             return True
+        earlier = [record for n, line in zip(read, lines, strict=True) for record, *_ in line[:n]]
+        earlier.sort(key=taken_in)
         for number, line in enumerate(lines):
             if read[number] == len(line):
                 continue
             record, verdict, window_ms = line[read[number]]
-            before = None if last is None else lines[last[0]][last[1]][0]
-            if verdict == _repeat(record, before, window_ms):
+            if verdict == repeated(record, earlier, window_ms):
                 further = tuple(n + (i == number) for i, n in enumerate(read))
-                if can_follow(further, (number, read[number])):
+                if can_follow(further):
                     return True
         return False
 
-    return can_follow((0,) * len(lines), None)
-
-
-def _repeat(record: PlainRecord, before: PlainRecord | None, window_ms: int) -> Verdict:
-    if before is None or abs(record.received_at - before.received_at) > window_ms:
-        return Verdict("admitted")
-    return Verdict("duplicate", "duplicate" if record.raw == before.raw else "conflict")
+    return can_follow((0,) * len(lines))

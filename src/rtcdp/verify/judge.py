@@ -5,18 +5,20 @@ dictionary, as `plain_metric` makes it; `without` are places of records that wer
 """
 
 import operator
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rtcdp.verify.event_text import Unfit, event_of
+from rtcdp.verify.event_values import Event, starts_of, value_in
 
 Place = tuple[int, int]  # a partition and an offset
 Key = tuple[Any, ...]
-Event = Mapping[str, Any]
 _EVERYTHING: Mapping[str, Any] = {"is": "all", "of": ()}
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_COMPARISONS |= {"==": operator.eq}
 
 
 class PlainRecord(NamedTuple):
@@ -31,6 +33,19 @@ class PlainRecord(NamedTuple):
     replay_of: str | None = None
     is_corrupt: bool = False
     stands_for: int = 1  # rejected records of one request, of which it is the first
+
+
+class Taken(Protocol):
+    """A record, as far as repeats are told by it."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def received_at(self) -> int: ...
+    @property
+    def raw(self) -> bytes: ...
 
 
 class Rules(NamedTuple):
@@ -69,7 +84,7 @@ class Judge:
         keeps_events: bool = False,
     ) -> None:
         self._metrics, self._rules, self._given = metrics, rules, given
-        self._last: dict[Key, PlainRecord] = {}
+        self._earlier: defaultdict[Key, list[PlainRecord]] = defaultdict(list)
         self._counted: defaultdict[str, dict[Key, list[Event]]] = defaultdict(dict)
         self.verdicts: dict[Place, Verdict] = {}
         self.newest: dict[int, int] = {}
@@ -123,25 +138,45 @@ class Judge:
             return event, given or Verdict("late", "late")
         own_id = ("client", event["eventId"]) if event["eventId"] else ("replay", record.replay_of)
         name = (record.source, *own_id)
-        last, verdict = self._last.get(name) if own_id[1] else None, Verdict("admitted")
-        if last is not None and abs(record.received_at - last.received_at) <= rules.dedup_window_ms:
-            verdict = Verdict("duplicate", "duplicate" if record.raw == last.raw else "conflict")
+        earlier = self._earlier[name] if own_id[1] else []
+        verdict = repeated(record, earlier, rules.dedup_window_ms)
         if given is not None and given.verdict == "dead_letter":
             if verdict.verdict == "admitted":
                 self.set_aside.append(place)
             return event, given
-        self._last[name] = record
+        insort(earlier, record, key=taken_in)
         self.ids[place] = name
         return event, given or verdict
 
     def _count(self, metric: Mapping[str, Any], event: Event) -> None:
         """Add an event to every window of a metric that it falls into."""
-        key = tuple(event[field] for field in metric["key"])
+        key = tuple(value_in(field, event) for field in metric["key"])
         if None in key or not holds(metric["predicate"], event):
             return
-        size, slide, at = metric["size_ms"], metric["slide_ms"], event["timestamp"]
-        for start in range(at // slide * slide, at - size, -slide):
+        for start in starts_of(metric, event["timestamp"]):
             self._counted[metric["name"]].setdefault((start, *key), []).append(event)
+
+
+def taken_in(record: Taken) -> tuple[int, ...]:
+    """What sorts records of an id by their intake."""
+    return record.received_at, record.partition, record.offset
+
+
+def repeated(record: Taken, earlier: Sequence[Taken], window_ms: int) -> Verdict:
+    """The verdict on the record of an id after those that came to this step, by `taken_in`."""
+    at, length = record.received_at, max(window_ms, 1)
+    first = _count_before(earlier, at - window_ms)
+    if first == _count_before(earlier, at + window_ms + 1):
+        return Verdict("admitted")
+    end = (at // length + 1) * length  # of its own stretch of time
+    last = _count_before(earlier, end)
+    last = last if last > first else _count_before(earlier, end + length)
+    return Verdict("duplicate", "duplicate" if record.raw == earlier[last - 1].raw else "conflict")
+
+
+def _count_before(records: Sequence[Taken], instant: int) -> int:
+    start: tuple[int, ...] = (instant,)
+    return bisect_left(records, start, key=taken_in)
 
 
 def holds(predicate: Mapping[str, Any], event: Event) -> bool:
@@ -150,7 +185,7 @@ def holds(predicate: Mapping[str, Any], event: Event) -> bool:
         return (all if kind == "all" else any)(holds(inner, event) for inner in predicate["of"])
     if kind == "not":
         return not holds(predicate["of"], event)
-    value = event[predicate["field"]]
+    value = value_in(predicate["field"], event)
     if kind == "compare":
         compare = _COMPARISONS[predicate["comparison"]]
         return value is not None and bool(compare(value, predicate["limit"]))
@@ -163,7 +198,7 @@ def value_of(measure: Mapping[str, Any], events: Sequence[Event]) -> Any:
     events = [event for event in events if holds(measure.get("where", _EVERYTHING), event)]
     if measure["kind"] == "count":
         return len(events)
-    values = [event[measure["field"]] for event in events]
+    values = [value_in(measure["field"], event) for event in events]
     return _MEASURES[measure["kind"]]([value for value in values if value is not None])
 
 

@@ -4,6 +4,7 @@ Shares nothing with the engines but the rules of a single record (`codec.decode`
 describes metrics and tables. Slow, obvious, and therefore right.
 """
 
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.derived import text_in
 from rtcdp.log.contract import RawRecord
+from rtcdp.verify.judge import repeated, taken_in
 
 Row = dict[str, object]
 Key = tuple[object, ...]
@@ -45,7 +47,7 @@ class Oracle:
         self._rules_of = rules if callable(rules) else lambda _: rules
         self._is_duplicate = is_duplicate
         self._tables = {metric.name: tables_of(metric) for metric in metrics}
-        self._seen: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self._seen: defaultdict[tuple[str, str], list[RawRecord]] = defaultdict(list)
         self.rows: dict[str, dict[Key, list[Value]]] = {
             table.name: {} for metric in metrics for table in tables_of(metric)
         }
@@ -74,13 +76,12 @@ class Oracle:
         if event_id is None and record.replay_of is not None:
             event_id = assigned_id(record.replay_of)
         if event_id is not None:
-            before = self._seen.get((record.source, event_id))
-            self._seen[record.source, event_id] = (record.received_at, record.raw)
-            repeats = (
-                before is not None and abs(record.received_at - before[0]) <= rules.dedup_window_ms
-            )
-            if self._is_duplicate(record) if self._is_duplicate else repeats:
-                self.conflicts += before is not None and before[1] != record.raw
+            earlier = self._seen[record.source, event_id]
+            found = repeated(record, earlier, rules.dedup_window_ms)
+            insort(earlier, record, key=taken_in)
+            is_repeat = found.verdict == "duplicate"
+            if self._is_duplicate(record) if self._is_duplicate else is_repeat:
+                self.conflicts += found.reason == "conflict"
                 return "duplicate"
         admitted = {**from_event(event), "source": record.source}
         self._count(admitted)

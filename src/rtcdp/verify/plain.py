@@ -9,18 +9,32 @@ from typing import Any
 from rtcdp.definitions import (
     AllOf,
     AnyOf,
+    Average,
+    Buckets,
+    Calendar,
     Compare,
+    Distinct,
     Equals,
     Everything,
     Fold,
+    Maximum,
     Measure,
     Metric,
+    Minimum,
     Negation,
+    Number,
     OneOf,
     Predicate,
     Present,
+    Property,
     Step,
+    Sum,
+    Text,
+    TopK,
+    UrlHost,
+    UrlPath,
     Window,
+    field_name,
     fields_in,
 )
 from rtcdp.folds.funnels import Funnel, FunnelStep
@@ -31,8 +45,8 @@ from rtcdp.log.contract import RawRecord
 from rtcdp.verify.judge import PlainRecord
 
 JUDGED = frozenset({"count", "sum", "average", "minimum", "maximum", "distinct", "topk"})
-"""The measures that the judge knows. What is computed from others (a ratio), and spreads, it leaves
-to the oracle and the tests of the measure."""
+"""The measures that the judge knows. What is computed from others (a ratio), spreads, ends and
+quantiles it leaves to the oracle and the tests of the measure."""
 
 
 def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
@@ -53,24 +67,21 @@ def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
 
 def plain_metric(metric: Metric) -> dict[str, Any]:
     """A definition as a dictionary."""
-    window = metric.window
-    assert isinstance(window, Window)
     return {
         "name": metric.name,
-        "size_ms": window.size_ms,
-        "slide_ms": window.slide_ms,
-        "key": metric.key,
+        **_window(metric.window),
+        "key": tuple(map(_text, metric.key)),
         "predicate": _predicate(metric.predicate),
-        "measures": [_measure(each) for each in metric.measures if _is_known(each)],
+        "measures": [_measure(each) for each in metric.measures if each.kind in JUDGED],
     }
 
 
-def is_judged(metric: Metric) -> bool:
-    """Whether the judge knows all that says what the metric counts: fields as they are. What is
-    derived from them, it leaves to the oracle and the tests of what is derived."""
-    wheres = [each.where for each in metric.measures if each.where is not None]
-    fields = [*metric.key, *chain.from_iterable(map(fields_in, (metric.predicate, *wheres)))]
-    return isinstance(metric.window, Window) and all(isinstance(field, str) for field in fields)
+def _window(window: Window | Calendar) -> Mapping[str, Any]:
+    match window:
+        case Window(size_ms, slide_ms):
+            return {"size_ms": size_ms, "slide_ms": slide_ms}
+        case Calendar(unit, zone, week_starts):
+            return {"calendar": {"unit": unit, "zone": zone, "week_starts": week_starts}}
 
 
 def plain_fold(fold: Fold) -> dict[str, Any]:
@@ -125,16 +136,37 @@ def _predicates_in(step: Step) -> Iterator[Predicate]:
                 yield from _predicates_in(inner)
 
 
-def _measure(measure: Measure) -> Mapping[str, Any]:
-    where = {} if measure.where is None else {"where": _predicate(measure.where)}
+def _measure(measure: Measure) -> dict[str, Any]:
     plain: dict[str, Any] = {"name": measure.name, "kind": measure.kind}
-    options = {name: getattr(measure, name, None) for name in ("field", "k")}
-    given = {name: value for name, value in options.items() if value is not None}
-    return {**plain, **given, **where}
+    match measure:
+        case TopK(field=field, k=k):
+            plain |= {"field": _text(field), "item": field_name(field), "k": k}
+        case Distinct(field=text):
+            plain["field"] = _text(text)
+        case Sum(field=number) | Average(field=number) | Minimum(field=number):
+            plain["field"] = _number(number)
+        case Maximum(field=number):
+            plain["field"] = _number(number)
+    return plain if measure.where is None else plain | {"where": _predicate(measure.where)}
 
 
-def _is_known(measure: Measure) -> bool:
-    return measure.kind in JUDGED and isinstance(getattr(measure, "field", ""), str)
+def _text(field: Text | Number) -> str | Mapping[str, Any]:
+    """What is a text, unless it is a number field."""
+    match field:
+        case Property(key=key):
+            return {"made": "property", "key": key}
+        case UrlPath(field=address):
+            return {"made": "path", "of": address}
+        case UrlHost(field=address):
+            return {"made": "host", "of": address}
+        case Buckets(of=of, limits=limits):
+            return {"made": "buckets", "of": _number(of), "limits": limits}
+        case str():
+            return field
+
+
+def _number(field: Number) -> str | Mapping[str, Any]:
+    return field if isinstance(field, str) else {"made": "number", "key": field.key}
 
 
 def _predicate(predicate: Predicate) -> Mapping[str, Any]:
@@ -142,13 +174,14 @@ def _predicate(predicate: Predicate) -> Mapping[str, Any]:
         case Everything():
             return {"is": "all", "of": []}
         case Equals(field, text):
-            return {"is": "one_of", "field": field, "texts": [text]}
+            return {"is": "one_of", "field": _text(field), "texts": [text]}
         case OneOf(field, texts):
-            return {"is": "one_of", "field": field, "texts": texts}
+            return {"is": "one_of", "field": _text(field), "texts": texts}
         case Present(field):
-            return {"is": "present", "field": field}
+            return {"is": "present", "field": _text(field)}
         case Compare(field, comparison, limit):
-            return {"is": "compare", "field": field, "comparison": comparison, "limit": limit}
+            number = _number(field)
+            return {"is": "compare", "field": number, "comparison": comparison, "limit": limit}
         case AllOf(predicates):
             return {"is": "all", "of": [_predicate(inner) for inner in predicates]}
         case AnyOf(predicates):

@@ -12,7 +12,8 @@ from rtcdp.answers.fold_rows import Told
 from rtcdp.definitions import Fold
 from rtcdp.store import RowScan, StoreSnapshot
 from rtcdp.verify.agreement import Disagreement
-from rtcdp.verify.judge import Event, Key
+from rtcdp.verify.event_values import Event
+from rtcdp.verify.judge import Key
 from rtcdp.verify.plain import plain_fold
 from rtcdp.verify.stored import Rows, milliseconds
 from rtcdp.verify.story_judge import rows_of, settled_at, stories_in

@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rtcdp.verify.event_values import Event
 from rtcdp.verify.funnel_judge import attempts_told
-from rtcdp.verify.judge import Event, Key, holds, millionths
+from rtcdp.verify.judge import Key, holds, millionths
 
 Plain = Mapping[str, Any]
 Story = Sequence[Event]

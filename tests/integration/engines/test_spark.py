@@ -213,7 +213,7 @@ STORY = (
 
 
 @pytest.mark.parametrize("batch", [7, 1_000_000])
-def test_an_id_is_judged_by_the_record_before_it_whatever_the_batches(install, batch):
+def test_an_id_is_judged_by_the_records_before_it_whatever_the_batches(install, batch):
     shop = install()
     shop.send(*STORY)
     shop.process(max_offsets_per_trigger=batch)
@@ -332,6 +332,19 @@ def test_a_lost_checkpoint_is_made_again_from_the_log(install):
     shop.process()
     shop.check()
     assert shop.totals()["duplicate"] == 200
+
+
+def test_a_new_index_is_whole_before_anything_is_counted(install):
+    """Batches take a share of each partition: the ids of one are read back in many of them."""
+    shop = install(partitions=2)
+    shop.send(hit("first"), *(hit(f"e{n}", n, partition=1) for n in range(100)))
+    shop.process_natively()
+    shop.send(hit("e99", 200), *(hit(f"new-{n}", 200) for n in range(200)))
+    shop.process(max_offsets_per_trigger=20)
+    assert (shop.totals()["received"], shop.totals()["duplicate"]) == (302, 1)
+    shop.send(hit("e98", 300), hit("new-7", 300, partition=1))
+    shop.process(max_offsets_per_trigger=20)
+    assert (shop.totals()["received"], shop.totals()["duplicate"]) == (304, 3)
 
 
 def test_the_engine_may_change_back_and_forth(install):

@@ -7,10 +7,9 @@ import pytest
 from rtcdp.admission.batch import (
     AdmittedBatch,
     admit,
+    decode_batch,
     due_times,
     reject,
-    screen,
-    screen_together,
 )
 from rtcdp.admission.event_id_index import SeenIds
 from rtcdp.admission.rules import AdmissionRules
@@ -51,7 +50,7 @@ class Intakes:
         return self.process(start)
 
     def process(self, start: int) -> AdmittedBatch:
-        return admit(screen(self.log.read(0, start, 10**9), ("userId",), RULES), self.seen)
+        return admit(decode_batch((self.log.read(0, start, 10**9),), ("userId",), RULES), self.seen)
 
 
 @pytest.fixture
@@ -216,7 +215,7 @@ def two_partitions() -> MemoryLog:
 def test_pieces_of_several_partitions_come_to_what_each_comes_to() -> None:
     log = two_partitions()
     pieces = [log.read(1, 2, 10**6), log.read(0, 0, 10**6), log.read(1, 0, 10**6).until(2)]
-    together = screen_together(pieces, ("userId",), RULES)
+    together = decode_batch(pieces, ("userId",), RULES)
     assert [piece.partition for piece in together.pieces] == [0, 1, 1]
     assert together.partitions.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert together.offsets.tolist() == [0, 2, 3, 4] * 2
@@ -235,7 +234,7 @@ def test_pieces_of_several_partitions_come_to_what_each_comes_to() -> None:
 
 def test_of_two_partitions_the_record_that_came_earlier_counts() -> None:
     batch = admit(
-        screen_together([two_partitions().read(p, 4, 10**6) for p in (0, 1)], (), RULES),
+        decode_batch([two_partitions().read(p, 4, 10**6) for p in (0, 1)], (), RULES),
         SeenIds(RULES.dedup_window_ms),
     )
     assert batch.events["userId"].to_list() == ["of1"]
@@ -248,8 +247,8 @@ def test_due_times_never_run_backwards_and_hold_nobody_up() -> None:
 
 def test_records_can_be_rejected_whatever_they_are() -> None:
     pieces = [two_partitions().read(partition, 0, 10**6) for partition in (1, 0)]
-    screened = reject(pieces, Rejection("processor_error", "count", "it failed"))
-    batch = admit(screened, SeenIds(RULES.dedup_window_ms))
+    decoded = reject(pieces, Rejection("processor_error", "count", "it failed"))
+    batch = admit(decoded, SeenIds(RULES.dedup_window_ms))
     assert batch.events.is_empty()
     assert batch.uncounted.select("partition", "offset").rows() == [
         (partition, offset) for partition in (0, 1) for offset in range(5)

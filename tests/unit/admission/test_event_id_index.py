@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 
 from rtcdp.admission import log_time
-from rtcdp.admission.event_id_index import (
-    CLOCK_SLACK_MS,
-    Forgotten,
-    Ids,
-    Repeats,
-    SeenIds,
-    places_of,
-)
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
+from rtcdp.admission.repeats import Forgotten, Ids, Repeats, places_of
 
 WINDOW_MS = 1000
 

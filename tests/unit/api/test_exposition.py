@@ -1,6 +1,8 @@
 """Telemetry as Prometheus reads it."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -32,6 +34,13 @@ def test_the_ledgers_totals_are_counters(api: Api, driver: Driver) -> None:
     assert found["rtcdp_dead_letter_records_total"] == 1
     assert found["rtcdp_late_records_total"] == 0
     assert found["rtcdp_store_epoch"] == 1
+
+
+def test_the_docs_have_a_line_for_each_name_and_no_other(api: Api, driver: Driver) -> None:
+    driver.feed(b"{}")
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(rtcdp_\w+)` \|", page, re.MULTILINE)
+    assert sorted(told) == sorted(samples(api))
 
 
 def test_the_lag_is_in_seconds(api: Api, driver: Driver) -> None:

@@ -1,13 +1,11 @@
-import re
 from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog, load_definition, load_folds
+from rtcdp.catalog.catalog import load_catalog
 from rtcdp.catalog.reference import (
     BEGIN,
     END,
-    fold_section,
     main,
     section,
     updated,
@@ -52,27 +50,6 @@ def test_the_page_is_up_to_date() -> None:
     """If not: python -m rtcdp.catalog.reference"""
     assert main(["--check", str(PAGE)]) == 0
     assert main(["--check", str(FOLDS_PAGE)]) == 0
-
-
-def test_the_example_in_the_page_of_folds_is_a_fold(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", FOLDS_PAGE.read_text(), flags=re.DOTALL)
-    (file_name,) = re.findall(r"`my-catalog/(\w+\.py)`", FOLDS_PAGE.read_text())
-    (tmp_path / file_name).write_text(example)
-    fold = load_folds(tmp_path)[-1]
-    assert fold.name == file_name.removesuffix(".py")
-    assert "with one `productId` throughout" in fold_section(fold)
-
-
-def test_the_example_in_the_page_is_a_metric(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    (file_name,) = re.findall(r"`my-metrics/(\w+\.py)`", PAGE.read_text())
-    (tmp_path / file_name).write_text(example)
-
-    metric = load_catalog(tmp_path)[-1]
-
-    assert metric == load_definition(tmp_path / file_name)
-    assert f"/api/metrics/{metric.name}`" in PAGE.read_text()
-    assert file_name == f"{metric.name}.py"
 
 
 def test_the_page_names_the_limits_that_the_code_has() -> None:

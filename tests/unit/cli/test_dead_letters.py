@@ -44,6 +44,16 @@ def test_no_dead_letters_are_none(rtcdp):
     assert rtcdp("dead-letters", "list").out == "no dead letters\n"
 
 
+@pytest.mark.parametrize("command", ["dead-letters", "sources"])
+def test_what_is_not_told_to_do_else_lists(rtcdp, events, command):
+    rtcdp("replay", events)
+    for options in ([], ["--json"], ["--data-dir", "rtcdp-data"]):
+        assert rtcdp(command, *options) == rtcdp(command, "list", *options)
+        assert rtcdp(command, *options).code == 0
+    assert "Commands" in rtcdp(command, "--help").out
+    assert rtcdp(command, "fly").code == 2
+
+
 def test_what_still_is_one_is_not_replayed(rtcdp, events):
     rtcdp("replay", events)
     done = rtcdp("dead-letters", "replay", "--all")

@@ -7,89 +7,9 @@ import pytest
 from rtcdp.cli import terminal
 from rtcdp.runtime.locks import Lock
 
-MINE = """
-from rtcdp.definitions import Count
-from rtcdp.definitions import Metric
-from rtcdp.definitions import tumbling
-METRIC = Metric(name="visits", title="Visits", window=tumbling(hours=1), measures=(Count("n"),))
-"""
-
 
 def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
-
-
-def test_the_catalog_is_listed(rtcdp):
-    assert "user_page_view_counts" in rtcdp("metrics").out
-    (metric, *_) = json.loads(rtcdp("metrics", "--json").out)["items"]
-    assert set(metric) == {"metric", "title", "key", "window", "measures"}
-    assert "revenue" in {row["metric"] for row in rows_of(rtcdp("metrics", "--csv").out)}
-
-
-def test_a_metric_of_one_s_own_is_a_page_of_the_docs(rtcdp, tmp_path):
-    (tmp_path / "views.py").write_text(
-        "from rtcdp.definitions import Count\n"
-        "from rtcdp.definitions import Metric\n"
-        "from rtcdp.definitions import tumbling\n"
-        "METRIC = Metric('views', 'All [views]', tumbling(hours=1), (Count('n'),))\n"
-    )
-    lines = rtcdp("metrics", "views", "--docs", "--catalog", tmp_path).out.splitlines()
-    assert lines[0] == "### All [views]"
-    assert "| Window | 1 hour |" in lines
-    assert "| Ask | `GET /api/metrics/views` |" in lines
-    of_all = rtcdp("metrics", "--docs", "--catalog", tmp_path).out
-    assert of_all.count("### ") > 5
-    assert of_all.endswith("\n".join(lines[-3:]) + "\n")
-
-
-def test_numbers_stand_below_each_other(rtcdp, events):
-    rtcdp("replay", events)
-    lines = rtcdp("metrics", "user_page_view_counts").out.rstrip().splitlines()
-    (head,) = [line.rstrip() for line in lines if "page_view_count" in line]
-    assert head.endswith("page_view_count")
-    assert {len(line.rstrip()) for line in lines if "2026" in line} == {len(head)}
-
-
-def test_there_is_no_page_on_a_metric_that_is_not_there(rtcdp):
-    assert "there is no metric 'nothing'" in rtcdp("metrics", "nothing", "--docs").err
-
-
-def test_the_newest_windows_of_a_metric_are_shown(rtcdp, events):
-    rtcdp("replay", events)
-    lines = rtcdp("metrics", "user_page_view_counts", "--limit", 2).out.splitlines()
-    assert lines[0].strip() == "Page views by user"
-    assert [line.split()[-2:] for line in lines if "2026" in line] == [["ada", "1"], ["bob", "1"]]
-    document = json.loads(rtcdp("metrics", "user_page_view_counts", "--limit", 1, "--json").out)
-    assert document["metric"] == "user_page_view_counts"
-    assert document["items"][0] == {
-        "userId": "ada",
-        "window_start": "2026-01-01T00:00:00.000Z",
-        "window_end": "2026-01-01T00:01:00.000Z",
-        "page_view_count": 1,
-    }
-    (row,) = rows_of(rtcdp("metrics", "top_pages", "--limit", 1, "--csv").out) or [{}]
-    assert row == {} or json.loads(row["pages"])
-
-
-def test_a_metric_without_windows_says_so(rtcdp, events):
-    rtcdp("replay", events)
-    assert rtcdp("metrics", "revenue").out == "revenue has no windows yet\n"
-    assert json.loads(rtcdp("metrics", "revenue", "--json").out)["items"] == []
-    assert rtcdp("metrics", "revenue", "--csv").out == "window_start,window_end\n"
-
-
-def test_metrics_that_are_not_in_the_catalog_are_named(rtcdp, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "visits.py").write_text(MINE)
-    rtcdp("process", "--once", "--catalog", "mine")
-    assert "not in the catalog" not in rtcdp("metrics", "--catalog", "mine").out
-    assert "they stand still: visits" in rtcdp("metrics").out
-    assert json.loads(rtcdp("metrics", "--json").out)["not_in_the_catalog"] == ["visits"]
-    doctor = rtcdp("doctor", "--port", 0)
-    assert "they stand still: visits" in doctor.out
-    # A busy disk may be odd as well.
-    last = doctor.out.splitlines()[-1]
-    assert (last[:26], "catalog" in last) == ("nothing is broken; look at", True)
 
 
 def test_the_ledger_balances(rtcdp, events):
@@ -128,20 +48,6 @@ def test_tables_fit_a_terminal_of_80_columns(rtcdp, monkeypatch, tmp_path, comma
     plain = [terminal.Text.from_ansi(line).plain for line in done.out.splitlines()]
     tabular = [line for line in plain if not line.startswith("  ")]
     assert max(map(len, tabular)) <= 80
-
-
-def test_no_number_is_broken_for_the_names_above_it(rtcdp, monkeypatch, tmp_path):
-    order = {"userId": "ada", "eventType": "PURCHASE", "timestamp": "2026-01-01T00:00:00Z"}
-    path = tmp_path / "orders.ndjson"
-    path.write_text(json.dumps({**order, "value": 2774.18}) + "\n")
-    rtcdp("replay", path)
-    monkeypatch.setattr(terminal.out, "width", 80)
-    lines = rtcdp("metrics", "revenue").out.splitlines()
-    (row,) = (line for line in lines if "2026" in line)
-    assert row.split().count("2,774.18") == 4
-    assert max(map(len, lines)) <= 80
-    heading = " ".join(lines[: lines.index(row)]).split()
-    assert {"average", "smallest", "_order", "_value"} <= set(heading)
 
 
 def test_how_far_an_installation_is(rtcdp, events):

@@ -2,6 +2,8 @@ import gzip
 import os
 import stat
 
+import pytest
+
 
 def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
     done = rtcdp("replay", events)
@@ -26,6 +28,17 @@ def test_events_of_another_source_are_others(rtcdp, events):
 def test_a_mapping_that_is_not_there_is_wrong_usage(rtcdp, events):
     done = rtcdp("replay", events, "--mapping", "nope")
     assert (done.code, "there is no mapping 'nope'" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["absent.ndjson", "visits.csv", "pipe"])
+def test_what_can_t_be_replayed_leaves_no_data_folder_behind(rtcdp, tmp_path, name):
+    """A pipe could be read once, and its first lines are looked at before anything is sent."""
+    (tmp_path / "visits.csv").write_text("when;who\n1;ada\n")
+    os.mkfifo(tmp_path / "pipe")
+    done = rtcdp("replay", name)
+    assert done.code == (3 if name == "absent.ndjson" else 2)
+    assert name in done.err
+    assert not (tmp_path / "rtcdp-data").exists()
 
 
 def test_where_nobody_listens_a_part_is_missing(rtcdp, events):

@@ -13,6 +13,7 @@ def test_the_grid_of_retention(narrow):
     assert ["2026-01-01", "3", "67%", *"·" * 10] in rows
     assert ["all", "67%"] in rows
     assert "19 more days" in shown
+    assert "· not over yet" in shown
 
 
 def test_brackets_and_json(narrow, rtcdp, data):

@@ -84,7 +84,7 @@ def test_wrong_turns_are_wrong_usage(rtcdp, data):
         (("sessions", "--tz", "Berlin"), "Europe/Berlin"),
         (("sessions", "--since", "soon"), "1h"),
         (("sessions", "--state", "closed"), "open or final"),
-        (("sessions", "--fold", "shop_funnel"), "/api/funnels/shop_funnel"),
+        (("sessions", "--fold", "shop_funnel"), "ask for rtcdp funnel shop_funnel"),
         (("sessions", "--days", "--user", "ada"), "leave"),
     ):
         done = rtcdp(*arguments, "--data-dir", data)

@@ -116,7 +116,7 @@ def test_a_metric_needs_a_measure() -> None:
 
 
 def test_measures_have_names_of_their_own() -> None:
-    with pytest.raises(UsageError, match="each with a name of its own"):
+    with pytest.raises(UsageError, match="two measures of one name"):
         replace(ORDERS, measures=(Count("value"), Sum("value")))
 
 

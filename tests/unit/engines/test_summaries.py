@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtcdp.admission.batch import admit, screen
+from rtcdp.admission.batch import admit, decode_batch
 from rtcdp.admission.event_id_index import SeenIds
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
@@ -49,7 +49,7 @@ def test_a_summary_is_one_dead_letter_that_says_how_many_it_stands_for(driver) -
     records = driver.log.read(0, 0, 10**6)
     assert (records.record_count, records.received_count) == (3, 9_902)
     seen = SeenIds(window_ms=3_600_000, capacity=100)
-    rows = admit(screen(records, (), AdmissionRules()), seen).uncounted.to_dicts()
+    rows = admit(decode_batch((records,), (), AdmissionRules()), seen).uncounted.to_dicts()
     assert [row["reason"] for row in rows] == ["missing_field"] * 2
     assert rows[0]["message"].startswith("9900 records of one request, of which this is the first:")
     assert rows[0]["raw"] == b"{}"

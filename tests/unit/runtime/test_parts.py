@@ -66,6 +66,15 @@ def test_what_is_not_there_is_told_as_missing(settings):
             require(settings)
 
 
+def test_what_waits_in_the_log_is_to_be_counted_first(settings):
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append([Delivery(b"x\n", 1, 1)])
+    with pytest.raises(PartMissing) as missing:
+        require_store(settings)
+    assert f"count what is in {settings.log_url}" in missing.value.hint
+    assert missing.value.hint.endswith("rtcdp process --once")
+
+
 def test_what_is_there_is_not_missing(settings):
     with log_writer(settings, SystemClock()) as writer:
         writer.append([Delivery(b"x\n", 1, 1)])

@@ -12,9 +12,10 @@ from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import Delivery, LogReplaced
+from rtcdp.runtime import processing
 from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import log_writer, store_of
-from rtcdp.runtime.processing import FillingTold, processor_of, run_processor
+from rtcdp.runtime.processing import FillingTold, processor_of, processor_on, run_processor
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.troubles import trouble_of_processor
 from rtcdp.testing.epochs import EpochMaker
@@ -153,6 +154,41 @@ def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog
     other = next(metric for metric in load_catalog(mine) if metric.name == "other")
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         assert [item["n"] for item in windows(snapshot, other, WindowQuery()).items] == [1]
+
+
+def test_a_file_that_breaks_while_another_one_is_taken_up_ends_no_processor(
+    tmp_path, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO, "rtcdp")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    text = (
+        "from rtcdp.definitions import *\n"
+        'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
+    )
+    (mine / "visits.py").write_text(text)
+    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    begun = []
+
+    def broken_meanwhile(*given):
+        begun.append(given)
+        if len(begun) > 1:
+            (mine / "broken.py").write_text("x = (")
+        return processor_on(*given)
+
+    monkeypatch.setattr(processing, "processor_on", broken_meanwhile)
+    stop = threading.Event()
+    running = threading.Thread(target=run_processor, args=(settings, SystemClock(), stop))
+    running.start()
+    try:
+        wait_until(lambda: begun)
+        (mine / "other.py").write_text(text.replace("visits", "other"))
+        wait_until(lambda: "the catalog stays as it was" in caplog.text or not running.is_alive())
+        assert running.is_alive()
+        assert "broken.py, line 1" in caplog.text
+    finally:
+        stop.set()
+        running.join(30)
 
 
 def test_what_is_filled_is_told_ten_times_at_most(caplog):

@@ -88,7 +88,7 @@ def test_distinct_counts_are_exact_up_to_their_bound() -> None:
 
 
 def test_a_top_list_has_its_order_and_beyond_its_bound_an_error() -> None:
-    measure = {"kind": "topk", "field": "page", "k": 2}
+    measure = {"kind": "topk", "field": "page", "item": "page", "k": 2}
     counts = Counter(a=2, b=3, c=3)
     right = [{"page": "b", "count": 3}, {"page": "c", "count": 3}]
     assert agrees(measure, counts, right)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from rtcdp.admission.batch import ADMITTED, Screened
+from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import NOBODY, Listeners, Step, fill_metrics
 from rtcdp.engines.decided import decided_batches
-from rtcdp.engines.fold_backfill import fill_folds
+from rtcdp.engines.fold_backfill import InThisProcess, fill_folds
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import rounds_between
@@ -36,10 +36,10 @@ def backfill(
 
     fill_metrics(log, store, metrics, steps, listeners)
     if folding is not None:
-        fill_folds(log, store, folding, rounds, listeners)
+        fill_folds(log, store, folding, InThisProcess(log, store, rounds), listeners)
 
 
-def _first_lost(decided: Screened) -> str:
+def _first_lost(decided: DecodedBatch) -> str:
     if not decided.rejected:
         return ""
     record, rejection = decided.rejected[0]

@@ -1,9 +1,9 @@
-"""From screened and admitted records to the epoch that is committed."""
+"""From decoded and admitted records to the epoch that is committed."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rtcdp.admission.batch import AdmittedBatch, Screened
+from rtcdp.admission.batch import AdmittedBatch, DecodedBatch
 from rtcdp.log.contract import Records
 from rtcdp.log.marks import last_marks
 from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
@@ -11,31 +11,31 @@ from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
 
 def epoch_after(
     progress: Progress,
-    screened: Screened,
+    decoded: DecodedBatch,
     batch: AdmittedBatch,
     changes: Sequence[TableChange],
     log_id: str,
 ) -> Epoch:
     """The epoch that follows `progress`, without the time of its commit."""
-    pieces = screened.pieces
+    pieces = decoded.pieces
     return Epoch(
         number=progress.epoch + 1,
-        spans=tuple(_spans(screened)),
+        spans=tuple(_spans(decoded)),
         changes=tuple(changes),
         ledger=batch.ledger,
         uncounted=batch.uncounted,
-        max_received_at=_max_received_at(screened, progress),
+        max_received_at=_max_received_at(decoded, progress),
         gaps=sum(len(piece) - piece.received_count for piece in pieces),
         log_id=log_id,
         marks=last_marks(pieces),
     )
 
 
-def _spans(screened: Screened) -> Iterator[EpochSpan]:
-    timestamps = screened.events["timestamp"].to_numpy()
-    for partition, group in groupby(screened.pieces, key=_partition_of):
+def _spans(decoded: DecodedBatch) -> Iterator[EpochSpan]:
+    timestamps = decoded.events["timestamp"].to_numpy()
+    for partition, group in groupby(decoded.pieces, key=_partition_of):
         pieces = list(group)
-        times = timestamps[_rows_of(screened, partition)]
+        times = timestamps[_rows_of(decoded, partition)]
         yield EpochSpan(
             partition=partition,
             first_offset=pieces[0].first_offset,
@@ -45,22 +45,22 @@ def _spans(screened: Screened) -> Iterator[EpochSpan]:
         )
 
 
-def _max_received_at(screened: Screened, progress: Progress) -> dict[int, int]:
+def _max_received_at(decoded: DecodedBatch, progress: Progress) -> dict[int, int]:
     newest = {
         piece.partition: progress.max_received_at.get(piece.partition, 0)
-        for piece in screened.pieces
+        for piece in decoded.pieces
     }
     for partition, known in newest.items():
-        times = screened.received_at[_rows_of(screened, partition)]
+        times = decoded.received_at[_rows_of(decoded, partition)]
         if len(times):
             newest[partition] = max(known, int(times.max()))
-    for record, _ in screened.rejected:
+    for record, _ in decoded.rejected:
         newest[record.partition] = max(newest[record.partition], record.received_at)
     return newest
 
 
-def _rows_of(screened: Screened, partition: int) -> slice:
-    start, stop = screened.partitions.searchsorted([partition, partition + 1])
+def _rows_of(decoded: DecodedBatch, partition: int) -> slice:
+    start, stop = decoded.partitions.searchsorted([partition, partition + 1])
     return slice(int(start), int(stop))
 
 

@@ -1,4 +1,4 @@
-"""The loop of the native engine: read, screen, admit, fold, commit.
+"""The loop of the native engine: read, decode, admit, fold, commit.
 
 The store is the state. The only thing kept in memory between two epochs is the index of seen ids,
 which is rebuilt from the log's tail. Batches grow with the backlog: what is there is taken, up to a
@@ -16,7 +16,7 @@ from functools import partial
 
 import polars as pl
 
-from rtcdp.admission.batch import Screened, admit, reject, screen_together
+from rtcdp.admission.batch import DecodedBatch, admit, decode_batch, reject
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, Mark, SeenIds
 from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
@@ -70,19 +70,19 @@ class _UnderWay:
 
 @dataclass(frozen=True)
 class _Threads:
-    """What works beside the loop: one reads and screens, the other commits."""
+    """What works beside the loop: one reads and decodes, the other commits."""
 
-    screen: ThreadPoolExecutor
+    decode: ThreadPoolExecutor
     commit: ThreadPoolExecutor
 
 
 @dataclass(frozen=True)
 class _Ahead:
-    """What is being read and screened from `next_offsets` on, in another thread."""
+    """What is being read and decoded from `next_offsets` on, in another thread."""
 
     next_offsets: Mapping[int, int]
     pieces: Future[Pieces]
-    screened: Future[Screened]
+    decoded: Future[DecodedBatch]
 
 
 class Processor:
@@ -156,10 +156,10 @@ class Processor:
         # Polars' streaming engine takes longer to start than most batches to fold.
         with (
             pl.Config(engine_affinity="in-memory"),
-            ThreadPoolExecutor(1, "screen") as screen,
+            ThreadPoolExecutor(1, "decode") as decode,
             ThreadPoolExecutor(1, "commit") as commit,
         ):
-            threads = _Threads(screen, commit)
+            threads = _Threads(decode, commit)
             is_ready = self._is_sure = False
             while not stop.is_set() or self._under_way:
                 try:
@@ -254,7 +254,7 @@ class Processor:
         self._keep_lease()
         started = time.perf_counter()
         next_offsets = self._next_offsets()
-        pieces, screened = self._taken(next_offsets)
+        pieces, decoded = self._taken(next_offsets)
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
@@ -266,34 +266,34 @@ class Processor:
         commit = None
         if threads and is_backlog:
             following = {**next_offsets, **{piece.partition: piece.next_offset for piece in pieces}}
-            self._ahead = self._read_ahead(threads.screen, following)
+            self._ahead = self._read_ahead(threads.decode, following)
             commit = threads.commit
-        self._count(pieces, screened, log_id, started, commit)
+        self._count(pieces, decoded, log_id, started, commit)
         return True
 
-    def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], Screened]]:
-        """The next round, and what gives its screened records."""
+    def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], DecodedBatch]]:
+        """The next round, and what gives its decoded records."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             pieces = ahead.pieces.result()
             if ahead.next_offsets == next_offsets:
-                return pieces, ahead.screened.result
+                return pieces, ahead.decoded.result
         pieces = self._reader.read(next_offsets)
-        return pieces, partial(self._screen, pieces)
+        return pieces, partial(self._decode, pieces)
 
     def _read_ahead(self, ahead: ThreadPoolExecutor, next_offsets: Mapping[int, int]) -> _Ahead:
         pieces = ahead.submit(self._reader.read, next_offsets)
-        screened = ahead.submit(lambda: self._screen(pieces.result()))
-        return _Ahead(next_offsets, pieces, screened)
+        decoded = ahead.submit(lambda: self._decode(pieces.result()))
+        return _Ahead(next_offsets, pieces, decoded)
 
-    def _screen(self, pieces: Pieces) -> Screened:
+    def _decode(self, pieces: Pieces) -> DecodedBatch:
         fields = dict.fromkeys((*fields_of(self._metrics), *self._folding.fields))
-        return screen_together(pieces, tuple(fields), self._rules)
+        return decode_batch(pieces, tuple(fields), self._rules)
 
     def _count(
         self,
         pieces: Pieces,
-        screened: Callable[[], Screened],
+        decoded: Callable[[], DecodedBatch],
         log_id: str,
         started: float,
         commit: ThreadPoolExecutor | None = None,
@@ -302,7 +302,7 @@ class Processor:
         apart until it can."""
         mark = self._seen.mark()
         try:
-            epoch, report = self._folded(screened(), log_id)
+            epoch, report = self._folded(decoded(), log_id)
         except FAILURES as error:
             # What was to be counted comes again, now or after a pause.
             self._seen.reset(mark)
@@ -350,33 +350,33 @@ class Processor:
         if count > 1:
             for half in halves(pieces):
                 self._keep_lease()
-                self._count(half, partial(self._screen, half), log_id, time.perf_counter())
+                self._count(half, partial(self._decode, half), log_id, time.perf_counter())
             return
         if count == 0 or self._left_out_in_a_row >= LEFT_OUT_IN_A_ROW_MAX:
             raise error
         self._left_out_in_a_row += 1
         rejection = rejection_for(error)
-        screened = reject(pieces, rejection)
-        record, _ = screened.rejected[0]
+        decoded = reject(pieces, rejection)
+        record, _ = decoded.rejected[0]
         self.on_trouble(
             f"the record at offset {record.offset} of partition {record.partition} could not be "
             f"counted and became a dead letter: {rejection.message}"
         )
         mark, started = self._seen.mark(), time.perf_counter()
-        epoch, report = self._folded(screened, log_id)
+        epoch, report = self._folded(decoded, log_id)
         attempt = partial(self._store.commit, epoch)
         self._commit(_UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
 
-    def _folded(self, screened: Screened, log_id: str) -> tuple[Epoch, EpochReport]:
+    def _folded(self, decoded: DecodedBatch, log_id: str) -> tuple[Epoch, EpochReport]:
         """The epoch that follows all that is counted or under way."""
         before = self._reached()
         self._has_forgotten = False
         forgotten = self._seen.forgotten_early
-        batch = admit(screened, self._seen)
+        batch = admit(decoded, self._seen)
         if self._seen.forgotten_early > forgotten:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
-        epoch = epoch_after(before, screened, batch, changes, log_id)
+        epoch = epoch_after(before, decoded, batch, changes, log_id)
         epoch = replace(
             epoch,
             committed_at=self._clock.now_ms(),
@@ -388,7 +388,7 @@ class Processor:
         return epoch, EpochReport(
             epoch=epoch.number,
             next_offsets=progress_after(before, epoch).next_offsets,
-            record_count=sum(piece.record_count for piece in screened.pieces),
+            record_count=sum(piece.record_count for piece in decoded.pieces),
             admitted_count=batch.events.height,
             duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,

@@ -6,6 +6,7 @@ are those of the records that do not count, and take all others for admitted.
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -19,17 +20,19 @@ from rtcdp.definitions import Metric, fields_of
 from rtcdp.engines.backfill import Step, Steps
 from rtcdp.engines.decided import with_recorded
 from rtcdp.engines.spark.batches import folded
+from rtcdp.engines.spark.decoding import BatchMapper, records_in
 from rtcdp.engines.spark.failures import failure_of, is_slow_start
 from rtcdp.engines.spark.folding import Unpacking, packed_events
 from rtcdp.engines.spark.lowering import distinct_fields
 from rtcdp.engines.spark.query import KafkaSource, read_between
-from rtcdp.engines.spark.screening import BatchMapper, records_in
 from rtcdp.store import Store
 
 STEP_OFFSETS = 500_000
 """So many records a step takes at most. A killed backfill goes on after its last one."""
 
 _TRIES = 5
+
+Made = TypeVar("Made")
 
 Ranges = Mapping[int, tuple[int, int]]
 
@@ -47,7 +50,7 @@ def spark_steps(
                 recorded = {each: snapshot.verdicts(each, *at) for each, at in ranges.items()}
             unpacking = Unpacking(fields, distinct, {}, ranges)
             one = partial(_step, spark, source, metric, unpacking, recorded)
-            yield _tried(one, source.topic)
+            yield tried(one, source.topic)
 
     return steps
 
@@ -102,8 +105,9 @@ def _named(offsets: Mapping[int, int]) -> str:
     return " and ".join(f"offset {at} of partition {each}" for each, at in sorted(offsets.items()))
 
 
-def _tried(step: Callable[[], Step], topic: str) -> Step:
-    """The step, once more where Spark's Python took too long to start."""
+def tried(step: Callable[[], Made], topic: str) -> Made:
+    """What a job makes, started once more where Spark's Python took too long to start. Raises what
+    its failure means: `OffsetsMissing`, `LogUnavailable` or `SparkFailed`."""
     for left in reversed(range(_TRIES)):
         try:
             return step()

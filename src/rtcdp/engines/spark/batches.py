@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import Metric, fields_of, tables_of
+from rtcdp.engines.spark.decoding import BatchMapper
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_SCHEMA,
     KEYED_SCHEMA,
@@ -30,7 +31,6 @@ from rtcdp.engines.spark.folding import (
     uncounted_unpacker,
 )
 from rtcdp.engines.spark.lowering import changes_of, distinct_fields, statement_of
-from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.engines.spark.stories import Stories, changes_in, folder, keyed_packer
 from rtcdp.store import RowChanges, TableChange
 

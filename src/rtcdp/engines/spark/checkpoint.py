@@ -70,6 +70,10 @@ class Checkpoints:
         """The number of the last batch that was committed; None before the first."""
         return max(self._numbers(name, "commits"), default=None)
 
+    def last_planned(self, name: str) -> int | None:
+        """The number of the last batch that was planned; None before the first."""
+        return max(self._numbers(name, "offsets"), default=None)
+
     def planned(self, name: str, batch: int) -> PlannedBatch:
         """What Spark planned for this batch. Raises `SparkFailed`."""
         place = self._hadoop.fs.Path(f"{self.path(name)}/offsets/{batch}")

@@ -130,9 +130,9 @@ class Counting:
         partition, offset = place["partition"], place["offset"]
         rejection = rejection_for(error)
         records = self._around.log.read(partition, offset, 1).until(offset + 1)
-        screened = reject((records.since(offset),), rejection)
-        rejected = account(screened, screened.verdicts, screened.verdicts.astype(bool))
-        newest = max((record.received_at for record, _ in screened.rejected), default=0)
+        decoded = reject((records.since(offset),), rejection)
+        rejected = account(decoded, decoded.verdicts, decoded.verdicts.astype(bool))
+        newest = max((record.received_at for record, _ in decoded.rejected), default=0)
         tally = Tally(rejected.ledger, {}, {partition: newest})
         self._around.on_trouble(
             f"the record at offset {offset} of partition {partition} could not be counted and "

@@ -42,7 +42,7 @@ NEVER = int(np.iinfo(np.int64).max)
 BUCKETS = 16
 """Of the index of seen ids. A checkpoint is bound to it."""
 
-SCREENED_SCHEMA = (
+DECODED_SCHEMA = (
     "bucket int, partition int, first_offset bigint, next_offset bigint, ids binary,"
     " account binary, events binary, identities binary, uncounted binary"
 )
@@ -50,7 +50,7 @@ SCREENED_SCHEMA = (
 `bucket` is below 0, and the packed columns after `ids` are there; those that nobody will ask for
 are null. `[first_offset, next_offset)` is the slice's place in both."""
 
-SCREENED_ARROW_SCHEMA = pa.schema(
+DECODED_ARROW_SCHEMA = pa.schema(
     [
         ("bucket", pa.int32()),
         ("partition", pa.int32()),
@@ -63,7 +63,7 @@ SCREENED_ARROW_SCHEMA = pa.schema(
         ("uncounted", pa.binary()),
     ]
 )
-"""`SCREENED_SCHEMA` as Arrow names types."""
+"""`DECODED_SCHEMA` as Arrow names types."""
 
 JUDGED_SCHEMA = (
     "partition int, first_offset bigint, next_offset bigint, verdicts binary,"

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from rtcdp.admission.batch import CONFLICT_MESSAGE, DUPLICATE_MESSAGE
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
+from rtcdp.engines.spark.decoding import BatchMapper
 from rtcdp.engines.spark.exchange import (
     ARROW_TYPES,
     EVENT_COLUMNS,
@@ -23,7 +24,6 @@ from rtcdp.engines.spark.exchange import (
     unpack_frame,
 )
 from rtcdp.engines.spark.lowering import member_column
-from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.engines.spark.slice_accounts import ledger_of, weights_of
 from rtcdp.events.columns import column_type
 

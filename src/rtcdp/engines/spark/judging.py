@@ -20,9 +20,10 @@ from pyspark.sql.streaming.stateful_processor import (
     ValueState,
 )
 
+from rtcdp.admission.repeats import Sightings
 from rtcdp.engines.spark.exchange import SliceIds, pack, unpack_ids
 from rtcdp.engines.spark.seen_runs import (
-    Run,
+    RUN_ID_BYTES,
     RunEntry,
     in_decision_order,
     is_forgettable,
@@ -37,7 +38,6 @@ REMEMBERED_FROM = "rtcdp.remembered_from"
 """The local property of a job that says, by partition, from which offset on ids are remembered."""
 
 _CACHE_BYTES_MAX = 128 * 2**20
-_RUN_ID_BYTES = 24
 
 _encode = msgspec.json.Encoder().encode
 _decode_property = msgspec.json.Decoder(dict[int, int]).decode
@@ -50,23 +50,23 @@ class RunCache:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs: OrderedDict[str, Sightings] = OrderedDict()
 
-    def get(self, name: str) -> Run | None:
+    def get(self, name: str) -> Sightings | None:
         run = self._runs.get(name)
         if run is not None:
             self._runs.move_to_end(name)
         return run
 
-    def put(self, name: str, run: Run) -> None:
+    def put(self, name: str, run: Sightings) -> None:
         """Keep a run; one that is there already stays."""
         if name in self._runs:
             return
         self._runs[name] = run
-        self._bytes += len(run) * _RUN_ID_BYTES
+        self._bytes += len(run) * RUN_ID_BYTES
         while self._bytes > self._bytes_max and len(self._runs) > 1:
             _, oldest = self._runs.popitem(last=False)
-            self._bytes -= len(oldest) * _RUN_ID_BYTES
+            self._bytes -= len(oldest) * RUN_ID_BYTES
 
 
 _cache = RunCache(_CACHE_BYTES_MAX)
@@ -78,7 +78,7 @@ def remembered_property(remembered_from: Mapping[int, int]) -> str:
 
 
 class BucketJudge(StatefulProcessor):
-    """Takes rows of `SCREENED_SCHEMA`, gives rows of `JUDGED_SCHEMA`. `window_ms` is the dedup
+    """Takes rows of `DECODED_SCHEMA`, gives rows of `JUDGED_SCHEMA`. `window_ms` is the dedup
     window."""
 
     def __init__(self, window_ms: int) -> None:
@@ -100,6 +100,17 @@ class BucketJudge(StatefulProcessor):
             return (_passed_on(row) for row in rows)
         return self._judged([unpack_ids(row.ids) for row in rows])
 
+    def handleInitialState(  # noqa: N802 - Spark's name
+        self,
+        key: Any,  # noqa: ARG002
+        initialState: Row,  # noqa: N803
+        timerValues: TimerValues,  # noqa: ARG002, N803
+    ) -> None:
+        """Ids of one slice that were decided before: the index of a new checkpoint begins with
+        them."""
+        for _ in self._judged([unpack_ids(initialState.ids)]):
+            """None of them is counted."""
+
     def close(self) -> None:
         """There is nothing to close."""
 
@@ -110,7 +121,7 @@ class BucketJudge(StatefulProcessor):
         entries = [each for each in before if not is_forgettable(each, remembered_from)]
         candidates = in_decision_order(slices)
         judged = judge(candidates, [self._run(each) for each in entries], self._window_ms)
-        written: dict[str, Run] = {}
+        written: dict[str, Sightings] = {}
         if len(judged.run):
             entries.append(judged.entry)
             written[judged.entry.name] = judged.run
@@ -124,7 +135,7 @@ class BucketJudge(StatefulProcessor):
         for verdicts in judged.verdicts:
             yield _row(partition=verdicts.partition, verdicts=pack(verdicts))
 
-    def _run(self, entry: RunEntry) -> Run:
+    def _run(self, entry: RunEntry) -> Sightings:
         run = _cache.get(entry.name)
         if run is None:
             (packed,) = self._runs.getValue((entry.name,)) or (b"",)
@@ -135,7 +146,7 @@ class BucketJudge(StatefulProcessor):
         return run
 
     def _write(
-        self, before: list[RunEntry], entries: list[RunEntry], written: Mapping[str, Run]
+        self, before: list[RunEntry], entries: list[RunEntry], written: Mapping[str, Sightings]
     ) -> None:
         if entries == before:
             return

@@ -1,6 +1,6 @@
 """The loop of the Spark engine: a streaming query, and an epoch for each of its batches.
 
-Spark reads, screens, finds duplicates and groups; the store is the state, as with every engine. A
+Spark reads, decodes, finds duplicates and groups; the store is the state, as with every engine. A
 batch that Spark runs again after a crash starts where the store does not stand any more, so nothing
 of it is counted a second time.
 """
@@ -21,7 +21,6 @@ from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
-from rtcdp.engines.decided import partition_by_partition
 from rtcdp.engines.fold_backfill import fill_folds
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.notices import tables_beside, with_notices
@@ -31,7 +30,9 @@ from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
 from rtcdp.engines.spark.batches import kept_batch
 from rtcdp.engines.spark.checkpoint import Checkpoints
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding
 from rtcdp.engines.spark.failures import StartAnew, failure_of, is_slow_start
+from rtcdp.engines.spark.fold_backfill import InExecutors
 from rtcdp.engines.spark.judging import REMEMBERED_FROM, remembered_property
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.query import (
@@ -49,7 +50,6 @@ from rtcdp.engines.spark.recovery import (
     state_fingerprint,
 )
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening
 from rtcdp.engines.spark.session import spark_session
 from rtcdp.engines.spark.stories import StoreAccess, Stories, stories_of
 from rtcdp.errors import RtcdpError
@@ -208,7 +208,10 @@ class SparkProcessor:
         log, store = self._source.log, self._store
         with self._leased_meanwhile():
             fill_metrics(log, store, self._metrics, steps, listeners)
-            fill_folds(log, store, folding, partition_by_partition, listeners)
+            if self._stories is not None:
+                access, step = self._stories.access, self.step_offsets
+                way = InExecutors(spark, self._source, store, access, step)
+                fill_folds(log, store, folding, way, listeners)
 
     @contextmanager
     def _leased_meanwhile(self) -> Iterator[None]:
@@ -255,19 +258,20 @@ class SparkProcessor:
     def _start(self, spark: SparkSession, *, once: bool) -> StreamingQuery:
         source, limits = self._source, self._limits
         position = position_in(source.log, self._progress)
-        fingerprint = state_fingerprint(source.log.log_id(), source.topic)
+        window_ms = self._rules.dedup_window_ms
+        fingerprint = state_fingerprint(source.log.log_id(), source.topic, window_ms)
         checkpoints = Checkpoints(spark, limits.checkpoint)
         continuation = continuation_of(checkpoints, position, fingerprint)
         batch_offsets = offsets_per_trigger(limits, self._record_bytes(position))
         stream = judged(
             spark,
             source,
-            continuation.starts if continuation.is_new else None,
-            Screening(
+            continuation.filled_from if continuation.is_new else None,
+            Decoding(
                 self._fields(),
                 self._rules,
                 position.next_offsets,
-                passed_over(self._store, continuation.starts, position.next_offsets),
+                passed_over(self._store, continuation.filled_from, position.next_offsets),
             ),
             batch_offsets,
         )

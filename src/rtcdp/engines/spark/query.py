@@ -1,4 +1,4 @@
-"""The streaming query: Kafka, screening, the index of ids, and a batch handed over at a time."""
+"""The streaming query: Kafka, decoding, the index of ids, and a batch handed over at a time."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
+from pyspark.sql.group import GroupedData
 from pyspark.sql.streaming.query import StreamingQuery
 
-from rtcdp.engines.spark.exchange import JUDGED_SCHEMA, SCREENED_SCHEMA
+from rtcdp.engines.spark.decoding import Decoding, decoder
+from rtcdp.engines.spark.exchange import DECODED_SCHEMA, JUDGED_SCHEMA
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.log.contract import LogReader
 
 _SAMPLED_PARTITIONS = 8
@@ -34,12 +35,13 @@ class KafkaSource:
 def judged(
     spark: SparkSession,
     source: KafkaSource,
-    starts: Mapping[int, int] | None,
-    screening: Screening,
+    filled_from: Mapping[int, int] | None,
+    decoding: Decoding,
     offsets_per_trigger: int,
 ) -> DataFrame:
-    """The stream of `JUDGED_SCHEMA`. `starts` are the offsets to begin at; None where the
-    checkpoint knows."""
+    """The stream of `JUDGED_SCHEMA`, which begins where records are counted, with an index that was
+    filled by those before, `filled_from` these offsets on; None where the checkpoint knows."""
+    starts = None if filled_from is None else decoding.counted_from
     reader = (
         spark.readStream.format("kafka")
         .options(**_options_of(source))
@@ -47,15 +49,31 @@ def judged(
         .option("startingOffsets", _starting_offsets(source.topic, starts))
         .option("maxOffsetsPerTrigger", offsets_per_trigger)
     )
-    records = _columns_of(reader.load())
+    judge = BucketJudge(decoding.rules.dedup_window_ms)
+    ids = _ids_before(spark, source, filled_from or {}, decoding)
     # Intake times are plain numbers in there: Spark is told of no event time and drops nothing.
     return (
-        records.mapInArrow(screener(screening), SCREENED_SCHEMA)
+        _columns_of(reader.load())
+        .mapInArrow(decoder(decoding), DECODED_SCHEMA)
         .groupBy("bucket")
-        .transformWithState(
-            BucketJudge(screening.rules.dedup_window_ms), JUDGED_SCHEMA, "Update", "None"
-        )
+        .transformWithState(judge, JUDGED_SCHEMA, "Update", "None", ids)
     )
+
+
+def _ids_before(
+    spark: SparkSession, source: KafkaSource, starts: Mapping[int, int], decoding: Decoding
+) -> GroupedData | None:
+    """By bucket, the ids of the records from `starts` on that are not to be counted; None where
+    there are none of these."""
+    ranges = {
+        partition: (start, decoding.counted_from[partition])
+        for partition, start in starts.items()
+        if start < decoding.counted_from[partition]
+    }
+    if not ranges:
+        return None
+    decoded = read_between(spark, source, ranges).mapInArrow(decoder(decoding), DECODED_SCHEMA)
+    return decoded.where("bucket >= 0").groupBy("bucket")
 
 
 def read_between(

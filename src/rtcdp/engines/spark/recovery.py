@@ -1,9 +1,11 @@
 """Where Spark goes on: from a checkpoint that fits the store's progress, or with a new one, from
 the log's tail.
 
-The index of ids is all that a checkpoint is needed for, so one that stands a little before the
-store is as good as one that stands where the store does: the records in between fill the index, and
-are not counted again.
+The index of ids is all that a checkpoint is needed for. A new one begins with an index that was
+filled from the log, whole before anything is counted. One that stands before the store is gone on
+with if the next batch, which Spark has planned already, ends where the store stands or later: its
+first records fill the index and are not counted again. With more batches in between, one partition
+would be counted while the ids of another are still missing.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ from rtcdp.engines.spark.exchange import BUCKETS, Int64Array
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Progress, Store
 
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 """Changes whenever the index of ids is kept in another way."""
 
 
@@ -33,11 +35,12 @@ class Position:
 
 @dataclass(frozen=True)
 class Continuation:
-    """The checkpoint to go on with, and from which offsets on it reads. One that `is_new` is told
-    so; another knows."""
+    """The checkpoint to go on with, and from which offsets on the index has to be filled. One that
+    `is_new` is told where to start, which is where the store stands, and is filled before; another
+    knows, and fills it from what it reads."""
 
     checkpoint: str
-    starts: Mapping[int, int]
+    filled_from: Mapping[int, int]
     is_new: bool
 
 
@@ -80,9 +83,10 @@ def passed_over(
     }
 
 
-def state_fingerprint(log_id: str, topic: str) -> str:
-    """Names what an index of ids depends on; one of another fingerprint is never gone on with."""
-    meaning = f"{_STATE_VERSION}|{log_id}|{topic}|{BUCKETS}"
+def state_fingerprint(log_id: str, topic: str, window_ms: int) -> str:
+    """Names what an index of ids depends on, among it the dedup window, by whose length it is laid
+    out; one of another fingerprint is never gone on with."""
+    meaning = f"{_STATE_VERSION}|{log_id}|{topic}|{BUCKETS}|{window_ms}"
     return hashlib.sha256(meaning.encode()).hexdigest()[:16]
 
 
@@ -97,26 +101,26 @@ def continuation_of(checkpoints: Checkpoints, position: Position, fingerprint: s
         return Continuation(_name(1, fingerprint), position.remembered_from, is_new=True)
     number = _number_of(newest) or 0
     if newest == _name(number, fingerprint):
-        reached = _reached(checkpoints, newest)
-        if reached is not None and _fits(reached, position):
-            return Continuation(newest, reached, is_new=False)
+        done, planned = checkpoints.last_done(newest), checkpoints.last_planned(newest)
+        if done is not None and planned is not None:
+            reached = checkpoints.planned(newest, done).next_offsets
+            if _fits(reached, checkpoints.planned(newest, planned).next_offsets, position):
+                return Continuation(newest, reached, is_new=False)
     return Continuation(_name(number + 1, fingerprint), position.remembered_from, is_new=True)
 
 
-def _reached(checkpoints: Checkpoints, name: str) -> Mapping[int, int] | None:
-    """Where the last batch that is done ends; None before the first."""
-    done = checkpoints.last_done(name)
-    return None if done is None else checkpoints.planned(name, done).next_offsets
-
-
-def _fits(reached: Mapping[int, int], position: Position) -> bool:
-    """A checkpoint fits if it has not gone on further than the store, and not stopped so early that
-    reading on from there would be more work than starting anew."""
+def _fits(reached: Mapping[int, int], planned: Mapping[int, int], position: Position) -> bool:
+    """A checkpoint fits if it has not gone on further than the store, and the batch that comes next
+    ends no earlier, having begun where all is remembered."""
     return all(
         position.remembered_from[partition] <= offset <= position.next_offsets[partition]
         if partition in position.next_offsets
         else False
         for partition, offset in reached.items()
+    ) and all(
+        next_offset <= planned.get(partition, 0)
+        for partition, next_offset in position.next_offsets.items()
+        if next_offset > position.remembered_from[partition]
     )
 
 

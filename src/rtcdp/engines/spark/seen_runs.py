@@ -1,20 +1,29 @@
 """The ids that one bucket of the index has seen: sorted runs, and how a batch is judged by them.
 
-The rule is the native engine's, to the letter: a record is a duplicate if the record before it with
-the same source and id came at most a dedup window of intake time away. A bucket holds, per id, the
-last intake time and a hash of the content, in runs that are sorted by the id's hash; runs of a size
-are merged, so that a batch looks into few (O'Neil et al., The Log-Structured Merge-Tree, 1996).
-Pure: where runs rest is `rtcdp.engines.spark.judging`'s business.
+The rule is `rtcdp.admission.repeats`, as with the native engine. A bucket holds what it says in
+runs that are sorted by key; runs of a size are merged, so that a batch looks into few (O'Neil et
+al., The Log-Structured Merge-Tree, 1996). Pure: where runs rest is `rtcdp.engines.spark.judging`'s
+business.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from rtcdp.admission.repeats import (
+    Forgotten,
+    Ids,
+    Remembered,
+    Sightings,
+    UInt64Array,
+    check,
+    places_of,
+)
+from rtcdp.admission.repeats import merged as merged_sightings
 from rtcdp.engines.spark.exchange import (
     NEVER,
     BucketVerdicts,
@@ -32,17 +41,8 @@ RUN_IDS_MAX = 2**16
 
 BoolArray = npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Run:
-    """Ids sorted by hash, each once, with the last intake time (UTC ms) and content of each."""
-
-    hashes: Int64Array
-    received_at: Int64Array
-    contents: Int64Array
-
-    def __len__(self) -> int:
-        return len(self.hashes)
+RUN_ID_BYTES = 8 * len(fields(Sightings))
+"""What an id takes in a run."""
 
 
 class RunEntry(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class Judged:
     """The verdicts of a batch, by partition, and the run of its ids, with what is known of it."""
 
     verdicts: tuple[BucketVerdicts, ...]
-    run: Run
+    run: Sightings
     entry: RunEntry
 
 
@@ -106,32 +106,26 @@ def in_decision_order(slices: Sequence[SliceIds]) -> Candidates:
     )
 
 
-def judge(candidates: Candidates, runs: Sequence[Run], window_ms: int) -> Judged:
+def judge(candidates: Candidates, runs: Sequence[Sightings], window_ms: int) -> Judged:
     """Tell the duplicates among the counted candidates. `runs` are given from older to newer."""
-    order = np.argsort(candidates.hashes, kind="stable")
-    hashes, received_at = candidates.hashes[order], candidates.received_at[order]
-    contents = candidates.contents[order]
-    previous_at = np.zeros(len(order), np.int64)
-    previous_content = np.zeros(len(order), np.int64)
-    has_previous = np.zeros(len(order), np.bool_)
-    for run in runs if len(order) else ():
-        at = np.searchsorted(run.hashes, hashes)
-        at[at == len(run)] = 0
-        found = np.flatnonzero(run.hashes[at] == hashes)
-        previous_at[found] = run.received_at[at[found]]
-        previous_content[found] = run.contents[at[found]]
-        has_previous[found] = True
-    repeated = np.flatnonzero(hashes[1:] == hashes[:-1]) + 1
-    previous_at[repeated] = received_at[repeated - 1]
-    previous_content[repeated] = contents[repeated - 1]
-    has_previous[repeated] = True
-    is_near = np.abs(received_at - previous_at) <= window_ms
-    is_duplicate = has_previous & is_near & candidates.is_counted[order]
-    is_conflict = is_duplicate & (contents != previous_content)
-    is_last = np.append(hashes[1:] != hashes[:-1], np.ones(min(1, len(order)), np.bool_))
-    run = Run(hashes[is_last], received_at[is_last], contents[is_last])
+    ids = Ids(
+        candidates.hashes.view(np.uint64),
+        candidates.received_at,
+        candidates.contents.view(np.uint64),
+        places_of(candidates.partitions, candidates.offsets),
+        np.arange(len(candidates)),
+    )
+    newest_at = max((int(run.last_at.max()) for run in runs), default=None)
+    remembered = Remembered(runs, lambda keys: np.full(len(keys), bool(runs)), newest_at)
+    repeats, run = check(ids, window_ms, remembered, Forgotten({}))
     return Judged(
-        tuple(_verdicts(candidates, order[is_duplicate], order[is_conflict])),
+        tuple(
+            _verdicts(
+                candidates,
+                np.flatnonzero(repeats.is_duplicate & candidates.is_counted),
+                np.flatnonzero(repeats.is_conflict & candidates.is_counted),
+            )
+        ),
         run,
         RunEntry(name_of(run), 0, len(run), _newest(candidates)),
     )
@@ -145,18 +139,9 @@ def merge_due(entries: Sequence[RunEntry]) -> int:
     return 0 if any(each.count >= RUN_IDS_MAX for each in last) else FAN_IN
 
 
-def merged(runs: Sequence[Run], entries: Sequence[RunEntry]) -> tuple[Run, RunEntry]:
+def merged(runs: Sequence[Sightings], entries: Sequence[RunEntry]) -> tuple[Sightings, RunEntry]:
     """Runs, given from older to newer, as one."""
-    hashes = np.concatenate([run.hashes for run in runs])
-    order = np.argsort(hashes, kind="stable")
-    hashes = hashes[order]
-    is_last = np.append(hashes[1:] != hashes[:-1], True)
-    kept = order[is_last]
-    run = Run(
-        hashes[is_last],
-        np.concatenate([run.received_at for run in runs])[kept],
-        np.concatenate([run.contents for run in runs])[kept],
-    )
+    run = merged_sightings(runs)
     newest: dict[int, int] = {}
     for entry in entries:
         for partition, offset in entry.newest.items():
@@ -171,26 +156,30 @@ def is_forgettable(entry: RunEntry, remembered_from: Mapping[int, int]) -> bool:
     )
 
 
-def name_of(run: Run) -> str:
+def name_of(run: Sightings) -> str:
     """A name that two runs share only if they hold the same."""
     digest = hashlib.blake2b(digest_size=16)
-    for column in (run.hashes, run.received_at, run.contents):
+    for column in run.columns:
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 
 
-def pack_run(run: Run) -> bytes:
+def pack_run(run: Sightings) -> bytes:
     """A run as bytes."""
-    return b"".join(pack_offsets(each) for each in (run.hashes, run.received_at, run.contents))
+    return b"".join(pack_offsets(each.view(np.int64)) for each in run.columns)
 
 
-def unpack_run(packed: bytes) -> Run:
+def unpack_run(packed: bytes) -> Sightings:
     """The run that was packed."""
-    hashes, received_at, contents = unpack_offsets(packed).reshape(3, -1)
-    return Run(hashes, received_at, contents)
+    keys, first_at, last_at, contents, places = unpack_offsets(packed).reshape(5, -1)
+    return Sightings(_unsigned(keys), first_at, last_at, _unsigned(contents), places)
 
 
 _NONE = np.empty(0, np.int64)
+
+
+def _unsigned(column: Int64Array) -> UInt64Array:
+    return column.view(np.uint64)
 
 
 def _joined(packed: Sequence[bytes]) -> Int64Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from rtcdp.definitions import Fold, RowTable
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.quarantine import FAILURES, is_fault_of_a_record
+from rtcdp.engines.spark.decoding import BatchMapper
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     KEYED_ARROW_SCHEMA,
@@ -27,7 +28,6 @@ from rtcdp.engines.spark.exchange import (
 )
 from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.folding import Ranges, admitted_in
-from rtcdp.engines.spark.screening import BatchMapper
 from rtcdp.errors import RtcdpError
 from rtcdp.store import (
     EpochRefused,
@@ -176,24 +176,33 @@ def _difference(
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     try:
-        store = _AfterEpoch(stories.access.opened(), after_epoch)
+        store = AfterEpoch(stories.access.opened(), after_epoch)
         for key, parts in packed.items():
             folds = [fold for fold in stories.folds if fold.key == key]
             events = pl.concat([unpack_frame(part) for part in parts])
-            for change in Folding(folds, store).fold(events, number):
-                packed_change = {
-                    "gone": pack_frame(change.delete),
-                    "replaced": pack_frame(change.replace),
-                }
-                rows.append({"table_name": change.table.name, **packed_change})
+            rows += map(packed_change, Folding(folds, store).fold(events, number))
     except FAILURES as error:
-        # Told as data: Spark makes a text of an error, tries it again, and ends the process, which
-        # takes seconds to start. A record is looked for by failing often.
-        return [{"trouble": pack(_trouble(error))}]
+        return [packed_trouble(error)]
     return rows
 
 
-class _AfterEpoch:
+def packed_change(change: RowChanges) -> dict[str, object]:
+    """A row of `DIFFERENCE_SCHEMA`: what is to change in a table."""
+    return {
+        "table_name": change.table.name,
+        "gone": pack_frame(change.delete),
+        "replaced": pack_frame(change.replace),
+    }
+
+
+def packed_trouble(error: BaseException) -> dict[str, object]:
+    """A row of `DIFFERENCE_SCHEMA`: why there is none. Told as data: Spark makes a text of an
+    error, tries it again, and ends the process, which takes seconds to start. A record is looked
+    for by failing often."""
+    return {"trouble": pack(_trouble(error))}
+
+
+class AfterEpoch:
     """A store to read from, as it is after one epoch and not after any other."""
 
     def __init__(self, store: Store, epoch: int) -> None:

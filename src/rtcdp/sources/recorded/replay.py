@@ -6,6 +6,7 @@ a replay reads and what the ledger counts is the same number.
 
 import math
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, starmap
@@ -97,11 +98,21 @@ def parse_speed(text: str) -> float:
     return speed
 
 
+def check_files(plan: ReplayPlan) -> None:
+    """See that each file can be read, again and again, and that the mapping is made for it.
+
+    Raises `PartMissing` and `UsageError`.
+    """
+    for path in plan.files:
+        _size_bytes(path)
+        _check_mapping(path, plan.mapping)
+
+
 class Replay:
     """Sends the records of a plan to a sink, in the order of the files. Use it once.
 
-    Raises `PartMissing` for a file that can't be read; `run` also raises what the sink raises, and
-    `UsageError` for a file that the mapping is not made for.
+    Raises `PartMissing` for a file that can't be read, and `UsageError` for a pipe; `run` also
+    raises what the sink raises, and `UsageError` for a file that the mapping is not made for.
     """
 
     def __init__(self, plan: ReplayPlan, sink: Sink, clock: Clock) -> None:
@@ -122,8 +133,7 @@ class Replay:
     def run(self, pause: Pause, progress: ReplayProgress | None = None) -> ReplayReport:
         """Replay all files, or until `pause` says stop; returns what was done."""
         self._progress = progress
-        for path, _ in self._files():
-            _check_mapping(path, self._plan.mapping)
+        check_files(self._plan)
         shift_ms = self._find_shift_ms() if self._plan.shift_to_now else 0
         for path, bytes_before in self._files():
             with RecordedFile(path) as file:
@@ -258,8 +268,15 @@ def _check_mapping(path: Path, mapping: Mapping) -> None:
 
 def _size_bytes(path: Path) -> int:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise PartMissing(
-            f"{path} can't be read: {error.strerror}", "Name files that exist."
+            f"{path} can't be read: {error.strerror}", "name files that exist"
         ) from error
+    if not stat.S_ISREG(found.st_mode):
+        # Its first lines are looked at before anything is sent, and would be gone then.
+        raise UsageError(
+            f"{path} is no file, and can't be read twice",
+            "name a file, plain or gzip; what comes through a pipe is written to one first",
+        )
+    return found.st_size

@@ -1,6 +1,6 @@
 """What an epoch says of the records that it is made of."""
 
-from rtcdp.admission.batch import admit, screen_together
+from rtcdp.admission.batch import admit, decode_batch
 from rtcdp.admission.event_id_index import SeenIds
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.commit import progress_after
@@ -32,9 +32,9 @@ def log_with_gaps() -> MemoryLog:
 def epoch_of(log: MemoryLog, log_id: str = "log") -> Epoch:
     first, rest = log.read(0, 1, 10**6).until(3), log.read(0, 3, 10**6)
     pieces = [rest, log.read(2, 0, 10**6), first, log.read(1, 0, 10**6)]
-    screened = screen_together(pieces, (), AdmissionRules())
-    batch = admit(screened, SeenIds(1000))
-    return epoch_after(BEFORE, screened, batch, (), log_id)
+    decoded = decode_batch(pieces, (), AdmissionRules())
+    batch = admit(decoded, SeenIds(1000))
+    return epoch_after(BEFORE, decoded, batch, (), log_id)
 
 
 def test_there_is_one_span_for_each_partition_with_its_own_range_of_event_times() -> None:

@@ -118,18 +118,18 @@ def test_ids_of_a_batch_that_failed_are_no_duplicates_when_it_is_taken_apart(
     assert (totals["admitted"], totals["duplicate"], totals["dead_letter"]) == (2, 2, 1)
 
 
-def test_a_record_that_can_t_be_screened_is_found_as_well(
+def test_a_record_that_can_t_be_decoded_is_found_as_well(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    screen = processing.screen_together
+    real = processing.decode_batch
 
     def failing(pieces, fields, rules):  # type: ignore[no-untyped-def]
         if any(b'"bad"' in piece.lines for piece in pieces):
             raise AssertionError("a line of the log is not a verified event")
-        return screen(pieces, fields, rules)
+        return real(pieces, fields, rules)
 
     installation.log.append([delivery(*(f"u{n:02}" for n in range(20)), "bad")])
-    monkeypatch.setattr(processing, "screen_together", failing)
+    monkeypatch.setattr(processing, "decode_batch", failing)
     installation.run(max_batch_bytes=500)
     assert len(installation.users()) == 20
     assert [letter[1] for letter in installation.dead_letters()] == [20]

@@ -200,7 +200,7 @@ def test_it_stops_though_the_store_is_away(installation: Installation) -> None:
     assert installation.rows() == []
 
 
-def test_large_batches_are_screened_ahead_and_none_is_missed(installation: Installation) -> None:
+def test_large_batches_are_decoded_ahead_and_none_is_missed(installation: Installation) -> None:
     log = installation.log = MemoryLog(lambda: 7)
     users = [f"u{n % 10}" for n in range(500)]
     log.append([delivery(*users)])

@@ -137,6 +137,27 @@ def test_the_last_time_of_an_id_is_the_latest_in_any_partition(
         assert snapshot.ledger_totals()["admitted"] == admitted
 
 
+def test_what_the_order_of_reading_was_makes_no_difference_after_a_restart(
+    store: SqliteStore,
+) -> None:
+    """The clock is set back and forth: the times of two partitions do not tell what came first."""
+    log = partitions_of([(10_000, "x")], [])
+    count(log, store)
+    log.append([Delivery(line("x"), 1, 8_999)], 1)
+    processor = Processor(log, store, (), RULES, ManualClock())
+    processor.recover()
+    processor.step()
+    verdicts = {}
+    for is_restarted in (False, True):
+        log.append([Delivery(line("x"), 1, 10_500)])
+        if is_restarted:
+            processor.recover()
+        processor.step()
+        with store.snapshot() as snapshot:
+            verdicts[is_restarted] = snapshot.verdicts(0, 1, 3)["verdict"].to_list()[-1]
+    assert verdicts == {False: "duplicate", True: "duplicate"}
+
+
 def test_a_partition_that_is_behind_needs_older_ids_of_the_others(store: SqliteStore) -> None:
     now = 100 * CLOCK_SLACK_MS
     log = partitions_of([(1000, "x"), *((now, f"y{n}") for n in range(2000))], [])

@@ -23,6 +23,7 @@ from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.spark.accounts import account_of
 from rtcdp.engines.spark.batches import Batch
 from rtcdp.engines.spark.counting import Counting, Surroundings
+from rtcdp.engines.spark.decoding import Decoding, decoder
 from rtcdp.engines.spark.exchange import (
     DIFFERENCE_ARROW_SCHEMA,
     unpack_account,
@@ -33,7 +34,6 @@ from rtcdp.engines.spark.folding import Unpacking, event_unpacker
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.recovery import passed_over
 from rtcdp.engines.spark.remembrance import Remembrance
-from rtcdp.engines.spark.screening import Screening, screener
 from rtcdp.engines.spark.stories import (
     StoreAccess,
     Stories,
@@ -251,15 +251,16 @@ class LocalQuery:
         next_offsets = {each: self.progress.next_offsets.get(each, 0) for each in partitions}
         remembered_from = {each: self.progress.remembered_from.get(each, 0) for each in partitions}
         if anew:
-            self.states = {}
             self.reached = dict(remembered_from)
         starts = {each: self.reached.get(each, 0) for each in partitions}
-        self.screening = Screening(
+        self.decoding = Decoding(
             tuple({*fields_of(self.metrics), *folding.fields}),
             self.rules,
             next_offsets,
             passed_over(self.store, starts, next_offsets),
         )
+        if anew:
+            self._fill(next_offsets)
         self.remembrance = Remembrance(remembered_from, self.rules.dedup_window_ms)
         self.counting = Counting(
             Surroundings(
@@ -271,6 +272,16 @@ class LocalQuery:
                 is_stopping=lambda: False,
             )
         )
+
+    def _fill(self, next_offsets: Mapping[int, int]) -> None:
+        """Begin with an index of what is counted."""
+        self.states = {}
+        for bucket, given in self._decoded(next_offsets).items():
+            if bucket >= 0:
+                judge = self._judge(bucket)
+                for row in given:
+                    judge.handleInitialState((bucket,), Row(**row), None)
+        self.reached = dict(next_offsets)
 
     def step(self, ends: Mapping[int, int]) -> None:
         """One batch up to these offsets; again and again while it has to be started anew."""
@@ -299,20 +310,9 @@ class LocalQuery:
             self.step(ends)
 
     def _batch(self, ends: Mapping[int, int]) -> None:
-        rows: defaultdict[int, list[dict]] = defaultdict(list)
-        for partition, end in ends.items():
-            start = self.reached.get(partition, 0)
-            slices = [
-                self.topic.arrow(partition, first, min(first + self.slice_records, end))
-                for first in range(start, end, self.slice_records)
-            ]
-            for batch in screener(self.screening)(iter(slices)):
-                for row in batch.to_pylist():
-                    rows[row["bucket"]].append(row)
         judged = []
-        for bucket, given in rows.items():
-            judge = BucketJudge(self.rules.dedup_window_ms)
-            judge.init(_Handle(self.states.setdefault(bucket, _State())))
+        for bucket, given in self._decoded(ends).items():
+            judge = self._judge(bucket)
             found = judge.handleInputRows((bucket,), iter([Row(**row) for row in given]), None)
             judged += [row.asDict() for row in found]
         kept = LocalBatch(judged, self.metrics, self.stories)
@@ -324,6 +324,25 @@ class LocalQuery:
         self.counting.count(kept, batch, ends, remembrance.remembered_from)
         self.remembrance = remembrance
         self.gathered_bytes = max(self.gathered_bytes, kept.gathered_bytes)
+
+    def _decoded(self, ends: Mapping[int, int]) -> Mapping[int, list[dict]]:
+        """The rows of what comes next up to these offsets, by bucket."""
+        rows: defaultdict[int, list[dict]] = defaultdict(list)
+        for partition, end in ends.items():
+            start = self.reached.get(partition, 0)
+            slices = [
+                self.topic.arrow(partition, first, min(first + self.slice_records, end))
+                for first in range(start, end, self.slice_records)
+            ]
+            for batch in decoder(self.decoding)(iter(slices)):
+                for row in batch.to_pylist():
+                    rows[row["bucket"]].append(row)
+        return rows
+
+    def _judge(self, bucket: int) -> BucketJudge:
+        judge = BucketJudge(self.rules.dedup_window_ms)
+        judge.init(_Handle(self.states.setdefault(bucket, _State())))
+        return judge
 
     def _commit_epoch(self, epoch: Epoch) -> None:
         self.on_commit()

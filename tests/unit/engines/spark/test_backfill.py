@@ -6,7 +6,7 @@ import pytest
 
 from rtcdp.engines.spark.backfill import ranges_between, unpacker
 from rtcdp.engines.spark.folding import Unpacking
-from tests.unit.engines.spark.test_screening import batch
+from tests.unit.engines.spark.test_decoding import batch
 
 EVENT = b'{"userId":"%s","timestamp":5000,"eventType":"A"}'
 

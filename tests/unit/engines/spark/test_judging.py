@@ -4,20 +4,23 @@ import json
 
 import numpy as np
 
+from rtcdp.admission.repeats import Sightings
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark.judging import RunCache, remembered_property
-from rtcdp.engines.spark.seen_runs import FAN_IN, Run
+from rtcdp.engines.spark.seen_runs import FAN_IN, RUN_ID_BYTES
 from rtcdp.store.sqlite import SqliteStore
 from tests.unit.engines.spark.local_query import LocalQuery, Topic
 from tests.unit.engines.spark.test_counting import BY_USER, hit, totals
 
 
-def a_run(count: int) -> Run:
-    return Run(*(np.arange(count, dtype=np.int64) for _ in range(3)))
+def a_run(count: int) -> Sightings:
+    numbers = np.arange(count)
+    codes = numbers.astype(np.uint64)
+    return Sightings(codes, numbers, numbers, codes, numbers)
 
 
 def test_a_cache_of_runs_is_bounded_and_forgets_the_least_used() -> None:
-    cache = RunCache(bytes_max=100 * 24)
+    cache = RunCache(bytes_max=100 * RUN_ID_BYTES)
     for name in ("a", "b"):
         cache.put(name, a_run(50))
     assert cache.get("a") is not None

@@ -24,10 +24,12 @@ POSITION = Position(next_offsets={0: 10, 1: 20}, remembered_from={0: 4, 1: 5})
 
 
 class Checkpoints:
-    """Stands for those in a folder: how far each has come, None before its first commit."""
+    """Stands for those in a folder: how far each has come, None before its first commit; and
+    where the batch ends that comes next, if it was planned."""
 
     def __init__(self, **reached: dict[int, int] | None) -> None:
         self.reached = {name.replace("_", "-"): ends for name, ends in reached.items()}
+        self.planned_next: dict[int, int] | None = None
 
     def names(self) -> list[str]:
         return sorted(self.reached)
@@ -38,31 +40,43 @@ class Checkpoints:
     def last_done(self, name: str) -> int | None:
         return None if self.reached[name] is None else 0
 
+    def last_planned(self, name: str) -> int:  # noqa: ARG002 - as the real one
+        return 0 if self.planned_next is None else 1
+
     def planned(self, name: str, batch: int) -> PlannedBatch:
-        assert batch == 0
-        return PlannedBatch(self.reached[name] or {})
+        ends = self.planned_next if batch else self.reached[name]
+        return PlannedBatch(ends or {})
 
 
 def test_the_first_checkpoint_starts_where_ids_must_be_remembered_from() -> None:
     continuation = continuation_of(Checkpoints(), POSITION, "f")
-    assert (continuation.checkpoint, continuation.starts) == ("000001-f", {0: 4, 1: 5})
+    assert (continuation.checkpoint, continuation.filled_from) == ("000001-f", {0: 4, 1: 5})
 
 
 @pytest.mark.parametrize(
-    ("reached", "fits"),
+    ("reached", "planned", "fits"),
     [
-        ({0: 10, 1: 20}, True),
-        ({0: 4, 1: 19}, True),
-        ({0: 11, 1: 20}, False),
-        ({0: 3, 1: 20}, False),
-        ({0: 10, 1: 20, 2: 0}, False),
-        (None, False),
+        ({0: 10, 1: 20}, None, True),
+        # The next batch was planned before, and ends where the store stands or later.
+        ({0: 4, 1: 19}, {0: 10, 1: 20}, True),
+        ({0: 4, 1: 19}, {0: 99, 1: 99}, True),
+        # One more batch, and partition 0 would be counted while ids of partition 1 are missing.
+        ({0: 4, 1: 19}, None, False),
+        ({0: 4, 1: 19}, {0: 99, 1: 19}, False),
+        ({0: 11, 1: 20}, None, False),
+        ({0: 3, 1: 20}, {0: 99, 1: 99}, False),
+        ({0: 10, 1: 20, 2: 0}, None, False),
+        (None, None, False),
     ],
 )
-def test_a_checkpoint_must_not_be_ahead_of_the_store_nor_far_behind(reached, fits) -> None:
-    continuation = continuation_of(Checkpoints(**{"000001_f": reached}), POSITION, "f")
+def test_a_checkpoint_must_not_be_ahead_of_the_store_nor_more_than_a_batch_behind(
+    reached, planned, fits
+) -> None:
+    checkpoints = Checkpoints(**{"000001_f": reached})
+    checkpoints.planned_next = planned
+    continuation = continuation_of(checkpoints, POSITION, "f")
     assert continuation.is_new != fits
-    assert continuation.starts == (reached if fits else POSITION.remembered_from)
+    assert continuation.filled_from == (reached if fits else POSITION.remembered_from)
     assert continuation.checkpoint == ("000001-f" if fits else "000002-f")
 
 
@@ -72,15 +86,22 @@ def test_an_index_of_another_kind_is_not_gone_on_with_and_old_ones_go() -> None:
     assert checkpoints.names() == ["000002-g"]
 
 
-def test_the_fingerprint_changes_with_the_log_and_is_not_that_of_the_index_of_before() -> None:
-    """The first kind of index knew no last intake times: none of its checkpoints is resumed."""
-    before = hashlib.sha256(b"1|a|t|3600000").hexdigest()[:16]
-    prints = {state_fingerprint("a", "t"), state_fingerprint("b", "t"), state_fingerprint("a", "u")}
-    assert len(prints | {before}) == 4
+def test_the_fingerprint_changes_with_what_the_index_hangs_on_and_none_of_before_is_resumed() -> (
+    None
+):
+    """The log, and the window that its times are laid out by."""
+    before = hashlib.sha256(b"2|a|t|16").hexdigest()[:16]
+    prints = {
+        state_fingerprint(log_id, topic, window_ms)
+        for log_id in "ab"
+        for topic in "tu"
+        for window_ms in (1, 2)
+    }
+    assert len(prints | {before}) == 9
     checkpoints = Checkpoints(**{f"000001_{before}": {0: 10, 1: 20}})
-    continuation = continuation_of(checkpoints, POSITION, state_fingerprint("a", "t"))
+    continuation = continuation_of(checkpoints, POSITION, state_fingerprint("a", "t", 1))
     assert continuation.is_new
-    assert continuation.starts == POSITION.remembered_from
+    assert continuation.filled_from == POSITION.remembered_from
 
 
 @pytest.mark.parametrize(

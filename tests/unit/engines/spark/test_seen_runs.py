@@ -1,15 +1,15 @@
-"""The ids that a bucket has seen, in sorted runs: judged by the one before, merged, forgotten."""
+"""The ids that a bucket has seen, in sorted runs: judged by the rule, merged, forgotten."""
 
 import random
 
 import numpy as np
 import pytest
 
+from rtcdp.admission.repeats import Sightings
 from rtcdp.engines.spark.exchange import NEVER, SliceIds, pack_offsets, unpack_offsets
 from rtcdp.engines.spark.seen_runs import (
     FAN_IN,
     RUN_IDS_MAX,
-    Run,
     RunEntry,
     in_decision_order,
     is_forgettable,
@@ -51,17 +51,20 @@ def duplicates(judged) -> dict[int, list[int]]:
 
 
 @pytest.mark.parametrize(("apart", "is_duplicate"), [(100, True), (101, False), (-101, False)])
-def test_it_is_the_record_before_that_counts_within_the_window(apart, is_duplicate) -> None:
+def test_what_was_taken_in_within_the_window_is_a_repeat(apart, is_duplicate) -> None:
     first = judge(in_decision_order([ids((0, 7, 1_000))]), [], 100)
     second = judge(in_decision_order([ids((1, 7, 1_000 + apart))]), [first.run], 100)
     assert duplicates(second) == {0: [1] if is_duplicate else []}
 
 
-def test_the_newest_run_has_the_last_word() -> None:
-    runs = [Run(column(7), column(time), column(7)) for time in (0, 500)]
-    judged = judge(in_decision_order([ids((9, 7, 590))]), runs, 100)
-    assert duplicates(judged) == {0: [9]}
-    assert unpack_offsets(judged.verdicts[0].conflicts).tolist() == []
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_any_run_may_know_it_and_none_has_the_last_word(order) -> None:
+    known = [judge(in_decision_order([ids((n, 7, at))]), [], 100) for n, at in ((0, 0), (1, 500))]
+    runs = [known[number].run for number in order]
+    for at in (90, 590):
+        judged = judge(in_decision_order([ids((9, 7, at))]), runs, 100)
+        assert duplicates(judged) == {0: [9]}
+        assert unpack_offsets(judged.verdicts[0].conflicts).tolist() == []
 
 
 def test_partitions_are_in_line_by_due_time_and_each_as_its_log_stands() -> None:
@@ -95,7 +98,7 @@ def test_a_slice_without_ids_of_this_bucket_only_tells_its_due_time() -> None:
     assert NEVER > 10**18
 
 
-def test_merging_keeps_the_last_of_each_and_changes_no_verdict() -> None:
+def test_merging_keeps_each_key_once_and_changes_no_verdict() -> None:
     walk = random.Random(3)
     runs, entries, offset = [], [], 0
     for _ in range(FAN_IN):
@@ -106,7 +109,7 @@ def test_merging_keeps_the_last_of_each_and_changes_no_verdict() -> None:
         offset += 30
     run, entry = merged(runs, entries)
     assert (entry.level, entry.count, entry.newest) == (1, len(run), {0: offset - 1})
-    assert run.hashes.tolist() == sorted(set(run.hashes.tolist()))
+    assert run.keys.tolist() == sorted(set(run.keys.tolist()))
     ask = in_decision_order([ids(*((offset + n, n, offset) for n in range(50)))])
     assert duplicates(judge(ask, runs, 20)) == duplicates(judge(ask, [run], 20))
 
@@ -127,13 +130,12 @@ def test_a_run_is_forgotten_when_all_of_it_lies_before_what_is_remembered() -> N
 
 
 def test_a_run_comes_out_as_it_went_in_and_its_name_tells_what_it_holds() -> None:
-    run = Run(column(-5, 3), column(10, 20), column(1, 2))
+    def run_of(content: int) -> Sightings:
+        codes = np.array([3, 2**64 - 5], np.uint64)
+        contents = np.array([1, content], np.uint64)
+        return Sightings(codes, column(1, 2), column(10, 20), contents, column(5, 6))
+
+    run = run_of(2**63)
     again = unpack_run(pack_run(run))
-    assert [each.tolist() for each in (again.hashes, again.received_at, again.contents)] == [
-        [-5, 3],
-        [10, 20],
-        [1, 2],
-    ]
-    assert (
-        name_of(again) == name_of(run) != name_of(Run(column(-5, 3), column(10, 20), column(1, 3)))
-    )
+    assert [each.tolist() for each in again.columns] == [each.tolist() for each in run.columns]
+    assert name_of(again) == name_of(run) != name_of(run_of(3))

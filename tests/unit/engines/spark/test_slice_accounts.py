@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 
-from rtcdp.admission.batch import account, screen
+from rtcdp.admission.batch import account, decode_batch
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark.exchange import unpack_frame
 from rtcdp.engines.spark.slice_accounts import (
@@ -36,8 +36,8 @@ def test_it_says_of_every_record_what_the_native_engine_says() -> None:
         ]
     )
     records = log.read(0, 0, 10**6)
-    screened = screen(records, (), AdmissionRules())
-    admitted = account(screened, screened.verdicts, screened.verdicts > 9)
+    decoded = decode_batch((records,), (), AdmissionRules())
+    admitted = account(decoded, decoded.verdicts, decoded.verdicts > 9)
     events = admitted.events.with_columns(received_at=pl.lit(NOW, pl.Int64))
     uncounted = with_stands_for(admitted.uncounted, records)
     found = account_of_slice(events, uncounted, SlicePlace(0, 2, True, True, records, b""), 0)

@@ -8,12 +8,12 @@ import pyarrow as pa
 import xxhash
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.engines.spark import screening as module
+from rtcdp.engines.spark import decoding as module
+from rtcdp.engines.spark.decoding import Decoding, decoder, stable_id_hashes
 from rtcdp.engines.spark.exchange import unpack_account, unpack_frame, unpack_ids, unpack_offsets
-from rtcdp.engines.spark.screening import Screening, screener, stable_id_hashes
 
 RULES = AdmissionRules(allowed_lateness_ms=1_000)
-SCREENING = Screening(("userId",), RULES, {0: 2}, {0: np.array([1], np.int64)})
+DECODING = Decoding(("userId",), RULES, {0: 2}, {0: np.array([1], np.int64)})
 
 
 def batch(*values: bytes, first: int = 0, received_at: int = 5_000) -> pa.RecordBatch:
@@ -35,9 +35,9 @@ def event(event_id: str | None, timestamp: int = 5_000) -> bytes:
     return json.dumps(fields if event_id is None else {"eventId": event_id, **fields}).encode()
 
 
-def screened(*batches: pa.RecordBatch) -> tuple[pl.DataFrame, list[int]]:
+def decoded(*batches: pa.RecordBatch) -> tuple[pl.DataFrame, list[int]]:
     """The slices, and the offsets whose ids are to be judged."""
-    rows = pl.DataFrame(pa.Table.from_batches(screener(SCREENING)(iter(batches))))
+    rows = pl.DataFrame(pa.Table.from_batches(decoder(DECODING)(iter(batches))))
     ids = [unpack_ids(packed) for packed in rows["ids"].drop_nulls()]
     offsets = [offset for each in ids for offset in unpack_offsets(each.offsets).tolist()]
     return rows.filter(pl.col("account").is_not_null()), sorted(offsets)
@@ -45,7 +45,7 @@ def screened(*batches: pa.RecordBatch) -> tuple[pl.DataFrame, list[int]]:
 
 def test_only_candidates_with_an_id_go_through_the_index() -> None:
     late, bad = event("late", 100), b"{"
-    slices, judged = screened(batch(event("a"), event(None), late, bad, event("b"), first=2))
+    slices, judged = decoded(batch(event("a"), event(None), late, bad, event("b"), first=2))
     assert judged == [2, 6]
     account = unpack_account(slices["account"][0])
     assert (account.record_count, account.candidate_count, account.uncounted_count) == (5, 2, 2)
@@ -55,14 +55,14 @@ def test_only_candidates_with_an_id_go_through_the_index() -> None:
 
 
 def test_no_bytes_of_records_are_in_an_account() -> None:
-    slices, _ = screened(batch(*(event("x" * 90, n) for n in range(3_000)), first=2))
+    slices, _ = decoded(batch(*(event("x" * 90, n) for n in range(3_000)), first=2))
     account = unpack_account(slices["account"][0])
     assert account.uncounted_count == 3_000
     assert len(slices["account"][0]) < 3_000
 
 
 def test_a_batch_is_cut_where_the_counted_records_begin() -> None:
-    slices, judged = screened(batch(event("a"), event("b"), event("c")), batch(event("d"), first=3))
+    slices, judged = decoded(batch(event("a"), event("b"), event("c")), batch(event("d"), first=3))
     accounts = [unpack_account(each) for each in slices["account"]]
     assert [(each.first_offset, each.next_offset) for each in accounts] == [(0, 2), (2, 3), (3, 4)]
     assert [each.is_counted for each in accounts] == [False, True, True]
@@ -74,20 +74,20 @@ def test_a_batch_is_cut_where_the_counted_records_begin() -> None:
 
 def test_what_was_decided_is_judged_by_no_rule_again() -> None:
     """Offset 0 would be late by these rules, but was admitted; 1 was not, whatever they say."""
-    _, judged = screened(batch(event("a", 100), event("b"), event("c", 100)))
+    _, judged = decoded(batch(event("a", 100), event("b"), event("c", 100)))
     assert judged == [0]
 
 
-def test_a_record_that_can_t_be_screened_is_set_aside(monkeypatch) -> None:
-    real = module.screen
+def test_a_record_that_can_t_be_decoded_is_set_aside(monkeypatch) -> None:
+    real = module.decode_batch
 
-    def failing(records, fields, rules):
-        if b"bad" in records.lines:
+    def failing(pieces, fields, rules):
+        if any(b"bad" in piece.lines for piece in pieces):
             raise pl.exceptions.PanicException("planted")
-        return real(records, fields, rules)
+        return real(pieces, fields, rules)
 
-    monkeypatch.setattr(module, "screen", failing)
-    slices, judged = screened(batch(*(event(each) for each in ("a", "b", "bad", "c")), first=2))
+    monkeypatch.setattr(module, "decode_batch", failing)
+    slices, judged = decoded(batch(*(event(each) for each in ("a", "b", "bad", "c")), first=2))
     assert judged == [2, 3, 5]
     uncounted = pl.concat([unpack_frame(each) for each in slices["uncounted"].drop_nulls()])
     assert uncounted.select("offset", "reason").rows() == [(4, "processor_error")]

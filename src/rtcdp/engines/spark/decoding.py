@@ -1,4 +1,4 @@
-"""From Kafka's records to slices and ids: decoded, screened, packed. Runs in the executors.
+"""From Kafka's records to slices and ids: decoded and packed. Runs in the executors.
 
 Every Arrow batch holds consecutive records of one Kafka partition, since Spark reads a partition in
 one task unless it is told otherwise; `rtcdp.engines.spark.accounts` checks that it did.
@@ -17,20 +17,20 @@ import pyarrow as pa
 
 from rtcdp.admission.batch import (
     ADMITTED,
-    Screened,
+    DecodedBatch,
     account,
+    decode_batch,
     due_times,
     reject,
-    screen,
     shown_ids,
 )
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.exchange import (
     BUCKETS,
+    DECODED_ARROW_SCHEMA,
     IDENTITY_SCHEMA,
     NEVER,
-    SCREENED_ARROW_SCHEMA,
     SLICE_UNCOUNTED_SCHEMA,
     Int64Array,
     SliceIds,
@@ -58,8 +58,8 @@ BatchMapper = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
-class Screening:
-    """How to screen: the `fields` of events that metrics need, the rules, and per partition the
+class Decoding:
+    """How to decode: the `fields` of events that metrics need, the rules, and per partition the
     offset from which on records are counted. What comes before is decided: it only fills the index
     of ids, but for the records at the offsets in `passed_over` (sorted), which were late or dead
     letters."""
@@ -70,23 +70,23 @@ class Screening:
     passed_over: Mapping[int, Int64Array] = field(default_factory=dict)
 
 
-def screener(screening: Screening) -> BatchMapper:
-    """What turns rows (value, partition, offset, timestamp, headers) into `SCREENED_SCHEMA`."""
+def decoder(decoding: Decoding) -> BatchMapper:
+    """What turns rows (value, partition, offset, timestamp, headers) into `DECODED_SCHEMA`."""
 
-    def screen_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def decode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         position = 0
-        waiting: tuple[Records, Screened] | None = None
+        waiting: tuple[Records, DecodedBatch] | None = None
         for batch in batches:
-            for records in _pieces_of(batch, screening.counted_from):
-                for piece, screened in _screened_parts(records, screening):
+            for records in _pieces_of(batch, decoding.counted_from):
+                for piece, decoded in _decoded_parts(records, decoding):
                     if waiting is not None:
-                        yield from _rows_of(*waiting, screening, position, is_last=False)
+                        yield from _rows_of(*waiting, decoding, position, is_last=False)
                         position += 1
-                    waiting = piece, screened
+                    waiting = piece, decoded
         if waiting is not None:
-            yield from _rows_of(*waiting, screening, position, is_last=True)
+            yield from _rows_of(*waiting, decoding, position, is_last=True)
 
-    return screen_batches
+    return decode_batches
 
 
 def _pieces_of(batch: pa.RecordBatch, counted_from: Mapping[int, int]) -> Iterator[Records]:
@@ -138,10 +138,10 @@ def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
     ]
 
 
-def _screened_parts(records: Records, screening: Screening) -> Iterator[tuple[Records, Screened]]:
-    """The records, screened; one that can't be screened is set aside, and the others are not."""
+def _decoded_parts(records: Records, decoding: Decoding) -> Iterator[tuple[Records, DecodedBatch]]:
+    """The records, decoded; one that can't be decoded is set aside, and the others are not."""
     try:
-        yield records, screen(records, screening.fields, screening.rules)
+        yield records, decode_batch((records,), decoding.fields, decoding.rules)
         return
     except FAILURES as error:
         if not is_fault_of_a_record(error):
@@ -151,41 +151,41 @@ def _screened_parts(records: Records, screening: Screening) -> Iterator[tuple[Re
             return
     for half in halves((records,)):
         for piece in half:
-            yield from _screened_parts(piece, screening)
+            yield from _decoded_parts(piece, decoding)
 
 
 def _rows_of(
-    records: Records, screened: Screened, screening: Screening, position: int, *, is_last: bool
+    records: Records, decoded: DecodedBatch, decoding: Decoding, position: int, *, is_last: bool
 ) -> Iterator[pa.RecordBatch]:
-    is_counted = records.first_offset >= screening.counted_from.get(records.partition, 0)
+    is_counted = records.first_offset >= decoding.counted_from.get(records.partition, 0)
     if is_counted:
-        is_admitted = screened.verdicts == ADMITTED
+        is_admitted = decoded.verdicts == ADMITTED
     else:
-        passed_over = screening.passed_over.get(records.partition, _NONE)
-        is_admitted = ~are_among(screened.offsets, passed_over)
-    candidates = np.flatnonzero(is_admitted & screened.has_id)
-    hashes = stable_id_hashes(screened.events[candidates])
-    offsets = screened.offsets[candidates]
+        passed_over = decoding.passed_over.get(records.partition, _NONE)
+        is_admitted = ~are_among(decoded.offsets, passed_over)
+    candidates = np.flatnonzero(is_admitted & decoded.has_id)
+    hashes = stable_id_hashes(decoded.events[candidates])
+    offsets = decoded.offsets[candidates]
     ids = _Ids(
         offsets,
         hashes,
-        screened.received_at[candidates],
-        _contents_of(screened)[candidates],
+        decoded.received_at[candidates],
+        _contents_of(decoded)[candidates],
         _due_at(records, offsets),
     )
     yield from _id_rows(records, ids, position, is_counted=is_counted)
-    nothing = np.zeros(len(screened.verdicts), np.bool_)
+    nothing = np.zeros(len(decoded.verdicts), np.bool_)
     uncounted = SLICE_UNCOUNTED_SCHEMA.to_frame(eager=True)
     if is_counted:
-        found = account(screened, screened.verdicts, nothing).uncounted
+        found = account(decoded, decoded.verdicts, nothing).uncounted
         uncounted = with_stands_for(found, records)
-    events = _countable(screened, is_admitted, screening.fields)
+    events = _countable(decoded, is_admitted, decoding.fields)
     slice_account = account_of_slice(
         events,
         uncounted,
         SlicePlace(
             *(records.partition, position, is_last, is_counted, records),
-            pack_times(screened.offsets, screened.received_at),
+            pack_times(decoded.offsets, decoded.received_at),
         ),
         len(candidates),
     )
@@ -193,7 +193,7 @@ def _rows_of(
     if is_counted:
         packed[0] = pack_frame(events)
         if len(candidates):
-            packed[1] = pack_frame(_identities(screened, candidates, hashes))
+            packed[1] = pack_frame(_identities(decoded, candidates, hashes))
         if uncounted.height:
             packed[2] = pack_raw(uncounted)
     yield _row(records, -1 - position, None, pack(slice_account), *packed)
@@ -262,25 +262,27 @@ def _row(records: Records, bucket: int, ids: bytes | None, *packed: bytes | None
                 for each in (ids, account, events, identities, uncounted)
             ),
         ],
-        schema=SCREENED_ARROW_SCHEMA,
+        schema=DECODED_ARROW_SCHEMA,
     )
 
 
 def _countable(
-    screened: Screened, is_admitted: npt.NDArray[np.bool_], fields: Sequence[str]
+    decoded: DecodedBatch, is_admitted: npt.NDArray[np.bool_], fields: Sequence[str]
 ) -> pl.DataFrame:
     """What metrics and accounts need of those that may be admitted."""
-    events = screened.events.select(*fields, "source", "timestamp").with_columns(
-        pl.Series("offset", screened.offsets), pl.Series("received_at", screened.received_at)
+    events = decoded.events.select(*fields, "source", "timestamp").with_columns(
+        pl.Series("offset", decoded.offsets), pl.Series("received_at", decoded.received_at)
     )
     return events if is_admitted.all() else events.filter(is_admitted)
 
 
-def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Array) -> pl.DataFrame:
-    events = screened.events[rows]
+def _identities(
+    decoded: DecodedBatch, rows: npt.NDArray[np.intp], hashes: Int64Array
+) -> pl.DataFrame:
+    events = decoded.events[rows]
     return pl.DataFrame(
         {
-            "offset": screened.offsets[rows],
+            "offset": decoded.offsets[rows],
             "id_hash": hashes,
             "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
@@ -289,18 +291,18 @@ def _identities(screened: Screened, rows: npt.NDArray[np.intp], hashes: Int64Arr
     )
 
 
-def _contents_of(screened: Screened) -> Int64Array:
+def _contents_of(decoded: DecodedBatch) -> Int64Array:
     """A hash of each record's bytes, the same in every process and on every machine."""
-    contents = np.zeros(len(screened.offsets), np.int64)
+    contents = np.zeros(len(decoded.offsets), np.int64)
     if len(contents) == 0:
         return contents
-    for piece in screened.pieces:
+    for piece in decoded.pieces:
         lines = split_lines(piece.lines) if piece.lines else pl.Series(dtype=pl.String)
         odd = {record.offset: record.raw for record in piece.odd}
-        at = np.searchsorted(screened.offsets, piece.offsets)
+        at = np.searchsorted(decoded.offsets, piece.offsets)
         contents[at] = _stable_hashes(lines)
-        for row in np.flatnonzero(np.isin(screened.offsets, list(odd))).tolist():
-            raw = odd[int(screened.offsets[row])].decode(errors="replace")
+        for row in np.flatnonzero(np.isin(decoded.offsets, list(odd))).tolist():
+            raw = odd[int(decoded.offsets[row])].decode(errors="replace")
             contents[row] = _stable_hashes(pl.Series([raw]))[0]
     return contents
 

@@ -1,0 +1,243 @@
+"""The command `metrics`: the catalog, or windows of one metric."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from rtcdp.answers.metrics import WindowsQuestion, find_metric, windows_page
+from rtcdp.answers.windows import FINAL, PARTIAL
+from rtcdp.catalog.catalog import load_folds
+from rtcdp.catalog.reference import section
+from rtcdp.cli.options import with_settings
+from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.story_options import WHICH, Time, as_usage, installation_of, remark_on
+from rtcdp.cli.terminal import duration, fits, listing, say
+from rtcdp.definitions import Calendar, Fold, Metric, window_in_words
+from rtcdp.errors import UsageError, did_you_mean
+from rtcdp.runtime.parts import (
+    left_out_text,
+    metrics_left_out,
+    metrics_of,
+    require_store,
+    store_of,
+)
+from rtcdp.runtime.settings import Settings
+
+_SHOWN_ITEMS = 3
+_CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")
+_TIMES = ("window_start", "window_end")
+_OPEN, _PARTIAL = "…", "!"
+_STATES = ("open", "closed")
+
+
+@dataclass(frozen=True)
+class Which:
+    """What is shown of the metric, besides its time."""
+
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--state",
+            metavar="open|closed",
+            help="Only windows that have not ended yet, or only those that have.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
+    ] = False
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
+    ] = 20
+
+    def __post_init__(self) -> None:
+        if self.state not in (None, *_STATES):
+            raise UsageError(f"--state is {self.state!r}", "give open or closed")
+
+
+@with_settings("catalog")
+def metrics(
+    settings: Settings,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the newest windows of this one.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=TEXT", help="Only those, like userId=ada; several mean any of them."
+        ),
+    ] = None,
+    *,
+    which: Which,
+    time: Time,
+    form: Form,
+) -> None:
+    """List the metrics of the catalog, or the newest windows of one."""
+    catalog = metrics_of(settings)
+    if name is None:
+        if which.docs:
+            say(*"\n".join(map(section, catalog)).splitlines())
+            return
+        _list(settings, catalog, form)
+        return
+    with as_usage():
+        metric = find_metric(catalog, name)
+    if which.docs:
+        say(*section(metric).splitlines())
+        return
+    question = WindowsQuestion(
+        equals=_equals(metric, where or ()),
+        state=cast("Literal['open', 'closed'] | None", which.state),
+        limit=which.limit,
+        **time.asked,
+    )
+    with installation_of(settings) as installation:
+        page = windows_page(installation, metric, question)
+    found = page.items
+    names = tuple(dict.fromkeys(key for item in found for key in item))
+    more = {"metric": metric.name, "as_of": page.as_of, "complete_from": page.complete_from}
+    write(
+        Result(names or (*metric.key_names, *_TIMES), found, more),
+        form,
+        lambda: _show_windows(metric, found, time, goes_on=page.next_cursor is not None),
+    )
+    remark_on(page)
+
+
+def _equals(metric: Metric, where: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What the windows' keys have to be. Raises `UsageError`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in where:
+        key, sign, text = each.partition("=")
+        if not sign or key not in metric.key_names:
+            known = ", ".join(f"{known}=…" for known in metric.key_names)
+            raise UsageError(
+                f"{metric.name} can't be asked for {each!r}",
+                f"{did_you_mean(key, metric.key_names)}give {known}"
+                if known
+                else "leave it away: it has one row a window",
+            )
+        found[key] = (*found.get(key, ()), text)
+    return found
+
+
+def _list(settings: Settings, catalog: Sequence[Metric], form: Form) -> None:
+    # The catalog is there without data, unless somebody asks for that of certain data.
+    if settings.data_dir != Settings.data_dir or settings.store:
+        require_store(settings)
+    others = _others(settings, [*catalog, *load_folds(settings.catalog)])
+    rows = [_described(metric) for metric in catalog]
+    result = Result(_CATALOG_COLUMNS, rows, {"not_in_the_catalog": others})
+    write(result, form, lambda: _show_catalog(rows, others))
+
+
+def _others(settings: Settings, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
+    """The metrics and folds of the store that are not in the catalog, if there is a store."""
+    if settings.store_path is not None and not settings.store_path.exists():
+        return ()
+    with store_of(settings, read_only=True) as store:
+        return metrics_left_out(store, catalog)
+
+
+def _described(metric: Metric) -> dict[str, object]:
+    window = duration(metric.window.size_ms)
+    if isinstance(metric.window, Calendar):
+        window = window_in_words(metric.window)
+    if metric.window.overlap > 1:
+        window += f" every {duration(metric.window.slide_ms)}"
+    return {
+        "metric": metric.name,
+        "title": metric.title,
+        "key": list(metric.key_names),
+        "window": window,
+        "measures": [measure.name for measure in metric.measures],
+    }
+
+
+def _show_catalog(rows: Sequence[Mapping[str, Any]], others: Sequence[str]) -> None:
+    table = listing("metric", "key", "window", "measures")
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(
+            Text(row["metric"], "bold"),
+            ", ".join(row["key"]) or "–",
+            row["window"],
+            ", ".join(row["measures"]),
+        )
+    say(table)
+    if others:
+        say(Text(left_out_text(others), "yellow"))
+
+
+def _show_windows(
+    metric: Metric, found: Sequence[dict[str, Any]], time: Time, *, goes_on: bool
+) -> None:
+    if not found:
+        say(f"{metric.name} has no windows there, or none yet")
+        return
+    if isinstance(metric.window, Calendar) and time.tz == Time.tz:
+        time = Time(tz=metric.window.zone)
+    say(_windows_table(metric, found, time))
+    if not all(item[FINAL] for item in found):
+        say(Text(f"{_OPEN} may still change", "dim"))
+    if any(item.get(PARTIAL) for item in found):
+        say(Text(f"{_PARTIAL} not all of its events are in it", "dim"))
+    if goes_on:
+        say(Text(f"the first {len(found)} are shown; --limit shows more", "dim"))
+
+
+def _windows_table(metric: Metric, found: Sequence[dict[str, Any]], time: Time) -> Table:
+    names = [name for name in found[0] if name not in (*_TIMES, FINAL, PARTIAL)]
+    aligned = [f">{name}" if _is_number(found, name) else name for name in names]
+    title = metric.title if time.tz == Time.tz else f"{metric.title}, by the time of {time.tz}"
+    table = listing("window", *aligned, "", title=title)
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
+    for item in found:
+        cells = (Text(_shown(item[name])) for name in names)
+        mark = ("" if item[FINAL] else _OPEN) + (_PARTIAL if item.get(PARTIAL) else "")
+        table.add_row(_span(time, item), *cells, Text(mark, "dim"))
+    if not fits(table):
+        for column, name in zip(table.columns[1:-1], names, strict=True):
+            column.header = Text(name.replace("_", "\n_"))
+    return table
+
+
+def _span(time: Time, item: Mapping[str, Any]) -> str:
+    """From when to when, no longer than it has to be: the days alone where it is whole days."""
+    start = time.local(item["window_start"], seconds=True)
+    end = time.local(item["window_end"], seconds=True)
+    days, clocks = zip(start.split(), end.split(), strict=True)
+    first, last = clocks
+    if set(clocks) == {"00:00:00"}:
+        return days[0] if _is_one_day(*days) else f"{days[0]} – {days[1]}"
+    if first.endswith(":00") and last.endswith(":00"):
+        first, last = first.removesuffix(":00"), last.removesuffix(":00")
+    is_told = days[0] != days[1] and not (last == "00:00" and _is_one_day(*days))
+    return f"{days[0]} {first} – {f'{days[1]} ' if is_told else ''}{last}"
+
+
+def _is_one_day(start: str, end: str) -> bool:
+    return date.fromisoformat(start) + timedelta(days=1) == date.fromisoformat(end)
+
+
+def _is_number(found: Sequence[Mapping[str, object]], name: str) -> bool:
+    return any(isinstance(item[name], int | float) for item in found)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list):
+        rest = len(value) - _SHOWN_ITEMS
+        more = [f"{rest} more"] if rest > 0 else []
+        return ", ".join([*map(_shown, value[:_SHOWN_ITEMS]), *more])
+    if isinstance(value, dict):
+        return " ".join(map(str, value.values()))
+    return f"{value:,}" if isinstance(value, int) else str(value)
