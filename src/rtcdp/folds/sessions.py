@@ -30,6 +30,7 @@ from rtcdp.definitions import (
 from rtcdp.definitions.measures.exact_sum import sum_parts
 from rtcdp.errors import UsageError
 from rtcdp.events.event import PAGE_VIEW, PURCHASE
+from rtcdp.folds import timeline
 from rtcdp.folds.days import check_time_zone, local_day
 from rtcdp.folds.packed_sets import hashed, joined
 from rtcdp.folds.rows import changes_in, empty_rows, first_in_group, in_order
@@ -180,7 +181,20 @@ class Sessions(Step):
             if is_gone.any()
             else rows.select(primary_key).clear(),
             rows[key].gather(firsts[is_unsure]).unique(),
+            self._doubtful(rows, events, key),
         )
+
+    def _doubtful(self, rows: pl.DataFrame, events: pl.DataFrame, key: str) -> pl.Series:
+        """The keys that could have more events in an hour than a story tells: of so many, their
+        rows tell. What is no activity is in no row, and might crowd out what is."""
+        if self.exclude:
+            return events[key].unique()
+        counts = rows["event_count"].to_numpy()
+        if counts.sum() < timeline.EVENTS_MAX:
+            return rows[key].clear()
+        firsts = np.flatnonzero(changes_in(rows, key))
+        places = np.flatnonzero(np.add.reduceat(counts, firsts) >= timeline.EVENTS_MAX)
+        return rows[key].gather(firsts[places])
 
     def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """The events that are part of a session, with the `session_start` of each; for sessions
