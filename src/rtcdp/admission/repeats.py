@@ -150,28 +150,30 @@ def check(
     is to be remembered of them all."""
     length_ms = max(window_ms, 1)
     stretches = ids.received_at // length_ms
-    is_one = len(ids) == 0 or bool((stretches == stretches[0]).all())
-    order = _stable_order(_keys(ids.hashes, stretches) if is_one else ids.hashes)
-    ids, stretches = ids.only(order), stretches[order]
     keys = _keys(ids.hashes, stretches)
+    earliest = int(stretches.min(initial=_NEVER_FIRST))
+    is_one = earliest == stretches.max(initial=_NEVER_LAST)
+    order = _stable_order(keys if is_one else ids.hashes)
+    keys = keys[order]
+    hashes = keys if is_one else ids.hashes[order]
     is_again = np.zeros(len(ids), np.bool_)
-    is_again[1:] = ids.hashes[1:] == ids.hashes[:-1]
-    # Of a time that is behind what is known, a later stretch may be known; else there is none.
-    newest_at = _NEVER_LAST if remembered.newest_at is None else remembered.newest_at
-    is_behind = (stretches + 1) * length_ms <= newest_at
+    is_again[1:] = hashes[1:] == hashes[:-1]
     is_suspect = remembered.may_hold(keys) | remembered.may_hold(keys - _STRETCH) | is_again
     is_suspect[:-1] |= is_again[1:]
-    looks_ahead = bool(is_behind.any())
+    # Of a time that is behind what is known, a later stretch may be known; else there is none.
+    newest = _NEVER_LAST if remembered.newest_at is None else remembered.newest_at // length_ms
+    looks_ahead = earliest < newest
     if looks_ahead:
-        is_suspect |= is_behind & remembered.may_hold(keys + _STRETCH)
+        is_suspect |= remembered.may_hold(keys + _STRETCH)
     suspects = np.flatnonzero(is_suspect)
-    few = _Suspects(ids.only(suspects), stretches[suspects], is_again[suspects])
+    rows = order[suspects]
+    few = _Suspects(ids.only(rows), stretches[rows], is_again[suspects])
     around = _around(few, keys[suspects], remembered, forgotten, looks_ahead=looks_ahead)
     repeats = _repeats(few, around, window_ms, forgotten)
     is_duplicate, is_conflict = (np.zeros(len(ids), np.bool_) for _ in range(2))
-    is_duplicate[order[suspects]] = repeats.is_duplicate
-    is_conflict[order[suspects]] = repeats.is_conflict
-    sighted = Sightings(keys, ids.received_at, ids.received_at, ids.contents, ids.places)
+    is_duplicate[rows], is_conflict[rows] = repeats.is_duplicate, repeats.is_conflict
+    times = ids.received_at[order]
+    sighted = Sightings(keys, times, times, ids.contents[order], ids.places[order])
     if not is_one:
         sighted = sighted.only(np.argsort(keys, kind="stable"))
     return Repeats(is_duplicate, is_conflict), _each_once(sighted)
@@ -330,8 +332,12 @@ def _stable_order(keys: UInt64Array) -> Rows:
     """Sorts by key, equal ones in the order given; the fast unstable sort serves where none are."""
     order = np.argsort(keys)
     in_order = keys[order]
-    if (in_order[1:] == in_order[:-1]).any():
-        return np.argsort(keys, kind="stable")
+    is_again = in_order[1:] == in_order[:-1]
+    if not is_again.any():
+        return order
+    # Equal ones lie beside each other: only they are put in the order given.
+    repeated = np.flatnonzero(np.append(is_again, False) | np.append(False, is_again))
+    order[repeated] = order[repeated[np.lexsort((order[repeated], in_order[repeated]))]]
     return order
 
 
