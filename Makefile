@@ -30,7 +30,7 @@ full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
 dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the like
 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
-	@$(BIN)/rtcdp up $(ARGS)
+	@trap : INT; $(BIN)/rtcdp up $(ARGS) || [ $$? -eq 130 ] # which says that Ctrl-C stopped it
 
 # Two files of tests at once: much of a test is waiting for servers.
 test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)

@@ -1,4 +1,4 @@
-"""Sessions over many users: events → what changes → store, with and without the row cache.
+"""Sessions over many users: events → what changes → store, the timeline with them.
 
 Run as a script, it makes one run in a process of its own and prints the result as JSON:
 
@@ -20,36 +20,16 @@ import polars as pl
 
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import RowsByKey, fold_batch
-from rtcdp.folds.row_cache import RowCache
-from rtcdp.folds.rows import Difference
+from rtcdp.engines.folding import Folding
 from rtcdp.folds.sessions import Sessions
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
-from rtcdp.store import RowChanges, Store
+from rtcdp.store import Store
 from rtcdp.testing.epochs import EpochMaker
 
 START_MS = 1_704_067_200_000
 FOLD = Fold("bench_sessions", "Sessions", Sessions())
 PRODUCTS = 20_000
-
-
-class Stored:
-    """The rows of the fold, from the store; and no past, which sessions in order never ask for."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.seconds = 0j
-
-    def rows(self, spans: pl.DataFrame) -> pl.DataFrame:
-        began = _now()
-        with self._store.snapshot() as snapshot:
-            found = snapshot.rows(FOLD.table, spans)
-        self.seconds += _now() - began
-        return found
-
-    def events(self, spans: pl.DataFrame) -> pl.DataFrame:
-        raise AssertionError(f"{spans.height} keys were asked about their past")
 
 
 def batches(users: int, size: int, hot: float) -> Iterator[pl.DataFrame]:
@@ -94,30 +74,27 @@ class Size:
 
 def run(store: Store, size: Size) -> dict[str, object]:
     """Fold and commit batches. The first two fill the cache, and are not measured."""
-    store.prepare(load_catalog(), (FOLD.table,))
-    stored, maker = Stored(store), EpochMaker()
+    folding, maker = Folding((FOLD,), store, size.cache), EpochMaker()
+    store.prepare(load_catalog(), folding.tables)
     everybody = next(batches(size.users, size.users, 0)).with_columns(
         pl.Series("userId", [f"user-{number:07d}" for number in range(size.users)])
     )
     for part in everybody.iter_slices(100_000):
-        _commit(store, maker, fold_batch(FOLD, part, stored, stored).difference, part.height)
-    cache = RowCache(FOLD, stored, size.cache) if size.cache else None
-    rows: RowsByKey = cache or stored
+        _one(store, maker, part, folding)
     made = batches(size.users, size.batch, size.hot)
     for _ in range(2):
-        _one(store, maker, next(made), rows, stored)
-    stored.seconds, spent, changed = 0j, [0j, 0j, 0j], 0
+        _one(store, maker, next(made), folding)
+    spent, changed = [0j, 0j, 0j], 0
     for _ in range(size.epochs):
-        changed, seconds = _one(store, maker, next(made), rows, stored)
+        changed, seconds = _one(store, maker, next(made), folding)
         spent = [one + another for one, another in zip(spent, seconds, strict=True)]
     events = size.epochs * size.batch
-    named = zip(("fold", "commit", "cache", "read"), (*spent, stored.seconds), strict=True)
+    named = zip(("fold", "commit", "remember"), spent, strict=True)
     return {
         "events_per_s": round(events / sum(spent).real),
         "cpu_s_a_million": round(sum(spent).imag / events * 1e6, 2),
         "rows_an_epoch": changed,
         "cpu_s_a_million_of": {n: round(each.imag / events * 1e6, 2) for n, each in named},
-        "hit_share": round(cache.hits / (cache.hits + cache.misses), 2) if cache else 0,
     }
 
 
@@ -127,25 +104,18 @@ def _now() -> complex:
 
 
 def _one(
-    store: Store, maker: EpochMaker, batch: pl.DataFrame, rows: RowsByKey, stored: "Stored"
+    store: Store, maker: EpochMaker, batch: pl.DataFrame, folding: Folding
 ) -> tuple[int, tuple[complex, complex, complex]]:
     """One batch; the rows that it changed, and the seconds of folding, committing, remembering."""
     began = _now()
-    folded = fold_batch(FOLD, batch, rows, stored)
+    rows = folding.fold(batch, maker.number + 1)
     after_fold = _now()
-    _commit(store, maker, folded.difference, batch.height)
+    store.commit(replace(maker.make(admitted=batch.height), rows=rows))
     after_commit = _now()
-    if isinstance(rows, RowCache):
-        rows.take(folded)
+    folding.committed()
     ended = _now()
-    seconds = (after_fold - began, after_commit - after_fold, ended - after_commit)
-    return folded.difference.replace.height, seconds
-
-
-def _commit(store: Store, maker: EpochMaker, change: Difference, admitted: int) -> None:
-    epoch = maker.make(admitted=admitted)
-    rows = RowChanges(FOLD.table, change.delete, change.replace)
-    store.commit(replace(epoch, rows=(rows,)))
+    changed = sum(each.replace.height for each in rows)
+    return changed, (after_fold - began, after_commit - after_fold, ended - after_commit)
 
 
 if __name__ == "__main__":

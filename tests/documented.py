@@ -173,6 +173,7 @@ class Reader:
         code = process.wait(STOP_S)
         self._running.remove(one)
         assert code in {0, 2, 130, -signal.SIGINT}, f"{command} ended with {code}:\n{self._said()}"
+        assert "make: ***" not in self._said(), f"{command} calls being stopped an error"
 
     def _here(self, command: str) -> str:
         """With the ports of this run."""

@@ -48,13 +48,15 @@ class Joined:
     changed, or are new, and the primary keys of the stored rows that are `gone`.
 
     Where it can't be told from rows alone what becomes of a key, that is among `unsure`, and all
-    that is said of it here is void; its rows are made of the events themselves.
+    that is said of it here is void; its rows are made of the events themselves. So are those of
+    keys in `doubtful` that turn out to have an hour with more events than stories tell.
     """
 
     rows: "pl.DataFrame"
     is_changed: "pl.Series"
     gone: "pl.DataFrame"
     unsure: "pl.Series"
+    doubtful: "pl.Series | None" = None
 
 
 class Step(ABC):

@@ -97,7 +97,7 @@ class Folding:
         for fold in self._folds:
             self._under_way[fold.name] = fold_batch(
                 fold,
-                events.select(columns_of(fold)),
+                self._timeline_of[fold.name].batch.select(columns_of(fold)),
                 self._caches[fold.name],
                 self._timeline_of[fold.name],
             )
@@ -200,11 +200,24 @@ class Timeline:
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        self._batch = events.filter(pl.col(key).is_not_null()).select(self.telling.columns)
+        batch = events.filter(pl.col(key).is_not_null()).select(self.telling.columns)
+        self._batch, self._untold = batch, batch.clear()
+        if not (self._full.is_empty() or batch.is_empty()):
+            hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
+            beside = batch.with_columns(hour).join(self._full, on=[key, "hour"], how="left")
+            is_untold = (pl.col("timestamp") > pl.col("last")).fill_null(False)
+            self._untold, self._batch = (
+                beside.filter(chosen).select(batch.columns) for chosen in (is_untold, ~is_untold)
+            )
         self._told, self._chunks = self._nothing, []
         self._numbers = np.zeros(0, np.int64)
         self._spans = pl.DataFrame(schema={key: pl.String(), RANGE_FROM: pl.Int64()})
         self._filled = self._full.clear()
+
+    @property
+    def batch(self) -> pl.DataFrame:
+        """What was taken up, without what is known to be beyond what is told of its hour."""
+        return self._batch
 
     def committed(self) -> None:
         """What was taken up is in the store."""
@@ -284,15 +297,7 @@ class Timeline:
 
     def changes(self, number: int) -> RowChanges:
         """What the batch adds; and hours that were read in many chunks, in one."""
-        key, batch = self.telling.key, self._batch
-        untold = batch.clear()
-        if not self._full.is_empty():
-            hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
-            beside = batch.with_columns(hour).join(self._full, on=[key, "hour"], how="left")
-            is_untold = (pl.col("timestamp") > pl.col("last")).fill_null(False)
-            untold, batch = (
-                beside.filter(chosen).select(batch.columns) for chosen in (is_untold, ~is_untold)
-            )
+        key, batch, untold = self.telling.key, self._batch, self._untold
         added = chunks_of(batch, self.table, number)
         if may_be_full(added["event_count"].max() or 0):  # type: ignore[arg-type]
             self._filled = full_hours(batch, key)

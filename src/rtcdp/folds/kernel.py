@@ -11,6 +11,7 @@ import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.rows import Difference, changing, difference, empty_rows
+from rtcdp.folds.timeline import HOUR_MS, full_hours
 
 EARLIEST_MS, LATEST_MS = -(2**62), 2**62
 
@@ -66,9 +67,12 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
     joined = fold.step.join(events, before, key)
     changed = joined.rows.filter(joined.is_changed)
     change = changing(before, joined.gone, changed, fold.primary_key)
-    if joined.unsure.is_empty():
+    unsure = joined.unsure
+    if joined.doubtful is not None and not joined.doubtful.is_empty():
+        unsure = pl.concat([unsure, _crowded(events, joined.doubtful, key, story)]).unique()
+    if unsure.is_empty():
         return Folded(change, spans, joined.rows)
-    is_unsure = pl.col(key).is_in(joined.unsure.implode())
+    is_unsure = pl.col(key).is_in(unsure.implode())
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
@@ -82,6 +86,18 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
         pl.concat([spans.filter(~is_unsure), retold.spans]),
         pl.concat([joined.rows.filter(~is_unsure), retold.rows]),
     )
+
+
+def _crowded(events: pl.DataFrame, doubtful: pl.Series, key: str, story: EventsByKey) -> pl.Series:
+    """Which of these keys have as many events in an hour of the batch as are told, or more. Stories
+    tell the first ones, whatever came when; so what is said of such a key is made of its story."""
+    hour = pl.col("timestamp") // HOUR_MS * HOUR_MS
+    hours = events.filter(pl.col(key).is_in(doubtful.implode())).select(key, hour.alias("hour"))
+    spans = hours.group_by(key).agg(
+        pl.col("hour").min().alias(RANGE_FROM), (pl.col("hour").max() + HOUR_MS).alias(RANGE_TO)
+    )
+    full = full_hours(story.events(spans), key)
+    return full.join(hours, on=[key, "hour"], how="semi")[key].unique()
 
 
 def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:

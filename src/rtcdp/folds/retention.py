@@ -168,7 +168,8 @@ class Retention(Step):
         )
         is_changed = rows.select(pl.col("now") != pl.col("returned")).to_series()
         rows = rows.with_columns(pl.col("now").alias("returned")).select(stored.columns)
-        return Joined(rows, is_changed, stored.select(key, "started_at").clear(), unsure)
+        gone = stored.select(key, "started_at").clear()
+        return Joined(rows, is_changed, gone, unsure, doubtful=rows.filter(is_changed)[key])
 
     def _met(self, starts: pl.DataFrame, returns: pl.DataFrame, key: str) -> pl.DataFrame:
         """In how many periods `after` each start somebody came back, each once."""

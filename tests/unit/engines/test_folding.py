@@ -11,6 +11,7 @@ from rtcdp.engines import folding as folding_module
 from rtcdp.engines.folding import Folding, StoredRows
 from rtcdp.folds import timeline
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.store.checksums import check_sums
 from rtcdp.store.sqlite import SqliteStore
@@ -175,6 +176,41 @@ def test_one_who_never_stops_adds_little_to_a_full_hour(store, monkeypatch):
     assert chunks["event_count"].sum() == 200
     assert chunks.filter(pl.col("events") != "").height <= 2
     assert chunks.height <= folding_module.COMPACT_FROM + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_beyond_a_full_hour_counts_in_no_order(tmp_path, monkeypatch, seed):
+    """Ten events an hour are told here; whichever come first, rows are those of these ten."""
+    monkeypatch.setattr(timeline, "EVENTS_MAX", 10)
+    for function in (timeline.chunks_of, timeline.first_of_hours, timeline.full_hours):
+        monkeypatch.setattr(function, "__defaults__", (10,))
+    folds = (
+        Fold("visits", "Visits", Sessions(longest_ms=120 * MINUTE)),
+        Fold("back", "Back", Retention(returning=event_type("PURCHASE"), unit="hour")),
+    )
+    rng = random.Random(seed)
+    times = [rng.randrange(60) * MINUTE for _ in range(20)] + [n * 25 * MINUTE for n in range(12)]
+    events = [
+        event(time, rng.choice(["PAGE_VIEW", "PURCHASE"]), eventId=f"e{number:03d}")
+        for number, time in enumerate(times)
+    ]
+    told = sorted(events, key=lambda each: (each["timestamp"], each["eventId"]))
+    hours = {}
+    for each in told:
+        hours.setdefault(each["timestamp"] // (60 * MINUTE), []).append(each)
+    told = frame_of([each for hour in hours.values() for each in hour[:10]])
+    rng.shuffle(events)
+    store = SqliteStore(tmp_path / "store.sqlite")
+    maker, folding = EpochMaker(), Folding(folds, store)
+    store.prepare((), folding.tables)
+    for batch in batches(events, [5, 1, 7]):
+        changes = folding.fold(frame_of(batch), maker.number + 1)
+        store.commit(replace(maker.make(admitted=len(batch)), rows=changes))
+        folding.committed()
+    for fold in folds:
+        expected = fold.step.rows(told, fold.key).sort(fold.primary_key).rows(named=True)
+        assert store.dump(fold.table).rows(named=True) == expected
+    store.close()
 
 
 def test_without_events_nothing_changes(store):

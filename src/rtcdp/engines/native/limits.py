@@ -18,7 +18,7 @@ class ProcessorLimits:
     dies.
     """
 
-    max_batch_bytes: int = 16 * 2**20
+    max_batch_bytes: int = 48 * 2**20
     epoch_every_s: float = 0.03
     poll_s: float = 0.25
     retry_s: float = 0.5
