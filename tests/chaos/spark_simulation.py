@@ -1,16 +1,18 @@
-"""The simulation on a real topic whose engine is Spark and the native one in turn."""
+"""The simulation on a real topic whose engine is Spark and the native one in turn, with folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Metric
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
-from rtcdp.store import Store
+from rtcdp.engines.spark.stories import StoreAccess
+from rtcdp.store.sqlite import open_store
 from rtcdp.testing.simulation import Engine
 from tests.chaos.kafka_simulation import NOT_ON_SERVERS, KafkaSimulation
 
@@ -44,12 +46,12 @@ class SparkSimulation(KafkaSimulation):
 
     is_order_known = False
 
-    def __init__(
-        self, open_store: Callable[[], Store], bootstrap: str, url: str, checkpoints: Path
-    ) -> None:
+    def __init__(self, store_url: str, bootstrap: str, url: str, checkpoints: Path) -> None:
         self._bootstrap, self._checkpoints = bootstrap, checkpoints
         self._starts = 0
-        super().__init__(open_store, bootstrap, url)
+        self._access = StoreAccess(open_store, store_url)
+        super().__init__(lambda: open_store(store_url), bootstrap, url)
+        self.folds = load_folds()
 
     def engine(self, metrics: Sequence[Metric], rules: AdmissionRules, store: Any) -> Engine:
         self._starts += 1
@@ -63,5 +65,6 @@ class SparkSimulation(KafkaSimulation):
         source = KafkaSource(self._reader, self._bootstrap, self._topic)
         processor = SparkProcessor(source, store, metrics, rules, self.clock, limits)
         processor.step_offsets = STEP_OFFSETS
+        processor.folds, processor.store_access = self.folds, self._access
         processor.on_trouble = self.troubles.append
         return _OnSpark(processor)

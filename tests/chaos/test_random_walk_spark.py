@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.random_walk import failure_of, walk
 from tests.chaos.spark_simulation import NOT_ON_SPARK, SparkSimulation
 from tests.scale import scaled
@@ -19,7 +18,7 @@ def test_the_judge_agrees_after_a_walk(seed, kafka_server, new_topic, tmp_path):
     def install(_: Path) -> SparkSimulation:
         topic = new_topic(2, **{"retention.ms": "-1"})
         return SparkSimulation(
-            lambda: SqliteStore(tmp_path / "store.db"),
+            f"sqlite:{tmp_path / 'store.db'}",
             kafka_server.bootstrap,
             kafka_server.url(topic),
             tmp_path / "checkpoints",

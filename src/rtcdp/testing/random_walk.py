@@ -171,15 +171,20 @@ def shortest(
     return kept
 
 
-def report(seed: int, length: int, without: Collection[str] = ()) -> str:
+def report(
+    seed: int,
+    length: int,
+    without: Collection[str] = (),
+    install: Callable[[Path], Simulation] | None = None,
+) -> str:
     """Empty when the walk of this seed agrees with the judge; else the failure, the seed and the
     shortest script that shows it."""
     steps = walk(seed, length, without)
-    if not failure_of(steps):
+    if not failure_of(steps, install):
         return ""
-    script = shortest(steps)
+    script = shortest(steps, lambda fewer: failure_of(fewer, install))
     lines = "\n".join(f"  {step}" for step in script)
-    return f"seed {seed}, {length} steps: {failure_of(script)}\n{lines}"
+    return f"seed {seed}, {length} steps: {failure_of(script, install)}\n{lines}"
 
 
 def _fast_folder() -> str | None:

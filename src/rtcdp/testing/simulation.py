@@ -14,7 +14,7 @@ from threading import Event as Signal
 from typing import Any, Protocol
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.definitions import Metric
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.events.codec import decode
@@ -36,6 +36,7 @@ from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
+from rtcdp.verify.story_agreement import all_story_disagreements, read_told, with_what_is_gone
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 POISON = "poison"
@@ -176,12 +177,18 @@ class Simulation:
 
     A test with a real log overrides `reader` and `deliver`; what was acknowledged is in `log` too.
     One with another engine overrides `engine`, and `is_order_known` where the engine may take the
-    partitions in any order.
+    partitions in any order. `folds` are told from the first start on.
     """
 
     is_order_known = True
 
-    def __init__(self, open_store: Callable[[], Store], kept: Kept, partitions: int = 2) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        kept: Kept,
+        partitions: int = 2,
+        folds: Sequence[Fold] = (),
+    ) -> None:
         self.clock = TwoClocks(START_MS)
         self.records_per_read = 1_000_000
         self.log = MemoryLog(lambda: self.records_per_read, partitions)
@@ -190,6 +197,7 @@ class Simulation:
         self._open_store, self._kept = open_store, kept
         self._rules: list[Rules] = []
         self._metrics: tuple[Metric, ...] = ()
+        self.folds = tuple(folds)
         self._counted: dict[str, _Counted] = {}
         self._order: list[PlainRecord] = []
         self._decided: dict[int, int] = {}
@@ -254,6 +262,7 @@ class Simulation:
         processor.log_retention = self._kept.log
         processor.store_retention = self._kept.store
         processor.on_trouble = self.troubles.append
+        processor.folds = self.folds
         return processor
 
     def count(self, rounds: int = 1_000_000) -> None:
@@ -347,14 +356,16 @@ class Simulation:
             for metric in self._metrics
             if self._store.backfill_offsets(metric.name) is None
         ]
-        judge = Judge(metrics, self._rules, errors).feed(self._order)
+        has_folds = bool(self.folds)
+        judge = Judge(metrics, self._rules, errors, keeps_events=has_folds).feed(self._order)
         if not self.is_order_known:
             records = {(r.partition, r.offset): r for r in self._order}
             recorded = partial(recorded_verdict, stored, judge.verdicts)
             given = decided_elsewhere(
                 judge, records, recorded, lambda p: _limits_at(self._rules, records[p])[2]
             )
-            judge = Judge(metrics, self._rules, errors | given).feed(self._order)
+            judge = Judge(metrics, self._rules, errors | given, keeps_events=has_folds)
+            judge.feed(self._order)
         poisoned = {
             (record.partition, record.offset)
             for record in self._order
@@ -380,7 +391,20 @@ class Simulation:
             for p, at in stored.decided_from.items()
             if at > held[p]
         ]
-        return found + list(disagreements(judge, stored, metrics, horizon))
+        return [
+            *found,
+            *disagreements(judge, stored, metrics, horizon),
+            *self._disagreements_of_stories(judge),
+        ]
+
+    def _disagreements_of_stories(self, judge: Judge) -> list[Disagreement]:
+        """What is told of stories otherwise. Folds are always there, so none is filled anew from a
+        log that has lost its beginning; what has expired in the store is left out."""
+        ready = [f for f in self.folds if self._store.backfill_offsets(f.name) is None]
+        with self._store.snapshot() as snapshot:
+            told = read_told(snapshot, ready, self._rules[-1].allowed_lateness_ms)
+            told, lost = with_what_is_gone(told, ready, snapshot.floors.buckets_from)
+        return all_story_disagreements(judge, ready, told, lost)[0]
 
     def progress(self) -> Progress:
         """How far the store is."""

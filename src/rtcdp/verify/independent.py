@@ -21,8 +21,8 @@ from rtcdp.verify.plain import is_fold_judged, plain_metric, plain_records
 from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.verify.story_agreement import (
     StoriesTold,
+    all_story_disagreements,
     read_told,
-    story_disagreements,
     with_what_is_gone,
 )
 
@@ -88,7 +88,8 @@ def verify_independently(
         left_out.append("what records before the log's beginning may have touched")
         gone_before = max(gone_before or _LONG_AGO, horizon.windows_from or _LONG_AGO)
     wrong = list(disagreements(judge, stored, plain, horizon))
-    of_stories, untold = _of_stories(judge, stories, folds, gone_before)
+    told, lost = with_what_is_gone(stories, folds, gone_before)
+    of_stories, untold = all_story_disagreements(judge, folds, told, lost)
     left_out += untold
     rows = [*stored.answers.values(), *stored.views.values(), *stories.rows.values()]
     return Findings(
@@ -98,23 +99,6 @@ def verify_independently(
         sum(map(len, rows)),
         sum(map(len, lines.values())),
     )
-
-
-def _of_stories(
-    judge: Judge, stories: StoriesTold, folds: Sequence[Fold], gone_before: int | None
-) -> tuple[list[Disagreement], list[str]]:
-    """What is told of stories otherwise than the judge tells it, and what could not be compared."""
-    told, lost = with_what_is_gone(stories, folds, gone_before)
-    left_out = [f"fold {name}: what its stories began with is deleted" for name in lost]
-    wrong: list[Disagreement] = []
-    for fold in folds:
-        if fold.name in lost:
-            continue
-        of_fold, too_long = story_disagreements(fold, judge.admitted or (), told)
-        wrong += of_fold
-        if too_long:
-            left_out.append(f"fold {fold.name}: {too_long:,} stories are too long to be judged")
-    return wrong, left_out
 
 
 def _ready(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[list[Metric | Fold], list[str]]:

@@ -13,7 +13,7 @@ from rtcdp.definitions import Fold
 from rtcdp.store import RowScan, StoreSnapshot
 from rtcdp.verify.agreement import Disagreement
 from rtcdp.verify.event_values import Event
-from rtcdp.verify.judge import Key
+from rtcdp.verify.judge import Judge, Key
 from rtcdp.verify.plain import plain_fold
 from rtcdp.verify.stored import Rows, milliseconds
 from rtcdp.verify.story_judge import rows_of, settled_at, stories_in
@@ -55,6 +55,23 @@ def with_what_is_gone(
             rows_from[fold.name] = gone_before + before_ms + after_ms
     lost = tuple(fold.name for fold in folds if fold.name not in rows_from)
     return replace(told, rows_from=rows_from), lost
+
+
+def all_story_disagreements(
+    judge: Judge, folds: Sequence[Fold], told: StoriesTold, lost: Sequence[str] = ()
+) -> tuple[list[Disagreement], list[str]]:
+    """What is told of these folds otherwise than by a judge who kept all events, without those of
+    the names in `lost`; and what could not be compared."""
+    left_out = [f"fold {name}: what its stories began with is deleted" for name in lost]
+    wrong: list[Disagreement] = []
+    for fold in folds:
+        if fold.name in lost:
+            continue
+        of_fold, too_long = story_disagreements(fold, judge.admitted or (), told)
+        wrong += of_fold
+        if too_long:
+            left_out.append(f"fold {fold.name}: {too_long:,} stories are too long to be judged")
+    return wrong, left_out
 
 
 def story_disagreements(
