@@ -40,7 +40,7 @@ FULL_HOURS_MAX = 100_000
 EVENTS_KEPT_MAX = 1_000_000
 """So many events of a timeline are kept in memory, for keys that come again."""
 
-TOLD_AT_ONCE_MAX = 1_000_000
+TOLD_AT_ONCE_MAX = 250_000
 """So many events are told together, about. Where stories are long, a batch is folded in parts, of
 some of its keys each."""
 
