@@ -1,7 +1,8 @@
 """Funnels: how far along a list of steps people come, and how long that takes them.
 
 Each event may begin an attempt, which gets as far as the events after it allow. Of the attempts
-that begin in the same hour the one that gets farthest is kept, and of equals the earliest; so
+that begin in the same quarter of an hour the one that gets farthest is kept, and of equals the
+earliest: days of all time zones begin with a quarter. So
 another event never takes anybody a step back. With `by="attempt"` they follow each other instead.
 """
 
@@ -31,7 +32,7 @@ from rtcdp.folds.rows import empty_rows
 from rtcdp.folds.segments import Ints, numbered, reached, search_within
 from rtcdp.folds.sessions import DAY_MS, Sessions
 
-HOUR_MS = 3_600_000
+QUARTER_MS = 900_000
 STEPS_MAX = 10
 HELD_MAX = 3
 WITHIN_MS_MAX = 366 * DAY_MS
@@ -55,8 +56,9 @@ class Funnel(Step):
     people may enter at any step. `within_ms` is the time for all steps, `step_within_ms` that from
     one to the next. The fields in `hold` have one value throughout; an event of `exclusion` between
     two steps ends the attempt. What is counted: users, their sessions, or attempts one after the
-    other. `breakdown` is a field or a property, as the event of the step
-    `breakdown_at` has it.
+    other. `breakdown` is a field or a property, as the event of the step `breakdown_at` has it. Of
+    somebody's attempts that begin within the same `apart_ms`, counted from 1970, the farthest is
+    kept.
 
     Raises `UsageError`, saying what to write instead.
     """
@@ -72,6 +74,7 @@ class Funnel(Step):
     breakdown: Text | None = None
     breakdown_at: Literal["first", "last"] | int = "first"
     sessions: Sessions = Sessions()
+    apart_ms: int = QUARTER_MS
 
     def __post_init__(self) -> None:
         for is_wrong, what, instead in _faults(self):
@@ -114,7 +117,7 @@ class Funnel(Step):
             return self.sessions.reach
         if self.within_ms is None or self.by == "attempt":
             return Reach(None, None)
-        return Reach(self.within_ms + HOUR_MS, HOUR_MS, HOUR_MS)
+        return Reach(self.within_ms + self.apart_ms, self.apart_ms, self.apart_ms)
 
     def narrowed(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
@@ -125,10 +128,10 @@ class Funnel(Step):
 
     @property
     def settled(self) -> str | None:
-        """When the time of an attempt is over, and that of all others of its hour."""
+        """When the time of an attempt is over, and that of all others beside it."""
         if self.within_ms is None:
             return None
-        return f"{{{_ENTERED}}} + {HOUR_MS + self.within_ms}"
+        return f"{{{_ENTERED}}} + {self.apart_ms + self.within_ms}"
 
     def shown(self, key: str) -> tuple[ShownColumn, ...]:
         steps = [
@@ -188,7 +191,10 @@ class Funnel(Step):
         if len(attempts.moments) == 0:
             return empty_rows(columns)
         is_farthest = self.by != "attempt"
-        kept = (_farthest if is_farthest else self._following)(moments, attempts)
+        if is_farthest:
+            kept = _farthest(moments, attempts, self.apart_ms)
+        else:
+            kept = self._following(moments, attempts)
         return self._told(moments, attempts, kept, key).select([name for name, _ in columns])
 
     def _is_held(self) -> pl.Expr:
@@ -246,12 +252,12 @@ class Funnel(Step):
         return np.flatnonzero(reached(roots, following))
 
 
-def _farthest(moments: Moments, attempts: Attempts) -> Ints:
-    """Of the attempts of a unit that begin in one hour, the one that gets farthest, or of equals
-    begins first."""
+def _farthest(moments: Moments, attempts: Attempts, apart_ms: int) -> Ints:
+    """Of the attempts of a unit that begin in the same stretch of time, the one that gets farthest,
+    or of equals begins first."""
     units = moments.units[attempts.moments]
-    hours = moments.times[attempts.moments] // HOUR_MS
-    begins = np.append(True, (units[1:] != units[:-1]) | (hours[1:] != hours[:-1]))
+    stretches = moments.times[attempts.moments] // apart_ms
+    begins = np.append(True, (units[1:] != units[:-1]) | (stretches[1:] != stretches[:-1]))
     firsts, groups = np.flatnonzero(begins), numbered(begins)
     depths, places = attempts.last_steps, np.arange(len(begins))
     is_farthest = depths == np.maximum.reduceat(depths, firsts)[groups]
@@ -279,6 +285,9 @@ def _faults(funnel: Funnel) -> Iterator[tuple[bool, str, str]]:
     )
     is_long = any(span is not None and not 0 < span <= WITHIN_MS_MAX for span in spans)
     yield is_long, "no time or more than a year", "a time above 0, or None"
+    is_part = 0 < funnel.apart_ms <= QUARTER_MS and QUARTER_MS % funnel.apart_ms == 0
+    parts = f"apart_ms={QUARTER_MS}, or what that is a whole number of"
+    yield not is_part, f"attempts that are {funnel.apart_ms} ms apart", parts
     is_odd = funnel.step_within_ms is not None and funnel.order_of_steps == "any"
     yield is_odd, "step_within_ms where steps come in any order", "within_ms, for all of them"
     is_odd = funnel.is_open and funnel.order_of_steps != "ordered"

@@ -224,6 +224,20 @@ class Sessions(Step):
         inside = beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
         return pl.concat([told, inside.select(told.columns)])
 
+    def members(self, events: pl.DataFrame, key: str, start: int, number: int) -> pl.DataFrame:
+        """The events of the session that starts at a time, of those that start at once the one of
+        this number; for sessions that end where the campaign changes."""
+        told = self.relevant(events).sort(key, "timestamp", "eventId")
+        if told.is_empty():
+            return told
+        instant = pl.col("timestamp")
+        rows = told.with_columns(instant.alias("start"), instant.alias("end"))
+        begins = self._begins(rows, (key,))
+        starts = told["timestamp"].to_numpy()[np.flatnonzero(begins)]
+        numbers = np.flatnonzero(starts == start)
+        wanted = numbers[number] if number < len(numbers) else -1
+        return told.filter(pl.Series(numbered(begins) == wanted, dtype=pl.Boolean))
+
     def runs_touched(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
     ) -> tuple[pl.DataFrame, pl.Series]:
@@ -247,8 +261,9 @@ class Sessions(Step):
     def _runs_near(self, told: pl.DataFrame, key: str) -> pl.DataFrame:
         """Of each key, from the beginning of the first run to the end of the last one that has
         something between `first` and `last`. Events are sorted by key and time."""
+        nothing = pl.DataFrame(schema={key: pl.String, RANGE_FROM: pl.Int64, RANGE_TO: pl.Int64})
         if told.is_empty():
-            return pl.DataFrame(schema={key: pl.String, RANGE_FROM: pl.Int64, RANGE_TO: pl.Int64})
+            return nothing
         times, begins = told["timestamp"].to_numpy(), changes_in(told, key)
         of_key = numbered(begins)
         begins[1:] |= times[1:] - times[:-1] >= self.gap_ms
@@ -256,8 +271,11 @@ class Sessions(Step):
         starts, ends = times[firsts], times[np.append(firsts[1:], len(times)) - 1] + 1
         first, last = told["first"].to_numpy()[firsts], told["last"].to_numpy()[firsts]
         near = np.flatnonzero((ends > first) & (starts <= last))
+        if len(near) == 0:
+            # What came is beyond what is told of an hour.
+            return nothing
         keys = of_key[firsts[near]]
-        begin = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+        begin = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
         end = np.append(begin[1:], len(keys)) - 1
         return pl.DataFrame(
             {
@@ -366,10 +384,14 @@ def _changes_of_campaign(campaigns: pl.Series, begins: Flags) -> Flags:
 _IS_ENGAGED = (
     f"({{end}} - {{start}} >= {ENGAGED_AFTER_MS} OR {{page_view_count}} >= 2 OR {{converted}} = 1)"
 )
+# By a constant, Polars would multiply with its inverse, which is another number.
+_MILLION = "CAST({value_micros} * 0 + 1000000 AS DOUBLE PRECISION)"
 _VALUE = (
-    "CAST({value_units} AS DOUBLE PRECISION) + CAST({value_micros} AS DOUBLE PRECISION)"
-    # By a constant, Polars would multiply with its inverse, which is another number.
-    " / CAST({value_micros} * 0 + 1000000 AS DOUBLE PRECISION)"
+    # Rounded once, as long as all millionths together are a whole number of 64 bits.
+    "CASE WHEN {value_units} BETWEEN -9000000000000 AND 9000000000000"
+    f" THEN CAST({{value_units}} * 1000000 + {{value_micros}} AS DOUBLE PRECISION) / {_MILLION}"
+    " ELSE CAST({value_units} AS DOUBLE PRECISION)"
+    f" + CAST({{value_micros}} AS DOUBLE PRECISION) / {_MILLION} END"
 )
 _SHOWN: tuple[tuple[str, ShownKind, str, str], ...] = (
     ("duration_ms", "integer", "({end} - {start})", "From the first event to the last"),

@@ -14,7 +14,6 @@ from rtcdp.verify.event_values import Event
 from rtcdp.verify.judge import holds
 
 Plain = Mapping[str, Any]
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,11 @@ def attempts_told(fold: Plain, events: Sequence[Event]) -> Iterator[tuple[int, d
     unit = _Unit(fold, events)
     find = _in_any_order if fold["order_of_steps"] == "any" else _in_order
     attempts = [found for entry in range(len(unit.moments)) for found in find(unit, entry)]
-    told = _following(unit, attempts) if fold["by"] == "attempt" else _farthest(attempts)
+    told = (
+        _following(unit, attempts)
+        if fold["by"] == "attempt"
+        else _farthest(attempts, fold["apart_ms"])
+    )
     for attempt in told:
         yield attempt.entered, _shown(unit, attempt)
 
@@ -161,11 +164,12 @@ def _in_any_order(unit: _Unit, entry: int) -> Iterator[_Attempt]:
         yield _Attempt(times[0], 1, len(times), times[-1], known)
 
 
-def _farthest(attempts: Sequence[_Attempt]) -> list[_Attempt]:
-    """Of those that were entered in the same hour, the one that came farthest, or earliest."""
+def _farthest(attempts: Sequence[_Attempt], apart_ms: int) -> list[_Attempt]:
+    """Of those that were entered in the same stretch of time, the one that came farthest, or
+    earliest."""
     best: dict[int, _Attempt] = {}
     for attempt in sorted(attempts, key=lambda each: each.rank):
-        best.setdefault(attempt.entered // HOUR_MS, attempt)
+        best.setdefault(attempt.entered // apart_ms, attempt)
     return list(best.values())
 
 

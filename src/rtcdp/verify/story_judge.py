@@ -59,7 +59,7 @@ def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
         end: int = row["session_end"]
         return start + int(fold["longest_ms"]) if is_by_client else end + int(fold["gap_ms"])
     if fold["kind"] == "funnel" and fold["within_ms"] is not None:
-        return start + int(fold["within_ms"]) + HOUR_MS
+        return start + int(fold["within_ms"]) + int(fold["apart_ms"])
     if fold["kind"] == "paths" and fold["by"] == "session":
         return start + int(fold["sessions"]["longest_ms"] + fold["sessions"]["gap_ms"])
     return None

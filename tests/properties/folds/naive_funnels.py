@@ -5,8 +5,6 @@ from collections import defaultdict
 from rtcdp.definitions import holds
 from tests.properties.folds.naive_sessions import visits
 
-HOUR = 3_600_000
-
 
 def rows_of(events, funnel):
     """What is told of each kept attempt: who, held values, entered at, step, depth, reached at."""
@@ -42,9 +40,9 @@ def kept(story, funnel):
         return following(story, sorted(attempts), funnel)
     best = {}
     for entered, step, depth, reached in attempts:
-        hour = entered // HOUR
+        stretch = entered // funnel.apart_ms
         rank = (-depth, entered, step, reached)
-        best[hour] = min(best.get(hour, rank), rank)
+        best[stretch] = min(best.get(stretch, rank), rank)
     return [(entered, step, -depth, reached) for depth, entered, step, reached in best.values()]
 
 

@@ -35,6 +35,27 @@ def test_somebody_who_enters_twice_counts_once_a_cohort():
     assert counted(rows, funnel, "userId", Cohorts(None))["depth"].to_list() == [2]
 
 
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        *(("Asia/Kolkata", 18 * HOUR + HOUR // 2), ("Asia/Kathmandu", 18 * HOUR + HOUR // 4)),
+        *(
+            ("Australia/Eucla", 15 * HOUR + HOUR // 4),
+            ("America/St_Johns", 5 * HOUR // 2),
+        ),
+    ],
+)
+def test_who_enters_before_and_after_a_midnight_is_counted_on_both_days(zone, midnight):
+    """Clocks of some zones go half an hour, or a quarter of one, apart from those of others."""
+    day_start = 20_000 * DAY + midnight
+    funnel, cohorts = Funnel(SHOP), Cohorts("day", zone)
+    events = [event(day_start - 2), event(day_start - 1, "ADD_TO_CART"), event(day_start)]
+    rows = funnel.rows(frame_of(events), "userId")
+    by_day = counted(rows, funnel, "userId", cohorts)
+    assert by_day.select("entered_at", "depth").rows() == [(day_start - 2, 2), (day_start, 1)]
+    assert by_day["cohort"].n_unique() == 2
+
+
 def test_times_between_steps_and_what_is_still_open():
     funnel = Funnel(SHOP, within_ms=HOUR)
     events = [

@@ -5,7 +5,7 @@ import pytest
 
 from rtcdp.definitions import Property, event_type
 from rtcdp.errors import UsageError
-from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.funnels import QUARTER_MS, Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
 from tests.stories import event, frame_of, shop_events
 
@@ -32,11 +32,18 @@ def test_the_funnel_of_a_real_shop():
     assert reached(Funnel((VIEW, BUY), within_ms=None), 2) == 192
 
 
-def test_the_farthest_of_an_hour_is_kept_and_of_equals_the_earliest():
-    events = [event(0), event(5), event(6, "ADD_TO_CART"), event(HOUR)]
+def test_the_farthest_of_a_quarter_of_an_hour_is_kept_and_of_equals_the_earliest():
+    events = [event(0), event(5), event(6, "ADD_TO_CART"), event(QUARTER_MS)]
     rows = rows_of(Funnel(SHOP, within_ms=HOUR), *events)
     told = [(row["entered_at"], row["depth"], row["at_2"], row["at_3"]) for row in rows]
-    assert told == [(0, 2, 6, None), (HOUR, 1, None, None)]
+    assert told == [(0, 2, 6, None), (QUARTER_MS, 1, None, None)]
+
+
+@pytest.mark.parametrize("apart_ms", [0, -1, 7, 2 * QUARTER_MS, QUARTER_MS - 1])
+def test_days_begin_between_two_attempts_in_every_time_zone(apart_ms):
+    with pytest.raises(UsageError, match="ms apart"):
+        Funnel(SHOP, apart_ms=apart_ms)
+    assert Funnel(SHOP, apart_ms=60_000).apart_ms == 60_000
 
 
 def test_what_is_held_stays_the_same():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rtcdp.definitions import Fold
+from rtcdp.definitions import Fold, in_polars
 from rtcdp.errors import UsageError
 from rtcdp.folds.sessions import Sessions
 from tests.stories import RowsInMemory, event, frame_of, shop_events
@@ -91,3 +91,22 @@ def test_options_that_make_no_sense_are_refused_with_what_to_write(options):
     with pytest.raises(UsageError) as refused:
         Sessions(**options)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "sum_"),
+    [
+        ([-0.000001], -0.000001),
+        ([0.1, 0.2], 0.3),
+        ([-0.000001, -1.5, 0.1], -1.400001),
+        ([8_589_934_592.0, -0.000001], 8_589_934_591.999999),
+        ([8_589_934_592.0] * 1500, 12_884_901_888_000.0),
+        ([-8_589_934_592.0] * 1500, -12_884_901_888_000.0),
+    ],
+)
+def test_the_value_of_a_session_is_the_sum_rounded_once(values, sum_):
+    events = [event(number, value=value) for number, value in enumerate(values)]
+    fold = Fold("sessions", "", Sessions())
+    [shown] = [each for each in fold.table.view.columns if each.name == "value"]
+    rows = fold.step.rows(frame_of(events), "userId")
+    assert rows.select(in_polars(shown.sql)).item() == sum_
