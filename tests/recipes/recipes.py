@@ -75,6 +75,11 @@ def _metric(tree: Path) -> None:
     _run(tree, "rtcdp.catalog.reference")
 
 
+def _fold(tree: Path) -> None:
+    copyfile(ADDITIONS / "search_funnel.py", tree / PACKAGE / "catalog/folds/search_funnel.py")
+    _run(tree, "rtcdp.catalog.reference")
+
+
 def _route(tree: Path) -> None:
     copyfile(ADDITIONS / "rules_in_force.py", tree / PACKAGE / "answers/rules_in_force.py")
     copyfile(ADDITIONS / "rules_route.py", tree / PACKAGE / "api/rules.py")
@@ -132,6 +137,15 @@ RECIPES = (
         ("docs/metrics.md", "src/rtcdp/catalog/metrics/searches.py"),
         "plans, tables, views, API, live topic, page, conformance; a command writes its docs",
         "metric_proof.py",
+    ),
+    Recipe(
+        "fold",
+        "a fold (from a search to the cart)",
+        _fold,
+        ("docs/folds.md", "src/rtcdp/catalog/folds/search_funnel.py"),
+        "rows on both engines and three stores, SQL, API, commands, oracle, conformance; "
+        "a command writes its docs",
+        "fold_proof.py",
     ),
     Recipe(
         "route",

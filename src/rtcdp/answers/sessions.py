@@ -94,9 +94,18 @@ def session_events(
         [row] = rows.to_dicts()
         [shown] = told.shown(rows)
         story = Story(reading.snapshot, timeline_of(fold))
-        events = story.between(name.whose, row["start"], row["end"] + 1)
-    step = cast("Sessions", fold.step)
+        step = cast("Sessions", fold.step)
+        # What a campaign was before the session began says where that did.
+        before_ms = 0 if step.campaign is None else fold.step.reach.before_ms or 0
+        events = story.between(name.whose, row["start"] - before_ms, row["end"] + 1)
     chosen = step.relevant(events.frame)
+    if step.campaign is not None:
+        whole = chosen.with_columns(pl.lit(name.whose).alias(fold.key))
+        members = step.members(whole, fold.key, row["start"], row["number"]).drop(fold.key)
+        is_inside = pl.col("timestamp") >= row["start"]
+        # Where a run began long before, its beginning tells more than was read here.
+        is_found = members.height == row["event_count"]
+        chosen = members if is_found else chosen.filter(is_inside)
     if step.by == "client":
         chosen = chosen.filter(pl.col("sessionId").fill_null("") == row["client"])
     if after is not None:

@@ -12,11 +12,17 @@ from rich.text import Text
 
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.terminal import listing, say, shown
+from rtcdp.cli.terminal import listing, remark, say, shown
 from rtcdp.clock import SystemClock
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.diagnosis import Finding, diagnose
-from rtcdp.runtime.settings import Loaded, Settings, values_of, without_password
+from rtcdp.runtime.settings import (
+    Loaded,
+    Settings,
+    unknown_variables,
+    values_of,
+    without_password,
+)
 
 _SIGNS = {"ok": ("✓", "green"), "odd": ("!", "yellow"), "broken": ("✗", "bold red")}
 
@@ -87,6 +93,9 @@ def config(
     if changed:
         rows = [row for row in rows if row["origin"] != DEFAULT]
     write(Result(_SETTING, rows), form, lambda: _show_settings(rows))
+    without_effect = unknown_variables(os.environ)
+    if without_effect:
+        remark(Text(f"no settings, and without effect: {', '.join(without_effect)}", "yellow"))
 
 
 def _show_settings(rows: list[dict[str, object]]) -> None:

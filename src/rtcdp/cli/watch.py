@@ -23,7 +23,9 @@ from rtcdp.telemetry import entry_now
 
 _CHECK_S = 0.1
 _SAMPLE_S = 1.0
-_LINE_S = 10.0
+_LINE_S, _LATER_LINE_S = 10.0, 60.0
+_FIRST_S = 60.0
+"""Lines come often only for the first minute: what follows is kept in somebody's journal."""
 
 
 def watch(settings: Settings, supervisor: Supervisor, clock: Clock, stop: threading.Event) -> None:
@@ -78,10 +80,15 @@ class _View:
         parts = self._supervisor.status()
         if live is not None:
             live.update(status_page(sample, rates, parts, self._url))
-        elif now - self._lined_s >= _LINE_S:
+        elif now - self._lined_s >= line_every_s(now - self._began_s):
             self._lined_s = now
             line = status_line(sample, rates, parts, now - self._began_s).plain
             self._show(entry_now(self._clock, "INFO", "up", line))
+
+
+def line_every_s(elapsed_s: float) -> float:
+    """How long after a line the next one comes, at that time after the start."""
+    return _LINE_S if elapsed_s < _FIRST_S else _LATER_LINE_S
 
 
 _RATE_SAMPLES = 6

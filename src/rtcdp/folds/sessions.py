@@ -224,6 +224,20 @@ class Sessions(Step):
         inside = beside.filter(pl.col("timestamp") <= pl.col("end")).drop("end")
         return pl.concat([told, inside.select(told.columns)])
 
+    def members(self, events: pl.DataFrame, key: str, start: int, number: int) -> pl.DataFrame:
+        """The events of the session that starts at a time, of those that start at once the one of
+        this number; for sessions that end where the campaign changes."""
+        told = self.relevant(events).sort(key, "timestamp", "eventId")
+        if told.is_empty():
+            return told
+        instant = pl.col("timestamp")
+        rows = told.with_columns(instant.alias("start"), instant.alias("end"))
+        begins = self._begins(rows, (key,))
+        starts = told["timestamp"].to_numpy()[np.flatnonzero(begins)]
+        numbers = np.flatnonzero(starts == start)
+        wanted = numbers[number] if number < len(numbers) else -1
+        return told.filter(pl.Series(numbered(begins) == wanted, dtype=pl.Boolean))
+
     def runs_touched(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
     ) -> tuple[pl.DataFrame, pl.Series]:

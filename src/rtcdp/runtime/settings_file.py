@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from rtcdp.errors import PartMissing, UsageError
+from rtcdp.errors import PartMissing, UsageError, did_you_mean
 
 CODE = frozenset({"catalog", "spark.jars", "spark.conf"})
 """Settings that name code, which runs as the user does."""
@@ -56,7 +56,8 @@ def _unknown(key: str, path: Path, known: Collection[str]) -> UsageError:
     allowed = [k for k in known if k.rpartition(".")[0] == section]
     if not dot:
         allowed += sorted({f"[{k.partition('.')[0]}]" for k in known if "." in k})
+    names = [k.removeprefix(section + dot) for k in allowed]
     return UsageError(
         f"{path} sets {key}, and there is no such setting",
-        f"use one of: {', '.join(k.removeprefix(section + dot) for k in allowed)}",
+        f"{did_you_mean(key.removeprefix(section + dot), names)}use one of: {', '.join(names)}",
     )

@@ -16,6 +16,7 @@ from tests.told import MINUTE, START
 from tests.unit.answers.conftest import NOW
 
 BY_CLIENT = Fold("app", "Visits", Sessions(by="client"))
+BY_CAMPAIGN = Fold("campaigns", "Visits", Sessions(campaign="sessionId"))
 BY_DAY = Fold("by_day", "Visits", Sessions(midnight="Europe/Berlin", exclude=("PING",)))
 
 
@@ -45,7 +46,11 @@ def test_the_events_that_make_a_session(told):
     assert events_of(told, f"{START}~ada", limit=1)[1] == events
 
 
-@pytest.mark.parametrize("fold", [BY_CLIENT, BY_DAY, None], ids=["client", "midnight", "gap"])
+@pytest.mark.parametrize(
+    "fold",
+    [BY_CLIENT, BY_DAY, BY_CAMPAIGN, None],
+    ids=["client", "midnight", "campaign", "gap"],
+)
 def test_every_session_has_as_many_events_as_it_says_and_no_event_is_told_twice(make_teller, fold):
     rng = random.Random(1)
     users, clients = ["ann", "~-t~", "a/b"], [None, "~", "-t", "a~b"]

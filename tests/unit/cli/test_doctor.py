@@ -59,3 +59,17 @@ def test_code_of_a_file_that_was_just_found_is_refused_everywhere(rtcdp, tmp_pat
         done = rtcdp(*command)
         assert (done.code, "names code to run" in done.err) == (2, True)
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_was_probably_meant_is_asked_for_and_what_has_no_effect_is_told(
+    rtcdp, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RTCDP_PROT", "9000")
+    told = rtcdp("config", "--changed")
+    assert (told.code, "RTCDP_PROT" in told.out) == (0, False)
+    assert "without effect: " in told.err
+    assert "RTCDP_PROT" in told.err
+    for text, meant in (("prot = 1", "port"), ("http.max_answer = 1", "max_answers")):
+        (tmp_path / "rtcdp.toml").write_text(text)
+        refused = rtcdp("config")
+        assert (refused.code, f"did you mean {meant}? use one of" in refused.err) == (2, True)

@@ -3,7 +3,7 @@ import threading
 from rich.console import Console
 
 from rtcdp.cli.watch import RateMeter, Rates, ledger_totals, status_line, status_page, watch
-from rtcdp.clock import SystemClock
+from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.log.contract import Delivery
 from rtcdp.runtime.parts import log_writer
 from rtcdp.runtime.processing import run_processor
@@ -25,6 +25,22 @@ def test_it_looks_after_the_parts_and_says_how_it_goes_until_it_is_stopped(tmp_p
     said = capsys.readouterr().out
     assert "received 0 = admitted 0" in said
     assert said.endswith("http (starting)\n")
+
+
+def test_lines_come_often_at_first_and_seldom_later(tmp_path, capsys):
+    clock, stop = ManualClock(), threading.Event()
+
+    class Hurried(Supervisor):
+        """Ten minutes go by, half a second with each look."""
+
+        def check(self) -> None:
+            clock.advance(500)
+            if clock.monotonic() > 600:
+                stop.set()
+
+    stop.wait = lambda _: stop.is_set()  # type: ignore[method-assign]
+    watch(Settings(data_dir=tmp_path), Hurried([], clock, lambda *_: None), clock, stop)
+    assert len(capsys.readouterr().out.splitlines()) == 6 + 9
 
 
 def test_the_totals_are_those_of_the_ledger(tmp_path):
