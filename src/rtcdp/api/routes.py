@@ -38,6 +38,7 @@ from rtcdp.answers.uncounted import (
     uncounted_page,
 )
 from rtcdp.api.address import address_of, text_in_path
+from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
 from rtcdp.api.context import ApiContext, Context, answer, complete_from_header, link_to_next
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
@@ -83,6 +84,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 late_events,
                 duplicates,
                 *STORY_HANDLERS,
+                *ANOMALY_HANDLERS,
                 live_stream,
                 live,
                 ready,

@@ -88,6 +88,11 @@ COMMANDS = {
         "Show the paths that are gone most, and where they end.",
         "rtcdp.cli.returning:paths",
     ),
+    "anomalies": Command(
+        LOOK,
+        "Show what is out of the ordinary in the numbers, and why.",
+        "rtcdp.cli.anomalies:anomalies",
+    ),
     "ledger": Command(
         LOOK,
         "Show what became of every record: the totals, and the newest minutes.",

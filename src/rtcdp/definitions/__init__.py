@@ -2,6 +2,7 @@
 
 Data only. This is where a file of the catalog takes everything from."""
 
+from rtcdp.definitions.alarms import USUAL, Alarms, Direction
 from rtcdp.definitions.condition import to_expression
 from rtcdp.definitions.fold import Fold, Joined, Reach, RowColumn, Step
 from rtcdp.definitions.measures import (
@@ -108,7 +109,9 @@ __all__ = [
     "RANGE_FROM",
     "RANGE_TO",
     "TOP_EXACT_UP_TO",
+    "USUAL",
     "WINDOW_END",
+    "Alarms",
     "AllOf",
     "AnyOf",
     "Average",
@@ -118,6 +121,7 @@ __all__ = [
     "ColumnType",
     "Compare",
     "Count",
+    "Direction",
     "Distinct",
     "Equals",
     "EventFields",

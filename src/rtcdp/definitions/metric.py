@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from rtcdp.definitions.alarms import Alarms
 from rtcdp.definitions.measures import Measure
 from rtcdp.definitions.measures.distinct import DISTINCT_EXACT_UP_TO
 from rtcdp.definitions.measures.exact_sum import MICROS_PER_UNIT
@@ -24,6 +25,7 @@ from rtcdp.errors import UsageError
 from rtcdp.events.derived import Text, field_name, number_column, text_column
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_ADDING_UP = ("count", "sum")
 _RESERVED = frozenset({"window_start", "window_end", "final", "userId", "sessionId", "productId"})
 
 
@@ -32,8 +34,9 @@ class Metric:
     """A frozen, engine-neutral description.
 
     `key` are the texts that get a row each: fields, or what is made of them; an event without one
-    of them is not counted by this metric. With an empty key there is one row a window. Raises
-    `UsageError` when a name is not `[a-z][a-z0-9_]*`, is used twice, or there is no measure.
+    of them is not counted by this metric. With an empty key there is one row a window. With
+    `alarms` the metric is watched for what is out of the ordinary. Raises `UsageError` when a name
+    is not `[a-z][a-z0-9_]*`, is used twice, or there is no measure, or none for the alarms.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Metric:
     key: tuple[Text, ...] = ()
     predicate: Predicate = Everything()
     description: str = ""
+    alarms: Alarms | None = None
 
     def __post_init__(self) -> None:
         self._refuse_no_tuples()
@@ -65,6 +69,24 @@ class Metric:
             )
         if len(set(self.key_names)) != len(self.key):
             raise UsageError(f"metric {self.name} names a key field twice", "name it once")
+        if self.alarms is not None and self.measure_for(self.alarms) is None:
+            raise UsageError(
+                f"metric {self.name} has no measure {self.alarms.measure or 'for alarms'}"
+                " that can be watched",
+                "let alarms name a Count or Sum of this metric",
+            )
+
+    def measure_for(self, alarms: Alarms) -> Measure | None:
+        """The measure that alarms look at: a count or sum, which is 0 where there is nothing and
+        adds up over keys. None when there is no such one."""
+        return next(
+            (
+                measure
+                for measure in self.measures
+                if measure.kind in _ADDING_UP and alarms.measure in (None, measure.name)
+            ),
+            None,
+        )
 
     def _refuse_no_tuples(self) -> None:
         """Where one thing stands in the place of several, nothing else can be said of it."""

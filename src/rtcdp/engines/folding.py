@@ -4,16 +4,17 @@ An engine asks for the changes, commits them with its epoch, and then says what 
 store is the truth: rows that are kept in memory are dropped whenever that is not known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch, together
 from rtcdp.folds.row_cache import ROWS_MAX, Kept, RowCache, SpanCache
+from rtcdp.folds.rows import Difference
 from rtcdp.folds.timeline import (
     HOUR_MS,
     Telling,
@@ -38,6 +39,13 @@ FULL_HOURS_MAX = 100_000
 
 EVENTS_KEPT_MAX = 1_000_000
 """So many events of a timeline are kept in memory, for keys that come again."""
+
+TOLD_AT_ONCE_MAX = 250_000
+"""So many events are told together, about. Where stories are long, a batch is folded in parts, of
+some of its keys each."""
+
+STORY_EVENTS = 50.0
+"""How many events a story is taken to have before any was told."""
 
 
 Landed = Callable[[], object]
@@ -94,13 +102,7 @@ class Folding:
             return ()
         for timeline in self._timelines:
             timeline.take(events)
-        for fold in self._folds:
-            self._under_way[fold.name] = fold_batch(
-                fold,
-                self._timeline_of[fold.name].batch.select(columns_of(fold)),
-                self._caches[fold.name],
-                self._timeline_of[fold.name],
-            )
+            self._under_way |= self._folded(timeline)
         changes = [
             RowChanges(fold.table, difference.delete, difference.replace, difference.before)
             for fold in self._folds
@@ -108,6 +110,17 @@ class Folding:
         ]
         changes += [timeline.changes(epoch) for timeline in self._timelines]
         return tuple(change for change in changes if change.delete.height + change.replace.height)
+
+    def _folded(self, timeline: "Timeline") -> dict[str, Folded]:
+        """What the batch that was taken up changes in the folds that share a timeline."""
+        folds = [each for each in self._folds if self._timeline_of[each.name] is timeline]
+        found: dict[str, list[Folded]] = {fold.name: [] for fold in folds}
+        for part in timeline.parts():
+            for fold in folds:
+                events = part.select(columns_of(fold))
+                folded = fold_batch(fold, events, self._caches[fold.name], timeline)
+                found[fold.name].append(folded)
+        return {name: together(parts) for name, parts in found.items()}
 
     def committed(self) -> None:
         """The last changes are in the store."""
@@ -179,6 +192,14 @@ class StoredRows:
             return snapshot.rows(self._table, spans)
 
 
+class _Told(NamedTuple):
+    """Stories that were told: of these keys, from the beginnings of their spans on. Without events
+    there were too many to keep."""
+
+    spans: pl.DataFrame
+    events: pl.DataFrame | None
+
+
 class Timeline:
     """The stories of all keys, for the folds that share them: what rests of them in the store, and
     beside that a batch which is `take`n up."""
@@ -194,7 +215,7 @@ class Timeline:
         kept = Kept(telling.key, "timestamp", self._nothing, EVENTS_KEPT_MAX, COMPACT_FROM - 1)
         self._cache = SpanCache(kept, self._read)
         self._is_under_way = False
-        self._chunks: list[pl.DataFrame] = []
+        self._story_events = STORY_EVENTS
         self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
@@ -209,15 +230,55 @@ class Timeline:
             self._untold, self._batch = (
                 beside.filter(chosen).select(batch.columns) for chosen in (is_untold, ~is_untold)
             )
-        self._told, self._chunks = self._nothing, []
-        self._numbers = np.zeros(0, np.int64)
-        self._spans = pl.DataFrame(schema={key: pl.String(), RANGE_FROM: pl.Int64()})
         self._filled = self._full.clear()
+        self._kept: list[_Told] = []
+        self._fewer: list[Difference] = []
+        self._begin(self._batch)
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """What was taken up, without what is known to be beyond what is told of its hour; some keys
+        after others, so that their stories are not all told at once."""
+        key = self.telling.key
+        if self._batch.height <= self._keys_at_once:
+            yield self._batch
+            return
+        keys = self._batch.select(key).unique(maintain_order=True)
+        first = 0
+        while first < keys.height:
+            some = keys.slice(first, self._keys_at_once)
+            first += some.height
+            self._begin(self._batch.join(some, on=key, how="semi"))
+            yield self._part
+            self._end()
 
     @property
-    def batch(self) -> pl.DataFrame:
-        """What was taken up, without what is known to be beyond what is told of its hour."""
-        return self._batch
+    def _keys_at_once(self) -> int:
+        return max(1, int(TOLD_AT_ONCE_MAX / self._story_events))
+
+    def _begin(self, part: pl.DataFrame) -> None:
+        """Tell the stories of some keys next."""
+        self._part = part
+        self._told, self._numbers = self._nothing, np.zeros(0, np.int64)
+        self._spans = pl.DataFrame(schema={self.telling.key: pl.String(), RANGE_FROM: pl.Int64()})
+        self._chunks: list[pl.DataFrame] = []
+
+    def _end(self) -> None:
+        """Note what is to be remembered of the stories that were told, and of their chunks."""
+        key, told, spans = self.telling.key, self._told, self._spans
+        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
+            self._filled = pl.concat([self._filled, full_hours(told, key)])
+        if self._chunks:
+            # Keys that were read twice, for a longer span, have the same chunks twice.
+            chunks = pl.concat(self._chunks).unique(self.table.primary_key)
+            self._fewer.append(
+                compacted(chunks, self.table, self.telling.fields, chunks_max=COMPACT_FROM)
+            )
+        if not spans.is_empty():
+            self._story_events = max(1.0, told.height / spans.height)
+            count = sum(each.events.height for each in self._kept if each.events is not None)
+            has_room = not self._kept or count + told.height <= EVENTS_KEPT_MAX
+            self._kept.append(_Told(spans, told if has_room else None))
+        self._begin(self._nothing)
 
     def committed(self) -> None:
         """What was taken up is in the store."""
@@ -229,10 +290,15 @@ class Timeline:
         first = pl.col("timestamp").min() // HOUR_MS * HOUR_MS
         self._stored.under_way(self._batch.group_by(key).agg(first.alias(RANGE_FROM)), landed)
         self._is_under_way = landed is not None
-        if not self._spans.is_empty():
-            self._cache.put(self._spans, self._told)
+        others = self._batch
+        for told in self._kept:
+            if told.events is None:
+                self._cache.forget(told.spans)
+            else:
+                self._cache.put(told.spans, told.events)
+            others = others.join(told.spans, on=key, how="anti")
         if self._cache.size:
-            self._cache.add(self._batch.join(self._spans, on=key, how="anti"))
+            self._cache.add(others)
         if not self._filled.is_empty():
             full = pl.concat([self._full, self._filled]).group_by(self.telling.key, "hour")
             self._full = full.agg(pl.col("last").min()).tail(FULL_HOURS_MAX)
@@ -280,7 +346,7 @@ class Timeline:
         key = self.telling.key
         stored = self._cache.rows(spans, anew=not self._is_under_way)
         others = self._told.join(spans, on=key, how="anti")
-        batch = self._batch.join(spans, on=key, how="semi")
+        batch = self._part.join(spans, on=key, how="semi")
         kept = self._spans.join(spans, on=key, how="anti")
         self._spans = pl.concat([kept, spans]).sort(key)
         told = pl.concat([others, stored, batch])
@@ -298,20 +364,17 @@ class Timeline:
     def changes(self, number: int) -> RowChanges:
         """What the batch adds; and hours that were read in many chunks, in one."""
         key, batch, untold = self.telling.key, self._batch, self._untold
+        self._end()
         added = chunks_of(batch, self.table, number)
         if may_be_full(added["event_count"].max() or 0):  # type: ignore[arg-type]
-            self._filled = full_hours(batch, key)
-        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
-            self._filled = pl.concat([self._filled, full_hours(self._told, key)])
+            self._filled = pl.concat([self._filled, full_hours(batch, key)])
         if not untold.is_empty():
             added = with_untold(added, untold, self.table, number)
         gone, before = added.select(self.table.primary_key).clear(), added.clear()
-        if self._chunks:
-            # Keys that were read twice, for a longer span, have the same chunks twice.
-            chunks = pl.concat(self._chunks).unique(self.table.primary_key)
-            fewer = compacted(chunks, self.table, self.telling.fields, chunks_max=COMPACT_FROM)
-            gone, before = fewer.delete, fewer.before
-            added = pl.concat([fewer.replace, added])
+        if self._fewer:
+            gone = pl.concat([each.delete for each in self._fewer])
+            before = pl.concat([each.before for each in self._fewer])
+            added = pl.concat([*(each.replace for each in self._fewer), added])
         # Chunks of a number that none had before are new.
         return RowChanges(self.table, gone, added, before)
 

@@ -4,6 +4,7 @@ It is one pure function for every fold and every engine. What it reads comes fro
 are asked by key and span; what it gives is a difference, small as the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,6 +47,22 @@ class Folded:
     difference: Difference
     spans: pl.DataFrame
     rows: pl.DataFrame
+
+
+def together(parts: Sequence[Folded]) -> Folded:
+    """What came of the parts of a batch, which have no key in common."""
+    if len(parts) == 1:
+        return parts[0]
+    differences = [part.difference for part in parts]
+    return Folded(
+        Difference(
+            pl.concat([each.delete for each in differences]),
+            pl.concat([each.replace for each in differences]),
+            pl.concat([each.before for each in differences]),
+        ),
+        pl.concat([part.spans.select(parts[0].spans.columns) for part in parts]),
+        pl.concat([part.rows for part in parts]),
+    )
 
 
 def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: EventsByKey) -> Folded:

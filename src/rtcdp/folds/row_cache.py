@@ -109,15 +109,19 @@ class SpanCache:
     def put(self, spans: pl.DataFrame, rows: pl.DataFrame) -> None:
         """Remember all rows of these keys from the beginnings of their spans on, in the place of
         what is known of them."""
+        self.forget(spans)
+        young, spans = self._young, spans.select(self._kept.key, RANGE_FROM)
+        young.spans = pl.concat([young.spans, self._with_turns(spans)])
+        young.rows = pl.concat([young.rows, rows])
+        self._turn_over()
+
+    def forget(self, keys: pl.DataFrame) -> None:
+        """Know nothing of these keys any more."""
         key = self._kept.key
         for generation in (self._young, self._old):
             if not generation.spans.is_empty():
-                generation.spans = generation.spans.join(spans, on=key, how="anti")
-                generation.rows = generation.rows.join(spans, on=key, how="anti")
-        young = self._young
-        young.spans = pl.concat([young.spans, self._with_turns(spans.select(key, RANGE_FROM))])
-        young.rows = pl.concat([young.rows, rows])
-        self._turn_over()
+                generation.spans = generation.spans.join(keys, on=key, how="anti")
+                generation.rows = generation.rows.join(keys, on=key, how="anti")
 
     def add(self, rows: pl.DataFrame) -> None:
         """Remember further rows of keys that are known; what is not known of others stays so."""

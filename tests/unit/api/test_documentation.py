@@ -50,6 +50,8 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/funnels/{name}/people",
         "/api/retention/{name}",
         "/api/paths/{name}",
+        "/api/anomalies",
+        "/api/anomalies/{anomalyId}",
         "/api/live",
         "/health/live",
         "/health/ready",

@@ -53,9 +53,10 @@ def events_of(seed):
     return found, rng
 
 
-@pytest.mark.parametrize("dropped", [0.0, 0.2])
+@pytest.mark.parametrize(("dropped", "told_at_once"), [(0.0, 10**6), (0.2, 10**6), (0.1, 50)])
 @pytest.mark.parametrize("seed", range(2))
-def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped):
+def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped, told_at_once, monkeypatch):
+    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", told_at_once)
     events, rng = events_of(seed)
     maker, folding = EpochMaker(), Folding(FOLDS, store, rows_max=20)
     store.prepare((), folding.tables)
@@ -116,6 +117,22 @@ def test_a_story_that_was_just_told_is_not_read_again(store, monkeypatch):
         "e3",
         "o3",
     ]
+
+
+def test_stories_that_are_too_many_to_be_kept_are_read_again(store, monkeypatch):
+    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
+    store.prepare((), folding.tables)
+    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", 1)
+    events = [
+        [event(number, kind, user, eventId=f"{user}{number}") for user in ("ann", "bob")]
+        for number, kind in enumerate(["PURCHASE", "PAGE_VIEW", "PURCHASE"])
+    ]
+    for number, batch in enumerate(events):
+        monkeypatch.setattr(folding_module, "EVENTS_KEPT_MAX", 100 if number != 1 else 1)
+        changes = folding.fold(frame_of(batch), maker.number + 1)
+        store.commit(replace(maker.make(admitted=2), rows=changes))
+        folding.committed()
+    assert store.dump(FOLDS[2].table)["depth"].to_list() == [2, 2]
 
 
 @pytest.mark.parametrize("is_late", [False, True])

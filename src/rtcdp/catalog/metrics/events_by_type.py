@@ -1,6 +1,6 @@
 """What is happening, by kind of event."""
 
-from rtcdp.definitions import Count, Metric, tumbling
+from rtcdp.definitions import Alarms, Count, Metric, tumbling
 
 METRIC = Metric(
     name="events_by_type",
@@ -9,4 +9,5 @@ METRIC = Metric(
     key=("eventType",),
     window=tumbling(minutes=1),
     measures=(Count("event_count"),),
+    alarms=Alarms(),
 )

@@ -1,6 +1,6 @@
 """How the buying goes, hour by hour."""
 
-from rtcdp.definitions import Count, Distinct, Metric, event_type, tumbling
+from rtcdp.definitions import Alarms, Count, Distinct, Metric, event_type, tumbling
 from rtcdp.events.event import PURCHASE
 
 METRIC = Metric(
@@ -10,4 +10,5 @@ METRIC = Metric(
     predicate=event_type(PURCHASE),
     window=tumbling(hours=1),
     measures=(Count("order_count"), Distinct("buyers", "userId")),
+    alarms=Alarms(),
 )

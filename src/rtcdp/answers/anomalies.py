@@ -1,0 +1,319 @@
+"""Anomalies: windows of a metric that are out of the ordinary, with the reasons.
+
+They are worked out when somebody asks, from the windows that the store holds. So they are the same
+whichever engine counted, and a late event that changes a window changes what is said of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+import msgspec
+
+from rtcdp.anomalies import Judgement, judge
+from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.instant import EARLIEST, iso_ms
+from rtcdp.answers.metrics import find_metric
+from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
+from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
+from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric
+from rtcdp.errors import BadRequest, NotThere
+from rtcdp.events.calendar import DAY_MS
+
+ANOMALIES_PATH = "/api/anomalies"
+DEFAULT_DAYS = 7
+_AROUND = 48
+"""So many windows before an anomaly are shown with it."""
+
+
+class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
+    """Which anomalies. What `equals` may name are the fields of the metric's key."""
+
+    equals: Texts = {}
+    metric: Annotated[
+        str | None, msgspec.Meta(description="of this metric; else of all that are watched")
+    ] = None
+    direction: Annotated[Direction, msgspec.Meta(description="rises, drops or both")] = "both"
+    start_from: From = None
+    since: Since = None
+    start_to: To = None
+    limit: Limit = 100
+    cursor: Cursor = None
+
+
+class Anomaly(msgspec.Struct, kw_only=True):
+    """A window that is out of the ordinary. `key` is empty where all keys are taken together.
+
+    `observed` is what came, `expected` what usually does, `low` to `high` what would not have been
+    told. `surprise` says how many deviations it is off, negative when below. Of `compared` windows
+    of its own history, `rank` were as far off. Until it is `final` the window may still change. The
+    events behind it are at `events_url`.
+    """
+
+    id: str
+    metric: str
+    measure: str
+    key: dict[str, str]
+    window_start: str
+    window_end: str
+    direction: str
+    observed: float
+    expected: float
+    low: float
+    high: float
+    surprise: float
+    rank: int
+    compared: int
+    final: bool
+    says: str
+    url: str
+    events_url: str
+
+
+class AnomaliesPage(msgspec.Struct, omit_defaults=True):
+    """Anomalies, newest first. `watched` series were looked at, one for each key and one for all
+    keys together; `left_out` keys had too few events to be among them. `history_from` is there when
+    a metric has so many windows that they are compared with those from then on alone."""
+
+    items: list[Anomaly]
+    next_cursor: str | None
+    watched: int
+    left_out: int
+    as_of: str | None
+    lag_ms: int | None
+    history_from: str | None = None
+    warning: str | None = None
+
+
+class PointOfSeries(msgspec.Struct):
+    """One window of the series, and the band that it was expected in."""
+
+    window_start: str
+    observed: float
+    expected: float | None
+    low: float | None
+    high: float | None
+
+
+class AnomalyPage(msgspec.Struct, omit_defaults=True):
+    """One anomaly, and the windows before it with their bands, oldest first."""
+
+    anomaly: Anomaly
+    series: list[PointOfSeries]
+    as_of: str | None
+    lag_ms: int | None
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """A metric that is watched, and how."""
+
+    metric: Metric
+    measure: Measure
+    alarms: Alarms
+
+
+def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> AnomaliesPage:
+    """A page of anomalies. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
+    watches = _watches(installation, question)
+    now_ms = installation.clock.now_ms()
+    start_from = beginning(question.start_from, question.since, now_ms)
+    if start_from is None:
+        start_from = (question.start_to or now_ms) - DEFAULT_DAYS * DAY_MS
+    found: list[Anomaly] = []
+    watched = left_out = 0
+    cuts: list[int] = []
+    with open_reading(installation) as reading:
+        for watch in watches:
+            of_metric = _series(installation, reading, watch, question, start_from)
+            watched += len(of_metric.items)
+            left_out += of_metric.left_out
+            cuts += [] if of_metric.cut_at is None else [of_metric.cut_at]
+            for keyed in of_metric.items:
+                judged = judge(keyed.series, watch.alarms)
+                found += [
+                    _told(watch, keyed, judged, place)
+                    for place in judged.is_alarm.nonzero()[0].tolist()
+                    if keyed.starts[place] >= start_from
+                ]
+    if question.direction != "both":
+        found = [each for each in found if each.direction == question.direction]
+    # Newest first, and those of one moment by what they are of.
+    found.sort(key=_parts)
+    found.sort(key=lambda each: each.window_start, reverse=True)
+    rest = _after(found, question.cursor)
+    page, fresh = rest[: question.limit], reading.freshness
+    return AnomaliesPage(
+        items=page,
+        next_cursor=page[-1].id if len(rest) > len(page) else None,
+        watched=watched,
+        left_out=left_out,
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        history_from=iso_ms(max(cuts)) if cuts else None,
+        warning=fresh.warning,
+    )
+
+
+def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
+    """One anomaly, as it is now. Raises `NotThere` when its window is none any more, `BadRequest`
+    and `StoreUnavailable`."""
+    place = read_cursor(anomaly_id, (INSTANT, str))
+    assert place is not None
+    start = int(place[0])
+    name, *key = _parts_of(str(place[1]))
+    metric = find_metric(installation.metrics, name)
+    equals: Texts = {name: (text,) for name, text in zip(metric.key_names, key, strict=False)}
+    question = AnomaliesQuestion(metric=name, equals=equals, start_to=start + 1)
+    (watch,) = _watches(installation, question)
+    with open_reading(installation) as reading:
+        of_metric = _series(installation, reading, watch, question, start)
+    for keyed in of_metric.items:
+        if keyed.key != (tuple(key) or None) or keyed.starts[-1] != start:
+            continue
+        judged = judge(keyed.series, watch.alarms)
+        if not judged.is_alarm[-1]:
+            break
+        told = _told(watch, keyed, judged, len(keyed.starts) - 1)
+        fresh = reading.freshness
+        series = list(_points(keyed, judged))
+        return AnomalyPage(told, series, fresh.as_of_text, fresh.lag_ms, fresh.warning)
+    raise NotThere(
+        "nothing is out of the ordinary there any more",
+        f"late events may have changed it; {ANOMALIES_PATH} tells what there is now",
+    )
+
+
+def _watches(installation: Installation, question: AnomaliesQuestion) -> list[_Watch]:
+    if question.metric is not None:
+        metric = find_metric(installation.metrics, question.metric)
+        alarms = metric.alarms or USUAL
+        measure = metric.measure_for(alarms)
+        if measure is None:
+            raise BadRequest(
+                f"{metric.name} has nothing that adds up, so nothing to watch",
+                "ask for a metric with a Count or a Sum",
+            )
+        return [_Watch(metric, measure, alarms)]
+    if question.equals:
+        raise BadRequest("a key is one of a metric", "send metric=NAME with it")
+    return [
+        _Watch(metric, measure, metric.alarms)
+        for metric in installation.metrics
+        if metric.alarms is not None and (measure := metric.measure_for(metric.alarms))
+    ]
+
+
+def _series(
+    installation: Installation,
+    reading: Reading,
+    watch: _Watch,
+    question: AnomaliesQuestion,
+    start_from: int,
+) -> SeriesFound:
+    unknown = set(question.equals) - set(watch.metric.key_names)
+    if unknown:
+        raise BadRequest(
+            f"{min(unknown)} is no part of the key of {watch.metric.name}",
+            "leave it away, or ask for a metric that has it",
+        )
+    watermark = reading.snapshot.progress.watermark(installation.allowed_lateness_ms)
+    wanted = Wanted(
+        measure=watch.measure,
+        equals=question.equals,
+        start_from=start_from,
+        start_to=question.start_to,
+        final_until=EARLIEST if watermark is None else watermark,
+    )
+    return series_of(reading.snapshot, watch.metric, wanted)
+
+
+def _told(watch: _Watch, keyed: KeyedSeries, judged: Judgement, place: int) -> Anomaly:
+    metric, start = watch.metric, int(keyed.starts[place])
+    key = dict(zip(metric.key_names, keyed.key or (), strict=False))
+    anomaly_id = write_cursor((start, _subject(metric.name, tuple(key.values()))))
+    observed, expected = float(keyed.series.values[place]), float(judged.expected[place])
+    rank, compared = int(judged.rank[place]), int(judged.compared[place])
+    window = {"metric": metric.name, "window_start": iso_ms(start), **key}
+    return Anomaly(
+        id=anomaly_id,
+        metric=metric.name,
+        measure=watch.measure.name,
+        key=key,
+        window_start=iso_ms(start),
+        window_end=iso_ms(metric.window.end_of(start)),
+        direction="up" if observed > expected else "down",
+        observed=observed,
+        expected=expected,
+        low=float(judged.low[place]),
+        high=float(judged.high[place]),
+        surprise=round(float(judged.surprise[place]), 2),
+        rank=rank,
+        compared=compared,
+        final=place < keyed.series.final_count,
+        says=_in_words(observed, expected, (rank, compared)),
+        url=f"{ANOMALIES_PATH}/{anomaly_id}",
+        events_url=f"/api/events?{urlencode(window)}",
+    )
+
+
+def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
+    rank, compared = rarity
+    seen = "never" if rank == 0 else "once" if rank == 1 else f"{rank} times"
+    return (
+        f"{observed:,.6g} where {expected:,.6g} is usual: as far off {seen} "
+        f"in the {compared:,} windows before"
+    )
+
+
+def _points(keyed: KeyedSeries, judged: Judgement) -> Iterator[PointOfSeries]:
+    for place in range(max(0, len(keyed.starts) - _AROUND - 1), len(keyed.starts)):
+        band: Sequence[float | None] = [
+            None if value != value else float(value)
+            for value in (judged.expected[place], judged.low[place], judged.high[place])
+        ]
+        observed = float(keyed.series.values[place])
+        yield PointOfSeries(iso_ms(int(keyed.starts[place])), observed, *band)
+
+
+def _parts(anomaly: Anomaly) -> list[str]:
+    return [anomaly.metric, *anomaly.key.values()]
+
+
+def _subject(metric: str, key: tuple[str, ...]) -> str:
+    """What a series is of, as one text."""
+    return msgspec.json.encode([metric, *key]).decode()
+
+
+def _parts_of(subject: str) -> list[str]:
+    try:
+        parts = msgspec.json.decode(subject, type=list[str])
+    except msgspec.MsgspecError as error:
+        raise _no_id() from error
+    if not parts:
+        raise _no_id()
+    return parts
+
+
+def _no_id() -> BadRequest:
+    return BadRequest("that is no id of an anomaly", f"take one that {ANOMALIES_PATH} tells")
+
+
+def _after(found: list[Anomaly], cursor: str | None) -> list[Anomaly]:
+    place = read_cursor(cursor, (INSTANT, str))
+    if place is None:
+        return found
+    start, parts = iso_ms(int(place[0])), _parts_of(str(place[1]))
+    return [
+        each
+        for each in found
+        if each.window_start < start or (each.window_start == start and _parts(each) > parts)
+    ]
+
+
+def keys_of(metrics: Sequence[Metric]) -> Mapping[str, str]:
+    """The fields that `equals` may name: those of any metric's key."""
+    return {name: f"with `metric`: of this {name}" for each in metrics for name in each.key_names}

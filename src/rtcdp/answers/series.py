@@ -1,0 +1,170 @@
+"""A metric as series: the number of each window, one after the other, by key and overall."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from rtcdp.anomalies import IntArray, Series, reach
+from rtcdp.answers.windows import complete_from_of
+from rtcdp.definitions import BUCKET_START, Measure, Metric, States, Window, tables_of
+from rtcdp.events.calendar import DAY_MS
+from rtcdp.store import Scan, StoreSnapshot
+
+ROWS_MAX = 1_000_000
+"""So many windows of all keys are read of a metric for one answer; where there are more, what is
+compared with begins later."""
+
+KEYS_MAX = 50
+"""Of the keys, those with the most in their last day; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which series: of `measure`, with these key fields equal to any of some texts, up to windows
+    that start before `start_to` (UTC ms); those that start at `start_from` or later are to be
+    judged. What starts before `final_until` less its length can't change any more."""
+
+    measure: Measure
+    equals: Mapping[str, tuple[str, ...]]
+    start_from: int
+    start_to: int | None
+    final_until: int
+
+
+@dataclass(frozen=True)
+class KeyedSeries:
+    """The series of one key, from its first window on; all keys together where `key` is None.
+    `starts` (UTC ms) are those of its windows."""
+
+    key: tuple[str, ...] | None
+    starts: IntArray
+    series: Series
+
+
+@dataclass(frozen=True)
+class SeriesFound:
+    """`left_out` keys had less than those that are here. `cut_at` (UTC ms) is where they begin if
+    `ROWS_MAX` cut them."""
+
+    items: tuple[KeyedSeries, ...] = ()
+    left_out: int = 0
+    cut_at: int | None = None
+
+
+def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> SeriesFound:
+    """The series of a metric, with the history that judging them takes.
+
+    Windows that overlap are taken so that they don't: each event is in one. Raises
+    `StoreUnavailable`.
+    """
+    rows, is_cut = _rows(snapshot, metric, wanted)
+    if rows.is_empty():
+        return SeriesFound()
+    last = max(int(rows[BUCKET_START].to_numpy().max()), _last_final(metric, wanted))
+    starts = _starts(metric, int(rows[BUCKET_START].to_numpy().min()), last)
+    if wanted.start_to is not None:
+        starts = starts[starts < wanted.start_to]
+    if not len(starts):
+        return SeriesFound()
+    rows = rows.filter(pl.col(BUCKET_START).is_between(int(starts[0]), int(starts[-1])))
+    final_count = int(np.searchsorted(starts, _last_final(metric, wanted), side="right"))
+    per_day = round(DAY_MS / step_ms(metric))
+
+    def keyed(key: tuple[str, ...] | None, part: pl.DataFrame) -> KeyedSeries:
+        places = np.searchsorted(starts, part[BUCKET_START].to_numpy())
+        values = np.bincount(places, part[_VALUE].to_numpy(), len(starts)).astype(np.float64)
+        first = int(places.min()) if len(places) else 0
+        series = Series(values[first:], per_day, max(0, final_count - first))
+        return KeyedSeries(key, starts[first:], series)
+
+    names = list(metric.key_names)
+    cut_at = int(starts[0]) if is_cut else None
+    if not names:
+        return SeriesFound((keyed(None, rows),), cut_at=cut_at)
+    largest, left_out = _largest(rows, names, int(starts[-1]))
+    overall = [] if wanted.equals else [keyed(None, rows)]
+    by_key = [keyed(key, part) for key, part in largest]
+    return SeriesFound((*overall, *by_key), left_out, cut_at)
+
+
+_VALUE = "value"
+
+
+def step_ms(metric: Metric) -> int:
+    """How far apart windows begin that don't overlap; about, where they are of a calendar."""
+    window = metric.window
+    if not isinstance(window, Window):
+        return window.size_ms
+    return -(-window.size_ms // window.slide_ms) * window.slide_ms
+
+
+def _rows(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> tuple[pl.DataFrame, bool]:
+    """`window_start`, key and value of windows that don't overlap, in any order, and whether older
+    ones were cut off."""
+    buckets, *_ = tables_of(metric)
+    complete_from = complete_from_of(snapshot, metric)
+    start_from = wanted.start_from - reach(round(DAY_MS / step_ms(metric))) * step_ms(metric)
+    if complete_from is not None:
+        start_from = max(start_from, complete_from)
+    window, names = metric.window, list(metric.key_names)
+    scan = Scan(
+        table=buckets,
+        equals={name: texts[0] for name, texts in wanted.equals.items() if len(texts) == 1},
+        bucket_from=start_from,
+        bucket_to=None if wanted.start_to is None else wanted.start_to + step_ms(metric),
+        limit=ROWS_MAX,
+    )
+    rows = snapshot.scan(scan)
+    is_cut = rows.height == ROWS_MAX
+    for name, texts in wanted.equals.items():
+        rows = rows.filter(pl.col(name).is_in(texts))
+    step = step_ms(metric)
+    if isinstance(window, Window) and window.is_written_out:
+        rows = rows.filter(pl.col(BUCKET_START) % step == 0)
+    values = wanted.measure.final(States(rows, (BUCKET_START, *names)))
+    found = rows.select(BUCKET_START, *names).with_columns(
+        pl.Series(_VALUE, values, pl.Float64, strict=False).fill_null(0.0)
+    )
+    if isinstance(window, Window) and not window.is_written_out:
+        found = found.with_columns(pl.col(BUCKET_START) // step * step)
+    if is_cut:
+        # The oldest of them may be a part of its window.
+        found = found.filter(pl.col(BUCKET_START) > found[BUCKET_START].min())
+    return found, is_cut
+
+
+def _starts(metric: Metric, first: int, last: int) -> IntArray:
+    if isinstance(metric.window, Window):
+        return np.arange(first, last + 1, step_ms(metric), dtype=np.int64)
+    starts = [first]
+    while starts[-1] < last:
+        starts.append(metric.window.end_of(starts[-1]))
+    return np.array(starts, np.int64)
+
+
+def _last_final(metric: Metric, wanted: Wanted) -> int:
+    """The start of the last window that can't change any more."""
+    window = metric.window
+    if not isinstance(window, Window):
+        return window.last_ended(wanted.final_until)
+    return (wanted.final_until - window.size_ms) // step_ms(metric) * step_ms(metric)
+
+
+def _largest(
+    rows: pl.DataFrame, names: list[str], last: int
+) -> tuple[list[tuple[tuple[str, ...], pl.DataFrame]], int]:
+    """The rows of those keys that had the most on the last day, the largest first, and how many
+    other keys there are."""
+    is_of_last_day = pl.col(BUCKET_START) > last - DAY_MS
+    totals = (
+        rows.group_by(names)
+        .agg(pl.col(_VALUE).filter(is_of_last_day).abs().sum(), pl.len().alias("count"))
+        .sort(_VALUE, "count", *names, descending=[True, True, *[False] * len(names)])
+    )
+    parts: Mapping[tuple[object, ...], pl.DataFrame] = rows.join(
+        totals.head(KEYS_MAX), on=names, how="semi"
+    ).partition_by(names, as_dict=True)
+    ordered: Iterator[tuple[object, ...]] = totals.head(KEYS_MAX).select(names).iter_rows()
+    return [(tuple(map(str, key)), parts[key]) for key in ordered], max(0, totals.height - KEYS_MAX)

@@ -1,0 +1,48 @@
+"""When a number is an alarm: the settings of a metric, or the usual ones."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from rtcdp.errors import UsageError
+
+Direction = Literal["both", "up", "down"]
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Which windows of a metric are out of the ordinary.
+
+    `measure` is looked at, a `Count` or `Sum`; None stands for the first such one. `direction` says
+    whether to tell of rises, drops or both. A window is told of when it is `surprise` times as far
+    from what was expected as its series usually is, and no more than one in `rarity` windows of its
+    own history were as far (or a single one); and when it is off by `min_difference` and by the
+    share `min_change` of what was expected. Nothing is told before a series has `min_windows` (0:
+    two days of them, 48 at least). Raises `UsageError` for what can't be.
+    """
+
+    measure: str | None = None
+    direction: Direction = "both"
+    surprise: float = 5.0
+    rarity: int = 1000
+    min_difference: float = 5.0
+    min_change: float = 0.2
+    min_windows: int = 0
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "surprise": (self.surprise, 1.0),
+            "rarity": (self.rarity, 1),
+            "min_difference": (self.min_difference, 0.0),
+            "min_change": (self.min_change, 0.0),
+            "min_windows": (self.min_windows, 0),
+        }
+        for name, (given, least) in bounds.items():
+            if not isfinite(given) or given < least:
+                raise UsageError(
+                    f"alarms can't have {name}={given}", f"give {name} a number of {least} or more"
+                )
+
+
+USUAL = Alarms()
+"""For metrics that say nothing of their own."""

@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.cli import terminal
+from rtcdp.testing.driver import Driver
+from tests.watched import watched
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("watched")
+    watched(Driver(load_catalog(), folder)).close()
+    return folder
+
+
+def test_they_are_shown_in_80_columns_and_each_by_itself(rtcdp, data, monkeypatch) -> None:
+    monkeypatch.setattr(terminal.out, "width", 80)
+    where = ("--from", "2026-01-01", "--metric", "orders", "--data-dir", data)
+    shown = rtcdp("anomalies", *where)
+    assert (shown.code, shown.err) == (0, "")
+    (row,) = [line for line in shown.out.splitlines() if line.startswith(" 2026")]
+    assert row.split()[:4] == ["2026-01-06", "15:00", "orders", "0"]
+    told = json.loads(rtcdp("anomalies", *where, "--json").out)
+    (item,) = told["items"]
+    assert (item["direction"], told["watched"]) == ("down", 1)
+    one = rtcdp("anomalies", item["id"], "--data-dir", data)
+    assert one.code == 0
+    assert item["says"] in one.out
+    assert len([line for line in one.out.splitlines() if line.startswith(" 2026")]) == 49
+    for text in (shown.out, one.out):
+        assert all(len(line) <= 80 for line in text.splitlines() if "/api/" not in line)
+    points = json.loads(rtcdp("anomalies", item["id"], "--json", "--data-dir", data).out)
+    assert points["anomaly"] == item
+    assert points["items"][-1]["observed"] == 0
+
+
+def test_nothing_is_said_in_words(rtcdp, data) -> None:
+    shown = rtcdp("anomalies", "--from", "2026-01-06T20:00:00Z", "--data-dir", data)
+    assert (shown.code, shown.out.startswith("nothing out of the ordinary in")) == (0, True)
+
+
+def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path) -> None:
+    for arguments in (("--direction", "left"), ("--metric", "nothing"), ("abc",)):
+        assert rtcdp("anomalies", *arguments, "--data-dir", data).code == 2
+    assert rtcdp("anomalies", "--data-dir", tmp_path).code == 3
