@@ -42,6 +42,9 @@ START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 POISON = "poison"
 """The user whose events the engine fails at while it has a defect."""
 
+BATCH_BYTES = 2_000
+"""So little makes a batch that there is often another one to fold while one is being committed."""
+
 MINUTE_MS = 60_000
 
 
@@ -217,7 +220,7 @@ class Simulation:
 
     def limits(self) -> ProcessorLimits:
         """What bounds the engine from its next start on."""
-        return ProcessorLimits(epoch_every_s=0, expire_every_s=0, retry_s=0)
+        return ProcessorLimits(BATCH_BYTES, epoch_every_s=0, expire_every_s=0, retry_s=0)
 
     def append(
         self,
@@ -262,6 +265,7 @@ class Simulation:
         processor.log_retention = self._kept.log
         processor.store_retention = self._kept.store
         processor.on_trouble = self.troubles.append
+        processor.on_epoch = lambda _: self._note_decided()
         processor.folds = self.folds
         return processor
 

@@ -262,6 +262,29 @@ def test_a_record_that_the_store_refuses_is_set_aside_and_the_others_count(insta
     assert any("offset 7 of partition 0" in sentence for sentence in said)
 
 
+def test_what_is_no_exception_ends_it_as_well(install):
+    """Spark must not wait for an answer that never comes."""
+
+    class Died(BaseException):
+        pass
+
+    class Deadly:
+        def __getattr__(self, name: str):
+            return getattr(shop.store, name)
+
+        def commit(self, _) -> None:
+            raise Died
+
+    shop = install()
+    shop.send(hit("a"))
+    source = KafkaSource(shop.log, shop.bootstrap, shop.topic)
+    processor = SparkProcessor(source, Deadly(), [BY_USER], RULES, SystemClock(), shop.limits)
+    with pytest.raises(Died):
+        processor.run(threading.Event(), once=True)
+    shop.process()
+    assert shop.totals()["admitted"] == 1
+
+
 def test_an_id_counts_once_on_whichever_partitions_it_comes(install):
     shop = install(partitions=2)
     shop.send(hit("a"), hit("b"), hit("a", 5, partition=1), hit("c", 6, partition=1))

@@ -39,12 +39,10 @@ def test_a_walk_that_agrees_has_no_report() -> None:
 
 
 def test_a_report_names_the_seed_and_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(steps: Sequence[Step], install: object = None) -> str:
-        assert install is None
+    def fails(steps: Sequence[Step], _: object) -> str:
         return "wrong" if Step("judge") in steps else ""
 
     monkeypatch.setattr(random_walk, "failure_of", fails)
-    monkeypatch.setattr(random_walk, "shortest", lambda steps, _: shortest(steps, fails))
     found = report(3, 5)
     assert found.splitlines()[0] == "seed 3, 5 steps: wrong"
     assert found.splitlines()[-1] == "  judge()"

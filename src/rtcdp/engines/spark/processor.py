@@ -70,6 +70,10 @@ class _Stopping(Exception):
     """A batch came when the query was to stop; it will come again."""
 
 
+class _Ended(Exception):
+    """A batch ended by what is no `Exception`, as a panic of Polars."""
+
+
 @dataclass(frozen=True)
 class _Following:
     """The checkpoint of the query that runs, and how many records a batch takes at most."""
@@ -312,7 +316,10 @@ class SparkProcessor:
                 self.on_back()
             except BaseException as error:
                 self._failure = self._failure or error
-                raise
+                if isinstance(error, Exception):
+                    raise
+                # Of others Spark is not told, and would wait for an answer for ever.
+                raise _Ended from error
 
     def _count(self, rows: DataFrame, number: int) -> None:
         following = self._following

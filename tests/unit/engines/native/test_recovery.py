@@ -160,7 +160,7 @@ def test_what_the_order_of_reading_was_makes_no_difference_after_a_restart(
 
 def test_a_partition_that_is_behind_needs_older_ids_of_the_others(store: SqliteStore) -> None:
     now = 100 * CLOCK_SLACK_MS
-    log = partitions_of([(1000, "x"), *((now, f"y{n}") for n in range(2000))], [])
+    log = partitions_of([(1000, "x"), *((now, f"y{n}") for n in range(200))], [])
     count(log, store)
     log.append([Delivery(line("x"), 1, 1900)], 1)
     count(log, store)
