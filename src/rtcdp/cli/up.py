@@ -10,7 +10,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, entry_of, named, out, say, shower, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.locks import running_lock
+from rtcdp.runtime.locks import running_holder, running_lock
 from rtcdp.runtime.part import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
 from rtcdp.runtime.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings, require_loopback, require_present
@@ -42,12 +42,14 @@ def up(
     require_loopback(settings)
     require_present(settings)
     clock, stop = SystemClock(), threading.Event()
+    # What is wrong is told before anything starts, or a data folder is made.
+    if running_holder(settings) is None:
+        claim_port(settings.host, settings.port)
+    if settings.catalog is not None or settings.folds != Settings.folds:
+        deferred(FOLDS_OF)(settings)
     with running_lock(settings) as lock:
         ready = settings.on_port(claim_port(settings.host, settings.port))
         lock.announce(ready.base_url)
-        if ready.catalog is not None or ready.folds != Settings.folds:
-            # Reads all of the catalog, so that a fault is told before anything starts.
-            deferred(FOLDS_OF)(ready)
         if ready.log_path is None or ready.store_path is None:
             deferred(REQUIRE_REACHABLE)(ready)
         show = shower(ready, out)

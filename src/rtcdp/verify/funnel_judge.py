@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rtcdp.verify.event_values import Event
+from rtcdp.verify.event_values import Event, value_in
 from rtcdp.verify.judge import holds
 
 Plain = Mapping[str, Any]
@@ -211,7 +211,7 @@ def _shown(unit: _Unit, attempt: _Attempt) -> dict[str, Any]:
         when = shown[f"at_{at}"]
         times = when if isinstance(when, frozenset) else {when}
         shown["breakdown"] = frozenset(
-            event[unit.fold["breakdown"]]
+            value_in(unit.fold["breakdown"], event)
             for moment in unit.moments
             for event, steps in zip(moment.events, moment.fills, strict=True)
             if moment.time in times and (steps if is_any else at in steps)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields as options_of
 from dataclasses import is_dataclass
-from itertools import chain
 from typing import Any
 
 from rtcdp.definitions import (
@@ -35,7 +34,6 @@ from rtcdp.definitions import (
     UrlPath,
     Window,
     field_name,
-    fields_in,
 )
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
@@ -85,15 +83,13 @@ def _window(window: Window | Calendar) -> Mapping[str, Any]:
 
 
 def plain_fold(fold: Fold) -> dict[str, Any]:
-    """A fold as a dictionary; what is derived from fields for a breakdown is left out."""
+    """A fold as a dictionary."""
     return {"name": fold.name, "key": fold.key, **_plain_step(fold.step)}
 
 
 def is_fold_judged(fold: Fold) -> bool:
-    """Whether the judge knows all that the fold looks at: one of the platform's own kinds, and
-    fields as they are."""
-    looked_at = chain.from_iterable(map(fields_in, _predicates_in(fold.step)))
-    return type(fold.step) in _KINDS and all(isinstance(each, str) for each in looked_at)
+    """Whether the judge knows what the fold does: one of the platform's own kinds."""
+    return type(fold.step) in _KINDS
 
 
 _KINDS: Mapping[type[Step], str] = {
@@ -106,8 +102,8 @@ _KINDS: Mapping[type[Step], str] = {
 
 def _plain_step(step: Step) -> dict[str, Any]:
     plain = {name: _plain_option(value) for name, value in _options_of(step)}
-    if not isinstance(plain.get("breakdown"), str):
-        plain["breakdown"] = None
+    if isinstance(step, Funnel) and step.breakdown is not None:
+        plain["breakdown"] = _text(step.breakdown)
     return {"kind": _KINDS[type(step)], **plain}
 
 
@@ -124,16 +120,6 @@ def _plain_option(value: Any) -> Any:
     if isinstance(value, Step):
         return _plain_step(value)
     return list(map(_plain_option, value)) if isinstance(value, tuple) else value
-
-
-def _predicates_in(step: Step) -> Iterator[Predicate]:
-    for _, value in _options_of(step):
-        for each in value if isinstance(value, tuple) else (value,):
-            inner = each.events if isinstance(each, FunnelStep) else each
-            if isinstance(inner, Predicate):
-                yield inner
-            elif isinstance(inner, Step):
-                yield from _predicates_in(inner)
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

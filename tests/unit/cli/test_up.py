@@ -29,17 +29,20 @@ def test_a_second_one_on_the_same_folder_is_refused(rtcdp, tmp_path):
     assert (done.code, "runs already" in done.err, "--data-dir" in done.err) == (1, True, True)
 
 
-def test_a_port_that_is_taken_is_named_and_the_folder_is_free_again(rtcdp):
+def test_a_port_that_is_taken_is_named_and_no_folder_is_made(rtcdp, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         for _ in range(2):
             done = rtcdp("up", "--port", server.getsockname()[1])
             assert (done.code, "--port" in done.err) == (3, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_catalog_with_a_mistake_is_told_before_anything_starts(rtcdp, tmp_path):
     (tmp_path / "wrong.py").write_text("METRIC = 1")
     done = rtcdp("up", "--port", 0, "--catalog", tmp_path)
     assert (done.code, "wrong.py: there is no METRIC in it" in done.err) == (2, True)
+    assert rtcdp("up", "--port", 0, "--folds", "sesions").code == 2
+    assert not (tmp_path / "rtcdp-data").exists()
 
 
 def test_only_intake_is_so_vital_that_all_ends_with_it(tmp_path):

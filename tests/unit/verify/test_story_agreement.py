@@ -6,14 +6,14 @@ import pytest
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_folds
-from rtcdp.definitions import Equals, Fold, Property, UrlPath, event_type
+from rtcdp.definitions import Compare, Equals, Fold, Property, UrlPath
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.sessions import Sessions
-from rtcdp.testing.driver import Driver
+from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.epochs import EpochMaker, row_changes
 from rtcdp.verify import story_judge
 from rtcdp.verify.independent import Expiry, verify_independently
-from rtcdp.verify.plain import is_fold_judged, plain_fold
+from rtcdp.verify.plain import is_fold_judged
 from tests.conformance.folds.stream import RULES, Stream
 
 FOLDS = load_folds()
@@ -99,14 +99,11 @@ def test_stories_that_are_too_long_are_counted(driver, monkeypatch):
     assert any("stories are too long to be judged" in each for each in found.left_out)
 
 
-def test_a_fold_of_its_own_kind_or_of_derived_fields_is_left_out(driver):
+def test_a_fold_of_its_own_kind_is_left_out(driver):
     class Own(Sessions):
         pass
 
-    derived = FunnelStep("germans", Equals(Property("country"), "DE"))
-    funnel = Funnel((derived, FunnelStep("b", event_type("B"))))
     assert not is_fold_judged(Fold("own", "", Own()))
-    assert not is_fold_judged(Fold("derived", "", funnel))
     found = judged(driver, [Fold("sessions", "", Own()), Fold("absent", "", Sessions())])
     assert found.left_out == (
         "fold sessions: what it takes from events, the independent judge does not know",
@@ -115,9 +112,25 @@ def test_a_fold_of_its_own_kind_or_of_derived_fields_is_left_out(driver):
     assert found.disagreements == ()
 
 
-def test_a_derived_breakdown_is_passed_over():
-    steps = tuple(FunnelStep(name, event_type(name)) for name in ("A", "B"))
-    assert plain_fold(Fold("f", "", Funnel(steps, breakdown=UrlPath())))["breakdown"] is None
-    assert plain_fold(Fold("f", "", Funnel(steps, breakdown="productId")))["breakdown"] == (
-        "productId"
+def test_what_is_made_of_fields_is_judged(tmp_path):
+    steps = (
+        FunnelStep("cheap", Compare(Property("price"), "<", 5)),
+        FunnelStep("home", Equals(UrlPath(), "/")),
     )
+    funnel = Fold("made", "", Funnel(steps, breakdown=Property("country"), breakdown_at="last"))
+    driver = Driver((), tmp_path, folds=(funnel,))
+    for number in range(12):
+        driver.feed(
+            {
+                "eventId": f"e{number}",
+                "userId": f"u{number % 3}",
+                "eventType": "A",
+                "timestamp": START_MS - 1000 * number,
+                "pageUrl": f"https://shop.example/{'' if number % 2 else 'cart'}?n={number}",
+                "properties": {"price": number, "country": "NZ" if number % 4 else None},
+            }
+        )
+    assert {row["depth"] for row in driver.rows("made")} == {1, 2}
+    found = judged(driver, [funnel])
+    assert (found.disagreements, found.left_out) == ((), ())
+    driver.close()

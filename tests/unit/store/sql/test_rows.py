@@ -35,6 +35,29 @@ def test_row_tables_rest_as_they_did(name):
     assert "\n".join(statements) + "\n" == (GOLDEN / f"rows.{name}.sql").read_text()
 
 
+def test_a_table_that_grows_is_in_the_order_of_arrival():
+    made, index, _ = create_rows(SQLITE, replace(VISITS, grows=True))
+    assert made.endswith(") STRICT")
+    assert "PRIMARY KEY" not in made
+    assert index.startswith("CREATE UNIQUE INDEX")
+    assert list(create_rows(POSTGRES, replace(VISITS, grows=True))) == list(
+        create_rows(POSTGRES, VISITS)
+    )
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_rests_under_the_keys_of_changes_is_known_or_looked_up(writer, is_known):
+    before = ("ada", 1, 0.5, "/a", b"x")
+    [put] = fitted_rows([row_changes(VISITS, put=[before])])
+    writer.change_rows(put)
+    changes = row_changes(VISITS, put=[("ada", 1, 1.5, "/b", None), ("bob", 2, None, None, None)])
+    if is_known:
+        changes = replace(changes, before=put.replace)
+        writer.query_about = None  # nothing is looked up
+    [fitted] = fitted_rows([changes])
+    assert writer.change_rows(fitted) == {0: int(put.numbers[0])}
+
+
 @pytest.mark.parametrize("time", [-DAY_MS - 1, -DAY_MS, -1, 0, 1, DAY_MS - 1, DAY_MS, 10**14])
 def test_a_row_belongs_to_the_day_of_its_time(writer, time):
     writer.change_rows(fitted_rows([row_changes(VISITS, put=[("ada", time, None, None, None)])])[0])
