@@ -16,6 +16,10 @@ ROWS_MAX = 1_000_000
 """So many windows of all keys are read of a metric for one answer; where there are more, what is
 compared with begins later."""
 
+WINDOWS_MAX = 100_000
+"""So many windows a series has at most: with those that have no events, minutes since long ago
+would be more than memory holds. What is older is left out."""
+
 KEYS_MAX = 50
 """Of the keys, those with the most in their last day; the others are counted."""
 
@@ -46,7 +50,7 @@ class KeyedSeries:
 @dataclass(frozen=True)
 class SeriesFound:
     """`left_out` keys had less than those that are here. `cut_at` (UTC ms) is where they begin if
-    `ROWS_MAX` cut them."""
+    `ROWS_MAX` or `WINDOWS_MAX` cut them."""
 
     items: tuple[KeyedSeries, ...] = ()
     left_out: int = 0
@@ -63,6 +67,13 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     if rows.is_empty():
         return SeriesFound()
     last = max(int(rows[BUCKET_START].to_numpy().max()), _last_final(metric, wanted))
+    if wanted.start_to is not None:
+        last = min(last, wanted.start_to)
+    border = last - WINDOWS_MAX * step_ms(metric)
+    recent = rows.filter(pl.col(BUCKET_START) > border)
+    rows, is_cut = recent, is_cut or recent.height < rows.height
+    if rows.is_empty():
+        return SeriesFound()
     starts = _starts(metric, int(rows[BUCKET_START].to_numpy().min()), last)
     if wanted.start_to is not None:
         starts = starts[starts < wanted.start_to]

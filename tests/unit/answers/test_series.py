@@ -7,6 +7,7 @@ import pytest
 from rtcdp.answers import series
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
 from rtcdp.definitions import Calendar, Count, Metric, tumbling
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.testing.driver import Driver
 from tests.watched import HOUR, START, events_in
 
@@ -22,8 +23,9 @@ def found(
     metric: Metric,
     equals: Mapping[str, tuple[str, ...]] | None = None,
     final_until: int = START,
+    start_from: int = START,
 ) -> SeriesFound:
-    wanted = Wanted(metric.measures[0], equals or {}, START, None, final_until)
+    wanted = Wanted(metric.measures[0], equals or {}, start_from, None, final_until)
     with driver.store.snapshot() as snapshot:
         return series_of(snapshot, metric, wanted)
 
@@ -85,6 +87,23 @@ def test_where_there_is_too_much_history_is_shorter(
     cut = found(driver, BY_TYPE)
     assert cut.cut_at == START + 3 * HOUR
     assert told(cut.items[0]) == (None, [3], [5])
+
+
+def test_a_series_has_no_more_windows_than_memory_holds(
+    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = make_driver(BY_TYPE)
+    driver.advance(seconds=86_400)
+    old = {**events_in(0, "A", 1)[0], "eventId": "old", "timestamp": "0002-01-01T00:00:00Z"}
+    driver.feed(old, *events_in(3, "A", 5), *events_in(7, "B", 1), intake="import")
+    driver.process()
+    begun = found(driver, BY_TYPE, start_from=MIN_TIMESTAMP_MS)
+    assert begun.cut_at == START + 3 * HOUR
+    assert told(begun.items[0]) == (None, [3, 4, 5, 6, 7], [5, 0, 0, 0, 1])
+    monkeypatch.setattr(series, "WINDOWS_MAX", 4)
+    assert told(found(driver, BY_TYPE).items[0]) == (None, [7], [1])
+    monkeypatch.setattr(series, "WINDOWS_MAX", 5)
+    assert told(found(driver, BY_TYPE).items[0]) == (None, [3, 4, 5, 6, 7], [5, 0, 0, 0, 1])
 
 
 def test_days_of_a_time_zone_are_as_long_as_they_are(make_driver: MakeDriver) -> None:
