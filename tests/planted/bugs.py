@@ -299,7 +299,11 @@ BUGS = (
     ),
     bug(
         "a failed batch stays in the index of ids",
-        ("engines.native.processor:Processor._count", "self._seen.reset(mark)", "pass"),
+        (
+            "engines.native.processor:Processor._settle",
+            "self._seen.reset(under_way.mark)",
+            "pass",
+        ),
     ),
     bug(
         "a failed batch is taken apart partition by partition",
