@@ -137,7 +137,7 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
                 found += [
                     _told(watch, keyed, judged, place)
                     for place in judged.is_alarm.nonzero()[0].tolist()
-                    if keyed.starts[place] >= start_from
+                    if keyed.starts[place] >= of_metric.judge_from
                 ]
     if question.direction != "both":
         found = [each for each in found if each.direction == question.direction]

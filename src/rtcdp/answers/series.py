@@ -16,7 +16,7 @@ ROWS_MAX = 1_000_000
 """So many windows of all keys are read of a metric for one answer; where there are more, what is
 compared with begins later."""
 
-WINDOWS_MAX = 100_000
+WINDOWS_MAX = 200_000
 """So many windows a series has at most: with those that have no events, minutes since long ago
 would be more than memory holds. What is older is left out."""
 
@@ -50,11 +50,13 @@ class KeyedSeries:
 @dataclass(frozen=True)
 class SeriesFound:
     """`left_out` keys had less than those that are here. `cut_at` (UTC ms) is where they begin if
-    `ROWS_MAX` or `WINDOWS_MAX` cut them."""
+    `ROWS_MAX` or `WINDOWS_MAX` cut them. Windows from `judge_from` on are to be judged: those that
+    were asked for, but none that `WINDOWS_MAX` has taken the history of."""
 
     items: tuple[KeyedSeries, ...] = ()
     left_out: int = 0
     cut_at: int | None = None
+    judge_from: int = 0
 
 
 def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> SeriesFound:
@@ -63,41 +65,41 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     Windows that overlap are taken so that they don't: each event is in one. Raises
     `StoreUnavailable`.
     """
-    rows, is_cut = _rows(snapshot, metric, wanted)
+    reach_ms = reach(_per_day(metric)) * step_ms(metric)
+    rows, is_cut = _rows(snapshot, metric, wanted, wanted.start_from - reach_ms)
     if rows.is_empty():
         return SeriesFound()
     last = max(int(rows[BUCKET_START].to_numpy().max()), _last_final(metric, wanted))
     if wanted.start_to is not None:
-        last = min(last, wanted.start_to)
-    border = last - WINDOWS_MAX * step_ms(metric)
-    recent = rows.filter(pl.col(BUCKET_START) > border)
-    rows, is_cut = recent, is_cut or recent.height < rows.height
-    if rows.is_empty():
-        return SeriesFound()
-    starts = _starts(metric, int(rows[BUCKET_START].to_numpy().min()), last)
-    if wanted.start_to is not None:
-        starts = starts[starts < wanted.start_to]
+        last = min(last, wanted.start_to - 1)
+    border = last - (WINDOWS_MAX - 1) * step_ms(metric)
+    is_long = border > wanted.start_from - reach_ms
+    begin = int(rows[BUCKET_START].to_numpy().min()) if is_cut else wanted.start_from - reach_ms
+    starts = _starts(metric, max(border, begin), last)
     if not len(starts):
         return SeriesFound()
     rows = rows.filter(pl.col(BUCKET_START).is_between(int(starts[0]), int(starts[-1])))
+    if rows.is_empty():
+        return SeriesFound()
     final_count = int(np.searchsorted(starts, _last_final(metric, wanted), side="right"))
-    per_day = round(DAY_MS / step_ms(metric))
 
     def keyed(key: tuple[str, ...] | None, part: pl.DataFrame) -> KeyedSeries:
         places = np.searchsorted(starts, part[BUCKET_START].to_numpy())
         values = np.bincount(places, part[_VALUE].to_numpy(), len(starts)).astype(np.float64)
-        first = int(places.min()) if len(places) else 0
-        series = Series(values[first:], per_day, max(0, final_count - first))
+        # It begins with its first window, and not where reading began.
+        first = 0 if _is_older(snapshot, metric, key, int(starts[0])) else int(places.min())
+        series = Series(values[first:], _per_day(metric), max(0, final_count - first))
         return KeyedSeries(key, starts[first:], series)
 
     names = list(metric.key_names)
-    cut_at = int(starts[0]) if is_cut else None
+    cut_at = int(starts[0]) if is_cut or is_long else None
+    judge_from = border + reach_ms if is_long else wanted.start_from
     if not names:
-        return SeriesFound((keyed(None, rows),), cut_at=cut_at)
+        return SeriesFound((keyed(None, rows),), 0, cut_at, judge_from)
     largest, left_out = _largest(rows, names, int(starts[-1]))
     overall = [] if wanted.equals else [keyed(None, rows)]
     by_key = [keyed(key, part) for key, part in largest]
-    return SeriesFound((*overall, *by_key), left_out, cut_at)
+    return SeriesFound((*overall, *by_key), left_out, cut_at, judge_from)
 
 
 _VALUE = "value"
@@ -111,12 +113,26 @@ def step_ms(metric: Metric) -> int:
     return -(-window.size_ms // window.slide_ms) * window.slide_ms
 
 
-def _rows(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> tuple[pl.DataFrame, bool]:
-    """`window_start`, key and value of windows that don't overlap, in any order, and whether older
-    ones were cut off."""
+def _per_day(metric: Metric) -> int:
+    return round(DAY_MS / step_ms(metric))
+
+
+def _is_older(
+    snapshot: StoreSnapshot, metric: Metric, key: tuple[str, ...] | None, start: int
+) -> bool:
+    """Whether there is a window of the key before."""
+    buckets, *_ = tables_of(metric)
+    equals = dict(zip(metric.key_names, key or (), strict=False))
+    return snapshot.scan(Scan(buckets, equals, bucket_to=start, limit=1)).height > 0
+
+
+def _rows(
+    snapshot: StoreSnapshot, metric: Metric, wanted: Wanted, start_from: int
+) -> tuple[pl.DataFrame, bool]:
+    """`window_start`, key and value of windows that don't overlap, from `start_from` (UTC ms) on,
+    in any order, and whether older ones were cut off."""
     buckets, *_ = tables_of(metric)
     complete_from = complete_from_of(snapshot, metric)
-    start_from = wanted.start_from - reach(round(DAY_MS / step_ms(metric))) * step_ms(metric)
     if complete_from is not None:
         start_from = max(start_from, complete_from)
     window, names = metric.window, list(metric.key_names)
@@ -147,12 +163,16 @@ def _rows(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> tuple[pl.D
 
 
 def _starts(metric: Metric, first: int, last: int) -> IntArray:
-    if isinstance(metric.window, Window):
-        return np.arange(first, last + 1, step_ms(metric), dtype=np.int64)
-    starts = [first]
+    """Where windows begin that don't overlap, of those from `first` to `last` (UTC ms)."""
+    window = metric.window
+    if isinstance(window, Window):
+        step = step_ms(metric)
+        return np.arange(-(-first // step) * step, last + 1, step, dtype=np.int64)
+    starts = [window.first_open(first)]
     while starts[-1] < last:
-        starts.append(metric.window.end_of(starts[-1]))
-    return np.array(starts, np.int64)
+        starts.append(window.end_of(starts[-1]))
+    found = np.array(starts, np.int64)
+    return found[(found >= first) & (found <= last)]
 
 
 def _last_final(metric: Metric, wanted: Wanted) -> int:

@@ -170,3 +170,21 @@ def test_a_store_without_events_has_nothing_to_tell(make_driver: MakeDriver) -> 
     empty = make_driver(*METRICS)
     page = anomalies_page(Installation(empty.store, METRICS, SystemClock()), AnomaliesQuestion())
     assert (page.items, page.watched) == ([], 0)
+
+
+def test_what_is_told_does_not_depend_on_how_far_back_is_asked(
+    installation: Installation, driver: Driver
+) -> None:
+    """A key that was there years ago, and then all at once again."""
+    again = "AGAIN"
+    long_ago = {**events_in(0, again, 1)[0], "timestamp": "2024-01-01T00:00:00Z"}
+    driver.feed(long_ago, *events_in(HOURS - 1, again, 200), intake="import")
+    driver.process()
+    lists = [
+        [each for each in page.items if each.key == {"eventType": again}]
+        for start_from in (START, 1_640_995_200_000)
+        for page in [anomalies_page(installation, AnomaliesQuestion(start_from=start_from))]
+    ]
+    assert lists[0] == lists[1]
+    (one,) = lists[0]
+    assert anomaly_page(installation, one.id).anomaly == one

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from rtcdp.anomalies import reach
 from rtcdp.answers import series
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
 from rtcdp.definitions import Calendar, Count, Metric, tumbling
@@ -97,13 +98,28 @@ def test_a_series_has_no_more_windows_than_memory_holds(
     old = {**events_in(0, "A", 1)[0], "eventId": "old", "timestamp": "0002-01-01T00:00:00Z"}
     driver.feed(old, *events_in(3, "A", 5), *events_in(7, "B", 1), intake="import")
     driver.process()
-    begun = found(driver, BY_TYPE, start_from=MIN_TIMESTAMP_MS)
-    assert begun.cut_at == START + 3 * HOUR
-    assert told(begun.items[0]) == (None, [3, 4, 5, 6, 7], [5, 0, 0, 0, 1])
+    overall, a, b = found(driver, BY_TYPE, start_from=MIN_TIMESTAMP_MS).items
+    for keyed in (overall, a):
+        assert len(keyed.starts) == series.WINDOWS_MAX
+    assert (overall.series.values.sum(), a.series.values.sum()) == (6, 5)
+    assert told(b) == (("B",), [7], [1])
     monkeypatch.setattr(series, "WINDOWS_MAX", 4)
-    assert told(found(driver, BY_TYPE).items[0]) == (None, [7], [1])
-    monkeypatch.setattr(series, "WINDOWS_MAX", 5)
-    assert told(found(driver, BY_TYPE).items[0]) == (None, [3, 4, 5, 6, 7], [5, 0, 0, 0, 1])
+    cut = found(driver, BY_TYPE)
+    assert told(cut.items[0]) == (None, [4, 5, 6, 7], [0, 0, 0, 1])
+    assert cut.cut_at == START + 4 * HOUR
+    assert cut.judge_from == cut.cut_at + reach(24) * HOUR, "their history is gone"
+
+
+def test_a_series_begins_with_its_first_window_or_where_it_is_looked_at(
+    make_driver: MakeDriver,
+) -> None:
+    driver = make_driver(BY_TYPE)
+    driver.advance(seconds=86_400)
+    long_ago = {**events_in(0, "A", 1)[0], "timestamp": "2001-01-01T00:00:00Z"}
+    driver.feed(long_ago, *events_in(3, "A", 5), *events_in(3, "B", 1), intake="import")
+    driver.process()
+    overall, a, b = found(driver, BY_TYPE).items
+    assert [len(keyed.starts) for keyed in (overall, a, b)] == [reach(24) + 4] * 2 + [1]
 
 
 def test_days_of_a_time_zone_are_as_long_as_they_are(make_driver: MakeDriver) -> None:
