@@ -24,9 +24,10 @@ from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.sources.synthetic.bulk import bench_events
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.dump import content
+from tests.scale import scaled
 
 EVENTS = 3_000
-KILLS = 25
+KILLS = scaled(12, chaos=25)
 PROCESSES = ("supervisor", "http", "processor")
 DEADLINE_S = 120
 

@@ -35,7 +35,7 @@ TRAFFIC = Traffic(60_000, users=100)
 SMALL_BATCHES = {
     "RTCDP_PROCESSOR_MAX_BATCH_BYTES": "150000",
     "RTCDP_PROCESSOR_EPOCH_EVERY_S": "0.05",
-    "RTCDP_SPARK_MAX_OFFSETS_PER_TRIGGER": "6000",
+    "RTCDP_SPARK_MAX_OFFSETS_PER_TRIGGER": str(scaled(12_000, chaos=6_000)),
     "RTCDP_SPARK_TRIGGER_S": "0.1",
     # Spark is killed before the compiler that optimises has paid off.
     "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",

@@ -14,7 +14,7 @@ from tests.scale import scaled
 
 LENGTH = 40
 SEEDS_A_TEST = 10
-WALKS = range(0, scaled(100, chaos=1_000), SEEDS_A_TEST)
+WALKS = range(0, scaled(40, chaos=1_000), SEEDS_A_TEST)
 FORGETFUL_WALKS = range(scaled(2, chaos=100))
 
 

@@ -51,7 +51,9 @@ def test_nothing_is_taken_into_a_log_that_was_made_anew(running, rtcdp):
     assert rtcdp("verify", "--data-dir", running.data_dir).returncode == 0
 
 
-def test_a_restart_does_not_begin_a_new_log_beside_a_store_that_goes_on(running, up, rtcdp):
+def test_a_restart_does_not_begin_a_new_log_beside_a_store_that_goes_on(
+    running, up, rtcdp, tmp_path
+):
     assert running.stop() == INTERRUPTED
     shutil.rmtree(running.data_dir / "log")
     again = up("--no-generate")
@@ -62,7 +64,9 @@ def test_a_restart_does_not_begin_a_new_log_beside_a_store_that_goes_on(running,
     assert again.admitted() == 1
     assert any("no events are taken: the store has counted the log" in line for line in again.lines)
     assert again.stop() == INTERRUPTED
-    replayed = rtcdp("replay", __file__, "--data-dir", running.data_dir)
+    recording = tmp_path / "recording.ndjson"
+    recording.write_text('{"userId":"ada","timestamp":1767225600000,"eventType":"PAGE_VIEW"}\n')
+    replayed = rtcdp("replay", recording, "--data-dir", running.data_dir)
     assert (replayed.returncode, "there is no log" in replayed.stderr) == (1, True)
     assert not (running.data_dir / "log").exists()
 
