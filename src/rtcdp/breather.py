@@ -2,7 +2,7 @@
 
 A thread that never waits gives Python's lock away only when another one has asked for it for a
 while (`sys.setswitchinterval`), and a request needs the lock some twenty times. Work that rests
-while a request is under way lets all of it pass, and is done little later itself.
+now and then, and while a request is under way, lets all of it pass, and is done little later.
 """
 
 import time
@@ -32,7 +32,8 @@ INTAKE = Precedence()
 
 
 class Breather:
-    """Rests after `WORK_S` of work while something is under way that goes first. For one thread."""
+    """Rests after `WORK_S` of work: a moment, in which what has just come gets its turn, and for as
+    long as something is under way that goes first. For one thread."""
 
     def __init__(self, first: Precedence = INTAKE) -> None:
         self._first = first
@@ -44,7 +45,7 @@ class Breather:
         if worked_s < WORK_S:
             return
         rested_s = 0.0
-        while self._first.under_way and rested_s < LONGEST_REST * worked_s:
+        while not rested_s or (self._first.under_way and rested_s < LONGEST_REST * worked_s):
             time.sleep(PAUSE_S)
             rested_s += PAUSE_S
         self._began = time.perf_counter()

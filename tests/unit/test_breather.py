@@ -1,44 +1,55 @@
-"""Long work rests while something is under way that goes first, and not otherwise."""
+"""Long work rests for moments, and while something is under way that goes first."""
 
-import time
+import pytest
 
-from rtcdp.breather import LONGEST_REST, WORK_S, Breather, Precedence
+from rtcdp import breather
+from rtcdp.breather import LONGEST_REST, PAUSE_S, WORK_S, Breather, Precedence
 
-
-def rests_of(breather: Breather, work_s: float = 2 * WORK_S, pieces: int = 20) -> float:
-    """How long it rests (seconds) between pieces of work."""
-    rested_s = 0.0
-    for _ in range(pieces):
-        end = time.perf_counter() + work_s
-        while time.perf_counter() < end:
-            pass
-        began = time.perf_counter()
-        breather.breathe()
-        rested_s += time.perf_counter() - began
-    return rested_s
+PIECES = 20
 
 
-def test_work_rests_while_something_is_under_way_that_goes_first():
+class ShownTime:
+    """A clock that work and rests move."""
+
+    def __init__(self) -> None:
+        self.now_s = self.rested_s = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.rested_s += seconds
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch):
+    def of(intake: Precedence, work_s: float) -> float:
+        """How long work of that many seconds a piece rests in all."""
+        time = ShownTime()
+        monkeypatch.setattr(breather, "time", time)
+        resting = Breather(intake)
+        for _ in range(PIECES):
+            time.now_s += work_s
+            resting.breathe()
+        return time.rested_s
+
+    return of
+
+
+def test_long_work_rests_for_moments(rests) -> None:
+    assert rests(Precedence(), 2 * WORK_S) == pytest.approx(PIECES * PAUSE_S)
+
+
+def test_while_something_goes_first_it_rests_longer_but_goes_on(rests) -> None:
     intake = Precedence()
     with intake, intake:
-        assert rests_of(Breather(intake)) > 20 * 2 * WORK_S
+        assert rests(intake, 2 * WORK_S) == pytest.approx(
+            PIECES * 2 * WORK_S * LONGEST_REST, abs=PIECES * PAUSE_S
+        )
+    assert rests(intake, 2 * WORK_S) == pytest.approx(PIECES * PAUSE_S)
 
 
-def test_however_much_is_under_way_work_goes_on():
-    with (intake := Precedence()):
-        breather, began = Breather(intake), time.thread_time()
-        rests_of(breather)
-    assert time.thread_time() - began > 0.5 * 20 * 2 * WORK_S
-    assert LONGEST_REST < 10
-
-
-def test_alone_it_does_not_rest():
-    intake = Precedence()
-    with intake:
-        pass
-    assert rests_of(Breather(intake)) < WORK_S
-
-
-def test_short_work_does_not_rest():
-    with (intake := Precedence()):
-        assert rests_of(Breather(intake), work_s=0.0, pieces=1) < WORK_S
+def test_short_work_rests_when_it_has_come_together(rests) -> None:
+    assert rests(Precedence(), WORK_S / 4) == pytest.approx(PIECES / 4 * PAUSE_S, abs=PAUSE_S)
+    assert rests(Precedence(), 0.0) == 0
