@@ -17,7 +17,6 @@ from rtcdp.answers.anomalies import (
     anomaly_page,
 )
 from rtcdp.answers.freshness import Installation
-from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, as_usage
@@ -25,7 +24,7 @@ from rtcdp.cli.terminal import listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
 from rtcdp.errors import UsageError
-from rtcdp.runtime.parts import require_store, store_of
+from rtcdp.runtime.parts import metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
 
 _DIRECTIONS = ("both", "up", "down")
@@ -98,7 +97,7 @@ def anomalies(
 @contextmanager
 def _installation(settings: Settings) -> Iterator[Installation]:
     require_store(settings)
-    metrics = load_catalog(settings.catalog)
+    metrics = metrics_of(settings)
     with store_of(settings, read_only=True) as store, as_usage():
         yield Installation(
             store,
