@@ -17,8 +17,8 @@ from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.joins import KIND, has_outcome, outcomes_of
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, To, Zone, check_zone
 from rtcdp.definitions import MICROS_PER_UNIT
-from rtcdp.folds.days import Calendar
 from rtcdp.folds.funnel_answers import Cohorts
+from rtcdp.folds.joins import IntervalJoin
 
 _NUMBER = range(-(10**9), 10**9)
 _STORED = ("left_value", "right_at", "right_value")
@@ -101,7 +101,7 @@ def join_totals(installation: Installation, name: str, question: JoinTotalsQuest
     check_zone(question.tz)
     position = read_cursor(question.cursor, (_NUMBER,))
     span = span_of(question.start_from, question.start_to, question.since, installation)
-    unit = None if question.cohort == "none" else cast("Calendar", question.cohort)
+    unit = None if question.cohort == "none" else question.cohort
     incomplete = is_incomplete(installation.store, fold)
     with open_reading(installation) as reading:
         told = told_by(installation, reading, fold)
@@ -120,7 +120,7 @@ def join_totals(installation: Installation, name: str, question: JoinTotalsQuest
         total=next(iter(_items(whole, together)), None),
         name=fold.name,
         title=fold.title,
-        within_ms=cast("Any", fold.step).within_ms,
+        within_ms=cast("IntervalJoin", fold.step).within_ms,
         cohort=question.cohort,
         tz=question.tz,
         next_cursor=write_cursor((page["cohort"][-1],)) if has_more else None,
