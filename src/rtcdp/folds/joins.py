@@ -98,6 +98,11 @@ class IntervalJoin(Step):
         """When the time for a partner is over."""
         return f"{{{_STARTED}}} + {self.within_ms}"
 
+    @property
+    def final_after_ms(self) -> int:
+        """Whoever follows carts wants to know which ones were left."""
+        return self.within_ms
+
     def shown(self, key: str) -> tuple[ShownColumn, ...]:
         took = "({right_at} - {left_at})"
         return (
