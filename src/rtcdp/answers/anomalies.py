@@ -299,11 +299,11 @@ def _read_id(text: str) -> tuple[int, list[str], int | None]:
     """When the window of an anomaly begins, its metric with its key, and where its history begins
     if it was cut (UTC ms). Raises `BadRequest`."""
     try:
-        start, subject = read_cursor(text, (INSTANT, str)) or ()
-        return int(start), _parts_of(str(subject)), None
+        parts = read_cursor(text, (INSTANT, str)) or ()
     except BadRequest:
-        start, subject, begin = read_cursor(text, (INSTANT, str, INSTANT)) or ()
-        return int(start), _parts_of(str(subject)), int(begin)
+        parts = read_cursor(text, (INSTANT, str, INSTANT)) or ()
+    start, subject, *begin = parts
+    return int(start), _parts_of(str(subject)), int(begin[0]) if begin else None
 
 
 def _parts_of(subject: str) -> list[str]:
