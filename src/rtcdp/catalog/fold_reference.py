@@ -3,6 +3,7 @@
 from rtcdp.definitions import Fold, Step, predicate_in_words, span_in_words
 from rtcdp.events.derived import field_in_words
 from rtcdp.folds.funnels import Funnel
+from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
@@ -40,6 +41,8 @@ def fold_in_words(step: Step) -> list[str]:
             return _of_retention(step)
         case Paths():
             return _of_paths(step)
+        case IntervalJoin():
+            return _of_join(step)
         case _:
             return [f"what `{type(step).__name__}` makes of a story"]
 
@@ -59,6 +62,9 @@ def _asked_by(fold: Fold) -> tuple[str, str]:
             return f"`GET /api/retention/{name}`", f"`rtcdp retention {name}`"
         case Paths():
             return f"`GET /api/paths/{name}`", f"`rtcdp paths {name}`"
+        case IntervalJoin():
+            ask = f"`GET /api/joins/{name}`, `GET /api/joins/{name}/totals`"
+            return ask, f"`rtcdp joins {name}`, `rtcdp joins {name} --list`"
         case _:
             return f"`GET /api/folds/{name}`", "–"
 
@@ -118,6 +124,17 @@ def _of_paths(step: Paths) -> list[str]:
     if step.to_event is not None:
         said.append(f"up to {_of(predicate_in_words(step.to_event))}")
     return said
+
+
+def _of_join(step: IntervalJoin) -> list[str]:
+    same = "".join(f", with the same {field_in_words(field)}" for field in step.on)
+    matched, unmatched = step.outcomes
+    return [
+        f"each of {_of(predicate_in_words(step.left))}",
+        f"with the nearest after it of {_of(predicate_in_words(step.right))}{same}",
+        f"within {span_in_words(step.within_ms)}",
+        f"{matched}, or {WAITING}, or in the end {unmatched}",
+    ]
 
 
 def _of(words: str) -> str:

@@ -36,6 +36,7 @@ from rtcdp.definitions import (
     field_name,
 )
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
@@ -97,6 +98,7 @@ _KINDS: Mapping[type[Step], str] = {
     Retention: "retention",
     Paths: "paths",
     Funnel: "funnel",
+    IntervalJoin: "join",
 }
 
 

@@ -6,12 +6,19 @@ from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold, event_type
 from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.verify.independent import Expiry, verify_independently
 from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
-from tests.properties.folds import naive_funnels, naive_paths, naive_retention, naive_sessions
+from tests.properties.folds import (
+    naive_funnels,
+    naive_joins,
+    naive_paths,
+    naive_retention,
+    naive_sessions,
+)
 
 ENGINES = ("native",)
 NEVER = Expiry(10**13, 10**13, START_MS)
@@ -31,6 +38,11 @@ FOLDS = (
     Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
+    Fold(
+        "searched_and_seen",
+        "",
+        IntervalJoin(event_type("SEARCH"), event_type("PAGE_VIEW"), within_ms=HOUR),
+    ),
 )
 
 
@@ -90,6 +102,8 @@ def in_words(rows, step):
             return naive_retention.in_words(rows, step)
         case Paths():
             return naive_paths.in_words(rows)
+        case IntervalJoin():
+            return naive_joins.in_words(rows, step)
 
 
 def on_paper(events, step):
@@ -102,3 +116,5 @@ def on_paper(events, step):
             return naive_retention.rows_of(events, step)
         case Paths():
             return naive_paths.rows_of(events, step)
+        case IntervalJoin():
+            return naive_joins.rows_of(events, step)

@@ -47,9 +47,9 @@ def ours(lines):
     return {name: fold.step.rows(events, fold.key) for name, fold in FOLDS.items()}
 
 
-def equal(one, other, *columns):
+def equal(one, other, *columns, more_than=1_000):
     """Whether both have the same rows, as far as these columns go."""
-    assert one.height > 1_000
+    assert one.height > more_than
     return (
         one.select(columns)
         .sort(columns)
@@ -81,3 +81,9 @@ def test_paths(ours, by_hand):
     joined = pl.format('["{}"]', pl.col("path").list.join('","'))
     told = by_hand["page_paths"].with_columns(joined.alias("path"))
     assert equal(ours["page_paths"], told, "userId", "started_at", "path")
+
+
+def test_a_join(ours, by_hand):
+    columns = ("userId", "left_at", "productId", "left_value", "right_at", "right_value")
+    assert ours["cart_outcomes"]["right_at"].null_count() not in (0, ours["cart_outcomes"].height)
+    assert equal(ours["cart_outcomes"], by_hand["cart_outcomes"], *columns, more_than=100)
