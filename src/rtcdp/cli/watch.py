@@ -137,9 +137,7 @@ def status_line(
     )
 
 
-def status_page(
-    sample: Sample, rates: Rates, parts: Sequence[PartStatus], url: str, note: str = ""
-) -> Panel:
+def status_page(sample: Sample, rates: Rates, parts: Sequence[PartStatus], url: str) -> Panel:
     """The page for a terminal."""
     figures = Table.grid(padding=(0, 3))
     figures.add_row("events in", "counted", "lag", "waiting", "epoch", style="dim")
@@ -170,7 +168,7 @@ def status_page(
     return Panel(
         Group(figures, gap, balance(sample.totals), gap, running, gap, where),
         title="[bold]rtcdp[/bold]",
-        subtitle=Text(sample.trouble, "red") if sample.trouble else note or "Ctrl-C stops it",
+        subtitle=Text(sample.trouble, "red") if sample.trouble else "Ctrl-C stops it",
         border_style="cyan",
         padding=(1, 2),
     )

@@ -8,37 +8,6 @@ from rtcdp.log.marks import is_known_again
 from rtcdp.store import Progress
 
 _SLICE_BYTES = 16 * 2**20
-_CLOCK_RECORDS = 2_000
-_CLOCK_BYTES = 2**18
-
-
-def earliest_to_come(log: LogReader, next_offsets: Mapping[int, int]) -> int:
-    """An intake time (UTC ms) that no record after `next_offsets` comes before.
-
-    What is there already tells it. What will come is no older than what was counted last, in
-    whichever partition; there it is not the time of one record, because a clock that was wrong for
-    a moment must not hide what came before.
-    """
-    to_come: list[int] = []
-    counted: list[int] = []
-    for partition, next_offset in next_offsets.items():
-        to_come += _times_of(log.read(partition, next_offset, _CLOCK_BYTES))
-        before = max(log.extent(partition).first_offset, next_offset - _CLOCK_RECORDS)
-        recent = [
-            time
-            for records in records_between(log, partition, before, next_offset)
-            for time in _times_of(records)
-        ]
-        counted += [min(recent)] if recent else []
-    if not counted:
-        return min(to_come, default=0)
-    return min([max(counted), *to_come])
-
-
-def _times_of(records: Records) -> list[int]:
-    times = [record.received_at for record in records.odd]
-    times += [int(records.received_at.min())] if len(records.received_at) else []
-    return [time for time in times if time > 0]
 
 
 def records_between(

@@ -95,9 +95,6 @@ class Batch(msgspec.Struct, frozen=True):
         return len(self.lines) + kept + sum(len(raw) for raw, _ in self.summaries)
 
 
-EMPTY_BATCH = Batch(b"", 0, [])
-
-
 class _OnlyId(msgspec.Struct, rename="camel"):
     event_id: str | None = None
 

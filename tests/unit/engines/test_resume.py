@@ -5,7 +5,6 @@ import pytest
 from rtcdp.engines.resume import (
     check_continuation,
     check_log_id,
-    earliest_to_come,
     records_between,
 )
 from rtcdp.log.contract import Delivery, LogReplaced, OffsetsMissing
@@ -38,17 +37,6 @@ def test_records_come_in_slices_cut_where_they_have_to_end(start: int, end: int)
     slices = list(records_between(log_of(0, 0, 0, 0, 0), 0, start, end))
     offsets = [record.offset for records in slices for record in records.each()]
     assert offsets == list(range(start, end))
-
-
-def test_what_is_there_tells_the_earliest_time_to_come() -> None:
-    assert earliest_to_come(log_of(5, 7, 6, 9), {0: 1}) == 5
-    assert earliest_to_come(log_of(50, 70, 60), {0: 2}) == 50
-    assert earliest_to_come(log_of(), {0: 0}) == 0
-
-
-def test_a_partition_that_rests_does_not_make_what_comes_older() -> None:
-    log = partitions_of([(1, "old")], [(900, "x"), (950, "y")])
-    assert earliest_to_come(log, {0: 1, 1: 2}) == 900
 
 
 @pytest.mark.parametrize(

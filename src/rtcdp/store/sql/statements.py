@@ -89,8 +89,8 @@ class Dialect:
     key_by_index: bool = False
     name_bytes_max: int = 1000
 
-    def placeholders(self, count: int, first: int = 1) -> str:
-        return ", ".join(self.placeholder(n) for n in range(first, first + count))
+    def placeholders(self, count: int) -> str:
+        return ", ".join(self.placeholder(n) for n in range(1, count + 1))
 
 
 class SqlConnection(Protocol):
