@@ -1,13 +1,19 @@
 """What every store holds to, whatever it rests on: which epoch may follow, that its ledger
-balances, and what an entry more makes of the history of admission rules. Pure functions."""
+balances, that its definitions are those of the store, how long a span may grow, and what an entry
+more makes of the history of admission rules. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.errors import RtcdpError
-from rtcdp.store.contract import EpochRefused, Progress, RulesInForce
-from rtcdp.store.epoch import Epoch
+from rtcdp.store.contract import EpochRefused, Progress, RulesInForce, StateMismatch
+from rtcdp.store.epoch import Epoch, RowChanges, TableChange
+
+SPAN_RECORDS_MAX = 20_000
+SPAN_AGE_MS_MAX = 60_000
+"""Spans of small epochs that follow each other are joined up to this many records and this long, so
+that an idle system doesn't fill the store with them."""
 
 
 class EpochUnbalanced(RtcdpError):
@@ -62,6 +68,29 @@ def check_follows(progress: Progress, epoch: Epoch) -> None:
                 "if the log was replaced by another one, give it a store of its own",
             )
         reached[span.partition] = span.next_offset
+
+
+def check_prepared(
+    active: Mapping[str, str],
+    prepared: Mapping[str, str] | None,
+    changes: Sequence[TableChange | RowChanges],
+) -> None:
+    """`active` are the fingerprints by definition that the store keeps up to date, `prepared` those
+    that the writer works with, None where it has prepared nothing.
+
+    Raises `EpochRefused` when another process has prepared the store with other definitions, and
+    `StateMismatch` when a change is for a metric or row table that was not prepared."""
+    if prepared is not None and active != prepared:
+        raise EpochRefused(
+            "another process has given this store other definitions of metrics",
+            "let only one engine work on a store, and restart this one to take it over",
+        )
+    for change in changes:
+        if change.definition not in active:
+            raise StateMismatch(
+                f"metric {change.definition} was not prepared in this store",
+                "prepare the store with all metrics before anything is committed",
+            )
 
 
 History = tuple[RulesInForce, ...]

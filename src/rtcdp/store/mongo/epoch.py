@@ -7,15 +7,20 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import BUCKET_START, MERGES
-from rtcdp.store.contract import EpochRefused, Progress, RowsRefused, StateMismatch
+from rtcdp.store.contract import Progress, RowsRefused
 from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 from rtcdp.store.mongo.head import COUNTS, Definition, Head, Kept, LastSpan, State
 from rtcdp.store.mongo.layout import LEDGER, SPANS, Values, layout_of
 from rtcdp.store.mongo.plan import Plan, PlannedChange, PlannedRows
 from rtcdp.store.mongo.readable import kept_after, readable_after, recent_after
 from rtcdp.store.row_changes import fitted_rows
-from rtcdp.store.rules import check_balance, check_follows
-from rtcdp.store.sql.epoch import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
+from rtcdp.store.rules import (
+    SPAN_AGE_MS_MAX,
+    SPAN_RECORDS_MAX,
+    check_balance,
+    check_follows,
+    check_prepared,
+)
 from rtcdp.store.sql.statements import fitted
 
 RAW_BYTES_MAX = 15 * 2**20
@@ -125,20 +130,9 @@ def check_definitions(
     prepared: Mapping[str, str] | None,
     changes: Sequence[TableChange | RowChanges],
 ) -> None:
-    """Raises `EpochRefused` when another process has prepared the store with other definitions, and
-    `StateMismatch` when a change is for a metric or row table that was not prepared."""
+    """Raises what `check_prepared` does, of the definitions that the store has."""
     active = {each.name: each.fingerprint for each in definitions if each.is_active}
-    if prepared is not None and active != prepared:
-        raise EpochRefused(
-            "another process has given this store other definitions of metrics",
-            "let only one engine work on a store, and restart this one to take it over",
-        )
-    for change in changes:
-        if change.definition not in active:
-            raise StateMismatch(
-                f"metric {change.definition} was not prepared in this store",
-                "prepare the store with all metrics before anything is committed",
-            )
+    check_prepared(active, prepared, changes)
 
 
 def _refuse_unfit(change: PlannedChange) -> None:

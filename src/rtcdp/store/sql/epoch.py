@@ -8,10 +8,15 @@ import polars as pl
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import larger_of, smaller_of
 from rtcdp.store.checksums import changed_sums, sums_by_day, sums_of_changes
-from rtcdp.store.contract import EpochRefused, StateMismatch
 from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 from rtcdp.store.row_changes import fitted_rows
-from rtcdp.store.rules import check_balance, check_follows
+from rtcdp.store.rules import (
+    SPAN_AGE_MS_MAX,
+    SPAN_RECORDS_MAX,
+    check_balance,
+    check_follows,
+    check_prepared,
+)
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
     SqlConnection,
@@ -29,11 +34,6 @@ _PARTITION_COLUMNS = (
 
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 """What the ledger counts."""
-
-SPAN_RECORDS_MAX = 20_000
-SPAN_AGE_MS_MAX = 60_000
-"""Spans of small epochs that follow each other are joined up to this many records and this long, so
-that an idle system doesn't fill the store with them."""
 
 CHECKSUM_SCHEMA = pl.Schema(
     {"table_name": pl.String(), "day": pl.Int64(), "low": pl.Int64(), "high": pl.Int64()}
@@ -76,20 +76,9 @@ def check_definitions(
     prepared: Mapping[str, str] | None,
     changes: Sequence[TableChange | RowChanges],
 ) -> None:
-    """Raises `EpochRefused` when another process has prepared the store with other definitions, and
-    `StateMismatch` when a change is for a metric or row table that was not prepared."""
+    """Raises what `check_prepared` does, of the definitions that the store has."""
     active = {d.name: d.fingerprint for d in read_definitions(connection) if d.is_active}
-    if prepared is not None and active != prepared:
-        raise EpochRefused(
-            "another process has given this store other definitions of metrics",
-            "let only one engine work on a store, and restart this one to take it over",
-        )
-    for change in changes:
-        if change.definition not in active:
-            raise StateMismatch(
-                f"metric {change.definition} was not prepared in this store",
-                "prepare the store with all metrics before anything is committed",
-            )
+    check_prepared(active, prepared, changes)
 
 
 def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:

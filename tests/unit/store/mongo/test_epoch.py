@@ -13,7 +13,7 @@ from rtcdp.store.mongo.epoch import (
     with_sums,
 )
 from rtcdp.store.mongo.head import Definition, Head, LastSpan, State
-from rtcdp.store.sql.epoch import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
+from rtcdp.store.rules import SPAN_AGE_MS_MAX, SPAN_RECORDS_MAX
 from rtcdp.testing.epochs import EpochMaker, change
 
 

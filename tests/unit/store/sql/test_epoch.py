@@ -3,8 +3,9 @@ import pytest
 
 from rtcdp.definitions import tables_of
 from rtcdp.store import EpochRefused, EpochSpan, StateMismatch
+from rtcdp.store.rules import SPAN_AGE_MS_MAX
 from rtcdp.store.sql.definitions import prepare_metrics
-from rtcdp.store.sql.epoch import SPAN_AGE_MS_MAX, apply_epoch, check_definitions
+from rtcdp.store.sql.epoch import apply_epoch, check_definitions
 from rtcdp.store.sql.snapshot import SqlSnapshot
 from rtcdp.testing.epochs import EpochMaker, change
 
