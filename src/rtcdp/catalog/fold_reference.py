@@ -4,6 +4,7 @@ from rtcdp.definitions import Fold, Step, predicate_in_words, span_in_words
 from rtcdp.events.derived import field_in_words
 from rtcdp.folds.funnels import Funnel
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 
@@ -40,6 +41,8 @@ def fold_in_words(step: Step) -> list[str]:
             return _of_retention(step)
         case Paths():
             return _of_paths(step)
+        case ProductSessions():
+            return _of_products(step)
         case _:
             return [f"what `{type(step).__name__}` makes of a story"]
 
@@ -118,6 +121,16 @@ def _of_paths(step: Paths) -> list[str]:
     if step.to_event is not None:
         said.append(f"up to {_of(predicate_in_words(step.to_event))}")
     return said
+
+
+def _of_products(step: ProductSessions) -> list[str]:
+    apart = span_in_words(step.sessions.gap_ms)
+    return [
+        f"`productId` of {predicate_in_words(step.events)}, of such less than {apart} apart",
+        f"the last {step.products_max}, the same again at once told once",
+        f"in the cart by {predicate_in_words(step.cart)}",
+        f"bought by {predicate_in_words(step.bought)}",
+    ]
 
 
 def _of(words: str) -> str:

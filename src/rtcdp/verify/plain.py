@@ -37,6 +37,7 @@ from rtcdp.definitions import (
 )
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import RawRecord
@@ -96,6 +97,7 @@ _KINDS: Mapping[type[Step], str] = {
     Sessions: "sessions",
     Retention: "retention",
     Paths: "paths",
+    ProductSessions: "products",
     Funnel: "funnel",
 }
 

@@ -7,11 +7,18 @@ from rtcdp.definitions import Fold, event_type
 from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.verify.independent import Expiry, verify_independently
 from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
-from tests.properties.folds import naive_funnels, naive_paths, naive_retention, naive_sessions
+from tests.properties.folds import (
+    naive_funnels,
+    naive_paths,
+    naive_product_sessions,
+    naive_retention,
+    naive_sessions,
+)
 
 ENGINES = ("native",)
 NEVER = Expiry(10**13, 10**13, START_MS)
@@ -30,6 +37,7 @@ FOLDS = (
     Fold("strict_shop", "", Funnel(SHOP, "strict", within_ms=None)),
     Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
+    Fold("few_products", "", ProductSessions(products_max=2)),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
 )
 
@@ -90,6 +98,8 @@ def in_words(rows, step):
             return naive_retention.in_words(rows, step)
         case Paths():
             return naive_paths.in_words(rows)
+        case ProductSessions():
+            return naive_product_sessions.in_words(rows)
 
 
 def on_paper(events, step):
@@ -102,3 +112,5 @@ def on_paper(events, step):
             return naive_retention.rows_of(events, step)
         case Paths():
             return naive_paths.rows_of(events, step)
+        case ProductSessions():
+            return naive_product_sessions.rows_of(events, step)

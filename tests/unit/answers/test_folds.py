@@ -12,6 +12,7 @@ def test_the_catalog_says_what_each_is_and_where_to_ask(told):
     assert {name: (item.kind, item.url) for name, item in found.items()} == {
         "daily_retention": ("retention", "/api/retention/daily_retention"),
         "page_paths": ("paths", "/api/paths/page_paths"),
+        "product_sessions": ("rows", "/api/folds/product_sessions"),
         "sessions": ("sessions", "/api/sessions"),
         "shop_funnel": ("funnel", "/api/funnels/shop_funnel"),
     }

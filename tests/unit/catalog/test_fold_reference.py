@@ -5,6 +5,7 @@ from rtcdp.catalog.fold_reference import fold_in_words, fold_rows_of
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 
@@ -33,6 +34,7 @@ STEPS = (FunnelStep("a", event_type("A")), FunnelStep("b", event_type("B")))
         (Paths(collapse=False), "8 at most"),
         (Paths(from_event=event_type("A")), "from the first of events where `eventType` is `A` on"),
         (Paths(to_event=event_type("B"), by="user"), "up to events where `eventType` is `B`"),
+        (ProductSessions(products_max=9), "the last 9, the same again at once told once"),
     ],
     ids=str,
 )
