@@ -48,7 +48,7 @@ class KafkaSimulation(Simulation):
 
     def limits(self) -> ProcessorLimits:
         most = min(16 * 2**20, self.records_per_read * BYTES_A_RECORD)
-        return ProcessorLimits(most, epoch_every_s=0, expire_every_s=1e9, retry_s=0)
+        return ProcessorLimits(most, most, epoch_every_s=0, expire_every_s=1e9, retry_s=0)
 
     def close(self) -> None:
         self._reader.close()

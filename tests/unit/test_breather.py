@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp import breather
-from rtcdp.breather import LONGEST_REST, PAUSE_S, WORK_S, Breather, Precedence
+from rtcdp.breather import LONGEST_REST, LONGEST_WORK_S, WORK_S, Breather, Precedence, Rests
 
 PIECES = 20
 
@@ -28,7 +28,7 @@ def rests(monkeypatch: pytest.MonkeyPatch):
         """How long work of that many seconds a piece rests in all."""
         time = ShownTime()
         monkeypatch.setattr(breather, "time", time)
-        resting = Breather(intake)
+        resting = Breather(intake, Rests())
         for _ in range(PIECES):
             time.now_s += work_s
             resting.breathe()
@@ -37,19 +37,29 @@ def rests(monkeypatch: pytest.MonkeyPatch):
     return of
 
 
-def test_long_work_rests_for_moments(rests) -> None:
-    assert rests(Precedence(), 2 * WORK_S) == pytest.approx(PIECES * PAUSE_S)
+def test_long_work_rests_as_long_as_it_worked(rests) -> None:
+    assert rests(Precedence(), 2 * WORK_S) == pytest.approx(PIECES * 2 * WORK_S)
+
+
+def test_one_who_had_to_wait_does_not_rest_for_that(rests) -> None:
+    assert rests(Precedence(), 50.0) == pytest.approx(PIECES * LONGEST_WORK_S)
 
 
 def test_while_something_goes_first_it_rests_longer_but_goes_on(rests) -> None:
     intake = Precedence()
     with intake, intake:
-        assert rests(intake, 2 * WORK_S) == pytest.approx(
-            PIECES * 2 * WORK_S * LONGEST_REST, abs=PIECES * PAUSE_S
-        )
-    assert rests(intake, 2 * WORK_S) == pytest.approx(PIECES * PAUSE_S)
+        longest = PIECES * 2 * WORK_S * LONGEST_REST
+        assert rests(intake, 2 * WORK_S) == pytest.approx(longest, abs=PIECES * WORK_S)
+    assert rests(intake, 2 * WORK_S) == pytest.approx(PIECES * 2 * WORK_S)
 
 
 def test_short_work_rests_when_it_has_come_together(rests) -> None:
-    assert rests(Precedence(), WORK_S / 4) == pytest.approx(PIECES / 4 * PAUSE_S, abs=PAUSE_S)
+    assert rests(Precedence(), WORK_S / 4) == pytest.approx(PIECES / 4 * WORK_S, abs=WORK_S)
     assert rests(Precedence(), 0.0) == 0
+
+
+def test_all_work_together_rests_as_long_as_it_works() -> None:
+    together = Rests()
+    until = [together.after(0.002, 10.0) for _ in range(3)]
+    assert until == pytest.approx([10.002, 10.004, 10.006])
+    assert together.after(0.002, 11.0) == pytest.approx(11.002)

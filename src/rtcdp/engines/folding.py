@@ -265,6 +265,11 @@ class Timeline:
     def _end(self) -> None:
         """Note what is to be remembered of the stories that were told, and of their chunks."""
         key, told, spans = self.telling.key, self._told, self._spans
+        if not self._part.is_empty():
+            # Whose story nobody asks for counts as well: most, where rows tell enough. What comes
+            # next may be longer than that, so the guess falls slowly.
+            told_of_each = told.height / self._part[key].n_unique()
+            self._story_events = max(1.0, told_of_each, self._story_events / 4)
         if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
             self._filled = pl.concat([self._filled, full_hours(told, key)])
         if self._chunks:
@@ -274,7 +279,6 @@ class Timeline:
                 compacted(chunks, self.table, self.telling.fields, chunks_max=COMPACT_FROM)
             )
         if not spans.is_empty():
-            self._story_events = max(1.0, told.height / spans.height)
             count = sum(each.events.height for each in self._kept if each.events is not None)
             has_room = not self._kept or count + told.height <= EVENTS_KEPT_MAX
             self._kept.append(_Told(spans, told if has_room else None))

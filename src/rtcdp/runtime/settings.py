@@ -209,6 +209,7 @@ MEANINGS: dict[str, str] = {
     "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
     "collector.decoder_threads": "How many threads decode long bodies.",
     "processor.max_batch_bytes": "How much of the log one epoch takes.",
+    "processor.max_fold_batch_bytes": "How much of the log one epoch takes where folds run.",
     "processor.epoch_every_s": "The shortest time from one epoch to the next.",
     "processor.poll_s": "The longest sleep while the log is at rest.",
     "processor.retry_s": "The pause before a commit is tried again.",

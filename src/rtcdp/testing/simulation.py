@@ -221,7 +221,8 @@ class Simulation:
 
     def limits(self) -> ProcessorLimits:
         """What bounds the engine from its next start on."""
-        return ProcessorLimits(BATCH_BYTES, epoch_every_s=0, expire_every_s=0, retry_s=0)
+        most = BATCH_BYTES
+        return ProcessorLimits(most, most, epoch_every_s=0, expire_every_s=0, retry_s=0)
 
     def append(
         self,

@@ -246,3 +246,25 @@ def test_folds_say_what_is_to_be_decoded_and_prepared(store):
         "timeline__userid",
         "timeline__sessionid",
     ]
+
+
+def test_one_long_story_does_not_make_small_parts_of_the_next_batch(store, monkeypatch):
+    folds_at_once = []
+    fold_batch = folding_module.fold_batch
+
+    def counted(fold, events, stored, story):
+        folds_at_once.append(events["userId"].n_unique())
+        return fold_batch(fold, events, stored, story)
+
+    monkeypatch.setattr(folding_module, "fold_batch", counted)
+    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", 4_000)
+    monkeypatch.setattr(timeline, "EVENTS_MAX", 1_000)
+    folding = Folding(FOLDS[:1], store)
+    store.prepare((), folding.tables)
+    bot = [event(1, user="bot", eventId=f"b{number}") for number in range(1_000)]
+    others = [event(1, user=f"user {number}", eventId=f"e{number}") for number in range(60)]
+    folding.fold(frame_of(bot + others), 1)
+    folding.committed()
+    folds_at_once.clear()
+    folding.fold(frame_of(others), 2)
+    assert folds_at_once == [60]

@@ -85,11 +85,29 @@ def test_compaction_leaves_one_chunk_that_tells_the_same(events, cuts, events_ma
     )
 
 
+anything = (
+    st.none() | st.sampled_from(["", "\\", "\\N", "\\t", "\t", "\r\n", "\0"]) | st.text(max_size=8)
+)
+numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(anything, anything, numbers), min_size=1, max_size=5))
+def test_every_text_and_number_is_told_as_it_was(told):
+    events = [
+        event(place, eventId=f"e{place}", pageUrl=page, sessionId=session, value=value)
+        for place, (page, session, value) in enumerate(told)
+    ]
+    assert events_in(stored(events, [2], 10), TABLE, FIELDS).rows(named=True) == [
+        {name: one[name] for name in ("userId", *FIELDS.names())} for one in events
+    ]
+
+
 def test_a_long_hour_is_told_in_parts_that_any_store_takes(monkeypatch):
-    monkeypatch.setattr(timeline, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(timeline, "CHUNK_BYTES", 250)
     events = [event(n, eventId=f"e{n:02d}", pageUrl="/p" * 20) for n in range(40)]
     rows = stored([*events, event(HOUR_MS)], [41], 30)
-    assert rows["events"].str.len_bytes().max() < 500 + 300
+    assert rows["events"].str.len_bytes().max() < 250 + 150
     assert rows.select("chunk").n_unique() > 5
     assert overflow_of(rows, TABLE, 30).rows() == [("ann", 0, 10)]
     assert events_in(rows, TABLE, FIELDS, 30)["eventId"].to_list()[:30] == [

@@ -9,22 +9,28 @@ from rtcdp.admission.rules import SEEN_IDS_CAPACITY
 class ProcessorLimits:
     """What bounds the engine.
 
-    `max_batch_bytes`: how much of the log one epoch takes. `epoch_every_s`: the shortest time from
-    one epoch to the next, so that a trickle of events does not keep a processor busy; one that
-    keeps up rests as long as it worked, and one that is behind not longer than that. `poll_s`: the
-    longest sleep while the log is at rest. `retry_s`: the pause before a commit is tried again.
-    `seen_ids_capacity`: how many event ids are remembered. `expire_every_s`: how often old data is
-    deleted. `lease_ttl_s`: for how long the right to write to the store outlasts a processor that
-    dies.
+    `max_batch_bytes`: how much of the log one epoch takes, and `max_fold_batch_bytes` where folds
+    run: a user's story is written once an epoch, however much of it is new. `epoch_every_s`: the
+    shortest time from one epoch to the next, so that a trickle of events does not keep a processor
+    busy; one that keeps up rests as long as it worked, and one that is behind not longer than that.
+    `poll_s`: the longest sleep while the log is at rest. `retry_s`: the pause before a commit is
+    tried again. `seen_ids_capacity`: how many event ids are remembered. `expire_every_s`: how often
+    old data is deleted. `lease_ttl_s`: for how long the right to write to the store outlasts a
+    processor that dies.
     """
 
-    max_batch_bytes: int = 48 * 2**20
+    max_batch_bytes: int = 16 * 2**20
+    max_fold_batch_bytes: int = 48 * 2**20
     epoch_every_s: float = 0.03
     poll_s: float = 0.25
     retry_s: float = 0.5
     seen_ids_capacity: int = SEEN_IDS_CAPACITY
     expire_every_s: float = 60.0
     lease_ttl_s: float = 15.0
+
+    def batch_bytes(self, *, has_folds: bool) -> int:
+        """How much of the log one epoch takes."""
+        return self.max_fold_batch_bytes if has_folds else self.max_batch_bytes
 
 
 @dataclass(frozen=True)

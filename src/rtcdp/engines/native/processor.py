@@ -114,7 +114,7 @@ class Processor:
         self._limits = limits
         self._progress = Progress()
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
-        self._reader = MergedReader(log, limits.max_batch_bytes)
+        self._reader = MergedReader(log, limits.batch_bytes(has_folds=False))
         self._ahead: _Ahead | None = None
         self._under_way: _UnderWay | None = None
         self._starts: dict[int, int] = {}
@@ -137,6 +137,10 @@ class Processor:
     def progress(self) -> Progress:
         """What is committed."""
         return self._progress
+
+    @property
+    def _batch_bytes(self) -> int:
+        return self._limits.batch_bytes(has_folds=bool(self.folds))
 
     @property
     def is_sure(self) -> bool:
@@ -216,7 +220,7 @@ class Processor:
         self._store.prepare(self._metrics, (*self._folding.tables, *beside))
         self._progress = self._store.progress()
         self._ahead = None
-        self._reader = MergedReader(self._log, self._limits.max_batch_bytes)
+        self._reader = MergedReader(self._log, self._batch_bytes)
         check_continuation(self._log, self._progress)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
@@ -225,7 +229,7 @@ class Processor:
             self._log,
             self._store,
             self._metrics,
-            self._limits.max_batch_bytes,
+            self._batch_bytes,
             Listeners(self._keep_lease, self.on_trouble, self.on_filling),
             self._folding,
         )
@@ -262,7 +266,7 @@ class Processor:
         # Asked after the reading, so that no record of another log slips in.
         log_id = self._log.log_id()
         check_log_id(self._progress, log_id)
-        is_backlog = sum(len(piece.lines) for piece in pieces) >= self._limits.max_batch_bytes // 4
+        is_backlog = sum(len(piece.lines) for piece in pieces) >= self._batch_bytes // 4
         commit = None
         if threads and is_backlog:
             following = {**next_offsets, **{piece.partition: piece.next_offset for piece in pieces}}

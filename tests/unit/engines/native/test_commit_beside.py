@@ -57,7 +57,7 @@ def processor_of(store: Beside, count: int = 60) -> Processor:
     for first in range(0, count, 3):
         lines = [LINE.format(first + n, user, NOW + first + n) for n, user in enumerate(USERS)]
         log.append([Delivery("".join(lines).encode(), len(lines), NOW + count)])
-    limits = ProcessorLimits(max_batch_bytes=800, epoch_every_s=0, retry_s=0)
+    limits = ProcessorLimits(max_fold_batch_bytes=800, epoch_every_s=0, retry_s=0)
     clock = ManualClock(NOW + count)
     processor = Processor(log, store, [PER_USER], AdmissionRules(), clock, limits)  # type: ignore[arg-type]
     processor.folds = (VISITS,)
