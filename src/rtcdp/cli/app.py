@@ -93,6 +93,11 @@ COMMANDS = {
         "Show what is out of the ordinary in the numbers, and why.",
         "rtcdp.cli.anomalies:anomalies",
     ),
+    "recommend": Command(
+        LOOK,
+        "Show what to recommend to a user, or with a product or a basket, and why.",
+        "rtcdp.cli.recommend:recommend",
+    ),
     "ledger": Command(
         LOOK,
         "Show what became of every record: the totals, and the newest minutes.",
@@ -123,6 +128,11 @@ COMMANDS = {
         PROVE,
         "Compute everything again from the log, naively, and compare it with the store.",
         "rtcdp.cli.verify:verify",
+    ),
+    "evaluate": Command(
+        PROVE,
+        "Show how good answers are, on data whose outcome is known.",
+        "rtcdp.cli.evaluate:evaluate",
     ),
     "doctor": Command(
         PROVE,

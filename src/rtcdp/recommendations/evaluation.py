@@ -112,17 +112,15 @@ WAYS: Mapping[str, Way] = {
 """The product's own way, and those that it is to be better than."""
 
 ABLATIONS: Mapping[str, Way] = {
-    f"rtcdp without {what}": _of_taste(replace(USUAL, **changes))
-    for what, changes in (
-        ("rules", {"rules": 0.0}),
-        ("rules looking back", {"rules_back": 0.0}),
-        ("fading in the session", {"fading": 1.0}),
-        ("nearness in the neighbour", {"near_items": 0.0}),
-        ("age", {"old_days": 0.0}),
-        ("length", {"shortness": 0.0}),
-        ("rarity", {"rarity": 0.0}),
-    )
-} | {"rtcdp, rules alone": _of_taste(replace(USUAL, rules=1.0))}
+    "rtcdp without rules": _of_taste(replace(USUAL, rules=0.0)),
+    "rtcdp without rules back": _of_taste(replace(USUAL, rules_back=0.0)),
+    "rtcdp without fading": _of_taste(replace(USUAL, fading=1.0)),
+    "rtcdp without nearness": _of_taste(replace(USUAL, near_items=0.0)),
+    "rtcdp without age": _of_taste(replace(USUAL, old_days=0.0)),
+    "rtcdp without length": _of_taste(replace(USUAL, shortness=0.0)),
+    "rtcdp without rarity": _of_taste(replace(USUAL, rarity=0.0)),
+    "rtcdp, rules alone": _of_taste(replace(USUAL, rules=1.0)),
+}
 """The same with a part of it taken away."""
 
 

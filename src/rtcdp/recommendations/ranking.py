@@ -84,11 +84,11 @@ def recommended(
     taste: Taste = USUAL,
 ) -> list[Recommended]:
     """What goes with a session (its items in order), the best first; where that is too little, what
-    is trending, and then what is popular. Never what is in the session itself. The sessions of the
-    numbers `without` are not heard, as if they were not there."""
+    is trending, and then what is popular. What is in the session may be among it, unless it is
+    excluded. The sessions of the numbers `without` are not heard, as if they were not there."""
     index = model.index
     current = last_items(index, session, taste)
-    excluded = wish.excluded | set(session)
+    excluded = wish.excluded
     found = scored(index, current, without, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG

@@ -151,7 +151,7 @@ def _by_rules(index: SessionIndex, entries: Ints, taste: Taste) -> tuple[Ints, F
 
 def _summed(codes: Ints, points: Floats) -> tuple[Ints, Floats]:
     different, which = np.unique(codes, return_inverse=True)
-    return different, np.bincount(which, points, minlength=len(different))
+    return different, np.bincount(which, points, minlength=len(different)).astype(np.float64)
 
 
 def _share(points: Floats) -> Floats:

@@ -86,10 +86,12 @@ class _Part:
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""
-        before = np.searchsorted(self.starts, keys[START].to_numpy())
+        before: Ints = np.searchsorted(self.starts, keys[START].to_numpy())
         pairs, places = self._at_once(keys)
         is_less = self.keys[USER].gather(places) < keys[USER].gather(pairs)
-        return before + np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
+        less: Ints = np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
+        before += less
+        return before
 
     def _at_once(self, keys: pl.DataFrame) -> tuple[Ints, Ints]:
         """Each key with each session that begins at its time, as two columns of places."""
@@ -156,7 +158,8 @@ class SessionIndex:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
         of_recent = self._recent.places(keys) + self._base.keys.height
         numbers = np.concatenate([self._base.places(keys), of_recent])
-        return numbers[self.is_there[numbers]]
+        there: Ints = numbers[self.is_there[numbers]]
+        return there
 
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""

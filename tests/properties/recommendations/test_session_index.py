@@ -1,5 +1,6 @@
 """What is recommended is a function of the set of sessions, whatever was changed and taken out."""
 
+import random
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -101,7 +102,23 @@ def test_one_s_own_session_is_not_heard(rows, basket):
     without = index.numbers_of(keys_frame([rows[0][:2]]))
     others = index_of(frame(rows[1:]))
     found = points(index, basket, taste, without)
-    current = last_items(index, basket, taste)
-    known = [item for item in basket if len(others.codes_of([item]))]
-    if len(current) == len(set(known)):
+    current = [index.items.names[code] for code in last_items(index, basket, taste)]
+    if current == [others.items.names[code] for code in last_items(others, basket, taste)]:
         assert found == pytest.approx(points(others, basket, taste))
+
+
+def test_a_thousand_users_are_erased_as_if_they_had_never_been():
+    rng = random.Random(7)
+    weights = [1 / (rank + 1) for rank in range(200)]
+    rows = [
+        (f"u{number % 3_000:04d}", number * 60_000, rng.choices(range(200), weights, k=4))
+        for number in range(9_000)
+    ]
+    rows = [(user, at, [f"p{item}" for item in items]) for user, at, items in rows]
+    erased = {f"u{number:04d}" for number in rng.sample(range(3_000), 1_000)}
+    gone = keys_frame(row[:2] for row in rows if row[0] in erased)
+    index = index_of(frame(rows)).changed(frame([]), gone)
+    never = index_of(frame(row for row in rows if row[0] not in erased))
+    assert index.session_count == never.session_count == 6_000
+    for item in range(0, 200, 5):
+        assert answers(index, [f"p{item}", "p1"]) == answers(never, [f"p{item}", "p1"])

@@ -21,19 +21,19 @@ def model():
 
 
 def test_the_best_come_first_with_their_reason(model):
-    found = recommended(model, ["shoe"], Wish(3))
+    found = recommended(model, ["shoe"], Wish(3, frozenset({"shoe"})))
     assert [each.item for each in found] == ["sock", "hat", "lace"]
     assert found[0].because == Reason("shoe", 2, 3)
     assert {each.source for each in found} == {"sessions"}
 
 
 def test_what_is_excluded_is_not_there(model):
-    found = recommended(model, ["shoe"], Wish(2, frozenset({"sock", "unknown"})))
+    found = recommended(model, ["shoe"], Wish(2, frozenset({"shoe", "sock", "unknown"})))
     assert [each.item for each in found] == ["hat", "lace"]
 
 
 def test_what_is_popular_steps_in_and_is_said_so(model):
-    found = recommended(model, ["tent"], Wish(3))
+    found = recommended(model, ["tent"], Wish(3, frozenset({"tent"})))
     assert [(each.item, each.source) for each in found] == [
         ("lamp", "sessions"),
         ("shoe", "trending"),
@@ -55,7 +55,7 @@ def test_what_trends_steps_in_before():
 
 def test_one_s_own_session_gives_no_reason(model):
     own = model.index.numbers_of(keys_frame([("a", 1)]))
-    found = recommended(model, ["shoe"], Wish(2), own)
+    found = recommended(model, ["shoe"], Wish(2, frozenset({"shoe"})), own)
     assert [(each.item, each.because) for each in found] == [
         ("hat", Reason("shoe", 1, 2)),
         ("sock", Reason("shoe", 1, 2)),
@@ -63,10 +63,11 @@ def test_one_s_own_session_gives_no_reason(model):
 
 
 def test_diversity_prefers_what_is_unlike_the_rest():
+    shoe = frozenset({"shoe"})
     rows = [(f"u{n}", n, ["shoe", "sock", "stocking"]) for n in range(5)]
     model = Model(index_of(frame(*rows, ("x", 9, ["shoe", "hat"]))))
-    alike = [each.item for each in recommended(model, ["shoe"], Wish(2))]
-    different = [each.item for each in recommended(model, ["shoe"], Wish(2, diversity=0.7))]
+    alike = [each.item for each in recommended(model, ["shoe"], Wish(2, shoe))]
+    different = [each.item for each in recommended(model, ["shoe"], Wish(2, shoe, 0.7))]
     assert alike == ["sock", "stocking"]
     assert different == ["sock", "hat"]
 
