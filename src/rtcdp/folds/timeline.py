@@ -175,7 +175,7 @@ def decoded(rows: pl.DataFrame, key: str, fields: pl.Schema) -> pl.DataFrame:
             pl.col(name).str.replace_many(list(_ESCAPES.values()), list(_ESCAPES))
             for name in fields
         )
-    return texts.cast(dict(fields))
+    return texts.with_columns(pl.col(name).cast(dtype) for name, dtype in fields.items())
 
 
 def _lines(events: pl.DataFrame) -> pl.Series:
