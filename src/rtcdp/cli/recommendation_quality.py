@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import polars as pl
 import typer
 from rich.text import Text
@@ -30,14 +31,8 @@ from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
 from rtcdp.sources.recorded.recorded_file import RecordedFile
 
 _MAPPINGS = ", ".join(built_in_mappings())
-_EVENTS = pl.Schema(
-    {
-        "userId": pl.String(),
-        "sessionId": pl.String(),
-        "productId": pl.String(),
-        "timestamp": pl.Int64(),
-    }
-)
+_NAMES = ("userId", "sessionId", "productId")
+_EVENTS = pl.Schema({**dict.fromkeys(_NAMES, pl.String()), "timestamp": pl.Int64()})
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def clicks_of(path: Path, mapping_name: str) -> tuple[pl.DataFrame, str]:
     mapping = load_mapping(mapping_name)
     with RecordedFile(path) as file:
         rows = [
-            (members.get("userId"), members.get("sessionId"), members.get("productId"), at)
+            (*(_text(members.get(name)) for name in _NAMES), at)
             for line in mapped_lines(file, mapping)
             if line.event is not None
             for at, members in (line.event,)
@@ -106,6 +101,12 @@ def clicks_of(path: Path, mapping_name: str) -> tuple[pl.DataFrame, str]:
         pl.col("userId").is_not_null() & pl.col("productId").is_not_null()
     )
     return pl.concat(_sessions(events)), damage
+
+
+def _text(value: object) -> str | None:
+    """A member of an event, which may be JSON still."""
+    decoded = msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    return decoded if isinstance(decoded, str) else None
 
 
 def _sessions(events: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -82,7 +82,8 @@ class _Part:
         """Where among these sessions those with such keys are, as far as they are there."""
         pairs, places = self._at_once(keys)
         same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
-        return places[same.to_numpy()]
+        found: Ints = places[same.to_numpy()]
+        return found
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""

@@ -16,9 +16,9 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
         *("status", "events", "metrics", "sessions", "user", "funnel", "retention", "paths"),
-        "anomalies",
+        *("anomalies", "recommend"),
         *("ledger", "dead-letters", "sources", "config"),
-        *("check", "verify", "doctor"),
+        *("check", "verify", "evaluate", "doctor"),
     ]
 
 
