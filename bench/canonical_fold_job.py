@@ -141,11 +141,36 @@ def page_paths(events: DataFrame) -> DataFrame:
     )
 
 
+def cart_outcomes(events: DataFrame) -> DataFrame:
+    """Of each cart its purchase within a day: like brackets, the nearest cart before a purchase
+    that has none yet."""
+    of_one = ["userId", "productId"]
+    is_cart = kind() == "ADD_TO_CART"
+    place = ["at", "eventType", "eventId"]
+    following = Window.partitionBy(*of_one).orderBy(*place)
+    carts = F.sum(F.when(is_cart, 1).otherwise(-1)).over(following)
+    told = events.where(kind().isin("ADD_TO_CART", "PURCHASE") & F.col("productId").isNotNull())
+    told = told.withColumn("depth", F.when(is_cart, carts).otherwise(carts + 1))
+    beside = F.lead(F.struct("eventType", "at", "value")).over(
+        Window.partitionBy(*of_one, "depth").orderBy(*place)
+    )
+    told = told.withColumn("next", beside).where(is_cart)
+    is_bought = (F.col("next.eventType") == "PURCHASE") & (F.col("next.at") - at() <= DAY_MS)
+    return told.select(
+        *of_one,
+        at().alias("left_at"),
+        F.col("value").alias("left_value"),
+        F.when(is_bought, F.col("next.at")).alias("right_at"),
+        F.when(is_bought, F.col("next.value")).alias("right_value"),
+    )
+
+
 FOLDS: dict[str, Callable[[DataFrame], DataFrame]] = {
     "sessions": sessions,
     "shop_funnel": shop_funnel,
     "daily_retention": daily_retention,
     "page_paths": page_paths,
+    "cart_outcomes": cart_outcomes,
 }
 
 

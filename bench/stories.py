@@ -14,7 +14,13 @@ from bench.figure import Figure, rate_figure
 ROOT = Path(__file__).resolve().parent.parent
 JOB = ROOT / "bench" / "canonical_fold_job.py"
 FOLD_USERS = 100_000
-GOALS = {"sessions": 200_000, "shop_funnel": 150_000, "daily_retention": None, "page_paths": None}
+GOALS = {
+    "sessions": 200_000,
+    "shop_funnel": 150_000,
+    "daily_retention": None,
+    "page_paths": None,
+    "cart_outcomes": 150_000,
+}
 ALL_GOAL = 120_000
 
 say = Console(stderr=True).print

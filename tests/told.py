@@ -84,3 +84,21 @@ def visits() -> list[Row]:
         one(11, DAY + HOUR, "PAGE_VIEW", "ada", pageUrl="/p/2", productId="2"),
         one(12, DAY + HOUR + MINUTE, "SEARCH", "ada"),
     ]
+
+
+def carts() -> list[Row]:
+    """Three days of carts: two are bought, one of them twice put into, one is anybody's guess."""
+
+    def one(number: int, after: int, type_: str, user: str, product: str, value: object) -> Row:
+        fields = {"eventId": f"e{number}", "productId": product, "value": value}
+        return event(START + after, type_, user, **fields)
+
+    return [
+        one(1, 0, "ADD_TO_CART", "ada", "kite", 10.1),
+        one(2, 5 * MINUTE, "PURCHASE", "ada", "kite", 9.0),
+        one(3, HOUR, "ADD_TO_CART", "ada", "kite", 0.2),
+        one(4, 2 * HOUR, "ADD_TO_CART", "a/b~c", "la~mp-", None),
+        one(5, DAY, "ADD_TO_CART", "bob", "lamp", 20.0),
+        one(6, DAY + HOUR, "PURCHASE", "bob", "lamp", 20.5),
+        one(7, 2 * DAY + 23 * HOUR, "ADD_TO_CART", "eve", "kite", 7.0),
+    ]

@@ -1,7 +1,7 @@
 """The rows of a fold: a page of them, newest first, and all of a range for what is computed of
 them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -131,18 +131,25 @@ def told_by(installation: Installation, reading: Reading, fold: Fold) -> Told:
     return Told(fold, snapshot, watermark, complete_from_of(snapshot, fold))
 
 
-def rows_page(installation: Installation, fold: Fold, question: RowsQuestion) -> RowsPage:
-    """A page of a fold's rows. Raises `BadRequest` and `StoreUnavailable`."""
+Only = Callable[[Told], pl.Expr]
+"""Which rows are asked for besides."""
+
+
+def rows_page(
+    installation: Installation, fold: Fold, question: RowsQuestion, only: Only | None = None
+) -> RowsPage:
+    """A page of a fold's rows; `only` some of them. Raises `BadRequest` and `StoreUnavailable`."""
     after = read_cursor(question.cursor, position_of(fold))
     span = span_of(question.start_from, question.start_to, question.since, installation)
     # Asked before the snapshot is taken: what is complete by then is in it entirely.
     incomplete = is_incomplete(installation.store, fold)
     with open_reading(installation) as reading:
         told = told_by(installation, reading, fold)
+        asked = _Asked(question, _wanted(told, question, only))
         if question.equals:
-            found, next_after = _of_keys(told, question, told.kept(span), after)
+            found, next_after = _of_keys(told, asked, told.kept(span), after)
         else:
-            found, next_after = _of_all(told, question, told.kept(span), after)
+            found, next_after = _of_all(told, asked, told.kept(span), after)
         items = told.shown(found)
     fresh = reading.freshness
     return RowsPage(
@@ -221,12 +228,31 @@ def _order(fold: Fold) -> list[str]:
     return [time, *(name for name in fold.primary_key if name != time)]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A question, and which rows it wants; None: all of them."""
+
+    question: RowsQuestion
+    wanted: pl.Expr | None
+
+    def among(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows if self.wanted is None else rows.filter(self.wanted)
+
+
+def _wanted(told: Told, question: RowsQuestion, only: Only | None) -> pl.Expr | None:
+    parts = [] if only is None else [only(told)]
+    if question.state is not None:
+        parts.append(told.is_open() if question.state == "open" else ~told.is_open())
+    return pl.all_horizontal(parts) if parts else None
+
+
 def _of_keys(
-    told: Told, question: RowsQuestion, span: Span, after: tuple[Part, ...] | None
+    told: Told, asked: _Asked, span: Span, after: tuple[Part, ...] | None
 ) -> tuple[pl.DataFrame, tuple[Part, ...] | None]:
     """A page of the rows of some keys, and where the next one begins."""
+    question = asked.question
     keys = [chosen[told.fold.key] for chosen in combinations(question.equals)]
-    rows = _in_state(told, question, rows_of_keys(told, keys, span))
+    rows = asked.among(rows_of_keys(told, keys, span))
     if after is not None:
         rows = rows.filter(beyond(told.fold, dict(zip(told.fold.primary_key, after, strict=True))))
     page = rows.head(question.limit)
@@ -236,9 +262,11 @@ def _of_keys(
 
 
 def _of_all(
-    told: Told, question: RowsQuestion, span: Span, after: tuple[Part, ...] | None
+    told: Told, asked: _Asked, span: Span, after: tuple[Part, ...] | None
 ) -> tuple[pl.DataFrame, tuple[Part, ...] | None]:
-    """The same of all keys. To find those in one state, a bounded number of rows is looked at."""
+    """The same of all keys. To find those that are wanted, a bounded number of rows is looked
+    at."""
+    question = asked.question
     before_ms = told.fold.step.reach.before_ms
     watermark = None if told.view.settled is None else told.watermark
     if question.state == "open" and watermark is not None and before_ms is not None:
@@ -247,11 +275,11 @@ def _of_all(
         span = replace(span, start=earliest if span.start is None else max(span.start, earliest))
     found: list[pl.DataFrame] = []
     looked_at, missing = 0, question.limit
-    at_once = question.limit + 1 if question.state is None else max(1000, question.limit + 1)
+    at_once = question.limit + 1 if asked.wanted is None else max(1000, question.limit + 1)
     while True:
         scan = RowScan(told.fold.table, span.start, span.end, after, at_once)
         rows = told.snapshot.row_scan(scan)
-        chosen = _in_state(told, question, rows)
+        chosen = asked.among(rows)
         found.append(chosen.head(missing))
         looked_at += rows.height
         missing -= found[-1].height
@@ -262,12 +290,6 @@ def _of_all(
         after = rows.select(told.fold.primary_key).row(-1)
         if looked_at >= LOOKED_AT_MAX or missing == 0:
             return pl.concat(found), after
-
-
-def _in_state(told: Told, question: RowsQuestion, rows: pl.DataFrame) -> pl.DataFrame:
-    if question.state is None:
-        return rows
-    return rows.filter(told.is_open() if question.state == "open" else ~told.is_open())
 
 
 def beyond(fold: Fold, place: Mapping[str, Part]) -> pl.Expr:

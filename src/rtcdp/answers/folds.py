@@ -9,6 +9,7 @@ from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.definitions import Fold, Step, as_plain_data
 from rtcdp.errors import NotThere, UsageError, did_you_mean
 from rtcdp.folds.funnels import Funnel
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
@@ -19,6 +20,7 @@ SESSIONS_PATH = "/api/sessions"
 FUNNELS_PATH = "/api/funnels/"
 RETENTION_PATH = "/api/retention/"
 PATHS_PATH = "/api/paths/"
+JOINS_PATH = "/api/joins/"
 
 SESSIONS = "sessions"
 """The fold that `/api/sessions` tells without being asked for another."""
@@ -28,6 +30,7 @@ _KINDS: tuple[tuple[type[Step], str, str], ...] = (
     (Funnel, "funnel", FUNNELS_PATH),
     (Retention, "retention", RETENTION_PATH),
     (Paths, "paths", PATHS_PATH),
+    (IntervalJoin, "join", JOINS_PATH),
 )
 _OTHER = "rows"
 
@@ -41,10 +44,10 @@ class ColumnDescription(msgspec.Struct):
 
 
 class FoldDescription(msgspec.Struct, omit_defaults=True):
-    """One fold of the catalog. `kind` is sessions, funnel, retention or paths, or rows for a step
-    of another kind; `definition` says all that is computed. `url` answers questions of its kind,
-    `rows_url` tells its rows. While it is being filled from the log, `filled_percent` says how far
-    that is."""
+    """One fold of the catalog. `kind` is sessions, funnel, retention, paths or join, or rows for a
+    step of another kind; `definition` says all that is computed. `url` answers questions of its
+    kind, `rows_url` tells its rows. While it is being filled from the log, `filled_percent` says
+    how far that is."""
 
     name: str
     title: str
@@ -82,7 +85,7 @@ def folds_page(installation: Installation, kind: str = "") -> FoldCatalog:
 
 
 def kind_of(step: Step) -> str:
-    """sessions, funnel, retention, paths or rows."""
+    """sessions, funnel, retention, paths, join or rows."""
     return next((kind for type_, kind, _ in _KINDS if isinstance(step, type_)), _OTHER)
 
 

@@ -1,32 +1,20 @@
 """Sessions: a list of them, and the events that make one."""
 
-import re
-from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
-from rtcdp.answers.fold_rows import (
-    RowsPage,
-    RowsQuestion,
-    Span,
-    Told,
-    rows_of_keys,
-    rows_page,
-    told_by,
-)
+from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by
 from rtcdp.answers.folds import SESSIONS, SESSIONS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
+from rtcdp.answers.row_names import read_row_name, row_named
 from rtcdp.answers.story import Position, Story, is_after, position_of, shown_events
-from rtcdp.definitions import Fold, in_polars
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import timeline_of
-
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 Which = Annotated[str, msgspec.Meta(description="the fold, where there are several of sessions")]
 
@@ -58,15 +46,6 @@ class SessionEvents(msgspec.Struct, omit_defaults=True):
     warning: str | None = None
 
 
-@dataclass(frozen=True)
-class SessionName:
-    """What the id of a session says: when it began, what else tells it apart, and whose it is."""
-
-    start: int
-    further: tuple[str, ...]
-    whose: str
-
-
 def sessions_page(installation: Installation, question: SessionsQuestion) -> RowsPage:
     """A page of sessions. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
     fold = find_fold(installation.folds, question.fold, SESSIONS)
@@ -81,11 +60,11 @@ def session_events(
 ) -> SessionEvents:
     """The events that make one session. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
     fold = find_fold(installation.folds, question.fold, SESSIONS)
-    name = read_session_id(session_id, fold)
+    name = read_row_name(session_id, fold, "session", SESSIONS_PATH)
     after = cast("Position | None", read_cursor(question.cursor, (INSTANT, str)))
     with open_reading(installation) as reading:
         told = told_by(installation, reading, fold)
-        rows = _row_of(told, name)
+        rows = row_named(told, name)
         if rows.is_empty():
             raise NotThere(
                 f"there is no session {session_id[:100]!r} now",
@@ -122,23 +101,3 @@ def session_events(
         lag_ms=fresh.lag_ms,
         warning=fresh.warning,
     )
-
-
-def read_session_id(text: str, fold: Fold) -> SessionName:
-    """What an id says. Raises `NotThere` for a text that is none."""
-    start, *further = text.split("~", len(fold.step.order))
-    is_whole = len(further) == len(fold.step.order) and bool(_WHOLE.fullmatch(start))
-    if not is_whole or int(start) not in INSTANT or "\0" in text:
-        raise NotThere(
-            f"{text[:100]!r} is no id of a session", f"ask {SESSIONS_PATH}, which tells the ids"
-        )
-    *others, whose = further
-    return SessionName(int(start), tuple(others), whose)
-
-
-def _row_of(told: Told, name: SessionName) -> pl.DataFrame:
-    """The row of a session, if it is there now."""
-    rows = rows_of_keys(told, [name.whose], Span(name.start, name.start + 1))
-    id_column = next(each for each in told.view.columns if each.name == "id")
-    whole = "~".join((str(name.start), *name.further, name.whose))
-    return rows.filter(in_polars(id_column.sql) == whole)

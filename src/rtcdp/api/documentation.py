@@ -26,7 +26,11 @@ from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""
 
-_ENDS = {"/api/analytics/user/{userId}": "/page-views", "/api/sessions/{sessionId}": "/events"}
+_ENDS = {
+    "/api/analytics/user/{userId}": "/page-views",
+    "/api/sessions/{sessionId}": "/events",
+    "/api/joins/{name}/{rowId}": "/events",
+}
 """How addresses go on after an id, which may hold slashes."""
 
 _TEXT = Schema(type=OpenAPIType.STRING)

@@ -43,6 +43,7 @@ from rtcdp.api.context import ApiContext, Context, answer, complete_from_header,
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
+from rtcdp.api.join_routes import JOIN_HANDLERS
 from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked
@@ -85,6 +86,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 late_events,
                 duplicates,
                 *STORY_HANDLERS,
+                *JOIN_HANDLERS,
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
                 live_stream,

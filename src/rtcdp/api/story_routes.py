@@ -62,7 +62,7 @@ _PATHS = Asked(PathsQuestion)
 @get(
     "/api/folds",
     summary="The catalog of folds",
-    description="Whose stories are told, and how: sessions, funnels, retention, paths.",
+    description="Whose stories are told, and how: sessions, funnels, retention, paths, joins.",
     operation_class=documented(_CATALOG),
     sync_to_thread=True,
 )

@@ -3,6 +3,7 @@
 from rtcdp.definitions import Fold, Step, predicate_in_words, span_in_words
 from rtcdp.events.derived import field_in_words
 from rtcdp.folds.funnels import Funnel
+from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
@@ -43,6 +44,8 @@ def fold_in_words(step: Step) -> list[str]:
             return _of_paths(step)
         case ProductSessions():
             return _of_products(step)
+        case IntervalJoin():
+            return _of_join(step)
         case _:
             return [f"what `{type(step).__name__}` makes of a story"]
 
@@ -62,6 +65,9 @@ def _asked_by(fold: Fold) -> tuple[str, str]:
             return f"`GET /api/retention/{name}`", f"`rtcdp retention {name}`"
         case Paths():
             return f"`GET /api/paths/{name}`", f"`rtcdp paths {name}`"
+        case IntervalJoin():
+            ask = f"`GET /api/joins/{name}`, `GET /api/joins/{name}/totals`"
+            return ask, f"`rtcdp joins {name}`, `rtcdp joins {name} --list`"
         case _:
             return f"`GET /api/folds/{name}`", "–"
 
@@ -130,6 +136,17 @@ def _of_products(step: ProductSessions) -> list[str]:
         f"the last {step.products_max}, the same again at once told once",
         f"in the cart by {predicate_in_words(step.cart)}",
         f"bought by {predicate_in_words(step.bought)}",
+    ]
+
+
+def _of_join(step: IntervalJoin) -> list[str]:
+    same = "".join(f", with the same {field_in_words(field)}" for field in step.on)
+    matched, unmatched = step.outcomes
+    return [
+        f"each of {_of(predicate_in_words(step.left))}",
+        f"with the nearest after it of {_of(predicate_in_words(step.right))}{same}",
+        f"within {span_in_words(step.within_ms)}",
+        f"{matched}, or {WAITING}, or in the end {unmatched}",
     ]
 
 

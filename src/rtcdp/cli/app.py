@@ -88,6 +88,11 @@ COMMANDS = {
         "Show the paths that are gone most, and where they end.",
         "rtcdp.cli.returning:paths",
     ),
+    "joins": Command(
+        LOOK,
+        "Show what became of carts: bought, left, or still open; day by day or one by one.",
+        "rtcdp.cli.joins:joins",
+    ),
     "anomalies": Command(
         LOOK,
         "Show what is out of the ordinary in the numbers, and why.",

@@ -32,6 +32,7 @@ OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
 PATIENT_SINK = "rtcdp.runtime.local_intake:patient_sink"
 
+_OTHER_FORMATS = {".csv", ".tsv", ".parquet", ".avro", ".xlsx", ".zip", ".bz2", ".xz", ".zst"}
 _SHARE = "SHARE"
 _KAFKA = "kafka://"
 
@@ -62,6 +63,11 @@ class Destination:
     def __post_init__(self) -> None:
         if self.to is not None and self.out is not None:
             raise UsageError("events go to a collector or into a file", "give --to or --out")
+        if self.out is not None and self.out.suffix.lower() in _OTHER_FORMATS:
+            raise UsageError(
+                f"--out writes NDJSON, and {self.out.name} says something else",
+                f"call it {self.out.stem}.ndjson, or {self.out.stem}.ndjson.gz",
+            )
 
     def where(self, settings: Settings) -> str:
         """The place in words."""

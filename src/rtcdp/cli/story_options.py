@@ -25,8 +25,8 @@ WHICH = "Which"
 
 _NAIVE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:]+(\.[0-9]+)?)?")
 _OF_ADDRESSES = "; an offset's + is written %2B in an address"
-_PARAMETER = re.compile(r"&?\b(since|from|to|tz|mode|brackets|state|cohort|cohort_start)=")
-_ADDRESS = re.compile(r"/api/(funnel|retention|paths|sessions)s?/?(\w*)")
+_PARAMETER = re.compile(r"&?\b(since|from|to|tz|mode|brackets|state|outcome|cohort|cohort_start)=")
+_ADDRESS = re.compile(r"/api/(funnel|retention|paths|sessions|joins)s?/?(\w*)")
 
 
 def _option(flag: str, metavar: str, meaning: str) -> Any:

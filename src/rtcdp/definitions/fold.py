@@ -100,6 +100,12 @@ class Step(ABC):
         a row; None where there is no such time."""
         return None
 
+    @property
+    def final_after_ms(self) -> int | None:
+        """How long after its beginning (ms) no event can change a row any more, where whoever
+        follows rows is to be told of that as well; None where not."""
+        return None
+
     def shown(self, key: str) -> tuple[ShownColumn, ...]:
         """What readers see of a row. Without saying so, each column by its name."""
         time = self.order[0]

@@ -36,6 +36,7 @@ from rtcdp.definitions import (
     field_name,
 )
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
@@ -99,6 +100,7 @@ _KINDS: Mapping[type[Step], str] = {
     Paths: "paths",
     ProductSessions: "products",
     Funnel: "funnel",
+    IntervalJoin: "join",
 }
 
 

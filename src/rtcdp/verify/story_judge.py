@@ -63,6 +63,8 @@ def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
     is_of_session = fold["kind"] == "paths" and fold["by"] == "session"
     if is_of_session or fold["kind"] == "products":
         return start + int(fold["sessions"]["longest_ms"] + fold["sessions"]["gap_ms"])
+    if fold["kind"] == "join":
+        return start + int(fold["within_ms"])
     return None
 
 
@@ -269,10 +271,46 @@ def _funnels(fold: Plain, story: Story) -> Rows:
             yield (entered, *place[1:]), values | session
 
 
+def _joins(fold: Plain, story: Story) -> Rows:
+    """Each left event, nearest to a right one first, takes it if both are still without."""
+    left, right = fold["left"], fold["right"]
+    groups: defaultdict[Key, list[Event]] = defaultdict(list)
+    for event in story:
+        on = tuple(event[field] for field in fold["on"])
+        if None not in on and (holds(left, event) or holds(right, event)):
+            groups[on].append(event)
+    for on, group in groups.items():
+        group.sort(key=lambda event: (event["timestamp"], not holds(left, event), _tie(event)))
+        waiting: list[tuple[Key, dict[str, Any]]] = []
+        number = Counter[int]()
+        for event in group:
+            now, value = event["timestamp"], event["value"]
+            if holds(left, event):
+                key = (now, *on, number[now])
+                number[now] += 1
+                waiting.append((key, _left_alone(value)))
+            elif waiting and now - waiting[-1][0][0] <= fold["within_ms"]:
+                key, row = waiting.pop()
+                partner = {"matched": True, "right_at": now, "right_value": value}
+                yield key, row | partner | {"took_ms": now - key[0]}
+        yield from waiting
+
+
+def _tie(event: Event) -> tuple[Any, ...]:
+    value = event["value"]
+    return event["eventId"] or "", value is not None, value or 0
+
+
+def _left_alone(value: float | None) -> dict[str, Any]:
+    partner = {"right_at": None, "right_value": None, "took_ms": None}
+    return {"left_value": value, "matched": False, **partner}
+
+
 _TOLD: dict[str, Callable[[Plain, Story], Rows]] = {
     "sessions": _sessions,
     "retention": _retention,
     "paths": _paths,
     "products": _products,
     "funnel": _funnels,
+    "join": _joins,
 }

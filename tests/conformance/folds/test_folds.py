@@ -6,6 +6,7 @@ from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold, event_type
 from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
@@ -14,6 +15,7 @@ from rtcdp.verify.independent import Expiry, verify_independently
 from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
 from tests.properties.folds import (
     naive_funnels,
+    naive_joins,
     naive_paths,
     naive_product_sessions,
     naive_retention,
@@ -39,6 +41,11 @@ FOLDS = (
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
     Fold("few_products", "", ProductSessions(products_max=2)),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
+    Fold(
+        "searched_and_seen",
+        "",
+        IntervalJoin(event_type("SEARCH"), event_type("PAGE_VIEW"), within_ms=HOUR),
+    ),
 )
 
 
@@ -100,6 +107,8 @@ def in_words(rows, step):
             return naive_paths.in_words(rows)
         case ProductSessions():
             return naive_product_sessions.in_words(rows)
+        case IntervalJoin():
+            return naive_joins.in_words(rows, step)
 
 
 def on_paper(events, step):
@@ -114,3 +123,5 @@ def on_paper(events, step):
             return naive_paths.rows_of(events, step)
         case ProductSessions():
             return naive_product_sessions.rows_of(events, step)
+        case IntervalJoin():
+            return naive_joins.rows_of(events, step)

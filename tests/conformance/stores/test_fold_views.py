@@ -9,6 +9,7 @@ from rtcdp.answers.fold_rows import RowsQuestion, rows_page
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.sessions import Sessions
 from tests.conformance.stores.test_views import as_text, select
 from tests.stories import event
@@ -26,6 +27,16 @@ FOLDS = (
     Fold("by_campaign", "Visits", Sessions(campaign="productId")),
     Fold("held", "Held", Funnel(_STEPS, hold=("productId",), breakdown="pageUrl", by="session")),
     Fold("for_ever", "For ever", Funnel(_STEPS, within_ms=None)),
+    Fold(
+        "seen_and_bought",
+        "Seen and bought",
+        IntervalJoin(
+            event_type("PAGE_VIEW"),
+            event_type("PURCHASE"),
+            on=("sessionId", "productId"),
+            within_ms=2 * HOUR,
+        ),
+    ),
 )
 LATENESS_MS = AdmissionRules().allowed_lateness_ms
 
@@ -70,7 +81,7 @@ def assert_same(select, read, folds):
         rows = select(read.store, f'SELECT * FROM "{fold.name}"')  # noqa: S608
         seen = [shown(fold.table.view.columns, row) for row in rows]
         assert sorted(seen, key=key_of) == sorted(expected, key=key_of), fold.name
-        if fold.name in ("sessions", "by_client"):
+        if fold.name in ("sessions", "by_client", "seen_and_bought"):
             both = {True, False}
             assert {item["open"] for item in seen} == {item["partial"] for item in seen} == both
 

@@ -14,7 +14,7 @@ from rtcdp.sources.synthetic.history import History, Past
 from tests.stories import SCHEMA
 
 JOB = Path(__file__).parents[3] / "bench" / "canonical_fold_job.py"
-WRITTEN = ("sessions", "shop_funnel", "daily_retention", "page_paths")
+WRITTEN = ("sessions", "shop_funnel", "daily_retention", "page_paths", "cart_outcomes")
 FOLDS = {fold.name: fold for fold in load_folds() if fold.name in WRITTEN}
 PAST = Past(days=20, users=1_500, seed=3, until_ms=1_767_225_600_000)
 
@@ -48,9 +48,9 @@ def ours(lines):
     return {name: fold.step.rows(events, fold.key) for name, fold in FOLDS.items()}
 
 
-def equal(one, other, *columns):
+def equal(one, other, *columns, more_than=1_000):
     """Whether both have the same rows, as far as these columns go."""
-    assert one.height > 1_000
+    assert one.height > more_than
     return (
         one.select(columns)
         .sort(columns)
@@ -82,3 +82,9 @@ def test_paths(ours, by_hand):
     joined = pl.format('["{}"]', pl.col("path").list.join('","'))
     told = by_hand["page_paths"].with_columns(joined.alias("path"))
     assert equal(ours["page_paths"], told, "userId", "started_at", "path")
+
+
+def test_a_join(ours, by_hand):
+    columns = ("userId", "left_at", "productId", "left_value", "right_at", "right_value")
+    assert ours["cart_outcomes"]["right_at"].null_count() not in (0, ours["cart_outcomes"].height)
+    assert equal(ours["cart_outcomes"], by_hand["cart_outcomes"], *columns, more_than=100)

@@ -15,6 +15,9 @@ from rtcdp.verify.story_agreement import StoriesTold, as_shown, story_disagreeme
 from tests.properties.folds.test_funnels import FUNNELS
 from tests.properties.folds.test_funnels import TYPES as FUNNEL_TYPES
 from tests.properties.folds.test_funnels import times as funnel_times
+from tests.properties.folds.test_joins import DEFINITIONS as JOINS
+from tests.properties.folds.test_joins import TYPES as JOIN_TYPES
+from tests.properties.folds.test_joins import times as join_times
 from tests.properties.folds.test_paths import DEFINITIONS as PATHS
 from tests.properties.folds.test_paths import VISITS
 from tests.properties.folds.test_retention import DEFINITIONS as RETENTIONS
@@ -35,6 +38,7 @@ KNOWN = {
         f"paths {name}": (each, ("PAGE_VIEW", "PURCHASE", "A"), st.integers(0, 80))
         for name, each in PATHS.items()
     },
+    **{f"join {name}": (each, JOIN_TYPES, join_times) for name, each in JOINS.items()},
     "paths with pings": (
         Paths(sessions=replace(VISITS, exclude=("PURCHASE",))),
         ("PAGE_VIEW", "PURCHASE"),

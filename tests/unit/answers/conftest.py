@@ -7,7 +7,7 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.store.sqlite import SqliteStore
-from tests.told import DAY, HOUR, START, Teller, visits
+from tests.told import DAY, HOUR, START, Teller, carts, visits
 
 NOW = START + DAY + 2 * HOUR + 5_000
 
@@ -32,3 +32,11 @@ def told(make_teller: MakeTeller) -> Installation:
     teller = make_teller()
     teller.tell(visits(), START + DAY + 2 * HOUR, [5, 1])
     return teller.installation(NOW)
+
+
+@pytest.fixture
+def carts_told(make_teller: MakeTeller) -> Installation:
+    """Three days of carts, the last of which may still be bought."""
+    teller = make_teller()
+    teller.tell(carts(), START + 3 * DAY, [2])
+    return teller.installation(START + 3 * DAY, allowed_lateness_ms=HOUR)

@@ -10,6 +10,7 @@ from rtcdp.folds.sessions import Sessions
 def test_the_catalog_says_what_each_is_and_where_to_ask(told):
     found = {item.name: item for item in folds_page(told).items}
     assert {name: (item.kind, item.url) for name, item in found.items()} == {
+        "cart_outcomes": ("join", "/api/joins/cart_outcomes"),
         "daily_retention": ("retention", "/api/retention/daily_retention"),
         "page_paths": ("paths", "/api/paths/page_paths"),
         "product_sessions": ("rows", "/api/folds/product_sessions"),

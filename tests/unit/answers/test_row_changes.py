@@ -7,7 +7,7 @@ from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.row_changes import RowsWatch
 from rtcdp.engines import notices
 from tests.stories import event
-from tests.told import MINUTE, START
+from tests.told import DAY, MINUTE, START
 
 
 class Watched:
@@ -116,3 +116,45 @@ def test_what_is_forgotten_is_looked_at_anew(watched):
     watched.watch.forget()
     watched.tell(event(START + MINUTE, eventId="2"))
     assert watched.look() is None
+
+
+def cart(at, user):
+    return event(at, "ADD_TO_CART", user, eventId=f"{user}{at}", productId="kite", value=3.0)
+
+
+def watched_carts(make_teller):
+    """Carts that are followed from when nothing had happened yet; imports are taken in at once."""
+    made = Watched(make_teller(), "cart_outcomes")
+    made.read = made.teller.installation(START, allowed_lateness_ms=0)
+    made.teller.tell([event(START, eventId="0")], START)
+    assert made.look() is None
+    return made
+
+
+def test_a_cart_that_was_left_is_told_once_when_that_is_final(make_teller):
+    watched = watched_carts(make_teller)
+    watched.teller.tell([cart(START, "ann"), cart(START + 1, "bob")], START + MINUTE)
+    assert watched.look().final == []
+    watched.teller.tell([event(START, "SEARCH", eventId="1")], START + DAY - 1)
+    assert watched.look() is None
+    # The last moment in which it could be bought has passed.
+    watched.teller.tell([event(START, "SEARCH", eventId="2")], START + DAY)
+    change = watched.look()
+    assert (change.changed, change.missed) == ([], False)
+    assert [(row["userId"], row["matched"], row["open"]) for row in change.final] == [
+        ("ann", False, False)
+    ]
+    watched.teller.tell([event(START, "SEARCH", eventId="3")], START + 2 * DAY)
+    assert [row["userId"] for row in watched.look().final] == ["bob"]
+    watched.teller.tell([event(START, "SEARCH", eventId="4")], START + 3 * DAY)
+    assert watched.look() is None
+
+
+def test_where_too_many_are_final_at_once_some_are_missed(make_teller, monkeypatch):
+    monkeypatch.setattr(row_changes, "FINAL_ROWS", 2)
+    watched = watched_carts(make_teller)
+    watched.teller.tell([cart(START + n, "ann") for n in range(3)], START + MINUTE)
+    watched.look()
+    watched.teller.tell([event(START, "SEARCH", eventId="1")], START + 2 * DAY)
+    change = watched.look()
+    assert (len(change.final), change.missed) == (2, True)

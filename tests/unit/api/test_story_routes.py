@@ -7,7 +7,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from rtcdp.store.sqlite import SqliteStore
-from tests.told import DAY, HOUR, START, Teller, visits
+from tests.told import DAY, HOUR, MINUTE, START, Teller, visits
 from tests.unit.api.test_contract import hold, shown_by
 
 Api = TestClient[Litestar]
@@ -57,6 +57,16 @@ REQUESTS = (
     "/api/paths/page_paths",
     "/api/paths/page_paths?limit=1&since=1d",
     "/api/paths/page_paths?limit=0",
+    "/api/joins/cart_outcomes",
+    "/api/joins/cart_outcomes?outcome=converted&userId=ada",
+    "/api/joins/cart_outcomes?outcome=bought",
+    "/api/joins/sessions",
+    "/api/joins/cart_outcomes/totals?tz=Europe/Berlin",
+    "/api/joins/cart_outcomes/totals?cohort=year",
+    f"/api/joins/cart_outcomes/{START + 3 * MINUTE}~1~0~ada/events",
+    f"/api/joins/cart_outcomes/{START}~1~0~ada/events",
+    "/api/joins/cart_outcomes/ada/events",
+    "/api/joins/cart_outcomes/ada",
 )
 
 

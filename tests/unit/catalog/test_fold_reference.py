@@ -4,6 +4,7 @@ from rtcdp.catalog.catalog import load_folds
 from rtcdp.catalog.fold_reference import fold_in_words, fold_rows_of
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
@@ -35,6 +36,11 @@ STEPS = (FunnelStep("a", event_type("A")), FunnelStep("b", event_type("B")))
         (Paths(from_event=event_type("A")), "from the first of events where `eventType` is `A` on"),
         (Paths(to_event=event_type("B"), by="user"), "up to events where `eventType` is `B`"),
         (ProductSessions(products_max=9), "the last 9, the same again at once told once"),
+        (IntervalJoin(event_type("A"), event_type("B")), "with the nearest after it of events"),
+        (
+            IntervalJoin(event_type("A"), event_type("B"), on=("pageUrl",)),
+            "with the same `pageUrl` | within 1 day",
+        ),
     ],
     ids=str,
 )

