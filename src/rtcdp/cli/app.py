@@ -136,7 +136,7 @@ COMMANDS = {
     ),
     "evaluate": Command(
         PROVE,
-        "Show how good answers are, on data whose outcome is known.",
+        "Measure how well the answers tell what is known.",
         "rtcdp.cli.evaluate:evaluate",
     ),
     "doctor": Command(
