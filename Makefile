@@ -32,10 +32,12 @@ dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@trap : INT; $(BIN)/rtcdp up $(ARGS) || [ $$? -eq 130 ] # which says that Ctrl-C stopped it
 
-# Two files of tests at once: much of a test is waiting for servers.
+# Two files of tests at once: much of a test is waiting for servers. In the order of their folders:
+# the long ones come first, and not at the end, when one would run alone.
 test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
 	@$(BIN)/python -m deploy.servers fetch
-	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 # What tests need that Python's packages don't bring.
 programs:

@@ -8,5 +8,36 @@ from rtcdp.anomalies.detection import (
     judge,
     reach,
 )
+from rtcdp.anomalies.labels import (
+    Alarm,
+    Found,
+    Label,
+    Labels,
+    Touch,
+    Verdict,
+    instant_of,
+    judge_alarms,
+    ms_of,
+    read_labels,
+    write_labels,
+)
 
-__all__ = ["FloatArray", "IntArray", "Judgement", "Series", "judge", "reach"]
+__all__ = [
+    "Alarm",
+    "FloatArray",
+    "Found",
+    "IntArray",
+    "Judgement",
+    "Label",
+    "Labels",
+    "Series",
+    "Touch",
+    "Verdict",
+    "instant_of",
+    "judge",
+    "judge_alarms",
+    "ms_of",
+    "reach",
+    "read_labels",
+    "write_labels",
+]

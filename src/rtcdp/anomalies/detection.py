@@ -11,6 +11,7 @@ Each window is judged by those before it alone. The same numbers give the same a
 counted them, and a window that changes is judged anew.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,14 +40,16 @@ _SMOOTHED_PER_DAY = 288
 _WEEKS = range(3, 9)
 """From three weeks on, the same time of the same weekday says what is usual; of eight at most."""
 _DAYS = range(3, 8)
-_BETTER = 0.7
+_BETTER = 0.5
 """Before that, the same time of the last days says it, where it has been so much closer for a
-week: on series that have no such season, it is worse than the last day as a whole."""
+week: on series that have no such season, it is worse than the last day as a whole. Where a series
+grows or falls, weeks say less than days."""
 _WORSE = 2.0
+_REMEMBERED_DAYS = 7
 _SMALL = 30.0
 _ANSCOMBE = 3 / 8
 _MAD_TO_DEVIATION = 1.4826
-_DAYS_OF_WEEK = 7
+_DAYS_OF_WEEK, _HOURS = 7, 24
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def reach(per_day: int) -> int:
     """How many windows before it can make a difference to what is said of one, where about
     `per_day` of them make a day."""
     base = max(MIN_BASE, per_day)
-    return _compared(base) + max(2 * base, _WEEKS[-1] * _DAYS_OF_WEEK * per_day)
+    season = max(2 * base, _WEEKS[-1] * _DAYS_OF_WEEK * per_day)
+    # A week says whether there is a season, and some days whether something goes on.
+    return _compared(base) + season + (_DAYS_OF_WEEK + _REMEMBERED_DAYS) * base
 
 
 def _compared(base: int) -> int:
@@ -95,9 +100,10 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     it is low.
     """
     values, base = series.values, max(MIN_BASE, series.per_day)
-    expected = _expected(values, base, series.per_day)
+    expected, has_season = _expected(values, base, series.per_day)
     off = values - expected
-    scale = _Scale.of(values, expected, _deviation(off, expected, base), base)
+    middle = np.where(has_season, expected, np.fmax(expected, _before(values, base, "mean")))
+    scale = _Scale.of(expected, middle, _deviation(off, expected, base))
     surprise = _smoothed(scale.of_value(values), max(1, round(series.per_day / _SMOOTHED_PER_DAY)))
     height = np.abs(surprise)
     is_candidate = (
@@ -111,17 +117,18 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
     rarity = max(alarms.rarity, round(_RARE_DAYS * series.per_day))
     is_alarm = np.zeros(len(values), np.bool_)
-    told, told_height = -base - 1, 0.0
+    rare: list[int] = []
     for index in np.flatnonzero(is_candidate).tolist():
         first = max(base, index - _compared(base))
         # Rises are compared with rises, and drops with drops.
         earlier = surprise[first:index] * np.sign(surprise[index])
         rank[index] = np.count_nonzero(earlier >= height[index])
         compared[index] = len(earlier)
-        goes_on = index - told <= base and height[index] < _WORSE * told_height
-        if rank[index] <= max(1, compared[index] // rarity) and not goes_on:
-            is_alarm[index] = True
-            told, told_height = index, float(height[index])
+        if rank[index] > max(1, compared[index] // rarity):
+            continue
+        rare.append(index)
+        rare = [each for each in rare if index - each <= _REMEMBERED_DAYS * base]
+        is_alarm[index] = _is_news(rare, height, base)
     return Judgement(
         expected=expected,
         low=np.maximum(scale.value_of(-alarms.surprise), np.minimum(expected, 0)),
@@ -133,21 +140,29 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     )
 
 
-def _expected(values: FloatArray, base: int, per_day: int) -> FloatArray:
+def _expected(values: FloatArray, base: int, per_day: int) -> tuple[FloatArray, BoolArray]:
     """The median of the last day; of the same time of the last days where that is closer; of the
-    same time in the last weeks, once there are three."""
-    expected = _before(values, base, "median")
+    same time in the last weeks, once there are three and where that is no farther off. And where it
+    is one of the latter two."""
+    expected, has_season = _before(values, base, "median"), np.zeros(len(values), np.bool_)
+
+    def usually_off(guess: FloatArray) -> FloatArray:
+        # By the hour: of small counts, one window's distance is mere chance.
+        off = np.abs(_smoothed(values - guess, max(1, per_day // _HOURS)))
+        return _before(off, _DAYS_OF_WEEK * base, "median")
+
     if per_day > 1:
         daily = _at_the_same_time(values, per_day, _DAYS)
-        week = _DAYS_OF_WEEK * base
-        usually_off = _before(np.abs(values - expected), week, "median")
-        is_closer = _before(np.abs(values - daily), week, "median") < _BETTER * usually_off
+        is_closer = usually_off(daily) < _BETTER * usually_off(expected)
         expected[is_closer] = daily[is_closer]
+        has_season |= is_closer
     if per_day >= 1:
         weekly = _at_the_same_time(values, _DAYS_OF_WEEK * per_day, _WEEKS)
-        is_known = ~np.isnan(weekly)
+        is_farther = usually_off(expected) < _BETTER * usually_off(weekly)
+        is_known = ~np.isnan(weekly) & ~is_farther
         expected[is_known] = weekly[is_known]
-    return expected
+        has_season |= is_known
+    return expected, has_season
 
 
 def _at_the_same_time(values: FloatArray, period: int, counts: range) -> FloatArray:
@@ -181,7 +196,7 @@ class _Scale:
     In deviations from what is expected. Small counts have a long tail above: they are measured on
     the scale of their square roots, where they lie about as even as a normal distribution
     (Anscombe 1948, "The Transformation of Poisson, Binomial and Negative-Binomial Data"), and from
-    the mean where that is above the median.
+    their middle: without a season the mean, where that is above the median.
     """
 
     centre: FloatArray
@@ -189,10 +204,7 @@ class _Scale:
     is_small: BoolArray
 
     @classmethod
-    def of(
-        cls, values: FloatArray, expected: FloatArray, deviation: FloatArray, base: int
-    ) -> "_Scale":
-        middle = np.fmax(expected, _before(values, base, "mean"))
+    def of(cls, expected: FloatArray, middle: FloatArray, deviation: FloatArray) -> "_Scale":
         is_small = (expected >= 0) & (middle < _SMALL)
         return cls(np.where(is_small, middle, expected), deviation, is_small)
 
@@ -225,6 +237,17 @@ def _is_wanted(
     is_down = (surprise < 0) & (off < 0) & (alarms.direction != "up")
     is_down[final_count:] = False
     return is_up | is_down
+
+
+def _is_news(rare: Sequence[int], height: FloatArray, base: int) -> bool:
+    """Whether the last of some rare windows is to be told: not while one goes on that was told in
+    the last day, unless this is twice as bad. What was told is worked out from these alone, so that
+    it doesn't matter where reading began."""
+    told = rare[0]
+    for index in rare[1:]:
+        if index - told > base or height[index] >= _WORSE * height[told]:
+            told = index
+    return told == rare[-1]
 
 
 def _smoothed(values: FloatArray, count: int) -> FloatArray:

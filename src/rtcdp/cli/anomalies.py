@@ -73,7 +73,7 @@ def anomalies(
 ) -> None:
     """Show what is out of the ordinary in the numbers, and why."""
     if anomaly_id is not None:
-        with _installation(settings) as installation:
+        with installation_of(settings) as installation:
             one = anomaly_page(installation, anomaly_id)
         rows = [asdict(point) for point in one.series]
         result = Result(tuple(rows[0]), rows, {"anomaly": asdict(one.anomaly)})
@@ -85,7 +85,7 @@ def anomalies(
         limit=limit,
         **time.asked,
     )
-    with _installation(settings) as installation:
+    with installation_of(settings) as installation:
         page = anomalies_page(installation, question)
     more = {"as_of": page.as_of, "watched": page.watched, "left_out": page.left_out}
     result = Result(Anomaly.__struct_fields__, [asdict(item) for item in page.items], more)
@@ -95,7 +95,8 @@ def anomalies(
 
 
 @contextmanager
-def _installation(settings: Settings) -> Iterator[Installation]:
+def installation_of(settings: Settings) -> Iterator[Installation]:
+    """What answers are worked out from: the store, which must be there, and the metrics."""
     require_store(settings)
     metrics = metrics_of(settings)
     with store_of(settings, read_only=True) as store, as_usage():

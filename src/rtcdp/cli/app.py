@@ -129,6 +129,11 @@ COMMANDS = {
         "Compute everything again from the log, naively, and compare it with the store.",
         "rtcdp.cli.verify:verify",
     ),
+    "evaluate": Command(
+        PROVE,
+        "Measure how well the answers tell what is known.",
+        "rtcdp.cli.evaluate:evaluate",
+    ),
     "doctor": Command(
         PROVE,
         "Look for what could keep it from running: Python, disk, port, log, store, clock.",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from rtcdp.cli import terminal
-from rtcdp.cli.history import USERS, Place, generate_history, past_until
+from rtcdp.cli.history import USERS, Place, generate_history, past_until, write_labels_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell_here
 from rtcdp.clock import Clock, SystemClock
@@ -32,6 +32,7 @@ OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
 PATIENT_SINK = "rtcdp.runtime.local_intake:patient_sink"
 
+_OTHER_FORMATS = {".csv", ".tsv", ".parquet", ".avro", ".xlsx", ".zip", ".bz2", ".xz", ".zst"}
 _SHARE = "SHARE"
 _KAFKA = "kafka://"
 
@@ -62,6 +63,11 @@ class Destination:
     def __post_init__(self) -> None:
         if self.to is not None and self.out is not None:
             raise UsageError("events go to a collector or into a file", "give --to or --out")
+        if self.out is not None and self.out.suffix.lower() in _OTHER_FORMATS:
+            raise UsageError(
+                f"--out writes NDJSON, and {self.out.name} says something else",
+                f"call it {self.out.stem}.ndjson, or {self.out.stem}.ndjson.gz",
+            )
 
     def where(self, settings: Settings) -> str:
         """The place in words."""
@@ -113,6 +119,15 @@ class HowMuch:
             rich_help_panel=HOW_MUCH,
         ),
     ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Let payments fail in that past, a product trend, and more, and write here what "
+            "happened when, for rtcdp evaluate anomalies.",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(
@@ -125,6 +140,8 @@ class HowMuch:
     def __post_init__(self) -> None:
         if self.until is not None and self.days is None:
             raise UsageError("--until is the end of a past", "say how long it is with --days")
+        if self.labels is not None and self.days is None:
+            raise UsageError("--labels are of a past", "say how long it is with --days")
         if self.days is not None and self.has_end:
             raise UsageError(
                 "a past of some days has an end", "leave out --events and --duration, or --days"
@@ -203,8 +220,11 @@ def _generate_past(loaded: Loaded, destination: Destination, how_much: HowMuch, 
         users=settings.users if "users" in loaded.origins else USERS,
         seed=clock.now_ms() if how_much.seed is None else how_much.seed,
         until_ms=past_until(how_much.until, clock),
+        incidents=how_much.labels is not None,
     )
     place = Place(destination.to, destination.out)
+    if how_much.labels is not None:
+        write_labels_of(past, how_much.labels)
     with _a_reader_may_go():
         report = generate_history(settings, past, place, clock, stop)
         end_of(heard, is_unfinished=not report.is_done)

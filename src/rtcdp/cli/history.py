@@ -1,5 +1,6 @@
 """What `generate --days` does: a shop's past at once, into the data folder or to a collector."""
 
+import os
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -7,17 +8,19 @@ from pathlib import Path
 
 import msgspec
 
+from rtcdp.anomalies import write_labels
 from rtcdp.cli.terminal import moment, number, progress_bar, remark
 from rtcdp.clock import Clock
-from rtcdp.errors import UsageError
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.codec import parse_timestamp_ms
+from rtcdp.private_files import open_private_file
 from rtcdp.runtime.generating import STANDARD_OUTPUT, collector_sink, file_sink
 from rtcdp.runtime.local_intake import patient_sink
 from rtcdp.runtime.locks import running_url
 from rtcdp.runtime.settings import Settings
 from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
 from rtcdp.sources.sinks import Sink
-from rtcdp.sources.synthetic.history import HistoryReport, Past, write_history
+from rtcdp.sources.synthetic.history import History, HistoryReport, Past, write_history
 
 USERS = 2_000
 """Shoppers of a history where nobody says how many."""
@@ -75,6 +78,18 @@ def past_until(until: str | None, clock: Clock) -> int:
     if until_ms > now_ms:
         raise UsageError(f"{until} is still to come", "give a time that has been")
     return until_ms
+
+
+def write_labels_of(past: Past, path: Path) -> None:
+    """Write down what happens in a past that has incidents. Raises `PartMissing`."""
+    try:
+        with os.fdopen(open_private_file(path), "wb") as file:
+            file.write(write_labels(History(past).labels))
+    except OSError as error:
+        raise PartMissing(
+            f"{path} can't be written: {error.strerror}",
+            "name a file in a directory that exists and that you may write to",
+        ) from error
 
 
 def generate_history(

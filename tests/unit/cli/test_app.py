@@ -18,7 +18,7 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
         *("status", "events", "metrics", "sessions", "user", "funnel", "retention", "paths"),
         "anomalies",
         *("ledger", "dead-letters", "sources", "config"),
-        *("check", "verify", "doctor"),
+        *("check", "verify", "evaluate", "doctor"),
     ]
 
 

@@ -113,3 +113,12 @@ def test_the_help_is_grouped(rtcdp):
     panels = {"Output": "--out", "How much": "--rate", "Dials": "--late", "Settings": "--data-dir"}
     places = [text.index(word) for panel, flag in panels.items() for word in (f"─ {panel} ─", flag)]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", ["shop.csv", "shop.PARQUET", "shop.zip"])
+def test_a_file_whose_name_says_another_format_is_not_written(rtcdp, tmp_path, name):
+    done = rtcdp("generate", "--events", 1, "--out", name)
+    assert done.code == 2
+    assert f"--out writes NDJSON, and {name} says something else" in done.err
+    assert "call it shop.ndjson" in done.err
+    assert not (tmp_path / name).exists()

@@ -33,6 +33,19 @@ _LONGEST_WAY_BACK_H = 96.0
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How a shop stands: it has been known for `known_days` before its first day here, and buyers
+    are so many times as many as usual."""
+
+    known_days: int = 0
+    buyers: float = 1.0
+
+
+NEW_SHOP = Standing()
+BUSY_SHOP = Standing(known_days=60, buyers=4.0)
+
+
+@dataclass(frozen=True)
 class Visits:
     """Visits, an entry each: who (a number), when it begins (UTC ms), what for, by which script,
     and the numbers of its products, `PRODUCTS_OF_A_VISIT` in a row."""
@@ -67,29 +80,38 @@ class Visits:
 
 
 class Customers:
-    """The shoppers of `days` days from `first_day` (days after 1970-01-01). Ask for the days in
-    their order. `demand` is how much each product is wanted, added up.
+    """The shoppers of `days`: the first one (in days after 1970-01-01) and how many. Ask for them
+    in their order. `demand` is how much each product is wanted, added up.
 
-    What is kept grows with the number of users, and not with that of days.
+    Whoever came before the first day is one of those who come back. What is kept grows with the
+    number of users, and not with that of days.
     """
 
     def __init__(
-        self, users: int, days: int, first_day: int, scripts: Scripts, demand: NDArray[np.float64]
+        self,
+        users: int,
+        days: tuple[int, int],
+        scripts: Scripts,
+        demand: NDArray[np.float64],
+        standing: Standing = NEW_SHOP,
     ) -> None:
-        self._days = days
-        self._first_day = first_day
+        self._first_day, self._days = days
         self._scripts = scripts
         self._demand = demand / demand[-1]
         self._users = users
+        self._standing = standing
         self._to_come = _nobody()
 
     def introduce(self, random: np.random.Generator) -> None:
         """Give everybody a first day, and habits."""
-        busy = np.array([_WEEKDAYS[(self._first_day + d + 3) % 7] for d in range(self._days)])
-        self._begins = random.choice(self._days, self._users, p=busy / busy.sum())
+        known = self._standing.known_days
+        days = range(-known, self._days)
+        busy = np.array([_WEEKDAYS[(self._first_day + day + 3) % 7] for day in days])
+        self._begins = random.choice(len(days), self._users, p=busy / busy.sum()) - known
         self._loyalty = random.gamma(0.8, 1 / 0.8, self._users)
         interest = random.gamma(0.6, 1 / 0.6, self._users)
-        self._buys = np.minimum(_BUYS * interest, _BUYS_AT_MOST)
+        buys = _BUYS * self._standing.buyers
+        self._buys = np.minimum(buys * interest, _BUYS_AT_MOST)
 
     def visits(self, day: int, random: np.random.Generator) -> Visits:
         """The visits that begin on a day, counted from 0."""

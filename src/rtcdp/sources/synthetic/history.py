@@ -11,11 +11,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rtcdp.anomalies import Labels, instant_of
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
 from rtcdp.sources.pause import Pause
 from rtcdp.sources.sinks import Receipt, Sink
-from rtcdp.sources.synthetic.customers import DAY_MS, HOUR_MS, Customers, Visits
+from rtcdp.sources.synthetic.customers import (
+    BUSY_SHOP,
+    DAY_MS,
+    HOUR_MS,
+    NEW_SHOP,
+    Customers,
+    Visits,
+)
+from rtcdp.sources.synthetic.incidents import Incident, bot_label, incidents, lost, more_visits
 from rtcdp.sources.synthetic.shoppers import (
     MAX_USERS,
     Action,
@@ -38,6 +47,7 @@ _SLICE_EVENTS = 65_536
 _BOT_BEGINS_MS = 2 * HOUR_MS
 _BOT_PAGES, _BOT_PAGES_FOR_USERS, _BOT_PAGES_MAX = 120, 50, 5_000
 _BOT_WAITS_MS = (1_000, 7_000)
+_BOT_TAIL_MS = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +57,16 @@ class Past:
     time or later.
 
     The same values make the same lines, and a later `until_ms` in the same day the same ones and
-    more after them. Raises `UsageError` for numbers that make no sense.
+    more after them. With `incidents` it is a busy shop's that has been known for long, and things
+    go wrong and well in it (`rtcdp.sources.synthetic.incidents`). Raises `UsageError` for numbers
+    that make no sense.
     """
 
     days: int
     users: int
     seed: int
     until_ms: int
+    incidents: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.days <= MAX_DAYS:
@@ -107,29 +120,68 @@ class History:
         self._names = pl.Series([*user_names(past.users), BOT])
         seed = f"{past.seed} {past.users} {past.days} {past.first_day}".encode()
         self._entropy = int.from_bytes(blake2b(seed, digest_size=16).digest())
+        seed += b" incidents" * past.incidents
         self._run = blake2b(b"history " + seed, digest_size=5).hexdigest()
         self._scripts = all_scripts()
         self._visits = self._events = 0
+        self._incidents = self._all_incidents() if past.incidents else ()
+
+    @property
+    def labels(self) -> Labels:
+        """What happens in it before its end, and the nights of the bot."""
+        past, products = self._past, self._texts.shop.products
+        told = [each.label(products[each.product].product_id) for each in self._incidents]
+        span_ms = self._bot_pages * sum(_BOT_WAITS_MS) // 2 + _BOT_TAIL_MS
+        nights = range(past.from_ms + _BOT_BEGINS_MS, past.until_ms, DAY_MS)
+        told += [bot_label(night, night + span_ms) for night in nights]
+        end = instant_of(past.until_ms)
+        return Labels(
+            begin=instant_of(past.from_ms),
+            end=end,
+            incidents=tuple(
+                sorted((each for each in told if each.begin < end), key=lambda each: each.begin)
+            ),
+        )
 
     def tell(self) -> Iterator[Told]:
         """All lines, up to `BATCH_LINES` at a time, days in their order."""
         past = self._past
         demand = np.array(self._texts.shop.demand)
-        customers = Customers(past.users, past.days, past.first_day, self._scripts, demand)
+        days = (past.first_day, past.days)
+        standing = BUSY_SHOP if past.incidents else NEW_SHOP
+        customers = Customers(past.users, days, self._scripts, demand, standing)
         customers.introduce(self._random(past.days))
         overnight = _nothing()
         for day in range(past.days):
             random = self._random(day)
-            visits = customers.visits(day, random)
+            visits = self._changed(customers.visits(day, random), day)
             made = (overnight, self._of_visits(visits, random), self._of_bot(day, random))
             events = _together(made)
+            if self._incidents:
+                acts = (events.texts // len(self._texts.shop.products)).astype(np.int8)
+                events = events.at(~lost(self._incidents, events.times_ms, acts))
             ends_ms = past.from_ms + (day + 1) * DAY_MS
             overnight = events.at(events.times_ms >= ends_ms)
             for lines in self._lines(events.at(events.times_ms < min(ends_ms, past.until_ms))):
                 yield Told(lines, day + 1)
 
-    def _random(self, day: int) -> np.random.Generator:
-        return np.random.default_rng([self._entropy, day])
+    def _random(self, day: int, *what: int) -> np.random.Generator:
+        return np.random.default_rng([self._entropy, day, *what])
+
+    def _all_incidents(self) -> tuple[Incident, ...]:
+        past, products = self._past, len(self._texts.shop.products)
+        return incidents(past.first_day, past.days, products, self._random(past.days, 1))
+
+    def _changed(self, visits: Visits, day: int) -> Visits:
+        """The visits of a day as incidents change them."""
+        random = self._random(day, 1)
+        for incident in self._incidents:
+            visits = more_visits(incident, visits, self._past.users, self._scripts, random)
+        return visits
+
+    @property
+    def _bot_pages(self) -> int:
+        return min(_BOT_PAGES + self._past.users // _BOT_PAGES_FOR_USERS, _BOT_PAGES_MAX)
 
     def _of_visits(self, visits: Visits, random: np.random.Generator) -> _Events:
         scripts = self._scripts
@@ -149,7 +201,7 @@ class History:
 
     def _of_bot(self, day: int, random: np.random.Generator) -> _Events:
         """Every night a bot looks at one product after the other, and never buys."""
-        count = min(_BOT_PAGES + self._past.users // _BOT_PAGES_FOR_USERS, _BOT_PAGES_MAX)
+        count = self._bot_pages
         begins_ms = self._past.from_ms + day * DAY_MS + _BOT_BEGINS_MS
         times_ms = begins_ms + np.cumsum(random.integers(*_BOT_WAITS_MS, count))
         products = np.arange(count) % len(self._texts.shop.products)

@@ -13,7 +13,7 @@ USERS = 4_000
 @pytest.fixture(scope="module")
 def days():
     """The visits of each day."""
-    customers = Customers(USERS, DAYS, FIRST_DAY, SCRIPTS, np.array([3.0, 4.0]))
+    customers = Customers(USERS, (FIRST_DAY, DAYS), SCRIPTS, np.array([3.0, 4.0]))
     customers.introduce(np.random.default_rng(1))
     return [customers.visits(day, np.random.default_rng([1, day])) for day in range(DAYS)]
 
