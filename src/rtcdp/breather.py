@@ -18,12 +18,14 @@ LONGEST_REST = 4.0
 
 class Precedence:
     """What goes first: a block of it `with` this one. Entered by one thread, an event loop's; any
-    thread may ask how many blocks are `under_way`."""
+    thread may ask how many blocks are `under_way`, and whether there ever was one."""
 
     def __init__(self) -> None:
         self.under_way = 0
+        self.has_come = False
 
     def __enter__(self) -> None:
+        self.has_come = True
         self.under_way += 1
 
     def __exit__(self, *_: object) -> None:
@@ -55,8 +57,8 @@ RESTS = Rests()
 
 class Breather:
     """Rests after `WORK_S` of work: a moment, in which what has just come gets its turn, longer
-    while others work as well, and for as long as something is under way that goes first. For one
-    thread."""
+    while others work as well, and for as long as something is under way that goes first. A process
+    to which nothing ever came that goes first does not rest. For one thread."""
 
     def __init__(self, first: Precedence = INTAKE, rests: Rests = RESTS) -> None:
         self._first = first
@@ -65,6 +67,8 @@ class Breather:
 
     def breathe(self) -> None:
         """To be called between small pieces of the work."""
+        if not self._first.has_come:
+            return
         now = time.perf_counter()
         worked_s = now - self._began
         if worked_s < WORK_S:

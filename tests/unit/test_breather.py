@@ -37,25 +37,36 @@ def rests(monkeypatch: pytest.MonkeyPatch):
     return of
 
 
-def test_long_work_rests_as_long_as_it_worked(rests) -> None:
-    assert rests(Precedence(), 2 * WORK_S) == pytest.approx(PIECES * 2 * WORK_S)
-
-
-def test_one_who_had_to_wait_does_not_rest_for_that(rests) -> None:
-    assert rests(Precedence(), 50.0) == pytest.approx(PIECES * LONGEST_WORK_S)
-
-
-def test_while_something_goes_first_it_rests_longer_but_goes_on(rests) -> None:
+@pytest.fixture
+def intake() -> Precedence:
+    """Of a process that takes events in; none is under way."""
     intake = Precedence()
+    with intake:
+        return intake
+
+
+def test_where_nothing_ever_came_in_it_does_not_rest(rests) -> None:
+    assert rests(Precedence(), 2 * WORK_S) == 0
+
+
+def test_long_work_rests_as_long_as_it_worked(rests, intake) -> None:
+    assert rests(intake, 2 * WORK_S) == pytest.approx(PIECES * 2 * WORK_S)
+
+
+def test_one_who_had_to_wait_does_not_rest_for_that(rests, intake) -> None:
+    assert rests(intake, 50.0) == pytest.approx(PIECES * LONGEST_WORK_S)
+
+
+def test_while_something_goes_first_it_rests_longer_but_goes_on(rests, intake) -> None:
     with intake, intake:
         longest = PIECES * 2 * WORK_S * LONGEST_REST
         assert rests(intake, 2 * WORK_S) == pytest.approx(longest, abs=PIECES * WORK_S)
     assert rests(intake, 2 * WORK_S) == pytest.approx(PIECES * 2 * WORK_S)
 
 
-def test_short_work_rests_when_it_has_come_together(rests) -> None:
-    assert rests(Precedence(), WORK_S / 4) == pytest.approx(PIECES / 4 * WORK_S, abs=WORK_S)
-    assert rests(Precedence(), 0.0) == 0
+def test_short_work_rests_when_it_has_come_together(rests, intake) -> None:
+    assert rests(intake, WORK_S / 4) == pytest.approx(PIECES / 4 * WORK_S, abs=WORK_S)
+    assert rests(intake, 0.0) == 0
 
 
 def test_all_work_together_rests_as_long_as_it_works() -> None:

@@ -50,6 +50,8 @@ _SMALL = 30.0
 _ANSCOMBE = 3 / 8
 _MAD_TO_DEVIATION = 1.4826
 _DAYS_OF_WEEK, _HOURS = 7, 24
+_DECIMALS = 9
+"""Means that roll along a series differ in their last digits by where it began."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     middle = np.where(has_season, expected, np.fmax(expected, _before(values, base, "mean")))
     scale = _Scale.of(expected, middle, _deviation(off, expected, base))
     surprise = _smoothed(scale.of_value(values), max(1, round(series.per_day / _SMOOTHED_PER_DAY)))
+    surprise = surprise.round(_DECIMALS)
     height = np.abs(surprise)
     is_candidate = (
         (np.nan_to_num(height) >= alarms.surprise)
@@ -148,7 +151,7 @@ def _expected(values: FloatArray, base: int, per_day: int) -> tuple[FloatArray, 
 
     def usually_off(guess: FloatArray) -> FloatArray:
         # By the hour: of small counts, one window's distance is mere chance.
-        off = np.abs(_smoothed(values - guess, max(1, per_day // _HOURS)))
+        off = np.abs(_smoothed(values - guess, max(1, per_day // _HOURS))).round(_DECIMALS)
         return _before(off, _DAYS_OF_WEEK * base, "median")
 
     if per_day > 1:
@@ -261,6 +264,6 @@ def _before(values: FloatArray, count: int, what: Literal["max", "mean", "median
     """The median, mean or maximum of the `count` values before each one; NaN where there are fewer,
     or one of them is NaN."""
     shifted = pl.Series(values, nan_to_null=True).shift(1)
-    rolling = getattr(shifted, f"rolling_{what}")(count, min_samples=count)
+    rolling = getattr(shifted, f"rolling_{what}")(count, min_samples=count).round(_DECIMALS)
     found: FloatArray = rolling.fill_null(np.nan).to_numpy().copy()
     return found

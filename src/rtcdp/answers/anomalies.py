@@ -128,16 +128,16 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
     cuts: list[int] = []
     with open_reading(installation) as reading:
         for watch in watches:
-            of_metric = _series(installation, reading, watch, question, start_from)
+            of_metric = _series(installation, reading, watch, question, (start_from, None))
             watched += len(of_metric.items)
             left_out += of_metric.left_out
             cuts += [] if of_metric.cut_at is None else [of_metric.cut_at]
             for keyed in of_metric.items:
                 judged = judge(keyed.series, watch.alarms)
                 found += [
-                    _told(watch, keyed, judged, place)
+                    _told(watch, keyed, judged, place, of_metric.begin)
                     for place in judged.is_alarm.nonzero()[0].tolist()
-                    if keyed.starts[place] >= of_metric.judge_from
+                    if keyed.starts[place] >= of_metric.judge_from and keyed.is_watched(place)
                 ]
     if question.direction != "both":
         found = [each for each in found if each.direction == question.direction]
@@ -161,23 +161,20 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
 def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
     """One anomaly, as it is now. Raises `NotThere` when its window is none any more, `BadRequest`
     and `StoreUnavailable`."""
-    place = read_cursor(anomaly_id, (INSTANT, str))
-    assert place is not None
-    start = int(place[0])
-    name, *key = _parts_of(str(place[1]))
+    start, (name, *key), begin = _read_id(anomaly_id)
     metric = find_metric(installation.metrics, name)
     equals: Texts = {name: (text,) for name, text in zip(metric.key_names, key, strict=False)}
     question = AnomaliesQuestion(metric=name, equals=equals, start_to=start + 1)
     (watch,) = _watches(installation, question)
     with open_reading(installation) as reading:
-        of_metric = _series(installation, reading, watch, question, start)
+        of_metric = _series(installation, reading, watch, question, (start, begin))
     for keyed in of_metric.items:
         if keyed.key != (tuple(key) or None) or keyed.starts[-1] != start:
             continue
         judged = judge(keyed.series, watch.alarms)
         if not judged.is_alarm[-1]:
             break
-        told = _told(watch, keyed, judged, len(keyed.starts) - 1)
+        told = _told(watch, keyed, judged, len(keyed.starts) - 1, begin)
         fresh = reading.freshness
         series = list(_points(keyed, judged))
         return AnomalyPage(told, series, fresh.as_of_text, fresh.lag_ms, fresh.warning)
@@ -212,8 +209,9 @@ def _series(
     reading: Reading,
     watch: _Watch,
     question: AnomaliesQuestion,
-    start_from: int,
+    start_from: tuple[int, int | None],
 ) -> SeriesFound:
+    """The series of a metric, to be judged from a time on, and where their history begins."""
     unknown = set(question.equals) - set(watch.metric.key_names)
     if unknown:
         raise BadRequest(
@@ -224,17 +222,21 @@ def _series(
     wanted = Wanted(
         measure=watch.measure,
         equals=question.equals,
-        start_from=start_from,
+        start_from=start_from[0],
         start_to=question.start_to,
         final_until=EARLIEST if watermark is None else watermark,
+        begin=start_from[1],
     )
     return series_of(reading.snapshot, watch.metric, wanted)
 
 
-def _told(watch: _Watch, keyed: KeyedSeries, judged: Judgement, place: int) -> Anomaly:
+def _told(
+    watch: _Watch, keyed: KeyedSeries, judged: Judgement, place: int, begin: int | None
+) -> Anomaly:
+    """What is said of one window. Where history was cut, its id says where it begins."""
     metric, start = watch.metric, int(keyed.starts[place])
     key = dict(zip(metric.key_names, keyed.key or (), strict=False))
-    anomaly_id = write_cursor((start, _subject(metric.name, tuple(key.values()))))
+    anomaly_id = _id(start, metric.name, tuple(key.values()), begin)
     observed, expected = float(keyed.series.values[place]), float(judged.expected[place])
     rank, compared = int(judged.rank[place]), int(judged.compared[place])
     window = {"metric": metric.name, "window_start": iso_ms(start), **key}
@@ -288,6 +290,22 @@ def _subject(metric: str, key: tuple[str, ...]) -> str:
     return msgspec.json.encode([metric, *key]).decode()
 
 
+def _id(start: int, metric: str, key: tuple[str, ...], begin: int | None) -> str:
+    cut = () if begin is None else (begin,)
+    return write_cursor((start, _subject(metric, key), *cut))
+
+
+def _read_id(text: str) -> tuple[int, list[str], int | None]:
+    """When the window of an anomaly begins, its metric with its key, and where its history begins
+    if it was cut (UTC ms). Raises `BadRequest`."""
+    try:
+        parts = read_cursor(text, (INSTANT, str)) or ()
+    except BadRequest:
+        parts = read_cursor(text, (INSTANT, str, INSTANT)) or ()
+    start, subject, *begin = parts
+    return int(start), _parts_of(str(subject)), int(begin[0]) if begin else None
+
+
 def _parts_of(subject: str) -> list[str]:
     try:
         parts = msgspec.json.decode(subject, type=list[str])
@@ -303,10 +321,10 @@ def _no_id() -> BadRequest:
 
 
 def _after(found: list[Anomaly], cursor: str | None) -> list[Anomaly]:
-    place = read_cursor(cursor, (INSTANT, str))
-    if place is None:
+    if cursor is None:
         return found
-    start, parts = iso_ms(int(place[0])), _parts_of(str(place[1]))
+    instant, parts, _ = _read_id(cursor)
+    start = iso_ms(instant)
     return [
         each
         for each in found

@@ -1,6 +1,6 @@
 """A metric as series: the number of each window, one after the other, by key and overall."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,41 +21,51 @@ WINDOWS_MAX = 200_000
 would be more than memory holds. What is older is left out."""
 
 KEYS_MAX = 50
-"""Of the keys, those with the most in their last day; the others are counted."""
+"""Of the keys, those with the most on a day (UTC) and the one before it; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Which series: of `measure`, with these key fields equal to any of some texts, up to windows
     that start before `start_to` (UTC ms); those that start at `start_from` or later are to be
-    judged. What starts before `final_until` less its length can't change any more."""
+    judged. What starts before `final_until` less its length can't change any more. `begin` (UTC ms)
+    is where history begins, if it is to begin later than it could."""
 
     measure: Measure
     equals: Mapping[str, tuple[str, ...]]
     start_from: int
     start_to: int | None
     final_until: int
+    begin: int | None = None
 
 
 @dataclass(frozen=True)
 class KeyedSeries:
     """The series of one key, from its first window on; all keys together where `key` is None.
-    `starts` (UTC ms) are those of its windows."""
+    `starts` (UTC ms) are those of its windows. On `days` (counted from 1970, by UTC) it is one of
+    the largest; None stands for all days."""
 
     key: tuple[str, ...] | None
     starts: IntArray
     series: Series
+    days: frozenset[int] | None = None
+
+    def is_watched(self, place: int) -> bool:
+        """Whether the window at `place` is one to tell of."""
+        return self.days is None or int(self.starts[place]) // DAY_MS in self.days
 
 
 @dataclass(frozen=True)
 class SeriesFound:
-    """`left_out` keys had less than those that are here. `cut_at` (UTC ms) is where they begin if
-    `ROWS_MAX` or `WINDOWS_MAX` cut them. Windows from `judge_from` on are to be judged: those that
-    were asked for, but none that `WINDOWS_MAX` has taken the history of."""
+    """`left_out` keys have windows to judge, and too little on each of these days. `cut_at` (UTC
+    ms) is where they begin if `ROWS_MAX` or `WINDOWS_MAX` cut them, and `begin` the same where
+    history is missing for that: by `ROWS_MAX`. Windows from `judge_from` on are to be judged: those
+    that were asked for, but none that `WINDOWS_MAX` has taken the history of."""
 
     items: tuple[KeyedSeries, ...] = ()
     left_out: int = 0
     cut_at: int | None = None
+    begin: int | None = None
     judge_from: int = 0
 
 
@@ -67,6 +77,8 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     """
     reach_ms = reach(_per_day(metric)) * step_ms(metric)
     rows, is_cut = _rows(snapshot, metric, wanted, wanted.start_from - reach_ms)
+    if wanted.begin is not None:
+        rows = rows.filter(pl.col(BUCKET_START) >= wanted.begin)
     if rows.is_empty():
         return SeriesFound()
     last = max(int(rows[BUCKET_START].to_numpy().max()), _last_final(metric, wanted))
@@ -75,9 +87,10 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     border = last - (WINDOWS_MAX - 1) * step_ms(metric)
     is_long = border > wanted.start_from - reach_ms
     begin = int(rows[BUCKET_START].to_numpy().min()) if is_cut else wanted.start_from - reach_ms
-    starts = _starts(metric, max(border, begin), last)
+    starts = _starts(metric, max(border, begin, wanted.begin or begin), last)
     if not len(starts):
         return SeriesFound()
+    days = _days_of(rows, list(metric.key_names))
     rows = rows.filter(pl.col(BUCKET_START).is_between(int(starts[0]), int(starts[-1])))
     if rows.is_empty():
         return SeriesFound()
@@ -89,17 +102,18 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
         # It begins with its first window, and not where reading began.
         first = 0 if _is_older(snapshot, metric, key, int(starts[0])) else int(places.min())
         series = Series(values[first:], _per_day(metric), max(0, final_count - first))
-        return KeyedSeries(key, starts[first:], series)
+        on_days = None if key is None else days.get(key)
+        return KeyedSeries(key, starts[first:], series, on_days)
 
-    names = list(metric.key_names)
     cut_at = int(starts[0]) if is_cut or is_long else None
+    begin_of_rest = wanted.begin or (int(starts[0]) if is_cut else None)
     judge_from = border + reach_ms if is_long else wanted.start_from
-    if not names:
-        return SeriesFound((keyed(None, rows),), 0, cut_at, judge_from)
-    largest, left_out = _largest(rows, names, int(starts[-1]))
+    if not metric.key_names:
+        return SeriesFound((keyed(None, rows),), 0, cut_at, begin_of_rest, judge_from)
+    parts, left_out = _largest(rows, list(metric.key_names), days, judge_from)
     overall = [] if wanted.equals else [keyed(None, rows)]
-    by_key = [keyed(key, part) for key, part in largest]
-    return SeriesFound((*overall, *by_key), left_out, cut_at, judge_from)
+    by_key = [keyed(key, part) for key, part in parts]
+    return SeriesFound((*overall, *by_key), left_out, cut_at, begin_of_rest, judge_from)
 
 
 _VALUE = "value"
@@ -120,10 +134,12 @@ def _per_day(metric: Metric) -> int:
 def _is_older(
     snapshot: StoreSnapshot, metric: Metric, key: tuple[str, ...] | None, start: int
 ) -> bool:
-    """Whether there is a window of the key before."""
+    """Whether there is a window of the key before that is whole."""
     buckets, *_ = tables_of(metric)
+    complete_from = complete_from_of(snapshot, metric)
     equals = dict(zip(metric.key_names, key or (), strict=False))
-    return snapshot.scan(Scan(buckets, equals, bucket_to=start, limit=1)).height > 0
+    older = Scan(buckets, equals, bucket_from=complete_from, bucket_to=start, limit=1)
+    return snapshot.scan(older).height > 0
 
 
 def _rows(
@@ -140,7 +156,7 @@ def _rows(
         table=buckets,
         equals={name: texts[0] for name, texts in wanted.equals.items() if len(texts) == 1},
         bucket_from=start_from,
-        bucket_to=None if wanted.start_to is None else wanted.start_to + step_ms(metric),
+        bucket_to=None if wanted.start_to is None else _end_of_day(wanted.start_to, metric),
         limit=ROWS_MAX,
     )
     rows = snapshot.scan(scan)
@@ -160,6 +176,11 @@ def _rows(
         # The oldest of them may be a part of its window.
         found = found.filter(pl.col(BUCKET_START) > found[BUCKET_START].min())
     return found, is_cut
+
+
+def _end_of_day(start_to: int, metric: Metric) -> int:
+    """Where the day ends that decides which keys are looked at, and the last window with it."""
+    return max(start_to + step_ms(metric), -(-start_to // DAY_MS) * DAY_MS)
 
 
 def _starts(metric: Metric, first: int, last: int) -> IntArray:
@@ -183,19 +204,42 @@ def _last_final(metric: Metric, wanted: Wanted) -> int:
     return (wanted.final_until - window.size_ms) // step_ms(metric) * step_ms(metric)
 
 
-def _largest(
-    rows: pl.DataFrame, names: list[str], last: int
-) -> tuple[list[tuple[tuple[str, ...], pl.DataFrame]], int]:
-    """The rows of those keys that had the most on the last day, the largest first, and how many
-    other keys there are."""
-    is_of_last_day = pl.col(BUCKET_START) > last - DAY_MS
-    totals = (
-        rows.group_by(names)
-        .agg(pl.col(_VALUE).filter(is_of_last_day).abs().sum(), pl.len().alias("count"))
+_Key = tuple[str, ...]
+
+
+def _days_of(rows: pl.DataFrame, names: list[str]) -> dict[_Key, frozenset[int]]:
+    """On which days (from 1970, by UTC) which keys are among those with the most on it and the day
+    before. So whether a window is told of doesn't depend on what else is asked for."""
+    if not names:
+        return {}
+    day = (pl.col(BUCKET_START) // DAY_MS).alias("day")
+    by_day = rows.group_by(*names, day).agg(pl.col(_VALUE).abs().sum(), pl.len().alias("count"))
+    both = pl.concat([by_day, by_day.with_columns(pl.col("day") + 1)])
+    largest = (
+        both.group_by(*names, "day")
+        .agg(pl.col(_VALUE).sum(), pl.col("count").sum())
         .sort(_VALUE, "count", *names, descending=[True, True, *[False] * len(names)])
+        .group_by("day", maintain_order=True)
+        .head(KEYS_MAX)
+        .group_by(names)
+        .agg("day")
     )
-    parts: Mapping[tuple[object, ...], pl.DataFrame] = rows.join(
-        totals.head(KEYS_MAX), on=names, how="semi"
-    ).partition_by(names, as_dict=True)
-    ordered: Iterator[tuple[object, ...]] = totals.head(KEYS_MAX).select(names).iter_rows()
-    return [(tuple(map(str, key)), parts[key]) for key in ordered], max(0, totals.height - KEYS_MAX)
+    return {tuple(map(str, row[:-1])): frozenset(row[-1]) for row in largest.iter_rows()}
+
+
+def _largest(
+    rows: pl.DataFrame, names: list[str], days: Mapping[_Key, frozenset[int]], judge_from: int
+) -> tuple[list[tuple[_Key, pl.DataFrame]], int]:
+    """The rows of the keys that are among the largest on any day to judge, the largest first, and
+    how many other keys there are on these days."""
+    first_day = judge_from // DAY_MS
+    parts: Mapping[tuple[object, ...], pl.DataFrame] = rows.partition_by(names, as_dict=True)
+    by_key = {tuple(map(str, key)): part for key, part in parts.items()}
+    recent = {
+        key: float(part.filter(pl.col(BUCKET_START) >= judge_from - DAY_MS)[_VALUE].abs().sum())
+        for key, part in by_key.items()
+    }
+    watched = [key for key in by_key if max(days.get(key, ()), default=-1) >= first_day]
+    watched.sort(key=lambda key: (-recent[key], key))
+    others = [key for key in by_key if key not in days and recent[key]]
+    return [(key, by_key[key]) for key in watched], len(others)
