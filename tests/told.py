@@ -8,7 +8,7 @@ from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Fold
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.notices import NOTICES, with_notices
-from rtcdp.store import Store
+from rtcdp.store import RowChanges, Store
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import Row, batches, event, frame_of
 
@@ -50,6 +50,12 @@ class Teller:
             epoch = self._epochs.make(admitted=len(batch), received_at=received_at)
             self.store.commit(replace(epoch, rows=changes))
             self._folding.committed()
+
+    def erase(self, *changes: RowChanges) -> None:
+        """Commit changes to rows, with what tells of them, in an epoch without events."""
+        number = self._epochs.number + 1
+        epoch = self._epochs.make(admitted=0)
+        self.store.commit(replace(epoch, rows=with_notices(changes, self.folds, number)))
 
     def installation(self, now_ms: int, **changes: object) -> Installation:
         """What answers are read from, at a time."""

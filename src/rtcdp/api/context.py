@@ -13,6 +13,7 @@ from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.product_history import ProductHistory
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
 
@@ -34,8 +35,8 @@ class ApiContext:
     """`checks` are parts of this process that can fail, by name. `is_processing` tells whether a
     processor works on the store, where that can be known, and `commit_ms` is what one may take to
     commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
-    telemetry of other parts, for `/metrics`. `stop` is set when the server is about to stop, and
-    ends the live streams."""
+    telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
+    is set when the server is about to stop, and ends the live streams."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -44,6 +45,7 @@ class ApiContext:
     commit_ms: int = 0
     probes: Probes = field(default_factory=Probes)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    history: ProductHistory = field(default_factory=ProductHistory)
     stop: threading.Event = field(default_factory=threading.Event)
 
 

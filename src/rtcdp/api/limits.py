@@ -10,7 +10,8 @@ class ApiLimits:
     `live_clients` streams at once; a tick every `live_every_ms`. A drill-down request reads at
     most `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
     the server may be and still call itself ready, and `ready_stall_ms` for how long records may
-    wait without any being counted.
+    wait without any being counted. Recommendations are made of the sessions of the last
+    `history_days`, of the newest `history_sessions` at most.
     """
 
     live_clients: int = 100
@@ -19,6 +20,8 @@ class ApiLimits:
     slice_bytes: int = 2**20
     ready_lag_ms: int = 60_000
     ready_stall_ms: int = 1_500
+    history_days: int = 30
+    history_sessions: int = 1_000_000
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _parameter(each: msgspec.structs.FieldInfo, hint: Any) -> QueryParameter:
         description=meta.description,
         is_many=get_origin(kind) is tuple,
         words=tuple(words),
-        least=meta.ge or 1,
+        least=1 if meta.ge is None else meta.ge,
         most=meta.le or 1,
         default=each.default if isinstance(each.default, int) else None,
     )

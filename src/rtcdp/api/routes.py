@@ -47,6 +47,7 @@ from rtcdp.api.join_routes import JOIN_HANDLERS
 from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked
+from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
 from rtcdp.api.story_routes import STORY_HANDLERS
 from rtcdp.definitions import Metric
 
@@ -87,6 +88,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 *STORY_HANDLERS,
                 *JOIN_HANDLERS,
                 *ANOMALY_HANDLERS,
+                *RECOMMENDATION_HANDLERS,
                 live_stream,
                 live,
                 ready,

@@ -5,6 +5,7 @@ from rtcdp.events.derived import field_in_words
 from rtcdp.folds.funnels import Funnel
 from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 
@@ -41,6 +42,8 @@ def fold_in_words(step: Step) -> list[str]:
             return _of_retention(step)
         case Paths():
             return _of_paths(step)
+        case ProductSessions():
+            return _of_products(step)
         case IntervalJoin():
             return _of_join(step)
         case _:
@@ -124,6 +127,16 @@ def _of_paths(step: Paths) -> list[str]:
     if step.to_event is not None:
         said.append(f"up to {_of(predicate_in_words(step.to_event))}")
     return said
+
+
+def _of_products(step: ProductSessions) -> list[str]:
+    apart = span_in_words(step.sessions.gap_ms)
+    return [
+        f"`productId` of {predicate_in_words(step.events)}, of such less than {apart} apart",
+        f"the last {step.products_max}, the same again at once told once",
+        f"in the cart by {predicate_in_words(step.cart)}",
+        f"bought by {predicate_in_words(step.bought)}",
+    ]
 
 
 def _of_join(step: IntervalJoin) -> list[str]:

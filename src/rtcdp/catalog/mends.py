@@ -19,6 +19,7 @@ _FOLD_WORDS = {
     "FunnelStep": "rtcdp.folds.funnels",
     "Retention": "rtcdp.folds.retention",
     "Paths": "rtcdp.folds.paths",
+    "ProductSessions": "rtcdp.folds.product_sessions",
     "IntervalJoin": "rtcdp.folds.joins",
 }
 """Where the steps of folds are; a test imports each of them."""

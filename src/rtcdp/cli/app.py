@@ -98,6 +98,11 @@ COMMANDS = {
         "Show what is out of the ordinary in the numbers, and why.",
         "rtcdp.cli.anomalies:anomalies",
     ),
+    "recommend": Command(
+        LOOK,
+        "Show what to recommend to a user, or with a product or a basket, and why.",
+        "rtcdp.cli.recommend:recommend",
+    ),
     "ledger": Command(
         LOOK,
         "Show what became of every record: the totals, and the newest minutes.",

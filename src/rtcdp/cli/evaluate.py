@@ -12,6 +12,7 @@ from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.anomalies import installation_of
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.recommendation_quality import recommendations
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, listing, moment, number, say
 from rtcdp.errors import PartMissing
 from rtcdp.runtime.settings import Settings
@@ -30,6 +31,9 @@ _COLUMNS = ("cause", "from", "to", "alarms", "first_window", "metric")
 @evaluate.callback()
 def _group() -> None:
     """Measure how well the answers tell what is known."""
+
+
+evaluate.command("recommendations", cls=PlainCommand)(recommendations)
 
 
 @evaluate.command("anomalies", cls=PlainCommand)

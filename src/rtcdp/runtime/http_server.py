@@ -13,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
@@ -109,6 +110,7 @@ def run_http_server(
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
                 commit_ms=commit_ms(settings),
+                history=history_of(settings),
                 stop=stop,
             )
             routes += [*api_routes(context), *dashboard_routes()]
@@ -135,6 +137,11 @@ def _collector(
         yield collector
     finally:
         collector.close()
+
+
+def history_of(settings: Settings) -> ProductHistory:
+    """What recommendations are made of."""
+    return ProductHistory(HistoryLimits(settings.api.history_days, settings.api.history_sessions))
 
 
 def _say(trouble: str) -> None:

@@ -222,6 +222,8 @@ MEANINGS: dict[str, str] = {
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
     "api.ready_stall_ms": "How long records may wait while none is counted, and it is ready.",
+    "api.history_days": "How far back recommendations look.",
+    "api.history_sessions": "Of how many sessions they are made at most: the newest.",
     "http.max_connections": "How many connections are taken at once.",
     "http.header_timeout_s": "How long headers may take, and a connection may rest.",
     "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",

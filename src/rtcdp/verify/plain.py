@@ -38,6 +38,7 @@ from rtcdp.definitions import (
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import RawRecord
@@ -97,6 +98,7 @@ _KINDS: Mapping[type[Step], str] = {
     Sessions: "sessions",
     Retention: "retention",
     Paths: "paths",
+    ProductSessions: "products",
     Funnel: "funnel",
     IntervalJoin: "join",
 }

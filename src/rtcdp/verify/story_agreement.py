@@ -22,6 +22,7 @@ VALUE_ERROR = 1e-9
 """A sum of values is shown as a floating-point number."""
 
 _PAGE = 10_000
+_LISTS = {"path", "products"}
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,12 @@ def _all_shown(told: Told) -> Iterator[tuple[Key, Mapping[str, Any]]]:
 
 
 def as_shown(told: Told, rows: pl.DataFrame) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """Rows as answers show them, times as UTC ms and paths as lists, by their primary key."""
+    """Rows as answers show them, times as UTC ms and JSON lists as lists, by their primary key."""
     instants = [each.field for each in told.view.columns if each.kind == "instant"]
     keys = rows.select(told.fold.primary_key).rows()
     for key, item in zip(keys, told.shown(rows), strict=True):
         for name in instants:
             item[name] = None if item[name] is None else milliseconds(item[name])
-        if "path" in item:
-            item["path"] = json.loads(item["path"])
+        for name in _LISTS & item.keys():
+            item[name] = json.loads(item[name])
         yield key, item

@@ -60,7 +60,8 @@ def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
         return start + int(fold["longest_ms"]) if is_by_client else end + int(fold["gap_ms"])
     if fold["kind"] == "funnel" and fold["within_ms"] is not None:
         return start + int(fold["within_ms"]) + int(fold["apart_ms"])
-    if fold["kind"] == "paths" and fold["by"] == "session":
+    is_of_session = fold["kind"] == "paths" and fold["by"] == "session"
+    if is_of_session or fold["kind"] == "products":
         return start + int(fold["sessions"]["longest_ms"] + fold["sessions"]["gap_ms"])
     if fold["kind"] == "join":
         return start + int(fold["within_ms"])
@@ -233,6 +234,28 @@ def _anchored(story: Story, fold: Plain) -> Story:
     return story[: ends[-1] + 1] if ends else []
 
 
+def _products(fold: Plain, story: Story) -> Rows:
+    chosen = [e for e in story if holds(fold["events"], e) and e["productId"] is not None]
+    chosen.sort(key=lambda event: (*_place(event), event["productId"]))
+    for visit in visits(chosen, fold["sessions"]):
+        products: list[str] = []
+        deeds: list[str] = []
+        for event in visit:
+            deed = (
+                "b" if holds(fold["bought"], event) else "c" if holds(fold["cart"], event) else "s"
+            )
+            if products and products[-1] == event["productId"]:
+                deeds[-1] = min(deeds[-1], deed)
+            else:
+                products.append(event["productId"])
+                deeds.append(deed)
+        most = fold["products_max"]
+        told = {"products": products[-most:], "deeds": "".join(deeds[-most:])}
+        left_out = max(0, len(products) - most)
+        told |= {"length": len(products) - left_out, "left_out": left_out}
+        yield (visit[0]["timestamp"],), told
+
+
 def _funnels(fold: Plain, story: Story) -> Rows:
     units: defaultdict[Key, list[Event]] = defaultdict(list)
     by_session = fold["by"] == "session"
@@ -287,6 +310,7 @@ _TOLD: dict[str, Callable[[Plain, Story], Rows]] = {
     "sessions": _sessions,
     "retention": _retention,
     "paths": _paths,
+    "products": _products,
     "funnel": _funnels,
     "join": _joins,
 }

@@ -8,6 +8,7 @@ from rtcdp.engines.notices import noticed
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.verify.independent import Expiry, verify_independently
@@ -16,6 +17,7 @@ from tests.properties.folds import (
     naive_funnels,
     naive_joins,
     naive_paths,
+    naive_product_sessions,
     naive_retention,
     naive_sessions,
 )
@@ -37,6 +39,7 @@ FOLDS = (
     Fold("strict_shop", "", Funnel(SHOP, "strict", within_ms=None)),
     Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
+    Fold("few_products", "", ProductSessions(products_max=2)),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
     Fold(
         "searched_and_seen",
@@ -104,6 +107,8 @@ def in_words(rows, step):
             return naive_retention.in_words(rows, step)
         case Paths():
             return naive_paths.in_words(rows)
+        case ProductSessions():
+            return naive_product_sessions.in_words(rows)
         case IntervalJoin():
             return naive_joins.in_words(rows, step)
 
@@ -118,5 +123,7 @@ def on_paper(events, step):
             return naive_retention.rows_of(events, step)
         case Paths():
             return naive_paths.rows_of(events, step)
+        case ProductSessions():
+            return naive_product_sessions.rows_of(events, step)
         case IntervalJoin():
             return naive_joins.rows_of(events, step)

@@ -13,6 +13,7 @@ def test_the_catalog_says_what_each_is_and_where_to_ask(told):
         "cart_outcomes": ("join", "/api/joins/cart_outcomes"),
         "daily_retention": ("retention", "/api/retention/daily_retention"),
         "page_paths": ("paths", "/api/paths/page_paths"),
+        "product_sessions": ("rows", "/api/folds/product_sessions"),
         "sessions": ("sessions", "/api/sessions"),
         "shop_funnel": ("funnel", "/api/funnels/shop_funnel"),
     }

@@ -6,6 +6,7 @@ from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 
@@ -34,6 +35,7 @@ STEPS = (FunnelStep("a", event_type("A")), FunnelStep("b", event_type("B")))
         (Paths(collapse=False), "8 at most"),
         (Paths(from_event=event_type("A")), "from the first of events where `eventType` is `A` on"),
         (Paths(to_event=event_type("B"), by="user"), "up to events where `eventType` is `B`"),
+        (ProductSessions(products_max=9), "the last 9, the same again at once told once"),
         (IntervalJoin(event_type("A"), event_type("B")), "with the nearest after it of events"),
         (
             IntervalJoin(event_type("A"), event_type("B"), on=("pageUrl",)),

@@ -16,8 +16,7 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
         *("up", "replay"),
         *("collect", "process", "serve", "generate"),
         *("status", "events", "metrics", "sessions", "user", "funnel", "retention", "paths"),
-        "joins",
-        "anomalies",
+        *("joins", "anomalies", "recommend"),
         *("ledger", "dead-letters", "sources", "config"),
         *("check", "verify", "evaluate", "doctor"),
     ]

@@ -59,6 +59,7 @@ def test_a_store_that_is_right_is_found_so(driver):
         ("daily_retention", "returned", "returned"),
         ("page_paths", "is_cut", "cut"),
         ("page_paths", "length", "length"),
+        ("product_sessions", "left_out", "left_out"),
         ("cart_outcomes", "left_value", "left_value"),
     ],
 )

@@ -1,0 +1,282 @@
+"""Recommendations for a user, a product or a basket, with the reasons; and what is trending.
+
+Computed when somebody asks, from the sessions of products that the store holds; so what is deleted
+there is in no answer any more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+import polars as pl
+import xxhash
+
+from rtcdp.answers.fold_rows import Span, rows_of_keys, told_by
+from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.product_history import Known, ProductHistory, sessions_in
+from rtcdp.folds.product_sessions import BOUGHT, IN_CART
+from rtcdp.recommendations import (
+    ITEMS,
+    NO_SESSIONS,
+    START,
+    USER,
+    Recommended,
+    Source,
+    Wish,
+    ranked,
+    recommended,
+    trending,
+)
+
+RECOMMENDATIONS_PATH = "/api/recommendations"
+
+Kind = Literal["user", "product", "basket"]
+
+OWN_WORDS = ("bought", "cart", "seen", "none")
+"""What `exclude` may name beside products: of a user, what they bought in the time that is looked
+at, have in the cart, or saw; and nothing at all."""
+
+BASKET_MAX = 100
+_LIMIT_MAX = 100
+_CERTAIN = 100
+
+Limit = Annotated[int, msgspec.Meta(description="how many at most", ge=1, le=_LIMIT_MAX)]
+Diversity = Annotated[
+    int,
+    msgspec.Meta(
+        description="how different from each other, in percent: 0 for the best ones, 100 for those"
+        " least alike",
+        ge=0,
+        le=100,
+    ),
+]
+Exclude = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description="product ids, with commas or several times"),
+]
+ExcludeOwn = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(
+        description="`bought`, `cart`, `seen` or product ids, with commas or several times; "
+        "`bought` if nothing is sent, `none` for nothing"
+    ),
+]
+
+
+class UserRecommendations(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recommended to a user."""
+
+    limit: Limit = 10
+    exclude: ExcludeOwn = ("bought",)
+    diversity: Diversity = 0
+
+
+class ProductRecommendations(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes with a product."""
+
+    limit: Limit = 10
+    exclude: Exclude = ()
+    diversity: Diversity = 0
+
+
+class Basket(msgspec.Struct, frozen=True, kw_only=True):
+    """Products in the order in which they were put in, and what is wished to go with them."""
+
+    items: Annotated[list[str], msgspec.Meta(min_length=1, max_length=BASKET_MAX)]
+    limit: Limit = 10
+    exclude: list[str] = []
+    diversity: Diversity = 0
+
+
+class TrendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """How many products that are trending."""
+
+    limit: Limit = 10
+
+
+class Because(msgspec.Struct):
+    """Of the newest `looked_at` sessions with the product `item`, `sessions` have this one too."""
+
+    item: str
+    sessions: int
+    looked_at: int
+
+
+class RecommendedItem(msgspec.Struct, omit_defaults=True):
+    """A product, and whence it is: `sessions` like this one, or what stands in for them, `trending`
+    and `popular`. Scores can be compared within one source of one answer."""
+
+    productId: str  # noqa: N815
+    score: float
+    source: Source
+    because: Because | None = None
+
+
+class RecommendationsPage(msgspec.Struct, omit_defaults=True):
+    """Products, the best first. `based_on` are those that were looked at, newest last.
+    `recommendation_id` names this answer: events can carry it. `fallback` says what stood in where
+    sessions told too little. `sessions` were heard, those that began `history_from` or later."""
+
+    items: list[RecommendedItem]
+    recommendation_id: str
+    based_on: list[str]
+    sessions: int
+    history_from: str | None
+    as_of: str | None
+    lag_ms: int | None
+    fallback: Source | None = None
+    warning: str | None = None
+
+
+class TrendingItem(msgspec.Struct):
+    """A product, and by how many standard deviations of chance the sessions of the last day with it
+    are more than the days before let expect."""
+
+    productId: str  # noqa: N815
+    score: float
+
+
+class TrendingPage(msgspec.Struct, omit_defaults=True):
+    """Products that are trending, the strongest first; the last day ends with the newest
+    session."""
+
+    items: list[TrendingItem]
+    sessions: int
+    history_from: str | None
+    as_of: str | None
+    lag_ms: int | None
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is recommended to: products in order, newest last; what they wish; and sessions that are
+    not heard."""
+
+    kind: Kind
+    subject: str
+    items: Sequence[str]
+    wish: Wish
+    own: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Adviser:
+    """What recommends: the sessions of an installation."""
+
+    installation: Installation
+    history: ProductHistory
+
+
+def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> RecommendationsPage:
+    """What is recommended to a user, whose own sessions are not heard. Somebody unknown gets what
+    is trending. Raises `NotThere` and `StoreUnavailable`."""
+    installation = adviser.installation
+    with open_reading(installation) as reading:
+        known = adviser.history.known(installation, reading)
+        rows = rows_of_keys(told_by(installation, reading, known.fold), [user_id], Span())
+        own = rows.sort(known.fold.step.order[0])
+        sessions = sessions_in(own, known.fold)
+        items = [item for items in sessions[ITEMS].to_list() for item in items]
+        deeds = "".join(own["deeds"].to_list())
+        done = list(zip(items, deeds, strict=True))
+        words = _words(question.exclude)
+        excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
+        if "seen" in words:
+            excluded |= set(items)
+        for word, deed in (("bought", BOUGHT), ("cart", IN_CART)):
+            if word in words:
+                excluded |= {item for item, what in done if what == deed}
+        wish = _wish(question.limit, excluded, question.diversity)
+        keys = sessions.select(USER, START)
+        return _page(installation, reading, known, _Asked("user", user_id, items, wish, keys))
+
+
+def for_product(
+    adviser: Adviser, product_id: str, question: ProductRecommendations
+) -> RecommendationsPage:
+    """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
+    excluded = {product_id, *_words(question.exclude)}
+    wish = _wish(question.limit, excluded, question.diversity)
+    return _plain(adviser, _Asked("product", product_id, [product_id], wish))
+
+
+def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:
+    """What goes with a basket. Raises `NotThere` and `StoreUnavailable`."""
+    wish = _wish(basket.limit, {*basket.items, *basket.exclude}, basket.diversity)
+    return _plain(adviser, _Asked("basket", "\0".join(basket.items), basket.items, wish))
+
+
+def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
+    """What is trending. Raises `NotThere` and `StoreUnavailable`."""
+    with open_reading(adviser.installation) as reading:
+        known = adviser.history.known(adviser.installation, reading)
+    index = known.model.index
+    fresh = known.freshness
+    return TrendingPage(
+        items=[
+            TrendingItem(item, points)
+            for item, points in ranked(index, trending(index), question.limit)
+        ],
+        sessions=index.session_count,
+        history_from=_history_from(known),
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        warning=fresh.warning,
+    )
+
+
+def _plain(adviser: Adviser, asked: _Asked) -> RecommendationsPage:
+    with open_reading(adviser.installation) as reading:
+        known = adviser.history.known(adviser.installation, reading)
+        return _page(adviser.installation, reading, known, asked)
+
+
+def _page(
+    installation: Installation, reading: Reading, known: Known, asked: _Asked
+) -> RecommendationsPage:
+    index = known.model.index
+    without = NO_SESSIONS if asked.own is None else index.numbers_of(asked.own)
+    found = recommended(known.model, asked.items, asked.wish, without)
+    # What was looked at since then is not in it.
+    is_now = known.epoch == reading.snapshot.progress.epoch
+    fresh = reading.freshness if is_now else known.freshness
+    return RecommendationsPage(
+        items=[_item(each) for each in found],
+        recommendation_id=_named(asked, installation.clock.now_ms()),
+        based_on=list(dict.fromkeys(reversed(asked.items)))[:8][::-1],
+        sessions=index.session_count,
+        history_from=_history_from(known),
+        as_of=fresh.as_of_text,
+        lag_ms=fresh.lag_ms,
+        fallback=next((each.source for each in found if each.source != "sessions"), None),
+        warning=fresh.warning,
+    )
+
+
+def _item(each: Recommended) -> RecommendedItem:
+    why = each.because
+    because = None if why is None else Because(why.item, why.sessions, why.looked_at)
+    return RecommendedItem(each.item, each.points, each.source, because)
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    return [word for text in texts for word in text.split(",") if word]
+
+
+def _wish(limit: int, excluded: set[str], diversity: int) -> Wish:
+    return Wish(limit, frozenset(excluded), diversity / _CERTAIN)
+
+
+def _named(asked: _Asked, now_ms: int) -> str:
+    """What names an answer: its kind, and a hash of when it was given and to whom or what."""
+    told = f"{now_ms}\0{asked.kind}\0{asked.subject}\0{len(asked.items)}"
+    return f"{asked.kind}-{xxhash.xxh3_64_hexdigest(told.encode(errors='surrogatepass'))}"
+
+
+def _history_from(known: Known) -> str | None:
+    index = known.model.index
+    there = index.starts[index.is_there]
+    return iso_ms_or_none(int(there.min()) if len(there) else None)

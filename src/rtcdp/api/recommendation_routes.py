@@ -1,0 +1,102 @@
+"""The addresses of recommendations: for a user, a product, a basket, and what is trending."""
+
+from litestar import Response, get, post
+from litestar.params import JSONBody
+
+from rtcdp.answers.question import Nothing
+from rtcdp.answers.recommendations import (
+    RECOMMENDATIONS_PATH,
+    Adviser,
+    Basket,
+    ProductRecommendations,
+    RecommendationsPage,
+    TrendingPage,
+    TrendingQuestion,
+    UserRecommendations,
+    for_basket,
+    for_product,
+    for_user,
+    trending_page,
+)
+from rtcdp.api.address import AnyRequest, text_in_path
+from rtcdp.api.context import ApiContext, Context, answer
+from rtcdp.api.documentation import documented
+from rtcdp.api.query import Asked
+
+_USER_PREFIX = f"{RECOMMENDATIONS_PATH}/user/"
+_PRODUCT_PREFIX = f"{RECOMMENDATIONS_PATH}/product/"
+_BODY_BYTES_MAX = 65_536
+
+_USER = Asked(UserRecommendations)
+_PRODUCT = Asked(ProductRecommendations)
+_BASKET = Asked(Nothing)
+_TRENDING = Asked(TrendingQuestion)
+
+
+@get(
+    f"{_USER_PREFIX}{{userId:path}}",
+    summary="What to recommend to a user",
+    description="What sessions like theirs went on with, and why; for somebody unknown what is "
+    "trending, then what is popular, and `fallback` says so.",
+    operation_class=documented(_USER),
+    sync_to_thread=True,
+)
+def recommended_to_user(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
+    user_id = text_in_path(request, _USER_PREFIX, "", "user id")
+    page = for_user(_adviser(context), user_id, _USER.read(request))
+    return answer(page, page)
+
+
+@get(
+    f"{_PRODUCT_PREFIX}{{productId:path}}",
+    summary="What goes with a product",
+    description="What the sessions with it went on with, and in how many of them.",
+    operation_class=documented(_PRODUCT),
+    sync_to_thread=True,
+)
+def goes_with_product(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
+    product_id = text_in_path(request, _PRODUCT_PREFIX, "", "product id")
+    page = for_product(_adviser(context), product_id, _PRODUCT.read(request))
+    return answer(page, page)
+
+
+@post(
+    f"{RECOMMENDATIONS_PATH}/basket",
+    summary="What goes with a basket",
+    description="Products in the order in which they were put in; the last one counts most.",
+    operation_class=documented(_BASKET),
+    request_max_body_size=_BODY_BYTES_MAX,
+    status_code=200,
+    sync_to_thread=True,
+)
+def goes_with_basket(
+    request: AnyRequest, context: Context, data: JSONBody[Basket]
+) -> Response[RecommendationsPage]:
+    _BASKET.read(request)
+    page = for_basket(_adviser(context), data)
+    return answer(page, page)
+
+
+@get(
+    f"{RECOMMENDATIONS_PATH}/trending",
+    summary="What is trending",
+    description="Products with more sessions in the last day than the days before let expect.",
+    operation_class=documented(_TRENDING),
+    sync_to_thread=True,
+)
+def trending_products(request: AnyRequest, context: Context) -> Response[TrendingPage]:
+    page = trending_page(_adviser(context), _TRENDING.read(request))
+    return answer(page, page)
+
+
+def _adviser(context: ApiContext) -> Adviser:
+    return Adviser(context.installation, context.history)
+
+
+RECOMMENDATION_HANDLERS = (
+    recommended_to_user,
+    goes_with_product,
+    goes_with_basket,
+    trending_products,
+)
+"""All of them, to be given to the API's router."""

@@ -1,0 +1,43 @@
+"""What goes with what, computed of sessions of items. Pure: frames in, items out."""
+
+from rtcdp.recommendations.ranking import (
+    NO_SESSIONS,
+    Model,
+    Reason,
+    Recommended,
+    Source,
+    Wish,
+    popular,
+    ranked,
+    recommended,
+    trending,
+)
+from rtcdp.recommendations.session_index import (
+    ITEMS,
+    SESSIONS_SCHEMA,
+    START,
+    USER,
+    SessionIndex,
+    index_of,
+    keys_frame,
+)
+
+__all__ = [
+    "ITEMS",
+    "NO_SESSIONS",
+    "SESSIONS_SCHEMA",
+    "START",
+    "USER",
+    "Model",
+    "Reason",
+    "Recommended",
+    "SessionIndex",
+    "Source",
+    "Wish",
+    "index_of",
+    "keys_frame",
+    "popular",
+    "ranked",
+    "recommended",
+    "trending",
+]

@@ -1,0 +1,200 @@
+"""From points to an answer: what is left out, what is like what, what steps in, and why."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from rtcdp.recommendations.scoring import (
+    USUAL,
+    Floats,
+    Scores,
+    Taste,
+    entries_without,
+    last_items,
+    scored,
+)
+from rtcdp.recommendations.session_index import Ints, SessionIndex
+
+Source = Literal["sessions", "trending", "popular"]
+"""Whence a recommendation is: of sessions like this one, or of what stands in for them."""
+
+TREND_MS = 86_400_000
+"""What is trending is so within a day."""
+
+TREND_SESSIONS_MIN = 3
+"""What fewer sessions of that day hold is no trend."""
+
+_DIVERSE_AMONG = 4
+_LIKE_SESSIONS = 200
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How many items, which ones not, and how different they shall be: with a `diversity` of 0 the
+    best, with 1 those that are least like each other."""
+
+    limit: int = 10
+    excluded: frozenset[str] = frozenset()
+    diversity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Of the newest `looked_at` sessions with `item`, which the asker looked at, so many `sessions`
+    hold what is recommended."""
+
+    item: str
+    sessions: int
+    looked_at: int
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """An item with its points, which tell it from others of the same source alone, and why."""
+
+    item: str
+    points: float
+    source: Source
+    because: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """An index, and what stands in where sessions tell too little."""
+
+    index: SessionIndex
+
+    @cached_property
+    def stand_ins(self) -> tuple[tuple[Source, Scores], ...]:
+        """The sources of such items, in the order in which they are asked."""
+        return ("trending", trending(self.index)), ("popular", popular(self.index))
+
+
+NO_SESSIONS: Ints = np.zeros(0, np.int64)
+
+
+def recommended(
+    model: Model,
+    session: Sequence[str],
+    wish: Wish,
+    without: Ints = NO_SESSIONS,
+    taste: Taste = USUAL,
+) -> list[Recommended]:
+    """What goes with a session (its items in order), the best first; where that is too little, what
+    is trending, and then what is popular. What is in the session may be among it, unless it is
+    excluded. The sessions of the numbers `without` are not heard, as if they were not there."""
+    index = model.index
+    current = last_items(index, session, taste)
+    excluded = wish.excluded
+    found = scored(index, current, without, taste)
+    if wish.diversity:
+        most = wish.limit * _DIVERSE_AMONG
+        chosen = _different(index, ranked(index, found, most, excluded), wish)
+    else:
+        chosen = ranked(index, found, wish.limit, excluded)
+    items = index.codes_of(item for item, _ in chosen)
+    reasons = _reasons(index, [*current], items, (without, taste))
+    answer = [
+        Recommended(item, points, "sessions", why)
+        for (item, points), why in zip(chosen, reasons, strict=True)
+    ]
+    for source, scores in model.stand_ins if len(answer) < wish.limit else ():
+        missing = wish.limit - len(answer)
+        if missing:
+            excluded = excluded | {each.item for each in answer}
+            more = ranked(index, scores, missing, excluded)
+            answer += [Recommended(item, points, source) for item, points in more]
+    return answer
+
+
+def ranked(
+    index: SessionIndex, scores: Scores, limit: int, excluded: Iterable[str] = ()
+) -> list[tuple[str, float]]:
+    """The best items with their points; of equal ones those that come first in the alphabet."""
+    is_out = np.isin(scores.codes, index.codes_of(excluded))
+    codes, points = scores.codes[~is_out], scores.points[~is_out]
+    if len(codes) > limit:
+        least = np.partition(points, -limit)[-limit]
+        codes, points = codes[points >= least], points[points >= least]
+    names = index.items.names
+    found = [(names[code], at) for code, at in zip(codes.tolist(), points.tolist(), strict=True)]
+    return sorted(found, key=lambda each: (-each[1], each[0]))[:limit]
+
+
+def popular(index: SessionIndex) -> Scores:
+    """In how many sessions each item is."""
+    codes = np.flatnonzero(index.counts)
+    return Scores(codes, index.counts[codes].astype(np.float64))
+
+
+def trending(index: SessionIndex) -> Scores:
+    """How far the sessions of the last day go beyond what all days before let expect, in standard
+    deviations of chance; of items that do. The last day ends with the newest session."""
+    there = index.starts[index.is_there]
+    if len(there) == 0:
+        return Scores(np.zeros(0, np.int64), np.zeros(0))
+    end, begin = int(there.max()), int(there.min())
+    is_new = index.is_there & (index.starts > end - TREND_MS)
+    counts = np.bincount(index.codes[is_new[index.session_of]], minlength=len(index.counts)).astype(
+        np.float64
+    )
+    days_before = max(1.0, (end - TREND_MS - begin) / TREND_MS)
+    usual = (index.counts - counts) / days_before
+    points = (counts - usual) / np.sqrt(usual + 1)
+    codes = np.flatnonzero((counts >= TREND_SESSIONS_MIN) & (points > 0))
+    return Scores(codes, points[codes])
+
+
+def _different(
+    index: SessionIndex, best: Sequence[tuple[str, float]], wish: Wish
+) -> list[tuple[str, float]]:
+    """Of the best items, one after the other the one that is good and least like those before it
+    (maximal marginal relevance)."""
+    if not best:
+        return []
+    likeness = _likeness(index, index.codes_of(item for item, _ in best))
+    points = np.array([points for _, points in best])
+    merit = points / points.max()
+    chosen = [0]
+    left = list(range(1, len(best)))
+    while left and len(chosen) < wish.limit:
+        nearest = likeness[np.ix_(left, chosen)].max(axis=1)
+        worth = (1 - wish.diversity) * merit[left] - wish.diversity * nearest
+        chosen.append(left.pop(int(np.argmax(worth))))
+    return [best[place] for place in chosen]
+
+
+def _likeness(index: SessionIndex, codes: Ints) -> Floats:
+    """How alike items are: the cosine of their newest sessions."""
+    found = [index.session_of[index.entries_of(code, _LIKE_SESSIONS)] for code in codes.tolist()]
+    sessions, places = np.unique(np.concatenate(found), return_inverse=True)
+    holds = np.zeros((len(codes), len(sessions)))
+    holds[np.repeat(np.arange(len(codes)), [len(each) for each in found]), places] = 1
+    sizes = np.sqrt(holds.sum(axis=1))
+    return holds @ holds.T / np.outer(sizes, sizes)
+
+
+def _reasons(
+    index: SessionIndex, current: Sequence[int], items: Ints, how: tuple[Ints, Taste]
+) -> list[Reason]:
+    """For each item the one of the current items that most sessions hold together with it."""
+    if len(items) == 0:
+        return []
+    without, taste = how
+    place_of = np.full(len(index.counts), -1)
+    place_of[items] = np.arange(len(items))
+    together = np.zeros((len(current), len(items)), np.int64)
+    looked_at = []
+    for row, code in enumerate(current):
+        entries = entries_without(index, code, without, taste)
+        looked_at.append(len(entries))
+        places = place_of[index.codes[index.items_of(index.session_of[entries])[0]]]
+        together[row] = np.bincount(places[places >= 0], minlength=len(items))
+    names = index.items.names
+    return [
+        Reason(names[current[row]], int(together[row, place]), looked_at[row])
+        for place, row in enumerate(together.argmax(axis=0).tolist())
+    ]

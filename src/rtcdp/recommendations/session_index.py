@@ -1,0 +1,288 @@
+"""Sessions of items, laid out so that those that hold an item are found at once.
+
+An index is a function of the set of sessions alone. One that was changed session by session gives
+the same answers as one that is built anew: sessions are in the order of (start, user), whatever
+came when, and what is taken out leaves nothing behind that counts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+
+USER, START, ITEMS = "user", "start", "items"
+SESSIONS_SCHEMA = pl.Schema({USER: pl.String(), START: pl.Int64(), ITEMS: pl.List(pl.String())})
+"""A session: whose it is, when it began (UTC ms), and its items in order; of an item that is there
+again, the first time counts. A user's sessions begin at different times."""
+
+_KEY = [USER, START]
+RECENT_MAX, RECENT_SHARE = 20_000, 8
+"""Changed sessions stand apart until there are more than that, and more than one in so many."""
+
+UNKNOWN = -1
+
+
+class ItemCodes:
+    """Numbers for items, in the order in which they were seen. It only grows, so that indexes of
+    one family share it, and whoever reads an older one is not disturbed."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self.names: list[str] = []
+
+    def code_of(self, item: str) -> int:
+        """The number of an item, or `UNKNOWN`."""
+        return self._codes.get(item, UNKNOWN)
+
+    def encoded(self, items: pl.Series) -> Codes:
+        """The numbers of items, new ones for those that were not seen before."""
+        different = items.unique(maintain_order=True)
+        for name in different.to_list():
+            if name not in self._codes:
+                self._codes[name] = len(self.names)
+                self.names.append(name)
+        numbers = pl.Series([self._codes[name] for name in different.to_list()], dtype=pl.Int32)
+        return items.replace_strict(different, numbers, return_dtype=pl.Int32).to_numpy()
+
+
+@dataclass(frozen=True)
+class _Postings:
+    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first; and how
+    many of each item's are of sessions that are gone."""
+
+    ends: Ints
+    entries: Ints
+    gone: Ints
+
+    def newest(self, code: int, count: int) -> Ints:
+        """At least the newest `count` entries that are not gone, as far as there are so many."""
+        if code >= len(self.ends) - 1:
+            return self.entries[:0]
+        first, end = int(self.ends[code]), int(self.ends[code + 1])
+        return self.entries[max(first, end - count - int(self.gone[code])) : end]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Sessions sorted by (start, user): `keys`, and their items, those of session n being
+    `codes[ends[n]:ends[n + 1]]`."""
+
+    keys: pl.DataFrame
+    starts: Ints
+    ends: Ints
+    codes: Codes
+
+    def places(self, keys: pl.DataFrame) -> Ints:
+        """Where among these sessions those with such keys are, as far as they are there."""
+        pairs, places = self._at_once(keys)
+        same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
+        found: Ints = places[same.to_numpy()]
+        return found
+
+    def ranks(self, keys: pl.DataFrame) -> Ints:
+        """How many of these sessions come before each of these keys."""
+        before: Ints = np.searchsorted(self.starts, keys[START].to_numpy())
+        pairs, places = self._at_once(keys)
+        is_less = self.keys[USER].gather(places) < keys[USER].gather(pairs)
+        less: Ints = np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
+        before += less
+        return before
+
+    def _at_once(self, keys: pl.DataFrame) -> tuple[Ints, Ints]:
+        """Each key with each session that begins at its time, as two columns of places."""
+        starts = keys[START].to_numpy()
+        first = np.searchsorted(self.starts, starts)
+        counts = np.searchsorted(self.starts, starts, side="right") - first
+        return np.repeat(np.arange(len(starts)), counts), ranges(first, counts)
+
+
+@dataclass(frozen=True)
+class SessionIndex:
+    """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
+    means a session in this index and no other.
+
+    `starts`, `lengths` and `first_entry` are by session, `order` says in which order they are by
+    (start, user), `is_there` which are. `codes` and `session_of` are by entry: an item of a
+    session. `counts` says in how many sessions an item is.
+    """
+
+    items: ItemCodes
+    starts: Ints
+    lengths: Ints
+    first_entry: Ints
+    order: Ints
+    is_there: Flags
+    codes: Codes
+    session_of: Ints
+    counts: Ints
+    _base: _Part
+    _recent: _Part
+    _of_base: _Postings
+    _of_recent: _Postings
+
+    @property
+    def session_count(self) -> int:
+        """How many sessions there are."""
+        return int(self.is_there.sum())
+
+    def codes_of(self, items: Iterable[str]) -> Ints:
+        """The numbers of items, of those that any session holds."""
+        codes = [self.items.code_of(item) for item in items]
+        known = [code for code in codes if 0 <= code < len(self.counts) and self.counts[code]]
+        return np.array(known, np.int64)
+
+    def items_of(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """The entries of sessions, one session behind the other, and the place of each one's
+        session among `numbers`."""
+        lengths = self.lengths[numbers]
+        return ranges(self.first_entry[numbers], lengths), np.repeat(
+            np.arange(len(numbers)), lengths
+        )
+
+    def entries_of(self, code: int, newest: int) -> Ints:
+        """The entries that hold an item, at most those of the `newest` sessions with it, oldest
+        first."""
+        of_base = self._there(self._of_base.newest(code, newest))
+        of_recent = self._there(self._of_recent.newest(code, newest))
+        if len(of_recent) == 0:
+            return of_base[-newest:]
+        both = np.concatenate([of_base[-newest:], of_recent[-newest:]])
+        return both[np.argsort(self.order[self.session_of[both]], kind="stable")][-newest:]
+
+    def numbers_of(self, keys: pl.DataFrame) -> Ints:
+        """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
+        of_recent = self._recent.places(keys) + self._base.keys.height
+        numbers = np.concatenate([self._base.places(keys), of_recent])
+        there: Ints = numbers[self.is_there[numbers]]
+        return there
+
+    def sessions(self) -> pl.DataFrame:
+        """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
+        parts = [_frame(self._base, self.items), _frame(self._recent, self.items)]
+        return pl.concat(parts).filter(pl.Series(self.is_there)).sort(START, USER)
+
+    def changed(self, sessions: pl.DataFrame, gone: pl.DataFrame) -> "SessionIndex":
+        """An index with these sessions, in the place of those with their keys, and without those
+        whose keys (`user`, `start`) are among `gone`."""
+        away = pl.concat([sessions.select(_KEY), gone.select(_KEY)]).unique()
+        sessions = _cleaned(sessions)
+        base_size = self._base.keys.height
+        is_there = self.is_there[:base_size].copy()
+        is_there[self._base.places(away)] = False
+        recent = _frame(self._recent, self.items).join(away, on=_KEY, how="anti", nulls_equal=True)
+        recent = pl.concat([recent, sessions])
+        if recent.height > max(RECENT_MAX, base_size // RECENT_SHARE):
+            kept = _frame(self._base, self.items).filter(pl.Series(is_there))
+            return _built(self.items, pl.concat([kept, recent]))
+        entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
+        gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
+        of_base = _Postings(self._of_base.ends, self._of_base.entries, gone_counts)
+        return _joined(self.items, (self._base, of_base), _part(recent, self.items), is_there)
+
+    def without_before(self, start: int) -> "SessionIndex":
+        """An index without the sessions that began before a time (UTC ms)."""
+        is_old = self.is_there & (self.starts < start)
+        if not is_old.any():
+            return self
+        keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
+        return self.changed(SESSIONS_SCHEMA.to_frame(), keys)
+
+    def _there(self, entries: Ints) -> Ints:
+        return entries[self.is_there[self.session_of[entries]]]
+
+
+def index_of(sessions: pl.DataFrame) -> SessionIndex:
+    """The index of these sessions, in any order. They have the columns of `SESSIONS_SCHEMA`."""
+    return _built(ItemCodes(), _cleaned(sessions))
+
+
+def ranges(firsts: Ints, counts: Ints) -> Ints:
+    """The numbers of ranges, one behind the other: `counts` numbers from each of `firsts` on."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(firsts - ends + counts, counts)
+
+
+def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Sessions that have an item, each item once."""
+    different = pl.col(ITEMS).list.unique(maintain_order=True)
+    return sessions.select(USER, START, different).filter(pl.col(ITEMS).list.len() > 0)
+
+
+def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
+    base = _part(sessions, items)
+    everyone = np.ones(base.keys.height, np.bool_)
+    of_base = _postings(base, len(items.names))
+    return _joined(items, (base, of_base), _part(SESSIONS_SCHEMA.to_frame(), items), everyone)
+
+
+def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
+    ordered = sessions.sort(START, USER)
+    lengths = ordered[ITEMS].list.len().to_numpy().astype(np.int64)
+    codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return _Part(ordered.select(_KEY), ordered[START].to_numpy(), ends, codes)
+
+
+def _postings(part: _Part, item_count: int, first_entry: int = 0) -> _Postings:
+    """The postings of a part whose entries are numbered from `first_entry` on."""
+    counts = np.bincount(part.codes, minlength=item_count)
+    entries = np.argsort(part.codes, kind="stable") + first_entry
+    ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return _Postings(ends, entries, np.zeros(item_count, np.int64))
+
+
+def _joined(
+    items: ItemCodes, base: tuple[_Part, _Postings], recent: _Part, is_there: Flags
+) -> SessionIndex:
+    """One index of a base, of which some sessions are there, and of recent sessions."""
+    part, of_base = base
+    size, further = part.keys.height, recent.keys.height
+    is_there = np.concatenate([is_there, np.ones(further, np.bool_)])
+    # Between two sessions of the base there is room for all recent ones.
+    order = np.concatenate(
+        [
+            np.arange(size) * (further + 1) + further,
+            part.ranks(recent.keys) * (further + 1) + np.arange(further),
+        ]
+    )
+    lengths = np.concatenate([np.diff(part.ends), np.diff(recent.ends)])
+    codes = np.concatenate([part.codes, recent.codes])
+    session_of = np.repeat(np.arange(size + further), lengths)
+    first_entry = np.concatenate([part.ends[:-1], recent.ends[:-1] + len(part.codes)])
+    return SessionIndex(
+        items=items,
+        starts=np.concatenate([part.starts, recent.starts]),
+        lengths=lengths,
+        first_entry=first_entry,
+        order=order,
+        is_there=is_there,
+        codes=codes,
+        session_of=session_of,
+        counts=np.bincount(codes[is_there[session_of]], minlength=len(items.names)),
+        _base=part,
+        _recent=recent,
+        _of_base=of_base,
+        _of_recent=_postings(recent, len(items.names), len(part.codes)),
+    )
+
+
+def _frame(part: _Part, items: ItemCodes) -> pl.DataFrame:
+    """The sessions of a part, as they were given."""
+    if part.keys.is_empty():
+        return SESSIONS_SCHEMA.to_frame()
+    names = pl.Series(items.names, dtype=pl.String).gather(part.codes)
+    numbers = np.repeat(np.arange(part.keys.height), np.diff(part.ends))
+    lists = pl.DataFrame({"n": numbers, ITEMS: names}).group_by("n", maintain_order=True).all()
+    return part.keys.with_columns(lists[ITEMS])
+
+
+def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:
+    """Keys of sessions as a frame."""
+    return pl.DataFrame(list(keys), {USER: pl.String(), START: pl.Int64()}, orient="row")

@@ -1,0 +1,38 @@
+"""Products of sessions agree with what is read on paper, in any order and any batches."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.folds.sessions import Sessions
+from tests.properties.folds.naive_product_sessions import in_words, rows_of
+from tests.stories import frame_of, stories, told
+
+TYPES = ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
+VISITS = Sessions(gap_ms=10, longest_ms=60)
+DEFINITIONS = {
+    "plain": ProductSessions(sessions=VISITS),
+    "two at most": ProductSessions(sessions=VISITS, products_max=2),
+    "views alone": ProductSessions(sessions=VISITS, events=event_type("PAGE_VIEW")),
+}
+cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
+@settings(max_examples=25, deadline=None)
+@given(stories(st.integers(0, 80), TYPES))
+def test_they_agree_with_paper(definition, events):
+    rows = definition.rows(frame_of(events), "userId").rows(named=True)
+    assert in_words(rows) == rows_of(events, definition)
+
+
+@pytest.mark.parametrize("span", [80, 400])
+@settings(max_examples=20, deadline=None)
+@given(st.data(), cut_sizes, st.frozensets(st.integers(0, 9)))
+def test_any_order_and_cut_give_the_same(span, data, cuts, forget_at):
+    events = data.draw(stories(st.integers(0, span), TYPES))
+    definition = DEFINITIONS["two at most"]
+    found = told(Fold("products", "Products", definition), events, cuts, forget_at)
+    assert in_words(found.values()) == rows_of(events, definition)

@@ -1,0 +1,109 @@
+"""What recommendations are made of follows the rows of the store, and is bounded."""
+
+import threading
+
+import pytest
+
+from rtcdp.answers import product_history
+from rtcdp.answers.freshness import open_reading
+from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.errors import NotThere
+from rtcdp.testing.epochs import row_changes
+from tests.stories import event
+from tests.told import DAY, HOUR, MINUTE, START
+
+
+def seen(user, at, *products):
+    return [
+        event(START + at + n * MINUTE, user=user, productId=product, eventId=f"{user}{at}{n}")
+        for n, product in enumerate(products)
+    ]
+
+
+def known(history, read):
+    with open_reading(read) as reading:
+        return history.known(read, reading)
+
+
+def sessions(history, read):
+    return known(history, read).model.index.sessions().rows()
+
+
+@pytest.fixture
+def teller(make_teller):
+    teller = make_teller()
+    teller.tell([*seen("ada", 0, "shoe", "sock"), *seen("bob", HOUR, "hat")], START + HOUR)
+    return teller
+
+
+def test_it_is_read_from_the_rows_and_follows_them(teller):
+    history, read = ProductHistory(), teller.installation(START + DAY)
+    assert sessions(history, read) == [
+        ("ada", START, ["shoe", "sock"]),
+        ("bob", START + HOUR, ["hat"]),
+    ]
+    # One goes on, another begins, and what comes late joins two sessions into one.
+    teller.tell([*seen("ada", 10 * MINUTE, "lamp"), *seen("ada", 45 * MINUTE, "tent")], START + DAY)
+    teller.tell([*seen("ada", 30 * MINUTE, "kite"), *seen("cay", 0, "hat")], START + DAY)
+    assert sessions(history, read) == [
+        ("ada", START, ["shoe", "sock", "lamp", "kite", "tent"]),
+        ("cay", START, ["hat"]),
+        ("bob", START + HOUR, ["hat"]),
+    ]
+    assert sessions(ProductHistory(), read) == sessions(history, read)
+
+
+def test_a_row_that_is_deleted_is_not_heard_any_more(teller):
+    history, read = ProductHistory(), teller.installation(START + DAY)
+    fold = known(history, read).fold
+    teller.erase(row_changes(fold.table, delete=[("ada", START)]))
+    assert sessions(history, read) == [("bob", START + HOUR, ["hat"])]
+
+
+def test_nothing_is_done_where_nothing_happened(teller):
+    history, read = ProductHistory(), teller.installation(START + DAY)
+    assert known(history, read) is known(history, read)
+
+
+def test_only_so_many_days_and_sessions_are_heard(teller):
+    teller.tell(seen("cay", 3 * DAY, "hat"), START + 3 * DAY)
+    read = teller.installation(START + 3 * DAY)
+    days = ProductHistory(HistoryLimits(days=2))
+    assert sessions(days, read) == [("cay", START + 3 * DAY, ["hat"])]
+    newest = ProductHistory(HistoryLimits(sessions=2))
+    assert [row[0] for row in sessions(newest, read)] == ["bob", "cay"]
+    teller.tell(seen("dan", 3 * DAY, "hat"), START + 3 * DAY)
+    assert [row[0] for row in sessions(newest, read)] == ["cay", "dan"]
+
+
+def test_what_an_epoch_does_not_name_is_read_again(teller):
+    history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
+    assert known(history, read).is_exact
+    many = [row for n in range(300) for row in seen(f"u{n:03d}", HOUR + n, "shoe", "hat")]
+    old = seen("ada", 10 * MINUTE, "lamp")
+    teller.tell([*many, *old], START + 2 * HOUR)
+    found = known(history, read)
+    assert found.model.index.session_count == 302
+    assert not found.is_exact
+    later = teller.installation(START + 2 * HOUR + 601_000)
+    assert known(history, later).is_exact
+    assert sessions(history, later) == sessions(ProductHistory(), later)
+
+
+def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
+    history, read = ProductHistory(), teller.installation(START + DAY)
+    monkeypatch.setattr(product_history, "SHORT_S", -1.0)
+    first = known(history, read)
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    later = teller.installation(START + DAY + 1_000)
+    assert known(history, later) is first
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and thread.daemon:
+            thread.join(5)
+    assert known(history, later).model.index.session_count == 3
+
+
+def test_without_the_fold_nothing_can_be_recommended(make_teller):
+    teller = make_teller(*[fold for fold in make_teller().folds if fold.name == "sessions"])
+    with pytest.raises(NotThere, match="nothing is told of products"):
+        known(ProductHistory(), teller.installation(START))

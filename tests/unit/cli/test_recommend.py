@@ -1,0 +1,58 @@
+"""The command on recommendations: a user, a product, a basket; for people and for programs."""
+
+import json
+
+import pytest
+
+from rtcdp.cli import terminal
+from rtcdp.store.sqlite import SqliteStore
+from tests.stories import event
+from tests.told import DAY, MINUTE, START, Teller
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    store = SqliteStore(folder / "store.db")
+    monkeypatch.setenv("RTCDP_API_HISTORY_DAYS", "100000")
+    teller = Teller(store)
+    teller.tell(
+        [
+            event(START + n * MINUTE, user=user, productId=item, eventId=f"{user}{n}")
+            for user in ("ada", "bob", "cay")
+            for n, item in enumerate(("shoe", "sock", "hat"))
+        ],
+        START + DAY,
+    )
+    store.close()
+    return ("--data-dir", folder)
+
+
+def test_it_says_why_in_80_columns(rtcdp, data, monkeypatch):
+    monkeypatch.setattr(terminal.out, "width", 80)
+    shown = rtcdp("recommend", "--product", "shoe", *data)
+    assert (shown.code, shown.err) == (0, "")
+    assert "3 of 3 sessions with shoe have it" in shown.out
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+
+
+def test_programs_get_it_as_json(rtcdp, data):
+    told = json.loads(rtcdp("recommend", "ada", "--exclude", "none", "--json", *data).out)
+    assert [item["productId"] for item in told["items"]] == ["sock", "shoe"]
+    assert told["based_on"] == ["shoe", "sock", "hat"]
+    assert told["sessions"] == 3
+
+
+def test_a_basket_and_what_is_left_out(rtcdp, data):
+    command = ("recommend", "--basket", "shoe,hat", "--exclude", "sock", "--json", *data)
+    assert json.loads(rtcdp(*command).out)["items"] == []
+    assert "nothing to recommend" in rtcdp(*command[:-3], *data).out
+
+
+def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path):
+    assert rtcdp("recommend", *data).code == 2
+    assert rtcdp("recommend", "ada", "--product", "shoe", *data).code == 2
+    assert rtcdp("recommend", "--basket", ",", *data).code == 2
+    assert rtcdp("recommend", "ada", "--folds", "sessions", *data).code == 2
+    assert rtcdp("recommend", "ada", "--data-dir", tmp_path).code == 3

@@ -1,0 +1,67 @@
+"""The index of sessions: what holds an item, what is taken out, what is too old."""
+
+import polars as pl
+
+from rtcdp.recommendations import SESSIONS_SCHEMA, index_of, keys_frame
+
+
+def frame(*rows):
+    return pl.DataFrame(list(rows), SESSIONS_SCHEMA, orient="row")
+
+
+ROWS = (
+    ("bob", 2, ["sock", "shoe", "sock"]),
+    ("ann", 1, ["shoe"]),
+    ("ann", 2, ["shoe", "hat"]),
+    ("cay", 3, []),
+)
+
+
+def held_by(index, item, newest):
+    keys = index.sessions().select("user", "start").rows()
+    [code] = index.codes_of([item])
+    numbers = index.session_of[index.entries_of(code, newest)].tolist()
+    by_number = {int(index.numbers_of(keys_frame([key]))[0]): key for key in keys}
+    return [by_number[number] for number in numbers]
+
+
+def test_sessions_stand_by_time_and_user_each_item_once():
+    index = index_of(frame(*ROWS))
+    assert index.sessions().rows() == [
+        ("ann", 1, ["shoe"]),
+        ("ann", 2, ["shoe", "hat"]),
+        ("bob", 2, ["sock", "shoe"]),
+    ]
+    assert index.session_count == 3
+
+
+def test_the_newest_sessions_with_an_item_are_found_oldest_first():
+    index = index_of(frame(*ROWS))
+    assert held_by(index, "shoe", 2) == [("ann", 2), ("bob", 2)]
+    assert held_by(index, "shoe", 9) == [("ann", 1), ("ann", 2), ("bob", 2)]
+
+
+def test_what_came_later_stands_where_it_belongs():
+    index = index_of(frame(*ROWS)).changed(
+        frame(("abe", 2, ["shoe"]), ("zoe", 1, ["shoe"])), keys_frame([("ann", 2)])
+    )
+    assert held_by(index, "shoe", 9) == [("ann", 1), ("zoe", 1), ("abe", 2), ("bob", 2)]
+    assert held_by(index, "shoe", 3) == [("zoe", 1), ("abe", 2), ("bob", 2)]
+
+
+def test_an_item_of_no_session_is_unknown():
+    index = index_of(frame(*ROWS)).changed(frame(), keys_frame([("ann", 2)]))
+    assert len(index.codes_of(["hat", "kite"])) == 0
+
+
+def test_old_sessions_go():
+    index = index_of(frame(*ROWS))
+    assert index.without_before(2).sessions()["start"].to_list() == [2, 2]
+    assert index.without_before(1) is index
+
+
+def test_none_at_all():
+    index = index_of(frame())
+    assert (index.session_count, index.sessions().height) == (0, 0)
+    index = index.changed(frame(*ROWS), keys_frame(()))
+    assert index.session_count == 3
