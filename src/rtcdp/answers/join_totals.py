@@ -51,15 +51,16 @@ class OutcomeTotal(msgspec.Struct):
 
 class JoinTotal(msgspec.Struct, omit_defaults=True):
     """The rows whose left events happened in [`cohort_start`, `cohort_end`), null where there is no
-    such border: by their outcome, and all of them together. `conversion` is the share of those with
-    a partner, `right_value` the sum of the partners' values, `median_ms` and `p90_ms` are the times
-    that it took. It is `open` while that may change."""
+    such border: by their outcome, and all of them together. `conversion` is the share with a
+    partner of those whose time is over, null while there are none: who buys at once would count
+    before who does not. `right_value` is the sum of the partners' values, `median_ms` and `p90_ms`
+    are the times that it took. It is `open` while any of that may change."""
 
     cohort_start: str | None
     cohort_end: str | None
     count: int
     value: float
-    conversion: float
+    conversion: float | None
     right_value: float
     median_ms: float | None
     p90_ms: float | None
@@ -171,6 +172,8 @@ def _summed(rows: pl.DataFrame, words: Iterable[str]) -> pl.DataFrame:
         # The smallest one that nine in ten don't exceed.
         took.sort().get((9 * took.len() + 9) // 10 - 1, null_on_oob=True).alias("p90_ms"),
         pl.col("is open").any().alias("open"),
+        (~pl.col("is open")).sum().cast(pl.Int64).alias("final"),
+        (~pl.col("is open") & pl.col("took_ms").is_not_null()).sum().alias("final matched"),
     )
 
 
@@ -186,7 +189,7 @@ def _items(asked: _Sums, rows: pl.DataFrame) -> Iterable[JoinTotal]:
             cohort_end=iso_ms_or_none(row["end"]),
             count=row["count"],
             value=_value(row, "left"),
-            conversion=row[f"{_as(words[0])} count"] / row["count"],
+            conversion=row["final matched"] / row["final"] if row["final"] else None,
             right_value=_value(row, "right"),
             median_ms=row["median_ms"],
             p90_ms=row["p90_ms"],

@@ -91,7 +91,7 @@ def joins(
     time: Time,
     form: Form,
 ) -> None:
-    """Show what became of carts, day by day or one by one."""
+    """Show what became of carts: bought, left, or still open; day by day or one by one."""
     with installation_of(settings) as installation:
         fold = _chosen(installation, name)
         if rows.list:
@@ -146,7 +146,7 @@ def _show(page: JoinTotals, time: Time) -> None:
     when = "all together" if page.cohort == "none" else f"by the {page.cohort} of {page.tz}"
     say(Text(f"{when}, within {duration(page.within_ms)}", "dim"))
     say(_totals_table(page, time))
-    say(Text("at stake is the value of what has no partner", "dim"))
+    say(Text("share is of those whose time is over, at stake what has no partner", "dim"))
 
 
 def _totals_table(page: JoinTotals, time: Time) -> Table:

@@ -80,6 +80,8 @@ def test_a_stream_has_something_for_everyone(streams):
     sessions = on_paper(streams[0].admitted, Sessions())
     edges = [row["userId"] for row in sessions if row["userId"].startswith("edge")]
     assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
+    carts = on_paper(streams[0].admitted, next(f.step for f in FOLDS if f.name == "cart_outcomes"))
+    assert {right_at is None for *_, right_at, _ in carts} == {True, False}
     starts = [row["start"] for row in sessions]
     assert max(starts) - min(starts) > 7 * DAY
 

@@ -6,7 +6,7 @@ import pytest
 
 from rtcdp.answers.instant import read_instant
 from rtcdp.answers.join_totals import JoinTotalsQuestion, join_totals
-from tests.told import HOUR, MINUTE, START
+from tests.told import HOUR, MINUTE, START, carts
 from tests.unit.answers.test_joins import NAME, rows_of
 
 
@@ -26,9 +26,10 @@ def test_totals_by_day_say_what_the_rows_say(carts_told):
     assert counts == {"converted": (1, 10.1), "abandoned": (2, 0.2), "waiting": (0, 0.0)}
     assert (first.value, first.right_value, first.conversion) == (10.3, 9.0, 1 / 3)
     assert (first.median_ms, first.p90_ms) == (5 * MINUTE, 5 * MINUTE)
-    assert page.items[0].median_ms is None
+    assert (page.items[0].median_ms, page.items[0].conversion) == (None, None)
     total = page.total
     assert (total.count, total.value, total.cohort_start) == (5, 37.3, None)
+    assert total.conversion == 2 / 4
     assert total.median_ms == (HOUR + 5 * MINUTE) / 2
 
 
@@ -52,3 +53,11 @@ def test_totals_are_paged_and_know_time_zones(carts_told):
     assert [item.count for item in whole.items] == [5]
     nothing = totals_of(carts_told, start_to=START)
     assert (nothing.items, nothing.total) == ([], None)
+
+
+def test_what_is_bought_at_once_does_not_make_a_day_look_good(make_teller):
+    """Of today's carts only those are known that were bought: none is final."""
+    teller = make_teller()
+    teller.tell(carts(), START + 12 * HOUR)
+    [today, _] = totals_of(teller.installation(START), start_to=START + 26 * HOUR).items
+    assert (today.count, today.outcomes["converted"].count, today.conversion) == (1, 1, None)

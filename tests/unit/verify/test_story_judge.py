@@ -3,6 +3,7 @@
 import pytest
 
 from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
@@ -65,6 +66,28 @@ def test_a_path_is_cut_and_does_not_tell_the_same_twice():
     assert row["ann", 0] == {"path": ["/", "/a", "/b"], "length": 3, "cut": True}
     way_back = Paths(by="user", to_event=event_type("PAGE_VIEW"), nodes_max=2)
     assert told(way_back, *events)["ann", 0]["path"] == ["/b", "/a"]
+
+
+def test_a_partner_is_the_nearest_one_and_not_too_late():
+    cart, buy = event_type("CART"), event_type("BUY")
+    join = IntervalJoin(cart, buy, on=("productId",), within_ms=10)
+
+    def one(at, type_, id_, product="kite"):
+        return event(at, type_, eventId=id_, productId=product)
+
+    rows = told(
+        join,
+        one(0, "CART", "a"),
+        one(10, "BUY", "b"),
+        one(20, "CART", "c"),
+        one(31, "BUY", "d"),
+        one(40, "BUY", "a1"),
+        one(40, "CART", "z"),
+        one(41, "CART", "e", None),
+        one(42, "BUY", "f", "lamp"),
+    )
+    partners = {key[1:]: row["right_at"] for key, row in rows.items()}
+    assert partners == {(0, "kite", 0): 10, (20, "kite", 0): None, (40, "kite", 0): 40}
 
 
 def test_when_nothing_can_change_any_more():
