@@ -38,10 +38,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
+def eventually(holds: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + deadline_s
     while not holds():
-        assert time.monotonic() < deadline, f"after {DEADLINE_S} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {deadline_s} s still not: {what}"
         time.sleep(0.05)
 
 
@@ -120,8 +120,15 @@ class Feeder:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def finish(self) -> None:
-        self.rounds_done.wait()
+    def finish(self, platform: Platform) -> None:
+        """Wait until every batch was acknowledged once. Who is killed last may start again while
+        something of it holds the port yet, and gives up; so it is started until it stays."""
+
+        def is_done() -> bool:
+            platform.start()
+            return self.rounds_done.is_set()
+
+        eventually(is_done, "all acknowledged", 5 * DEADLINE_S)
         self._stop.set()
         self._thread.join()
 
@@ -157,7 +164,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     platform = Platform(tmp_path_factory.mktemp("undisturbed") / "data")
     platform.start()
     feeder = Feeder(platform.port, [b"\n".join(generated_events())], random.Random(0))
-    feeder.finish()
+    feeder.finish(platform)
     eventually(lambda: platform.ledger() is not None, "all counted")
     platform.stop()
     return platform.dumps()
@@ -189,7 +196,7 @@ def test_all_tables_are_as_if_nothing_had_happened(
         kills[name] += platform.kill(name)
         platform.start()
         time.sleep(rng.uniform(0, 1.5))
-    feeder.finish()
+    feeder.finish(platform)
 
     def everything_is_counted() -> bool:
         platform.start()
