@@ -26,6 +26,9 @@ DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 SHORT_S = 0.05
 """A look that takes longer is taken beside the answers, which go on with what is known."""
 
+LOOK_BESIDE = "look at products"
+"""How the thread is called that takes it."""
+
 LOOK_EVERY_S = 1.0
 """How often, at most, such a look is taken."""
 
@@ -83,7 +86,7 @@ class ProductHistory:
         is_due = installation.clock.monotonic() - self._looked_at >= LOOK_EVERY_S
         if known.epoch != reading.snapshot.progress.epoch and is_due:
             threading.Thread(
-                target=self._look_beside, args=(installation, fold), daemon=True
+                target=self._look_beside, args=(installation, fold), name=LOOK_BESIDE, daemon=True
             ).start()
         return known
 

@@ -98,7 +98,7 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later) is first
     for thread in threading.enumerate():
-        if thread is not threading.main_thread() and thread.daemon:
+        if thread.name == product_history.LOOK_BESIDE:
             thread.join(5)
     assert known(history, later).model.index.session_count == 3
 
