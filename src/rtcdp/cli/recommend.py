@@ -96,7 +96,7 @@ def recommend(
     more = {
         name: value for name, value in msgspec.to_builtins(page).items() if name not in ("items",)
     }
-    write(Result(_COLUMNS, rows, more), form, lambda: _show(page))
+    write(Result(_COLUMNS, rows, more), form, lambda: _show(page, limits.days))
 
 
 def _asked(adviser: Adviser, user: str | None, whom: Whom, limit: int) -> RecommendationsPage:
@@ -117,7 +117,11 @@ def _asked(adviser: Adviser, user: str | None, whom: Whom, limit: int) -> Recomm
     return for_basket(adviser, basket)
 
 
-def _show(page: RecommendationsPage) -> None:
+def _show(page: RecommendationsPage, days: int) -> None:
+    if page.sessions == 0:
+        say(f"no session with a product began in the time that is looked at, {days:,} d")
+        say(Text("for older ones set api.history_days, or RTCDP_API_HISTORY_DAYS", "dim"))
+        return
     if page.based_on:
         say(Text(f"for {', '.join(page.based_on)}", "dim"))
     if not page.items:

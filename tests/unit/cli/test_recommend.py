@@ -50,6 +50,13 @@ def test_a_basket_and_what_is_left_out(rtcdp, data):
     assert "nothing to recommend" in rtcdp(*command[:-3], *data).out
 
 
+def test_who_has_no_history_is_told_how_far_it_reaches(rtcdp, data, monkeypatch):
+    monkeypatch.setenv("RTCDP_API_HISTORY_DAYS", "1")
+    told = rtcdp("recommend", "ada", *data).out
+    assert "no session with a product began in the time that is looked at, 1 d\n" in told
+    assert "RTCDP_API_HISTORY_DAYS" in told
+
+
 def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path):
     assert rtcdp("recommend", *data).code == 2
     assert rtcdp("recommend", "ada", "--product", "shoe", *data).code == 2
