@@ -31,6 +31,7 @@ from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import remembered
 from rtcdp.engines.notices import tables_beside, with_notices
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.engines.quarantine import (
     FAILURES,
     halves,
@@ -126,6 +127,7 @@ class Processor:
         self._stop = threading.Event()
         self._is_sure = False
         self.folds: tuple[Fold, ...] = ()
+        self.products: ProductUpdates | None = None
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
@@ -196,6 +198,7 @@ class Processor:
         """One batch of all partitions; True if there was anything."""
         started = self._clock.monotonic()
         has_worked = self._process(threads)
+        has_worked |= self._take_products(is_idle=not has_worked)
         worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
@@ -216,7 +219,8 @@ class Processor:
         self._under_way = None
         self._keep_lease()
         self._folding = Folding(self.folds, self._store)
-        beside = tables_beside(self.folds)
+        of_products = () if self.products is None else self.products.tables
+        beside = (*tables_beside(self.folds), *of_products)
         self._store.prepare(self._metrics, (*self._folding.tables, *beside))
         self._progress = self._store.progress()
         self._ahead = None
@@ -251,6 +255,7 @@ class Processor:
         For tests and tools that drive the engine by hand, after `recover`.
         """
         has_worked = self._process(None)
+        has_worked |= self._take_products()
         self._upkeep().look()
         return has_worked
 
@@ -274,6 +279,12 @@ class Processor:
             commit = threads.commit
         self._count(pieces, decoded, log_id, started, commit)
         return True
+
+    def _take_products(self, *, is_idle: bool = True) -> bool:
+        """Take what there is of the second stream, between two epochs; True if there was any."""
+        if self.products is None or not (is_idle or self.products.is_due()):
+            return False
+        return self._settle() and self.products.step()
 
     def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], DecodedBatch]]:
         """The next round, and what gives its decoded records."""
