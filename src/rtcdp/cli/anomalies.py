@@ -34,7 +34,7 @@ _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
 _ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
-_WHAT_WIDTH, _BY_WIDTH = 28, 12
+_WHAT_WIDTH, _SEEN_WIDTH = 34, 9
 
 
 def _said(flag: str, metavar: str, meaning: str) -> Any:
@@ -184,10 +184,11 @@ def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
     if not items:
         say(f"nothing out of the ordinary in {watched:,} series")
         return
-    table = listing("window", "what", ">observed", ">usual", "rarer than", "seen by")
+    seen = ["seen"] if any(item.acknowledged for item in items) else []
+    table = listing("window", "what", ">observed", ">usual", "rarer than", *seen)
     for column in table.columns:
         column.no_wrap, column.overflow = True, "ellipsis"
-    table.columns[1].max_width, table.columns[5].max_width = _WHAT_WIDTH, _BY_WIDTH
+    table.columns[1].max_width = _WHAT_WIDTH - _SEEN_WIDTH * len(seen)
     for item in items:
         table.add_row(
             time.local(item.window_start),
@@ -195,7 +196,7 @@ def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
             Text(number(item.observed), "bold red" if item.direction == "up" else "bold blue"),
             number(item.expected),
             f"1 in {max(1, item.compared // max(1, item.rank)):,}",
-            "" if item.acknowledged is None else as_text(item.acknowledged.by),
+            *("✓" if item.acknowledged else "" for _ in seen),
         )
     say(table, f"one of them: rtcdp anomalies {items[0].id}")
 
