@@ -128,14 +128,11 @@ def events_page(installation: Installation, question: EventsQuestion, effort: Ef
         wish = with_products(wanted.wish, reading.snapshot)
         wanted = replace(wanted, wish=wish)
         page = read_events(installation.log, reading.snapshot, wanted, effort)
-    fresh = reading.freshness
     return EventsPage(
         items=[_shown(item) for item in page.items],
         next_cursor=_cursor(page.after, newest_first),
         log_trimmed=page.is_trimmed,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 
