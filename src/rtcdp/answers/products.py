@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import polars as pl
 
-from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.cursor import INSTANT, cursor_after, read_cursor
 from rtcdp.answers.freshness import Installation, Reading, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import INSTANT as AS_INSTANT
@@ -132,13 +132,10 @@ def products_page(installation: Installation, question: ProductsQuestion) -> Pro
                 items += _shown(then)
         else:
             is_read = True
-    fresh = reading.freshness
     return ProductsPage(
         items,
-        None if is_read or last is None else write_cursor((last,)),
-        fresh.as_of_text,
-        fresh.lag_ms,
-        fresh.warning,
+        cursor_after(None if is_read or last is None else (last,)),
+        **reading.freshness.fields,
     )
 
 
@@ -156,15 +153,12 @@ def product_answer(
             f"nothing is known of the product {product_id[:100]!r}",
             f"ask {PRODUCTS_PATH} for those that are known, or send an update of it",
         )
-    fresh = reading.freshness
     current = _shown(rows.filter(pl.col("validFrom") <= at).head(1))
     return ProductAnswer(
         product_id,
         current[0] if current else None,
         _shown(rows),
-        fresh.as_of_text,
-        fresh.lag_ms,
-        fresh.warning,
+        **reading.freshness.fields,
     )
 
 
@@ -189,15 +183,12 @@ def unused_updates_page(
             if rows.height < _ROWS_AT_ONCE:
                 break
             after = rows.select(UNUSED_UPDATES.primary_key).row(-1)
-    fresh = reading.freshness
     last = found[most - 1] if len(found) > most else None
     place = None if last is None else (str(last["place"]), int(last["receivedAt"]))
     return UnusedUpdatesPage(
         [_shown_unused(row) for row in found[:most]],
-        None if place is None else write_cursor(place),
-        fresh.as_of_text,
-        fresh.lag_ms,
-        fresh.warning,
+        cursor_after(place),
+        **reading.freshness.fields,
     )
 
 

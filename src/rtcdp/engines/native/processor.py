@@ -22,6 +22,7 @@ from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.backfill import Listeners
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.folding import Folding
@@ -108,7 +109,7 @@ class Processor:
     ) -> None:
         self._log = log
         self._store = store
-        self._metrics = tuple(metrics)
+        self._metrics = stored_metrics(metrics)
         self._folding = Folding((), store)
         self._rules = rules
         self._clock = clock

@@ -19,6 +19,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.fold_backfill import fill_folds
@@ -110,7 +111,7 @@ class SparkProcessor:
     ) -> None:
         self._source = source
         self._store = store
-        self._metrics = tuple(metrics)
+        self._metrics = stored_metrics(metrics)
         self._rules = rules
         self._clock = clock
         self._limits = limits
