@@ -46,6 +46,7 @@ from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing, Records
 from rtcdp.log.limits import Retention
 from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
+from rtcdp.store.row_changes import fitted_rows
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
@@ -381,13 +382,14 @@ class Processor:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(before, decoded, batch, changes, log_id)
+        rows = self._folding.fold(batch.events, epoch.number)
+        # Fitted here, and not by the commit, which takes the longer of the two beside each other.
+        rows = tuple(fitted_rows(with_notices(rows, self.folds, epoch.number)))
         epoch = replace(
             epoch,
             committed_at=self._clock.now_ms(),
             remembered_from=self._seen.remembered_from,
-            rows=with_notices(
-                self._folding.fold(batch.events, epoch.number), self.folds, epoch.number
-            ),
+            rows=rows,
         )
         return epoch, EpochReport(
             epoch=epoch.number,
