@@ -178,9 +178,12 @@ class Processor:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
                         self._is_sure = True
-                    has_worked = self._round(threads)
+                    worked_s = self._round(threads)
                     self.on_back()
-                    if has_worked:
+                    if worked_s is not None:
+                        if not once:
+                            keeps_up = self._ahead is None
+                            stop.wait(self._limits.rest_s(worked_s, keeps_up=keeps_up))
                         continue
                     if once:
                         return
@@ -193,20 +196,14 @@ class Processor:
                     check_log_id(self._progress, self._log.log_id())
                     raise
 
-    def _round(self, threads: _Threads) -> bool:
-        """One batch of all partitions; True if there was anything."""
+    def _round(self, threads: _Threads) -> float | None:
+        """One batch of all partitions: how long it took, in seconds; None if there was nothing."""
         started = self._clock.monotonic()
         has_worked = self._process(threads)
         worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
-        if has_worked:
-            rest_s = self._limits.epoch_every_s
-            if rest_s and self._ahead is None:
-                # It keeps up: a small epoch costs much for the little that is in it.
-                rest_s = max(rest_s, 2 * worked_s)
-            self._stop.wait(started + rest_s - self._clock.monotonic())
-        return has_worked
+        return worked_s if has_worked else None
 
     def recover(self) -> None:
         """Prepare the store, read where it stands, fill new metrics, remember the last ids.
