@@ -277,7 +277,7 @@ class StoreSnapshot(Protocol):
         ...
 
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
-        """Rows of `UNCOUNTED_SCHEMA` plus `replayed_at` (UTC ms or null)."""
+        """Rows of `UNCOUNTED_READ_SCHEMA`."""
         ...
 
     def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA, UNCOUNTED_READ_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, RowTable, Table
 from rtcdp.store.checksums import joined
@@ -43,7 +43,6 @@ from rtcdp.store.mongo.layout import (
 from rtcdp.store.mongo.reading import Walk, ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.mongo.rows import group_conditions, page_walk, scan_walk
 from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_asked
-from rtcdp.store.sql.reading import UNCOUNTED_READ_SCHEMA
 
 GROUPS_AT_ONCE = 100
 

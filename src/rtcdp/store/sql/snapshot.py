@@ -6,7 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA, UNCOUNTED_READ_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Metric, RowTable, Table
 from rtcdp.store.contract import (
@@ -23,7 +23,6 @@ from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_a
 from rtcdp.store.sql.acknowledgements import read_acknowledgements
 from rtcdp.store.sql.epoch import COUNTS
 from rtcdp.store.sql.reading import (
-    UNCOUNTED_READ_SCHEMA,
     ledger_queries,
     read_complete_from,
     read_daily_sums,
