@@ -107,8 +107,10 @@ def _ready(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[list[Metric 
     known = {*store.metrics(), *store.row_tables()}
     ready: list[Metric | Fold] = []
     left_out: list[str] = []
-    metrics = stored_metrics(each for each in catalog if isinstance(each, Metric))
-    for each in (*metrics, *(each for each in catalog if isinstance(each, Fold))):
+    stored: list[Metric | Fold] = []
+    stored += stored_metrics(each for each in catalog if isinstance(each, Metric))
+    stored += [each for each in catalog if isinstance(each, Fold)]
+    for each in stored:
         kind = "metric" if isinstance(each, Metric) else "fold"
         is_known = isinstance(each, Metric) or is_fold_judged(each)
         if each.name not in known or store.backfill_offsets(each.name) is not None:
