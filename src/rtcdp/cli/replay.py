@@ -16,10 +16,9 @@ from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
 from rtcdp.runtime.generating import collector_sink
-from rtcdp.runtime.local_intake import local_sink
+from rtcdp.runtime.local_intake import local_product_sink, local_sink
 from rtcdp.runtime.locks import AlreadyRunning, running_url
 from rtcdp.runtime.processing import processor_of
-from rtcdp.runtime.product_door import local_product_sink
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.runtime.watching import watcher_of

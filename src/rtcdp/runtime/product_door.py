@@ -1,6 +1,5 @@
 """The door of the second stream: takes product updates in, and makes their log with the first."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Lock
@@ -11,8 +10,6 @@ from rtcdp.intake.collector import Collector
 from rtcdp.log.contract import Appended, Delivery, LogGone, LogUnavailable, LogWriter
 from rtcdp.log.limits import LogOptions
 from rtcdp.runtime.adapters import LOGS
-from rtcdp.runtime.local_intake import LocalSink
-from rtcdp.runtime.parts import log_writer
 from rtcdp.runtime.product_stream import with_product_log
 from rtcdp.runtime.settings import Settings, require_present
 
@@ -33,18 +30,6 @@ def product_collector(settings: Settings, clock: Clock, stop: Event) -> Iterator
     finally:
         collector.close()
         writer.close()
-
-
-@contextmanager
-def local_product_sink(settings: Settings, clock: Clock, source: str) -> Iterator[LocalSink]:
-    """A sink of product updates into the installation's own log, which is made if it is not there.
-    Raises what `rtcdp.runtime.parts.log_writer` raises."""
-    with (
-        log_writer(settings, clock),
-        product_collector(settings, clock, Event()) as collector,
-        asyncio.Runner() as runner,
-    ):
-        yield LocalSink(collector, source, "import", runner)
 
 
 class _OpenedLater:
