@@ -234,6 +234,8 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
 def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
     if not items:
         say(f"nothing out of the ordinary in {watched:,} series")
+        if not watched and time.asked == Time().asked:
+            say("nothing happened in the last 7 days: look further back with --since or --from")
         return
     seen = ["seen"] if any(item.acknowledged for item in items) else []
     table = listing("window", "what", ">observed", ">usual", "rarer than", *seen)

@@ -96,6 +96,9 @@ def test_what_begins_and_changes_is_followed(rtcdp, data, monkeypatch) -> None:
 def test_nothing_is_said_in_words(rtcdp, data) -> None:
     shown = rtcdp("anomalies", "--from", "2026-01-06T20:00:00Z", "--data-dir", data)
     assert (shown.code, shown.out.startswith("nothing out of the ordinary in")) == (0, True)
+    assert "--since" not in shown.out
+    # The events of these days are older than a week.
+    assert "look further back with --since" in rtcdp("anomalies", "--data-dir", data).out
 
 
 def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path) -> None:
