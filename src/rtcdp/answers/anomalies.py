@@ -13,6 +13,7 @@ import msgspec
 
 from rtcdp.anomalies import Judgement, judge
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.freshness import Installation, Reading, open_reading
 from rtcdp.answers.instant import EARLIEST, LATEST, iso_ms
 from rtcdp.answers.metrics import find_metric
@@ -270,7 +271,7 @@ def _series(
         final_until=EARLIEST if watermark is None else watermark,
         begin=start_from[1],
     )
-    return series_of(reading.snapshot, watch.metric, wanted)
+    return series_of(read_as(reading.snapshot, watch.metric), watch.metric, wanted)
 
 
 def _told(
