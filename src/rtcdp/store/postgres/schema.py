@@ -19,7 +19,7 @@ from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.merge import in_key_order
-from rtcdp.store.sql.rows import SUM_SCHEMA, stored_frame, sums_from
+from rtcdp.store.sql.rows import SUM_SCHEMA, replace_rows, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
@@ -87,6 +87,8 @@ class PostgresWriter(PostgresConnection):
             # Statements of a writer go by keys; a plan for a table that seemed empty would not.
             "enable_seqscan": "off",
             "work_mem": "32MB",
+            # Statements are short and run once an epoch; compiling them takes as long as they do.
+            "jit": "off",
         }
         _closed_on_error(self, lambda: _set_up(self, own))
 
@@ -110,17 +112,26 @@ class PostgresWriter(PostgresConnection):
             self.send_rows(trim(table), groups_of(table, stored.rows))
 
     def change_rows(self, changes: FittedRows) -> DailySums:
-        """Delete and replace rows; what those that were there bring to the sums of their days."""
+        """Delete and replace rows; what those that were there bring to the sums of their days.
+        Where that is known already, the outcome is not waited for."""
         table, sums = changes.table, Counter[int]()
+        is_known = changes.old is not None
         if not changes.delete.is_empty():
             deleted = stored_rows(table, changes.delete).rows
-            sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
+            if is_known:
+                self.send_rows(delete_all(table), deleted)
+            else:
+                sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
         if not changes.replace.is_empty():
             stored = stored_rows(table, stored_frame(changes))
             if not stored.long_texts.is_empty():
                 self.send_rows(_KEEP_LONG_TEXTS, stored.long_texts)
-            sums.update(sums_from(self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)))
-        return sums
+            if is_known:
+                self.send_rows(replace_rows(POSTGRES, table), stored.rows)
+            else:
+                found = self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)
+                sums.update(sums_from(found))
+        return sums if changes.old is None else changes.old
 
 
 class PostgresReader(PostgresConnection):
