@@ -65,6 +65,10 @@ _READER_IDLE_MS_MAX = 3_600_000
 _STATEMENT_TIMEOUT_MS = 600_000
 _LOOKING_FOR_THE_CLIENT_MS = 10_000
 
+SENT_AT_ONCE = 16_384
+"""So many rows are written by a statement whose outcome nobody waits for: the server works on some,
+and holds them in memory, while the next are made ready."""
+
 _FLAG = pl.Schema({"flag": pl.Int64()})
 _VERSION = pl.Schema({"application": pl.String(), "version": pl.Int64()})
 
@@ -127,7 +131,8 @@ class PostgresWriter(PostgresConnection):
             if not stored.long_texts.is_empty():
                 self.send_rows(_KEEP_LONG_TEXTS, stored.long_texts)
             if is_known:
-                self.send_rows(replace_rows(POSTGRES, table), stored.rows)
+                for some in stored.rows.iter_slices(SENT_AT_ONCE):
+                    self.send_rows(replace_rows(POSTGRES, table), some)
             else:
                 found = self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)
                 sums.update(sums_from(found))
