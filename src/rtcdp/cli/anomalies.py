@@ -1,11 +1,14 @@
 """The command `anomalies`: what is out of the ordinary, and one of these with what led up to it."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from getpass import getuser
+from itertools import islice
 from typing import Annotated, Any, Literal, cast
 
+import msgspec
 import typer
 from msgspec.structs import asdict
 from rich.text import Text
@@ -18,22 +21,33 @@ from rtcdp.answers.anomalies import (
     anomalies_page,
     anomaly_page,
 )
+from rtcdp.answers.anomaly_changes import AnomaliesWatch
+from rtcdp.answers.events import EventFound
+from rtcdp.answers.evidence import events_behind
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.story_options import WHICH, Time, as_usage
-from rtcdp.cli.terminal import listing, number, remark, say
+from rtcdp.cli.terminal import end_of, listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
 from rtcdp.errors import UsageError
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
 from rtcdp.plain_text import as_text
-from rtcdp.runtime.parts import metrics_of, require_store, store_of
+from rtcdp.runtime.parts import log_reader, metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.signals import stop_at_signals
 
 _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
 _ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
+_EVENT_FIELDS = ("timestamp", "userId", "eventType", "productId", "pageUrl", "value")
+POLL_S = 2.0
+_TOLD = "told"
+_STYLES = {"begins": "bold red", "gone": "green"}
 _WHAT_WIDTH, _SEEN_WIDTH = 34, 9
 
 
@@ -73,6 +87,21 @@ class Which:
         ),
     ] = "both"
 
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events", help="With ID: the events behind it, one by one.", rich_help_panel=WHICH
+        ),
+    ] = False
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Go on with what begins, changes and is none any more, of all that are watched.",
+            rich_help_panel=WHICH,
+        ),
+    ] = False
     acknowledged: Annotated[
         bool | None,
         typer.Option(
@@ -131,6 +160,9 @@ def anomalies(
     if said.acknowledge is not None or said.withdraw is not None:
         _say_of_one(settings, said)
         return
+    if which.events:
+        _show_events(settings, anomaly_id, which.limit, time, form)
+        return
     if anomaly_id is not None:
         with installation_of(settings) as installation:
             one = anomaly_page(installation, anomaly_id)
@@ -145,6 +177,9 @@ def anomalies(
         limit=which.limit,
         **time.asked,
     )
+    if which.follow:
+        _follow(settings, time, form)
+        return
     with installation_of(settings) as installation:
         page = anomalies_page(installation, question)
     more = {"as_of": page.as_of, "watched": page.watched, "left_out": page.left_out}
@@ -166,6 +201,74 @@ def _say_of_one(settings: Settings, said: Said) -> None:
     say(f"{_what(page.anomaly)} at {page.anomaly.window_start}: seen by {as_text(seen.by)}")
 
 
+def _show_events(
+    settings: Settings, anomaly_id: str | None, limit: int, time: Time, form: Form
+) -> None:
+    """The events that an anomaly is made of, in the order of the log."""
+    if anomaly_id is None:
+        raise UsageError("--events are those behind one of them", "add its ID")
+    with installation_of(settings) as installation, log_reader(settings) as log:
+        found = list(islice(events_behind(replace(installation, log=log), anomaly_id), limit + 1))
+    rows = [_event_row(each) for each in found[:limit]]
+    result = Result(_EVENT_FIELDS, rows)
+
+    def show() -> None:
+        some = [name for name in _EVENT_FIELDS[1:] if any(row[name] is not None for row in rows)]
+        table = listing("when", *some)
+        for row in rows:
+            others = ("" if row[name] is None else as_text(row[name]) for name in some)
+            table.add_row(time.local(str(row["timestamp"]), seconds=True), *others)
+        for column in table.columns:
+            column.no_wrap, column.overflow = True, "ellipsis"
+        say(table)
+        if len(found) > limit:
+            say(f"and more: --limit shows more than {limit:,}")
+
+    write(result, form, show)
+
+
+def _event_row(found: EventFound) -> dict[str, object]:
+    event = decode(bytes(found.event))
+    assert not isinstance(event, Rejection), "it was admitted"
+    sent = msgspec.json.decode(found.event)
+    return {name: sent.get(name) for name in _EVENT_FIELDS} | {
+        "timestamp": iso_ms(event.timestamp_ms)
+    }
+
+
+def _follow(settings: Settings, time: Time, form: Form) -> None:
+    """Tell what stands, then what changes, until a signal comes."""
+    stop = threading.Event()
+    heard = stop_at_signals(stop)
+    if form.csv:
+        write_csv((_TOLD, *Anomaly.__struct_fields__), [])
+    with installation_of(settings) as installation:
+        watch = AnomaliesWatch()
+        watch.look(installation)
+        assert watch.standing is not None, "it has looked"
+        _tell("standing", watch.standing.standing or (), time, form)
+        while not stop.wait(POLL_S):
+            change = watch.look(installation)
+            if change is not None:
+                _tell("begins", change.onset, time, form)
+                _tell("changed", change.changed, time, form)
+                _tell("gone", change.gone, time, form)
+    end_of(heard)
+
+
+def _tell(what: str, items: Sequence[Anomaly], time: Time, form: Form) -> None:
+    for item in reversed(items):
+        row = {_TOLD: what, **asdict(item)}
+        if form.json:
+            write_json(row, indent=0)
+        elif form.csv:
+            write_csv(tuple(row), [row], header=False)
+        else:
+            style = _STYLES.get(what, "dim")
+            window = (time.local(item.window_start), "dim")
+            say(Text.assemble(window, "  ", (what, style), f"  {_what(item)}: {item.says}"))
+
+
 @contextmanager
 def installation_of(settings: Settings) -> Iterator[Installation]:
     """What answers are worked out from: the store, which must be there, and the metrics."""
@@ -183,6 +286,8 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
 def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
     if not items:
         say(f"nothing out of the ordinary in {watched:,} series")
+        if not watched and time.asked == Time().asked:
+            say("nothing happened in the last 7 days: look further back with --since or --from")
         return
     seen = ["seen"] if any(item.acknowledged for item in items) else []
     table = listing("window", "what", ">observed", ">usual", "rarer than", *seen)

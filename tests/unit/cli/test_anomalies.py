@@ -1,12 +1,20 @@
 import json
+import signal
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from rtcdp.answers.acknowledgements import Seen, acknowledge
+from rtcdp.answers.anomaly_changes import AnomaliesWatch
 from rtcdp.catalog.catalog import load_catalog
+from rtcdp.cli import anomalies as command
 from rtcdp.cli import terminal
+from rtcdp.clock import SystemClock
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import Driver
-from tests.watched import watched
+from tests.watched import HOUR, HOURS, START, watched
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +63,69 @@ def test_one_is_acknowledged_by_whoever_says_so(rtcdp, data) -> None:
         assert rtcdp("anomalies", *wrong, "--data-dir", data).code == 2
 
 
+def test_the_events_behind_one_are_shown_one_by_one(rtcdp, tmp_path) -> None:
+    lines = [json.dumps(event) for event in bot_at_night()]
+    (tmp_path / "night.ndjson").write_text("\n".join(lines))
+    where = ("--data-dir", tmp_path / "shop")
+    assert rtcdp("replay", tmp_path / "night.ndjson", *where).code == 0
+    assert rtcdp("process", "--once", *where).code == 0
+    found = json.loads(rtcdp("anomalies", "--from", "2026-01-01", "--json", *where).out)["items"]
+    (one,) = [each for each in found if each["metric"] == "orders"]
+    events = json.loads(rtcdp("anomalies", one["id"], "--events", "--json", *where).out)["items"]
+    assert len(events) == 20 < one["observed"]
+    assert {event["userId"] for event in events} == {"bot"}
+    assert {event["timestamp"][:13] for event in events} == {one["window_start"][:13]}
+    shown = rtcdp("anomalies", one["id"], "--events", "--limit", 3, *where).out
+    assert (shown.count(" bot "), "productId" in shown, "and more" in shown) == (3, False, True)
+    assert rtcdp("anomalies", "--events", *where).code == 2
+
+
+def bot_at_night() -> list[dict[str, object]]:
+    """Three days in which somebody buys each hour, and an hour in which a bot does all the time."""
+    return [
+        {"userId": user, "eventType": "PURCHASE", "timestamp": START + hour * HOUR + 1_000 * number}
+        for hour in range(72)
+        for user, count in (("ada", 5 if hour != 70 else 0), ("bot", 90 if hour == 70 else 0))
+        for number in range(count)
+    ]
+
+
+def test_what_begins_and_changes_is_followed(rtcdp, data, monkeypatch) -> None:
+    class Then(SystemClock):
+        def now_ms(self) -> int:
+            return START + HOURS * HOUR
+
+    real, looks = AnomaliesWatch.look, []
+    deadline = time.monotonic() + 60
+
+    def look(watch, installation):
+        looks.append(1)
+        if len(looks) == 2:
+            newest = watch.standing.standing[0]
+            with closing(SqliteStore(data / "store.db")) as store:
+                acknowledge(installation, store, newest.id, Seen(f"zoe {time.monotonic()}"))
+        change = real(watch, installation)
+        if change is not None or time.monotonic() > deadline:
+            signal.raise_signal(signal.SIGINT)
+        return change
+
+    monkeypatch.setattr(command, "SystemClock", Then)
+    monkeypatch.setattr(command, "POLL_S", 0.01)
+    monkeypatch.setattr(AnomaliesWatch, "look", look)
+    done = rtcdp("anomalies", "--follow", "--json", "--data-dir", data)
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.code, [each["told"] for each in told][-2:]) == (130, ["standing", "changed"])
+    assert told[-1]["acknowledged"]["by"].startswith("zoe ")
+    looks.clear()
+    assert "changed  " in rtcdp("anomalies", "-f", "--data-dir", data).out
+
+
 def test_nothing_is_said_in_words(rtcdp, data) -> None:
     shown = rtcdp("anomalies", "--from", "2026-01-06T20:00:00Z", "--data-dir", data)
     assert (shown.code, shown.out.startswith("nothing out of the ordinary in")) == (0, True)
+    assert "--since" not in shown.out
+    # The events of these days are older than a week.
+    assert "look further back with --since" in rtcdp("anomalies", "--data-dir", data).out
 
 
 def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path) -> None:
