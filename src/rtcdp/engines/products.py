@@ -54,9 +54,9 @@ class ProductUpdates:
     """Brings a store's products up to the end of a log of updates, a step at a time.
 
     It writes through the `store` of the engine that calls it, between that one's epochs, and so
-    under its lease. Beyond `max_log_bytes` the oldest updates that rest in the store are deleted from
-    the log, where that can. `on_trouble` takes a sentence when the log no longer has what comes next; then
-    it stands still until it is made anew.
+    under its lease. Beyond `max_log_bytes` the oldest updates that rest in the store are deleted
+    from the log, where that can. `on_trouble` takes a sentence when the log no longer has what
+    comes next; then it stands still until it is made anew.
     """
 
     tables: tuple[RowTable, ...] = (PRODUCTS, UNUSED_UPDATES)
