@@ -22,8 +22,8 @@ from rtcdp.sources.synthetic.history import History, Past
 END, END_MS, DAYS, USERS, SEED = "2026-07-01", 1_782_864_000_000, 30, 1_000_000, 1
 DAY_MS = 86_400_000
 START_S = 60
-STEPS = {"types": 5 * 60_000, "products": 60 * 60_000}
-KEYS = {"types": "eventType", "products": "productId"}
+STEPS = {"by_type": 5 * 60_000, "by_product": 60 * 60_000}
+KEYS = {"by_type": "eventType", "by_product": "productId"}
 METRICS = """
 from rtcdp.definitions import Alarms, Count, Metric, tumbling
 
