@@ -14,6 +14,7 @@ from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, RowTable, Table
 from rtcdp.store.checksums import joined
 from rtcdp.store.contract import (
+    Acknowledgement,
     Floors,
     Progress,
     RowScan,
@@ -23,6 +24,7 @@ from rtcdp.store.contract import (
     UncountedScan,
 )
 from rtcdp.store.epoch import EpochSpan
+from rtcdp.store.mongo.acknowledgements import read_acknowledgements
 from rtcdp.store.mongo.apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.groups import overfull_groups
@@ -90,6 +92,10 @@ class MongoSnapshot:
     def complete_from(self, metric: str) -> int | None:
         definitions = self._head.state.definitions
         return next((each.complete_from for each in definitions if each.name == metric), None)
+
+    def acknowledgements(self, window_from: int, window_to: int) -> Sequence[Acknowledgement]:
+        with self._database.translated():
+            return read_acknowledgements(self._database, window_from, window_to)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         walk, layout = table_walk(scan), layout_of(scan.table)

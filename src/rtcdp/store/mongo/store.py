@@ -17,8 +17,16 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
-from rtcdp.store.contract import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
+from rtcdp.store.contract import (
+    Acknowledgement,
+    Lease,
+    LeaseLost,
+    Progress,
+    StoreGone,
+    StoreSnapshot,
+)
 from rtcdp.store.epoch import Epoch, RowChanges, TableChange
+from rtcdp.store.mongo.acknowledgements import put_acknowledgement, take_acknowledgement_away
 from rtcdp.store.mongo.apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo.commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo.connection import MongoDatabase
@@ -182,6 +190,14 @@ class MongoStore:
         if marks:
             with self._writing() as database:
                 database.collection(UNCOUNTED).bulk_write(marks, ordered=False)
+
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        with self._writing() as database:
+            put_acknowledgement(database, acknowledgement)
+
+    def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
+        with self._writing() as database:
+            return take_acknowledgement_away(database, series, window_start)
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._writing() as database:
