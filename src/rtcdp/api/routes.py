@@ -59,15 +59,15 @@ _PAGE_VIEWS = Asked(PageViewsQuestion)
 _RECENT = Asked(RecentPageViewsQuestion)
 _EVENTS = Asked(EventsQuestion, drill_down.FILTERS)
 
+_CATALOG = PageAt(
+    "/api/metrics",
+    "list_metrics",
+    catalog_page,
+    Asked(Nothing),
+    "The catalog of metrics",
+    kept=True,
+)
 _PAGES = (
-    PageAt(
-        "/api/metrics",
-        "list_metrics",
-        catalog_page,
-        Asked(Nothing),
-        "The catalog of metrics",
-        kept=True,
-    ),
     PageAt(
         "/api/ledger",
         "ledger",
@@ -112,6 +112,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
             route_handlers=[
                 page_views_of_user,
                 recent_page_views,
+                _CATALOG.handler(),
                 *metric_handlers(context.installation.metrics),
                 events,
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
