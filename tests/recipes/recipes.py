@@ -89,7 +89,7 @@ def _route(tree: Path) -> None:
         "from rtcdp.api.story_routes import",
         "from rtcdp.api.rules import RULES_PAGE\n",
     )
-    _insert(routes, "_PAGES = (\n", "    RULES_PAGE,\n")
+    _insert(routes, '    PageAt(\n        "/api/ledger",\n', "    RULES_PAGE,\n")
     contract = "tests/unit/api/test_contract.py"
     _run(tree, "pytest", "-q", "-p", "no:cacheprovider", contract, RTCDP_GOLDEN="write")
 
