@@ -1,6 +1,6 @@
 """Addresses as data: which page stands where, what it is asked, and how it is described."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -50,7 +50,8 @@ class PageAt:
 
         told: Callable[..., Response[Page]] = of_name if _NAME in self.path else of_all
         told.__name__ = self.operation
-        told.__annotations__["return"] = Response[get_type_hints(self.page_of)["return"]]
+        page_type: Any = get_type_hints(self.page_of)["return"]
+        told.__annotations__["return"] = Response[page_type]
         return get(
             self.path,
             summary=self.summary,
@@ -60,18 +61,24 @@ class PageAt:
         )(told)
 
     def _told(self, request: AnyRequest, context: ApiContext, *names: str) -> Response[Page]:
-        installation = context.installation
-        asked = self.asked if self.asked_now is None else self.asked_now(installation, *names)
+        asked = self.asked
+        if self.asked_now is not None:
+            asked = self.asked_now(context.installation, *names)
         question = asked.read(request)
-        ids = () if self.id_is is None else (self._id(request, self.id_is, *names),)
-        questions = () if asked.question is Nothing else (question,)
-        page = self.page_of(installation, *names, *ids, *questions)
+        given: list[Any] = [*names]
+        if self.id_is is not None:
+            given.append(self._id(request, self.id_is, names))
+        if asked.question is not Nothing:
+            given.append(question)
+        page = self.page_of(context.installation, *given)
         if not self.kept:
             return answer(page, page)
         items = msgspec.json.encode(page.items)  # type: ignore[attr-defined]
         return answer(page, page, {**KEPT, "ETag": tag_of(items)})
 
-    def _id(self, request: AnyRequest, what: str, *names: str) -> str:
-        path = self.path.replace(_NAME, *names) if names else self.path
+    def _id(self, request: AnyRequest, what: str, names: Sequence[str]) -> str:
+        before = self.path.rpartition("{")[0]
+        for name in names:
+            before = before.replace(_NAME, name)
         suffix = ENDS.get(self.path.replace(":str", "").replace(":path", ""), "")
-        return text_in_path(request, path.partition("{")[0], suffix, what)
+        return text_in_path(request, before, suffix, what)
