@@ -15,7 +15,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.funnels import CohortUnit
 from rtcdp.answers.join_totals import JoinTotal, JoinTotals, JoinTotalsQuestion, join_totals
 from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_page
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
 from rtcdp.cli.terminal import duration, listing, number, say
@@ -70,9 +70,7 @@ class Apart:
             rich_help_panel=WHICH,
         ),
     ] = "day"
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20
+    limit: HowMany = 20
 
     def __post_init__(self) -> None:
         if self.cohort not in _COHORTS:

@@ -19,17 +19,15 @@ from rtcdp.log.embedded.columns import (
     pieces_of,
     records_of,
 )
+from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.expiry import expire_some
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
     beside_bytes,
     connect,
-    errors_of,
     file_of,
-    gone,
     has_schema,
     identity,
-    malformed,
     read_extent,
     single,
     transaction,
