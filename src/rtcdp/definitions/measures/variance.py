@@ -70,21 +70,11 @@ class Variance(Measure):
 
 
 @dataclass(frozen=True)
-class StandardDeviation(Measure):
+class StandardDeviation(Variance):
     """The square root of the population's variance of the field, in the field's own unit; null
     where no event has the field."""
 
     kind = "standard_deviation"
-
-    name: str
-    field: Number = "value"
-    where: Predicate | None = None
-
-    def parts(self) -> tuple[Part, ...]:
-        return _parts(self.name, number_column(self.field))
-
-    def of_event(self, event: EventFields) -> Sequence[float | None]:
-        return _of_event(number_in(self.field, event))
 
     def final(self, states: States) -> list[object]:
         return [None if found is None else sqrt(found) for found in _variances(states, self.name)]
