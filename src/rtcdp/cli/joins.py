@@ -25,6 +25,7 @@ from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.runtime.settings import Settings
 
 _COHORTS = ("hour", "day", "week", "month", "none")
+_COUNTED = ("count", "value")
 _WORD_WIDTH, _KEY_WIDTH = 10, 16
 
 
@@ -109,6 +110,8 @@ def joins(
         question = JoinTotalsQuestion(cohort=unit, tz=time.tz, limit=apart.limit, **time.asked)
         page = join_totals(installation, fold.name, question)
     items = [msgspec.to_builtins(item) for item in page.items]
+    if form.csv:
+        items = [_in_columns(item) for item in items]
     columns = tuple(items[0]) if items else ("cohort_start",)
     more = {
         "join": page.name,
@@ -119,6 +122,13 @@ def joins(
     }
     write(Result(columns, items, more), form, lambda: _show(page, time))
     remark_on(page)
+
+
+def _in_columns(item: dict[str, Any]) -> dict[str, Any]:
+    """A sum with two columns for each outcome, as a table of numbers has it."""
+    outcomes = item.pop("outcomes")
+    apart = {f"{name}_{what}": found[what] for name, found in outcomes.items() for what in _COUNTED}
+    return {**item, **apart}
 
 
 def _chosen(installation: Installation, name: str | None) -> Fold:
