@@ -17,7 +17,7 @@ from rtcdp.events.measured import Dated
 
 
 @dataclass(frozen=True)
-class _End(Measure):
+class _End:
     """The value of the field at one end of time; null where no event has it."""
 
     merge: ClassVar[Literal["min", "max"]]
@@ -53,7 +53,7 @@ class _End(Measure):
 
 
 @dataclass(frozen=True)
-class First(_End):
+class First(_End, Measure):
     """The value of the field in the earliest event that has it; null where none has. Of several
     values at the same time it is the one whose text comes first."""
 
@@ -63,7 +63,7 @@ class First(_End):
 
 
 @dataclass(frozen=True)
-class Last(_End):
+class Last(_End, Measure):
     """The value of the field in the latest event that has it; null where none has. Of several
     values at the same time it is the one whose text comes last."""
 

@@ -11,7 +11,7 @@ from rtcdp.events.derived import Number, field_in_words, number_column, number_i
 
 
 @dataclass(frozen=True)
-class _Extreme(Measure):
+class _Extreme:
     """The value of the field that lies farthest at one end; null where no event has it."""
 
     merge: ClassVar[Literal["min", "max"]]
@@ -38,7 +38,7 @@ class _Extreme(Measure):
 
 
 @dataclass(frozen=True)
-class Minimum(_Extreme):
+class Minimum(_Extreme, Measure):
     """The smallest value of the field; null where no event has it."""
 
     kind = "minimum"
@@ -47,7 +47,7 @@ class Minimum(_Extreme):
 
 
 @dataclass(frozen=True)
-class Maximum(_Extreme):
+class Maximum(_Extreme, Measure):
     """The largest value of the field; null where no event has it."""
 
     kind = "maximum"
