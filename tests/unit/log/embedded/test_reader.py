@@ -19,7 +19,7 @@ from rtcdp.log.contract import (
 )
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.embedded import columns as embedded_columns
-from rtcdp.log.embedded import expiry as embedded_expiry
+from rtcdp.log.embedded import reader as embedded_reader
 from rtcdp.log.embedded.file import PAGE_BYTES, file_of, write_turn
 from rtcdp.log.limits import Retention
 
@@ -85,14 +85,14 @@ def test_offsets_go_on_after_everything_was_deleted(directory, writer, reader):
 
 
 def test_deleting_goes_on_in_steps_until_it_is_done(writer, reader, monkeypatch):
-    monkeypatch.setattr(embedded_expiry, "STEP_CHUNKS", 3)
+    monkeypatch.setattr(embedded_reader, "STEP_CHUNKS", 3)
     append_at(writer, *range(100, 110))
     assert reader.expire({0: 19}, EVERYTHING, NOW) == 18
     assert reader.extent(0).first_offset == 18
 
 
 def test_a_step_ends_before_the_first_chunk_that_it_did_not_look_at(writer, reader, monkeypatch):
-    monkeypatch.setattr(embedded_expiry, "STEP_CHUNKS", 3)
+    monkeypatch.setattr(embedded_reader, "STEP_CHUNKS", 3)
     append_at(writer, 100, 101, 102, 103, 990)
     assert reader.expire({0: 10}, Retention(max_age_ms=800, min_age_ms=0), NOW) == 8
     assert reader.extent(0).first_offset == 8

@@ -9,7 +9,6 @@ from confluent_kafka import KafkaError, KafkaException
 
 from rtcdp.log.contract import LogGone, LogReplaced, LogUnavailable, OffsetsMissing
 from rtcdp.log.envelope import WireBatch
-from rtcdp.log.kafka import group as kafka_group
 from rtcdp.log.kafka import reader as kafka_reader
 from rtcdp.log.kafka.admin import TopicState
 from rtcdp.log.kafka.reader import KafkaLogReader, ShownOffsets
@@ -41,7 +40,7 @@ class FakeConsumer:
 
 @pytest.fixture
 def shown(monkeypatch):
-    monkeypatch.setattr(kafka_group, "Consumer", FakeConsumer)
+    monkeypatch.setattr(kafka_reader, "Consumer", FakeConsumer)
     monkeypatch.setattr(FakeConsumer, "made", [])
     shown = ShownOffsets(TOPIC, "rtcdp")
     shown.show({0: 1}).result(10)
