@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtcdp.answers import series
 from rtcdp.answers.anomalies import AnomaliesQuestion, anomalies_page, anomaly_page
 from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsQuestion, events_page
@@ -140,8 +141,11 @@ def test_days_of_a_time_zone_need_more_history_than_there_is(installation: Insta
     assert (page.items, page.watched) == ([], 1)
 
 
-def test_a_question_about_any_time_has_an_answer(make_driver: MakeDriver) -> None:
+def test_a_question_about_any_time_has_an_answer(
+    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also about the first year that there is, where calendars end."""
+    monkeypatch.setattr(series, "WINDOWS_MAX", 30_000)
     monthly = Metric("monthly", "M", Calendar("month", "America/New_York"), (Count("n"),))
     metrics = (*METRICS[:2], monthly)
     driver = watched(make_driver(*metrics))
