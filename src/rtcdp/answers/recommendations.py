@@ -12,23 +12,22 @@ import msgspec
 import polars as pl
 import xxhash
 
-from rtcdp.answers.fold_rows import Span, rows_of_keys, told_by
-from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
-from rtcdp.answers.product_history import Known, ProductHistory, sessions_in
+from rtcdp.answers.product_history import Known, ProductHistory
+from rtcdp.definitions import RANGE_FROM, RANGE_TO
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
 from rtcdp.recommendations import (
-    ITEMS,
     NO_SESSIONS,
-    START,
-    USER,
     Recommended,
     Source,
     Wish,
+    keys_frame,
     ranked,
     recommended,
     trending,
 )
+from rtcdp.store import Store
 
 RECOMMENDATIONS_PATH = "/api/recommendations"
 
@@ -169,29 +168,28 @@ class Adviser:
     installation: Installation
     history: ProductHistory
 
+    def known(self) -> Known:
+        """What is recommended from now."""
+        return self.history.glance(self.installation)
+
 
 def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> RecommendationsPage:
     """What is recommended to a user, whose own sessions are not heard. Somebody unknown gets what
     is trending. Raises `NotThere` and `StoreUnavailable`."""
-    installation = adviser.installation
-    with open_reading(installation) as reading:
-        known = adviser.history.known(installation, reading)
-        rows = rows_of_keys(told_by(installation, reading, known.fold), [user_id], Span())
-        own = rows.sort(known.fold.step.order[0])
-        sessions = sessions_in(own, known.fold)
-        items = [item for items in sessions[ITEMS].to_list() for item in items]
-        deeds = "".join(own["deeds"].to_list())
-        done = list(zip(items, deeds, strict=True))
-        words = _words(question.exclude)
-        excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
-        if "seen" in words:
-            excluded |= set(items)
-        for word, deed in (("bought", BOUGHT), ("cart", IN_CART)):
-            if word in words:
-                excluded |= {item for item, what in done if what == deed}
-        wish = _wish(question.limit, excluded, question.diversity)
-        keys = sessions.select(USER, START)
-        return _page(installation, reading, known, _Asked("user", user_id, items, wish, keys))
+    known = adviser.known()
+    own = _own(adviser.installation.store, known, user_id)
+    items = [item for _, items, _ in own for item in items]
+    done = [pair for _, items, deeds in own for pair in zip(items, deeds, strict=True)]
+    words = _words(question.exclude)
+    excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
+    if "seen" in words:
+        excluded |= set(items)
+    for word, deed in (("bought", BOUGHT), ("cart", IN_CART)):
+        if word in words:
+            excluded |= {item for item, what in done if what == deed}
+    wish = _wish(question.limit, excluded, question.diversity)
+    keys = keys_frame((user_id, start) for start, _, _ in own)
+    return _page(adviser, known, _Asked("user", user_id, items, wish, keys))
 
 
 def for_product(
@@ -200,19 +198,20 @@ def for_product(
     """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
     excluded = {product_id, *_words(question.exclude)}
     wish = _wish(question.limit, excluded, question.diversity)
-    return _plain(adviser, _Asked("product", product_id, [product_id], wish))
+    return _page(adviser, adviser.known(), _Asked("product", product_id, [product_id], wish))
 
 
 def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:
     """What goes with a basket. Raises `NotThere` and `StoreUnavailable`."""
     wish = _wish(basket.limit, {*basket.items, *basket.exclude}, basket.diversity)
-    return _plain(adviser, _Asked("basket", "\0".join(basket.items), basket.items, wish))
+    return _page(
+        adviser, adviser.known(), _Asked("basket", "\0".join(basket.items), basket.items, wish)
+    )
 
 
 def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     """What is trending. Raises `NotThere` and `StoreUnavailable`."""
-    with open_reading(adviser.installation) as reading:
-        known = adviser.history.known(adviser.installation, reading)
+    known = adviser.known()
     index = known.model.index
     fresh = known.freshness
     return TrendingPage(
@@ -228,24 +227,14 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     )
 
 
-def _plain(adviser: Adviser, asked: _Asked) -> RecommendationsPage:
-    with open_reading(adviser.installation) as reading:
-        known = adviser.history.known(adviser.installation, reading)
-        return _page(adviser.installation, reading, known, asked)
-
-
-def _page(
-    installation: Installation, reading: Reading, known: Known, asked: _Asked
-) -> RecommendationsPage:
+def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
     index = known.model.index
     without = NO_SESSIONS if asked.own is None else index.numbers_of(asked.own)
     found = recommended(known.model, asked.items, asked.wish, without)
-    # What was looked at since then is not in it.
-    is_now = known.epoch == reading.snapshot.progress.epoch
-    fresh = reading.freshness if is_now else known.freshness
+    fresh = known.freshness
     return RecommendationsPage(
         items=[_item(each) for each in found],
-        recommendation_id=_named(asked, installation.clock.now_ms()),
+        recommendation_id=_named(asked, adviser.installation.clock.now_ms()),
         based_on=list(dict.fromkeys(reversed(asked.items)))[:8][::-1],
         sessions=index.session_count,
         history_from=_history_from(known),
@@ -254,6 +243,20 @@ def _page(
         fallback=next((each.source for each in found if each.source != "sessions"), None),
         warning=fresh.warning,
     )
+
+
+def _own(store: Store, known: Known, user_id: str) -> list[tuple[int, list[str], str]]:
+    """A user's own sessions that are looked at, oldest first: when each began, the products in
+    order, and what was done with each. They are as of now, whatever the others are."""
+    fold = known.fold
+    asked = pl.DataFrame({fold.key: [user_id], RANGE_FROM: [known.since], RANGE_TO: [2**62]})
+    with store.snapshot() as snapshot:
+        rows = snapshot.rows(fold.table, asked)
+    told = rows.select(fold.step.order[0], "products", "deeds").rows()
+    return [
+        (start, msgspec.json.decode(products, type=list[str]), deeds)
+        for start, products, deeds in sorted(told)
+    ]
 
 
 def _item(each: Recommended) -> RecommendedItem:
@@ -277,6 +280,4 @@ def _named(asked: _Asked, now_ms: int) -> str:
 
 
 def _history_from(known: Known) -> str | None:
-    index = known.model.index
-    there = index.starts[index.is_there]
-    return iso_ms_or_none(int(there.min()) if len(there) else None)
+    return iso_ms_or_none(known.model.index.oldest_start)

@@ -7,6 +7,7 @@ came when, and what is taken out leaves nothing behind that counts.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -126,10 +127,16 @@ class SessionIndex:
     _of_base: _Postings
     _of_recent: _Postings
 
-    @property
+    @cached_property
     def session_count(self) -> int:
         """How many sessions there are."""
         return int(self.is_there.sum())
+
+    @cached_property
+    def oldest_start(self) -> int | None:
+        """When the oldest session began (UTC ms); None where there is none."""
+        there = self.starts[self.is_there]
+        return int(there.min()) if len(there) else None
 
     def codes_of(self, items: Iterable[str]) -> Ints:
         """The numbers of items, of those that any session holds."""

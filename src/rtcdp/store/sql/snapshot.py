@@ -40,7 +40,10 @@ class SqlSnapshot:
 
     def __init__(self, connection: SqlConnection) -> None:
         self.connection = connection
-        self.progress: Progress = read_progress(connection)
+
+    @cached_property
+    def progress(self) -> Progress:
+        return read_progress(self.connection)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         queries = scan_queries(self.connection.dialect, scan)
