@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -18,7 +19,7 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.engines.notices import noticed
 from rtcdp.errors import NotThere, RtcdpError
 from rtcdp.folds.product_sessions import ProductSessions
-from rtcdp.recommendations import ITEMS, START, USER, Model, SessionIndex, index_of
+from rtcdp.recommendations import ITEMS, START, TOLD, USER, Model, SessionIndex, index_of
 from rtcdp.store import RowScan, StoreSnapshot
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
@@ -146,7 +147,9 @@ class ProductHistory:
         else:
             read_anew, is_exact = known.read_anew, is_exact and known.is_exact
         index = _newest(index.without_before(since), self.limits.sessions)
-        found = Known(fold, Model(index), epoch, reading.freshness, read_anew, since, is_exact)
+        found = Known(
+            fold, Model(index.ready()), epoch, reading.freshness, read_anew, since, is_exact
+        )
         # Worked out here, so that no answer waits for it.
         assert len(found.model.stand_ins) > 0
         self._known, self._looked_at = found, now
@@ -170,12 +173,20 @@ def product_fold(folds: Sequence[Fold]) -> Fold:
 
 
 def sessions_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """Rows of the fold as sessions of items."""
+    """Rows of the fold as sessions of items. What is told of each is a letter for what was done
+    with each product, and then the products, as `deeds_told` reads it."""
     return rows.select(
         pl.col(fold.key).alias(USER),
         pl.col(fold.step.order[0]).alias(START),
         pl.col("products").str.json_decode(pl.List(pl.String())).alias(ITEMS),
+        (pl.col("deeds") + pl.col("products")).alias(TOLD),
     )
+
+
+def deeds_told(text: str) -> list[tuple[str, str]]:
+    """The products of a session in order, each with what was done with it."""
+    deeds, bracket, rest = text.partition("[")
+    return list(zip(msgspec.json.decode(bracket + rest, type=list[str]), deeds, strict=True))
 
 
 def _followed(
@@ -205,7 +216,7 @@ def _followed(
 
 def _scanned(snapshot: StoreSnapshot, fold: Fold, since: int, rows_max: int | None) -> pl.DataFrame:
     """The rows that began since, newest first, with their products alone."""
-    scan = RowScan(fold.table, time_from=since, limit=_SLICE_ROWS, columns=("products",))
+    scan = RowScan(fold.table, time_from=since, limit=_SLICE_ROWS, columns=("products", "deeds"))
     found: list[pl.DataFrame] = []
     count = 0
     while True:

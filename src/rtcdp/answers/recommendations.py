@@ -9,25 +9,22 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-import polars as pl
 import xxhash
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
-from rtcdp.answers.product_history import Known, ProductHistory
-from rtcdp.definitions import RANGE_FROM, RANGE_TO
+from rtcdp.answers.product_history import Known, ProductHistory, deeds_told
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
 from rtcdp.recommendations import (
     NO_SESSIONS,
+    Ints,
     Recommended,
     Source,
     Wish,
-    keys_frame,
     ranked,
     recommended,
     trending,
 )
-from rtcdp.store import Store
 
 RECOMMENDATIONS_PATH = "/api/recommendations"
 
@@ -38,6 +35,10 @@ OWN_WORDS = ("bought", "cart", "seen", "none")
 at, have in the cart, or saw; and nothing at all."""
 
 BASKET_MAX = 100
+
+OWN_SESSIONS_MAX = 200
+"""So many of a user's sessions are looked at, the newest."""
+
 _LIMIT_MAX = 100
 _CERTAIN = 100
 
@@ -158,7 +159,7 @@ class _Asked:
     subject: str
     items: Sequence[str]
     wish: Wish
-    own: pl.DataFrame | None = None
+    own: Ints = NO_SESSIONS
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,9 @@ def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> R
     """What is recommended to a user, whose own sessions are not heard. Somebody unknown gets what
     is trending. Raises `NotThere` and `StoreUnavailable`."""
     known = adviser.known()
-    own = _own(adviser.installation.store, known, user_id)
-    items = [item for _, items, _ in own for item in items]
-    done = [pair for _, items, deeds in own for pair in zip(items, deeds, strict=True)]
+    numbers, told = known.model.index.of_user(user_id, OWN_SESSIONS_MAX)
+    done = [each for text in told if text is not None for each in deeds_told(text)]
+    items = [item for item, _ in done]
     words = _words(question.exclude)
     excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
     if "seen" in words:
@@ -188,8 +189,7 @@ def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> R
         if word in words:
             excluded |= {item for item, what in done if what == deed}
     wish = _wish(question.limit, excluded, question.diversity)
-    keys = keys_frame((user_id, start) for start, _, _ in own)
-    return _page(adviser, known, _Asked("user", user_id, items, wish, keys))
+    return _page(adviser, known, _Asked("user", user_id, items, wish, numbers))
 
 
 def for_product(
@@ -229,8 +229,7 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
 
 def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
     index = known.model.index
-    without = NO_SESSIONS if asked.own is None else index.numbers_of(asked.own)
-    found = recommended(known.model, asked.items, asked.wish, without)
+    found = recommended(known.model, asked.items, asked.wish, asked.own)
     fresh = known.freshness
     return RecommendationsPage(
         items=[_item(each) for each in found],
@@ -243,20 +242,6 @@ def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
         fallback=next((each.source for each in found if each.source != "sessions"), None),
         warning=fresh.warning,
     )
-
-
-def _own(store: Store, known: Known, user_id: str) -> list[tuple[int, list[str], str]]:
-    """A user's own sessions that are looked at, oldest first: when each began, the products in
-    order, and what was done with each. They are as of now, whatever the others are."""
-    fold = known.fold
-    asked = pl.DataFrame({fold.key: [user_id], RANGE_FROM: [known.since], RANGE_TO: [2**62]})
-    with store.snapshot() as snapshot:
-        rows = snapshot.rows(fold.table, asked)
-    told = rows.select(fold.step.order[0], "products", "deeds").rows()
-    return [
-        (start, msgspec.json.decode(products, type=list[str]), deeds)
-        for start, products, deeds in sorted(told)
-    ]
 
 
 def _item(each: Recommended) -> RecommendedItem:

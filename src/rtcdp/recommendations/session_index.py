@@ -17,12 +17,14 @@ Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
-USER, START, ITEMS = "user", "start", "items"
+USER, START, ITEMS, TOLD = "user", "start", "items", "told"
 SESSIONS_SCHEMA = pl.Schema({USER: pl.String(), START: pl.Int64(), ITEMS: pl.List(pl.String())})
 """A session: whose it is, when it began (UTC ms), and its items in order; of an item that is there
-again, the first time counts. A user's sessions begin at different times."""
+again, the first time counts. A user's sessions begin at different times. Beside these columns there
+may be `TOLD`, a text that is kept of each session."""
 
 _KEY = [USER, START]
+_KEPT = [*_KEY, TOLD]
 RECENT_MAX, RECENT_SHARE = 20_000, 8
 """Changed sessions stand apart until there are more than that, and more than one in so many."""
 
@@ -71,8 +73,8 @@ class _Postings:
 
 @dataclass(frozen=True)
 class _Part:
-    """Sessions sorted by (start, user): `keys`, and their items, those of session n being
-    `codes[ends[n]:ends[n + 1]]`."""
+    """Sessions sorted by (start, user): `keys` and what is told of them, and their items, those of
+    session n being `codes[ends[n]:ends[n + 1]]`."""
 
     keys: pl.DataFrame
     starts: Ints
@@ -85,6 +87,22 @@ class _Part:
         same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
         found: Ints = places[same.to_numpy()]
         return found
+
+    @cached_property
+    def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
+        """The hashes of the users in order, and the place of each one's session."""
+        hashes = self.keys[USER].hash().to_numpy()
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], order
+
+    def places_of_user(self, user: str) -> list[int]:
+        """Where the sessions of a user are, oldest first."""
+        hashes, order = self.by_user
+        wanted = pl.Series([user], dtype=pl.String).hash()[0]
+        first = np.searchsorted(hashes, np.uint64(wanted))
+        end = np.searchsorted(hashes, np.uint64(wanted), side="right")
+        users = self.keys[USER]
+        return [place for place in order[first:end].tolist() if users[place] == user]
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""
@@ -169,10 +187,29 @@ class SessionIndex:
         there: Ints = numbers[self.is_there[numbers]]
         return there
 
+    def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
+        """The numbers of a user's `newest` sessions, oldest first, and what is told of each."""
+        found = [
+            (int(self.starts[number]), number, part.keys[TOLD][place])
+            for part, first in ((self._base, 0), (self._recent, self._base.keys.height))
+            for place in part.places_of_user(user)
+            if self.is_there[number := first + place]
+        ]
+        found = sorted(found, key=lambda each: each[0])[-newest:]
+        return np.array([number for _, number, _ in found], np.int64), [told for *_, told in found]
+
+    def ready(self) -> "SessionIndex":
+        """The same, with all worked out that an answer would have to wait for."""
+        assert self.session_count >= 0
+        assert self.oldest_start is None or self._base.by_user
+        assert self._recent.by_user
+        return self
+
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
         parts = [_frame(self._base, self.items), _frame(self._recent, self.items)]
-        return pl.concat(parts).filter(pl.Series(self.is_there)).sort(START, USER)
+        there = pl.concat(parts).filter(pl.Series(self.is_there))
+        return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 
     def changed(self, sessions: pl.DataFrame, gone: pl.DataFrame) -> "SessionIndex":
         """An index with these sessions, in the place of those with their keys, and without those
@@ -198,7 +235,7 @@ class SessionIndex:
         if not is_old.any():
             return self
         keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
-        return self.changed(SESSIONS_SCHEMA.to_frame(), keys)
+        return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(_KEY))
 
     def _there(self, entries: Ints) -> Ints:
         return entries[self.is_there[self.session_of[entries]]]
@@ -219,14 +256,16 @@ def ranges(firsts: Ints, counts: Ints) -> Ints:
 def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
     """Sessions that have an item, each item once."""
     different = pl.col(ITEMS).list.unique(maintain_order=True)
-    return sessions.select(USER, START, different).filter(pl.col(ITEMS).list.len() > 0)
+    told = pl.col(TOLD) if TOLD in sessions.columns else pl.lit(None, pl.String).alias(TOLD)
+    return sessions.select(USER, START, different, told).filter(pl.col(ITEMS).list.len() > 0)
 
 
 def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
     base = _part(sessions, items)
     everyone = np.ones(base.keys.height, np.bool_)
     of_base = _postings(base, len(items.names))
-    return _joined(items, (base, of_base), _part(SESSIONS_SCHEMA.to_frame(), items), everyone)
+    nothing = _cleaned(SESSIONS_SCHEMA.to_frame())
+    return _joined(items, (base, of_base), _part(nothing, items), everyone)
 
 
 def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
@@ -234,7 +273,7 @@ def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
     lengths = ordered[ITEMS].list.len().to_numpy().astype(np.int64)
     codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return _Part(ordered.select(_KEY), ordered[START].to_numpy(), ends, codes)
+    return _Part(ordered.select(_KEPT), ordered[START].to_numpy(), ends, codes)
 
 
 def _postings(part: _Part, item_count: int, first_entry: int = 0) -> _Postings:
@@ -283,11 +322,11 @@ def _joined(
 def _frame(part: _Part, items: ItemCodes) -> pl.DataFrame:
     """The sessions of a part, as they were given."""
     if part.keys.is_empty():
-        return SESSIONS_SCHEMA.to_frame()
+        return _cleaned(SESSIONS_SCHEMA.to_frame())
     names = pl.Series(items.names, dtype=pl.String).gather(part.codes)
     numbers = np.repeat(np.arange(part.keys.height), np.diff(part.ends))
     lists = pl.DataFrame({"n": numbers, ITEMS: names}).group_by("n", maintain_order=True).all()
-    return part.keys.with_columns(lists[ITEMS])
+    return part.keys.with_columns(lists[ITEMS]).select(USER, START, ITEMS, TOLD)
 
 
 def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Beside its own columns a row has the number that it brings to its day's control 
 can be taken off again without reading the whole row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
 import polars as pl
@@ -114,28 +114,8 @@ def sums_from(rows: pl.DataFrame) -> DailySums:
 
 def read_rows(connection: SqlConnection, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
     """The rows of groups, in no order; see `StoreSnapshot.rows`."""
-    if groups.height == 1 and None not in (group := groups.row(0, named=True)).values():
-        return _rows_of_one(connection, table, group)
     sql = rows_of_groups(connection.dialect, table, groups.schema)
     return connection.query_about(sql, row_schema(table), groups)
-
-
-def _rows_of_one(
-    connection: SqlConnection, table: RowTable, group: Mapping[str, int | str]
-) -> pl.DataFrame:
-    """The rows of one group, asked for without a table of what is asked: that takes a fifth of the
-    time."""
-    where = Where(connection.dialect)
-    for name in table.group_key:
-        where.add(name, "=", group[name])
-    if RANGE_FROM in group and table.time is not None:
-        where.add(table.time, ">=", group[RANGE_FROM])
-        where.add(table.time, "<", group[RANGE_TO])
-    return connection.query(
-        f"SELECT {names(*table.column_names)} FROM {stored(connection.dialect, table)}{where}",
-        row_schema(table),
-        one_row(*where.values),
-    )
 
 
 def rows_of_groups(dialect: Dialect, table: RowTable, groups: pl.Schema) -> str:

@@ -40,10 +40,7 @@ class SqlSnapshot:
 
     def __init__(self, connection: SqlConnection) -> None:
         self.connection = connection
-
-    @cached_property
-    def progress(self) -> Progress:
-        return read_progress(self.connection)
+        self.progress: Progress = read_progress(connection)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         queries = scan_queries(self.connection.dialect, scan)
