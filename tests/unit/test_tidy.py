@@ -34,6 +34,10 @@ WITHOUT_UNIT_TEST = {
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
     "definitions/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
     "definitions/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
+    **{
+        f"store/{kind}/acknowledgements.py": "tests/conformance/stores/test_upkeep.py"
+        for kind in ("mongo", "sql")
+    },
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }

@@ -36,6 +36,9 @@ UNCOUNTED_SCHEMA = pl.Schema(
 """One row per record that was not counted. `verdict` is duplicate, late or dead_letter; `raw` holds
 the record's bytes for late events and dead letters, and is null for duplicates."""
 
+UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
+"""What a store tells of one: also when it was sent again (UTC ms), null where it was not."""
+
 RECORDED_SCHEMA = pl.Schema({"offset": pl.Int64, "verdict": pl.String, "reason": pl.String})
 """The recorded verdicts of some offsets of a partition, in their order: one row per record that was
 not counted."""

@@ -6,7 +6,7 @@ whichever engine counted, and a late event that changes a window changes what is
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -14,13 +14,14 @@ import msgspec
 from rtcdp.anomalies import Judgement, judge
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
 from rtcdp.answers.freshness import Installation, Reading, open_reading
-from rtcdp.answers.instant import EARLIEST, iso_ms
+from rtcdp.answers.instant import EARLIEST, LATEST, iso_ms
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
 from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.events.calendar import DAY_MS
+from rtcdp.store import StoreSnapshot
 
 ANOMALIES_PATH = "/api/anomalies"
 DEFAULT_DAYS = 7
@@ -36,11 +37,23 @@ class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES)
         str | None, msgspec.Meta(description="of this metric; else of all that are watched")
     ] = None
     direction: Annotated[Direction, msgspec.Meta(description="rises, drops or both")] = "both"
+    acknowledged: Annotated[
+        Literal["true", "false"] | None,
+        msgspec.Meta(description="only those that somebody has seen, or that nobody has"),
+    ] = None
     start_from: From = None
     since: Since = None
     start_to: To = None
     limit: Limit = 100
     cursor: Cursor = None
+
+
+class Acknowledged(msgspec.Struct):
+    """That somebody has seen an anomaly: who, when, and what there was to say."""
+
+    by: str
+    at: str
+    note: str
 
 
 class Anomaly(msgspec.Struct, kw_only=True):
@@ -49,7 +62,7 @@ class Anomaly(msgspec.Struct, kw_only=True):
     `observed` is what came, `expected` what usually does, `low` to `high` what would not have been
     told. `surprise` says how many deviations it is off, negative when below. Of `compared` windows
     of its own history, `rank` were as far off. Until it is `final` the window may still change. The
-    events behind it are at `events_url`.
+    events behind it are at `events_url`. `acknowledged` is there when somebody has seen it.
     """
 
     id: str
@@ -70,6 +83,7 @@ class Anomaly(msgspec.Struct, kw_only=True):
     says: str
     url: str
     events_url: str
+    acknowledged: Acknowledged | None = None
 
 
 class AnomaliesPage(msgspec.Struct, omit_defaults=True):
@@ -139,8 +153,8 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
                     for place in judged.is_alarm.nonzero()[0].tolist()
                     if keyed.starts[place] >= of_metric.judge_from and keyed.is_watched(place)
                 ]
-    if question.direction != "both":
-        found = [each for each in found if each.direction == question.direction]
+        seen = _seen(reading.snapshot, start_from, question.start_to or LATEST)
+    found = [each for each in found if _is_asked_for(each, question, seen)]
     # Newest first, and those of one moment by what they are of.
     found.sort(key=_parts)
     found.sort(key=lambda each: each.window_start, reverse=True)
@@ -168,6 +182,7 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
     (watch,) = _watches(installation, question)
     with open_reading(installation) as reading:
         of_metric = _series(installation, reading, watch, question, (start, begin))
+        seen = _seen(reading.snapshot, start, start + 1)
     for keyed in of_metric.items:
         if keyed.key != (tuple(key) or None) or keyed.starts[-1] != start:
             continue
@@ -175,6 +190,7 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
         if not judged.is_alarm[-1]:
             break
         told = _told(watch, keyed, judged, len(keyed.starts) - 1, begin)
+        told.acknowledged = seen.get(_name_of(told))
         fresh = reading.freshness
         series = list(_points(keyed, judged))
         return AnomalyPage(told, series, fresh.as_of_text, fresh.lag_ms, fresh.warning)
@@ -182,6 +198,33 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
         "nothing is out of the ordinary there any more",
         f"late events may have changed it; {ANOMALIES_PATH} tells what there is now",
     )
+
+
+_Name = tuple[str, str]
+
+
+def _seen(snapshot: StoreSnapshot, start_from: int, start_to: int) -> dict[_Name, Acknowledged]:
+    """Who has seen which anomalies of a time, by series and start."""
+    return {
+        (each.series, iso_ms(each.window_start)): Acknowledged(each.by, iso_ms(each.at), each.note)
+        for each in snapshot.acknowledgements(start_from, start_to)
+    }
+
+
+def _name_of(anomaly: Anomaly) -> _Name:
+    """What an anomaly is acknowledged by: the same one, also where its history is cut elsewhere."""
+    return _subject(anomaly.metric, tuple(anomaly.key.values())), anomaly.window_start
+
+
+def _is_asked_for(
+    anomaly: Anomaly, question: AnomaliesQuestion, seen: Mapping[_Name, Acknowledged]
+) -> bool:
+    anomaly.acknowledged = seen.get(_name_of(anomaly))
+    if question.acknowledged is not None:
+        is_wanted = question.acknowledged == "true"
+        if (anomaly.acknowledged is not None) != is_wanted:
+            return False
+    return question.direction in ("both", anomaly.direction)
 
 
 def _watches(installation: Installation, question: AnomaliesQuestion) -> list[_Watch]:
@@ -293,6 +336,13 @@ def _subject(metric: str, key: tuple[str, ...]) -> str:
 def _id(start: int, metric: str, key: tuple[str, ...], begin: int | None) -> str:
     cut = () if begin is None else (begin,)
     return write_cursor((start, _subject(metric, key), *cut))
+
+
+def series_and_start(anomaly_id: str) -> tuple[str, int]:
+    """What an anomaly is of, as one text, and when its window begins (UTC ms). Raises
+    `BadRequest`."""
+    start, (metric, *key), _ = _read_id(anomaly_id)
+    return _subject(metric, tuple(key)), start
 
 
 def _read_id(text: str) -> tuple[int, list[str], int | None]:

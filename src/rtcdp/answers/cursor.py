@@ -29,6 +29,11 @@ def write_cursor(parts: Sequence[Part]) -> str:
     return urlsafe_b64encode(msgspec.json.encode(list(parts))).decode().rstrip("=")
 
 
+def cursor_after(parts: Sequence[Part] | None) -> str | None:
+    """Where the next page begins: behind this place; None where there is none."""
+    return None if parts is None else write_cursor(parts)
+
+
 def read_cursor(text: str | None, shape: Sequence[Shape]) -> tuple[Part, ...] | None:
     """The parts of a cursor, each of which must be as `shape` says; None where there is none.
 

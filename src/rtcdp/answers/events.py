@@ -117,14 +117,11 @@ def events_page(installation: Installation, question: EventsQuestion, effort: Ef
             # Of another log it would tell verdicts that are none of its records.
             raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
         page = read_events(installation.log, reading.snapshot, wanted, effort)
-    fresh = reading.freshness
     return EventsPage(
         items=[_shown(item) for item in page.items],
         next_cursor=_cursor(page.after, newest_first),
         log_trimmed=page.is_trimmed,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 

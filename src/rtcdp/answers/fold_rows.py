@@ -2,15 +2,23 @@
 them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
 import polars as pl
 
-from rtcdp.answers.cursor import INSTANT, Part, Shape, combinations, read_cursor, write_cursor
+from rtcdp.answers.cursor import (
+    INSTANT,
+    Part,
+    Shape,
+    combinations,
+    cursor_after,
+    read_cursor,
+)
 from rtcdp.answers.folds import is_incomplete
-from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.freshness import Fresh, Freshness, Installation, Reading, open_reading
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.windows import complete_from_of, floor_of
@@ -74,15 +82,32 @@ class Span:
     end: int | None = None
 
 
+class FreshAndWhole(Fresh):
+    """How fresh an answer is and what is missing, as its own fields say it."""
+
+    incomplete: bool
+    complete_from: str | None
+
+
 @dataclass(frozen=True)
 class Told:
     """One state of the rows of a fold, and what it takes to show them: up to where all is final,
-    and from where on nothing is missing (UTC ms)."""
+    from where on nothing is missing (UTC ms), and whether some of it is still to be told."""
 
     fold: Fold
     snapshot: StoreSnapshot
     watermark: int | None
     complete_from: int | None
+    freshness: Freshness = Freshness(None, None)
+    incomplete: bool = False
+
+    @property
+    def fields(self) -> FreshAndWhole:
+        return FreshAndWhole(
+            **self.freshness.fields,
+            incomplete=self.incomplete,
+            complete_from=iso_ms_or_none(self.complete_from),
+        )
 
     @property
     def view(self) -> RowView:
@@ -124,11 +149,20 @@ class Told:
         return replace(span, start=floor if span.start is None else max(span.start, floor))
 
 
+@contextmanager
+def open_told(installation: Installation, fold: Fold) -> Iterator[Told]:
+    """Open the one state of a fold that a request is answered from. Raises `StoreUnavailable`."""
+    # Asked before the snapshot is taken: what is complete by then is in it entirely.
+    incomplete = is_incomplete(installation.store, fold)
+    with open_reading(installation) as reading:
+        yield replace(told_by(installation, reading, fold), incomplete=incomplete)
+
+
 def told_by(installation: Installation, reading: Reading, fold: Fold) -> Told:
-    """The rows of a fold as a request sees them."""
+    """The rows of a fold as a request sees them that looks at other things as well."""
     snapshot = reading.snapshot
     watermark = snapshot.progress.watermark(installation.allowed_lateness_ms)
-    return Told(fold, snapshot, watermark, complete_from_of(snapshot, fold))
+    return Told(fold, snapshot, watermark, complete_from_of(snapshot, fold), reading.freshness)
 
 
 Only = Callable[[Told], pl.Expr]
@@ -141,25 +175,17 @@ def rows_page(
     """A page of a fold's rows; `only` some of them. Raises `BadRequest` and `StoreUnavailable`."""
     after = read_cursor(question.cursor, position_of(fold))
     span = span_of(question.start_from, question.start_to, question.since, installation)
-    # Asked before the snapshot is taken: what is complete by then is in it entirely.
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         asked = _Asked(question, _wanted(told, question, only))
         if question.equals:
             found, next_after = _of_keys(told, asked, told.kept(span), after)
         else:
             found, next_after = _of_all(told, asked, told.kept(span), after)
         items = told.shown(found)
-    fresh = reading.freshness
     return RowsPage(
         items=items,
-        next_cursor=None if next_after is None else write_cursor(next_after),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        next_cursor=cursor_after(next_after),
+        **told.fields,
     )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import iso_ms_or_none
@@ -104,6 +105,14 @@ class Installation:
     folds: Sequence[Fold] = ()
 
 
+class Fresh(TypedDict):
+    """How fresh an answer is, as its own fields say it."""
+
+    as_of: str | None
+    lag_ms: int | None
+    warning: str | None
+
+
 @dataclass(frozen=True)
 class Freshness:
     """`as_of` (UTC ms): all that was acknowledged before is in the answer. `lag_ms` is 0 when
@@ -118,6 +127,10 @@ class Freshness:
     @property
     def as_of_text(self) -> str | None:
         return iso_ms_or_none(self.as_of)
+
+    @property
+    def fields(self) -> Fresh:
+        return Fresh(as_of=self.as_of_text, lag_ms=self.lag_ms, warning=self.warning)
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from urllib.parse import urlencode
 import msgspec
 import polars as pl
 
-from rtcdp.answers.cursor import Part, read_cursor, write_cursor
+from rtcdp.answers.cursor import Part, cursor_after, read_cursor, write_cursor
 from rtcdp.answers.fold_rows import (
     Span,
     Told,
     beyond,
     newest_first,
+    open_told,
     position_of,
     slices_of,
     span_of,
-    told_by,
 )
-from rtcdp.answers.folds import FUNNELS_PATH, find_fold, is_incomplete
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.folds import FUNNELS_PATH, find_fold
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import (
     INSTANT,
@@ -178,15 +178,12 @@ def funnel_page(installation: Installation, name: str, question: FunnelQuestion)
         raise _no_breakdown(fold)
     position = read_cursor(question.cursor, (_NUMBER, _NUMBER))
     cohorts, span = _asked(installation, question)
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         chosen = _selected(told, cohorts, told.kept(span))
     items = _cohorts(chosen, is_split=is_split)
     first = 0 if position is None else _place_after(items, position)
     page = items[first : first + question.limit]
     following = items[first + question.limit :]
-    fresh = reading.freshness
     return FunnelPage(
         items=[item for _, item in page],
         name=fold.name,
@@ -197,11 +194,7 @@ def funnel_page(installation: Installation, name: str, question: FunnelQuestion)
         cohort=question.cohort,
         tz=question.tz,
         next_cursor=write_cursor(page[-1][0]) if following and page else None,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        **told.fields,
     )
 
 
@@ -213,9 +206,7 @@ def people_page(installation: Installation, name: str, question: PeopleQuestion)
     after = read_cursor(question.cursor, position_of(fold))
     cohorts, span = _asked(installation, question)
     cohort = _cohort(cohorts, question)
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         chosen = _selected(told, cohorts, told.kept(span))
         found = people(chosen.rows, step, question.outcome, cohort)
         found = newest_first(fold, _with_value(fold, question, found))
@@ -226,17 +217,12 @@ def people_page(installation: Installation, name: str, question: PeopleQuestion)
         items = told.shown(page)
     has_more = rest.height > page.height
     last: tuple[Part, ...] | None = page.select(fold.primary_key).row(-1) if has_more else None
-    fresh = reading.freshness
     return PeoplePage(
         items=items,
         count=found.height,
         steps=[each.name for each in funnel.steps],
-        next_cursor=None if last is None else write_cursor(last),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        next_cursor=cursor_after(last),
+        **told.fields,
     )
 
 

@@ -9,9 +9,9 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import read_cursor, write_cursor
-from rtcdp.answers.fold_rows import Span, Told, slices_of, span_of, told_by
-from rtcdp.answers.folds import JOINS_PATH, find_fold, is_incomplete
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.fold_rows import Span, Told, open_told, slices_of, span_of
+from rtcdp.answers.folds import JOINS_PATH, find_fold
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.funnels import CohortUnit
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.joins import KIND, has_outcome, outcomes_of
@@ -103,9 +103,7 @@ def join_totals(installation: Installation, name: str, question: JoinTotalsQuest
     position = read_cursor(question.cursor, (_NUMBER,))
     span = span_of(question.start_from, question.start_to, question.since, installation)
     unit = None if question.cohort == "none" else question.cohort
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         asked = _Sums(told, Cohorts(unit, question.tz, entered_before=span.end), told.kept(span))
         rows = pl.concat(_measured(asked, each) for each in slices_of(told, asked.span, _STORED))
     apart = _summed(rows, outcomes_of(fold)).sort("cohort", descending=True)
@@ -115,7 +113,6 @@ def join_totals(installation: Installation, name: str, question: JoinTotalsQuest
         apart = apart.filter(pl.col("cohort") < position[0])
     page = apart.head(question.limit)
     has_more = apart.height > page.height
-    fresh = reading.freshness
     return JoinTotals(
         items=[*_items(asked, page)],
         total=next(iter(_items(whole, together)), None),
@@ -125,11 +122,7 @@ def join_totals(installation: Installation, name: str, question: JoinTotalsQuest
         cohort=question.cohort,
         tz=question.tz,
         next_cursor=write_cursor((page["cohort"][-1],)) if has_more else None,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        **told.fields,
     )
 
 

@@ -89,14 +89,11 @@ def join_events(installation: Installation, name: str, row_id: str) -> JoinEvent
         end = row_name.start + step.within_ms + 1
         events = story.between(row_name.whose, row_name.start, end).frame
     left, right = _behind(fold, row, row_name, events)
-    fresh = reading.freshness
     return JoinEvents(
         row=_with_outcome(fold, shown),
         left=left,
         right=right,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 

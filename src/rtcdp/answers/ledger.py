@@ -58,12 +58,9 @@ def ledger_page(installation: Installation, question: LedgerQuestion) -> Ledger:
     rows = minutes.to_dicts()
     page = rows[: question.limit]
     last = page[-1] if len(rows) > question.limit else None
-    fresh = reading.freshness
     return Ledger(
         totals=msgspec.convert(totals, LedgerTotals),
         items=[LedgerItem(**{**row, "minute": iso_ms(row["minute"])}) for row in page],
         next_cursor=None if last is None else write_cursor((last["minute"], last["source"])),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from rtcdp.answers.cursor import INSTANT, Shape, read_cursor, write_cursor
+from rtcdp.answers.cursor import INSTANT, Shape, cursor_after, read_cursor, write_cursor
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms_or_none
 from rtcdp.answers.question import INSTANT as AS_INSTANT
@@ -191,16 +191,13 @@ def windows_page(
         watermark = reading.snapshot.progress.watermark(installation.allowed_lateness_ms)
         final_until = EARLIEST if watermark is None else watermark
         page = windows(reading.snapshot, metric, replace(wanted, final_until=final_until))
-    fresh = reading.freshness
     border = () if wanted.last_from is None else (wanted.last_from,)
     return WindowsPage(
         items=page.items,
         next_cursor=None if page.after is None else write_cursor((*border, *page.after)),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
         incomplete=incomplete,
         complete_from=iso_ms_or_none(page.complete_from),
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 
@@ -229,14 +226,11 @@ def page_views(
         if whole_from is not None:
             wanted = replace(wanted, start_from=max(whole_from, wanted.start_from or whole_from))
         page = windows(reading.snapshot, metric, wanted)
-    fresh = reading.freshness
     return PageViews(
         items=msgspec.convert(page.items, list[PageViewWindow]),
-        next_cursor=None if page.after is None else write_cursor(page.after),
+        next_cursor=cursor_after(page.after),
         complete_from=iso_ms_or_none(page.complete_from),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 

@@ -5,10 +5,9 @@ from typing import Annotated
 import msgspec
 import polars as pl
 
-from rtcdp.answers.fold_rows import slices_of, span_of, told_by
-from rtcdp.answers.folds import find_fold, is_incomplete
-from rtcdp.answers.freshness import Installation, open_reading
-from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.fold_rows import open_told, slices_of, span_of
+from rtcdp.answers.folds import find_fold
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.question import NAMES, From, Since, To
 from rtcdp.folds.path_answers import alike, drop_off, whole_paths
 
@@ -72,9 +71,7 @@ def paths_page(installation: Installation, name: str, question: PathsQuestion) -
     """The most frequent paths. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
     fold = find_fold(installation.folds, name, KIND)
     span = span_of(question.start_from, question.start_to, question.since, installation)
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         slices = slices_of(told, told.kept(span), ("path", "length", "is_cut"))
         rows = alike(pl.concat(map(alike, slices)))
     count = int(rows["gone"].sum())
@@ -82,7 +79,6 @@ def paths_page(installation: Installation, name: str, question: PathsQuestion) -
     shown = [(path, times) for path, times in found if path is not None]
     rest = [times for path, times in found if path is None]
     distinct = rows["path"].n_unique()
-    fresh = reading.freshness
     return PathsPage(
         items=[
             PathFound(msgspec.json.decode(path, type=list[str]), times, times / count)
@@ -93,9 +89,5 @@ def paths_page(installation: Installation, name: str, question: PathsQuestion) -
         count=count,
         name=fold.name,
         title=fold.title,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        **told.fields,
     )

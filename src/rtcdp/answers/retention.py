@@ -7,10 +7,10 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import read_cursor, write_cursor
-from rtcdp.answers.fold_rows import slices_of, span_of, told_by
-from rtcdp.answers.folds import find_fold, is_incomplete
-from rtcdp.answers.freshness import Installation, open_reading
-from rtcdp.answers.instant import iso_ms, iso_ms_or_none
+from rtcdp.answers.fold_rows import open_told, slices_of, span_of
+from rtcdp.answers.folds import find_fold
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, To
 from rtcdp.errors import BadRequest
 from rtcdp.folds.retention import Retention
@@ -100,9 +100,7 @@ def retention_page(
     brackets = _brackets(definition, question)
     position = read_cursor(question.cursor, (_NUMBER,))
     span = span_of(question.start_from, question.start_to, question.since, installation)
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         slices = slices_of(told, told.kept(span), ("cohort", "returned", "last_return"))
         rows = alike(pl.concat(map(alike, slices)))
     if brackets:
@@ -117,7 +115,6 @@ def retention_page(
     shown = cells.filter(pl.col("cohort").is_in(page.implode()))
     shown = shown.with_columns(definition.start_of(pl.col("cohort")).alias("start"))
     has_more = len(numbers) > len(page)
-    fresh = reading.freshness
     return RetentionPage(
         items=_cohorts(shown, until, told.complete_from),
         pooled=[_pooled(*row) for row in pooled(cells).rows()],
@@ -128,11 +125,7 @@ def retention_page(
         clock=definition.clock,
         tz=definition.time_zone,
         next_cursor=write_cursor((page[-1],)) if has_more else None,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        **told.fields,
     )
 
 

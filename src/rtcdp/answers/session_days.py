@@ -7,10 +7,10 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import read_cursor, write_cursor
-from rtcdp.answers.fold_rows import Told, slices_of, span_of, told_by
-from rtcdp.answers.folds import SESSIONS, find_fold, is_incomplete
-from rtcdp.answers.freshness import Installation, open_reading
-from rtcdp.answers.instant import iso_ms, iso_ms_or_none
+from rtcdp.answers.fold_rows import Told, open_told, slices_of, span_of
+from rtcdp.answers.folds import SESSIONS, find_fold
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, To, Zone, check_zone
 from rtcdp.answers.sessions import Which
 from rtcdp.definitions import MICROS_PER_UNIT, in_polars
@@ -76,9 +76,7 @@ def session_days(installation: Installation, question: SessionDaysQuestion) -> S
     check_zone(question.tz)
     position = read_cursor(question.cursor, (_DAY_NUMBER,))
     span = span_of(question.start_from, question.start_to, question.since, installation)
-    incomplete = is_incomplete(installation.store, fold)
-    with open_reading(installation) as reading:
-        told = told_by(installation, reading, fold)
+    with open_told(installation, fold) as told:
         slices = slices_of(told, told.kept(span), _STORED)
         sessions = pl.concat(_measured(told, rows, question.tz) for rows in slices)
     days = _summed(sessions, [_DAY]).sort(_DAY, descending=True)
@@ -87,17 +85,12 @@ def session_days(installation: Installation, question: SessionDaysQuestion) -> S
         days = days.filter(pl.col(_DAY) < position[0])
     page = days.head(question.limit)
     has_more = days.height > page.height
-    fresh = reading.freshness
     return SessionDays(
         items=[*_days(page, question.tz, told.complete_from)],
         total=SessionSums(**total[0]) if total else None,
         tz=question.tz,
         next_cursor=write_cursor((page[_DAY][-1],)) if has_more else None,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        incomplete=incomplete,
-        complete_from=iso_ms_or_none(told.complete_from),
-        warning=fresh.warning,
+        **told.fields,
     )
 
 

@@ -91,13 +91,10 @@ def session_events(
         chosen = chosen.filter(is_after(after))
     page = chosen.head(question.limit)
     last = page.tail(1).to_dicts() if chosen.height > question.limit else []
-    fresh = reading.freshness
     return SessionEvents(
         session=shown,
         items=shown_events(page),
         next_cursor=write_cursor(position_of(last[0])) if last else None,
         not_told=events.not_told,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )

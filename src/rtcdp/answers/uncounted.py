@@ -138,13 +138,10 @@ def uncounted_page(installation: Installation, question: UncountedQuestion) -> U
     rows = [row for row in rows if start is None or row["received_at"] >= start]
     page = rows[:most]
     last = page[-1] if len(rows) > most else None
-    fresh = reading.freshness
     return UncountedPage(
         items=[_shown(row) for row in page],
         next_cursor=None if last is None else write_cursor(_place(last)),
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 

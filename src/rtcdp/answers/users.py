@@ -84,7 +84,6 @@ def user_page(installation: Installation, user_id: str, question: UserQuestion) 
         )
     page = events.frame.head(question.limit)
     last = page.tail(1).to_dicts() if events.frame.height > question.limit else []
-    fresh = reading.freshness
     return UserPage(
         userId=user_id,
         items=shown_events(page),
@@ -92,9 +91,7 @@ def user_page(installation: Installation, user_id: str, question: UserQuestion) 
         funnels=funnels,
         next_cursor=write_cursor(position_of(last[0])) if last else None,
         not_told=events.not_told,
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )
 
 

@@ -1,8 +1,9 @@
-"""The addresses of anomalies: all of them, and one with what led up to it."""
+"""The addresses of anomalies: all of them, one with what led up to it, and who has seen it."""
 
-from litestar import Response, get
-from litestar.params import FromPath
+from litestar import Response, delete, get, post
+from litestar.params import FromPath, JSONBody
 
+from rtcdp.answers.acknowledgements import AcknowledgedPage, Seen, acknowledge, withdraw
 from rtcdp.answers.anomalies import (
     ANOMALIES_PATH,
     AnomaliesPage,
@@ -20,6 +21,8 @@ from rtcdp.api.query import Asked
 
 _ANOMALIES = Asked(AnomaliesQuestion)
 _ANOMALY = Asked(Nothing)
+_ACKNOWLEDGEMENT = f"{ANOMALIES_PATH}/{{anomalyId:str}}/acknowledgement"
+_BODY_BYTES_MAX = 65_536
 
 
 @get(
@@ -55,5 +58,41 @@ def one_anomaly(
     return answer(page, page)
 
 
-ANOMALY_HANDLERS = (anomalies, one_anomaly)
+@post(
+    _ACKNOWLEDGEMENT,
+    summary="Say that an anomaly was seen",
+    description="By whom, and a note if there is something to say; who says so last counts. It "
+    "stays so whatever is computed again, and goes with its window.",
+    operation_class=documented(_ANOMALY),
+    request_max_body_size=_BODY_BYTES_MAX,
+    status_code=200,
+    sync_to_thread=True,
+)
+def acknowledge_anomaly(
+    request: AnyRequest,
+    context: Context,
+    anomalyId: FromPath[str],  # noqa: N803 - as the address calls it
+    data: JSONBody[Seen],
+) -> Response[AcknowledgedPage]:
+    _ANOMALY.read(request)
+    page = acknowledge(context.installation, context.store, anomalyId, data)
+    return answer(page, page)
+
+
+@delete(
+    _ACKNOWLEDGEMENT,
+    summary="Take back that an anomaly was seen",
+    operation_class=documented(_ANOMALY),
+    sync_to_thread=True,
+)
+def withdraw_acknowledgement(
+    request: AnyRequest,
+    context: Context,
+    anomalyId: FromPath[str],  # noqa: N803 - as the address calls it
+) -> None:
+    _ANOMALY.read(request)
+    withdraw(context.store, anomalyId)
+
+
+ANOMALY_HANDLERS = (anomalies, one_anomaly, acknowledge_anomaly, withdraw_acknowledgement)
 """All of them, to be given to the API's router."""

@@ -16,6 +16,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
+from rtcdp.store import Store
 
 T = TypeVar("T")
 
@@ -36,7 +37,8 @@ class ApiContext:
     processor works on the store, where that can be known, and `commit_ms` is what one may take to
     commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
-    is set when the server is about to stop, and ends the live streams."""
+    is set when the server is about to stop, and ends the live streams. `writable` is the
+    installation's store, opened for what people write there."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -47,6 +49,12 @@ class ApiContext:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     history: ProductHistory = field(default_factory=ProductHistory)
     stop: threading.Event = field(default_factory=threading.Event)
+    writable: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """Where people's own words go; where nothing was opened for writing, it is refused."""
+        return self.writable or self.installation.store
 
 
 Context = NamedDependency[SkipValidation[ApiContext]]

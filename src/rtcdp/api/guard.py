@@ -41,7 +41,7 @@ _ANSWERS: dict[Concern, tuple[HTTPStatus, str, str]] = {
     ),
 }
 
-_METHODS = b"GET, HEAD, POST, OPTIONS"
+_METHODS = b"GET, HEAD, POST, DELETE, OPTIONS"
 _REQUEST_HEADERS = b"content-type, content-encoding, if-none-match"
 _READABLE = b"ETag, Link, Retry-After, X-As-Of, X-Lag-Ms"
 _PREFLIGHT_AGE_S = 600

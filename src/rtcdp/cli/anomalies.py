@@ -1,14 +1,16 @@
 """The command `anomalies`: what is out of the ordinary, and one of these with what led up to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, cast
+from getpass import getuser
+from typing import Annotated, Any, Literal, cast
 
 import typer
 from msgspec.structs import asdict
 from rich.text import Text
 
+from rtcdp.answers.acknowledgements import Seen, acknowledge, withdraw
 from rtcdp.answers.anomalies import (
     AnomaliesQuestion,
     Anomaly,
@@ -24,17 +26,36 @@ from rtcdp.cli.terminal import listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
 from rtcdp.errors import UsageError
+from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
 
 _DIRECTIONS = ("both", "up", "down")
+_ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
+_ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
-_WHAT_WIDTH = 34
+_WHAT_WIDTH, _SEEN_WIDTH = 34, 9
+
+
+def _said(flag: str, metavar: str, meaning: str) -> Any:
+    return typer.Option(flag, metavar=metavar, help=meaning, rich_help_panel="Say")
 
 
 @dataclass(frozen=True)
 class Which:
     """Which anomalies are shown."""
+
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="How many, up to 1,000.",
+            rich_help_panel=WHICH,
+        ),
+    ] = 20
 
     metric: Annotated[
         str | None,
@@ -52,9 +73,46 @@ class Which:
         ),
     ] = "both"
 
+    acknowledged: Annotated[
+        bool | None,
+        typer.Option(
+            "--acknowledged/--unacknowledged",
+            help="Only those that somebody has seen, or that nobody has.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         if self.direction not in _DIRECTIONS:
             raise UsageError(f"--direction is {self.direction!r}", "give up or down")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said of one of them. Raises `UsageError` where that is two things at once."""
+
+    acknowledge: Annotated[
+        str | None, _said("--acknowledge", "ID", "Say of this one that it was seen.")
+    ] = None
+    withdraw: Annotated[str | None, _said("--withdraw", "ID", "Take that back.")] = None
+    by: Annotated[str | None, _said("--by", "NAME", "Who has seen it; else whoever you are.")] = (
+        None
+    )
+    note: Annotated[str, _said("--note", "TEXT", "What there is to say about it.")] = ""
+
+    def __post_init__(self) -> None:
+        if self.acknowledge is not None and self.withdraw is not None:
+            raise UsageError("one is acknowledged or taken back", "give one of the two options")
+        if self.acknowledge is None and (self.by is not None or self.note):
+            raise UsageError("--by and --note are about one that was seen", "add --acknowledge ID")
+
+    @property
+    def seen(self) -> Seen:
+        """Who has seen it, with what there is to say. Raises `UsageError`."""
+        try:
+            return Seen(self.by if self.by is not None else getuser(), self.note)
+        except (KeyError, OSError) as error:
+            raise UsageError("nobody knows who you are here", "add --by NAME") from error
 
 
 @with_settings("catalog")
@@ -64,14 +122,15 @@ def anomalies(
         str | None, typer.Argument(metavar="ID", help="One of them, and what led up to it.")
     ] = None,
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20,
     which: Which,
+    said: Said,
     time: Time,
     form: Form,
 ) -> None:
     """Show what is out of the ordinary in the numbers, and why."""
+    if said.acknowledge is not None or said.withdraw is not None:
+        _say_of_one(settings, said)
+        return
     if anomaly_id is not None:
         with installation_of(settings) as installation:
             one = anomaly_page(installation, anomaly_id)
@@ -82,7 +141,8 @@ def anomalies(
     question = AnomaliesQuestion(
         metric=which.metric,
         direction=cast("Direction", which.direction),
-        limit=limit,
+        acknowledged=_ASKED_AS[which.acknowledged],
+        limit=which.limit,
         **time.asked,
     )
     with installation_of(settings) as installation:
@@ -92,6 +152,18 @@ def anomalies(
     write(result, form, lambda: _show(page.items, page.watched, time))
     if page.left_out:
         remark(Text(f"{page.left_out:,} keys with few events are not watched", "yellow"))
+
+
+def _say_of_one(settings: Settings, said: Said) -> None:
+    with installation_of(settings) as installation, store_of(settings) as store:
+        if said.acknowledge is None:
+            withdraw(store, str(said.withdraw))
+            say("nobody has acknowledged it any more")
+            return
+        page = acknowledge(installation, store, said.acknowledge, said.seen)
+    seen = page.anomaly.acknowledged
+    assert seen is not None, "it was acknowledged just now"
+    say(f"{_what(page.anomaly)} at {page.anomaly.window_start}: seen by {as_text(seen.by)}")
 
 
 @contextmanager
@@ -112,10 +184,11 @@ def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
     if not items:
         say(f"nothing out of the ordinary in {watched:,} series")
         return
-    table = listing("window", "what", ">observed", ">usual", "rarer than")
+    seen = ["seen"] if any(item.acknowledged for item in items) else []
+    table = listing("window", "what", ">observed", ">usual", "rarer than", *seen)
     for column in table.columns:
         column.no_wrap, column.overflow = True, "ellipsis"
-    table.columns[1].max_width = _WHAT_WIDTH
+    table.columns[1].max_width = _WHAT_WIDTH - _SEEN_WIDTH * len(seen)
     for item in items:
         table.add_row(
             time.local(item.window_start),
@@ -123,6 +196,7 @@ def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
             Text(number(item.observed), "bold red" if item.direction == "up" else "bold blue"),
             number(item.expected),
             f"1 in {max(1, item.compared // max(1, item.rank)):,}",
+            *("✓" if item.acknowledged else "" for _ in seen),
         )
     say(table, f"one of them: rtcdp anomalies {items[0].id}")
 
@@ -134,7 +208,12 @@ def _what(item: Anomaly) -> str:
 
 def _show_one(page: AnomalyPage, time: Time) -> None:
     item = page.anomaly
-    say(Text(f"{_what(item)}, {item.measure}", "bold"), item.says, "")
+    say(Text(f"{_what(item)}, {item.measure}", "bold"), item.says)
+    if item.acknowledged is not None:
+        seen = item.acknowledged
+        said = f": {as_text(seen.note)}" if seen.note else ""
+        say(Text(f"seen by {as_text(seen.by)} at {time.local(seen.at)}{said}", "green"))
+    say("")
     most = max([item.high, *(point.observed for point in page.series)]) or 1.0
     table = listing("window", ">observed", "", "usual")
     for point in page.series:

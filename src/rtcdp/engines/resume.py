@@ -11,12 +11,12 @@ _SLICE_BYTES = 16 * 2**20
 
 
 def records_between(
-    log: LogReader, partition: int, offset: int, next_offset: int, slice_bytes: int = _SLICE_BYTES
+    log: LogReader, partition: int, offset: int, next_offset: int
 ) -> Iterator[Records]:
     """The records `[offset, next_offset)` of one partition in slices, the last one cut where it has
     to end."""
     while offset < next_offset:
-        records = log.read(partition, offset, slice_bytes)
+        records = log.read(partition, offset, _SLICE_BYTES)
         if len(records) == 0:
             return
         yield records.until(next_offset)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rtcdp.events import calendar, measured
+from rtcdp.events import calendar, measured  # noqa: F401 - what they derive is known from then on
 from rtcdp.events.codec import decode, parse_timestamp_ms
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.derived import Batch, derived
@@ -29,9 +29,6 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.Float64(),
 }
 """The fields that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
-
-KINDS = (calendar, measured)
-"""What else can be asked for stands there; their columns are known since they were imported."""
 
 _LINE_SEPARATOR = "\x01"  # JSON text never holds a raw control character
 _PLAIN_INSTANT = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)

@@ -112,6 +112,7 @@ def run_http_server(
                 commit_ms=commit_ms(settings),
                 history=history_of(settings),
                 stop=stop,
+                writable=stack.enter_context(store_of(settings)),
             )
             routes += [*api_routes(context), *dashboard_routes()]
         app = Litestar(

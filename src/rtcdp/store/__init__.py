@@ -1,6 +1,7 @@
 """Where answers rest: the contract of every store, and the epoch that engines commit to it."""
 
 from rtcdp.store.contract import (
+    Acknowledgement,
     EpochRefused,
     Floors,
     Lease,
@@ -22,6 +23,7 @@ from rtcdp.store.contract import (
 from rtcdp.store.epoch import Epoch, EpochReport, EpochSpan, RowChanges, TableChange
 
 __all__ = [
+    "Acknowledgement",
     "Epoch",
     "EpochRefused",
     "EpochReport",

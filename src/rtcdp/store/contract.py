@@ -134,6 +134,19 @@ class Floors:
 
 
 @dataclass(frozen=True)
+class Acknowledgement:
+    """That somebody has seen an alarm: the one of `series`, a text that names what it is of, whose
+    window begins at `window_start` (UTC ms). `by` says who, `at` (UTC ms) when, and `note` what
+    there was to say."""
+
+    series: str
+    window_start: int
+    by: str
+    at: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Scan:
     """What to read of a table, newest bucket first, then by key ascending.
 
@@ -264,7 +277,7 @@ class StoreSnapshot(Protocol):
         ...
 
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
-        """Rows of `UNCOUNTED_SCHEMA` plus `replayed_at` (UTC ms or null)."""
+        """Rows of `UNCOUNTED_READ_SCHEMA`."""
         ...
 
     def verdicts(self, partition: int, offset_from: int, offset_to: int) -> pl.DataFrame:
@@ -278,6 +291,11 @@ class StoreSnapshot(Protocol):
         ...
 
     def kept_time(self) -> KeptTime: ...
+
+    def acknowledgements(self, window_from: int, window_to: int) -> Sequence[Acknowledgement]:
+        """Those of alarms whose windows begin in the half-open range (UTC ms), in any order. They
+        are no part of an epoch: what was said last is there, however old the snapshot."""
+        ...
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         """What to read of the log to find every record with an event time in the half-open range
@@ -370,6 +388,15 @@ class Store(Protocol):
         """Remember that the dead letters at these (partition, offset) were replayed."""
         ...
 
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        """Remember that an alarm was seen, in place of what was remembered of it before. Any
+        process may call this, beside the one that writes."""
+        ...
+
+    def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
+        """Forget that an alarm was seen. Returns whether it had been."""
+        ...
+
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         """Let `rules` be those of every epoch to come. Returns the rules of before when they were
         others and have decided anything; None when nothing changes. Only a writer calls this,
@@ -384,9 +411,9 @@ class Store(Protocol):
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]
     ) -> int:
         """Delete buckets that start, and rows of row tables whose time is, before
-        `buckets_before`, and ledger minutes, uncounted records
-        and epoch spans from before `uncounted_before` (UTC ms), and let snapshots say so. Returns
-        the number of rows.
+        `buckets_before`, with the acknowledgements of these windows, and ledger minutes, uncounted
+        records and epoch spans from before `uncounted_before` (UTC ms), and let snapshots say so.
+        Returns the number of rows, acknowledgements apart.
 
         Of the uncounted records and the spans, those stay that lie at or after `offsets_before`, or
         in a partition that is not named there: the log holds these records still, and their

@@ -1,13 +1,23 @@
 """What every store holds to, whatever it rests on: which epoch may follow, that its ledger
-balances, that its definitions are those of the store, how long a span may grow, and what an entry
-more makes of the history of admission rules. Pure functions."""
+balances, that its definitions are those of the store, who may write, how long a span may grow,
+and what an entry more makes of the history of admission rules. Pure functions."""
 
 from collections.abc import Mapping, Sequence
+
+import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.errors import RtcdpError
-from rtcdp.store.contract import EpochRefused, Progress, RulesInForce, StateMismatch
+from rtcdp.store.contract import (
+    EpochRefused,
+    Lease,
+    LeaseHeld,
+    LeaseLost,
+    Progress,
+    RulesInForce,
+    StateMismatch,
+)
 from rtcdp.store.epoch import Epoch, RowChanges, TableChange
 
 SPAN_RECORDS_MAX = 20_000
@@ -91,6 +101,36 @@ def check_prepared(
                 f"metric {change.definition} was not prepared in this store",
                 "prepare the store with all metrics before anything is committed",
             )
+
+
+def refuse_held(held: Lease, now_ms: int) -> None:
+    """Raises `LeaseHeld` if the lease lasts at `now_ms`."""
+    if held.expires_at > now_ms:
+        left_s = (held.expires_at - now_ms) / 1000
+        raise LeaseHeld(
+            f"another processor works on this store: {held.holder}",
+            f"stop it first; if it is dead, its lease ends in {left_s:.0f} s",
+            held,
+        )
+
+
+def check_holds(held: Lease | None, lease: Lease | None) -> None:
+    """Raises `LeaseLost` unless the writer's `lease` is the one that the store has; a writer that
+    needs none passes None."""
+    if lease is None or (held is not None and held.token == lease.token):
+        return
+    by = "" if held is None else f" by {held.holder}"
+    raise LeaseLost(
+        f"the right to write to this store was taken over{by}",
+        "let only one processor work on a store",
+    )
+
+
+def fitted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Rows with exactly the columns and types of `schema`; as they are when they have them."""
+    if rows.schema == schema:
+        return rows
+    return rows.select(schema.names()).cast(schema)
 
 
 History = tuple[RulesInForce, ...]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rtcdp.definitions import Count
-from rtcdp.store import Floors, UncountedScan
+from rtcdp.store import Acknowledgement, Floors, UncountedScan
 from rtcdp.testing.epochs import change
 
 MINUTE = 60_000
@@ -59,6 +59,33 @@ def test_replayed_dead_letters_are_marked_once(store, epochs):
         found = snapshot.uncounted(UncountedScan()).select("offset", "replayed_at").rows()
         assert found == [(2, None), (1, 50)]
         assert snapshot.uncounted(UncountedScan(only_not_replayed=True))["offset"].to_list() == [2]
+
+
+def test_an_alarm_that_was_seen_stays_so_until_it_is_taken_back_or_too_old(store, open_store):
+    """Whoever writes beside the engine needs no lease."""
+    store.acquire_lease("engine", now_ms=0, ttl_ms=10)
+    long_name = "/" + "ä" * 5_000
+    seen = [
+        Acknowledgement("[]", 0, "ada", 5),
+        Acknowledgement(long_name, MINUTE, "bob", 6, "a 'note'\nof 2"),
+        Acknowledgement(long_name + "/", MINUTE, "eve", 7),
+    ]
+    beside = open_store()
+    for each in (Acknowledgement("[]", 0, "eve", 1, "first"), *seen):
+        beside.acknowledge(each)
+
+    def remembered(since=0):
+        with store.snapshot() as snapshot:
+            found = snapshot.acknowledgements(since, MINUTE + 1)
+        return sorted(found, key=lambda each: each.at)
+
+    assert remembered() == seen
+    assert remembered(since=1) == seen[1:]
+    assert beside.withdraw_acknowledgement(long_name, MINUTE)
+    assert not beside.withdraw_acknowledgement(long_name, MINUTE)
+    assert remembered() == [seen[0], seen[2]]
+    store.expire(buckets_before=MINUTE, uncounted_before=0, offsets_before={})
+    assert remembered() == [seen[2]]
 
 
 def test_a_dump_is_sorted_by_primary_key(store, epochs, tables):

@@ -36,7 +36,6 @@ def rules_page(installation: Installation, question: RulesQuestion) -> RulesPage
     with open_reading(installation) as reading:
         history = list(reading.snapshot.admission_rules())
     newest = sorted(history, key=lambda entry: entry.from_epoch, reverse=True)
-    fresh = reading.freshness
     return RulesPage(
         items=[
             RulesItem(
@@ -47,7 +46,5 @@ def rules_page(installation: Installation, question: RulesQuestion) -> RulesPage
             )
             for entry in newest[: question.limit]
         ],
-        as_of=fresh.as_of_text,
-        lag_ms=fresh.lag_ms,
-        warning=fresh.warning,
+        **reading.freshness.fields,
     )

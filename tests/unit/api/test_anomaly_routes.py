@@ -35,6 +35,28 @@ def test_it_is_asked_by_metric_key_and_direction(api: TestClient[Litestar]) -> N
     assert api.get(f"/api/anomalies?{since}&direction=down").json()["items"] == some["items"]
 
 
+def test_one_is_acknowledged_and_taken_back(api: TestClient[Litestar]) -> None:
+    one, *others = api.get("/api/anomalies?from=2026-01-01").json()["items"]
+    address = f"{one['url']}/acknowledgement"
+    seen = api.post(address, json={"by": "ada", "note": "a deploy"})
+    told = seen.json()["anomaly"]
+    assert (seen.status_code, told["id"], told["acknowledged"]["by"]) == (200, one["id"], "ada")
+    assert api.get(one["url"]).json()["anomaly"] == told
+    since = "/api/anomalies?from=2026-01-01"
+    assert api.get(f"{since}&acknowledged=true").json()["items"] == [told]
+    assert api.get(f"{since}&acknowledged=false").json()["items"] == others
+    assert api.delete(address).status_code == 204
+    assert api.get(f"{since}&acknowledged=true").json()["items"] == []
+    for body, sent in ((b"{}", 400), (b'{"by": 7}', 400), (b"[", 400), (b'{"by": ""}', 400)):
+        refused = api.post(address, content=body, headers={"Content-Type": "application/json"})
+        assert (refused.status_code, refused.headers["content-type"]) == (
+            sent,
+            "application/problem+json",
+        )
+    assert api.delete(address).status_code == 404
+    assert api.get(f"{since}&acknowledged=perhaps").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("address", "status", "what"),
     [

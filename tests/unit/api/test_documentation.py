@@ -55,6 +55,7 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/joins/{name}/{rowId}/events",
         "/api/anomalies",
         "/api/anomalies/{anomalyId}",
+        "/api/anomalies/{anomalyId}/acknowledgement",
         "/api/recommendations/user/{userId}",
         "/api/recommendations/product/{productId}",
         "/api/recommendations/basket",

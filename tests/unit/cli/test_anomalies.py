@@ -37,6 +37,24 @@ def test_they_are_shown_in_80_columns_and_each_by_itself(rtcdp, data, monkeypatc
     assert points["items"][-1]["observed"] == 0
 
 
+def test_one_is_acknowledged_by_whoever_says_so(rtcdp, data) -> None:
+    where = ("--from", "2026-01-06T12:00:00Z", "--data-dir", data)
+    (item,) = json.loads(rtcdp("anomalies", *where, "--json").out)["items"]
+    of_it = ("--acknowledge", item["id"], "--data-dir", data)
+    assert rtcdp("anomalies", *of_it).code == 0
+    said = rtcdp("anomalies", *of_it, "--by", "ada", "--note", "a deploy")
+    assert (said.code, "seen by ada" in said.out) == (0, True)
+    (seen,) = json.loads(rtcdp("anomalies", *where, "--acknowledged", "--json").out)["items"]
+    assert (seen["acknowledged"]["by"], seen["acknowledged"]["note"]) == ("ada", "a deploy")
+    assert "✓" in rtcdp("anomalies", *where).out
+    assert ": a deploy" in rtcdp("anomalies", item["id"], "--data-dir", data).out
+    assert json.loads(rtcdp("anomalies", *where, "--unacknowledged", "--json").out)["items"] == []
+    taken_back = ("anomalies", "--withdraw", item["id"], "--data-dir", data)
+    assert [rtcdp(*taken_back).code for _ in range(2)] == [0, 2]
+    for wrong in (("--by", "ada"), ("--acknowledge", item["id"], "--withdraw", item["id"])):
+        assert rtcdp("anomalies", *wrong, "--data-dir", data).code == 2
+
+
 def test_nothing_is_said_in_words(rtcdp, data) -> None:
     shown = rtcdp("anomalies", "--from", "2026-01-06T20:00:00Z", "--data-dir", data)
     assert (shown.code, shown.out.startswith("nothing out of the ordinary in")) == (0, True)

@@ -5,7 +5,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from rtcdp.errors import PartMissing
@@ -54,12 +53,7 @@ class RecordedFile:
     def __enter__(self) -> "RecordedFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._plain.close()
         self._raw.close()
 

@@ -17,7 +17,6 @@ from rtcdp.store.mongo.groups import GROUPS, group_tasks
 from rtcdp.store.mongo.head import (
     Head,
     change_head,
-    check_lease,
     finish,
     kept_document,
     leftovers_document,
@@ -30,6 +29,7 @@ from rtcdp.store.mongo.layout import CHECKSUMS, REVISION, integer
 from rtcdp.store.mongo.plan import Plan, damaged, forget_plans, read_plan, write_plan
 from rtcdp.store.mongo.readable import recent_after
 from rtcdp.store.mongo.rows import RowsOfPlan
+from rtcdp.store.rules import check_holds
 
 _ATTEMPTS = 10
 
@@ -54,7 +54,7 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
     """
     for _ in range(_ATTEMPTS):
         head = settled_head(database)
-        check_lease(head, lease)
+        check_holds(head.lease, lease)
         step = step_of(head)
         check_sums(database, step.to_be_checked, head.revision)
         readable = {
@@ -85,7 +85,7 @@ def redefine_tables(
     """
     for _ in range(_ATTEMPTS):
         head = settled_head(database)
-        check_lease(head, lease)
+        check_holds(head.lease, lease)
         redefinition = redefinition_of(head)
         if redefinition.definitions != head.state.definitions:
             if not change_head(database, head, lease, _redefined(head, redefinition)):

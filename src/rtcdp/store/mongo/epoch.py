@@ -20,8 +20,8 @@ from rtcdp.store.rules import (
     check_balance,
     check_follows,
     check_prepared,
+    fitted,
 )
-from rtcdp.store.sql.statements import fitted
 
 RAW_BYTES_MAX = 15 * 2**20
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from rtcdp.definitions import BUCKET_START
 from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.contract import Lease
+from rtcdp.store.mongo.acknowledgements import expire_acknowledgements
 from rtcdp.store.mongo.apply import UNCOUNTED
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.groups import GROUPS
@@ -41,6 +42,7 @@ def expire(
     database.collection(CHECKSUMS.collection).delete_many(
         {"day": {"$lt": integer(was.buckets_before // DAY_MS)}}
     )
+    expire_acknowledgements(database, buckets_before)
     ledger = database.collection(LEDGER.collection)
     ledger.delete_many(_between("minute", 1, was.uncounted_before))
     expired += ledger.count_documents(

@@ -18,9 +18,10 @@ from rtcdp.admission.verdicts import LEDGER_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START
 from rtcdp.log.contract import LogMark
-from rtcdp.store.contract import Lease, LeaseLost, Progress, RulesInForce, StateMismatch
+from rtcdp.store.contract import Lease, Progress, RulesInForce, StateMismatch
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.layout import SPANS, Readable, date, integer
+from rtcdp.store.rules import check_holds
 
 PROGRESS = "_progress"
 HEAD = "head"
@@ -240,7 +241,7 @@ def set_fields(database: MongoDatabase, lease: Lease | None, fields: Document) -
     """Set fields of the head that no plan changes. Raises `LeaseLost`."""
     collection = database.collection(PROGRESS)
     if not collection.update_one({"_id": HEAD, **_held(lease)}, {"$set": fields}).matched_count:
-        check_lease(read_head(database) or Head(), lease)
+        check_holds((read_head(database) or Head()).lease, lease)
 
 
 def raise_floors(
@@ -274,7 +275,7 @@ def raise_floors(
         return_document=ReturnDocument.BEFORE,
     )
     if found is None:
-        check_lease(read_head(database) or Head(), lease)
+        check_holds((read_head(database) or Head()).lease, lease)
         return None
     return _floors(found)
 
@@ -336,17 +337,6 @@ def rules_document(rules: Sequence[RulesInForce]) -> list[Document]:
 def time_document(kept: KeptTime) -> Document:
     """What the store keeps of the time."""
     return {**vars(kept), "trusted_ms": integer(kept.trusted_ms), "step_ms": integer(kept.step_ms)}
-
-
-def check_lease(head: Head, lease: Lease | None) -> None:
-    """Raises `LeaseLost` when another holder came after `lease`."""
-    if lease is None or (head.lease is not None and head.lease.token == lease.token):
-        return
-    by = "" if head.lease is None else f" by {head.lease.holder}"
-    raise LeaseLost(
-        f"the right to write to this store was taken over{by}",
-        "let only one processor work on a store",
-    )
 
 
 def _held(lease: Lease | None) -> Document:

@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
 from rtcdp.definitions import BUCKET_START, RowTable, Table
+from rtcdp.store.mongo.acknowledgements import ACKNOWLEDGEMENTS
 from rtcdp.store.mongo.apply import UNCOUNTED
 from rtcdp.store.mongo.connection import MongoDatabase
 from rtcdp.store.mongo.groups import GROUPS
@@ -37,6 +38,7 @@ SYSTEM_ORDERS: dict[str, tuple[Order, ...]] = {
         (("table", ASCENDING), ("size", ASCENDING)),
         ((BUCKET_START, ASCENDING),),
     ),
+    ACKNOWLEDGEMENTS: (((BUCKET_START, ASCENDING),),),
     PLANS: ((("revision", ASCENDING),),),
 }
 """The indexes of the store's own collections."""

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA, UNCOUNTED_READ_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, RowTable, Table
 from rtcdp.store.checksums import joined
 from rtcdp.store.contract import (
+    Acknowledgement,
     Floors,
     Progress,
     RowScan,
@@ -23,6 +24,7 @@ from rtcdp.store.contract import (
     UncountedScan,
 )
 from rtcdp.store.epoch import EpochSpan
+from rtcdp.store.mongo.acknowledgements import read_acknowledgements
 from rtcdp.store.mongo.apply import UNCOUNTED, UNCOUNTED_DATES
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.groups import overfull_groups
@@ -41,7 +43,6 @@ from rtcdp.store.mongo.layout import (
 from rtcdp.store.mongo.reading import Walk, ledger_walk, table_walk, uncounted_walk
 from rtcdp.store.mongo.rows import group_conditions, page_walk, scan_walk
 from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_asked
-from rtcdp.store.sql.reading import UNCOUNTED_READ_SCHEMA
 
 GROUPS_AT_ONCE = 100
 
@@ -91,6 +92,10 @@ class MongoSnapshot:
     def complete_from(self, metric: str) -> int | None:
         definitions = self._head.state.definitions
         return next((each.complete_from for each in definitions if each.name == metric), None)
+
+    def acknowledgements(self, window_from: int, window_to: int) -> Sequence[Acknowledgement]:
+        with self._database.translated():
+            return read_acknowledgements(self._database, window_from, window_to)
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         walk, layout = table_walk(scan), layout_of(scan.table)

@@ -17,8 +17,16 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
-from rtcdp.store.contract import Lease, LeaseLost, Progress, StoreGone, StoreSnapshot
+from rtcdp.store.contract import (
+    Acknowledgement,
+    Lease,
+    LeaseLost,
+    Progress,
+    StoreGone,
+    StoreSnapshot,
+)
 from rtcdp.store.epoch import Epoch, RowChanges, TableChange
+from rtcdp.store.mongo.acknowledgements import put_acknowledgement, take_acknowledgement_away
 from rtcdp.store.mongo.apply import UNCOUNTED, uncounted_id
 from rtcdp.store.mongo.commit import change, redefine_tables, settled_head
 from rtcdp.store.mongo.connection import MongoDatabase
@@ -32,8 +40,9 @@ from rtcdp.store.mongo.definitions import (
 from rtcdp.store.mongo.epoch import plan_epoch
 from rtcdp.store.mongo.expiry import expire
 from rtcdp.store.mongo.head import (
+    HEAD,
+    PROGRESS,
     Head,
-    check_lease,
     make_head,
     read_head,
     rules_document,
@@ -42,10 +51,9 @@ from rtcdp.store.mongo.head import (
     upgrade_head,
 )
 from rtcdp.store.mongo.indexes import drop_old_indexes, ensure_indexes, ensure_system_indexes
-from rtcdp.store.mongo.layout import date
-from rtcdp.store.mongo.lease import prolong_lease, take_lease
+from rtcdp.store.mongo.layout import date, integer
 from rtcdp.store.mongo.snapshot import MongoSnapshot
-from rtcdp.store.rules import rules_after, rules_replaced
+from rtcdp.store.rules import check_holds, refuse_held, rules_after, rules_replaced
 
 
 class MongoStore:
@@ -183,10 +191,18 @@ class MongoStore:
             with self._writing() as database:
                 database.collection(UNCOUNTED).bulk_write(marks, ordered=False)
 
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        with self._writing() as database:
+            put_acknowledgement(database, acknowledgement)
+
+    def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
+        with self._writing() as database:
+            return take_acknowledgement_away(database, series, window_start)
+
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._writing() as database:
             head = settled_head(database)
-            check_lease(head, self._lease)
+            check_holds(head.lease, self._lease)
             history = rules_after(head.rules, head.state.progress, rules)
             set_fields(database, self._lease, {"rules": rules_document(history)})
             return rules_replaced(history, head.state.progress)
@@ -229,3 +245,34 @@ class MongoStore:
             )
         with self._lock, self._database.translated():
             yield self._database
+
+
+def take_lease(
+    database: MongoDatabase, holder: str, now_ms: int, ttl_ms: int, over: int | None
+) -> Lease:
+    """Give the lease to `holder`, in a store that is there.
+
+    Raises `LeaseHeld` while another one's lasts and `over` is not its token.
+    """
+    while True:
+        held = (read_head(database) or Head()).lease
+        if held is not None and held.holder != holder and held.token != over:
+            refuse_held(held, now_ms)
+        lease = Lease(1 if held is None else held.token + 1, holder, now_ms + ttl_ms)
+        as_it_was = {"lease": None} if held is None else {"lease.token": integer(held.token)}
+        fields = {name: integer(v) if isinstance(v, int) else v for name, v in vars(lease).items()}
+        taken = database.collection(PROGRESS).update_one(
+            {"_id": HEAD, **as_it_was}, {"$set": {"lease": fields}}
+        )
+        if taken.matched_count:
+            return lease
+
+
+def prolong_lease(database: MongoDatabase, lease: Lease, expires_at: int) -> None:
+    """Let a lease last until `expires_at` (UTC ms). Raises `LeaseLost`."""
+    prolonged = database.collection(PROGRESS).update_one(
+        {"_id": HEAD, "lease.token": integer(lease.token)},
+        {"$set": {"lease.expires_at": integer(expires_at)}},
+    )
+    if not prolonged.matched_count:
+        check_holds((read_head(database) or Head()).lease, lease)

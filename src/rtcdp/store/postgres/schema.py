@@ -17,6 +17,7 @@ from rtcdp.store.postgres.merge import groups_of, trim
 from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.row_changes import FittedRows
+from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.merge import in_key_order
 from rtcdp.store.sql.rows import SUM_SCHEMA, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
@@ -47,6 +48,7 @@ MIGRATIONS: Migrations = (
     continuity_tables(POSTGRES),
     row_tables(POSTGRES),
     tables_out_of_sight(POSTGRES),
+    acknowledgement_tables(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

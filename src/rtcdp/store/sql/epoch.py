@@ -16,12 +16,12 @@ from rtcdp.store.rules import (
     check_balance,
     check_follows,
     check_prepared,
+    fitted,
 )
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
     SqlConnection,
     SqlWriter,
-    fitted,
     frame_schema,
     names,
     one_row,

@@ -9,7 +9,8 @@ longer than its lease can't write any more when it wakes (Kleppmann, How to do d
 
 import polars as pl
 
-from rtcdp.store.contract import Lease, LeaseHeld, LeaseLost
+from rtcdp.store.contract import Lease
+from rtcdp.store.rules import check_holds, refuse_held
 from rtcdp.store.sql.statements import SqlConnection, one_row
 
 _SCHEMA = pl.Schema({"token": pl.Int64, "holder": pl.String, "expires_at": pl.Int64})
@@ -35,28 +36,10 @@ def take_lease(
     return lease
 
 
-def refuse_held(held: Lease, now_ms: int) -> None:
-    """Raises `LeaseHeld` if the lease lasts at `now_ms`."""
-    if held.expires_at > now_ms:
-        left_s = (held.expires_at - now_ms) / 1000
-        raise LeaseHeld(
-            f"another processor works on this store: {held.holder}",
-            f"stop it first; if it is dead, its lease ends in {left_s:.0f} s",
-            held,
-        )
-
-
 def check_lease(connection: SqlConnection, lease: Lease | None) -> None:
     """Raises `LeaseLost` when another holder came after `lease`."""
-    if lease is None:
-        return
-    held = read_lease(connection)
-    if held is None or held.token != lease.token:
-        by = "" if held is None else f" by {held.holder}"
-        raise LeaseLost(
-            f"the right to write to this store was taken over{by}",
-            "let only one processor work on a store",
-        )
+    if lease is not None:
+        check_holds(read_lease(connection), lease)
 
 
 def prolong_lease(connection: SqlConnection, lease: Lease, expires_at: int) -> None:

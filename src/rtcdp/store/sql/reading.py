@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_READ_SCHEMA
 from rtcdp.definitions import BUCKET_START
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogMark
@@ -28,7 +28,6 @@ from rtcdp.store.sql.statements import (
     stored,
 )
 
-UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
 NO_LIMIT = 2**62
 
 _PROGRESS_SCHEMA = pl.Schema(

@@ -6,15 +6,23 @@ from functools import cached_property
 
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, RECORDED_SCHEMA, UNCOUNTED_READ_SCHEMA
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, ITEM, ITEM_COUNT, MEMBER, Metric, RowTable, Table
-from rtcdp.store.contract import Floors, Progress, RowScan, RulesInForce, Scan, UncountedScan
+from rtcdp.store.contract import (
+    Acknowledgement,
+    Floors,
+    Progress,
+    RowScan,
+    RulesInForce,
+    Scan,
+    UncountedScan,
+)
 from rtcdp.store.epoch import EpochSpan
 from rtcdp.store.row_changes import check_row_position, check_row_scan, groups_asked, row_schema
+from rtcdp.store.sql.acknowledgements import read_acknowledgements
 from rtcdp.store.sql.epoch import COUNTS
 from rtcdp.store.sql.reading import (
-    UNCOUNTED_READ_SCHEMA,
     ledger_queries,
     read_complete_from,
     read_daily_sums,
@@ -116,6 +124,9 @@ class SqlSnapshot:
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         return read_spans(self.connection, event_time_from, event_time_to)
 
+    def acknowledgements(self, window_from: int, window_to: int) -> Sequence[Acknowledgement]:
+        return read_acknowledgements(self.connection, window_from, window_to)
+
     def complete_from(self, metric: str) -> int | None:
         return read_complete_from(self.connection, metric)
 
@@ -213,6 +224,10 @@ class EmptySnapshot:
 
     def kept_time(self) -> KeptTime:
         return KeptTime()
+
+    def acknowledgements(self, window_from: int, window_to: int) -> Sequence[Acknowledgement]:
+        del window_from, window_to
+        return ()
 
     def spans(self, event_time_from: int, event_time_to: int) -> Sequence[EpochSpan]:
         del event_time_from, event_time_to

@@ -203,13 +203,6 @@ def frame_schema(table: Table) -> pl.Schema:
     return pl.Schema({name: FRAME_TYPES[types[name]] for name in table.column_names})
 
 
-def fitted(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Rows with exactly the columns and types of `schema`; as they are when they have them."""
-    if rows.schema == schema:
-        return rows
-    return rows.select(schema.names()).cast(schema)
-
-
 @lru_cache(maxsize=1024)
 def upsert(dialect: Dialect, table: Table) -> str:
     """Merge rows, bound in the order of `table.column_names`, into a table."""

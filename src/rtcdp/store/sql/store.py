@@ -11,11 +11,12 @@ import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
-from rtcdp.definitions import Metric, RowTable, Table
+from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS
-from rtcdp.store.contract import Lease, LeaseLost, Progress, StoreSnapshot
+from rtcdp.store.contract import Acknowledgement, Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.store.epoch import Epoch, RowChanges, TableChange
+from rtcdp.store.sql.acknowledgements import put_acknowledgement, take_acknowledgement_away
 from rtcdp.store.sql.definitions import (
     apply_backfill,
     backfill_offsets,
@@ -166,6 +167,14 @@ class SqlStore:
                 rows,
             )
 
+    def acknowledge(self, acknowledgement: Acknowledgement) -> None:
+        with self._writing() as connection:
+            put_acknowledgement(connection, acknowledgement)
+
+    def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
+        with self._writing() as connection:
+            return take_acknowledgement_away(connection, series, window_start)
+
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._leased() as connection:
             return put_rules(connection, rules)
@@ -192,6 +201,7 @@ class SqlStore:
                 ("_spans", Older("committed_at", uncounted_before, end, "next_offset")),
             ]
         deleted = sum(self._expire_table(*each) for each in expired)
+        self._expire_table("_acknowledgements", Older(BUCKET_START, buckets_before))
         self._expire_table("_checksums", Older("day", buckets_before // DAY_MS))
         return deleted
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rtcdp.private_files import make_private_folder
 from rtcdp.store.contract import StateMismatch, StoreGone, StoreUnavailable
+from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
@@ -38,6 +39,7 @@ MIGRATIONS: Migrations = (
     continuity_tables(SQLITE),
     row_tables(SQLITE),
     tables_out_of_sight(SQLITE),
+    acknowledgement_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

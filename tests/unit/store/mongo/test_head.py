@@ -14,7 +14,6 @@ from rtcdp.store.mongo.head import (
     LastSpan,
     State,
     change_head,
-    check_lease,
     finish,
     kept_document,
     leftovers_document,
@@ -27,6 +26,7 @@ from rtcdp.store.mongo.head import (
     upgrade_head,
 )
 from rtcdp.store.mongo.layout import Readable
+from rtcdp.store.rules import check_holds
 
 NEW_OF_PARTITIONS = ("remembered_from", "decided_from")
 
@@ -111,16 +111,16 @@ def test_whoever_has_lost_the_lease_changes_nothing(mongo_database, head):
     first = Lease(1, "a", 10**9)
     assert not change_head(mongo_database, head, first, {"revision": 1})
     with pytest.raises(LeaseLost, match="by b"):
-        check_lease(read_head(mongo_database), first)
+        check_holds(read_head(mongo_database).lease, first)
     with pytest.raises(LeaseLost, match="by b"):
         raise_floors(mongo_database, first, 1, 1, {})
     assert change_head(mongo_database, head, Lease(2, "b", 0), {"revision": 1})
 
 
 def test_who_has_no_lease_loses_none():
-    check_lease(Head(), None)
+    check_holds(Head().lease, None)
     with pytest.raises(LeaseLost):
-        check_lease(Head(), Lease(1, "a", 0))
+        check_holds(Head().lease, Lease(1, "a", 0))
 
 
 def test_what_expires_is_deleted_the_next_time(mongo_database, head):

@@ -2,7 +2,7 @@ import pytest
 
 from rtcdp.store import Lease, LeaseHeld, LeaseLost
 from rtcdp.store.mongo.head import make_head, read_head
-from rtcdp.store.mongo.lease import prolong_lease, take_lease
+from rtcdp.store.mongo.store import prolong_lease, take_lease
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,15 @@ import pytest
 
 from rtcdp.definitions import Count, tables_of
 from rtcdp.errors import UsageError
-from rtcdp.store import LeaseLost, Progress, RowsRefused, StoreGone, StoreUnavailable, UncountedScan
+from rtcdp.store import (
+    Acknowledgement,
+    LeaseLost,
+    Progress,
+    RowsRefused,
+    StoreGone,
+    StoreUnavailable,
+    UncountedScan,
+)
 from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo import commit as mongo_commit
 from rtcdp.testing.epochs import EpochMaker, change
@@ -58,6 +66,7 @@ def test_one_that_is_only_read_makes_nothing(open_mongo_store, mongo_database, m
         lambda: store.prepare([metric]),
         lambda: store.acquire_lease("a", 0, 1),
         lambda: store.mark_replayed([(0, 0)], 1),
+        lambda: store.acknowledge(Acknowledgement("[]", 0, "ada", 1)),
         lambda: store.expire(buckets_before=0, uncounted_before=0, offsets_before={}),
     ):
         with pytest.raises(UsageError, match="reading"):

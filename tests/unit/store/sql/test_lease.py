@@ -1,7 +1,8 @@
 import pytest
 
 from rtcdp.store import Lease, LeaseHeld, LeaseLost
-from rtcdp.store.sql.lease import check_lease, prolong_lease, read_lease, refuse_held, take_lease
+from rtcdp.store.rules import refuse_held
+from rtcdp.store.sql.lease import check_lease, prolong_lease, read_lease, take_lease
 
 
 def test_there_is_none_before_the_first(transaction):

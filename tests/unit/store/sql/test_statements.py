@@ -2,8 +2,9 @@ import polars as pl
 import pytest
 
 from rtcdp.definitions import tables_of
+from rtcdp.store.rules import fitted
 from rtcdp.store.sql.definitions import prepare_metrics
-from rtcdp.store.sql.statements import fitted, frame_schema, one_row, overfull_groups, quote, upsert
+from rtcdp.store.sql.statements import frame_schema, one_row, overfull_groups, quote, upsert
 from rtcdp.store.sqlite.connection import SQLITE
 from rtcdp.testing.epochs import rows_of
 

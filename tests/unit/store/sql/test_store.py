@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp.errors import UsageError
-from rtcdp.store import LeaseLost, StoreUnavailable
+from rtcdp.store import Acknowledgement, LeaseLost, StoreUnavailable
 from rtcdp.store.sql.store import Older, SqlStore
 from rtcdp.store.sqlite.file import open_writer
 from rtcdp.store.sqlite.readers import SqliteReaders
@@ -76,6 +76,7 @@ def test_nothing_is_opened_for_writing_by_one_that_only_reads(path, openings):
         lambda: store.prepare([]),
         lambda: store.acquire_lease("a", 0, 1),
         lambda: store.mark_replayed([(0, 0)], 1),
+        lambda: store.acknowledge(Acknowledgement("[]", 0, "ada", 1)),
         lambda: store.expire(buckets_before=0, uncounted_before=0, offsets_before={}),
     ):
         with pytest.raises(UsageError):
