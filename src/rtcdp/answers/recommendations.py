@@ -4,8 +4,9 @@ Computed when somebody asks, from the sessions of products that the store holds;
 there is in no answer any more.
 """
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.product_history import Known, ProductHistory, deeds_told
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
+from rtcdp.folds.recommendation_outcomes import Group, RecommendationName
 from rtcdp.recommendations import (
     NO_SESSIONS,
     Ints,
@@ -23,7 +25,6 @@ from rtcdp.recommendations import (
     Wish,
     ranked,
     recommended,
-    trending,
 )
 
 RECOMMENDATIONS_PATH = "/api/recommendations"
@@ -65,6 +66,12 @@ ExcludeOwn = Annotated[
 ]
 
 
+WhoSees = Annotated[
+    str | None,
+    msgspec.Meta(description="who will see it: whether they are held out hangs on that"),
+]
+
+
 class UserRecommendations(msgspec.Struct, frozen=True, kw_only=True):
     """What is recommended to a user."""
 
@@ -79,6 +86,7 @@ class ProductRecommendations(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = 10
     exclude: Exclude = ()
     diversity: Diversity = 0
+    user_id: WhoSees = msgspec.field(default=None, name="userId")
 
 
 class Basket(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +96,7 @@ class Basket(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = 10
     exclude: list[str] = []
     diversity: Diversity = 0
+    user_id: WhoSees = msgspec.field(default=None, name="userId")
 
 
 class TrendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,11 +125,14 @@ class RecommendedItem(msgspec.Struct, omit_defaults=True):
 
 class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     """Products, the best first. `based_on` are those that were looked at, newest last.
-    `recommendation_id` names this answer: events can carry it. `fallback` says what stood in where
-    sessions told too little. `sessions` were heard, those that began `history_from` or later."""
+    `recommendation_id` names this answer: events can carry it. `audience` says whether it is for
+    somebody who is held out, and gets what stands in for sessions, or nothing. `fallback` says what
+    stood in where sessions told too little. `sessions` were heard, those that began `history_from`
+    or later."""
 
     items: list[RecommendedItem]
     recommendation_id: str
+    audience: Group
     based_on: list[str]
     sessions: int
     history_from: str | None
@@ -156,10 +168,26 @@ class _Asked:
     not heard."""
 
     kind: Kind
-    subject: str
+    who_sees: str | None
     items: Sequence[str]
     wish: Wish
-    own: Ints = NO_SESSIONS
+    own: Ints = field(default_factory=lambda: NO_SESSIONS)
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Of all users `percent` are held out, always the same ones, to compare the others with: they
+    get what is trending and popular, or `nothing`."""
+
+    percent: int = 0
+    nothing: bool = False
+
+    def audience_of(self, user_id: str | None) -> Group:
+        """Whether somebody is held out. Nobody is who is not known."""
+        if user_id is None:
+            return "recommended"
+        drawn = xxhash.xxh3_64_intdigest(f"held out\0{user_id}".encode(errors="surrogatepass"))
+        return "held_out" if drawn % _CERTAIN < self.percent else "recommended"
 
 
 @dataclass(frozen=True)
@@ -168,6 +196,7 @@ class Adviser:
 
     installation: Installation
     history: ProductHistory
+    hold_out: HoldOut = HoldOut()
 
     def known(self) -> Known:
         """What is recommended from now."""
@@ -198,15 +227,13 @@ def for_product(
     """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
     excluded = {product_id, *_words(question.exclude)}
     wish = _wish(question.limit, excluded, question.diversity)
-    return _page(adviser, adviser.known(), _Asked("product", product_id, [product_id], wish))
+    return _page(adviser, adviser.known(), _Asked("product", question.user_id, [product_id], wish))
 
 
 def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:
     """What goes with a basket. Raises `NotThere` and `StoreUnavailable`."""
     wish = _wish(basket.limit, {*basket.items, *basket.exclude}, basket.diversity)
-    return _page(
-        adviser, adviser.known(), _Asked("basket", "\0".join(basket.items), basket.items, wish)
-    )
+    return _page(adviser, adviser.known(), _Asked("basket", basket.user_id, basket.items, wish))
 
 
 def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
@@ -217,7 +244,7 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     return TrendingPage(
         items=[
             TrendingItem(item, points)
-            for item, points in ranked(index, trending(index), question.limit)
+            for item, points in ranked(index, known.model.trending, question.limit)
         ],
         sessions=index.session_count,
         history_from=_history_from(known),
@@ -228,12 +255,17 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
 
 
 def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
-    index = known.model.index
-    found = recommended(known.model, asked.items, asked.wish, asked.own)
-    fresh = known.freshness
+    index, fresh = known.model.index, known.freshness
+    audience = adviser.hold_out.audience_of(asked.who_sees)
+    if audience == "recommended":
+        found = recommended(known.model, asked.items, asked.wish, asked.own)
+    else:
+        found = [] if adviser.hold_out.nothing else recommended(known.model, (), asked.wish)
+    now_ms = adviser.installation.clock.now_ms()
     return RecommendationsPage(
         items=[_item(each) for each in found],
-        recommendation_id=_named(asked, adviser.installation.clock.now_ms()),
+        recommendation_id=RecommendationName(asked.kind, audience, now_ms, _mark()).text,
+        audience=audience,
         based_on=list(dict.fromkeys(reversed(asked.items)))[:8][::-1],
         sessions=index.session_count,
         history_from=_history_from(known),
@@ -258,10 +290,9 @@ def _wish(limit: int, excluded: set[str], diversity: int) -> Wish:
     return Wish(limit, frozenset(excluded), diversity / _CERTAIN)
 
 
-def _named(asked: _Asked, now_ms: int) -> str:
-    """What names an answer: its kind, and a hash of when it was given and to whom or what."""
-    told = f"{now_ms}\0{asked.kind}\0{asked.subject}\0{len(asked.items)}"
-    return f"{asked.kind}-{xxhash.xxh3_64_hexdigest(told.encode(errors='surrogatepass'))}"
+def _mark() -> int:
+    """What tells an answer from all others of its time."""
+    return int.from_bytes(os.urandom(8))
 
 
 def _history_from(known: Known) -> str | None:

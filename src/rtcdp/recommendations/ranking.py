@@ -76,7 +76,12 @@ class Model:
     @cached_property
     def stand_ins(self) -> StandIns:
         """The sources of such items, in the order in which they are asked."""
-        return ("trending", trending(self.index)), ("popular", popular(self.index))
+        return ("trending", self.trending), ("popular", popular(self.index))
+
+    @cached_property
+    def trending(self) -> Scores:
+        """What is trending."""
+        return trending(self.index)
 
     @cached_property
     def kept(self) -> Callable[[tuple[str, ...], Wish], list[Recommended]]:

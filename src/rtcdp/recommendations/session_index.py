@@ -188,15 +188,16 @@ class SessionIndex:
         return there
 
     def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
-        """The numbers of a user's `newest` sessions, oldest first, and what is told of each."""
+        """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
         found = [
-            (int(self.starts[number]), number, part.keys[TOLD][place])
+            (int(self.starts[number]), number, part, place)
             for part, first in ((self._base, 0), (self._recent, self._base.keys.height))
             for place in part.places_of_user(user)
             if self.is_there[number := first + place]
         ]
-        found = sorted(found, key=lambda each: each[0])[-newest:]
-        return np.array([number for _, number, _ in found], np.int64), [told for *_, told in found]
+        last = sorted(found, key=lambda each: each[0])[-newest:]
+        told = [part.keys[TOLD][place] for *_, part, place in last]
+        return np.array([number for _, number, *_ in found], np.int64), told
 
     def ready(self) -> "SessionIndex":
         """The same, with all worked out that an answer would have to wait for."""

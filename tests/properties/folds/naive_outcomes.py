@@ -9,8 +9,8 @@ NAME = re.compile("(user|product|basket)-(recommended|held_out)-([0-9]{13})-[0-9
 
 
 def rows_of(events, step):
-    """(user, when, name, kind, audience, first shown, clicks, first clicked, bought, revenue, bought
-    after, revenue after) of each recommendation; revenue in millionths."""
+    """(user, when, name, kind, audience, first shown, clicks, first clicked, bought, revenue,
+    bought after, revenue after) of each recommendation; revenue in millionths."""
     found = {}
     for user in {event["userId"] for event in events}:
         story = [(event, given(event, step)) for event in events if event["userId"] == user]
@@ -65,7 +65,7 @@ def last(story, purchase, step, product, *, is_click):
 
 def given(event, step):
     """The recommendation that an event names in time."""
-    name = event.get("property:recommendationId") or ""
+    name = event.get("property:recommendationId") or event.get("recommendationId") or ""
     if NAME.fullmatch(name) is None:
         return None
     return name if -step.early_ms <= event["timestamp"] - at(name) <= step.within_ms else None
