@@ -127,6 +127,12 @@ class RecommendationOutcomes(Step):
         when = f"({{{_STARTED}}} + {self.early_ms})"
         return (
             field_column(key),
+            ShownColumn(
+                _STARTED,
+                "instant",
+                f"{{{_STARTED}}}",
+                "From when on events count: for clocks that are behind, before it was given",
+            ),
             ShownColumn("recommended_at", "instant", when, "When it was given"),
             ShownColumn(_ID, "text", f"{{{_ID}}}", "Its name, as events carry it"),
             ShownColumn("kind", "text", "{kind}", "What it was for: user, product or basket"),
