@@ -36,7 +36,7 @@ LOOK_EVERY_S = 1.0
 LOOK_SHARE = 5
 """And one in so many parts of the time at most is spent in looking."""
 
-GLANCE_S = 0.02
+GLANCE_S = 0.05
 """For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
 told from when it is."""
 

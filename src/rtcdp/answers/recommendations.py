@@ -7,6 +7,7 @@ there is in no answer any more.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Annotated, Literal
 
 import msgspec
@@ -42,6 +43,7 @@ OWN_SESSIONS_MAX = 200
 
 _LIMIT_MAX = 100
 _CERTAIN = 100
+_marks = count(int.from_bytes(os.urandom(8)))
 
 Limit = Annotated[int, msgspec.Meta(description="how many at most", ge=1, le=_LIMIT_MAX)]
 Diversity = Annotated[
@@ -292,7 +294,7 @@ def _wish(limit: int, excluded: set[str], diversity: int) -> Wish:
 
 def _mark() -> int:
     """What tells an answer from all others of its time."""
-    return int.from_bytes(os.urandom(8))
+    return next(_marks) % 2**64
 
 
 def _history_from(known: Known) -> str | None:

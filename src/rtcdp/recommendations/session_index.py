@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import xxhash
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -33,7 +34,8 @@ UNKNOWN = -1
 
 class ItemCodes:
     """Numbers for items, in the order in which they were seen. It only grows, so that indexes of
-    one family share it, and whoever reads an older one is not disturbed."""
+    one family share it, and whoever reads an older one is not disturbed; when all is sorted again,
+    a new family begins."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
@@ -91,16 +93,17 @@ class _Part:
     @cached_property
     def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
         """The hashes of the users in order, and the place of each one's session."""
-        hashes = self.keys[USER].hash().to_numpy()
+        users = self.keys[USER]
+        hashes = np.fromiter(map(_hash_of, users), np.uint64, len(users))
         order = np.argsort(hashes, kind="stable")
         return hashes[order], order
 
     def places_of_user(self, user: str) -> list[int]:
         """Where the sessions of a user are, oldest first."""
         hashes, order = self.by_user
-        wanted = pl.Series([user], dtype=pl.String).hash()[0]
-        first = np.searchsorted(hashes, np.uint64(wanted))
-        end = np.searchsorted(hashes, np.uint64(wanted), side="right")
+        wanted = np.uint64(_hash_of(user))
+        first = np.searchsorted(hashes, wanted)
+        end = np.searchsorted(hashes, wanted, side="right")
         users = self.keys[USER]
         return [place for place in order[first:end].tolist() if users[place] == user]
 
@@ -224,7 +227,8 @@ class SessionIndex:
         recent = pl.concat([recent, sessions])
         if recent.height > max(RECENT_MAX, base_size // RECENT_SHARE):
             kept = _frame(self._base, self.items).filter(pl.Series(is_there))
-            return _built(self.items, pl.concat([kept, recent]))
+            # Items that no session holds any more are forgotten with it.
+            return _built(ItemCodes(), pl.concat([kept, recent]))
         entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
         gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
         of_base = _Postings(self._of_base.ends, self._of_base.entries, gone_counts)
@@ -252,6 +256,10 @@ def ranges(firsts: Ints, counts: Ints) -> Ints:
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(firsts - ends + counts, counts)
+
+
+def _hash_of(user: str) -> int:
+    return xxhash.xxh3_64_intdigest(user.encode(errors="surrogatepass"))
 
 
 def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:

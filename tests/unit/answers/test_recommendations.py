@@ -156,3 +156,14 @@ def test_of_a_user_s_many_sessions_the_newest_are_looked_at_and_none_is_heard(
     assert [(each.productId, each.because) for each in page.items if each.because] == [
         ("shoe", Because("sock", 1, 1))
     ]
+
+
+def test_where_nothing_happened_nothing_is_recommended(make_teller):
+    adviser = Adviser(make_teller().installation(NOW), ProductHistory())
+    for page in (
+        for_user(adviser, "ann", UserRecommendations()),
+        for_product(adviser, "shoe", ProductRecommendations()),
+        for_basket(adviser, Basket(items=[f"item {n}" * 100 for n in range(100)], diversity=100)),
+    ):
+        assert (page.items, page.sessions, page.history_from, page.fallback) == ([], 0, None, None)
+    assert trending_page(adviser, TrendingQuestion()).items == []
