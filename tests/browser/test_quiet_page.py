@@ -75,6 +75,29 @@ def test_a_users_name_is_shown_and_never_run(visitor, platform):
     assert page.title() != "taken over"
 
 
+def test_what_is_out_of_the_ordinary_comes_by_itself_and_somebody_sees_it(visitor, platform):
+    page = visitor.open()
+    expect(page.locator("#no-anomalies")).to_have_text("Nothing in the last day.")
+    hour_ms, now_ms = 3_600_000, time.time_ns() // 1_000_000
+    last = now_ms // hour_ms - 2
+    orders = [
+        {"userId": f"u{number}", "eventType": "PURCHASE", "timestamp": hour * hour_ms + number}
+        for hour in range(last - 50, last + 1)
+        for number in range(90 if hour == last else 10)
+    ]
+    platform.import_all(orders)
+    row = page.locator("#anomalies tr").filter(has_text="orders")
+    expect(row.locator("td").nth(2)).to_have_text("▲ 90")
+    row.get_by_role("button", name="I have seen it").click()
+    page.keyboard.type("ada <b>")
+    page.keyboard.press("Enter")
+    expect(row.locator("td").nth(4)).to_have_text("ada <b>")
+    told = page.request.get("/api/anomalies?acknowledged=true").json()["items"]
+    assert [each["acknowledged"]["by"] for each in told] == ["ada <b>"]
+    events = page.request.get(row.get_by_role("link", name="events").get_attribute("href"))
+    assert events.json()["items"]
+
+
 def test_nothing_is_wider_than_the_window(visitor, platform):
     user = "0" * 256
     platform.send({"userId": user, "eventType": "PAGE_VIEW"})

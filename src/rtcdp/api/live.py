@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get
@@ -24,6 +24,7 @@ from rtcdp.answers.row_changes import RowsChanged, RowsWatch
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
+from rtcdp.api.live_anomalies import AnomalyFeed
 from rtcdp.api.problem import TooManyClients
 from rtcdp.api.query import Asked
 from rtcdp.errors import RtcdpError
@@ -44,6 +45,10 @@ class LiveQuestion(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         msgspec.Meta(description="folds, like sessions, whose rows are told when they change"),
     ] = ()
+    anomalies: Annotated[
+        Literal["true", "false"],
+        msgspec.Meta(description="whether what is out of the ordinary is told, too"),
+    ] = "false"
 
 
 _ASKED = Asked(LiveQuestion)
@@ -78,11 +83,16 @@ class LiveFeed:
         self._watches: dict[str, RowsWatch] = {}
         self._changes: dict[str, deque[RowsChanged]] = {}
         self._watchers = Counter[str]()
+        self._anomalies = AnomalyFeed(context)
         self.clients = 0
 
-    async def messages(self, folds: Sequence[str] = ()) -> AsyncIterator[ServerSentEventMessage]:
-        """Ticks, and changed rows of some folds, until the client goes or the server stops."""
+    async def messages(
+        self, folds: Sequence[str] = (), *, anomalies: bool = False
+    ) -> AsyncIterator[ServerSentEventMessage]:
+        """Ticks, changed rows of some folds and, if they are asked for, what is out of the
+        ordinary, until the client goes or the server stops."""
         every_s = self._context.limits.live_every_ms / 1000
+        listener = self._anomalies.enter() if anomalies else None
         self.clients += 1
         self._watchers.update(folds)
         try:
@@ -93,10 +103,14 @@ class LiveFeed:
                 for change in self._changed_since(told):
                     told[change.fold] = change.number
                     yield ServerSentEventMessage(data=msgspec.json.encode(change), event="rows")
+                for news in listener.news() if listener is not None else ():
+                    yield ServerSentEventMessage(data=msgspec.json.encode(news), event="anomalies")
                 await asyncio.sleep(every_s)
         finally:
             self.clients -= 1
             self._watchers.subtract(folds)
+            if listener is not None:
+                listener.leave()
 
     async def _begin(self, folds: Sequence[str]) -> None:
         """Let all that changes from now on be told, also where nobody has asked for it yet."""
@@ -171,7 +185,9 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "/api/live",
     summary="A live stream of totals, rates, lag and the newest windows",
     description="Server-sent events named `tick`, or `problem` while the numbers can't be read; "
-    "with `rows=sessions` also `rows`, when rows of that fold changed or are gone.",
+    "with `rows=sessions` also `rows`, when rows of that fold changed or are gone; with "
+    "`anomalies=true` also `anomalies`: first what is out of the ordinary, then what begins, "
+    "changes and is none any more.",
     operation_class=documented(_ASKED),
 )
 async def live_stream(
@@ -186,7 +202,8 @@ async def live_stream(
             f"{limit} live streams are open, which is the limit",
             "try again later, or poll /api/ledger",
         )
-    return ServerSentEvent(live_feed.messages(question.rows))
+    is_watching = question.anomalies == "true"
+    return ServerSentEvent(live_feed.messages(question.rows, anomalies=is_watching))
 
 
 def _sample(context: ApiContext, reading: Reading) -> Tick:

@@ -1,5 +1,6 @@
 """The command `anomalies`: what is out of the ordinary, and one of these with what led up to it."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,22 +19,27 @@ from rtcdp.answers.anomalies import (
     anomalies_page,
     anomaly_page,
 )
+from rtcdp.answers.anomaly_changes import AnomaliesWatch
 from rtcdp.answers.freshness import Installation
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.output import Form, Result, write
+from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.story_options import WHICH, Time, as_usage
-from rtcdp.cli.terminal import listing, number, remark, say
+from rtcdp.cli.terminal import end_of, listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.signals import stop_at_signals
 
 _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
 _ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
+POLL_S = 2.0
+_TOLD = "told"
+_STYLES = {"begins": "bold red", "gone": "green"}
 _WHAT_WIDTH, _SEEN_WIDTH = 34, 9
 
 
@@ -73,6 +79,15 @@ class Which:
         ),
     ] = "both"
 
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Go on with what begins, changes and is none any more, of all that are watched.",
+            rich_help_panel=WHICH,
+        ),
+    ] = False
     acknowledged: Annotated[
         bool | None,
         typer.Option(
@@ -145,6 +160,9 @@ def anomalies(
         limit=which.limit,
         **time.asked,
     )
+    if which.follow:
+        _follow(settings, time, form)
+        return
     with installation_of(settings) as installation:
         page = anomalies_page(installation, question)
     more = {"as_of": page.as_of, "watched": page.watched, "left_out": page.left_out}
@@ -164,6 +182,39 @@ def _say_of_one(settings: Settings, said: Said) -> None:
     seen = page.anomaly.acknowledged
     assert seen is not None, "it was acknowledged just now"
     say(f"{_what(page.anomaly)} at {page.anomaly.window_start}: seen by {as_text(seen.by)}")
+
+
+def _follow(settings: Settings, time: Time, form: Form) -> None:
+    """Tell what stands, then what changes, until a signal comes."""
+    stop = threading.Event()
+    heard = stop_at_signals(stop)
+    if form.csv:
+        write_csv((_TOLD, *Anomaly.__struct_fields__), [])
+    with installation_of(settings) as installation:
+        watch = AnomaliesWatch()
+        watch.look(installation)
+        assert watch.standing is not None, "it has looked"
+        _tell("standing", watch.standing.standing or (), time, form)
+        while not stop.wait(POLL_S):
+            change = watch.look(installation)
+            if change is not None:
+                _tell("begins", change.onset, time, form)
+                _tell("changed", change.changed, time, form)
+                _tell("gone", change.gone, time, form)
+    end_of(heard)
+
+
+def _tell(what: str, items: Sequence[Anomaly], time: Time, form: Form) -> None:
+    for item in reversed(items):
+        row = {_TOLD: what, **asdict(item)}
+        if form.json:
+            write_json(row, indent=0)
+        elif form.csv:
+            write_csv(tuple(row), [row], header=False)
+        else:
+            style = _STYLES.get(what, "dim")
+            window = (time.local(item.window_start), "dim")
+            say(Text.assemble(window, "  ", (what, style), f"  {_what(item)}: {item.says}"))
 
 
 @contextmanager

@@ -30,15 +30,12 @@ _TYPES: Mapping[str, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class FittedRows:
+@dataclass(frozen=True, kw_only=True)
+class FittedRows(RowChanges):
     """Checked changes of a table, the frames with exactly the columns and types that rest.
     `numbers` are those of the rows in `replace`; `old` is what the rows that rest under all these
     keys bring to the sums of their days, None where that isn't known."""
 
-    table: RowTable
-    delete: pl.DataFrame
-    replace: pl.DataFrame
     numbers: RowNumbers
     old: DailySums | None = None
 
@@ -65,7 +62,8 @@ def key_schema(table: RowTable) -> pl.Schema:
 
 
 def fitted_rows(changes: Sequence[RowChanges]) -> list[FittedRows]:
-    """The changes that hold anything. A row that is deleted and replaced is replaced.
+    """The changes that hold anything. A row that is deleted and replaced is replaced. What is
+    fitted already stays as it is, so that an engine may do what a store does at the latest.
 
     Raises `RowsRefused` for what no store takes: a key without a value or twice, a real that is not
     a number, or the same table twice.
@@ -73,7 +71,7 @@ def fitted_rows(changes: Sequence[RowChanges]) -> list[FittedRows]:
     names = [each.table.name for each in changes]
     if len(set(names)) < len(names):
         raise _refused(max(names, key=names.count), "is changed twice in one epoch")
-    fitted = (_fitted(each) for each in changes)
+    fitted = (each if isinstance(each, FittedRows) else _fitted(each) for each in changes)
     return [each for each in fitted if not (each.delete.is_empty() and each.replace.is_empty())]
 
 
@@ -131,7 +129,8 @@ def _fitted(changes: RowChanges) -> FittedRows:
         delete = delete.join(replace, on=table.primary_key, how="anti", maintain_order="left")
     # Rows in the order of their keys touch each page of a table once.
     delete, replace = (frame.sort(table.primary_key) for frame in (delete, replace))
-    return FittedRows(table, delete, replace, numbers_of(table, replace), _old_sums(changes))
+    numbers = numbers_of(table, replace)
+    return FittedRows(table, delete, replace, numbers=numbers, old=_old_sums(changes))
 
 
 def _old_sums(changes: RowChanges) -> DailySums | None:

@@ -1,12 +1,20 @@
 import json
+import signal
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from rtcdp.answers.acknowledgements import Seen, acknowledge
+from rtcdp.answers.anomaly_changes import AnomaliesWatch
 from rtcdp.catalog.catalog import load_catalog
+from rtcdp.cli import anomalies as command
 from rtcdp.cli import terminal
+from rtcdp.clock import SystemClock
+from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import Driver
-from tests.watched import watched
+from tests.watched import HOUR, HOURS, START, watched
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +61,36 @@ def test_one_is_acknowledged_by_whoever_says_so(rtcdp, data) -> None:
     assert [rtcdp(*taken_back).code for _ in range(2)] == [0, 2]
     for wrong in (("--by", "ada"), ("--acknowledge", item["id"], "--withdraw", item["id"])):
         assert rtcdp("anomalies", *wrong, "--data-dir", data).code == 2
+
+
+def test_what_begins_and_changes_is_followed(rtcdp, data, monkeypatch) -> None:
+    class Then(SystemClock):
+        def now_ms(self) -> int:
+            return START + HOURS * HOUR
+
+    real, looks = AnomaliesWatch.look, []
+    deadline = time.monotonic() + 60
+
+    def look(watch, installation):
+        looks.append(1)
+        if len(looks) == 2:
+            newest = watch.standing.standing[0]
+            with closing(SqliteStore(data / "store.db")) as store:
+                acknowledge(installation, store, newest.id, Seen(f"zoe {time.monotonic()}"))
+        change = real(watch, installation)
+        if change is not None or time.monotonic() > deadline:
+            signal.raise_signal(signal.SIGINT)
+        return change
+
+    monkeypatch.setattr(command, "SystemClock", Then)
+    monkeypatch.setattr(command, "POLL_S", 0.01)
+    monkeypatch.setattr(AnomaliesWatch, "look", look)
+    done = rtcdp("anomalies", "--follow", "--json", "--data-dir", data)
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.code, [each["told"] for each in told][-2:]) == (130, ["standing", "changed"])
+    assert told[-1]["acknowledged"]["by"].startswith("zoe ")
+    looks.clear()
+    assert "changed  " in rtcdp("anomalies", "-f", "--data-dir", data).out
 
 
 def test_nothing_is_said_in_words(rtcdp, data) -> None:

@@ -1,5 +1,6 @@
 // The live page: listens to /api/live and shows each tick.
 
+import { showAnomalies } from "./anomalies.js";
 import { Chart } from "./chart.js";
 import { compact, count, duration, rate, share, timeOfDay } from "./format.js";
 import { byId } from "./element.js";
@@ -14,7 +15,7 @@ const recent = [];
 const chart = new Chart(byId("chart"), byId("readout"));
 
 function connect() {
-  const stream = new EventSource("/api/live");
+  const stream = new EventSource("/api/live?anomalies=true");
   let silence;
   const heard = () => {
     clearTimeout(silence);
@@ -32,6 +33,7 @@ function connect() {
       act(JSON.parse(event.data));
     });
   on("tick", show);
+  on("anomalies", showAnomalies);
   on("problem", (problem) => setState("problem", problem.detail));
   stream.addEventListener("error", () => again(RETRY_MS));
   heard();

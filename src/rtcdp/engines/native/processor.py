@@ -46,6 +46,7 @@ from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing, Records
 from rtcdp.log.limits import Retention
 from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
+from rtcdp.store.row_changes import fitted_rows
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
@@ -177,9 +178,12 @@ class Processor:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
                         self._is_sure = True
-                    has_worked = self._round(threads)
+                    worked_s = self._round(threads)
                     self.on_back()
-                    if has_worked:
+                    if worked_s is not None:
+                        if not once:
+                            keeps_up = self._ahead is None
+                            stop.wait(self._limits.rest_s(worked_s, keeps_up=keeps_up))
                         continue
                     if once:
                         return
@@ -192,20 +196,14 @@ class Processor:
                     check_log_id(self._progress, self._log.log_id())
                     raise
 
-    def _round(self, threads: _Threads) -> bool:
-        """One batch of all partitions; True if there was anything."""
+    def _round(self, threads: _Threads) -> float | None:
+        """One batch of all partitions: how long it took, in seconds; None if there was nothing."""
         started = self._clock.monotonic()
         has_worked = self._process(threads)
         worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
-        if has_worked:
-            rest_s = self._limits.epoch_every_s
-            if rest_s and self._ahead is None:
-                # It keeps up: a small epoch costs much for the little that is in it.
-                rest_s = max(rest_s, 2 * worked_s)
-            self._stop.wait(started + rest_s - self._clock.monotonic())
-        return has_worked
+        return worked_s if has_worked else None
 
     def recover(self) -> None:
         """Prepare the store, read where it stands, fill new metrics, remember the last ids.
@@ -381,13 +379,14 @@ class Processor:
             self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(before, decoded, batch, changes, log_id)
+        rows = self._folding.fold(batch.events, epoch.number)
+        # Fitted here, and not by the commit, which takes the longer of the two beside each other.
+        rows = tuple(fitted_rows(with_notices(rows, self.folds, epoch.number)))
         epoch = replace(
             epoch,
             committed_at=self._clock.now_ms(),
             remembered_from=self._seen.remembered_from,
-            rows=with_notices(
-                self._folding.fold(batch.events, epoch.number), self.folds, epoch.number
-            ),
+            rows=rows,
         )
         return epoch, EpochReport(
             epoch=epoch.number,

@@ -9,7 +9,7 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
+from rtcdp.engines.native.limits import REST_S_MAX, ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery, LogReplaced, OffsetsMissing
 from rtcdp.log.limits import Retention
@@ -271,9 +271,12 @@ class Rests(threading.Event):
         return True
 
 
-@pytest.mark.parametrize(("max_batch_bytes", "keeps_up"), [(2**20, True), (400, False)])
+@pytest.mark.parametrize(
+    ("max_batch_bytes", "worked_ms", "rest_s"),
+    [(2**20, 200, 0.2), (2**20, 3_000, REST_S_MAX), (400, 3_000, 0.03)],
+)
 def test_it_rests_as_long_as_it_worked_while_it_keeps_up(
-    installation: Installation, max_batch_bytes: int, keeps_up: bool
+    installation: Installation, max_batch_bytes: int, worked_ms: int, rest_s: float
 ) -> None:
     installation.log.append([delivery("a"), delivery("b"), delivery("c")])
     stop = Rests()
@@ -286,10 +289,19 @@ def test_it_rests_as_long_as_it_worked_while_it_keeps_up(
         installation.clock,
         limits,
     )
-    processor.on_epoch = lambda _: installation.clock.advance(1_000)
+    processor.on_epoch = lambda _: installation.clock.advance(worked_ms)
     processor.run(stop)
-    assert stop.first_s is not None
-    assert stop.first_s == pytest.approx(1.0 if keeps_up else 0.03, abs=0.001)
+    assert stop.first_s == pytest.approx(rest_s, abs=0.001)
+
+
+def test_it_does_not_rest_when_it_is_to_end_where_the_log_does(installation: Installation) -> None:
+    installation.log.append([delivery("a")])
+    stop = Rests()
+    Processor(
+        installation.log, installation.store, [PER_USER], AdmissionRules(), installation.clock
+    ).run(stop, once=True)
+    assert installation.rows() == [(NOW, "a", 1)]
+    assert stop.first_s is None
 
 
 def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation) -> None:

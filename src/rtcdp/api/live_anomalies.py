@@ -1,0 +1,92 @@
+"""The live topic of anomalies: worked out in a thread of its own, at most a tenth of the time, and
+only while somebody listens. One look serves all clients, and no tick waits for it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from rtcdp.answers.anomaly_changes import AnomaliesChanged, AnomaliesWatch
+from rtcdp.api.context import ApiContext
+from rtcdp.errors import RtcdpError
+
+KEPT_MESSAGES = 64
+"""So many messages wait for clients that are slower than they come."""
+
+_REST = 9
+"""After a look it rests so many times as long as that took."""
+
+
+class AnomalyFeed:
+    """Looks for anomalies while there are clients."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self._watch = AnomaliesWatch()
+        self._kept: deque[AnomaliesChanged] = deque(maxlen=KEPT_MESSAGES)
+        self._clients = 0
+        self._looking: asyncio.Task[None] | None = None
+
+    def enter(self) -> "Listener":
+        """One client more. It has to `leave`."""
+        self._clients += 1
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_on())
+        return Listener(self)
+
+    def leave(self) -> None:
+        """One client less. With the last one, nothing is looked at any more."""
+        self._clients -= 1
+        if self._clients == 0 and self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def since(self, number: int | None) -> Iterator[AnomaliesChanged]:
+        """The messages after that number; where there is none, what there is now."""
+        if number is None:
+            standing = self._watch.standing
+            if standing is not None:
+                yield standing
+            return
+        yield from [each for each in tuple(self._kept) if each.number > number]
+
+    async def _look_on(self) -> None:
+        every_s = self._context.limits.live_every_ms / 1000
+        thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies")
+        loop, clock = asyncio.get_running_loop(), self._context.installation.clock
+        # Another one, for the last one's look may be under way still.
+        watch = self._watch = AnomaliesWatch(self._watch.number)
+        try:
+            while not self._context.stop.is_set():
+                began_s = clock.monotonic()
+                change = await loop.run_in_executor(thread, self._look, watch)
+                if change is not None:
+                    self._kept.append(change)
+                await asyncio.sleep(max(every_s, _REST * (clock.monotonic() - began_s)))
+        finally:
+            thread.shutdown(wait=False)
+
+    def _look(self, watch: AnomaliesWatch) -> AnomaliesChanged | None:
+        # While the store is away, ticks say so.
+        with suppress(RtcdpError):
+            return watch.look(self._context.installation)
+        return None
+
+
+class Listener:
+    """One client of the topic, and what it was told."""
+
+    def __init__(self, feed: AnomalyFeed) -> None:
+        self._feed = feed
+        self._number: int | None = None
+
+    def news(self) -> Iterator[AnomaliesChanged]:
+        """What the client has not been told yet: first what there is, then what changes."""
+        for message in self._feed.since(self._number):
+            self._number = message.number
+            yield message
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self._feed.leave()
