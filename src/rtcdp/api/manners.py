@@ -29,11 +29,10 @@ def with_manners(app: "ASGIApp") -> "ASGIApp":
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        scope = with_ids_apart(scope)
         if scope["method"] == "HEAD":
-            await _head(inner, scope, receive, send)
+            await _head(inner, with_ids_apart(scope), receive, send)
         else:
-            await inner(scope, receive, _naming_head(send))
+            await inner(with_ids_apart(scope), receive, _naming_head(send))
 
     return polite
 

@@ -177,9 +177,9 @@ class RecommendationOutcomes(Step):
                 pl.col("micros").sum().alias(f"revenue{suffix}_micros"),
             )
             rows = rows.join(sums, on=[key, _ID], how="left")
-        sums = [name for name, _ in self.columns if name.startswith(("purchase", "revenue"))]
+        counted = [name for name, _ in self.columns if name.startswith(("purchase", "revenue"))]
         schema = row_schema(columns)
-        return rows.with_columns(pl.col(sums).fill_null(0)).select(schema.names()).cast(schema)
+        return rows.with_columns(pl.col(counted).fill_null(0)).select(schema.names()).cast(schema)
 
     def _told(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """What the events say, in order; of a recommendation, where they name one in time."""

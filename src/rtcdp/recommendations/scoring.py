@@ -173,8 +173,9 @@ def _summed(codes: Ints, points: Floats, item_count: int) -> tuple[Ints, Floats]
         return different, np.bincount(which, points, minlength=len(different)).astype(np.float64)
     is_there = np.zeros(item_count, np.bool_)
     is_there[codes] = True
-    different = np.flatnonzero(is_there)
-    return different, np.bincount(codes, points, minlength=item_count)[different]
+    found: Ints = np.flatnonzero(is_there)
+    sums: Floats = np.bincount(codes, points, minlength=item_count)[found]
+    return found, sums
 
 
 def _share(points: Floats) -> Floats:

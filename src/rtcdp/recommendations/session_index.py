@@ -204,9 +204,8 @@ class SessionIndex:
 
     def ready(self) -> "SessionIndex":
         """The same, with all worked out that an answer would have to wait for."""
-        assert self.session_count >= 0
-        assert self.oldest_start is None or self._base.by_user
-        assert self._recent.by_user
+        for _ in (self.session_count, self.oldest_start, self._base.by_user, self._recent.by_user):
+            pass
         return self
 
     def sessions(self) -> pl.DataFrame:
