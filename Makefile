@@ -14,7 +14,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .NOTPARALLEL:
 .PHONY: help setup full dev up test check bench chaos lock clean programs
 
-CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py
+CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py \
+	tests/integration/test_readme_servers.py
 WORKERS ?= 2
 EXTRAS := --extra kafka --extra postgres --extra mongo --extra spark
 

@@ -13,6 +13,8 @@ def pytest_configure():
     """What a shell runs in the background ignores Ctrl-C, and so would all that tests start."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests are over before the compiler that optimises has paid off.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,8 @@ def spark(spark_jars: tuple[Path, ...]) -> Iterator[SparkSession]:
     """The `SparkSession` of an application on two cores, which every `SparkProcessor` uses too."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     limits = SparkLimits(master=MASTER, jars=",".join(map(str, spark_jars)))
-    # Tests are over before the compiler that optimises has paid off.
-    quick = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
     builder = SparkSession.builder.master(MASTER).appName("tests")
-    for name, value in {**application_settings(limits), **quick}.items():
+    for name, value in application_settings(limits).items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

@@ -28,7 +28,7 @@ from tests.chaos.judging import judged
 from tests.scale import scaled
 from tests.servers import unused_name
 
-KILLS = 5
+KILLS = scaled(3, chaos=5)
 DRIVER_KILLS = scaled(2, chaos=5)
 """A driver of Spark takes twenty seconds to start."""
 TRAFFIC = Traffic(60_000, users=100)
@@ -38,8 +38,6 @@ SMALL_BATCHES = {
     "RTCDP_PROCESSOR_EPOCH_EVERY_S": "0.05",
     "RTCDP_SPARK_MAX_OFFSETS_PER_TRIGGER": str(scaled(12_000, chaos=6_000)),
     "RTCDP_SPARK_TRIGGER_S": "0.1",
-    # Spark is killed before the compiler that optimises has paid off.
-    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
 }
 """So that there is always an epoch under way to be killed in."""
 

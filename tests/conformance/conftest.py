@@ -16,6 +16,7 @@ from rtcdp.clock import ManualClock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
@@ -32,6 +33,7 @@ def _native(request, log, store, catalog, rules, max_batch_bytes):
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0)
     processor = Processor(log, store, metrics, rules, ManualClock(), limits)
     processor.folds = tuple(each for each in catalog if isinstance(each, Fold))
+    _follow_products(processor, log, store)
     processor.run(threading.Event(), once=True)
 
 
@@ -59,7 +61,15 @@ def _spark(request, log, store, catalog, rules, max_batch_bytes):
         if folds:
             place = _place(request.getfixturevalue("store_name"), request)
             processor.folds, processor.store_access = folds, StoreAccess(*place)
+        _follow_products(processor, log, store)
         processor.run(threading.Event(), once=True)
+
+
+def _follow_products(processor, log, store):
+    """Let it follow the log of product updates that a test has put beside that of events."""
+    products = getattr(log, "products", None)
+    if products is not None:
+        processor.products = ProductUpdates(products, store)
 
 
 def produce(bootstrap, topic, records):

@@ -11,8 +11,10 @@ from typing import Any, cast
 
 import msgspec
 
+from rtcdp.answers.products_as_of import ProductsAsOf
 from rtcdp.breather import Breather
 from rtcdp.definitions import Metric, holds
+from rtcdp.definitions.enrichment import attributes_of
 from rtcdp.events.codec import decode, decode_all
 from rtcdp.events.columns import from_event
 from rtcdp.events.dead_letter import Rejection
@@ -45,12 +47,14 @@ class Wish:
     in [`time_from`, `time_to`) (UTC ms).
 
     With a `metric`, only those that it counts: its predicate holds and every key field is there.
+    What it is keyed by of products is looked up among `products`.
     """
 
     equals: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     time_from: int | None = None
     time_to: int | None = None
     metric: Metric | None = None
+    products: "ProductsAsOf | None" = None
 
     @property
     def texts(self) -> dict[str, tuple[str, ...]]:
@@ -321,7 +325,7 @@ def matching(
     texts = [
         [text.encode() for text in wanted]
         for name, wanted in wish.texts.items()
-        if name != "source"
+        if name not in ("source", *_looked_up(wish))
     ]
     likely = (record for record in records.each() if _may_hold(record.raw, texts))
     wished = [
@@ -352,6 +356,18 @@ def _with_verdicts(
         found = said.judged(record, is_event)
         if not wanted or found.verdict in wanted:
             yield found
+
+
+def with_products(wish: Wish, snapshot: StoreSnapshot) -> Wish:
+    """The same wish, with what it takes to look products up, where its metric needs that."""
+    if wish.metric is None or not attributes_of(wish.metric):
+        return wish
+    return replace(wish, products=ProductsAsOf(snapshot))
+
+
+def _looked_up(wish: Wish) -> list[str]:
+    """The names of key fields that stand in no record."""
+    return [] if wish.metric is None else [part.name for part in attributes_of(wish.metric)]
 
 
 def _may_hold(raw: bytes, texts: Sequence[Sequence[bytes]]) -> bool:
@@ -387,6 +403,8 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     if wish.time_to is not None and event.timestamp_ms >= wish.time_to:
         return False
     fields = {**from_event(event), "source": source}
+    if wish.products is not None:
+        fields |= wish.products.of_event(event.product_id, event.timestamp_ms)
     metric = wish.metric
     parts = {} if metric is None else dict(zip(metric.key_names, metric.key, strict=True))
     for name, texts in wish.texts.items():

@@ -1,12 +1,21 @@
 """Drill-down: the events behind a number, and those that were not counted, with the reasons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal, cast, get_args
 
 import msgspec
 
 from rtcdp.answers.cursor import OFFSET, PARTITION, Shape, read_cursor, write_cursor
-from rtcdp.answers.drill_down import Effort, EventQuery, Judged, Place, Wish, read_events
+from rtcdp.answers.drill_down import (
+    Effort,
+    EventQuery,
+    Judged,
+    Place,
+    Wish,
+    read_events,
+    with_products,
+)
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import find_metric
@@ -116,6 +125,8 @@ def events_page(installation: Installation, question: EventsQuestion, effort: Ef
         if reading.freshness.warning is not None:
             # Of another log it would tell verdicts that are none of its records.
             raise LogUnavailable(reading.freshness.warning, "bring the log back, then ask again")
+        wish = with_products(wanted.wish, reading.snapshot)
+        wanted = replace(wanted, wish=wish)
         page = read_events(installation.log, reading.snapshot, wanted, effort)
     return EventsPage(
         items=[_shown(item) for item in page.items],

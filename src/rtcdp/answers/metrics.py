@@ -31,6 +31,7 @@ from rtcdp.definitions import (
     measure_in_words,
     predicate_in_words,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.errors import BadRequest, NotThere, did_you_mean
 from rtcdp.store import Store
 
@@ -280,7 +281,10 @@ def _one_window(metric: Metric, question: WindowsQuestion, now_ms: int) -> tuple
 
 
 def _is_incomplete(store: Store, metric: Metric) -> bool:
-    return metric.name not in store.metrics() or store.backfill_offsets(metric.name) is not None
+    return any(
+        part.name not in store.metrics() or store.backfill_offsets(part.name) is not None
+        for part in stored_metrics([metric])
+    )
 
 
 def find_metric(metrics: Sequence[Metric], name: str) -> Metric:
@@ -298,12 +302,16 @@ def find_metric(metrics: Sequence[Metric], name: str) -> Metric:
 def _filled_percent(store: Store, metric: Metric, ends: Mapping[int, int]) -> int | None:
     """How much of what is counted the metric's backfill has come through; None when it is done, or
     has nothing to do."""
-    if metric.name not in store.metrics() or not any(ends.values()):
+    if not any(ends.values()):
         return None
-    done = store.backfill_offsets(metric.name)
-    if done is None:
-        return None
-    return min(99, 100 * sum(done.values()) // sum(ends.values()))
+    known, parts = store.metrics(), stored_metrics([metric])
+    offsets = [store.backfill_offsets(part.name) for part in parts if part.name in known]
+    percents = [
+        min(99, 100 * sum(done.values()) // sum(ends.values()))
+        for done in offsets
+        if done is not None
+    ]
+    return min(percents, default=None)
 
 
 def _described(metric: Metric, store: Store, ends: Mapping[int, int]) -> MetricDescription:

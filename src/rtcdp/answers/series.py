@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.anomalies import IntArray, Series, reach
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.windows import complete_from_of
 from rtcdp.definitions import BUCKET_START, Measure, Metric, States, Window, tables_of
 from rtcdp.events.calendar import DAY_MS
@@ -75,6 +76,7 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     Windows that overlap are taken so that they don't: each event is in one. Raises
     `StoreUnavailable`.
     """
+    snapshot = read_as(snapshot, metric)
     reach_ms = reach(_per_day(metric)) * step_ms(metric)
     rows, is_cut = _rows(snapshot, metric, wanted, wanted.start_from - reach_ms)
     if wanted.begin is not None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.answers import panes
 from rtcdp.answers.cursor import Part, combinations
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.instant import iso_ms
 from rtcdp.definitions import BUCKET_START, Fold, Metric, States, Table, side_table_name, tables_of
 from rtcdp.events.event import MIN_TIMESTAMP_MS
@@ -65,6 +66,7 @@ def windows(snapshot: StoreSnapshot, metric: Metric, query: WindowQuery) -> Wind
     part of them, are left out. Where the store holds panes, they are added up here. A page ends
     before its limit when `MAX_SIDE_ROWS` members and items were read for it.
     """
+    snapshot = read_as(snapshot, metric)
     expired_before = floor_of(snapshot)
     complete_from = complete_from_of(snapshot, metric)
     if expired_before is not None:

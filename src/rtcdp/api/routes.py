@@ -46,6 +46,7 @@ from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_HANDLERS
 from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.manners import KEPT, tag_of
+from rtcdp.api.product_routes import PRODUCT_HANDLERS
 from rtcdp.api.query import Asked
 from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
 from rtcdp.api.story_routes import STORY_HANDLERS
@@ -89,6 +90,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 *JOIN_HANDLERS,
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
+                *PRODUCT_HANDLERS,
                 live_stream,
                 live,
                 ready,

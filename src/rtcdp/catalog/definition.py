@@ -22,6 +22,7 @@ from rtcdp.definitions import (
     Fold,
     Metric,
     OneOf,
+    Product,
     Property,
     Table,
     Text,
@@ -30,6 +31,7 @@ from rtcdp.definitions import (
     nodes_of,
     tables_of,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.events.event import EVENT_TYPE, TEXT_FIELDS
 
 TABLE_NAME_LENGTH_MAX = 63
@@ -168,7 +170,8 @@ def _derived_in(metric: Metric) -> Iterator[object]:
     """Everything that the metric takes from events and that is no field as it is."""
     predicates = [metric.predicate, *(m.where for m in metric.measures if m.where is not None)]
     read = [getattr(measure, "field", "") for measure in metric.measures]
-    for part in (*metric.key, *read, *chain.from_iterable(map(fields_in, predicates))):
+    key = (part for part in metric.key if not isinstance(part, Product))
+    for part in (*key, *read, *chain.from_iterable(map(fields_in, predicates))):
         if isinstance(part, Buckets):
             yield part.of
         yield part
@@ -188,6 +191,11 @@ def _faults_of_part(found: object) -> Iterator[Fault]:
         yield Fault(
             f"{found.key!r} can't be the key of a property here",
             "name a key of 1 to 100 characters, without quotes and backslashes",
+        )
+    if isinstance(found, Product):
+        yield Fault(
+            f"the {found.attribute} of a product can be a key and nothing else",
+            "count by it, and ask for windows with the values that you want",
         )
     if isinstance(found, Buckets):
         limits = found.limits
@@ -227,7 +235,7 @@ def _unstorable(metric: Metric) -> Iterator[Fault]:
     yield from _kept_to_themselves(metric.name)
     if len(metric.key) > KEY_FIELDS_MAX:
         yield Fault(f"its key has {len(metric.key)} fields", f"name {KEY_FIELDS_MAX} at most")
-    tables = tables_of(metric)
+    tables = [table for stored in stored_metrics([metric]) for table in tables_of(stored)]
     for table in tables:
         yield from _uncolumned(table)
         if len(table.name) > TABLE_NAME_LENGTH_MAX:

@@ -21,6 +21,7 @@ from rtcdp.definitions import (
     tables_of,
     window_in_words,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.events.derived import Text, field_in_words
 
@@ -64,7 +65,9 @@ def section(metric: Metric) -> str:
         "Window": window_in_words(metric.window),
         "Says": "<br>".join(measures),
         "Tables": "<br>".join(
-            f"`{table.name}` ({', '.join(table.column_names)})" for table in tables_of(metric)
+            f"`{table.name}` ({', '.join(table.column_names)})"
+            for stored in stored_metrics([metric])
+            for table in tables_of(stored)
         ),
         "Ask": f"`GET /api/metrics/{name}{query}`",
     }

@@ -20,6 +20,7 @@ from rtcdp.definitions import (
     in_polars,
     side_table_name,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.folding import columns_of
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.errors import UsageError
@@ -45,7 +46,8 @@ def faults_in_trial(definition: Metric | Fold) -> list[Fault]:
         if isinstance(definition, Fold):
             _try_fold(definition)
         else:
-            _try_metric(definition)
+            for metric in stored_metrics([definition]):
+                _try_metric(metric)
     except UsageError as error:
         return [Fault(str(error), error.hint)]
     except Exception as error:  # noqa: BLE001 - whatever a user's code may raise

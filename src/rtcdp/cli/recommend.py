@@ -182,7 +182,7 @@ def _show(page: RecommendationsPage, days: int) -> None:
         column.no_wrap = True
     for item in page.items:
         why = item.because
-        because = f"it is {item.source}"
+        because = "looked at before" if item.source == "sessions" else f"it is {item.source}"
         if why is not None:
             because = f"{why.sessions:,} of {why.looked_at:,} sessions with {why.item} have it"
         table.add_row(item.productId, f"{item.score:.3f}", because)

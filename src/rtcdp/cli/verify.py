@@ -21,10 +21,10 @@ from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import (
     folds_of,
     log_reader,
-    metrics_of,
     require_log,
     require_store,
     store_of,
+    stored_metrics_of,
 )
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
@@ -115,7 +115,7 @@ def verify(
 def _report_sums(settings: Settings, show: int, form: Form) -> None:
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         tables = row_tables_of(folds_of(settings))
-        found = check_sums(snapshot, metrics_of(settings), row_tables=tables)
+        found = check_sums(snapshot, stored_metrics_of(settings), row_tables=tables)
     rows = [{"table": d.table, "day": _day(d.day_ms)} for d in found.damaged[: max(0, show)]]
     more = {
         "is_sound": found.is_sound,
@@ -173,7 +173,7 @@ def _against_the_oracle(settings: Settings) -> Verification:
         return compare(
             log,
             store,
-            [*metrics_of(settings), *folds_of(settings)],
+            [*stored_metrics_of(settings), *folds_of(settings)],
             settings.admission,
             kept,
             lambda read, total: bar.update(task, completed=read, total=total),
@@ -192,7 +192,7 @@ def _independently(settings: Settings) -> Findings:
         return verify_independently(
             log,
             store,
-            [*metrics_of(settings), *folds_of(settings)],
+            [*stored_metrics_of(settings), *folds_of(settings)],
             settings.admission,
             expiry,
             lambda read, total: bar.update(task, completed=read, total=total),

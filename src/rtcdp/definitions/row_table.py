@@ -34,7 +34,9 @@ class RowTable:
     which rows expire; without one, a group has a single row that never does. A column of the key
     always has a value. `meaning` is a text that changes when the rows come to mean something else.
     `view` is what readers see of them; without one, they see every column that is no bytes. A table
-    that `grows` has rows added far more often than replaced or read.
+    that `grows` has rows added far more often than replaced or read. The rows of another `stream`
+    than that of events are never complete: what comes there is added step by step, as a backfill
+    is. Rows that don't `expires` stay whatever their time is.
 
     Raises `UsageError` when a name can't be one, is used twice, or a key column has a wrong type.
     """
@@ -46,6 +48,8 @@ class RowTable:
     meaning: str = ""
     view: RowView | None = None
     grows: bool = False
+    stream: str = ""
+    expires: bool = True
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.column_names):
@@ -99,8 +103,13 @@ class RowTable:
 
     @property
     def time(self) -> str | None:
-        """The column by which rows expire; None when they don't."""
+        """The column of their time; None when they have none."""
         return self.order[0] if self.order else None
+
+    @property
+    def expires_by(self) -> str | None:
+        """The column by which rows expire; None when they don't."""
+        return self.time if self.expires else None
 
     @property
     def fingerprint(self) -> str:

@@ -8,7 +8,7 @@ of them accepts, the columnar decoder reads as the same values.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -53,14 +53,14 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
     `record` is the JSON text of one object, at most `MAX_EVENT_BYTES` long. Returns the event, or
     a `Rejection` that names the reason and says what to send instead. Raises nothing.
     """
-    unreadable = _why_unreadable(record)
+    unreadable = why_unreadable(record)
     if unreadable is not None:
         return unreadable
     try:
         wire = _decode_event(record)
     except msgspec.ValidationError as error:
-        return _why_unmapped(record) or _invalid(record, _reason_for(str(error)))
-    if _has_known_field_twice(record, wire):
+        return _why_unmapped(record) or _invalid(record, reason_for(str(error)))
+    if has_field_twice(record, wire, _KNOWN_FIELDS):
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
     verdict = _validated(wire)
     return _invalid(record, verdict) if isinstance(verdict, str) else verdict
@@ -143,7 +143,7 @@ def _is_event_type(text: str) -> bool:
 def _is_plain_instant(timestamp: datetime | int) -> bool:
     """True if surely in range; the years at both ends are left to the exact rule."""
     if isinstance(timestamp, int):
-        return _timestamp_in_range(timestamp)
+        return timestamp_in_range(timestamp)
     return 2 < timestamp.year < 9998
 
 
@@ -151,7 +151,7 @@ def _are_plain_properties(properties: msgspec.Raw) -> bool:
     raw = bytes(properties)
     if _is_too_deep(raw, rules.MAX_NESTING - 1):
         return False
-    return _why_properties_rejected(raw) is None and _why_unreadable(raw) is None
+    return _why_properties_rejected(raw) is None and why_unreadable(raw) is None
 
 
 def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | DeadLetterReason:
@@ -161,7 +161,7 @@ def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | DeadLetterR
         instant = _instant_of(wire.timestamp)
     except msgspec.ValidationError:
         return "invalid_timestamp"
-    if not _timestamp_in_range(instant):
+    if not timestamp_in_range(instant):
         return "invalid_timestamp"
     texts = (
         wire.user_id,
@@ -200,7 +200,7 @@ def _valid(wire: EventOnTheWire[Moment], instant: int) -> CustomerActivityEvent:
     )
 
 
-def _why_unreadable(record: bytes) -> Rejection | None:
+def why_unreadable(record: bytes) -> Rejection | None:
     """The reason why `record` is not JSON that every reader of the log agrees on, if it is not."""
     if len(record) > rules.MAX_EVENT_BYTES:
         return _parse("too_large", f"an event may be {rules.MAX_EVENT_BYTES} bytes long at most")
@@ -256,13 +256,15 @@ def _why_properties_rejected(raw: bytes) -> DeadLetterReason | None:
     return "too_large" if len(raw) > rules.MAX_PROPERTIES_BYTES else None
 
 
-def _has_known_field_twice(record: bytes, wire: EventOnTheWire[str]) -> bool:
-    """Exact; the parse that keeps all pairs is needed only where quotes don't tell."""
+def has_field_twice(record: bytes, wire: msgspec.Struct, known: Set[str]) -> bool:
+    """Whether one of the `known` fields of an object, decoded as `wire`, stands in it twice.
+
+    Exact; the parse that keeps all pairs is needed only where quotes don't tell."""
     if b"\\" not in record and record.count(b'"') == _encode(wire).count(b'"'):
         return False
     objects: list[list[tuple[str, object]]] = []
     json.loads(record, object_pairs_hook=objects.append, parse_int=float)
-    keys = [key for key, _ in objects[-1] if key in _KNOWN_FIELDS]
+    keys = [key for key, _ in objects[-1] if key in known]
     return len(keys) != len(set(keys))
 
 
@@ -312,7 +314,8 @@ def _longest_line(lines: bytes) -> int:
     return max(map(len, lines.split(b"\n")))
 
 
-def _timestamp_in_range(instant: int) -> bool:
+def timestamp_in_range(instant: int) -> bool:
+    """Whether an event may have this time (UTC ms)."""
     return rules.MIN_TIMESTAMP_MS <= instant <= rules.MAX_TIMESTAMP_MS
 
 
@@ -325,12 +328,12 @@ def _amount(value: float | msgspec.UnsetType | None) -> float | None:
     return None if value is UNSET or value is None else value + 0.0
 
 
-def _reason_for(message: str) -> DeadLetterReason:
+def reason_for(message: str) -> DeadLetterReason:
     """Turn the decoder's message into a reason from the closed list."""
     field = _FIELD_IN_ERROR.search(message)
     if "missing required field" in message:
         return "missing_field"
-    if field is not None and field.group(1) == "timestamp":
+    if field is not None and field.group(1) in ("timestamp", "validFrom"):
         return "invalid_timestamp"
     if "length" in message or "out of range" in message or ">=" in message or "<=" in message:
         return "out_of_range"

@@ -240,6 +240,48 @@ class Buckets(Derived):
         return None if number is None else self.labels[bisect_right(self.limits, number)]
 
 
+ProductAttribute = Literal["category", "name"]
+
+UNKNOWN_PRODUCT = "(unknown)"
+"""What stands for an attribute of a product of which it is not known at the time of an event."""
+
+
+@dataclass(frozen=True)
+class Product(Derived):
+    """What is known of the event's product, as of the event's time, by the stream of product
+    updates; `UNKNOWN_PRODUCT` where that says nothing. An event without a product has none.
+
+    It can be a key of a metric, and nothing else: it is looked up when answers are read, in the
+    versions that are known then, and never written into what is counted. So of one event it is told
+    only where its fields hold it, under the name of its column.
+    """
+
+    attribute: ProductAttribute
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.called or self.attribute
+
+    @property
+    def column(self) -> str:
+        return f"product:{self.attribute}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return ("productId",)
+
+    def of_batch(self, batch: Batch) -> pl.Series:
+        del batch
+        raise AssertionError("an attribute of products is looked up when answers are read")
+
+    def of_event(self, event: Fields) -> str | None:
+        if event["productId"] is None:
+            return None
+        found = event.get(self.column)
+        return found if isinstance(found, str) else UNKNOWN_PRODUCT
+
+
 def labelled(numbers: pl.Series, limits: Sequence[float], labels: Sequence[str]) -> pl.Series:
     """The label of the range that each number lies in; there is one more of them than limits."""
     places = np.searchsorted(np.asarray(limits, np.float64), numbers.fill_null(0), side="right")
@@ -250,7 +292,7 @@ def labelled(numbers: pl.Series, limits: Sequence[float], labels: Sequence[str])
 
 TextField = Literal["userId", "sessionId", "eventType", "productId", "pageUrl", "source"]
 NumberField = Literal["value"]
-Text = TextField | Property | UrlPath | UrlHost | Buckets
+Text = TextField | Property | UrlPath | UrlHost | Buckets | Product
 """What may be a key, compared with a text, counted distinct or listed."""
 
 Number = NumberField | Property
@@ -296,6 +338,8 @@ def field_in_words(field: Text | Number) -> str:
             return f"host of `{address}`"
         case Buckets(of=of, limits=limits):
             return f"range of {field_in_words(of)} between " + ", ".join(map(number_text, limits))
+        case Product(attribute=attribute):
+            return f"`{attribute}` of the product, as of the event"
         case str():
             return f"`{field}`"
 

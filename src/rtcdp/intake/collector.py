@@ -15,6 +15,7 @@ import msgspec
 from rtcdp.breather import INTAKE
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
+from rtcdp.events.codec import decode
 from rtcdp.intake.deadlines import Deadlines
 from rtcdp.intake.decompression import decompress
 from rtcdp.intake.group_commit import CommittedGroup, GroupCommit, NotAppended
@@ -23,6 +24,7 @@ from rtcdp.intake.problem import RefusalCode, RequestRefused
 from rtcdp.intake.recent_ids import RecentIds, that_reach
 from rtcdp.intake.splitting import (
     Batch,
+    Judge,
     RejectedEvent,
     clean_batch,
     judged_batch,
@@ -103,7 +105,8 @@ class Collector:
     All public methods are called from one event loop, but for `recall` and `close`, which come
     before and after. `on_failure` is called once, from the writer's thread, when the log failed for
     good: nothing is taken from then on, and the process should end with the error's exit code.
-    `known_sources` are the sources that the log has already. The writer is not closed here.
+    `known_sources` are the sources that the log has already. `judge` is the rule of the stream that
+    it takes in. The writer is not closed here.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Collector:
         *,
         on_failure: Callable[[LogFailed], None] | None = None,
         known_sources: Iterable[str] = (),
+        judge: Judge = decode,
     ) -> None:
         self.limits = limits or CollectorLimits()
         self.failure: LogFailed | None = None
@@ -126,6 +130,7 @@ class Collector:
             ),
         )
         self._clock = clock
+        self._judge = judge
         self._on_failure = on_failure
         self._sources = {DEFAULT_SOURCE, *known_sources, *_declared(self.limits)}
         self._learned_at: deque[float] = deque()
@@ -308,14 +313,17 @@ class Collector:
                 if refused.code != "body_too_large":
                     raise
             else:
-                clean = clean_batch(plain, limits)
+                judge = self._judge
+                clean = clean_batch(plain, limits) if judge is decode else None
                 if clean is not None:
                     return clean
                 if not takes_long(plain):
-                    return judged_batch(plain, content_type, limits)
-                return await self._in_thread(lambda: judged_batch(plain, content_type, limits))
+                    return judged_batch(plain, content_type, limits, judge)
+                return await self._in_thread(
+                    lambda: judged_batch(plain, content_type, limits, judge)
+                )
         return await self._in_thread(
-            lambda: split(decompress(body, encoding, limits), content_type, limits)
+            lambda: split(decompress(body, encoding, limits), content_type, limits, self._judge)
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -24,7 +24,7 @@ _ARRAY = OpenAPIType.ARRAY
 
 
 def collector_paths() -> dict[str, PathItem]:
-    """The path items of `POST /v1/events` and `POST /v1/import`."""
+    """The path items of `POST /v1/events`, `POST /v1/import` and `POST /v1/product-updates`."""
     return {
         "/v1/events": _path(
             "TakeEvents",
@@ -37,6 +37,13 @@ def collector_paths() -> dict[str, PathItem]:
             "Send recorded history",
             "Like `/v1/events`, for events of the past: they are never late.",
         ),
+        "/v1/product-updates": _path(
+            "TakeProductUpdates",
+            "Send product updates",
+            "What products are called, cost and belong to, and from when on. A 200 means that all "
+            "of them are on disk; one may be valid from any time, past or to come.",
+            ("update", _product_update()),
+        ),
     }
 
 
@@ -46,7 +53,13 @@ async def document_collector(app: Litestar) -> None:
     schema.paths = {**(schema.paths or {}), **collector_paths()}
 
 
-def _path(operation_id: str, summary: str, description: str) -> PathItem:
+def _path(
+    operation_id: str,
+    summary: str,
+    description: str,
+    taken: tuple[str, Schema] | None = None,
+) -> PathItem:
+    what, schema = taken or ("event", _event())
     return PathItem(
         post=Operation(
             operation_id=operation_id,
@@ -72,10 +85,10 @@ def _path(operation_id: str, summary: str, description: str) -> PathItem:
             ],
             request_body=RequestBody(
                 required=True,
-                description="One event, a JSON array of events, or NDJSON: one event a line.",
+                description=f"One {what}, a JSON array of {what}s, or NDJSON: one {what} a line.",
                 content={
                     "application/json": OpenAPIMediaType(
-                        schema=Schema(one_of=[_event(), Schema(type=_ARRAY, items=_event())])
+                        schema=Schema(one_of=[schema, Schema(type=_ARRAY, items=schema)])
                     ),
                     "application/x-ndjson": OpenAPIMediaType(schema=Schema(type=_TEXT)),
                 },
@@ -138,6 +151,26 @@ def _event() -> Schema:
             "properties": Schema(
                 type=OpenAPIType.OBJECT,
                 description=f"at most {rules.MAX_PROPERTIES_BYTES} bytes, kept as it came",
+            ),
+        },
+    )
+
+
+def _product_update() -> Schema:
+    text = Schema(type=_TEXT, min_length=1, max_length=256)
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        title="ProductUpdate",
+        required=["productId"],
+        properties={
+            "productId": text,
+            "name": text,
+            "category": text,
+            "price": Schema(type=OpenAPIType.NUMBER, minimum=0, maximum=rules.MAX_ABSOLUTE_VALUE),
+            "validFrom": Schema(
+                description="from when on it holds: ISO-8601 with an offset, or milliseconds since "
+                "1970; without it, from its intake on",
+                one_of=[Schema(type=_TEXT, examples=[_ISO_EXAMPLE]), Schema(type=_WHOLE)],
             ),
         },
     )

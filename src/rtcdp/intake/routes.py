@@ -1,4 +1,5 @@
-"""The collector's HTTP routes: `POST /v1/events` and `POST /v1/import`.
+"""The collector's HTTP routes: `POST /v1/events` and `POST /v1/import`; and, to another log,
+`POST /v1/product-updates`.
 
 They speak ASGI directly: that serves a third more requests than a typed route, and a body is read
 no further than it is wanted. The schema generator can't see them: `rtcdp.intake.documentation`
@@ -24,8 +25,14 @@ _ALLOW = (b"allow", b"OPTIONS, POST")
 _encode = msgspec.json.Encoder().encode
 
 
-def collector_endpoints(collector: Collector) -> dict[str, ASGIApp]:
-    """The collector's two ASGI applications by path, for a server that calls them directly."""
+PRODUCTS_PATH = "/v1/product-updates"
+
+
+def collector_endpoints(
+    collector: Collector, products: Collector | None = None
+) -> dict[str, ASGIApp]:
+    """The ASGI applications by path, for a server that calls them directly: two of the collector of
+    events, and that of `products`."""
 
     async def events(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(collector, "live", scope, receive, send)
@@ -33,15 +40,29 @@ def collector_endpoints(collector: Collector) -> dict[str, ASGIApp]:
     async def history(scope: Scope, receive: Receive, send: Send) -> None:
         await _answer(collector, "import", scope, receive, send)
 
-    return {"/v1/events": events, "/v1/import": history}
+    endpoints: dict[str, ASGIApp] = {"/v1/events": events, "/v1/import": history}
+    if products is not None:
+        taking = products
+
+        async def updates(scope: Scope, receive: Receive, send: Send) -> None:
+            await _answer(taking, "live", scope, receive, send)
+
+        endpoints[PRODUCTS_PATH] = updates
+    return endpoints
 
 
-def collector_routes(collector: Collector) -> list[ASGIRouteHandler]:
+def collector_routes(
+    collector: Collector, products: Collector | None = None
+) -> list[ASGIRouteHandler]:
     """The same as route handlers for a Litestar application."""
-    names = {"/v1/events": "take-events", "/v1/import": "take-history"}
+    names = {
+        "/v1/events": "take-events",
+        "/v1/import": "take-history",
+        PRODUCTS_PATH: "take-product-updates",
+    }
     return [
         asgi(path, name=names[path], copy_scope=False)(endpoint)
-        for path, endpoint in collector_endpoints(collector).items()
+        for path, endpoint in collector_endpoints(collector, products).items()
     ]
 
 

@@ -19,7 +19,7 @@ spans lines: the log holds one record a line, so the white space between its tok
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -27,7 +27,8 @@ import msgspec
 from rtcdp.breather import Breather
 from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
+from rtcdp.events.event import MAX_EVENT_BYTES, CustomerActivityEvent, KnownFieldsOnly
+from rtcdp.events.product_update import ProductUpdate
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.intake.problem import RequestRefused
 
@@ -95,6 +96,10 @@ class Batch(msgspec.Struct, frozen=True):
         return len(self.lines) + kept + sum(len(raw) for raw, _ in self.summaries)
 
 
+Judge = Callable[[bytes], CustomerActivityEvent | ProductUpdate | Rejection]
+"""The one rule of a stream: what a record means, or why it is none."""
+
+
 class _OnlyId(msgspec.Struct, rename="camel"):
     event_id: str | None = None
 
@@ -102,16 +107,19 @@ class _OnlyId(msgspec.Struct, rename="camel"):
 _decode_id = msgspec.json.Decoder(_OnlyId).decode
 
 
-def split(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
-    """Split `body` into events and judge each of them.
+def split(body: bytes, content_type: str, limits: CollectorLimits, judge: Judge = decode) -> Batch:
+    """Split `body` into events, or what else `judge` decides about, and judge each of them.
 
     `content_type` is the media type in lower case, without parameters. Raises `RequestRefused`
     when the body can't be split (400) or holds more than `max_events_per_request` (413).
     """
-    return clean_batch(body, limits) or judged_batch(body, content_type, limits)
+    clean = clean_batch(body, limits) if judge is decode else None
+    return clean or judged_batch(body, content_type, limits, judge)
 
 
-def judged_batch(body: bytes, content_type: str, limits: CollectorLimits) -> Batch:
+def judged_batch(
+    body: bytes, content_type: str, limits: CollectorLimits, judge: Judge = decode
+) -> Batch:
     """The same for a body that is no `clean_batch`: its events are judged one by one."""
     if body.startswith(_BYTE_ORDER_MARKS):
         raise RequestRefused("byte_order_mark", "send UTF-8 without a byte order mark")
@@ -119,15 +127,15 @@ def judged_batch(body: bytes, content_type: str, limits: CollectorLimits) -> Bat
     if not stripped:
         raise RequestRefused("empty_body", "send one event or more; an empty array is [] in JSON")
     if content_type in NDJSON_TYPES:
-        return _judge(_lines_of(body, limits), limits)
+        return _judge(_lines_of(body, limits), limits, judge)
     if stripped.startswith(b"["):
-        return _judge(_elements_of(stripped, limits), limits)
+        return _judge(_elements_of(stripped, limits), limits, judge)
     if _is_json(stripped):
-        return _judge_value(stripped, limits)
+        return _judge_value(stripped, limits, judge)
     lines = _lines_of(body, limits)
     if not any(map(_is_json_object, lines)):
         raise _not_events("no line of it is a JSON object")
-    return _judge(lines, limits)
+    return _judge(lines, limits, judge)
 
 
 def clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
@@ -199,15 +207,15 @@ def takes_long(body: bytes) -> bool:
     return body.count(b"\n") + body.count(b",") > _INLINE_SEPARATORS
 
 
-def _judge_value(value: bytes, limits: CollectorLimits) -> Batch:
+def _judge_value(value: bytes, limits: CollectorLimits, judge: Judge) -> Batch:
     if not value.startswith(b"{"):
         raise _not_events("it is a single JSON value that is no object")
-    return _judge([value], limits)
+    return _judge([value], limits, judge)
 
 
-def _judge(records: Sequence[bytes], limits: CollectorLimits) -> Batch:
+def _judge(records: Sequence[bytes], limits: CollectorLimits, judge: Judge) -> Batch:
     """Judge each record; runs of clean ones at once."""
-    judged, breather = _Judged(limits), Breather()
+    judged, breather = _Judged(limits, judge), Breather()
     if len(records) <= _RUN_LENGTH or not judged.take_if_clean(records):
         for first in range(0, len(records), _RUN_LENGTH):
             breather.breathe()
@@ -221,8 +229,9 @@ def _judge(records: Sequence[bytes], limits: CollectorLimits) -> Batch:
 class _Judged:
     """Records on both sides of the verdict, as they come in."""
 
-    def __init__(self, limits: CollectorLimits) -> None:
+    def __init__(self, limits: CollectorLimits, judge: Judge) -> None:
         self._limits = limits
+        self._judge = judge
         self._kept_bytes = self._rejected_count = 0
         self._kept: Counter[str] = Counter()
         self._summaries: dict[str, tuple[bytes, int]] = {}
@@ -233,6 +242,8 @@ class _Judged:
         self._rejected: list[RejectedEvent] = []
 
     def take_if_clean(self, run: Sequence[bytes]) -> bool:
+        if self._judge is not decode:
+            return False
         events: list[KnownFieldsOnly] = []
         # As many events as records: no record holds two lines.
         if not is_clean(b"\n".join(run), events) or len(events) != len(run):
@@ -243,12 +254,12 @@ class _Judged:
         return True
 
     def take(self, index: int, record: bytes) -> None:
-        verdict = decode(record)
+        verdict = self._judge(record)
         if isinstance(verdict, Rejection):
             self._reject(index, record, verdict)
             return
         self._lines.append(_on_one_line(record))
-        if verdict.event_id is not None:
+        if isinstance(verdict, CustomerActivityEvent) and verdict.event_id is not None:
             self._id_hashes.append(hash(verdict.event_id))
             self._id_times.append(verdict.timestamp_ms)
 

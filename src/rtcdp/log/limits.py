@@ -1,6 +1,10 @@
 """What bounds a log. Data alone, like `rtcdp.admission.rules`."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+KeyField = Literal["userId", "productId"]
+"""What a log's records are of."""
 
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""
@@ -34,10 +38,12 @@ class LogOptions:
 
     `topic` says how one is made. A server that doesn't answer is waited for `patience_s`, or for
     as long as is usual. With `makes_topic`, a reader makes a topic that is missing at its first
-    look; with `must_exist`, a writer makes no log.
+    look; with `must_exist`, a writer makes no log. The field `keyed_by` of a record decides its
+    partition, where there are several.
     """
 
     topic: KafkaTopicSettings = KafkaTopicSettings()
     patience_s: float | None = None
     makes_topic: bool = False
     must_exist: bool = False
+    keyed_by: KeyField = "userId"

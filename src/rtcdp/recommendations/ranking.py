@@ -214,9 +214,9 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 def _reasons(
     index: SessionIndex, current: Sequence[int], looked_at: Sequence[Ints], items: Ints
-) -> list[Reason]:
-    """For each item the one of the current items that most of the sessions which are `looked_at`
-    hold together with it."""
+) -> list[Reason | None]:
+    """For each item the other one of the current items that most of the sessions which are
+    `looked_at` hold together with it."""
     if len(items) == 0:
         return []
     place_of = np.full(len(index.counts), -1)
@@ -225,8 +225,12 @@ def _reasons(
     for row, entries in enumerate(looked_at):
         places = place_of[index.codes[index.items_of(index.session_of[entries])[0]]]
         together[row] = np.bincount(places[places >= 0], minlength=len(items))
+        # Nothing is a reason for itself.
+        together[row, items == current[row]] = 0
     names = index.items.names
     return [
         Reason(names[current[row]], int(together[row, place]), len(looked_at[row]))
+        if together[row, place]
+        else None
         for place, row in enumerate(together.argmax(axis=0).tolist())
     ]

@@ -25,8 +25,8 @@ from rtcdp.runtime.parts import (
     left_out_text,
     log_reader,
     metrics_left_out,
-    metrics_of,
     store_of,
+    stored_metrics_of,
 )
 from rtcdp.runtime.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings, unknown_variables, without_password
@@ -250,7 +250,7 @@ def _rules(history: Sequence[RulesInForce], settings: Settings) -> Finding:
 def _known_metrics(settings: Settings) -> tuple[Metric, ...]:
     """None of a catalog with a mistake, which is told by itself."""
     try:
-        return metrics_of(settings)
+        return stored_metrics_of(settings)
     except RtcdpError:
         return ()
 

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from litestar import Litestar
@@ -40,6 +40,7 @@ from rtcdp.runtime.parts import (
     store_is_meant,
     store_of,
 )
+from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.readiness import checks_of, commit_ms, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
 
@@ -84,13 +85,14 @@ def run_http_server(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
-        collector, writer = None, None
+        collector, writer, products = None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
             writer = stack.enter_context(writing)
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             recall(collector, reader, settings, clock)
+            products = stack.enter_context(product_collector(settings, clock, stop))
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
@@ -123,10 +125,13 @@ def run_http_server(
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            front = guarded(_directly(collector, with_manners(app), settings.http), settings.door)
-            runner.run(_serve(front, settings, stop, collector))
-    if collector is not None and collector.failure is not None:
-        raise collector.failure
+            endpoints = {} if collector is None else collector_endpoints(collector, products)
+            front = guarded(_directly(endpoints, with_manners(app), settings.http), settings.door)
+            collectors = [each for each in (collector, products) if each is not None]
+            runner.run(_serve(front, settings, stop, collectors))
+    for each in collectors:
+        if each.failure is not None:
+            raise each.failure
 
 
 @contextlib.contextmanager
@@ -149,10 +154,9 @@ def _say(trouble: str) -> None:
     _log.warning("%s", trouble)
 
 
-def _directly(collector: Collector | None, app: ASGIApp, limits: HttpLimits) -> ASGIApp:
-    """`app`, but with the collector's endpoints past its router: an eighth less time a request.
+def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp, limits: HttpLimits) -> ASGIApp:
+    """`app`, but with the collectors' endpoints past its router: an eighth less time a request.
     Whether the process is alive is answered past everything, and the API within its limits."""
-    endpoints: dict[str, ASGIApp] = {} if collector is None else collector_endpoints(collector)
     flow = AnswerFlow(limits)
 
     async def within_limits(scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,21 +174,21 @@ def _directly(collector: Collector | None, app: ASGIApp, limits: HttpLimits) -> 
 
 
 async def _serve(
-    app: ASGIApp, settings: Settings, stop: threading.Event, collector: Collector | None
+    app: ASGIApp, settings: Settings, stop: threading.Event, collectors: Sequence[Collector]
 ) -> None:
     with listening_socket(settings) as listener:
-        await _serve_on(HttpServer(app, settings, listener), settings, stop, collector)
+        await _serve_on(HttpServer(app, settings, listener), settings, stop, collectors)
 
 
 async def _serve_on(
-    server: HttpServer, settings: Settings, stop: threading.Event, collector: Collector | None
+    server: HttpServer, settings: Settings, stop: threading.Event, collectors: Sequence[Collector]
 ) -> None:
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(asyncio.to_thread(stop.wait))
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     asked = stop.is_set()
     stop.set()
-    if collector is not None:
+    for collector in collectors:
         await collector.drain()
     server.stop()  # type: ignore[no-untyped-call]
     # A client that keeps its connection open must not keep the server from ending.

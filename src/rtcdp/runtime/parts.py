@@ -13,6 +13,8 @@ from rtcdp.catalog.catalog import chosen_folds, folds_among, load_catalog, load_
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.engines.notices import rests_beside_folds
 from rtcdp.engines.resume import check_same_log
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
@@ -28,6 +30,11 @@ from rtcdp.store import Progress, Store
 def metrics_of(settings: Settings) -> tuple[Metric, ...]:
     """The catalog: built-in metrics and those of `settings.catalog`."""
     return load_catalog(settings.catalog)
+
+
+def stored_metrics_of(settings: Settings) -> tuple[Metric, ...]:
+    """What of the catalog's metrics engines compute and the store holds."""
+    return stored_metrics(metrics_of(settings))
 
 
 def folds_of(settings: Settings) -> tuple[Fold, ...]:
@@ -171,7 +178,9 @@ def _nothing_there(settings: Settings, what: str, path: Path) -> PartMissing:
 def metrics_left_out(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[str, ...]:
     """The names of metrics and folds that the store has tables of and that are not in the catalog.
     Raises what the store raises."""
-    others = {*store.metrics(), *store.row_tables()} - {each.name for each in catalog}
+    metrics = stored_metrics(each for each in catalog if isinstance(each, Metric))
+    known = {each.name for each in (*metrics, *catalog, *PRODUCT_TABLES)}
+    others = {*store.metrics(), *store.row_tables()} - known
     return tuple(sorted(name for name in others if not rests_beside_folds(name)))
 
 

@@ -10,8 +10,10 @@ from rtcdp.catalog.catalog import absent_folds, chosen_folds, folds_among, load_
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.commit import TRYING_AGAIN
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.deferred import deferred
@@ -25,6 +27,7 @@ from rtcdp.runtime.parts import (
     metrics_of,
     store_of,
 )
+from rtcdp.runtime.product_stream import product_updates
 from rtcdp.runtime.settings import Settings, require_present
 from rtcdp.runtime.troubles import TroubleNote
 from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
@@ -52,6 +55,7 @@ class Processing(Protocol):
     on_trouble: Callable[[str], None]
     on_back: Callable[[], None]
     folds: tuple[Fold, ...]
+    products: ProductUpdates | None
 
     @property
     def progress(self) -> Progress: ...
@@ -80,13 +84,17 @@ def processor_of(
         metrics = metrics_of(settings)
     if folds is None:
         folds = folds_of(settings)
+    metrics = stored_metrics(metrics)
     with (
         log_reader(settings, makes_topic=True) as log,
         store_of(settings) as store,
         processing_right(settings, store, clock, lock_patience_s),
+        product_updates(settings, store) as products,
     ):
         processor = processor_on(settings, log, store, clock, metrics, folds)
+        processor.products = products
         troubles = Troubles(_log, clock)
+        products.on_trouble = _log.warning
         processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
         processor.on_back = troubles.over
         _tell_of_others(store, settings, [*metrics, *folds])

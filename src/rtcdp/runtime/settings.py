@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.door import Door, hosts_of, origins_of
 from rtcdp.api.limits import ApiLimits, HttpLimits
-from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
+from rtcdp.engines.native.limits import ProcessorLimits, ProductLimits, StoreRetention
 from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
@@ -67,6 +67,7 @@ class Settings:
     store_retention: StoreRetention = field(default_factory=StoreRetention)
     kafka: KafkaTopicSettings = field(default_factory=KafkaTopicSettings)
     spark: SparkLimits = field(default_factory=SparkLimits)
+    products: ProductLimits = field(default_factory=ProductLimits)
 
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
@@ -253,6 +254,7 @@ MEANINGS: dict[str, str] = {
     "spark.shuffle_partitions": "In how many parts Spark shuffles; 0: one for each core.",
     "spark.page": "Whether Spark shows its own page, on port 4040.",
     "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
+    "products.max_versions": "How many versions of a product are remembered: the newest.",
 }
 
 _FOLLOWS = {

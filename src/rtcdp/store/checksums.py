@@ -24,6 +24,7 @@ import polars_hash as plh
 
 from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, tables_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.store.contract import Scan, StateMismatch, StoreSnapshot
 from rtcdp.store.epoch import TableChange
@@ -178,7 +179,10 @@ def check_sums(
     floor = snapshot.floors.buckets_from
     first_day = -NO_DAY if floor is None else -(-floor // DAY_MS)
     tables_with_sums: list[Table | RowTable] = [
-        table for metric in metrics for table in tables_of(metric) if is_summed(table)
+        table
+        for metric in stored_metrics(metrics)
+        for table in tables_of(metric)
+        if is_summed(table)
     ]
     for table in [*tables_with_sums, *row_tables]:
         expected = snapshot.daily_sums(table)

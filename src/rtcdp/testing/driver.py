@@ -19,7 +19,9 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
@@ -53,6 +55,7 @@ class Driver:
         self._clock = ManualClock(START_MS)
         self._path = directory / "store.db"
         self.log = MemoryLog(records_per_read)
+        self.product_log = MemoryLog(records_per_read)
         self.store = SqliteStore(self._path)
         self._processor = self._started()
 
@@ -87,6 +90,11 @@ class Driver:
             ]
         )
 
+    def update_products(self, *updates: Mapping[str, object]) -> None:
+        """Take product updates in now, as one delivery."""
+        lines = b"".join(msgspec.json.encode(update) + b"\n" for update in updates)
+        self.product_log.append([Delivery(lines, len(updates), self.now_ms)])
+
     def process(self) -> None:
         """Let the engine catch up."""
         while self._processor.step():
@@ -120,14 +128,16 @@ class Driver:
         """Every table of every metric and fold, and what the timelines tell, sorted, after
         catching up."""
         self.process()
-        return content(self.store, self._metrics, self._folds)
+        return content(self.store, stored_metrics(self._metrics), self._folds)
 
     def close(self) -> None:
         self.store.close()
 
     def _started(self) -> Processor:
-        processor = Processor(self.log, self.store, self._metrics, self._rules, self._clock)
+        metrics = stored_metrics(self._metrics)
+        processor = Processor(self.log, self.store, metrics, self._rules, self._clock)
         processor.folds = self._folds
+        processor.products = ProductUpdates(self.product_log, self.store)
         processor.recover()
         return processor
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import Fold, Metric, RowTable, tables_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.folds.timeline import events_in, timelines_of
 from rtcdp.store import Store, UncountedScan
 
@@ -43,7 +44,11 @@ def content(
 ) -> dict[str, pl.DataFrame]:
     """Every table of `metrics`, the rows of `folds`, and the events that their timelines tell, by
     the names of the tables; all sorted. In which chunks a timeline rests tells nothing."""
-    tables = {table.name: store.dump(table) for metric in metrics for table in tables_of(metric)}
+    tables = {
+        table.name: store.dump(table)
+        for metric in stored_metrics(metrics)
+        for table in tables_of(metric)
+    }
     tables |= {fold.name: store.dump(fold.table) for fold in folds}
     for telling in timelines_of(folds):
         chunks = store.dump(telling.table)

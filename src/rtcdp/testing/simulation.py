@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.events.codec import decode
@@ -255,8 +256,8 @@ class Simulation:
         limits = (rules.max_clock_skew_ms, rules.allowed_lateness_ms, rules.dedup_window_ms)
         if not self._rules or self._rules[-1][:3] != limits:
             self._rules.append(Rules(*limits, decided if self._rules else {}))
+        metrics = self._metrics = stored_metrics(metrics)
         self._note_metrics(metrics)
-        self._metrics = tuple(metrics)
         self._engine = self.engine(metrics, rules, _FaultyStore(self._store, self.faults))
         with self._dying():
             self._engine.recover()

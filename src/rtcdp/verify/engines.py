@@ -20,7 +20,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.log.views import BoundedLogReader
 from rtcdp.private_files import make_private_folder
-from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
+from rtcdp.runtime.parts import folds_of, log_reader, store_of, stored_metrics_of
 from rtcdp.runtime.processing import processor_on
 from rtcdp.runtime.settings import EngineName, Settings, require_present
 from rtcdp.store import Store
@@ -77,7 +77,7 @@ def compare_engines(
     """
     # Spark can't be told where to end, so it goes first and the others follow it.
     ordered = sorted(engines, key=lambda name: name != "spark")
-    metrics = metrics_of(settings)
+    metrics = stored_metrics_of(settings)
     for name in ordered:
         require_present(replace(settings, engine=name))
     runs: dict[str, EngineRun] = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
@@ -106,7 +107,10 @@ def _ready(store: Store, catalog: Sequence[Metric | Fold]) -> tuple[list[Metric 
     known = {*store.metrics(), *store.row_tables()}
     ready: list[Metric | Fold] = []
     left_out: list[str] = []
-    for each in catalog:
+    stored: list[Metric | Fold] = []
+    stored += stored_metrics(each for each in catalog if isinstance(each, Metric))
+    stored += [each for each in catalog if isinstance(each, Fold)]
+    for each in stored:
         kind = "metric" if isinstance(each, Metric) else "fold"
         is_known = isinstance(each, Metric) or is_fold_judged(each)
         if each.name not in known or store.backfill_offsets(each.name) is not None:

@@ -14,6 +14,7 @@ import xxhash
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.steps import ahead_of_clock, assigned_id, behind_lateness
 from rtcdp.definitions import Measure, Metric, Side, Window, holds, tables_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.events.calendar import CalendarStart
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import from_event
@@ -43,7 +44,7 @@ class Oracle:
     ) -> None:
         """`rules` may depend on where a record lies. `is_duplicate` is asked where nobody can tell
         from the records alone which of them came first."""
-        self._metrics = metrics
+        metrics = self._metrics = stored_metrics(metrics)
         self._rules_of = rules if callable(rules) else lambda _: rules
         self._is_duplicate = is_duplicate
         self._tables = {metric.name: tables_of(metric) for metric in metrics}

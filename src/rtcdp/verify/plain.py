@@ -25,6 +25,7 @@ from rtcdp.definitions import (
     OneOf,
     Predicate,
     Present,
+    Product,
     Property,
     Step,
     Sum,
@@ -153,6 +154,8 @@ def _text(field: Text | Number) -> str | Mapping[str, Any]:
             return {"made": "host", "of": address}
         case Buckets(of=of, limits=limits):
             return {"made": "buckets", "of": _number(of), "limits": limits}
+        case Product():
+            raise AssertionError("metrics by what products are rest in others, which are judged")
         case str():
             return field
 

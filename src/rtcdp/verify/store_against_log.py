@@ -18,6 +18,7 @@ import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold, Metric, RowTable, Table, tables_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.quarantine import places_left_out
 from rtcdp.engines.resume import check_same_log
 from rtcdp.folds.timeline import HOUR_MS, row_tables_of
@@ -164,7 +165,7 @@ def verify(
     """
     check_same_log(log, store.progress())
     compared, absent = _ready(store, catalog)
-    metrics = [each for each in compared if isinstance(each, Metric)]
+    metrics = stored_metrics(each for each in compared if isinstance(each, Metric))
     folds = [each for each in compared if isinstance(each, Fold)]
     with store.snapshot() as snapshot:
         stored, stories = _read_store(snapshot, metrics), read_stories(snapshot, folds)

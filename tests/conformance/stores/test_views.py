@@ -43,6 +43,7 @@ from rtcdp.definitions import (
     tables_of,
     tumbling,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sql.views import snake_case_of
 from rtcdp.testing.epochs import EpochMaker, change
@@ -250,7 +251,12 @@ def test_views_say_what_the_api_says_after_random_epochs(open_store, select, met
 
 def test_views_of_the_whole_catalog_say_what_the_api_says(open_store, select):
     """All metrics of one store, as an installation has them."""
-    rng, store, epochs, catalog = random.Random(5), open_store(), EpochMaker(), load_catalog()
+    rng, store, epochs, catalog = (
+        random.Random(5),
+        open_store(),
+        EpochMaker(),
+        stored_metrics(load_catalog()),
+    )
     store.put_rules_in_force(RULES)
     store.prepare(catalog)
     for number in range(2):

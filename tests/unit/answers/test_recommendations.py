@@ -59,6 +59,14 @@ def test_what_goes_with_a_product_and_why(adviser):
     assert page.lag_ms is not None
 
 
+def test_nothing_is_a_reason_for_itself(adviser):
+    page = for_user(adviser, "d/1", UserRecommendations(exclude=("none",)))
+    because = {each.productId: each.because for each in page.items}
+    assert because["hat"] == Because("shoe", 1, 3)
+    alone = for_product(adviser, "lace", ProductRecommendations(exclude=("sock", "shoe")))
+    assert all(each.because is None or each.because.item == "lace" for each in alone.items)
+
+
 def test_a_user_s_own_sessions_are_not_heard(adviser):
     page = for_user(adviser, "d/1", UserRecommendations(exclude=("none",), limit=3))
     assert page.based_on == ["sock", "hat", "shoe"]

@@ -9,6 +9,7 @@ from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Fold
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import Delivery, LogReplaced
@@ -213,7 +214,9 @@ def test_which_folds_run_is_a_setting(tmp_path):
     with processor_of(settings, SystemClock()) as processor:
         processor.run(threading.Event(), once=True)
     with store_of(settings, read_only=True) as store:
-        assert list(store.row_tables()) == ["notices__", "sessions", "timeline__userid"]
+        of_products = [table.name for table in PRODUCT_TABLES]
+        of_folds = ["notices__", "sessions", "timeline__userid"]
+        assert sorted(store.row_tables()) == sorted([*of_folds, *of_products])
     with (
         pytest.raises(UsageError, match="no fold 'visits'"),
         processor_of(replace(settings, folds="visits"), SystemClock()),

@@ -25,6 +25,7 @@ from rtcdp.definitions import (
     sliding,
     tumbling,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.sql.schema import relations_of
 from rtcdp.store.sql.statements import Dialect
@@ -52,7 +53,7 @@ EVERY_NODE = (
 
 
 def metrics() -> list[Metric]:
-    return [*load_catalog(), *EVERY_NODE]
+    return [*stored_metrics(load_catalog()), *EVERY_NODE]
 
 
 def layout(dialect: Dialect) -> str:

@@ -53,3 +53,10 @@ class StoreRetention:
 
     windows_ms: int = 3_650_000 * 86_400_000
     uncounted_ms: int = 30 * 86_400_000
+
+
+@dataclass(frozen=True)
+class ProductLimits:
+    """How much is remembered of one product: `max_versions`, the newest by their beginning."""
+
+    max_versions: int = 1_000

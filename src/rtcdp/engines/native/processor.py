@@ -22,6 +22,7 @@ from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.backfill import Listeners
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.folding import Folding
@@ -31,6 +32,7 @@ from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import remembered
 from rtcdp.engines.notices import tables_beside, with_notices
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.engines.quarantine import (
     FAILURES,
     halves,
@@ -108,7 +110,7 @@ class Processor:
     ) -> None:
         self._log = log
         self._store = store
-        self._metrics = tuple(metrics)
+        self._metrics = stored_metrics(metrics)
         self._folding = Folding((), store)
         self._rules = rules
         self._clock = clock
@@ -127,6 +129,7 @@ class Processor:
         self._stop = threading.Event()
         self._is_sure = False
         self.folds: tuple[Fold, ...] = ()
+        self.products: ProductUpdates | None = None
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
@@ -200,6 +203,7 @@ class Processor:
         """One batch of all partitions: how long it took, in seconds; None if there was nothing."""
         started = self._clock.monotonic()
         has_worked = self._process(threads)
+        has_worked |= self._take_products(is_idle=not has_worked)
         worked_s = self._clock.monotonic() - started
         self._upkeep().look()
         self._expire_if_due()
@@ -214,7 +218,8 @@ class Processor:
         self._under_way = None
         self._keep_lease()
         self._folding = Folding(self.folds, self._store)
-        beside = tables_beside(self.folds)
+        of_products = () if self.products is None else self.products.tables
+        beside = (*tables_beside(self.folds), *of_products)
         self._store.prepare(self._metrics, (*self._folding.tables, *beside))
         self._progress = self._store.progress()
         self._ahead = None
@@ -249,6 +254,7 @@ class Processor:
         For tests and tools that drive the engine by hand, after `recover`.
         """
         has_worked = self._process(None)
+        has_worked |= self._take_products()
         self._upkeep().look()
         return has_worked
 
@@ -272,6 +278,12 @@ class Processor:
             commit = threads.commit
         self._count(pieces, decoded, log_id, started, commit)
         return True
+
+    def _take_products(self, *, is_idle: bool = True) -> bool:
+        """Take what there is of the second stream, between two epochs; True if there was any."""
+        if self.products is None or not (is_idle or self.products.is_due()):
+            return False
+        return self._settle() and self.products.step()
 
     def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], DecodedBatch]]:
         """The next round, and what gives its decoded records."""

@@ -37,7 +37,10 @@ from rtcdp.store import RowChanges, TableChange
 _VIEW = "rtcdp_events"
 
 TASK_OFFSETS = 10_000
-"""A task of folds takes about so many records at least: each of them asks the store by itself."""
+"""A task takes about so many records at least: one of folds asks the store by itself, and one of
+metrics costs more than a few thousand events do."""
+
+_COMPILES = "spark.sql.codegen.wholeStage"
 
 
 class Batch:
@@ -83,12 +86,16 @@ class Batch:
         self, duplicates: Mapping[int, Duplicates], ranges: Ranges
     ) -> tuple[TableChange, ...]:
         """What the events in these ranges change in the tables, without the duplicates."""
+        spark = self._rows.sparkSession
         unpacking = Unpacking(
             fields_of(self._metrics), distinct_fields(self._metrics), duplicates, ranges
         )
         packed = self._slices(("events",), ranges).where("events IS NOT NULL")
         events = packed.mapInArrow(event_unpacker(unpacking), unpacking.schema)
-        return folded(events, self._metrics)
+        if tasks_for(spark, ranges) > 1:
+            return folded(events, self._metrics)
+        with _interpreted(spark):
+            return folded(events.coalesce(1), self._metrics)
 
     def row_changes(
         self, duplicates: Mapping[int, Duplicates], ranges: Ranges, number: int
@@ -172,6 +179,18 @@ def _kept(rows: DataFrame) -> Iterator[None]:
         yield
     finally:
         rows.unpersist()
+
+
+@contextmanager
+def _interpreted(spark: SparkSession) -> Iterator[None]:
+    """Run a query without a program of its own: that of a statement with so many tables takes
+    longer to be made and loaded than a small batch takes to be read row by row."""
+    usual = spark.conf.get(_COMPILES) or "true"
+    spark.conf.set(_COMPILES, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(_COMPILES, usual)
 
 
 @contextmanager

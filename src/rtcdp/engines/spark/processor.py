@@ -19,11 +19,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.backfill import Listeners, fill_metrics
 from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
 from rtcdp.engines.fold_backfill import fill_folds
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.notices import tables_beside, with_notices
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.spark.accounts import BatchAccount, account_of
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, spark_steps
@@ -109,7 +111,7 @@ class SparkProcessor:
     ) -> None:
         self._source = source
         self._store = store
-        self._metrics = tuple(metrics)
+        self._metrics = stored_metrics(metrics)
         self._rules = rules
         self._clock = clock
         self._limits = limits
@@ -141,6 +143,7 @@ class SparkProcessor:
         self.lease_ttl_s = 15.0
         self.step_offsets = STEP_OFFSETS
         self.folds: tuple[Fold, ...] = ()
+        self.products: ProductUpdates | None = None
         self.store_access: StoreAccess | None = None
         self.upkeep: Callable[[Progress], None] = lambda _: None
         self.on_epoch: Callable[[EpochReport], None] = lambda _: None
@@ -171,7 +174,8 @@ class SparkProcessor:
                     is_done = True
                     if partitions:
                         is_done = self._follow(spark, once=once)
-                    if once and is_done:
+                    has_products = self._take_products()
+                    if once and is_done and not has_products:
                         return
                     stop.wait(_POLL_S)
                 except (StoreUnavailable, LogUnavailable) as error:
@@ -185,7 +189,9 @@ class SparkProcessor:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
         folding = Folding(self.folds, self._store)
-        self._store.prepare(self._metrics, (*folding.tables, *tables_beside(self.folds)))
+        of_products = () if self.products is None else self.products.tables
+        beside = (*tables_beside(self.folds), *of_products)
+        self._store.prepare(self._metrics, (*folding.tables, *beside))
         progress = self._store.progress()
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
@@ -243,6 +249,7 @@ class SparkProcessor:
         try:
             while query.isActive and not self._is_outgrown and not self._stop.wait(_POLL_S):
                 self._keep_lease()
+                self._take_products()
                 self._keep_up()
         finally:
             self._end(query)
@@ -354,6 +361,16 @@ class SparkProcessor:
         patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
+
+    def _take_products(self) -> bool:
+        """Take what there is of the second stream, unless a batch is being counted; True if there
+        was any."""
+        if self.products is None or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            return self.products.step()
+        finally:
+            self._turn.release()
 
     def _report(self, epoch: Epoch) -> None:
         now = time.perf_counter()

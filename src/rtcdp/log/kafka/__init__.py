@@ -27,4 +27,4 @@ def open_reader(url: str, options: LogOptions) -> KafkaLogReader:
 def open_writer(url: str, clock: Clock, options: LogOptions) -> KafkaLogWriter:
     """A writer of the topic at `kafka://HOST:PORT/TOPIC`. Raises `UsageError` for another URL."""
     del clock
-    return KafkaLogWriter(parse_topic(url), options.topic)
+    return KafkaLogWriter(parse_topic(url), options.topic, keyed_by=options.keyed_by)

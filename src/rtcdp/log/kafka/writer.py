@@ -18,7 +18,7 @@ from rtcdp.log.kafka.topic import (
     refused_options,
     unavailable,
 )
-from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.log.limits import KafkaTopicSettings, KeyField
 
 TIMEOUT_MS = 10_000
 """How long the brokers may take to acknowledge a group before it counts as not appended."""
@@ -35,20 +35,31 @@ _ENVELOPE_BYTES = 1_024
 """What headers and framing of a message may add to its value."""
 
 
-class _Keyed(msgspec.Struct, rename="camel", gc=False):
-    """What an event's key is taken from."""
-
+class _OfUser(msgspec.Struct, rename="camel", gc=False):
     user_id: str
 
 
-_keyed_lines = msgspec.json.Decoder(_Keyed).decode_lines
+class _OfProduct(msgspec.Struct, rename="camel", gc=False):
+    product_id: str
+
+
+_lines_of_users = msgspec.json.Decoder(_OfUser).decode_lines
+_lines_of_products = msgspec.json.Decoder(_OfProduct).decode_lines
+
+
+def _keys_of(lines: bytes, keyed_by: KeyField) -> list[str]:
+    """What the keys of records are taken from."""
+    if keyed_by == "userId":
+        return [record.user_id for record in _lines_of_users(lines)]
+    return [record.product_id for record in _lines_of_products(lines)]
 
 
 class KafkaLogWriter:
     """Appends to a topic, which it makes if it is missing. Several threads may use it.
 
-    The key of a record is its `userId`, and so decides the partition as it does for Java's
-    producers; rejected records have none. A record's timestamp is its intake time.
+    The key of a record is its `userId`, or what else it is `keyed_by`, and so decides the partition
+    as it does for Java's producers; rejected records have none. A record's timestamp is its intake
+    time.
 
     Raises `LogUnavailable` when no broker answers, and `UsageError` when they can't hold the topic.
     """
@@ -59,8 +70,10 @@ class KafkaLogWriter:
         settings: KafkaTopicSettings = KafkaTopicSettings(),
         *,
         timeout_ms: int = TIMEOUT_MS,
+        keyed_by: KeyField = "userId",
     ) -> None:
         self._topic = topic
+        self._keyed_by = keyed_by
         self._timeout_s = timeout_ms / 1000
         self._mutex = threading.Lock()
         self._last_word = LastWord()
@@ -102,7 +115,7 @@ class KafkaLogWriter:
         counted once. Raises `LogFailed` when the producer can't keep its promises any more, and
         `ValueError` for a delivery that contradicts itself.
         """
-        groups = [_Group(delivery) for delivery in deliveries]
+        groups = [_Group(delivery, self._keyed_by) for delivery in deliveries]
         with self._mutex:
             producer = self._checked_producer()
             self._refusal = None
@@ -166,9 +179,9 @@ class KafkaLogWriter:
 class _Group:
     """The records of one delivery, checked before the first of any is sent."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, keyed_by: KeyField) -> None:
         *self._lines, _ = delivery.lines.split(b"\n")
-        self._keys = [keyed.user_id for keyed in _keyed_lines(delivery.lines)]
+        self._keys = _keys_of(delivery.lines, keyed_by)
         self._rejects = delivery.rejects
         if not delivery.line_count == len(self._lines) == len(self._keys):
             raise ValueError(

@@ -47,10 +47,14 @@ def redefine(
     for name, metric in wanted.items():
         definition = stored.get(name)
         if definition is not None and definition.fingerprint == metric.fingerprint:
-            after[name] = _resumed(definition, progress)
+            after[name] = _resumed(definition, progress, metric)
             continue
         emptied += () if definition is None else definition.tables
-        after[name] = _new(metric, since=head.revision + 1, is_complete=progress.epoch == 0)
+        after[name] = _new(
+            metric,
+            since=head.revision + 1,
+            is_complete=progress.epoch == 0 and not _has_own_stream(metric),
+        )
     return Redefinition(
         definitions=tuple(after[name] for name in sorted(after)),
         emptied=tuple(emptied),
@@ -69,7 +73,7 @@ def _new(metric: Metric | RowTable, *, since: int, is_complete: bool) -> Definit
         is_summed=True,
     )
     if isinstance(metric, RowTable):
-        return replace(definition, is_rows=True, time=metric.time)
+        return replace(definition, is_rows=True, time=metric.expires_by)
     return replace(definition, tables=tuple(table.name for table in tables_of(metric)))
 
 
@@ -183,9 +187,13 @@ def _paused(definition: Definition, progress: Progress) -> Definition:
     return replace(definition, is_active=False, is_complete=False, next_offsets=offsets)
 
 
-def _resumed(definition: Definition, progress: Progress) -> Definition:
+def _has_own_stream(metric: Metric | RowTable) -> bool:
+    return isinstance(metric, RowTable) and bool(metric.stream)
+
+
+def _resumed(definition: Definition, progress: Progress, metric: Metric | RowTable) -> Definition:
     if definition.is_active:
         return definition
-    if definition.next_offsets == progress.next_offsets:
+    if definition.next_offsets == progress.next_offsets and not _has_own_stream(metric):
         return replace(definition, is_active=True, is_complete=True, next_offsets={})
     return replace(definition, is_active=True)

@@ -287,7 +287,7 @@ class MongoSnapshot:
     def _rows_there(self, table: RowTable, documents: Iterable[Document]) -> Iterator[Values]:
         """The rows of a row table that neither are gone nor have expired."""
         layout, floor = layout_of_rows(table), self._head.floors.buckets_before
-        time = None if table.time is None else len(table.group_key)
+        time = None if table.expires_by is None else len(table.group_key)
         for row in layout.rows_at(documents, self._head.revision, self._since[table.name]):
             if time is None or _number(row[time]) >= floor:
                 yield row

@@ -113,14 +113,20 @@ def _prepare(
     if stored is None or stored.fingerprint != metric.fingerprint:
         if stored is not None:
             _drop(connection, stored.name)
-        return _create(connection, metric, is_complete=progress.epoch == 0)
+        is_complete = progress.epoch == 0 and not _has_own_stream(metric)
+        return _create(connection, metric, is_complete=is_complete)
     if stored.is_active:
         return stored.is_complete
-    missed_nothing = read_backfill_offsets(connection, metric.name) == progress.next_offsets
+    offsets = read_backfill_offsets(connection, metric.name)
+    missed_nothing = offsets == progress.next_offsets and not _has_own_stream(metric)
     if missed_nothing:
         _remember(connection, metric.name, {})
     _mark(connection, metric.name, is_active=True, is_complete=missed_nothing)
     return missed_nothing
+
+
+def _has_own_stream(metric: Metric | RowTable) -> bool:
+    return isinstance(metric, RowTable) and bool(metric.stream)
 
 
 def _pause(connection: SqlConnection, stored: Definition, progress: Progress) -> None:

@@ -41,7 +41,7 @@ def relations_of(dialect: Dialect, metric: Metric | RowTable) -> tuple[Relation,
     """The tables that a metric rests in; a row table is one itself."""
     if isinstance(metric, RowTable):
         statements = tuple(create_rows(dialect, metric))
-        return (Relation(metric.name, "rows", statements, metric.time),)
+        return (Relation(metric.name, "rows", statements, metric.expires_by),)
     buckets, *sides = tables_of(metric)
     made = (*_create_table(dialect, buckets), *_create_indexes(dialect, buckets))
     return (

@@ -136,8 +136,8 @@ def view_of_rows(dialect: Dialect, table: RowTable, schema: str | None = None) -
             if each.of_event not in ("", each.name)
         ]
     rows = f"{stored(dialect, table)} AS b"
-    if table.time is not None:
-        rows += f" WHERE b.{quote(table.time)} >= {_FLOOR}"
+    if table.expires_by is not None:
+        rows += f" WHERE b.{quote(table.expires_by)} >= {_FLOOR}"
     place = "" if schema is None else f"{quote(schema)}."
     says = _sentences(shown.title, shown.description)
     return (View(f"{place}{quote(table.name)}", tuple(columns), rows, says),)

@@ -40,6 +40,16 @@ CREATE UNIQUE INDEX "_page_views_last_hour__panes__key" ON "__page_views_last_ho
 -- table revenue
 CREATE TABLE "__revenue" ("window_start" bigint NOT NULL, "revenue__units" bigint NOT NULL, "revenue__micros" bigint NOT NULL, "order_count" bigint NOT NULL, "average_order_value__units" bigint NOT NULL, "average_order_value__micros" bigint NOT NULL, "average_order_value__count" bigint NOT NULL, "smallest_order" double precision, "largest_order" double precision) WITH (fillfactor = 50)
 CREATE UNIQUE INDEX "_revenue__key" ON "__revenue" ("window_start" DESC)
+-- revenue_by_category_of_products
+-- table revenue_by_category_of_products
+CREATE TABLE "__revenue_by_category_of_products" ("window_start" bigint NOT NULL, "productId" text COLLATE "C" NOT NULL, "revenue__units" bigint NOT NULL, "revenue__micros" bigint NOT NULL, "purchase_count" bigint NOT NULL) WITH (fillfactor = 50)
+CREATE UNIQUE INDEX "_revenue_by_category_of_products__key" ON "__revenue_by_category_of_products" ("window_start" DESC, "productId")
+CREATE INDEX "_revenue_by_category_of_products__by_key_0" ON "__revenue_by_category_of_products" ("productId", "window_start")
+-- revenue_by_category_of_moments
+-- table revenue_by_category_of_moments
+CREATE TABLE "__revenue_by_category_of_moments" ("window_start" bigint NOT NULL, "productId" text COLLATE "C" NOT NULL, "revenue__units" bigint NOT NULL, "revenue__micros" bigint NOT NULL, "purchase_count" bigint NOT NULL) WITH (fillfactor = 50)
+CREATE UNIQUE INDEX "_revenue_by_category_of_moments__key" ON "__revenue_by_category_of_moments" ("window_start" DESC, "productId")
+CREATE INDEX "_revenue_by_category_of_moments__by_key_0" ON "__revenue_by_category_of_moments" ("productId", "window_start")
 -- top_pages
 -- table top_pages
 CREATE TABLE "__top_pages" ("window_start" bigint NOT NULL)

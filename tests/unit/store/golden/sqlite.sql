@@ -29,6 +29,14 @@ CREATE TABLE "__page_views_last_hour__panes" ("window_start" INTEGER NOT NULL, "
 -- revenue
 -- table revenue
 CREATE TABLE "__revenue" ("window_start" INTEGER NOT NULL, "revenue__units" INTEGER NOT NULL, "revenue__micros" INTEGER NOT NULL, "order_count" INTEGER NOT NULL, "average_order_value__units" INTEGER NOT NULL, "average_order_value__micros" INTEGER NOT NULL, "average_order_value__count" INTEGER NOT NULL, "smallest_order" REAL, "largest_order" REAL, PRIMARY KEY ("window_start" DESC)) STRICT, WITHOUT ROWID
+-- revenue_by_category_of_products
+-- table revenue_by_category_of_products
+CREATE TABLE "__revenue_by_category_of_products" ("window_start" INTEGER NOT NULL, "productId" TEXT NOT NULL, "revenue__units" INTEGER NOT NULL, "revenue__micros" INTEGER NOT NULL, "purchase_count" INTEGER NOT NULL, PRIMARY KEY ("window_start" DESC, "productId")) STRICT, WITHOUT ROWID
+CREATE INDEX "_revenue_by_category_of_products__by_key_0" ON "__revenue_by_category_of_products" ("productId", "window_start")
+-- revenue_by_category_of_moments
+-- table revenue_by_category_of_moments
+CREATE TABLE "__revenue_by_category_of_moments" ("window_start" INTEGER NOT NULL, "productId" TEXT NOT NULL, "revenue__units" INTEGER NOT NULL, "revenue__micros" INTEGER NOT NULL, "purchase_count" INTEGER NOT NULL, PRIMARY KEY ("window_start" DESC, "productId")) STRICT, WITHOUT ROWID
+CREATE INDEX "_revenue_by_category_of_moments__by_key_0" ON "__revenue_by_category_of_moments" ("productId", "window_start")
 -- top_pages
 -- table top_pages
 CREATE TABLE "__top_pages" ("window_start" INTEGER NOT NULL, PRIMARY KEY ("window_start" DESC)) STRICT, WITHOUT ROWID
