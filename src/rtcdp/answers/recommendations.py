@@ -6,16 +6,18 @@ there is in no answer any more.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Annotated, Literal
 
 import msgspec
+import polars as pl
 import xxhash
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.product_history import Known, ProductHistory, deeds_told
+from rtcdp.definitions.products import PRODUCTS
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
 from rtcdp.folds.recommendation_outcomes import Group, RecommendationName
 from rtcdp.recommendations import (
@@ -37,6 +39,9 @@ OWN_WORDS = ("bought", "cart", "seen", "none")
 at, have in the cart, or saw; and nothing at all."""
 
 BASKET_MAX = 100
+
+AMONG_MAX = 500
+"""Among so many products those of a category are looked for, the best."""
 
 OWN_SESSIONS_MAX = 200
 """So many of a user's sessions are looked at, the newest."""
@@ -68,6 +73,10 @@ ExcludeOwn = Annotated[
 ]
 
 
+Categories = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description="only products that are in one of these categories now"),
+]
 WhoSees = Annotated[
     str | None,
     msgspec.Meta(description="who will see it: whether they are held out hangs on that"),
@@ -79,6 +88,7 @@ class UserRecommendations(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: Limit = 10
     exclude: ExcludeOwn = ("bought",)
+    category: Categories = ()
     diversity: Diversity = 0
 
 
@@ -87,6 +97,7 @@ class ProductRecommendations(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: Limit = 10
     exclude: Exclude = ()
+    category: Categories = ()
     diversity: Diversity = 0
     user_id: WhoSees = msgspec.field(default=None, name="userId")
 
@@ -97,6 +108,7 @@ class Basket(msgspec.Struct, frozen=True, kw_only=True):
     items: Annotated[list[str], msgspec.Meta(min_length=1, max_length=BASKET_MAX)]
     limit: Limit = 10
     exclude: list[str] = []
+    category: list[str] = []
     diversity: Diversity = 0
     user_id: WhoSees = msgspec.field(default=None, name="userId")
 
@@ -129,8 +141,9 @@ class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     """Products, the best first. `based_on` are those that were looked at, newest last.
     `recommendation_id` names this answer: events can carry it. `audience` says whether it is for
     somebody who is held out, and gets what stands in for sessions, or nothing. `fallback` says what
-    stood in where sessions told too little. `sessions` were heard, those that began `history_from`
-    or later."""
+    stood in where sessions told too little. Where a category was asked for, `category_unknown` says
+    how many of the best products were left out as nothing is known of theirs. `sessions` were
+    heard, those that began `history_from` or later."""
 
     items: list[RecommendedItem]
     recommendation_id: str
@@ -141,6 +154,7 @@ class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     as_of: str | None
     lag_ms: int | None
     fallback: Source | None = None
+    category_unknown: int | None = None
     warning: str | None = None
 
 
@@ -173,6 +187,7 @@ class _Asked:
     who_sees: str | None
     items: Sequence[str]
     wish: Wish
+    categories: frozenset[str] = frozenset()
     own: Ints = field(default_factory=lambda: NO_SESSIONS)
 
 
@@ -220,7 +235,8 @@ def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> R
         if word in words:
             excluded |= {item for item, what in done if what == deed}
     wish = _wish(question.limit, excluded, question.diversity)
-    return _page(adviser, known, _Asked("user", user_id, items, wish, numbers))
+    categories = frozenset(question.category)
+    return _page(adviser, known, _Asked("user", user_id, items, wish, categories, numbers))
 
 
 def for_product(
@@ -229,13 +245,16 @@ def for_product(
     """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
     excluded = {product_id, *_words(question.exclude)}
     wish = _wish(question.limit, excluded, question.diversity)
-    return _page(adviser, adviser.known(), _Asked("product", question.user_id, [product_id], wish))
+    categories = frozenset(question.category)
+    asked = _Asked("product", question.user_id, [product_id], wish, categories)
+    return _page(adviser, adviser.known(), asked)
 
 
 def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:
     """What goes with a basket. Raises `NotThere` and `StoreUnavailable`."""
     wish = _wish(basket.limit, {*basket.items, *basket.exclude}, basket.diversity)
-    return _page(adviser, adviser.known(), _Asked("basket", basket.user_id, basket.items, wish))
+    asked = _Asked("basket", basket.user_id, basket.items, wish, frozenset(basket.category))
+    return _page(adviser, adviser.known(), asked)
 
 
 def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
@@ -259,16 +278,18 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
 def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
     index, fresh = known.model.index, known.freshness
     audience = adviser.hold_out.audience_of(asked.who_sees)
-    if audience == "recommended":
-        found = recommended(known.model, asked.items, asked.wish, asked.own)
-    else:
-        found = [] if adviser.hold_out.nothing else recommended(known.model, (), asked.wish)
+    if audience == "held_out":
+        asked = replace(asked, items=(), own=NO_SESSIONS)
+    found, unknown = [], None
+    if audience == "recommended" or not adviser.hold_out.nothing:
+        found, unknown = _found(adviser.installation, known, asked)
     now_ms = adviser.installation.clock.now_ms()
     return RecommendationsPage(
         items=[_item(each) for each in found],
         recommendation_id=RecommendationName(asked.kind, audience, now_ms, _mark()).text,
         audience=audience,
         based_on=list(dict.fromkeys(reversed(asked.items)))[:8][::-1],
+        category_unknown=unknown,
         sessions=index.session_count,
         history_from=_history_from(known),
         as_of=fresh.as_of_text,
@@ -276,6 +297,32 @@ def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
         fallback=next((each.source for each in found if each.source != "sessions"), None),
         warning=fresh.warning,
     )
+
+
+def _found(
+    installation: Installation, known: Known, asked: _Asked
+) -> tuple[list[Recommended], int | None]:
+    """What is recommended, and of how many products the category would have to be known."""
+    wish = asked.wish
+    if not asked.categories:
+        return recommended(known.model, asked.items, wish, asked.own), None
+    most = Wish(AMONG_MAX, wish.excluded)
+    best = [each.item for each in recommended(known.model, asked.items, most, asked.own)]
+    now = _categories_of(installation, best)
+    others = {item for item in best if now.get(item) not in asked.categories}
+    wish = replace(wish, excluded=wish.excluded | others)
+    found = recommended(known.model, asked.items, wish, asked.own)
+    unknown = sum(now.get(item) is None for item in best)
+    return [each for each in found if each.item not in others and each.item in now], unknown
+
+
+def _categories_of(installation: Installation, items: Sequence[str]) -> dict[str, str | None]:
+    """The category of each product that anything is known of now."""
+    asked = pl.DataFrame({"productId": items}, {"productId": pl.String()})
+    with installation.store.snapshot() as snapshot:
+        versions = snapshot.rows(PRODUCTS, asked)
+    now = versions.filter(pl.col("validFrom") <= installation.clock.now_ms()).sort("validFrom")
+    return dict(now.select("productId", "category").rows())
 
 
 def _item(each: Recommended) -> RecommendedItem:

@@ -27,7 +27,8 @@ may be `TOLD`, a text that is kept of each session."""
 _KEY = [USER, START]
 _KEPT = [*_KEY, TOLD]
 RECENT_MAX, RECENT_SHARE = 20_000, 8
-"""Changed sessions stand apart until there are more than that, and more than one in so many."""
+"""Changed sessions stand apart until there are more than that, and more than one in so many; and
+items that no session holds are remembered until so many more are that than are held."""
 
 UNKNOWN = -1
 
@@ -224,7 +225,9 @@ class SessionIndex:
         is_there[self._base.places(away)] = False
         recent = _frame(self._recent, self.items).join(away, on=_KEY, how="anti", nulls_equal=True)
         recent = pl.concat([recent, sessions])
-        if recent.height > max(RECENT_MAX, base_size // RECENT_SHARE):
+        held = int((self.counts > 0).sum())
+        is_full = recent.height > max(RECENT_MAX, base_size // RECENT_SHARE)
+        if is_full or len(self.items.names) > 2 * held + RECENT_MAX:
             kept = _frame(self._base, self.items).filter(pl.Series(is_there))
             # Items that no session holds any more are forgotten with it.
             return _built(ItemCodes(), pl.concat([kept, recent]))

@@ -115,7 +115,7 @@ def test_a_glance_is_kept_for_a_moment_and_says_from_when_it_is(teller):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     same = history.glance(teller.installation(then + 49))
     assert (same.model.index.session_count, same.freshness) == (2, first.freshness)
-    assert history.glance(teller.installation(then + 50)).model.index.session_count == 3
+    assert history.glance(teller.installation(then + 51)).model.index.session_count == 3
 
 
 def test_a_store_without_anything_has_no_sessions(make_teller):

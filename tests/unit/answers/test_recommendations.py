@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.answers import recommendations
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import (
     Adviser,
@@ -19,6 +20,8 @@ from rtcdp.answers.recommendations import (
     for_user,
     trending_page,
 )
+from rtcdp.catalog.catalog import load_folds
+from rtcdp.testing.driver import Driver
 from tests.stories import event
 from tests.told import DAY, HOUR, MINUTE, START
 
@@ -175,3 +178,33 @@ def test_where_nothing_happened_nothing_is_recommended(make_teller):
     ):
         assert (page.items, page.sessions, page.history_from, page.fallback) == ([], 0, None, None)
     assert trending_page(adviser, TrendingQuestion()).items == []
+
+
+def test_products_of_a_category_as_far_as_that_is_known(tmp_path):
+    driver = Driver((), tmp_path, folds=load_folds())
+    driver.update_products(
+        {"productId": "hat", "category": "head", "validFrom": driver.now_ms - DAY},
+        {"productId": "sock", "category": "head", "validFrom": driver.now_ms - DAY},
+        {"productId": "sock", "category": "feet", "validFrom": driver.now_ms - HOUR},
+        {"productId": "lace", "category": "feet", "validFrom": driver.now_ms + DAY},
+    )
+    for user in ("ann", "bob"):
+        for item in ("shoe", "sock", "lace", "hat", "tent"):
+            view = {"userId": user, "eventType": "PRODUCT_VIEW", "productId": item}
+            driver.feed({**view, "timestamp": driver.now_ms})
+            driver.advance(seconds=1)
+    driver.process()
+    installation = Installation(driver.store, (), driver.clock, folds=driver.folds)
+    adviser = Adviser(installation, ProductHistory())
+    for categories, found in (
+        (("feet",), ["sock"]),
+        (("feet", "head"), ["hat", "sock"]),
+        (("x",), []),
+    ):
+        question = ProductRecommendations(category=categories, diversity=50)
+        page = for_product(adviser, "shoe", question)
+        assert sorted(items(page)) == found
+        # Nothing is known of lace yet, nor of the tent.
+        assert page.category_unknown == 2
+    assert for_product(adviser, "shoe", ProductRecommendations()).category_unknown is None
+    driver.close()

@@ -85,7 +85,7 @@ def test_what_came_of_them(rtcdp, data, tmp_path, monkeypatch):
     monkeypatch.setattr(terminal.out, "width", 80)
     shown = rtcdp("recommend", "--outcomes", *more)
     assert (shown.code, shown.err) == (0, "")
-    row = " ".join(shown.out.splitlines()[-1].split())
+    row = " ".join(shown.out.strip().splitlines()[-1].split())
     assert row == "user, recommended 1 1 (100 %) 1 12.50 12.50 12.50"
     (told,) = json.loads(rtcdp("recommend", "--outcomes", "--json", *more).out)["items"]
     assert (told["clicked"], told["revenue"]) == (1, 12.5)
