@@ -280,7 +280,8 @@ def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
     audience = adviser.hold_out.audience_of(asked.who_sees)
     if audience == "held_out":
         asked = replace(asked, items=(), own=NO_SESSIONS)
-    found, unknown = [], None
+    found: list[Recommended] = []
+    unknown: int | None = None
     if audience == "recommended" or not adviser.hold_out.nothing:
         found, unknown = _found(adviser.installation, known, asked)
     now_ms = adviser.installation.clock.now_ms()

@@ -174,8 +174,8 @@ def _summed(codes: Ints, points: Floats, item_count: int) -> tuple[Ints, Floats]
     is_there = np.zeros(item_count, np.bool_)
     is_there[codes] = True
     found: Ints = np.flatnonzero(is_there)
-    sums: Floats = np.bincount(codes, points, minlength=item_count)[found]
-    return found, sums
+    sums = np.bincount(codes, points, minlength=item_count).astype(np.float64)
+    return found, sums[found]
 
 
 def _share(points: Floats) -> Floats:
