@@ -13,6 +13,7 @@ import msgspec
 
 from rtcdp.anomalies import Judgement, judge
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.freshness import Installation, Reading, open_reading
 from rtcdp.answers.instant import EARLIEST, LATEST, iso_ms
 from rtcdp.answers.metrics import find_metric
@@ -175,7 +176,7 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
 def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
     """One anomaly, as it is now. Raises `NotThere` when its window is none any more, `BadRequest`
     and `StoreUnavailable`."""
-    start, (name, *key), begin = _read_id(anomaly_id)
+    start, (name, *key), begin = _read_place(anomaly_id)
     metric = find_metric(installation.metrics, name)
     equals: Texts = {name: (text,) for name, text in zip(metric.key_names, key, strict=False)}
     question = AnomaliesQuestion(metric=name, equals=equals, start_to=start + 1)
@@ -270,7 +271,7 @@ def _series(
         final_until=EARLIEST if watermark is None else watermark,
         begin=start_from[1],
     )
-    return series_of(reading.snapshot, watch.metric, wanted)
+    return series_of(read_as(reading.snapshot, watch.metric), watch.metric, wanted)
 
 
 def _told(
@@ -341,7 +342,7 @@ def _id(start: int, metric: str, key: tuple[str, ...], begin: int | None) -> str
 def series_and_start(anomaly_id: str) -> tuple[str, int]:
     """What an anomaly is of, as one text, and when its window begins (UTC ms). Raises
     `BadRequest`."""
-    start, (metric, *key), _ = _read_id(anomaly_id)
+    start, (metric, *key), _ = _read_place(anomaly_id)
     return _subject(metric, tuple(key)), start
 
 
@@ -354,6 +355,16 @@ def _read_id(text: str) -> tuple[int, list[str], int | None]:
         parts = read_cursor(text, (INSTANT, str, INSTANT)) or ()
     start, subject, *begin = parts
     return int(start), _parts_of(str(subject)), int(begin[0]) if begin else None
+
+
+def _read_place(anomaly_id: str) -> tuple[int, list[str], int | None]:
+    """The same of an anomaly that somebody names. Raises `BadRequest` that says so."""
+    try:
+        return _read_id(anomaly_id)
+    except BadRequest as error:
+        raise BadRequest(
+            f"there is no anomaly {anomaly_id[:100]!r}", f"take an id that {ANOMALIES_PATH} tells"
+        ) from error
 
 
 def _parts_of(subject: str) -> list[str]:

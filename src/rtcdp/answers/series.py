@@ -11,6 +11,7 @@ from rtcdp.answers.enriched import read_as
 from rtcdp.answers.windows import complete_from_of
 from rtcdp.definitions import BUCKET_START, Measure, Metric, States, Window, tables_of
 from rtcdp.events.calendar import DAY_MS
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store import Scan, StoreSnapshot
 
 ROWS_MAX = 1_000_000
@@ -78,7 +79,9 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     """
     snapshot = read_as(snapshot, metric)
     reach_ms = reach(_per_day(metric)) * step_ms(metric)
-    rows, is_cut = _rows(snapshot, metric, wanted, wanted.start_from - reach_ms)
+    # Nothing is older than an event can be.
+    read_from = max(wanted.start_from - reach_ms, MIN_TIMESTAMP_MS)
+    rows, is_cut = _rows(snapshot, metric, wanted, read_from)
     if wanted.begin is not None:
         rows = rows.filter(pl.col(BUCKET_START) >= wanted.begin)
     if rows.is_empty():
@@ -87,8 +90,8 @@ def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Series
     if wanted.start_to is not None:
         last = min(last, wanted.start_to - 1)
     border = last - (WINDOWS_MAX - 1) * step_ms(metric)
-    is_long = border > wanted.start_from - reach_ms
-    begin = int(rows[BUCKET_START].to_numpy().min()) if is_cut else wanted.start_from - reach_ms
+    is_long = border > read_from
+    begin = int(rows[BUCKET_START].to_numpy().min()) if is_cut else read_from
     starts = _starts(metric, max(border, begin, wanted.begin or begin), last)
     if not len(starts):
         return SeriesFound()
@@ -235,13 +238,15 @@ def _largest(
     """The rows of the keys that are among the largest on any day to judge, the largest first, and
     how many other keys there are on these days."""
     first_day = judge_from // DAY_MS
-    parts: Mapping[tuple[object, ...], pl.DataFrame] = rows.partition_by(names, as_dict=True)
-    by_key = {tuple(map(str, key)): part for key, part in parts.items()}
+    latest = pl.col(_VALUE).abs().filter(pl.col(BUCKET_START) >= judge_from - DAY_MS).sum()
     recent = {
-        key: float(part.filter(pl.col(BUCKET_START) >= judge_from - DAY_MS)[_VALUE].abs().sum())
-        for key, part in by_key.items()
+        tuple(map(str, key)): float(value)
+        for *key, value in rows.group_by(names).agg(latest).iter_rows()
     }
-    watched = [key for key in by_key if max(days.get(key, ()), default=-1) >= first_day]
+    watched = [key for key in recent if max(days.get(key, ()), default=-1) >= first_day]
     watched.sort(key=lambda key: (-recent[key], key))
-    others = [key for key in by_key if key not in days and recent[key]]
+    others = [key for key, value in recent.items() if key not in days and value]
+    wanted = pl.DataFrame(watched, dict.fromkeys(names, pl.String), orient="row")
+    parts = rows.join(wanted, on=names, how="semi").partition_by(names, as_dict=True)
+    by_key = {tuple(map(str, key)): part for key, part in parts.items()}
     return [(key, by_key[key]) for key in watched], len(others)

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from getpass import getuser
+from itertools import islice
 from typing import Annotated, Any, Literal, cast
 
+import msgspec
 import typer
 from msgspec.structs import asdict
 from rich.text import Text
@@ -20,7 +22,10 @@ from rtcdp.answers.anomalies import (
     anomaly_page,
 )
 from rtcdp.answers.anomaly_changes import AnomaliesWatch
+from rtcdp.answers.events import EventFound
+from rtcdp.answers.evidence import events_behind
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.story_options import WHICH, Time, as_usage
@@ -28,8 +33,10 @@ from rtcdp.cli.terminal import end_of, listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
 from rtcdp.errors import UsageError
+from rtcdp.events.codec import decode
+from rtcdp.events.dead_letter import Rejection
 from rtcdp.plain_text import as_text
-from rtcdp.runtime.parts import metrics_of, require_store, store_of
+from rtcdp.runtime.parts import log_reader, metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 
@@ -37,6 +44,7 @@ _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
 _ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
+_EVENT_FIELDS = ("timestamp", "userId", "eventType", "productId", "pageUrl", "value")
 POLL_S = 2.0
 _TOLD = "told"
 _STYLES = {"begins": "bold red", "gone": "green"}
@@ -79,6 +87,12 @@ class Which:
         ),
     ] = "both"
 
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events", help="With ID: the events behind it, one by one.", rich_help_panel=WHICH
+        ),
+    ] = False
     follow: Annotated[
         bool,
         typer.Option(
@@ -146,6 +160,9 @@ def anomalies(
     if said.acknowledge is not None or said.withdraw is not None:
         _say_of_one(settings, said)
         return
+    if which.events:
+        _show_events(settings, anomaly_id, which.limit, time, form)
+        return
     if anomaly_id is not None:
         with installation_of(settings) as installation:
             one = anomaly_page(installation, anomaly_id)
@@ -182,6 +199,41 @@ def _say_of_one(settings: Settings, said: Said) -> None:
     seen = page.anomaly.acknowledged
     assert seen is not None, "it was acknowledged just now"
     say(f"{_what(page.anomaly)} at {page.anomaly.window_start}: seen by {as_text(seen.by)}")
+
+
+def _show_events(
+    settings: Settings, anomaly_id: str | None, limit: int, time: Time, form: Form
+) -> None:
+    """The events that an anomaly is made of, in the order of the log."""
+    if anomaly_id is None:
+        raise UsageError("--events are those behind one of them", "add its ID")
+    with installation_of(settings) as installation, log_reader(settings) as log:
+        found = list(islice(events_behind(replace(installation, log=log), anomaly_id), limit + 1))
+    rows = [_event_row(each) for each in found[:limit]]
+    result = Result(_EVENT_FIELDS, rows)
+
+    def show() -> None:
+        some = [name for name in _EVENT_FIELDS[1:] if any(row[name] is not None for row in rows)]
+        table = listing("when", *some)
+        for row in rows:
+            others = ("" if row[name] is None else as_text(row[name]) for name in some)
+            table.add_row(time.local(str(row["timestamp"]), seconds=True), *others)
+        for column in table.columns:
+            column.no_wrap, column.overflow = True, "ellipsis"
+        say(table)
+        if len(found) > limit:
+            say(f"and more: --limit shows more than {limit:,}")
+
+    write(result, form, show)
+
+
+def _event_row(found: EventFound) -> dict[str, object]:
+    event = decode(bytes(found.event))
+    assert not isinstance(event, Rejection), "it was admitted"
+    sent = msgspec.json.decode(found.event)
+    return {name: sent.get(name) for name in _EVENT_FIELDS} | {
+        "timestamp": iso_ms(event.timestamp_ms)
+    }
 
 
 def _follow(settings: Settings, time: Time, form: Form) -> None:
@@ -234,6 +286,8 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
 def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
     if not items:
         say(f"nothing out of the ordinary in {watched:,} series")
+        if not watched and time.asked == Time().asked:
+            say("nothing happened in the last 7 days: look further back with --since or --from")
         return
     seen = ["seen"] if any(item.acknowledged for item in items) else []
     table = listing("window", "what", ">observed", ">usual", "rarer than", *seen)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal
+from typing import Literal, get_args
 
 from rtcdp.errors import UsageError
 
@@ -30,6 +30,9 @@ class Alarms:
     min_windows: int = 0
 
     def __post_init__(self) -> None:
+        if self.direction not in get_args(Direction):
+            known = ", ".join(get_args(Direction))
+            raise UsageError(f"alarms can't have direction={self.direction!r}", f"give {known}")
         bounds = {
             "surprise": (self.surprise, 1.0),
             "rarity": (self.rarity, 1),
@@ -38,9 +41,14 @@ class Alarms:
             "min_windows": (self.min_windows, 0),
         }
         for name, (given, least) in bounds.items():
-            if not isfinite(given) or given < least:
+            # What is compared with a whole number is one itself.
+            kinds = int if isinstance(least, int) else (int, float)
+            is_number = isinstance(given, kinds) and not isinstance(given, bool)
+            if not is_number or not isfinite(given) or given < least:
+                whole = "whole " if isinstance(least, int) else ""
                 raise UsageError(
-                    f"alarms can't have {name}={given}", f"give {name} a number of {least} or more"
+                    f"alarms can't have {name}={given!r}",
+                    f"give {name} a {whole}number of {least} or more",
                 )
 
 

@@ -9,8 +9,9 @@ from rtcdp.answers.anomalies import AnomaliesQuestion, anomalies_page, anomaly_p
 from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsQuestion, events_page
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import EARLIEST, LATEST
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Alarms, Average, Count, Metric, tumbling
+from rtcdp.definitions import Alarms, Average, Calendar, Count, Metric, tumbling
 from rtcdp.errors import BadRequest, NotThere, UsageError
 from rtcdp.testing.driver import Driver
 from tests.watched import DROP, HOUR, HOURS, METRICS, RISE, START, events_in, watched
@@ -138,6 +139,21 @@ def test_days_of_a_time_zone_need_more_history_than_there_is(installation: Insta
     assert (page.items, page.watched) == ([], 1)
 
 
+def test_a_question_about_any_time_has_an_answer(make_driver: MakeDriver) -> None:
+    """Also about the first year that there is, where calendars end."""
+    monthly = Metric("monthly", "M", Calendar("month", "America/New_York"), (Count("n"),))
+    metrics = (*METRICS[:2], monthly)
+    driver = watched(make_driver(*metrics))
+    read = Installation(driver.store, metrics, SystemClock())
+    for metric in metrics:
+        for start_from in (EARLIEST, START, LATEST):
+            for start_to in (EARLIEST, START + HOUR, LATEST):
+                asked = AnomaliesQuestion(
+                    metric=metric.name, start_from=start_from, start_to=start_to
+                )
+                assert anomalies_page(read, asked).next_cursor is None
+
+
 def test_wrong_questions_say_what_to_ask(installation: Installation) -> None:
     for asked, what in (
         ({"metric": "averages"}, "nothing that adds up"),
@@ -149,7 +165,7 @@ def test_wrong_questions_say_what_to_ask(installation: Installation) -> None:
             anomalies_page(installation, AnomaliesQuestion(**asked))
     with pytest.raises(NotThere):
         anomalies_page(installation, AnomaliesQuestion(metric="nothing"))
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequest, match="there is no anomaly 'abc'"):
         anomaly_page(installation, "abc")
 
 

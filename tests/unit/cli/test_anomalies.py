@@ -63,6 +63,33 @@ def test_one_is_acknowledged_by_whoever_says_so(rtcdp, data) -> None:
         assert rtcdp("anomalies", *wrong, "--data-dir", data).code == 2
 
 
+def test_the_events_behind_one_are_shown_one_by_one(rtcdp, tmp_path) -> None:
+    lines = [json.dumps(event) for event in bot_at_night()]
+    (tmp_path / "night.ndjson").write_text("\n".join(lines))
+    where = ("--data-dir", tmp_path / "shop")
+    assert rtcdp("replay", tmp_path / "night.ndjson", *where).code == 0
+    assert rtcdp("process", "--once", *where).code == 0
+    found = json.loads(rtcdp("anomalies", "--from", "2026-01-01", "--json", *where).out)["items"]
+    (one,) = [each for each in found if each["metric"] == "orders"]
+    events = json.loads(rtcdp("anomalies", one["id"], "--events", "--json", *where).out)["items"]
+    assert len(events) == 20 < one["observed"]
+    assert {event["userId"] for event in events} == {"bot"}
+    assert {event["timestamp"][:13] for event in events} == {one["window_start"][:13]}
+    shown = rtcdp("anomalies", one["id"], "--events", "--limit", 3, *where).out
+    assert (shown.count(" bot "), "productId" in shown, "and more" in shown) == (3, False, True)
+    assert rtcdp("anomalies", "--events", *where).code == 2
+
+
+def bot_at_night() -> list[dict[str, object]]:
+    """Three days in which somebody buys each hour, and an hour in which a bot does all the time."""
+    return [
+        {"userId": user, "eventType": "PURCHASE", "timestamp": START + hour * HOUR + 1_000 * number}
+        for hour in range(72)
+        for user, count in (("ada", 5 if hour != 70 else 0), ("bot", 90 if hour == 70 else 0))
+        for number in range(count)
+    ]
+
+
 def test_what_begins_and_changes_is_followed(rtcdp, data, monkeypatch) -> None:
     class Then(SystemClock):
         def now_ms(self) -> int:
@@ -96,6 +123,9 @@ def test_what_begins_and_changes_is_followed(rtcdp, data, monkeypatch) -> None:
 def test_nothing_is_said_in_words(rtcdp, data) -> None:
     shown = rtcdp("anomalies", "--from", "2026-01-06T20:00:00Z", "--data-dir", data)
     assert (shown.code, shown.out.startswith("nothing out of the ordinary in")) == (0, True)
+    assert "--since" not in shown.out
+    # The events of these days are older than a week.
+    assert "look further back with --since" in rtcdp("anomalies", "--data-dir", data).out
 
 
 def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path) -> None:

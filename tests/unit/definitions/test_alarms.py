@@ -19,6 +19,10 @@ def test_the_usual_settings_are_those_of_nobody_in_particular() -> None:
         {"min_difference": -1.0},
         {"min_change": float("inf")},
         {"min_windows": -1},
+        {"min_windows": True},
+        {"rarity": 2.5},
+        {"surprise": "5"},
+        {"direction": "sideways"},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:

@@ -1,0 +1,34 @@
+"""The events behind an anomaly are those that its number is counted from."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from rtcdp.answers import evidence
+from rtcdp.answers.anomalies import AnomaliesQuestion, anomalies_page
+from rtcdp.answers.evidence import events_behind
+from rtcdp.answers.freshness import Installation
+from rtcdp.testing.driver import Driver
+from tests.watched import METRICS, RISE, events_in, watched
+
+
+def test_they_are_as_many_as_were_observed_over_all_pages(
+    make_driver: Callable[..., Driver],
+    make_installation: Callable[..., Installation],
+    monkeypatch,
+) -> None:
+    driver = watched(make_driver(*METRICS))
+    again = {**events_in(RISE, "PAGE_VIEW", 1)[0], "eventId": "twice"}
+    driver.feed(again, again, intake="import")
+    driver.process()
+    read = make_installation(
+        store=driver.store, log=driver.log, metrics=METRICS, allowed_lateness_ms=60_000
+    )
+    monkeypatch.setattr(evidence, "_PAGE", 50)
+    drop, overall, rise = anomalies_page(read, AnomaliesQuestion()).items
+    for each in (drop, overall, rise):
+        found = list(events_behind(read, each.id))
+        assert len(found) == each.observed
+        assert all(event.verdict == "admitted" for event in found)
+    types = {msgspec.json.decode(event.event)["eventType"] for event in found}
+    assert types == {"PAGE_VIEW"}
