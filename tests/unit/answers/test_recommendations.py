@@ -21,6 +21,7 @@ from rtcdp.answers.recommendations import (
     trending_page,
 )
 from rtcdp.catalog.catalog import load_folds
+from rtcdp.clock import ManualClock
 from rtcdp.testing.driver import Driver
 from tests.stories import event
 from tests.told import DAY, HOUR, MINUTE, START
@@ -194,13 +195,10 @@ def test_products_of_a_category_as_far_as_that_is_known(tmp_path):
             driver.feed({**view, "timestamp": driver.now_ms})
             driver.advance(seconds=1)
     driver.process()
-    installation = Installation(driver.store, (), driver.clock, folds=driver.folds)
-    adviser = Adviser(installation, ProductHistory())
-    for categories, found in (
-        (("feet",), ["sock"]),
-        (("feet", "head"), ["hat", "sock"]),
-        (("x",), []),
-    ):
+    clock = ManualClock(driver.now_ms)
+    adviser = Adviser(Installation(driver.store, (), clock, folds=load_folds()), ProductHistory())
+    asked = {("feet",): ["sock"], ("feet", "head"): ["hat", "sock"], ("x",): []}
+    for categories, found in asked.items():
         question = ProductRecommendations(category=categories, diversity=50)
         page = for_product(adviser, "shoe", question)
         assert sorted(items(page)) == found
