@@ -31,6 +31,7 @@ SHOP = tuple(
     FunnelStep(type_.lower(), event_type(type_))
     for type_ in ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
 )
+OUTCOMES = RecommendationOutcomes(event_type("SEARCH"), within_ms=3 * HOUR)
 FOLDS = (
     *load_folds(),
     Fold("by_client", "", Sessions(by="client", exclude=("PING",))),
@@ -42,7 +43,7 @@ FOLDS = (
     Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
     Fold("few_products", "", ProductSessions(products_max=2)),
-    Fold("outcomes", "", RecommendationOutcomes(within_ms=3 * HOUR)),
+    Fold("outcomes", "", OUTCOMES),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
     Fold(
         "searched_and_seen",
@@ -83,7 +84,7 @@ def test_a_stream_has_something_for_everyone(streams):
     sessions = on_paper(streams[0].admitted, Sessions())
     edges = [row["userId"] for row in sessions if row["userId"].startswith("edge")]
     assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
-    outcomes = on_paper(streams[0].admitted, RecommendationOutcomes(within_ms=3 * HOUR))
+    outcomes = on_paper(streams[0].admitted, OUTCOMES)
     assert all(any(row[place] for row in outcomes) for place in (5, 6, 8, 10))
     carts = on_paper(streams[0].admitted, next(f.step for f in FOLDS if f.name == "cart_outcomes"))
     assert {right_at is None for *_, right_at, _ in carts} == {True, False}
