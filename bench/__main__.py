@@ -178,6 +178,33 @@ def recommendations(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def enrichment(scale: Scale) -> Iterator[Figure]:
+    """Revenue by category as of each purchase, from the log, and what answers take."""
+    with tempfile.TemporaryDirectory() as directory:
+        places = [str(Path(directory) / f"run{number}") for number in range(RUNS)]
+        events = ("--events", str(scale.events), "--users", str(FOLD_USERS))
+        runs = [_run("bench.enrichment", place, *events) for place in places]
+    assert all(found["admitted"] == scale.events for found in runs), runs
+    usual = {name: median(found[name] for found in runs) for name in runs[0]}
+    say(f"  enrichment: {usual['events_per_s']:,.0f} events/s")
+    yield rate_figure(
+        f"log → SQLite, revenue by category, {FOLD_USERS:,} users",
+        200_000,
+        "events/s",
+        usual["events_per_s"],
+    )
+    yield Figure(
+        f"the answer for an hour: {usual['rows']:,.0f} windows by category",
+        "",
+        f"{usual['answer_ms']:,.0f} ms",
+    )
+    yield Figure(
+        "from a late product update in the log to a corrected answer",
+        "≤ 1,000 ms",
+        f"{usual['corrected_ms']:,.0f} ms",
+    )
+
+
 def kafka(scale: Scale) -> Iterator[Figure]:
     """Kafka → PostgreSQL with the native engine."""
     with Servers(_run) as servers:
@@ -227,6 +254,7 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "folds": folds,
     "fold-memory": fold_memory,
     "recommendations": recommendations,
+    "enrichment": enrichment,
     "kafka": kafka,
     "spark": spark,
 }

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import psycopg
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 
 SCHEMA = (
@@ -53,6 +53,28 @@ VIEWS, ORDERS = of_type("PAGE_VIEW"), of_type("PURCHASE")
 MINUTE, HOUR, DAY = ["1 minute"], ["1 hour"], ["1 day"]
 VALUE = "value"
 
+PRODUCTS = "productId STRING, category STRING, validFrom STRING"
+
+
+def with_category(events: DataFrame) -> DataFrame:
+    """Events with the category of their product as of their own time, by a table of updates that is
+    read once, when the query starts: what is sent later corrects nothing."""
+    spark = events.sparkSession
+    path = spark.conf.get("products.path", "")
+    updates = (
+        spark.read.schema(PRODUCTS).json(path) if path else spark.createDataFrame([], PRODUCTS)
+    )
+    since = F.to_timestamp("validFrom")
+    following = F.lead("since").over(Window.partitionBy("productId").orderBy("since"))
+    versions = updates.select("productId", "category", since.alias("since"))
+    versions = F.broadcast(versions.withColumn("until", following))
+    at = F.col("timestamp")
+    is_then = (at >= F.col("since")) & (F.col("until").isNull() | (at < F.col("until")))
+    same = events["productId"] == versions["productId"]
+    joined = events.join(versions, same & is_then, "left")
+    return joined.withColumn("category", F.coalesce("category", F.lit("(unknown)")))
+
+
 METRICS: dict[str, Callable[[DataFrame], DataFrame]] = {
     "user_page_view_counts": lambda e: counted(
         VIEWS(e), ["1 minute", "30 seconds"], ["userId"], F.count("*")
@@ -71,6 +93,9 @@ METRICS: dict[str, Callable[[DataFrame], DataFrame]] = {
     "page_views_last_hour": lambda e: counted(VIEWS(e), ["1 hour", "1 minute"], [], F.count("*")),
     "revenue": lambda e: counted(
         ORDERS(e), MINUTE, [], F.sum(VALUE), F.count("*"), F.avg(VALUE), F.min(VALUE), F.max(VALUE)
+    ),
+    "revenue_by_category": lambda e: counted(
+        with_category(ORDERS(e)), MINUTE, ["category"], F.sum(VALUE), F.count("*")
     ),
     "top_pages": lambda e: counted(VIEWS(e), HOUR, ["pageUrl"], F.count("*")),
     "top_products": lambda e: counted(
@@ -136,6 +161,7 @@ def session(arguments: argparse.Namespace) -> SparkSession:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.streaming.stateStore.providerClass": ROCKSDB,
         "spark.ui.enabled": "false",
+        "products.path": arguments.products,
     }.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
@@ -163,6 +189,7 @@ def main() -> None:
     parser.add_argument("--jars", required=True)
     parser.add_argument("--sink", required=True)
     parser.add_argument("--metric", choices=METRICS, default="user_page_view_counts")
+    parser.add_argument("--products", default="", help="a file of product updates, NDJSON")
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--max-offsets", default="1000000")
     arguments = parser.parse_args()

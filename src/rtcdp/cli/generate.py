@@ -22,11 +22,12 @@ from rtcdp.runtime.generating import STANDARD_OUTPUT, Traffic, collector_sink, f
 from rtcdp.runtime.generating import generate as write_events
 from rtcdp.runtime.settings import Loaded, Settings
 from rtcdp.runtime.signals import stop_at_signals
-from rtcdp.sources.sender import CollectorAddress
+from rtcdp.sources.sender import EVENTS_PATH, PRODUCTS_PATH, CollectorAddress
 from rtcdp.sources.sinks import Sink
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.history import Past
 from rtcdp.sources.synthetic.live import GeneratorReport
+from rtcdp.sources.synthetic.products import product_lines
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
@@ -76,9 +77,9 @@ class Destination:
         return "standard output" if self.out == STANDARD_OUTPUT else str(self.out)
 
     def sink(
-        self, settings: Settings, clock: Clock, stop: threading.Event
+        self, settings: Settings, clock: Clock, stop: threading.Event, path: str = EVENTS_PATH
     ) -> AbstractContextManager[Sink]:
-        """What writes there."""
+        """What writes there, or sends to a collector's `path`."""
         if self.out is not None:
             return file_sink(self.out)
         if self.to is not None and self.to.startswith(_KAFKA):
@@ -86,7 +87,7 @@ class Destination:
                 replace(settings, log=self.to), clock, stop, intake="live"
             )
             return sink
-        address = CollectorAddress(base_url=self.where(settings))
+        address = CollectorAddress(base_url=self.where(settings), path=path)
         return collector_sink(address, clock, stop, waits_for_ever=True)
 
 
@@ -128,6 +129,14 @@ class HowMuch:
             rich_help_panel=HOW_MUCH,
         ),
     ] = None
+    products: Annotated[
+        bool,
+        typer.Option(
+            "--products",
+            help="Send or write the shop's products, as product updates, and no events.",
+            rich_help_panel=HOW_MUCH,
+        ),
+    ] = False
     seed: Annotated[
         int | None,
         typer.Option(
@@ -187,6 +196,9 @@ class Flaws:
 )
 def generate(loaded: Loaded, *, destination: Destination, how_much: HowMuch, flaws: Flaws) -> None:
     """Make up a shop's visitors, and send or write their events."""
+    if how_much.products:
+        _generate_products(loaded.settings, destination, how_much)
+        return
     if how_much.days is not None:
         if not flaws.is_none:
             raise UsageError("nothing is wrong with a past", "leave out the dials, or --days")
@@ -266,6 +278,24 @@ def _run(
             stop,
             lambda report: bar.update(task, completed=report.counts.lines),
         )
+
+
+def _generate_products(settings: Settings, destination: Destination, how_much: HowMuch) -> None:
+    if how_much != HowMuch(products=True):
+        raise UsageError(
+            "the shop has the products that it has", "give --products alone, with --to or --out"
+        )
+    if destination.to is not None and destination.to.startswith(_KAFKA):
+        raise UsageError(
+            "product updates go in through a collector", "give its address with --to http://…"
+        )
+    clock, stop, lines = SystemClock(), threading.Event(), product_lines()
+    heard = stop_at_signals(stop)
+    with destination.sink(settings, clock, stop, PRODUCTS_PATH) as sink:
+        receipt = sink.write(lines)
+    where = destination.where(settings)
+    remark(named(f"{receipt.accepted:,} of {len(lines):,} product updates went to {where}"))
+    end_of(heard, is_unfinished=stop.is_set())
 
 
 def _summary(report: GeneratorReport, destination: Destination, where: str) -> str:

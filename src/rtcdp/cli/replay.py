@@ -13,15 +13,17 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say, tell_here
 from rtcdp.clock import Clock, SystemClock
+from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
 from rtcdp.runtime.generating import collector_sink
-from rtcdp.runtime.local_intake import local_sink
+from rtcdp.runtime.local_intake import local_product_sink, local_sink
 from rtcdp.runtime.locks import AlreadyRunning, running_url
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.runtime.watching import watcher_of
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
+from rtcdp.sources.recorded.plain_lines import check_readable, send_lines
 from rtcdp.sources.recorded.replay import (
     Replay,
     ReplayPlan,
@@ -29,8 +31,10 @@ from rtcdp.sources.recorded.replay import (
     check_files,
     parse_speed,
 )
-from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
+from rtcdp.sources.sender import IMPORT_PATH, PRODUCTS_PATH, CollectorAddress
 from rtcdp.sources.sinks import Sink
+
+EVENTS, PRODUCTS = "events", "products"
 
 _POLL_S = 0.2
 _SHOWN_REASONS = 5
@@ -53,9 +57,34 @@ class HowToReplay:
     to: Annotated[
         str | None, typer.Option("--to", metavar="URL", help="Send to the collector there.")
     ] = None
+    stream: Annotated[
+        str,
+        typer.Option(
+            "--stream",
+            metavar="events|products",
+            help="What the files hold: product updates go as they are.",
+        ),
+    ] = EVENTS
     source: Annotated[
         str, typer.Option("--source", metavar="NAME", help="The name in the ledger.")
     ] = DEFAULT_SOURCE
+
+    @property
+    def is_of_products(self) -> bool:
+        """Whether it is about product updates. Raises `UsageError` for what goes only with
+        events."""
+        if self.stream == EVENTS:
+            return False
+        if self.stream != PRODUCTS:
+            raise UsageError(
+                f"there is no stream {self.stream!r}", f"give --stream {EVENTS} or {PRODUCTS}"
+            )
+        if (self.mapping, self.speed, self.shift_to_now) != (EVENTS, "max", False):
+            raise UsageError(
+                "product updates are sent as they are, and at once",
+                "leave out --mapping, --speed and --shift-to-now",
+            )
+        return True
 
 
 @with_settings("engine", "catalog", "folds", "log_format")
@@ -68,6 +97,9 @@ def replay(
     how: HowToReplay,
 ) -> None:
     """Feed recorded events in: into the data folder, or to a running collector."""
+    if how.is_of_products:
+        _replay_products(settings, files, how)
+        return
     plan = ReplayPlan(
         tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now
     )
@@ -95,6 +127,33 @@ def replay(
         say(Text("stopped early: the files may hold more", "yellow"))
     end_of(heard, is_unfinished=stop.is_set())
     if report.damage:
+        raise typer.Exit(1)
+
+
+def _replay_products(settings: Settings, files: list[Path], how: HowToReplay) -> None:
+    check_readable(files)
+    clock, stop = SystemClock(), threading.Event()
+    heard = stop_at_signals(stop)
+    tell_here(settings, "replay", clock)
+    url = how.to or running_url(settings)
+    if url is not None:
+        address = CollectorAddress(base_url=url, path=PRODUCTS_PATH, source=how.source)
+        with collector_sink(address, clock, stop) as sink:
+            sent = send_lines(files, sink, stop.wait)
+    else:
+        with local_product_sink(settings, clock, how.source) as own:
+            sent = send_lines(files, own, stop.wait)
+        _process(settings, clock, stop)
+    receipt = sent.receipt
+    say(
+        f"read {number(sent.records)} product updates: {receipt.accepted:,} taken, "
+        f"{receipt.rejected:,} refused (rtcdp keeps them, with the reasons)"
+        + (f", {receipt.unconfirmed:,} without an answer" if receipt.unconfirmed else "")
+    )
+    for damage in sent.damage:
+        say(Text(damage, "yellow"))
+    end_of(heard, is_unfinished=stop.is_set())
+    if sent.damage:
         raise typer.Exit(1)
 
 

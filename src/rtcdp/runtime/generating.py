@@ -14,10 +14,11 @@ from typing import BinaryIO
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing
 from rtcdp.runtime.settings import Settings
-from rtcdp.sources.sender import CollectorAddress, HttpSink, SenderLimits
+from rtcdp.sources.sender import PRODUCTS_PATH, CollectorAddress, HttpSink, SenderLimits
 from rtcdp.sources.sinks import FileSink, Sink, StreamSink
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.live import Generator, GeneratorProgress, GeneratorReport, Schedule
+from rtcdp.sources.synthetic.products import product_lines
 from rtcdp.sources.synthetic.stream import EventStream
 
 STANDARD_OUTPUT = Path("-")
@@ -109,10 +110,14 @@ def generate(
 
 
 def run_generator(settings: Settings, clock: Clock, stop: threading.Event) -> None:
-    """Send events to the installation's own collector until `stop` is set.
+    """Send the shop's products, and then events, to the installation's own collector until `stop`
+    is set.
 
     Raises `CollectorUnreachable` and `CollectorRefused`.
     """
+    address = CollectorAddress(base_url=settings.base_url, path=PRODUCTS_PATH)
+    with collector_sink(address, clock, stop, START_PATIENCE_S, waits_for_ever=True) as sink:
+        sink.write(product_lines())
     address = CollectorAddress(base_url=settings.base_url)
     with collector_sink(address, clock, stop, START_PATIENCE_S, waits_for_ever=True) as sink:
         generate(settings, Traffic(), sink, clock, stop)

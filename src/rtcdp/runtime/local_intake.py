@@ -13,6 +13,7 @@ from rtcdp.intake.splitting import NDJSON_TYPES
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.parts import log_reader, log_writer
+from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.settings import Settings
 from rtcdp.sources.sinks import Receipt
 from rtcdp.telemetry import Troubles
@@ -116,3 +117,15 @@ def local_sink(
             yield LocalSink(collector, source, intake, runner)
         finally:
             collector.close()
+
+
+@contextmanager
+def local_product_sink(settings: Settings, clock: Clock, source: str) -> Iterator[LocalSink]:
+    """A sink of product updates into the installation's own log, which is made if it is not there.
+    Raises what `rtcdp.runtime.parts.log_writer` raises."""
+    with (
+        log_writer(settings, clock),
+        product_collector(settings, clock, threading.Event()) as collector,
+        asyncio.Runner() as runner,
+    ):
+        yield LocalSink(collector, source, "import", runner)

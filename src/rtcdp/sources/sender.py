@@ -22,6 +22,7 @@ from rtcdp.telemetry import Troubles
 
 EVENTS_PATH = "/v1/events"
 IMPORT_PATH = "/v1/import"
+PRODUCTS_PATH = "/v1/product-updates"
 
 _log = logging.getLogger(__name__)
 

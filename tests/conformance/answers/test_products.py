@@ -8,6 +8,7 @@ import msgspec
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.definitions.products import PRODUCTS
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.log.contract import Delivery
 from rtcdp.testing.driver import START_MS
 from rtcdp.testing.memory_log import MemoryLog
@@ -39,8 +40,8 @@ def test_what_is_counted_by_category_is_what_was_known_in_the_end(run_engine, op
     shop.take(enumerate(facts))
     run_engine(shop, store, METRICS, RULES, 2_000)
     # This one comes when all else is counted.
-    shop.products.append([Delivery(msgspec.json.encode(updates[0]) + b"\n", 1, START_MS + 10_000)])
-    run_engine(shop, store, METRICS, RULES, 2_000)
+    shop.take([(10_000, updates[0])])
+    assert ProductUpdates(shop.products, store).step()
     said = [fact for fact in facts if "eventType" not in fact] + updates[:1]
     with store.snapshot() as snapshot:
         for metric in METRICS:

@@ -13,6 +13,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
@@ -133,7 +134,7 @@ class Installation:
                 )
             )
         oracle = Oracle(self.metrics, RULES).feed(records)
-        for metric in self.metrics:
+        for metric in stored_metrics(self.metrics):
             for table in tables_of(metric):
                 width = len(table.primary_key)
                 rows = self.store.dump(table).rows()

@@ -122,3 +122,12 @@ def test_a_file_whose_name_says_another_format_is_not_written(rtcdp, tmp_path, n
     assert f"--out writes NDJSON, and {name} says something else" in done.err
     assert "call it shop.ndjson" in done.err
     assert not (tmp_path / name).exists()
+
+
+def test_the_shop_s_products_are_written_alone(rtcdp, tmp_path):
+    file = tmp_path / "products.ndjson"
+    done = rtcdp("generate", "--products", "--out", file)
+    assert done.code == 0
+    assert len(file.read_text().splitlines()) == 128
+    assert rtcdp("generate", "--products", "--events", "3", "--out", file).code == 2
+    assert rtcdp("generate", "--products", "--to", "kafka://h:1/t").code == 2

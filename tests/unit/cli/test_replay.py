@@ -75,3 +75,16 @@ def test_what_it_makes_is_for_its_owner_alone(rtcdp, events, tmp_path):
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in made}
     assert len(modes) > 8
     assert {p: oct(m) for p, m in modes.items() if m != (0o700 if p.is_dir() else 0o600)} == {}
+
+
+def test_product_updates_go_into_a_stream_of_their_own(rtcdp, tmp_path):
+    file = tmp_path / "products.ndjson"
+    file.write_bytes(b'{"productId":"p","category":"A"}\n\n{"productId":7}\n')
+    done = rtcdp("replay", "--stream", "products", file)
+    assert (done.code, done.out) == (
+        0,
+        "read 2 product updates: 1 taken, 1 refused (rtcdp keeps them, with the reasons)\n",
+    )
+    for wrong in (["--stream", "others"], ["--stream", "products", "--speed", "2x"]):
+        assert rtcdp("replay", *wrong, file).code == 2
+    assert rtcdp("replay", "--stream", "products", tmp_path / "absent").code == 3

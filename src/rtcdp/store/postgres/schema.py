@@ -19,7 +19,7 @@ from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.merge import in_key_order
-from rtcdp.store.sql.rows import SUM_SCHEMA, stored_frame, sums_from
+from rtcdp.store.sql.rows import SUM_SCHEMA, replace_rows, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
@@ -65,6 +65,10 @@ _READER_IDLE_MS_MAX = 3_600_000
 _STATEMENT_TIMEOUT_MS = 600_000
 _LOOKING_FOR_THE_CLIENT_MS = 10_000
 
+SENT_AT_ONCE = 16_384
+"""So many rows are written by a statement whose outcome nobody waits for: the server works on some,
+and holds them in memory, while the next are made ready."""
+
 _FLAG = pl.Schema({"flag": pl.Int64()})
 _VERSION = pl.Schema({"application": pl.String(), "version": pl.Int64()})
 
@@ -87,6 +91,8 @@ class PostgresWriter(PostgresConnection):
             # Statements of a writer go by keys; a plan for a table that seemed empty would not.
             "enable_seqscan": "off",
             "work_mem": "32MB",
+            # Statements are short and run once an epoch; compiling them takes as long as they do.
+            "jit": "off",
         }
         _closed_on_error(self, lambda: _set_up(self, own))
 
@@ -110,17 +116,27 @@ class PostgresWriter(PostgresConnection):
             self.send_rows(trim(table), groups_of(table, stored.rows))
 
     def change_rows(self, changes: FittedRows) -> DailySums:
-        """Delete and replace rows; what those that were there bring to the sums of their days."""
+        """Delete and replace rows; what those that were there bring to the sums of their days.
+        Where that is known already, the outcome is not waited for."""
         table, sums = changes.table, Counter[int]()
+        is_known = changes.old is not None
         if not changes.delete.is_empty():
             deleted = stored_rows(table, changes.delete).rows
-            sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
+            if is_known:
+                self.send_rows(delete_all(table), deleted)
+            else:
+                sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
         if not changes.replace.is_empty():
             stored = stored_rows(table, stored_frame(changes))
             if not stored.long_texts.is_empty():
                 self.send_rows(_KEEP_LONG_TEXTS, stored.long_texts)
-            sums.update(sums_from(self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)))
-        return sums
+            if is_known:
+                for some in stored.rows.iter_slices(SENT_AT_ONCE):
+                    self.send_rows(replace_rows(POSTGRES, table), some)
+            else:
+                found = self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)
+                sums.update(sums_from(found))
+        return sums if changes.old is None else changes.old
 
 
 class PostgresReader(PostgresConnection):

@@ -36,8 +36,6 @@ _ENDS = struct.Struct(">iii")
 
 _BOUNDS = struct.Struct(">ii")
 _SIZE = struct.Struct(">i")
-_NULL = _SIZE.pack(-1)
-_LETTERS = {">i8": "q", ">f8": "d"}
 _ESCAPE = re.compile("\1([\1\2])")
 
 
@@ -73,7 +71,7 @@ def to_array(column: pl.Series) -> bytes:
     head = _ENDS.pack(1, has_nulls, element) + _BOUNDS.pack(len(column), 1)
     if column.dtype in _BIG_ENDIAN:
         return head + _fixed_elements(column, has_nulls)
-    return head + _long_elements(column.to_list())
+    return head + _long_elements(column)
 
 
 def to_series(name: str, dtype: pl.DataType, oid: int, values: Sequence[bytes | None]) -> pl.Series:
@@ -113,19 +111,44 @@ def _meant(escape: re.Match[str]) -> str:
 
 def _fixed_elements(column: pl.Series, has_nulls: bool) -> bytes:
     layout = _BIG_ENDIAN[column.dtype]
-    if has_nulls:
-        pack = struct.Struct(f">i{_LETTERS[layout]}").pack
-        return b"".join([_NULL if v is None else pack(8, v) for v in column.to_list()])
     elements = np.empty(len(column), [("size", ">i4"), ("value", layout)])
     elements["size"] = 8
-    elements["value"] = column.to_numpy()
+    elements["value"] = (column.fill_null(0) if has_nulls else column).to_numpy()
+    if not has_nulls:
+        return elements.tobytes()
+    is_null = column.is_null().to_numpy()
+    elements["size"][is_null] = -1
+    # Of what is null there is the size alone.
+    bytes_of = elements.view(np.uint8).reshape(len(column), elements.itemsize)
+    is_sent = np.ones(bytes_of.shape, np.bool_)
+    is_sent[is_null, _SIZE.size :] = False
+    return bytes_of[is_sent].tobytes()
+
+
+def _long_elements(column: pl.Series) -> bytes:
+    """Each value behind its size. All of them are laid out at once; only texts that don't rest as
+    they are, which are rare, are looked at one by one."""
+    is_text = column.dtype == pl.String()
+    if is_text and column.str.contains("[\0\1]").any():
+        values = column.to_list()
+        column = pl.Series([v if v is None else escaped(v) for v in values], dtype=pl.String)
+    lengths = column.str.len_bytes() if is_text else column.bin.size()
+    sizes = lengths.fill_null(0).to_numpy().astype(np.int64)
+    ends = np.cumsum(sizes + _SIZE.size)
+    elements = np.empty(int(ends[-1]), np.uint8)
+    is_size = np.zeros(len(elements), np.bool_)
+    begins = ends - sizes - _SIZE.size
+    places = begins[:, np.newaxis] + np.arange(_SIZE.size)
+    is_size[places.ravel()] = True
+    shown = np.where(column.is_null().to_numpy(), -1, sizes).astype(">i4")
+    elements[places.ravel()] = shown.view(np.uint8)
+    elements[~is_size] = np.frombuffer(_joined(column), np.uint8)
     return elements.tobytes()
 
 
-def _long_elements(values: Sequence[str | bytes | None]) -> bytes:
-    sized = _SIZE.pack
-    return b"".join([_NULL if v is None else sized(len(v)) + v for v in map(_encoded, values)])
-
-
-def _encoded(value: str | bytes | None) -> bytes | None:
-    return escaped(value).encode() if isinstance(value, str) else value
+def _joined(column: pl.Series) -> bytes:
+    """All values behind each other."""
+    if column.dtype == pl.String():
+        joined: str = column.str.join("").item()
+        return joined.encode()
+    return b"".join(column.drop_nulls().to_list())

@@ -1,12 +1,16 @@
 """Rows of PostgreSQL are found once, by the index of their key, and told of as they were."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
-from rtcdp.store.checksums import DAY_MS
+from rtcdp.definitions import RANGE_FROM, RANGE_TO
+from rtcdp.store.checksums import DAY_MS, sums_by_day
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.postgres.rows import delete_all, replace_all
-from rtcdp.store.row_changes import fitted_rows
+from rtcdp.store.postgres.schema import SENT_AT_ONCE
+from rtcdp.store.row_changes import fitted_rows, row_schema
 from rtcdp.store.sql.rows import create_rows, rows_of_groups, stored_frame
 from rtcdp.testing.epochs import row_changes
 from tests.unit.store.row_tables import VISITS
@@ -28,6 +32,29 @@ def test_it_tells_what_the_rows_of_before_brought_to_the_sums(rows_writer):
     [second] = fitted_rows([row_changes(VISITS, delete=[ADA[:2]], put=[(*BOB[:2], 1.0, "", b"")])])
     was = rows_writer.change_rows(second)
     assert was == {0: int(first.numbers[0]), 1: int(first.numbers[1])}
+
+
+def test_what_is_known_of_the_rows_of_before_is_not_asked_again(rows_writer):
+    many = [(f"u{n:05}", 1, 0.5, None, None) for n in range(SENT_AT_ONCE + 1)]
+    nothing = pl.DataFrame(schema=row_schema(VISITS))
+    [first] = fitted_rows([replace(row_changes(VISITS, put=many), before=nothing)])
+    assert rows_writer.change_rows(first) == {}
+    before = first.replace.head(2)
+    second = row_changes(VISITS, delete=[many[0][:2]], put=[(*many[1][:2], 2.0, "", b"")])
+    [second] = fitted_rows([replace(second, before=before)])
+    assert rows_writer.change_rows(second) == sums_by_day(VISITS, before, first.numbers[:2])
+    count = "SELECT COUNT(*) AS rows, SUM(value) AS value FROM __visits"
+    found = rows_writer.query(count, pl.Schema({"rows": pl.Int64, "value": pl.Float64}))
+    assert found.row(0) == (len(many) - 1, 2.0 + 0.5 * (len(many) - 2))
+
+
+def test_rows_of_a_table_that_is_new_are_looked_up_by_their_keys(rows_writer):
+    rows_writer.run("SET LOCAL enable_seqscan = on")
+    asked = pl.DataFrame({"userId": ["ada"], RANGE_FROM: [0], RANGE_TO: [1]})
+    plan = plan_of(rows_writer, rows_of_groups(POSTGRES, VISITS, asked.schema), asked)
+    assert are_looked_up(plan)
+    # No other index can give that, whatever the server makes of it.
+    assert 'ROW("userId", start) >= ROW(' in plan
 
 
 @pytest.fixture
