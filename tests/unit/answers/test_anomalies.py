@@ -165,7 +165,7 @@ def test_wrong_questions_say_what_to_ask(installation: Installation) -> None:
             anomalies_page(installation, AnomaliesQuestion(**asked))
     with pytest.raises(NotThere):
         anomalies_page(installation, AnomaliesQuestion(metric="nothing"))
-    with pytest.raises(BadRequest, match="there is no anomaly 'abc'"):
+    with pytest.raises(NotThere, match="there is no anomaly 'abc'"):
         anomaly_page(installation, "abc")
 
 
