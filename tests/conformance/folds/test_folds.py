@@ -12,7 +12,8 @@ from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.recommendation_outcomes import RecommendationOutcomes
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
-from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.independent import verify_independently
+from rtcdp.verify.stored import Kept
 from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
 from tests.properties.folds import (
     naive_funnels,
@@ -25,7 +26,7 @@ from tests.properties.folds import (
 )
 
 ENGINES = ("native",)
-NEVER = Expiry(10**13, 10**13, START_MS)
+NEVER = Kept(10**13, 10**13, START_MS)
 
 SHOP = tuple(
     FunnelStep(type_.lower(), event_type(type_))
