@@ -162,6 +162,22 @@ def fold_memory(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def recommendations(scale: Scale) -> Iterator[Figure]:
+    """Answers over HTTP beside intake, with a past of a million sessions."""
+    found = _run("bench.recommendations", "--seconds", str(scale.seconds))
+    beside = (
+        f"with {found['sessions']:,} sessions, beside {found['load_events_per_s']:,.0f} events/s"
+    )
+    yield rate_figure(
+        f"recommendations over HTTP {beside}", 1_000, "answers/s", found["answers_per_s"]
+    )
+    yield Figure(
+        f"how long one takes, {beside}",
+        "p99 ≤ 20 ms",
+        f"p50 {found['p50_ms']:.1f} ms, p99 {found['p99_ms']:.0f} ms",
+    )
+
+
 def enrichment(scale: Scale) -> Iterator[Figure]:
     """Revenue by category as of each purchase, from the log, and what answers take."""
     with tempfile.TemporaryDirectory() as directory:
@@ -237,6 +253,7 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "restart": restart,
     "folds": folds,
     "fold-memory": fold_memory,
+    "recommendations": recommendations,
     "enrichment": enrichment,
     "kafka": kafka,
     "spark": spark,

@@ -37,7 +37,7 @@ def build_log(directory: Path, count: int, *, with_ids: bool, users: int = 1_000
     just after they happened."""
     chunks = bench_events(count, users=users, with_ids=with_ids)
     lines = (line for chunk in chunks for line in chunk.splitlines())
-    _write(directory, lines, lambda n: START_MS + n * HOUR_MS // count + MAX_SET_BACK_MS)
+    written(directory, lines, lambda n: START_MS + n * HOUR_MS // count + MAX_SET_BACK_MS)
 
 
 def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
@@ -52,10 +52,10 @@ def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
                 out.write(line + b"\n")
                 yield line
 
-        _write(directory, kept(), lambda _: START_MS, "import")
+        written(directory, kept(), lambda _: START_MS, "import")
 
 
-def _write(
+def written(
     directory: Path,
     lines: Iterable[bytes],
     taken_in: Callable[[int], int],

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -13,15 +14,17 @@ import httpx
 
 
 class Platform:
-    """`rtcdp up` without a generator on a data folder and a free port; a context manager."""
+    """`rtcdp up` without a generator on a data folder and a free port, with settings of its own by
+    the names of their environment variables; a context manager."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "rtcdp", "up", "--no-generate"]
         self._command += ["--port", str(port), "--data-dir", str(data_dir)]
+        self._environment = {**os.environ, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Platform":
@@ -41,7 +44,10 @@ class Platform:
     def start(self) -> None:
         """Start it and return at once."""
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def wait_until_caught_up(self, deadline_s: float = 120) -> dict[str, int]:
@@ -57,6 +63,13 @@ class Platform:
                 pass
             time.sleep(0.01)
         raise TimeoutError(f"not caught up after {deadline_s} s")
+
+    def memory_mb(self) -> float:
+        """What the largest of its processes has held at most."""
+        assert self._process is not None
+        pids = [self._process.pid, *_children(self._process.pid)]
+        texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+        return max(int(text.split("VmHWM:")[1].split()[0]) for text in texts) / 1024
 
     def kill(self) -> None:
         """kill -9 of the supervisor and of every process below it."""

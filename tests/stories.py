@@ -28,6 +28,7 @@ SCHEMA = pl.Schema(
         "pageUrl": pl.String(),
         "value": pl.Float64(),
         "timestamp": pl.Int64(),
+        "property:recommendationId": pl.String(),
     }
 )
 """What a fold may see of an event."""
@@ -69,7 +70,7 @@ def _with_ids(events: list[Row]) -> Stories:
 
 def frame_of(events: Sequence[Row]) -> pl.DataFrame:
     """Events as the columns that a step takes."""
-    return pl.DataFrame([{name: each[name] for name in SCHEMA} for each in events], SCHEMA)
+    return pl.DataFrame([{name: each.get(name) for name in SCHEMA} for each in events], SCHEMA)
 
 
 def shop_events() -> pl.DataFrame:

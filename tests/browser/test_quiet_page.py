@@ -88,6 +88,10 @@ def test_what_is_out_of_the_ordinary_comes_by_itself_and_somebody_sees_it(visito
     platform.import_all(orders)
     row = page.locator("#anomalies tr").filter(has_text="orders")
     expect(row.locator("td").nth(2)).to_have_text("▲ 90")
+    for width in (320, 390, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate(STICKING_OUT) == [], width
+        assert row.locator("td").first.evaluate("(cell) => cell.clientWidth") > 45, width
     row.get_by_role("button", name="I have seen it").click()
     page.keyboard.type("ada <b>")
     page.keyboard.press("Enter")

@@ -2,7 +2,8 @@
 
 from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
 from rtcdp.runtime.settings import Settings
-from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.independent import verify_independently
+from rtcdp.verify.stored import Kept
 
 _FOREVER_MS = 10**13
 
@@ -15,6 +16,6 @@ def judged(settings: Settings) -> list[str]:
             store,
             [*metrics_of(settings), *folds_of(settings)],
             settings.admission,
-            Expiry(_FOREVER_MS, _FOREVER_MS, now_ms=0),
+            Kept(_FOREVER_MS, _FOREVER_MS, now_ms=0),
         )
     return [str(each) for each in (*found.disagreements, *found.set_aside)]

@@ -23,7 +23,7 @@ import pytest
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.sources.synthetic.bulk import bench_events
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.testing.dump import content
+from rtcdp.testing.driver import content
 from tests.scale import scaled
 
 EVENTS = 3_000

@@ -22,7 +22,7 @@ from rtcdp.runtime.parts import log_writer, metrics_of, store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import StoreUnavailable
-from rtcdp.testing.dump import differing, dump
+from rtcdp.testing.driver import differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.chaos.judging import judged
 from tests.scale import scaled

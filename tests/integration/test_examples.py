@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_folds
+from rtcdp.answers.anomalies import AnomaliesQuestion, anomalies_page
+from rtcdp.answers.evidence import events_behind
+from rtcdp.answers.freshness import Installation
+from rtcdp.catalog.catalog import load_catalog, load_folds
+from rtcdp.clock import ManualClock
 from rtcdp.testing.driver import Driver
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+(VISITS,) = set(load_catalog(EXAMPLES / "alarms")) - set(load_catalog())
 (FUNNEL,) = set(load_folds(EXAMPLES / "shop-funnel")) - set(load_folds())
 HOUR_S = 3_600
 
@@ -46,3 +51,18 @@ def test_who_buys_within_three_days_has_come_all_the_way(shop):
     shop.advance(seconds=69 * HOUR_S)
     does(shop, "ann", "PURCHASE", "radio-pro")
     assert [row["depth"] for row in shop.rows("product_funnel")] == [3]
+
+
+def test_a_bot_is_told_by_its_name_and_leads_to_its_events(tmp_path):
+    driver = Driver([VISITS], tmp_path)
+    for hour in range(6 * 24):
+        for user, views in (("ann", 6), ("bot", 200 if hour == 5 * 24 else 2)):
+            view = {"userId": user, "eventType": "PAGE_VIEW", "timestamp": driver.now_ms}
+            driver.feed(*[view] * views)
+        driver.advance(seconds=HOUR_S)
+    driver.process()
+    installation = Installation(driver.store, (VISITS,), ManualClock(driver.now_ms), driver.log)
+    told = anomalies_page(installation, AnomaliesQuestion()).items
+    assert [(each.key, each.observed) for each in told] == [({}, 206), ({"userId": "bot"}, 200)]
+    assert len(list(events_behind(installation, told[1].id))) == 200
+    driver.close()

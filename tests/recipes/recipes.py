@@ -87,9 +87,9 @@ def _route(tree: Path) -> None:
     _insert(
         routes,
         "from rtcdp.api.story_routes import",
-        "from rtcdp.api.rules import rules_in_force\n",
+        "from rtcdp.api.rules import RULES_PAGE\n",
     )
-    _insert(routes, "                *STORY_HANDLERS,\n", "                rules_in_force,\n")
+    _insert(routes, '    PageAt(\n        "/api/ledger",\n', "    RULES_PAGE,\n")
     contract = "tests/unit/api/test_contract.py"
     _run(tree, "pytest", "-q", "-p", "no:cacheprovider", contract, RTCDP_GOLDEN="write")
 

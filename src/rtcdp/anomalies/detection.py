@@ -29,8 +29,10 @@ COMPARED_DAYS = 60
 COMPARED_MAX = 20_000
 """With how many windows before it one is compared: with those of so many days, and no more."""
 
-_RARE_DAYS = 3.5
-"""However short windows are, what comes every day is not rare."""
+_RARE_DAYS_UP, _RARE_DAYS_DOWN = 7.0, 3.5
+"""However short windows are, what comes every day is not rare. Rises have no bound, and on wild
+series they come in crowds; a drop ends at nothing, and an outage at night is as deep as a quiet
+hour."""
 
 MIN_BASE = 24
 """At least so many windows say what is usual, where a day has fewer."""
@@ -118,7 +120,10 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     )
     is_candidate[: max(alarms.min_windows, 2 * base)] = False
     rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
-    rarity = max(alarms.rarity, round(_RARE_DAYS * series.per_day))
+    rarity_up, rarity_down = (
+        max(alarms.rarity, round(days * series.per_day))
+        for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
+    )
     is_alarm = np.zeros(len(values), np.bool_)
     rare: list[int] = []
     for index in np.flatnonzero(is_candidate).tolist():
@@ -127,6 +132,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
         earlier = surprise[first:index] * np.sign(surprise[index])
         rank[index] = np.count_nonzero(earlier >= height[index])
         compared[index] = len(earlier)
+        rarity = rarity_up if surprise[index] > 0 else rarity_down
         if rank[index] > max(1, compared[index] // rarity):
             continue
         rare.append(index)

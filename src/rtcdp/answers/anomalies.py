@@ -174,8 +174,8 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
 
 
 def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
-    """One anomaly, as it is now. Raises `NotThere` when its window is none any more, `BadRequest`
-    and `StoreUnavailable`."""
+    """One anomaly, as it is now. Raises `NotThere` when its window is none any more, and
+    `StoreUnavailable`."""
     start, (name, *key), begin = _read_place(anomaly_id)
     metric = find_metric(installation.metrics, name)
     equals: Texts = {name: (text,) for name, text in zip(metric.key_names, key, strict=False)}
@@ -341,7 +341,7 @@ def _id(start: int, metric: str, key: tuple[str, ...], begin: int | None) -> str
 
 def series_and_start(anomaly_id: str) -> tuple[str, int]:
     """What an anomaly is of, as one text, and when its window begins (UTC ms). Raises
-    `BadRequest`."""
+    `NotThere`."""
     start, (metric, *key), _ = _read_place(anomaly_id)
     return _subject(metric, tuple(key)), start
 
@@ -358,11 +358,11 @@ def _read_id(text: str) -> tuple[int, list[str], int | None]:
 
 
 def _read_place(anomaly_id: str) -> tuple[int, list[str], int | None]:
-    """The same of an anomaly that somebody names. Raises `BadRequest` that says so."""
+    """The same of an anomaly that somebody names. Raises `NotThere` for what names none."""
     try:
         return _read_id(anomaly_id)
     except BadRequest as error:
-        raise BadRequest(
+        raise NotThere(
             f"there is no anomaly {anomaly_id[:100]!r}", f"take an id that {ANOMALIES_PATH} tells"
         ) from error
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -18,7 +19,7 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.engines.notices import noticed
 from rtcdp.errors import NotThere, RtcdpError
 from rtcdp.folds.product_sessions import ProductSessions
-from rtcdp.recommendations import ITEMS, START, USER, Model, SessionIndex, index_of
+from rtcdp.recommendations import ITEMS, START, TOLD, USER, Model, SessionIndex, index_of
 from rtcdp.store import RowScan, StoreSnapshot
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
@@ -31,6 +32,13 @@ LOOK_BESIDE = "look at products"
 
 LOOK_EVERY_S = 1.0
 """How often, at most, such a look is taken."""
+
+LOOK_SHARE = 5
+"""And one in so many parts of the time at most is spent in looking."""
+
+GLANCE_S = 0.05
+"""For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
+told from when it is."""
 
 NEWEST_MS = 2 * HOUR_MS
 """Where an epoch changed more rows than it names, those that began so long before the newest one
@@ -54,13 +62,14 @@ class HistoryLimits:
 class Known:
     """What is recommended from, up to an epoch, and how fresh that was then. What was `read_anew`
     then (monotonic seconds) has followed named changes since; `is_exact` says whether it missed
-    none."""
+    none. Sessions that began before `since` (UTC ms) are not heard."""
 
     fold: Fold
     model: Model
     epoch: int
     freshness: Freshness
     read_anew: float
+    since: int
     is_exact: bool = True
 
 
@@ -73,6 +82,23 @@ class ProductHistory:
         self._known: Known | None = None
         self._looked_at = float("-inf")
         self._took_s = 0.0
+        self._glanced: tuple[Known, float] | None = None
+
+    def glance(self, installation: Installation) -> Known:
+        """What is recommended from, and up to when all is in it, as it was `GLANCE_S` ago at most.
+        Raises what `known` raises."""
+        now, glanced = installation.clock.monotonic(), self._glanced
+        if glanced is not None and 0 <= now - glanced[1] < GLANCE_S:
+            found = glanced[0]
+            if found.fold == product_fold(installation.folds):
+                return found
+        with open_reading(installation) as reading:
+            found = self.known(installation, reading)
+            # What was looked at since then is not in it.
+            if found.epoch == reading.snapshot.progress.epoch:
+                found = replace(found, freshness=reading.freshness)
+        self._glanced = found, now
+        return found
 
     def known(self, installation: Installation, reading: Reading) -> Known:
         """What is recommended from now. The first one to ask waits until all is read; afterwards a
@@ -83,7 +109,8 @@ class ProductHistory:
         if known is None or known.fold != fold or self._took_s < SHORT_S:
             with self._looking:
                 return self._look(installation, reading, fold)
-        is_due = installation.clock.monotonic() - self._looked_at >= LOOK_EVERY_S
+        rests_s = installation.clock.monotonic() - self._looked_at
+        is_due = rests_s >= max(LOOK_EVERY_S, LOOK_SHARE * self._took_s)
         if known.epoch != reading.snapshot.progress.epoch and is_due:
             threading.Thread(
                 target=self._look_beside, args=(installation, fold), name=LOOK_BESIDE, daemon=True
@@ -120,7 +147,9 @@ class ProductHistory:
         else:
             read_anew, is_exact = known.read_anew, is_exact and known.is_exact
         index = _newest(index.without_before(since), self.limits.sessions)
-        found = Known(fold, Model(index), epoch, reading.freshness, read_anew, is_exact)
+        found = Known(
+            fold, Model(index.ready()), epoch, reading.freshness, read_anew, since, is_exact
+        )
         # Worked out here, so that no answer waits for it.
         assert len(found.model.stand_ins) > 0
         self._known, self._looked_at = found, now
@@ -144,12 +173,20 @@ def product_fold(folds: Sequence[Fold]) -> Fold:
 
 
 def sessions_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """Rows of the fold as sessions of items."""
+    """Rows of the fold as sessions of items. What is told of each is a letter for what was done
+    with each product, and then the products, as `deeds_told` reads it."""
     return rows.select(
         pl.col(fold.key).alias(USER),
         pl.col(fold.step.order[0]).alias(START),
         pl.col("products").str.json_decode(pl.List(pl.String())).alias(ITEMS),
+        (pl.col("deeds") + pl.col("products")).alias(TOLD),
     )
+
+
+def deeds_told(text: str) -> list[tuple[str, str]]:
+    """The products of a session in order, each with what was done with it."""
+    deeds, bracket, rest = text.partition("[")
+    return list(zip(msgspec.json.decode(bracket + rest, type=list[str]), deeds, strict=True))
 
 
 def _followed(
@@ -179,7 +216,7 @@ def _followed(
 
 def _scanned(snapshot: StoreSnapshot, fold: Fold, since: int, rows_max: int | None) -> pl.DataFrame:
     """The rows that began since, newest first, with their products alone."""
-    scan = RowScan(fold.table, time_from=since, limit=_SLICE_ROWS, columns=("products",))
+    scan = RowScan(fold.table, time_from=since, limit=_SLICE_ROWS, columns=("products", "deeds"))
     found: list[pl.DataFrame] = []
     count = 0
     while True:

@@ -4,30 +4,30 @@ Computed when somebody asks, from the sessions of products that the store holds;
 there is in no answer any more.
 """
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Annotated, Literal
 
 import msgspec
 import polars as pl
 import xxhash
 
-from rtcdp.answers.fold_rows import Span, rows_of_keys, told_by
-from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
-from rtcdp.answers.product_history import Known, ProductHistory, sessions_in
+from rtcdp.answers.product_history import Known, ProductHistory, deeds_told
+from rtcdp.definitions.products import PRODUCTS
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
+from rtcdp.folds.recommendation_outcomes import Group, RecommendationName
 from rtcdp.recommendations import (
-    ITEMS,
     NO_SESSIONS,
-    START,
-    USER,
+    Ints,
     Recommended,
     Source,
     Wish,
     ranked,
     recommended,
-    trending,
 )
 
 RECOMMENDATIONS_PATH = "/api/recommendations"
@@ -39,8 +39,16 @@ OWN_WORDS = ("bought", "cart", "seen", "none")
 at, have in the cart, or saw; and nothing at all."""
 
 BASKET_MAX = 100
+
+AMONG_MAX = 500
+"""Among so many products those of a category are looked for, the best."""
+
+OWN_SESSIONS_MAX = 200
+"""So many of a user's sessions are looked at, the newest."""
+
 _LIMIT_MAX = 100
 _CERTAIN = 100
+_marks = count(int.from_bytes(os.urandom(8)))
 
 Limit = Annotated[int, msgspec.Meta(description="how many at most", ge=1, le=_LIMIT_MAX)]
 Diversity = Annotated[
@@ -65,11 +73,22 @@ ExcludeOwn = Annotated[
 ]
 
 
+Categories = Annotated[
+    tuple[str, ...],
+    msgspec.Meta(description="only products that are in one of these categories now"),
+]
+WhoSees = Annotated[
+    str | None,
+    msgspec.Meta(description="who will see it: whether they are held out hangs on that"),
+]
+
+
 class UserRecommendations(msgspec.Struct, frozen=True, kw_only=True):
     """What is recommended to a user."""
 
     limit: Limit = 10
     exclude: ExcludeOwn = ("bought",)
+    category: Categories = ()
     diversity: Diversity = 0
 
 
@@ -78,7 +97,9 @@ class ProductRecommendations(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: Limit = 10
     exclude: Exclude = ()
+    category: Categories = ()
     diversity: Diversity = 0
+    user_id: WhoSees = msgspec.field(default=None, name="userId")
 
 
 class Basket(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +108,9 @@ class Basket(msgspec.Struct, frozen=True, kw_only=True):
     items: Annotated[list[str], msgspec.Meta(min_length=1, max_length=BASKET_MAX)]
     limit: Limit = 10
     exclude: list[str] = []
+    category: list[str] = []
     diversity: Diversity = 0
+    user_id: WhoSees = msgspec.field(default=None, name="userId")
 
 
 class TrendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,17 +139,22 @@ class RecommendedItem(msgspec.Struct, omit_defaults=True):
 
 class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     """Products, the best first. `based_on` are those that were looked at, newest last.
-    `recommendation_id` names this answer: events can carry it. `fallback` says what stood in where
-    sessions told too little. `sessions` were heard, those that began `history_from` or later."""
+    `recommendation_id` names this answer: events can carry it. `audience` says whether it is for
+    somebody who is held out, and gets what stands in for sessions, or nothing. `fallback` says what
+    stood in where sessions told too little. Where a category was asked for, `category_unknown` says
+    how many of the best products were left out as nothing is known of theirs. `sessions` were
+    heard, those that began `history_from` or later."""
 
     items: list[RecommendedItem]
     recommendation_id: str
+    audience: Group
     based_on: list[str]
     sessions: int
     history_from: str | None
     as_of: str | None
     lag_ms: int | None
     fallback: Source | None = None
+    category_unknown: int | None = None
     warning: str | None = None
 
 
@@ -156,10 +184,27 @@ class _Asked:
     not heard."""
 
     kind: Kind
-    subject: str
+    who_sees: str | None
     items: Sequence[str]
     wish: Wish
-    own: pl.DataFrame | None = None
+    categories: frozenset[str] = frozenset()
+    own: Ints = field(default_factory=lambda: NO_SESSIONS)
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Of all users `percent` are held out, always the same ones, to compare the others with: they
+    get what is trending and popular, or `nothing`."""
+
+    percent: int = 0
+    nothing: bool = False
+
+    def audience_of(self, user_id: str | None) -> Group:
+        """Whether somebody is held out. Nobody is who is not known."""
+        if user_id is None:
+            return "recommended"
+        drawn = xxhash.xxh3_64_intdigest(f"held out\0{user_id}".encode(errors="surrogatepass"))
+        return "held_out" if drawn % _CERTAIN < self.percent else "recommended"
 
 
 @dataclass(frozen=True)
@@ -168,30 +213,30 @@ class Adviser:
 
     installation: Installation
     history: ProductHistory
+    hold_out: HoldOut = HoldOut()
+
+    def known(self) -> Known:
+        """What is recommended from now."""
+        return self.history.glance(self.installation)
 
 
 def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> RecommendationsPage:
     """What is recommended to a user, whose own sessions are not heard. Somebody unknown gets what
     is trending. Raises `NotThere` and `StoreUnavailable`."""
-    installation = adviser.installation
-    with open_reading(installation) as reading:
-        known = adviser.history.known(installation, reading)
-        rows = rows_of_keys(told_by(installation, reading, known.fold), [user_id], Span())
-        own = rows.sort(known.fold.step.order[0])
-        sessions = sessions_in(own, known.fold)
-        items = [item for items in sessions[ITEMS].to_list() for item in items]
-        deeds = "".join(own["deeds"].to_list())
-        done = list(zip(items, deeds, strict=True))
-        words = _words(question.exclude)
-        excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
-        if "seen" in words:
-            excluded |= set(items)
-        for word, deed in (("bought", BOUGHT), ("cart", IN_CART)):
-            if word in words:
-                excluded |= {item for item, what in done if what == deed}
-        wish = _wish(question.limit, excluded, question.diversity)
-        keys = sessions.select(USER, START)
-        return _page(installation, reading, known, _Asked("user", user_id, items, wish, keys))
+    known = adviser.known()
+    numbers, told = known.model.index.of_user(user_id, OWN_SESSIONS_MAX)
+    done = [each for text in told if text is not None for each in deeds_told(text)]
+    items = [item for item, _ in done]
+    words = _words(question.exclude)
+    excluded = {word for word in words if word not in OWN_WORDS} | set(items[-1:])
+    if "seen" in words:
+        excluded |= set(items)
+    for word, deed in (("bought", BOUGHT), ("cart", IN_CART)):
+        if word in words:
+            excluded |= {item for item, what in done if what == deed}
+    wish = _wish(question.limit, excluded, question.diversity)
+    categories = frozenset(question.category)
+    return _page(adviser, known, _Asked("user", user_id, items, wish, categories, numbers))
 
 
 def for_product(
@@ -200,25 +245,27 @@ def for_product(
     """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
     excluded = {product_id, *_words(question.exclude)}
     wish = _wish(question.limit, excluded, question.diversity)
-    return _plain(adviser, _Asked("product", product_id, [product_id], wish))
+    categories = frozenset(question.category)
+    asked = _Asked("product", question.user_id, [product_id], wish, categories)
+    return _page(adviser, adviser.known(), asked)
 
 
 def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:
     """What goes with a basket. Raises `NotThere` and `StoreUnavailable`."""
     wish = _wish(basket.limit, {*basket.items, *basket.exclude}, basket.diversity)
-    return _plain(adviser, _Asked("basket", "\0".join(basket.items), basket.items, wish))
+    asked = _Asked("basket", basket.user_id, basket.items, wish, frozenset(basket.category))
+    return _page(adviser, adviser.known(), asked)
 
 
 def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     """What is trending. Raises `NotThere` and `StoreUnavailable`."""
-    with open_reading(adviser.installation) as reading:
-        known = adviser.history.known(adviser.installation, reading)
+    known = adviser.known()
     index = known.model.index
     fresh = known.freshness
     return TrendingPage(
         items=[
             TrendingItem(item, points)
-            for item, points in ranked(index, trending(index), question.limit)
+            for item, points in ranked(index, known.model.trending, question.limit)
         ],
         sessions=index.session_count,
         history_from=_history_from(known),
@@ -228,25 +275,22 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     )
 
 
-def _plain(adviser: Adviser, asked: _Asked) -> RecommendationsPage:
-    with open_reading(adviser.installation) as reading:
-        known = adviser.history.known(adviser.installation, reading)
-        return _page(adviser.installation, reading, known, asked)
-
-
-def _page(
-    installation: Installation, reading: Reading, known: Known, asked: _Asked
-) -> RecommendationsPage:
-    index = known.model.index
-    without = NO_SESSIONS if asked.own is None else index.numbers_of(asked.own)
-    found = recommended(known.model, asked.items, asked.wish, without)
-    # What was looked at since then is not in it.
-    is_now = known.epoch == reading.snapshot.progress.epoch
-    fresh = reading.freshness if is_now else known.freshness
+def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
+    index, fresh = known.model.index, known.freshness
+    audience = adviser.hold_out.audience_of(asked.who_sees)
+    if audience == "held_out":
+        asked = replace(asked, items=(), own=NO_SESSIONS)
+    found: list[Recommended] = []
+    unknown: int | None = None
+    if audience == "recommended" or not adviser.hold_out.nothing:
+        found, unknown = _found(adviser.installation, known, asked)
+    now_ms = adviser.installation.clock.now_ms()
     return RecommendationsPage(
         items=[_item(each) for each in found],
-        recommendation_id=_named(asked, installation.clock.now_ms()),
+        recommendation_id=RecommendationName(asked.kind, audience, now_ms, _mark()).text,
+        audience=audience,
         based_on=list(dict.fromkeys(reversed(asked.items)))[:8][::-1],
+        category_unknown=unknown,
         sessions=index.session_count,
         history_from=_history_from(known),
         as_of=fresh.as_of_text,
@@ -254,6 +298,32 @@ def _page(
         fallback=next((each.source for each in found if each.source != "sessions"), None),
         warning=fresh.warning,
     )
+
+
+def _found(
+    installation: Installation, known: Known, asked: _Asked
+) -> tuple[list[Recommended], int | None]:
+    """What is recommended, and of how many products the category would have to be known."""
+    wish = asked.wish
+    if not asked.categories:
+        return recommended(known.model, asked.items, wish, asked.own), None
+    most = Wish(AMONG_MAX, wish.excluded)
+    best = [each.item for each in recommended(known.model, asked.items, most, asked.own)]
+    now = _categories_of(installation, best)
+    others = {item for item in best if now.get(item) not in asked.categories}
+    wish = replace(wish, excluded=wish.excluded | others)
+    found = recommended(known.model, asked.items, wish, asked.own)
+    unknown = sum(now.get(item) is None for item in best)
+    return [each for each in found if each.item not in others and each.item in now], unknown
+
+
+def _categories_of(installation: Installation, items: Sequence[str]) -> dict[str, str | None]:
+    """The category of each product that anything is known of now."""
+    asked = pl.DataFrame({"productId": items}, {"productId": pl.String()})
+    with installation.store.snapshot() as snapshot:
+        versions = snapshot.rows(PRODUCTS, asked)
+    now = versions.filter(pl.col("validFrom") <= installation.clock.now_ms()).sort("validFrom")
+    return dict(now.select("productId", "category").rows())
 
 
 def _item(each: Recommended) -> RecommendedItem:
@@ -270,13 +340,10 @@ def _wish(limit: int, excluded: set[str], diversity: int) -> Wish:
     return Wish(limit, frozenset(excluded), diversity / _CERTAIN)
 
 
-def _named(asked: _Asked, now_ms: int) -> str:
-    """What names an answer: its kind, and a hash of when it was given and to whom or what."""
-    told = f"{now_ms}\0{asked.kind}\0{asked.subject}\0{len(asked.items)}"
-    return f"{asked.kind}-{xxhash.xxh3_64_hexdigest(told.encode(errors='surrogatepass'))}"
+def _mark() -> int:
+    """What tells an answer from all others of its time."""
+    return next(_marks) % 2**64
 
 
 def _history_from(known: Known) -> str | None:
-    index = known.model.index
-    there = index.starts[index.is_there]
-    return iso_ms_or_none(int(there.min()) if len(there) else None)
+    return iso_ms_or_none(known.model.index.oldest_start)

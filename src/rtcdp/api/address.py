@@ -1,11 +1,14 @@
 """Addresses as they were sent: the undecoded path tells the slashes of an id from others."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from litestar import Request
 
 from rtcdp.errors import BadRequest, NotThere
+
+if TYPE_CHECKING:
+    from litestar.types import Scope
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -26,6 +29,17 @@ def path_of(request: AnyRequest) -> str:
         return raw.decode().partition("?")[0]
     except UnicodeDecodeError as error:
         raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
+
+
+def with_ids_apart(scope: "Scope") -> "Scope":
+    """The scope of a request whose path has percent-encoded slashes: for the router, which would
+    take them for its own and leave out those at the end, they stay encoded. Handlers read ids from
+    the path as it was sent."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" not in raw and b"%2F" not in raw:
+        return scope
+    path = raw.partition(b"?")[0].replace(b"%2f", b"%252F").replace(b"%2F", b"%252F")
+    return cast("Scope", {**scope, "path": unquote(path.decode("latin-1"), errors="replace")})
 
 
 def text_in_path(request: AnyRequest, prefix: str, suffix: str, what: str) -> str:

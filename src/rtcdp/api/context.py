@@ -83,18 +83,15 @@ def answer(content: T, page: Page, headers: Mapping[str, str] | None = None) -> 
 
 
 def freshness_headers(page: Page) -> dict[str, str]:
-    """The headers that say how fresh a page is, as far as that is known."""
+    """The headers that say how fresh a page is, as far as that is known, and from when on it is
+    whole, unless it is."""
     found = {
         AS_OF_HEADER: page.as_of,
         LAG_HEADER: None if page.lag_ms is None else str(page.lag_ms),
+        COMPLETE_FROM_HEADER: getattr(page, "complete_from", None),
         WARNING_HEADER: _in_a_header(page.warning),
     }
     return {name: text for name, text in found.items() if text is not None}
-
-
-def complete_from_header(complete_from: str | None) -> dict[str, str]:
-    """The header that says from which window on a metric's numbers are whole."""
-    return {} if complete_from is None else {COMPLETE_FROM_HEADER: complete_from}
 
 
 def link_to_next(address: str, cursor: str | None) -> dict[str, Any]:

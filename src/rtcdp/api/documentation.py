@@ -26,7 +26,7 @@ from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""
 
-_ENDS = {
+ENDS = {
     "/api/analytics/user/{userId}": "/page-views",
     "/api/sessions/{sessionId}": "/events",
     "/api/joins/{name}/{rowId}": "/events",
@@ -80,7 +80,7 @@ class SchemaAsJson(JsonRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         paths = {
-            f"{path}{_ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
+            f"{path}{ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
         }
         return super().render(request, {**openapi_schema, "paths": paths})
 

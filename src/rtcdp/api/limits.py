@@ -11,7 +11,8 @@ class ApiLimits:
     most `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
     the server may be and still call itself ready, and `ready_stall_ms` for how long records may
     wait without any being counted. Recommendations are made of the sessions of the last
-    `history_days`, of the newest `history_sessions` at most.
+    `history_days`, of the newest `history_sessions` at most; `held_out_percent` of all users are
+    held out, and get what is popular, or, if `held_out_get_nothing`, nothing.
     """
 
     live_clients: int = 100
@@ -22,6 +23,8 @@ class ApiLimits:
     ready_stall_ms: int = 1_500
     history_days: int = 30
     history_sessions: int = 1_000_000
+    held_out_percent: int = 0
+    held_out_get_nothing: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
 
+from rtcdp.api.address import with_ids_apart
 from rtcdp.api.compression import compressed
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ def with_manners(app: "ASGIApp") -> "ASGIApp":
     async def polite(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
-        elif scope["method"] == "HEAD":
-            await _head(inner, scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            await _head(inner, with_ids_apart(scope), receive, send)
         else:
-            await inner(scope, receive, _naming_head(send))
+            await inner(with_ids_apart(scope), receive, _naming_head(send))
 
     return polite
 

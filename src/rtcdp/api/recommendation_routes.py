@@ -1,13 +1,20 @@
-"""The addresses of recommendations: for a user, a product, a basket, and what is trending."""
+"""The addresses of recommendations: for a user, a product, a basket, what is trending, and what
+came of them."""
 
 from litestar import Response, get, post
 from litestar.params import JSONBody
 
 from rtcdp.answers.question import Nothing
+from rtcdp.answers.recommendation_outcomes import (
+    OutcomesPage,
+    OutcomesQuestion,
+    outcomes_page,
+)
 from rtcdp.answers.recommendations import (
     RECOMMENDATIONS_PATH,
     Adviser,
     Basket,
+    HoldOut,
     ProductRecommendations,
     RecommendationsPage,
     TrendingPage,
@@ -31,6 +38,7 @@ _USER = Asked(UserRecommendations)
 _PRODUCT = Asked(ProductRecommendations)
 _BASKET = Asked(Nothing)
 _TRENDING = Asked(TrendingQuestion)
+_OUTCOMES = Asked(OutcomesQuestion)
 
 
 @get(
@@ -89,8 +97,23 @@ def trending_products(request: AnyRequest, context: Context) -> Response[Trendin
     return answer(page, page)
 
 
+@get(
+    f"{RECOMMENDATIONS_PATH}/outcomes",
+    summary="What came of recommendations",
+    description="How many were shown, clicked and led to a purchase, and what was bought after "
+    "them, of those who get recommendations and of those who are held out.",
+    operation_class=documented(_OUTCOMES),
+    sync_to_thread=True,
+)
+def what_came_of_it(request: AnyRequest, context: Context) -> Response[OutcomesPage]:
+    page = outcomes_page(context.installation, _OUTCOMES.read(request))
+    return answer(page, page)
+
+
 def _adviser(context: ApiContext) -> Adviser:
-    return Adviser(context.installation, context.history)
+    limits = context.limits
+    hold_out = HoldOut(limits.held_out_percent, limits.held_out_get_nothing)
+    return Adviser(context.installation, context.history, hold_out)
 
 
 RECOMMENDATION_HANDLERS = (
@@ -98,5 +121,6 @@ RECOMMENDATION_HANDLERS = (
     goes_with_product,
     goes_with_basket,
     trending_products,
+    what_came_of_it,
 )
 """All of them, to be given to the API's router."""

@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from litestar import Request, Response, Router, get
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
@@ -15,10 +14,9 @@ from rtcdp.answers import events as drill_down
 from rtcdp.answers import uncounted
 from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
-from rtcdp.answers.ledger import Ledger, LedgerQuestion, ledger_page
+from rtcdp.answers.ledger import LedgerQuestion, ledger_page
 from rtcdp.answers.metrics import (
     METRICS_PATH,
-    Catalog,
     PageViewsQuestion,
     PageViewWindow,
     RecentPageViewsQuestion,
@@ -34,22 +32,21 @@ from rtcdp.answers.uncounted import (
     DeadLettersQuestion,
     DuplicatesQuestion,
     LateEventsQuestion,
-    UncountedPage,
     uncounted_page,
 )
 from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
-from rtcdp.api.context import ApiContext, Context, answer, complete_from_header, link_to_next
+from rtcdp.api.context import ApiContext, Context, answer, link_to_next
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
-from rtcdp.api.join_routes import JOIN_HANDLERS
+from rtcdp.api.join_routes import JOIN_PAGES
 from rtcdp.api.live import LiveFeed, live_stream
-from rtcdp.api.manners import KEPT, tag_of
+from rtcdp.api.pages import PageAt
 from rtcdp.api.product_routes import PRODUCT_HANDLERS
 from rtcdp.api.query import Asked
 from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
-from rtcdp.api.story_routes import STORY_HANDLERS
+from rtcdp.api.story_routes import STORY_PAGES
 from rtcdp.definitions import Metric
 
 AnyRequest = Request[Any, Any, Any]
@@ -59,14 +56,51 @@ _USER_PREFIX = "/api/analytics/user/"
 _USER_SUFFIX = "/page-views"
 _USER = "user id"
 
-_CATALOG = Asked(Nothing)
 _PAGE_VIEWS = Asked(PageViewsQuestion)
 _RECENT = Asked(RecentPageViewsQuestion)
 _EVENTS = Asked(EventsQuestion, drill_down.FILTERS)
-_LEDGER = Asked(LedgerQuestion)
-_DEAD_LETTERS = Asked(DeadLettersQuestion, uncounted.FILTERS)
-_LATE_EVENTS = Asked(LateEventsQuestion, uncounted.FILTERS)
-_DUPLICATES = Asked(DuplicatesQuestion, uncounted.FILTERS)
+
+_CATALOG = PageAt(
+    "/api/metrics",
+    "list_metrics",
+    catalog_page,
+    Asked(Nothing),
+    "The catalog of metrics",
+    kept=True,
+)
+_PAGES = (
+    PageAt(
+        "/api/ledger",
+        "ledger",
+        ledger_page,
+        Asked(LedgerQuestion),
+        "What became of every record",
+    ),
+    PageAt(
+        "/api/dead-letters",
+        "dead_letters",
+        uncounted_page,
+        Asked(DeadLettersQuestion, uncounted.FILTERS),
+        "Records that can't be admitted",
+        "Newest first, with the reason, the step that found it, and the raw bytes.",
+    ),
+    PageAt(
+        "/api/late-events",
+        "late_events",
+        uncounted_page,
+        Asked(LateEventsQuestion, uncounted.FILTERS),
+        "Events that came too late",
+        "Newest first: valid events, older at intake than allowed.",
+    ),
+    PageAt(
+        "/api/duplicates",
+        "duplicates",
+        uncounted_page,
+        Asked(DuplicatesQuestion, uncounted.FILTERS),
+        "Records whose event id was there before",
+        "Newest first. `reason` tells copies from conflicts (same id, other content).",
+    ),
+)
 
 
 def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
@@ -79,15 +113,10 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
             route_handlers=[
                 page_views_of_user,
                 recent_page_views,
-                list_metrics,
+                _CATALOG.handler(),
                 *metric_handlers(context.installation.metrics),
                 events,
-                ledger,
-                dead_letters,
-                late_events,
-                duplicates,
-                *STORY_HANDLERS,
-                *JOIN_HANDLERS,
+                *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
                 *PRODUCT_HANDLERS,
@@ -131,18 +160,6 @@ def recent_page_views(request: AnyRequest, context: Context) -> Response[list[Pa
     return _page_views(request, context, _RECENT.read(request))
 
 
-@get(
-    "/api/metrics",
-    summary="The catalog of metrics",
-    operation_class=documented(_CATALOG),
-    sync_to_thread=True,
-)
-def list_metrics(request: AnyRequest, context: Context) -> Response[Catalog]:
-    _CATALOG.read(request)
-    page = catalog_page(context.installation)
-    return answer(page, page, {**KEPT, "ETag": tag_of(msgspec.json.encode(page.items))})
-
-
 def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
     """A route for each metric, described by what the metric is; and one for all other names."""
 
@@ -157,7 +174,7 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
 
 def _windows(request: AnyRequest, context: ApiContext, metric: Metric) -> Response[WindowsPage]:
     page = windows_page(context.installation, metric, _asked(metric).read(request))
-    return answer(page, page, complete_from_header(page.complete_from))
+    return answer(page, page)
 
 
 def _asked(metric: Metric) -> Asked[WindowsQuestion]:
@@ -200,53 +217,6 @@ def events(request: AnyRequest, context: Context) -> Response[EventsPage]:
     return answer(page, page)
 
 
-@get(
-    "/api/ledger",
-    summary="What became of every record",
-    operation_class=documented(_LEDGER),
-    sync_to_thread=True,
-)
-def ledger(request: AnyRequest, context: Context) -> Response[Ledger]:
-    page = ledger_page(context.installation, _LEDGER.read(request))
-    return answer(page, page)
-
-
-@get(
-    "/api/dead-letters",
-    summary="Records that can't be admitted",
-    description="Newest first, with the reason, the step that found it, and the raw bytes.",
-    operation_class=documented(_DEAD_LETTERS),
-    sync_to_thread=True,
-)
-def dead_letters(request: AnyRequest, context: Context) -> Response[UncountedPage]:
-    page = uncounted_page(context.installation, _DEAD_LETTERS.read(request))
-    return answer(page, page)
-
-
-@get(
-    "/api/late-events",
-    summary="Events that came too late",
-    description="Newest first: valid events, older at intake than allowed.",
-    operation_class=documented(_LATE_EVENTS),
-    sync_to_thread=True,
-)
-def late_events(request: AnyRequest, context: Context) -> Response[UncountedPage]:
-    page = uncounted_page(context.installation, _LATE_EVENTS.read(request))
-    return answer(page, page)
-
-
-@get(
-    "/api/duplicates",
-    summary="Records whose event id was there before",
-    description="Newest first. `reason` tells copies from conflicts (same id, other content).",
-    operation_class=documented(_DUPLICATES),
-    sync_to_thread=True,
-)
-def duplicates(request: AnyRequest, context: Context) -> Response[UncountedPage]:
-    page = uncounted_page(context.installation, _DUPLICATES.read(request))
-    return answer(page, page)
-
-
 def _page_views(
     request: AnyRequest,
     context: ApiContext,
@@ -255,5 +225,4 @@ def _page_views(
 ) -> Response[list[PageViewWindow]]:
     """A bare array: where the next page is, and what is not whole, stand in headers."""
     page = page_views(context.installation, question, user_id)
-    headers = link_to_next(address_of(request), page.next_cursor)
-    return answer(page.items, page, headers | complete_from_header(page.complete_from))
+    return answer(page.items, page, link_to_next(address_of(request), page.next_cursor))

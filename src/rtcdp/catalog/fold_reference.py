@@ -6,6 +6,7 @@ from rtcdp.folds.funnels import Funnel
 from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.folds.recommendation_outcomes import RecommendationOutcomes
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 
@@ -46,6 +47,8 @@ def fold_in_words(step: Step) -> list[str]:
             return _of_products(step)
         case IntervalJoin():
             return _of_join(step)
+        case RecommendationOutcomes():
+            return _of_outcomes(step)
         case _:
             return [f"what `{type(step).__name__}` makes of a story"]
 
@@ -135,6 +138,15 @@ def _of_products(step: ProductSessions) -> list[str]:
         f"`productId` of {predicate_in_words(step.events)}, of such less than {apart} apart",
         f"the last {step.products_max}, the same again at once told once",
         f"in the cart by {predicate_in_words(step.cart)}",
+        f"bought by {predicate_in_words(step.bought)}",
+    ]
+
+
+def _of_outcomes(step: RecommendationOutcomes) -> list[str]:
+    return [
+        "each recommendation that an event names, up to "
+        f"{span_in_words(step.within_ms)} after it was given",
+        f"shown by {predicate_in_words(step.shown_by)}",
         f"bought by {predicate_in_words(step.bought)}",
     ]
 

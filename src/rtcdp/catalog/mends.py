@@ -21,6 +21,7 @@ _FOLD_WORDS = {
     "Paths": "rtcdp.folds.paths",
     "ProductSessions": "rtcdp.folds.product_sessions",
     "IntervalJoin": "rtcdp.folds.joins",
+    "RecommendationOutcomes": "rtcdp.folds.recommendation_outcomes",
 }
 """Where the steps of folds are; a test imports each of them."""
 

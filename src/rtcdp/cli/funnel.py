@@ -23,7 +23,7 @@ from rtcdp.answers.funnels import (
     people_page,
 )
 from rtcdp.answers.instant import read_instant
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import (
     WHICH,
@@ -63,9 +63,7 @@ class Apart:
             "--breakdown", help="Tell the values of its breakdown apart.", rich_help_panel=WHICH
         ),
     ] = False
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20
+    limit: HowMany = 20
 
     def __post_init__(self) -> None:
         if self.cohort not in _COHORTS:

@@ -15,7 +15,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.funnels import CohortUnit
 from rtcdp.answers.join_totals import JoinTotal, JoinTotals, JoinTotalsQuestion, join_totals
 from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_page
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
 from rtcdp.cli.terminal import duration, listing, number, say
@@ -25,6 +25,7 @@ from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.runtime.settings import Settings
 
 _COHORTS = ("hour", "day", "week", "month", "none")
+_COUNTED = ("count", "value")
 _WORD_WIDTH, _KEY_WIDTH = 10, 16
 
 
@@ -70,9 +71,7 @@ class Apart:
             rich_help_panel=WHICH,
         ),
     ] = "day"
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20
+    limit: HowMany = 20
 
     def __post_init__(self) -> None:
         if self.cohort not in _COHORTS:
@@ -111,6 +110,8 @@ def joins(
         question = JoinTotalsQuestion(cohort=unit, tz=time.tz, limit=apart.limit, **time.asked)
         page = join_totals(installation, fold.name, question)
     items = [msgspec.to_builtins(item) for item in page.items]
+    if form.csv:
+        items = [_in_columns(item) for item in items]
     columns = tuple(items[0]) if items else ("cohort_start",)
     more = {
         "join": page.name,
@@ -121,6 +122,13 @@ def joins(
     }
     write(Result(columns, items, more), form, lambda: _show(page, time))
     remark_on(page)
+
+
+def _in_columns(item: dict[str, Any]) -> dict[str, Any]:
+    """A sum with two columns for each outcome, as a table of numbers has it."""
+    outcomes = item.pop("outcomes")
+    apart = {f"{name}_{what}": found[what] for name, found in outcomes.items() for what in _COUNTED}
+    return {**item, **apart}
 
 
 def _chosen(installation: Installation, name: str | None) -> Fold:

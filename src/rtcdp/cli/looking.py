@@ -12,7 +12,7 @@ from rich.text import Text
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import LedgerQuestion, ledger_page
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write, write_csv, write_json
 from rtcdp.cli.terminal import (
     ListingGroup,
@@ -44,9 +44,7 @@ _COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict
 def ledger(
     settings: Settings,
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20,
+    limit: HowMany = 20,
     form: Form,
 ) -> None:
     """Show what became of every record: the totals, and the newest minutes."""

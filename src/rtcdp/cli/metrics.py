@@ -13,7 +13,7 @@ from rtcdp.answers.metrics import WindowsQuestion, find_metric, windows_page
 from rtcdp.answers.windows import FINAL, PARTIAL
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.catalog.reference import section
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, as_usage, installation_of, remark_on
 from rtcdp.cli.terminal import duration, fits, listing, say
@@ -51,9 +51,7 @@ class Which:
     docs: Annotated[
         bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
     ] = False
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20
+    limit: HowMany = 20
 
     def __post_init__(self) -> None:
         if self.state not in (None, *_STATES):

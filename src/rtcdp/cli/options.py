@@ -15,6 +15,11 @@ from rtcdp.cli.terminal import err, remark
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Loaded, Setting, Settings, all_settings, load_with_origins
 
+HowMany = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
+]
+"""The option of whatever shows a list."""
+
 EVERYWHERE = ("data_dir", "log", "store")
 """What every command takes."""
 

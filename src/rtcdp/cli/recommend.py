@@ -1,4 +1,5 @@
-"""The command `recommend`: what goes with a user, a product or a basket, and why."""
+"""The command `recommend`: what goes with a user, a product or a basket, and why; and what came of
+it."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,10 +9,17 @@ import typer
 from rich.text import Text
 
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.answers.recommendation_outcomes import (
+    Outcomes,
+    OutcomesPage,
+    OutcomesQuestion,
+    outcomes_page,
+)
 from rtcdp.answers.recommendations import (
     BASKET_MAX,
     Adviser,
     Basket,
+    HoldOut,
     ProductRecommendations,
     RecommendationsPage,
     UserRecommendations,
@@ -21,12 +29,13 @@ from rtcdp.answers.recommendations import (
 )
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.story_options import WHICH, installation_of
-from rtcdp.cli.terminal import listing, say
+from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
+from rtcdp.cli.terminal import listing, number, say
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Settings
 
 _COLUMNS = ("productId", "score", "source", "because")
+_OUTCOMES = tuple(each.name for each in msgspec.structs.fields(Outcomes))
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,12 @@ class Whom:
             rich_help_panel=WHICH,
         ),
     ] = None
+    outcomes: Annotated[
+        bool,
+        typer.Option(
+            "--outcomes", help="What came of recommendations instead.", rich_help_panel=WHICH
+        ),
+    ] = False
     diversity: Annotated[
         int,
         typer.Option(
@@ -81,17 +96,27 @@ def recommend(
         int, typer.Option("--limit", metavar="N", min=1, max=100, help="How many, up to 100.")
     ] = 10,
     whom: Whom,
+    time: Time,
     form: Form,
 ) -> None:
     """Show what to recommend to a user, or with a product or a basket, and why."""
-    if sum(each is not None for each in (user, whom.product, whom.basket)) != 1:
+    asked = (user, whom.product, whom.basket, whom.outcomes or None)
+    if sum(each is not None for each in asked) != 1:
         raise UsageError(
-            "it takes one of a user, --product and --basket",
+            "it takes one of a user, --product, --basket and --outcomes",
             "write: rtcdp recommend USER, or rtcdp recommend --product ID",
         )
+    if whom.outcomes:
+        with installation_of(settings) as installation:
+            found = outcomes_page(installation, OutcomesQuestion(**time.asked, by="kind"))
+        _write_outcomes(found, form)
+        return
+    if time != Time():
+        raise UsageError("--since, --from and --to are of outcomes", "give --outcomes with them")
     with installation_of(settings) as installation:
         limits = HistoryLimits(settings.api.history_days, settings.api.history_sessions)
-        page = _asked(Adviser(installation, ProductHistory(limits)), user, whom, limit)
+        hold_out = HoldOut(settings.api.held_out_percent, settings.api.held_out_get_nothing)
+        page = _asked(Adviser(installation, ProductHistory(limits), hold_out), user, whom, limit)
     rows = [{"because": None} | msgspec.to_builtins(item) for item in page.items]
     more = {
         name: value for name, value in msgspec.to_builtins(page).items() if name not in ("items",)
@@ -117,6 +142,31 @@ def _asked(adviser: Adviser, user: str | None, whom: Whom, limit: int) -> Recomm
     return for_basket(adviser, basket)
 
 
+def _write_outcomes(page: OutcomesPage, form: Form) -> None:
+    rows = [msgspec.to_builtins(item) for item in page.items]
+    more = {name: value for name, value in msgspec.to_builtins(page).items() if name != "items"}
+    write(Result(_OUTCOMES, rows, more), form, lambda: _show_outcomes(page))
+
+
+def _show_outcomes(page: OutcomesPage) -> None:
+    remark_on(page)
+    if not page.items:
+        say("no event names a recommendation in this time")
+        return
+    table = listing("for", ">given", ">clicked", ">bought", ">revenue", ">after", ">after/user")
+    for item in page.items:
+        table.add_row(
+            f"{item.kind}, {item.audience.replace('_', ' ')}",
+            number(item.recommendations),
+            f"{number(item.clicked)} ({percent(item.click_through)})",
+            number(item.bought),
+            f"{item.revenue:,.2f}",
+            f"{item.revenue_after:,.2f}",
+            f"{item.revenue_after_per_user:,.2f}",
+        )
+    say(table)
+
+
 def _show(page: RecommendationsPage, days: int) -> None:
     if page.sessions == 0:
         say(f"no session with a product began in the time that is looked at, {days:,} d")
@@ -132,7 +182,7 @@ def _show(page: RecommendationsPage, days: int) -> None:
         column.no_wrap = True
     for item in page.items:
         why = item.because
-        because = f"it is {item.source}"
+        because = "looked at before" if item.source == "sessions" else f"it is {item.source}"
         if why is not None:
             because = f"{why.sessions:,} of {why.looked_at:,} sessions with {why.item} have it"
         table.add_row(item.productId, f"{item.score:.3f}", because)

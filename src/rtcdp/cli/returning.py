@@ -21,7 +21,7 @@ from rtcdp.answers.retention import (
 )
 from rtcdp.cli import terminal
 from rtcdp.cli.funnel import bar
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
 from rtcdp.cli.terminal import listing, number, say
@@ -69,9 +69,7 @@ def retention(
     name: _Name = None,
     *,
     how: How,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many cohorts.")
-    ] = 20,
+    limit: HowMany = 20,
     time: Time,
     form: Form,
 ) -> None:
@@ -159,9 +157,7 @@ def paths(
     settings: Settings,
     name: _Name = None,
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many whole paths.")
-    ] = 10,
+    limit: HowMany = 10,
     time: Time,
     form: Form,
 ) -> None:

@@ -13,7 +13,7 @@ from rtcdp.answers.folds import SESSIONS
 from rtcdp.answers.session_days import SessionDaysQuestion, session_days
 from rtcdp.answers.sessions import SessionsQuestion, sessions_page
 from rtcdp.answers.users import FunnelPosition, UserPage, UserQuestion, user_page
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
 from rtcdp.cli.terminal import duration, listing, number, say
@@ -60,9 +60,7 @@ def sessions(
     days: Annotated[
         bool, typer.Option("--days", help="Add them up by the day that they began on.")
     ] = False,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")
-    ] = 20,
+    limit: HowMany = 20,
     which: Which,
     time: Time,
     form: Form,
@@ -186,9 +184,7 @@ def user(
     settings: Settings,
     user_id: Annotated[str, typer.Argument(metavar="ID", help="The user, by userId.")],
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many events.")
-    ] = 20,
+    limit: HowMany = 20,
     tz: Annotated[
         str, typer.Option("--tz", metavar="ZONE", help="The time zone of times.")
     ] = "UTC",

@@ -28,9 +28,10 @@ from rtcdp.runtime.parts import (
 )
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
-from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
-from rtcdp.verify.store_against_log import Difference, Kept, Verification
+from rtcdp.verify.independent import Findings, summary, verify_independently
+from rtcdp.verify.store_against_log import Difference, Verification
 from rtcdp.verify.store_against_log import verify as compare
+from rtcdp.verify.stored import Kept
 
 PARSE_ENGINES = "rtcdp.verify.engines:parse_engines"
 COMPARE_ENGINES = "rtcdp.verify.engines:compare_engines"
@@ -161,9 +162,12 @@ def _between(settings: Settings, engines: tuple[str, ...]) -> Verification:
     return found
 
 
-def _against_the_oracle(settings: Settings) -> Verification:
+def _kept(settings: Settings) -> Kept:
     retention = settings.store_retention
-    kept = Kept(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
+    return Kept(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
+
+
+def _against_the_oracle(settings: Settings) -> Verification:
     with (
         log_reader(settings) as log,
         store_of(settings, read_only=True) as store,
@@ -175,14 +179,12 @@ def _against_the_oracle(settings: Settings) -> Verification:
             store,
             [*stored_metrics_of(settings), *folds_of(settings)],
             settings.admission,
-            kept,
+            _kept(settings),
             lambda read, total: bar.update(task, completed=read, total=total),
         )
 
 
 def _independently(settings: Settings) -> Findings:
-    retention = settings.store_retention
-    expiry = Expiry(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
     with (
         log_reader(settings) as log,
         store_of(settings, read_only=True) as store,
@@ -194,7 +196,7 @@ def _independently(settings: Settings) -> Findings:
             store,
             [*stored_metrics_of(settings), *folds_of(settings)],
             settings.admission,
-            expiry,
+            _kept(settings),
             lambda read, total: bar.update(task, completed=read, total=total),
         )
 

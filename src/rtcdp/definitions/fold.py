@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from rtcdp.definitions.metric import as_plain_data
 from rtcdp.definitions.row_table import RowTable, RowType
@@ -67,9 +68,22 @@ class Step(ABC):
     any order; frames of rows have the key and `columns`. A key's rows are told by its events alone.
     """
 
+    called: ClassVar[str] = "a step"
+    """What messages call it."""
+
+    def __post_init__(self) -> None:
+        for is_wrong, what, instead in self.faults():
+            if is_wrong:
+                raise UsageError(f"{self.called} can't have {what}", f"write {instead}")
+
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
+        """What makes no sense, and what to write instead, each with whether it is so: whoever makes
+        a step with one gets a `UsageError`."""
+        yield from ()
+
     @property
-    @abstractmethod
-    def kind(self) -> Literal["merging", "sequence"]: ...
+    def kind(self) -> Literal["merging", "sequence"]:
+        return "sequence"
 
     @property
     @abstractmethod

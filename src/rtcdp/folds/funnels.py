@@ -24,7 +24,6 @@ from rtcdp.definitions import (
     fields_of_predicate,
     to_expression,
 )
-from rtcdp.errors import UsageError
 from rtcdp.events.derived import Text, text_column
 from rtcdp.folds.moments import NEVER, Moments, moments_of
 from rtcdp.folds.progress import Attempts, Limits, any_order_from, attempts_from
@@ -63,6 +62,8 @@ class Funnel(Step):
     Raises `UsageError`, saying what to write instead.
     """
 
+    called = "a funnel"
+
     steps: tuple[FunnelStep, ...]
     order_of_steps: Literal["ordered", "strict", "any"] = "ordered"
     is_open: bool = False
@@ -76,14 +77,34 @@ class Funnel(Step):
     sessions: Sessions = Sessions()
     apart_ms: int = QUARTER_MS
 
-    def __post_init__(self) -> None:
-        for is_wrong, what, instead in _faults(self):
-            if is_wrong:
-                raise UsageError(f"a funnel can't have {what}", f"write {instead}")
-
-    @property
-    def kind(self) -> Literal["merging", "sequence"]:
-        return "sequence"
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
+        count, spans = len(self.steps), (self.within_ms, self.step_within_ms)
+        yield not 2 <= count <= STEPS_MAX, f"{count} steps", f"2 to {STEPS_MAX} of them"
+        names = {step.name for step in self.steps}
+        yield len(names) < count, "two steps of one name", "a name of its own for each"
+        is_known = self.order_of_steps in ("ordered", "strict", "any")
+        known = 'order_of_steps="ordered", "strict" or "any"'
+        yield not is_known, f"its steps in the order {self.order_of_steps!r}", known
+        yield (
+            self.by not in ("user", "session", "attempt"),
+            f"a count by {self.by!r}",
+            ('by="user", "session" or "attempt"'),
+        )
+        is_long = any(span is not None and not 0 < span <= WITHIN_MS_MAX for span in spans)
+        yield is_long, "no time or more than a year", "a time above 0, or None"
+        is_part = 0 < self.apart_ms <= QUARTER_MS and QUARTER_MS % self.apart_ms == 0
+        parts = f"apart_ms={QUARTER_MS}, or what that is a whole number of"
+        yield not is_part, f"attempts that are {self.apart_ms} ms apart", parts
+        is_odd = self.step_within_ms is not None and self.order_of_steps == "any"
+        yield is_odd, "step_within_ms where steps come in any order", "within_ms, for all of them"
+        is_odd = self.is_open and self.order_of_steps != "ordered"
+        yield is_odd, "an open door where the order isn't 'ordered'", "is_open=False"
+        yield len(self.hold) > HELD_MAX, f"{len(self.hold)} held fields", f"{HELD_MAX} at most"
+        at = self.breakdown_at
+        is_step = 1 <= at <= count if isinstance(at, int) else at in ("first", "last")
+        yield not is_step, f"a breakdown at {at!r}", f'"first", "last", or a step from 1 to {count}'
+        is_plain = self.sessions.by == "gap" and self.sessions.campaign is None
+        yield not is_plain, "such sessions", "sessions that go by the gap alone"
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -267,34 +288,3 @@ def _farthest(moments: Moments, attempts: Attempts, apart_ms: int) -> Ints:
 def _time(moments: Moments, places: Ints) -> Ints:
     """The times of moments, and NEVER for nowhere."""
     return np.append(moments.times, NEVER)[places]
-
-
-def _faults(funnel: Funnel) -> Iterator[tuple[bool, str, str]]:
-    """What makes no sense, and what to write instead, each with whether it is so."""
-    count, spans = len(funnel.steps), (funnel.within_ms, funnel.step_within_ms)
-    yield not 2 <= count <= STEPS_MAX, f"{count} steps", f"2 to {STEPS_MAX} of them"
-    names = {step.name for step in funnel.steps}
-    yield len(names) < count, "two steps of one name", "a name of its own for each"
-    is_known = funnel.order_of_steps in ("ordered", "strict", "any")
-    known = 'order_of_steps="ordered", "strict" or "any"'
-    yield not is_known, f"its steps in the order {funnel.order_of_steps!r}", known
-    yield (
-        funnel.by not in ("user", "session", "attempt"),
-        f"a count by {funnel.by!r}",
-        ('by="user", "session" or "attempt"'),
-    )
-    is_long = any(span is not None and not 0 < span <= WITHIN_MS_MAX for span in spans)
-    yield is_long, "no time or more than a year", "a time above 0, or None"
-    is_part = 0 < funnel.apart_ms <= QUARTER_MS and QUARTER_MS % funnel.apart_ms == 0
-    parts = f"apart_ms={QUARTER_MS}, or what that is a whole number of"
-    yield not is_part, f"attempts that are {funnel.apart_ms} ms apart", parts
-    is_odd = funnel.step_within_ms is not None and funnel.order_of_steps == "any"
-    yield is_odd, "step_within_ms where steps come in any order", "within_ms, for all of them"
-    is_odd = funnel.is_open and funnel.order_of_steps != "ordered"
-    yield is_odd, "an open door where the order isn't 'ordered'", "is_open=False"
-    yield len(funnel.hold) > HELD_MAX, f"{len(funnel.hold)} held fields", f"{HELD_MAX} at most"
-    at = funnel.breakdown_at
-    is_step = 1 <= at <= count if isinstance(at, int) else at in ("first", "last")
-    yield not is_step, f"a breakdown at {at!r}", f'"first", "last", or a step from 1 to {count}'
-    is_plain = funnel.sessions.by == "gap" and funnel.sessions.campaign is None
-    yield not is_plain, "such sessions", "sessions that go by the gap alone"

@@ -8,7 +8,6 @@ what becomes of a left one hangs on what comes after it and within its time, and
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -24,7 +23,6 @@ from rtcdp.definitions import (
     fields_of_predicate,
     to_expression,
 )
-from rtcdp.errors import UsageError
 from rtcdp.folds.rows import changes_in, empty_rows, in_order
 from rtcdp.folds.segments import Flags, Ints, first_places, numbered
 from rtcdp.folds.sessions import DAY_MS
@@ -50,20 +48,22 @@ class IntervalJoin(Step):
     Raises `UsageError`, saying what to write instead.
     """
 
+    called = "a join"
+
     left: Predicate
     right: Predicate
     on: tuple[TextField, ...] = ()
     within_ms: int = DAY_MS
     outcomes: tuple[str, str] = ("matched", "unmatched")
 
-    def __post_init__(self) -> None:
-        for is_wrong, what, instead in _faults(self):
-            if is_wrong:
-                raise UsageError(f"a join can't have {what}", f"write {instead}")
-
-    @property
-    def kind(self) -> Literal["merging", "sequence"]:
-        return "sequence"
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
+        is_long = not 0 < self.within_ms <= WITHIN_MS_MAX
+        yield is_long, "no time or more than a year", "within_ms above 0, a year at most"
+        yield len(self.on) > ON_MAX, f"{len(self.on)} fields in `on`", f"{ON_MAX} at most"
+        yield len({*self.on}) < len(self.on), "a field twice in `on`", "each once"
+        words = 'outcomes=("bought", "left"), two words in small letters, none of them "waiting"'
+        is_odd = len({*self.outcomes, WAITING}) != 3 or not all(map(_WORD.fullmatch, self.outcomes))
+        yield is_odd, f"the outcomes {', '.join(self.outcomes)}", words
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -183,14 +183,3 @@ def partners_of(is_left: Flags, segments: Ints, times: Ints, within_ms: int) -> 
     partners = np.full(size, size)
     partners[this[is_pair]] = following[is_pair]
     return partners
-
-
-def _faults(join: IntervalJoin) -> Iterator[tuple[bool, str, str]]:
-    """What makes no sense, and what to write instead, each with whether it is so."""
-    is_long = not 0 < join.within_ms <= WITHIN_MS_MAX
-    yield is_long, "no time or more than a year", "within_ms above 0, a year at most"
-    yield len(join.on) > ON_MAX, f"{len(join.on)} fields in `on`", f"{ON_MAX} at most"
-    yield len({*join.on}) < len(join.on), "a field twice in `on`", "each once"
-    words = 'outcomes=("bought", "left"), two words in small letters, none of them "waiting"'
-    is_odd = len({*join.outcomes, WAITING}) != 3 or not all(map(_WORD.fullmatch, join.outcomes))
-    yield is_odd, f"the outcomes {', '.join(join.outcomes)}", words

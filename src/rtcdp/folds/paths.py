@@ -24,7 +24,6 @@ from rtcdp.definitions import (
     to_expression,
 )
 from rtcdp.definitions.predicate import Everything
-from rtcdp.errors import UsageError
 from rtcdp.folds.rows import changes_in, in_order, row_schema
 from rtcdp.folds.segments import Flags, Ints, numbered
 from rtcdp.folds.sessions import Sessions
@@ -42,6 +41,8 @@ class Paths(Step):
     Raises `UsageError`, saying what to write instead.
     """
 
+    called = "paths"
+
     node: TextField = "pageUrl"
     events: Predicate = Everything()
     by: Literal["user", "session"] = "session"
@@ -51,14 +52,12 @@ class Paths(Step):
     collapse: bool = True
     sessions: Sessions = Sessions()
 
-    def __post_init__(self) -> None:
-        for is_wrong, what, instead in _faults(self):
-            if is_wrong:
-                raise UsageError(f"paths can't have {what}", f"write {instead}")
-
-    @property
-    def kind(self) -> Literal["merging", "sequence"]:
-        return "sequence"
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
+        yield self.by not in ("user", "session"), f"a path by {self.by!r}", 'by="user" or "session"'
+        is_long = not 2 <= self.nodes_max <= NODES_MAX
+        yield is_long, f"{self.nodes_max} nodes", f"nodes_max from 2 to {NODES_MAX}"
+        is_plain = self.sessions.by == "gap" and self.sessions.campaign is None
+        yield not is_plain, "such sessions", "sessions that go by the gap alone"
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -178,12 +177,3 @@ class Paths(Step):
             return inside & (places <= end)
         end = np.minimum.reduceat(np.where(is_end & (places > start), places, size), firsts)
         return inside & (places <= end[numbers]) & (end[numbers] < size)
-
-
-def _faults(paths: Paths) -> Iterator[tuple[bool, str, str]]:
-    """What makes no sense, and what to write instead, each with whether it is so."""
-    yield paths.by not in ("user", "session"), f"a path by {paths.by!r}", 'by="user" or "session"'
-    is_long = not 2 <= paths.nodes_max <= NODES_MAX
-    yield is_long, f"{paths.nodes_max} nodes", f"nodes_max from 2 to {NODES_MAX}"
-    is_plain = paths.sessions.by == "gap" and paths.sessions.campaign is None
-    yield not is_plain, "such sessions", "sessions that go by the gap alone"

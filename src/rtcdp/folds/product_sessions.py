@@ -6,7 +6,6 @@ them without one neither joins nor parts anything, and need not be read.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -23,7 +22,6 @@ from rtcdp.definitions import (
     to_expression,
 )
 from rtcdp.definitions.predicate import Everything
-from rtcdp.errors import UsageError
 from rtcdp.events.event import ADD_TO_CART, PURCHASE
 from rtcdp.folds.rows import changes_in, in_order, row_schema
 from rtcdp.folds.segments import numbered
@@ -46,20 +44,20 @@ class ProductSessions(Step):
     Raises `UsageError`, saying what to write instead.
     """
 
+    called = "sessions of products"
+
     events: Predicate = Everything()
     cart: Predicate = event_type(ADD_TO_CART)
     bought: Predicate = event_type(PURCHASE)
     products_max: int = 50
     sessions: Sessions = Sessions()
 
-    def __post_init__(self) -> None:
-        for is_wrong, what, instead in _faults(self):
-            if is_wrong:
-                raise UsageError(f"sessions of products can't have {what}", f"write {instead}")
-
-    @property
-    def kind(self) -> Literal["merging", "sequence"]:
-        return "sequence"
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
+        is_long = not 2 <= self.products_max <= PRODUCTS_MAX
+        yield is_long, f"{self.products_max} products", f"products_max from 2 to {PRODUCTS_MAX}"
+        is_plain = self.sessions.by == "gap" and self.sessions.campaign is None
+        yield not is_plain, "such sessions", "sessions that go by the gap alone"
+        yield bool(self.sessions.exclude), "sessions with exclude", "events= instead"
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -159,12 +157,3 @@ class ProductSessions(Step):
     def _deed(self) -> pl.Expr:
         in_cart, bought = (to_expression(each) for each in (self.cart, self.bought))
         return pl.when(bought).then(2).when(in_cart).then(1).otherwise(0).cast(pl.Int64)
-
-
-def _faults(step: ProductSessions) -> Iterator[tuple[bool, str, str]]:
-    """What makes no sense, and what to write instead, each with whether it is so."""
-    is_long = not 2 <= step.products_max <= PRODUCTS_MAX
-    yield is_long, f"{step.products_max} products", f"products_max from 2 to {PRODUCTS_MAX}"
-    is_plain = step.sessions.by == "gap" and step.sessions.campaign is None
-    yield not is_plain, "such sessions", "sessions that go by the gap alone"
-    yield bool(step.sessions.exclude), "sessions with exclude", "events= instead"

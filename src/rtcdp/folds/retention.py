@@ -25,7 +25,6 @@ from rtcdp.definitions import (
     to_expression,
 )
 from rtcdp.definitions.predicate import Everything
-from rtcdp.errors import UsageError
 from rtcdp.events.event import PAGE_VIEW
 from rtcdp.folds.days import Calendar, check_time_zone, local_period, period_start
 from rtcdp.folds.rows import row_schema
@@ -48,6 +47,8 @@ class Retention(Step):
     Raises `UsageError`, saying what to write instead.
     """
 
+    called = "a retention"
+
     start: Predicate = event_type(PAGE_VIEW)
     returning: Predicate = Everything()
     cohort: Literal["first", "each"] = "first"
@@ -57,11 +58,19 @@ class Retention(Step):
     time_zone: str = "UTC"
     week_start: int = 1
 
-    def __post_init__(self) -> None:
+    def faults(self) -> Iterator[tuple[bool, str, str]]:
         check_time_zone(self.time_zone)
-        for is_wrong, what, instead in _faults(self):
-            if is_wrong:
-                raise UsageError(f"a retention can't have {what}", f"write {instead}")
+        is_known = self.cohort in ("first", "each")
+        yield not is_known, f"the cohort {self.cohort!r}", 'cohort="first" or "each"'
+        is_known = self.clock in ("rolling", "calendar")
+        yield not is_known, f"the clock {self.clock!r}", 'clock="rolling" or "calendar"'
+        is_known = self.unit in ("hour", "day", "week", "month")
+        yield not is_known, f"the unit {self.unit!r}", 'unit="hour", "day", "week" or "month"'
+        is_odd = self.clock == "rolling" and self.unit == "month"
+        yield is_odd, "rolling months, which are not of one length", 'clock="calendar", or days'
+        is_long = not 1 <= self.periods <= PERIODS_MAX
+        yield is_long, f"{self.periods} periods", f"1 to {PERIODS_MAX} of them"
+        yield not 1 <= self.week_start <= 7, "such a week", "week_start=1 for Monday to 7"
 
     @property
     def kind(self) -> Literal["merging", "sequence"]:
@@ -204,18 +213,3 @@ class Retention(Step):
     def start_of(self, cohort: pl.Expr) -> pl.Expr:
         """When a cohort's own period begins (UTC ms)."""
         return period_start(cohort, self.time_zone, self.unit, self.week_start)
-
-
-def _faults(retention: Retention) -> Iterator[tuple[bool, str, str]]:
-    """What makes no sense, and what to write instead, each with whether it is so."""
-    is_known = retention.cohort in ("first", "each")
-    yield not is_known, f"the cohort {retention.cohort!r}", 'cohort="first" or "each"'
-    is_known = retention.clock in ("rolling", "calendar")
-    yield not is_known, f"the clock {retention.clock!r}", 'clock="rolling" or "calendar"'
-    is_known = retention.unit in ("hour", "day", "week", "month")
-    yield not is_known, f"the unit {retention.unit!r}", 'unit="hour", "day", "week" or "month"'
-    is_odd = retention.clock == "rolling" and retention.unit == "month"
-    yield is_odd, "rolling months, which are not of one length", 'clock="calendar", or days'
-    is_long = not 1 <= retention.periods <= PERIODS_MAX
-    yield is_long, f"{retention.periods} periods", f"1 to {PERIODS_MAX} of them"
-    yield not 1 <= retention.week_start <= 7, "such a week", "week_start=1 for Monday to 7"

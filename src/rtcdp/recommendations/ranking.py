@@ -1,8 +1,8 @@
 """From points to an answer: what is left out, what is like what, what steps in, and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 import numpy as np
@@ -12,9 +12,9 @@ from rtcdp.recommendations.scoring import (
     Floats,
     Scores,
     Taste,
-    entries_without,
+    entries_looked_at,
     last_items,
-    scored,
+    scored_by,
 )
 from rtcdp.recommendations.session_index import Ints, SessionIndex
 
@@ -26,6 +26,12 @@ TREND_MS = 86_400_000
 
 TREND_SESSIONS_MIN = 3
 """What fewer sessions of that day hold is no trend."""
+
+StandIns = tuple[tuple[Source, Scores], ...]
+"""What stands in for sessions, in the order in which it is asked."""
+
+KEPT_MAX = 2_000
+"""So many answers of a model are kept."""
 
 _DIVERSE_AMONG = 4
 _LIKE_SESSIONS = 200
@@ -68,9 +74,20 @@ class Model:
     index: SessionIndex
 
     @cached_property
-    def stand_ins(self) -> tuple[tuple[Source, Scores], ...]:
+    def stand_ins(self) -> StandIns:
         """The sources of such items, in the order in which they are asked."""
-        return ("trending", trending(self.index)), ("popular", popular(self.index))
+        return ("trending", self.trending), ("popular", popular(self.index))
+
+    @cached_property
+    def trending(self) -> Scores:
+        """What is trending."""
+        return trending(self.index)
+
+    @cached_property
+    def kept(self) -> Callable[[tuple[str, ...], Wish], list[Recommended]]:
+        """What is recommended when nobody's sessions are left out: the last `KEPT_MAX` answers are
+        not worked out again."""
+        return lru_cache(KEPT_MAX)(partial(_recommended, self.index, self.stand_ins))
 
 
 NO_SESSIONS: Ints = np.zeros(0, np.int64)
@@ -86,22 +103,35 @@ def recommended(
     """What goes with a session (its items in order), the best first; where that is too little, what
     is trending, and then what is popular. What is in the session may be among it, unless it is
     excluded. The sessions of the numbers `without` are not heard, as if they were not there."""
-    index = model.index
+    if len(without) == 0 and taste == USUAL:
+        return list(model.kept(tuple(session), wish))
+    return _recommended(model.index, model.stand_ins, session, wish, without, taste)
+
+
+def _recommended(
+    index: SessionIndex,
+    stand_ins: StandIns,
+    session: Sequence[str],
+    wish: Wish,
+    without: Ints = NO_SESSIONS,
+    taste: Taste = USUAL,
+) -> list[Recommended]:
     current = last_items(index, session, taste)
     excluded = wish.excluded
-    found = scored(index, current, without, taste)
+    looked_at = entries_looked_at(index, current, without, taste)
+    found = scored_by(index, looked_at, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG
         chosen = _different(index, ranked(index, found, most, excluded), wish)
     else:
         chosen = ranked(index, found, wish.limit, excluded)
     items = index.codes_of(item for item, _ in chosen)
-    reasons = _reasons(index, [*current], items, (without, taste))
+    reasons = _reasons(index, current, looked_at, items)
     answer = [
         Recommended(item, points, "sessions", why)
         for (item, points), why in zip(chosen, reasons, strict=True)
     ]
-    for source, scores in model.stand_ins if len(answer) < wish.limit else ():
+    for source, scores in stand_ins if len(answer) < wish.limit else ():
         missing = wish.limit - len(answer)
         if missing:
             excluded = excluded | {each.item for each in answer}
@@ -114,8 +144,13 @@ def ranked(
     index: SessionIndex, scores: Scores, limit: int, excluded: Iterable[str] = ()
 ) -> list[tuple[str, float]]:
     """The best items with their points; of equal ones those that come first in the alphabet."""
-    is_out = np.isin(scores.codes, index.codes_of(excluded))
-    codes, points = scores.codes[~is_out], scores.points[~is_out]
+    is_in = np.ones(len(scores.codes), np.bool_)
+    # Codes stand in their order.
+    out = index.codes_of(excluded)
+    places = np.searchsorted(scores.codes, out)
+    places, out = places[places < len(is_in)], out[places < len(is_in)]
+    is_in[places[scores.codes[places] == out]] = False
+    codes, points = scores.codes[is_in], scores.points[is_in]
     if len(codes) > limit:
         least = np.partition(points, -limit)[-limit]
         codes, points = codes[points >= least], points[points >= least]
@@ -178,23 +213,24 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 
 def _reasons(
-    index: SessionIndex, current: Sequence[int], items: Ints, how: tuple[Ints, Taste]
-) -> list[Reason]:
-    """For each item the one of the current items that most sessions hold together with it."""
+    index: SessionIndex, current: Sequence[int], looked_at: Sequence[Ints], items: Ints
+) -> list[Reason | None]:
+    """For each item the other one of the current items that most of the sessions which are
+    `looked_at` hold together with it."""
     if len(items) == 0:
         return []
-    without, taste = how
     place_of = np.full(len(index.counts), -1)
     place_of[items] = np.arange(len(items))
     together = np.zeros((len(current), len(items)), np.int64)
-    looked_at = []
-    for row, code in enumerate(current):
-        entries = entries_without(index, code, without, taste)
-        looked_at.append(len(entries))
+    for row, entries in enumerate(looked_at):
         places = place_of[index.codes[index.items_of(index.session_of[entries])[0]]]
         together[row] = np.bincount(places[places >= 0], minlength=len(items))
+        # Nothing is a reason for itself.
+        together[row, items == current[row]] = 0
     names = index.items.names
     return [
-        Reason(names[current[row]], int(together[row, place]), looked_at[row])
+        Reason(names[current[row]], int(together[row, place]), len(looked_at[row]))
+        if together[row, place]
+        else None
         for place, row in enumerate(together.argmax(axis=0).tolist())
     ]

@@ -19,6 +19,10 @@ Floats = npt.NDArray[np.float64]
 
 _DAY_MS = 86_400_000
 
+_COUNTED_IN_PLACE = 2**17
+"""Of more items than that, a place for each takes longer to look through than sorting what there
+is."""
+
 
 @dataclass(frozen=True)
 class Taste:
@@ -56,7 +60,7 @@ PLAIN_NEIGHBOURS = Taste(near_items=0, old_days=0, shortness=0, rarity=0, rules=
 
 @dataclass(frozen=True)
 class Scores:
-    """Items by number, each once, with their points."""
+    """Items by number, each once and in this order, with their points."""
 
     codes: Ints
     points: Floats
@@ -84,7 +88,18 @@ def scored(
 ) -> Scores:
     """The points of what goes with the `current` items (see `last_items`), these among them. The
     sessions of the numbers `without` are not heard."""
-    found = [entries_without(index, code, without, taste) for code in current]
+    return scored_by(index, entries_looked_at(index, current, without, taste), taste)
+
+
+def entries_looked_at(
+    index: SessionIndex, current: Sequence[int], without: Ints, taste: Taste = USUAL
+) -> list[Ints]:
+    """Of each of the `current` items the entries that hold it and are looked at, oldest first."""
+    return [_entries_without(index, code, without, taste) for code in current]
+
+
+def scored_by(index: SessionIndex, found: Sequence[Ints], taste: Taste = USUAL) -> Scores:
+    """The same as `scored`, by what is looked at."""
     if sum(map(len, found)) == 0:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
     codes, points = _of_neighbours(index, _neighbours(index, found, taste), taste)
@@ -92,10 +107,11 @@ def scored(
         return Scores(codes, points)
     ruled, rule_points = _by_rules(index, found[0], taste)
     blended = [_share(points) * (1 - taste.rules), _share(rule_points) * taste.rules]
-    return Scores(*_summed(np.concatenate([codes, ruled]), np.concatenate(blended)))
+    together = np.concatenate([codes, ruled])
+    return Scores(*_summed(together, np.concatenate(blended), len(index.counts)))
 
 
-def entries_without(index: SessionIndex, code: int, without: Ints, taste: Taste) -> Ints:
+def _entries_without(index: SessionIndex, code: int, without: Ints, taste: Taste) -> Ints:
     """The entries that hold an item and are looked at, oldest first, but for some sessions."""
     entries = index.entries_of(code, taste.sessions_per_item + len(without))
     if len(without):
@@ -132,7 +148,7 @@ def _of_neighbours(index: SessionIndex, near: _Neighbours, taste: Taste) -> tupl
     if taste.rarity:
         rare = np.log(index.session_count / index.counts[codes])
         points = points * (1 + taste.rarity * rare)
-    return _summed(codes, points)
+    return _summed(codes, points, len(index.counts))
 
 
 def _by_rules(index: SessionIndex, entries: Ints, taste: Taste) -> tuple[Ints, Floats]:
@@ -146,12 +162,20 @@ def _by_rules(index: SessionIndex, entries: Ints, taste: Taste) -> tuple[Ints, F
     before = ranges(entries - back, back)
     weights.append(taste.rules_back / (np.repeat(entries, back) - before))
     codes = index.codes[np.concatenate([behind, before])].astype(np.int64)
-    return _summed(codes, np.concatenate(weights))
+    return _summed(codes, np.concatenate(weights), len(index.counts))
 
 
-def _summed(codes: Ints, points: Floats) -> tuple[Ints, Floats]:
-    different, which = np.unique(codes, return_inverse=True)
-    return different, np.bincount(which, points, minlength=len(different)).astype(np.float64)
+def _summed(codes: Ints, points: Floats, item_count: int) -> tuple[Ints, Floats]:
+    """Each of the codes, which are below `item_count`, once, with the sum of its points in the
+    order in which they stand."""
+    if item_count > _COUNTED_IN_PLACE:
+        different, which = np.unique(codes, return_inverse=True)
+        return different, np.bincount(which, points, minlength=len(different)).astype(np.float64)
+    is_there = np.zeros(item_count, np.bool_)
+    is_there[codes] = True
+    found: Ints = np.flatnonzero(is_there)
+    sums = np.bincount(codes, points, minlength=item_count).astype(np.float64)
+    return found, sums[found]
 
 
 def _share(points: Floats) -> Floats:

@@ -7,30 +7,36 @@ came when, and what is taken out leaves nothing behind that counts.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import xxhash
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
-USER, START, ITEMS = "user", "start", "items"
+USER, START, ITEMS, TOLD = "user", "start", "items", "told"
 SESSIONS_SCHEMA = pl.Schema({USER: pl.String(), START: pl.Int64(), ITEMS: pl.List(pl.String())})
 """A session: whose it is, when it began (UTC ms), and its items in order; of an item that is there
-again, the first time counts. A user's sessions begin at different times."""
+again, the first time counts. A user's sessions begin at different times. Beside these columns there
+may be `TOLD`, a text that is kept of each session."""
 
 _KEY = [USER, START]
+_KEPT = [*_KEY, TOLD]
 RECENT_MAX, RECENT_SHARE = 20_000, 8
-"""Changed sessions stand apart until there are more than that, and more than one in so many."""
+"""Changed sessions stand apart until there are more than that, and more than one in so many; and
+items that no session holds are remembered until so many more are that than are held."""
 
 UNKNOWN = -1
 
 
 class ItemCodes:
     """Numbers for items, in the order in which they were seen. It only grows, so that indexes of
-    one family share it, and whoever reads an older one is not disturbed."""
+    one family share it, and whoever reads an older one is not disturbed; when all is sorted again,
+    a new family begins."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
@@ -70,8 +76,8 @@ class _Postings:
 
 @dataclass(frozen=True)
 class _Part:
-    """Sessions sorted by (start, user): `keys`, and their items, those of session n being
-    `codes[ends[n]:ends[n + 1]]`."""
+    """Sessions sorted by (start, user): `keys` and what is told of them, and their items, those of
+    session n being `codes[ends[n]:ends[n + 1]]`."""
 
     keys: pl.DataFrame
     starts: Ints
@@ -84,6 +90,23 @@ class _Part:
         same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
         found: Ints = places[same.to_numpy()]
         return found
+
+    @cached_property
+    def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
+        """The hashes of the users in order, and the place of each one's session."""
+        users = self.keys[USER]
+        hashes = np.fromiter(map(_hash_of, users), np.uint64, len(users))
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], order
+
+    def places_of_user(self, user: str) -> list[int]:
+        """Where the sessions of a user are, oldest first."""
+        hashes, order = self.by_user
+        wanted = np.uint64(_hash_of(user))
+        first = np.searchsorted(hashes, wanted)
+        end = np.searchsorted(hashes, wanted, side="right")
+        users = self.keys[USER]
+        return [place for place in order[first:end].tolist() if users[place] == user]
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""
@@ -126,10 +149,16 @@ class SessionIndex:
     _of_base: _Postings
     _of_recent: _Postings
 
-    @property
+    @cached_property
     def session_count(self) -> int:
         """How many sessions there are."""
         return int(self.is_there.sum())
+
+    @cached_property
+    def oldest_start(self) -> int | None:
+        """When the oldest session began (UTC ms); None where there is none."""
+        there = self.starts[self.is_there]
+        return int(there.min()) if len(there) else None
 
     def codes_of(self, items: Iterable[str]) -> Ints:
         """The numbers of items, of those that any session holds."""
@@ -162,10 +191,29 @@ class SessionIndex:
         there: Ints = numbers[self.is_there[numbers]]
         return there
 
+    def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
+        """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
+        found = [
+            (int(self.starts[number]), number, part, place)
+            for part, first in ((self._base, 0), (self._recent, self._base.keys.height))
+            for place in part.places_of_user(user)
+            if self.is_there[number := first + place]
+        ]
+        last = sorted(found, key=lambda each: each[0])[-newest:]
+        told = [part.keys[TOLD][place] for *_, part, place in last]
+        return np.array([number for _, number, *_ in found], np.int64), told
+
+    def ready(self) -> "SessionIndex":
+        """The same, with all worked out that an answer would have to wait for."""
+        for _ in (self.session_count, self.oldest_start, self._base.by_user, self._recent.by_user):
+            pass
+        return self
+
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
         parts = [_frame(self._base, self.items), _frame(self._recent, self.items)]
-        return pl.concat(parts).filter(pl.Series(self.is_there)).sort(START, USER)
+        there = pl.concat(parts).filter(pl.Series(self.is_there))
+        return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 
     def changed(self, sessions: pl.DataFrame, gone: pl.DataFrame) -> "SessionIndex":
         """An index with these sessions, in the place of those with their keys, and without those
@@ -177,9 +225,12 @@ class SessionIndex:
         is_there[self._base.places(away)] = False
         recent = _frame(self._recent, self.items).join(away, on=_KEY, how="anti", nulls_equal=True)
         recent = pl.concat([recent, sessions])
-        if recent.height > max(RECENT_MAX, base_size // RECENT_SHARE):
+        held = int((self.counts > 0).sum())
+        is_full = recent.height > max(RECENT_MAX, base_size // RECENT_SHARE)
+        if is_full or len(self.items.names) > 2 * held + RECENT_MAX:
             kept = _frame(self._base, self.items).filter(pl.Series(is_there))
-            return _built(self.items, pl.concat([kept, recent]))
+            # Items that no session holds any more are forgotten with it.
+            return _built(ItemCodes(), pl.concat([kept, recent]))
         entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
         gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
         of_base = _Postings(self._of_base.ends, self._of_base.entries, gone_counts)
@@ -191,7 +242,7 @@ class SessionIndex:
         if not is_old.any():
             return self
         keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
-        return self.changed(SESSIONS_SCHEMA.to_frame(), keys)
+        return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(_KEY))
 
     def _there(self, entries: Ints) -> Ints:
         return entries[self.is_there[self.session_of[entries]]]
@@ -209,17 +260,23 @@ def ranges(firsts: Ints, counts: Ints) -> Ints:
     return np.arange(total) + np.repeat(firsts - ends + counts, counts)
 
 
+def _hash_of(user: str) -> int:
+    return xxhash.xxh3_64_intdigest(user.encode(errors="surrogatepass"))
+
+
 def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
     """Sessions that have an item, each item once."""
     different = pl.col(ITEMS).list.unique(maintain_order=True)
-    return sessions.select(USER, START, different).filter(pl.col(ITEMS).list.len() > 0)
+    told = pl.col(TOLD) if TOLD in sessions.columns else pl.lit(None, pl.String).alias(TOLD)
+    return sessions.select(USER, START, different, told).filter(pl.col(ITEMS).list.len() > 0)
 
 
 def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
     base = _part(sessions, items)
     everyone = np.ones(base.keys.height, np.bool_)
     of_base = _postings(base, len(items.names))
-    return _joined(items, (base, of_base), _part(SESSIONS_SCHEMA.to_frame(), items), everyone)
+    nothing = _cleaned(SESSIONS_SCHEMA.to_frame())
+    return _joined(items, (base, of_base), _part(nothing, items), everyone)
 
 
 def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
@@ -227,7 +284,7 @@ def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
     lengths = ordered[ITEMS].list.len().to_numpy().astype(np.int64)
     codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return _Part(ordered.select(_KEY), ordered[START].to_numpy(), ends, codes)
+    return _Part(ordered.select(_KEPT), ordered[START].to_numpy(), ends, codes)
 
 
 def _postings(part: _Part, item_count: int, first_entry: int = 0) -> _Postings:
@@ -276,11 +333,11 @@ def _joined(
 def _frame(part: _Part, items: ItemCodes) -> pl.DataFrame:
     """The sessions of a part, as they were given."""
     if part.keys.is_empty():
-        return SESSIONS_SCHEMA.to_frame()
+        return _cleaned(SESSIONS_SCHEMA.to_frame())
     names = pl.Series(items.names, dtype=pl.String).gather(part.codes)
     numbers = np.repeat(np.arange(part.keys.height), np.diff(part.ends))
     lists = pl.DataFrame({"n": numbers, ITEMS: names}).group_by("n", maintain_order=True).all()
-    return part.keys.with_columns(lists[ITEMS])
+    return part.keys.with_columns(lists[ITEMS]).select(USER, START, ITEMS, TOLD)
 
 
 def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:

@@ -1,12 +1,15 @@
-"""The HTTP server process: collector, API and page on one port, in one event loop."""
+"""The HTTP server process: collector, API and page on one port, in one event loop; and
+what it looks at to know whether it is ready."""
 
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -14,7 +17,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
-from rtcdp.api.context import ApiContext
+from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
@@ -30,8 +33,10 @@ from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.routes import collector_endpoints
 from rtcdp.log.contract import LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
+from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.listening import HttpServer, listening_socket
+from rtcdp.runtime.locks import holder_of, processor_lock_path
 from rtcdp.runtime.parts import (
     FollowedFolds,
     folds_of,
@@ -41,8 +46,59 @@ from rtcdp.runtime.parts import (
     store_of,
 )
 from rtcdp.runtime.product_door import product_collector
-from rtcdp.runtime.readiness import checks_of, commit_ms, is_processing
 from rtcdp.runtime.settings import Settings, require_loopback
+from rtcdp.runtime.troubles import trouble_of_processor
+
+MIN_FREE_BYTES = 8 * 2**20
+"""With less the next commits fail. Half the log's WAL, before it is written back."""
+
+_SPARK_BATCHES = 10
+
+
+def checks_of(
+    settings: Settings, collector: Collector | None, writer: GuardedLogWriter | None
+) -> dict[str, Check]:
+    """The checks of this process, and of the processor beside it."""
+    checks: dict[str, Check] = {"processor": lambda: trouble_of_processor(settings)}
+    if collector is None or writer is None:
+        return checks
+
+    def intake() -> str | None:
+        return collector.trouble if writer.trouble is None else str(writer.trouble)
+
+    checks["collector"] = intake
+    directory = settings.log_path
+    if directory is not None:
+        checks["disk"] = lambda: lack_of_room(directory)
+    return checks
+
+
+def lack_of_room(directory: Path, min_free_bytes: int = MIN_FREE_BYTES) -> str | None:
+    """Says so when the disk under `directory` has less room than `min_free_bytes`."""
+    try:
+        status = os.statvfs(directory)
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    free = status.f_bavail * status.f_frsize
+    if free >= min_free_bytes:
+        return None
+    return f"the disk under {directory} is full: {free} bytes are free"
+
+
+def commit_ms(settings: Settings) -> int:
+    """What the engine may take for one commit: Spark, which commits a batch at a time, the time of
+    ten batches."""
+    return (
+        int(_SPARK_BATCHES * settings.spark.trigger_s * 1000) if settings.engine == "spark" else 0
+    )
+
+
+def is_processing(settings: Settings) -> Callable[[], bool] | None:
+    """Tells whether a processor works on the store; None where nobody knows at once (a server's
+    lease outlives its holder)."""
+    path = processor_lock_path(settings)
+    return None if path is None else lambda: holder_of(path) is not None
+
 
 if sys.platform == "win32":
     from asyncio import new_event_loop

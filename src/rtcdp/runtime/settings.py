@@ -225,6 +225,8 @@ MEANINGS: dict[str, str] = {
     "api.ready_stall_ms": "How long records may wait while none is counted, and it is ready.",
     "api.history_days": "How far back recommendations look.",
     "api.history_sessions": "Of how many sessions they are made at most: the newest.",
+    "api.held_out_percent": "How many users get none, to compare the others with.",
+    "api.held_out_get_nothing": "They get nothing then, and not what is popular.",
     "http.max_connections": "How many connections are taken at once.",
     "http.header_timeout_s": "How long headers may take, and a connection may rest.",
     "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",
@@ -264,9 +266,10 @@ _FOLLOWS = {
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
-    | {"spark.shuffle_partitions", "collector.new_sources_per_hour"}
+    | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
 )
 _AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
+_AT_MOST["api.held_out_percent"] = 100
 _AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
 
 

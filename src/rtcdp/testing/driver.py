@@ -5,7 +5,7 @@
     assert driver.windows("user_page_view_counts")[0]["page_view_count"] == 1
 
 It runs the real native engine and the real SQLite store; only the log is in memory, and the time
-stands still until it is told to move.
+stands still until it is told to move. `dump` and `content` are what a store holds, to be compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +16,77 @@ import msgspec
 import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.clock import ManualClock
-from rtcdp.definitions import Fold, Metric
+from rtcdp.definitions import Fold, Metric, RowTable, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.folds.timeline import events_in, timelines_of
 from rtcdp.log.contract import DEFAULT_SOURCE, Delivery, Intake
+from rtcdp.store import Store, UncountedScan
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.testing.dump import content
 from rtcdp.testing.memory_log import MemoryLog
+
+LEDGER, UNCOUNTED = "ledger", "uncounted"
+
+_EVERYTHING = 2**31
+_WHERE_IT_LAY = frozenset({"partition", "offset"})
+"""Another log has another place for the same record."""
+
+
+def dump(
+    store: Store,
+    metrics: Sequence[Metric],
+    row_tables: Sequence[RowTable] = (),
+    folds: Sequence[Fold] = (),
+) -> dict[str, pl.DataFrame]:
+    """What `content` gives, the `row_tables` as they are, and under `LEDGER` and `UNCOUNTED` what
+    became of the records; all sorted. Two stores have counted the same exactly if their dumps are
+    equal."""
+    tables = content(store, metrics, folds)
+    tables |= {table.name: store.dump(table) for table in row_tables}
+    with store.snapshot() as snapshot:
+        ledger = snapshot.ledger(limit=_EVERYTHING)
+        uncounted = snapshot.uncounted(UncountedScan(limit=_EVERYTHING))
+    columns = [name for name in UNCOUNTED_SCHEMA if name not in _WHERE_IT_LAY]
+    return {
+        **tables,
+        LEDGER: ledger.select(LEDGER_SCHEMA.names()).sort("source", "minute"),
+        UNCOUNTED: uncounted.select(columns).sort(pl.all()),
+    }
+
+
+def content(
+    store: Store, metrics: Sequence[Metric], folds: Sequence[Fold] = ()
+) -> dict[str, pl.DataFrame]:
+    """Every table of `metrics`, the rows of `folds`, and the events that their timelines tell, by
+    the names of the tables; all sorted. In which chunks a timeline rests tells nothing."""
+    tables = {
+        table.name: store.dump(table)
+        for metric in stored_metrics(metrics)
+        for table in tables_of(metric)
+    }
+    tables |= {fold.name: store.dump(fold.table) for fold in folds}
+    for telling in timelines_of(folds):
+        chunks = store.dump(telling.table)
+        tables[telling.table.name] = events_in(chunks, telling.table, telling.fields)
+    return tables
+
+
+def differing(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> list[str]:
+    """The names under which two dumps are not equal."""
+    names = sorted(one.keys() | other.keys())
+    return [
+        name
+        for name in names
+        if name not in one or name not in other or not one[name].equals(other[name])
+    ]
+
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 

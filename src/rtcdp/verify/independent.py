@@ -19,7 +19,7 @@ from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
 from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import is_fold_judged, plain_metric, plain_records
-from rtcdp.verify.stored import Stored, read_stored, recorded_verdict, view_rows
+from rtcdp.verify.stored import Kept, Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.verify.story_agreement import (
     StoriesTold,
     all_story_disagreements,
@@ -35,15 +35,6 @@ _LONG_AGO = -(2**62)
 
 ProgressHandler = Callable[[int, int], None]
 """Takes the number of records read and of all to be read."""
-
-
-@dataclass(frozen=True)
-class Expiry:
-    """For how long the store keeps windows and the ledger (ms), and the time now (UTC ms)."""
-
-    windows_ms: int
-    ledger_ms: int
-    now_ms: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ def verify_independently(
     store: Store,
     catalog: Sequence[Metric | Fold],
     rules: AdmissionRules,
-    expiry: Expiry,
+    kept: Kept,
     on_progress: ProgressHandler = lambda _read, _total: None,
 ) -> Findings:
     """Compare verdicts and reasons, conflicts, ledger minutes, spans, the watermark, the API's
@@ -84,7 +75,7 @@ def verify_independently(
     history = _history(stored, rules)
     plain = [plain_metric(metric) for metric in complete]
     judge = _judge(plain, history, stored, (lines, starts), keeps_events=bool(folds))
-    horizon = _horizon(stored, lines, starts, history, expiry)
+    horizon = _horizon(stored, lines, starts, history, kept)
     if horizon.minutes_from is not None and any(starts.values()):
         left_out.append("what records before the log's beginning may have touched")
         gone_before = max(gone_before or _LONG_AGO, horizon.windows_from or _LONG_AGO)
@@ -221,13 +212,13 @@ def _horizon(
     lines: Mapping[int, Sequence[PlainRecord]],
     starts: Mapping[int, int],
     history: Sequence[Rules],
-    expiry: Expiry,
+    kept: Kept,
 ) -> Horizon:
     """What neither the log's retention nor the store's can have touched."""
     starts_of_windows = [key[0] for rows in stored.answers.values() for key in rows]
     minutes = [minute for _, minute in stored.ledger if minute > 0]
-    windows_from = min([expiry.now_ms - expiry.windows_ms, *starts_of_windows])
-    minutes_from = min([expiry.now_ms - expiry.ledger_ms, *minutes])
+    windows_from = min([kept.now_ms - kept.windows_ms, *starts_of_windows])
+    minutes_from = min([kept.now_ms - kept.ledger_ms, *minutes])
     skew_ms = max(rules.max_clock_skew_ms for rules in history)
     for partition, start in starts.items():
         if start > 0:

@@ -40,6 +40,7 @@ from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.folds.recommendation_outcomes import RecommendationOutcomes
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import RawRecord
@@ -102,6 +103,7 @@ _KINDS: Mapping[type[Step], str] = {
     ProductSessions: "products",
     Funnel: "funnel",
     IntervalJoin: "join",
+    RecommendationOutcomes: "outcomes",
 }
 
 

@@ -26,6 +26,7 @@ from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.views import MaskedLogReader
 from rtcdp.store import Progress, RulesInForce, Scan, Store, StoreSnapshot
 from rtcdp.verify.oracle import Oracle, smallest_members
+from rtcdp.verify.stored import Kept
 from rtcdp.verify.stories import (
     Admitted,
     has_lost_beginnings,
@@ -90,15 +91,6 @@ class Verification:
     rows: int
     events: int
     left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Kept:
-    """For how long the store keeps windows, and the ledger (ms); and the time now (UTC ms)."""
-
-    windows_ms: int
-    ledger_ms: int
-    now_ms: int
 
 
 ProgressHandler = Callable[[int, int], None]

@@ -21,6 +21,15 @@ _PAGE = 10_000
 
 
 @dataclass(frozen=True)
+class Kept:
+    """For how long the store keeps windows, and the ledger (ms); and the time now (UTC ms)."""
+
+    windows_ms: int
+    ledger_ms: int
+    now_ms: int
+
+
+@dataclass(frozen=True)
 class Stored:
     """One state of a store. `newest` is the largest intake time of a partition, `rules` those in
     force, the oldest first, `verdicts` those of the records that were not counted, `answers` the

@@ -5,13 +5,14 @@ Shares with the product docs/semantics.md, and no line of code. A fold is a dict
 story is too long for that is named.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rtcdp.verify.event_values import Event
+from rtcdp.verify.event_values import Event, value_in
 from rtcdp.verify.funnel_judge import attempts_told
 from rtcdp.verify.judge import Key, holds, millionths
 
@@ -65,6 +66,8 @@ def settled_at(fold: Plain, key: Key, row: Mapping[str, Any]) -> int | None:
         return start + int(fold["sessions"]["longest_ms"] + fold["sessions"]["gap_ms"])
     if fold["kind"] == "join":
         return start + int(fold["within_ms"])
+    if fold["kind"] == "outcomes":
+        return start + int(fold["early_ms"] + fold["within_ms"])
     return None
 
 
@@ -306,6 +309,74 @@ def _left_alone(value: float | None) -> dict[str, Any]:
     return {"left_value": value, "matched": False, **partner}
 
 
+def _outcomes(fold: Plain, story: Story) -> Rows:
+    """Each recommendation by its name, with the purchases that hold it to be the last one."""
+    named = [(event, _given(fold, event)) for event in story]
+    steps: defaultdict[tuple[int, str], list[Event]] = defaultdict(list)
+    led, after = defaultdict[str, list[Event]](list), defaultdict[str, list[Event]](list)
+    for event, given in named:
+        if given is not None:
+            steps[given].append(event)
+        if not holds(fold["bought"], event):
+            continue
+        for credits, clicked_alone in ((led, True), (after, False)):
+            before = [
+                (other["timestamp"], *name)
+                for other, name in named
+                if name is not None
+                and other["timestamp"] <= event["timestamp"]
+                and not holds(fold["bought"], other)
+                and not (clicked_alone and holds(fold["shown_by"], other))
+                and not (clicked_alone and other["productId"] != event["productId"])
+            ]
+            if given is None and before and not (clicked_alone and event["productId"] is None):
+                _, at, name = max(before)
+                if event["timestamp"] - at <= fold["within_ms"]:
+                    credits[name].append(event)
+            elif given is not None:
+                credits[given[1]].append(event)
+    for (at, name), events in steps.items():
+        others = [each for each in events if not holds(fold["bought"], each)]
+        shown = [each["timestamp"] for each in others if holds(fold["shown_by"], each)]
+        clicks = [each["timestamp"] for each in others if not holds(fold["shown_by"], each)]
+        kind, audience, *_ = name.split("-")
+        yield (
+            (at - fold["early_ms"], name),
+            {
+                "recommended_at": at,
+                "kind": kind,
+                "audience": audience,
+                "shown_at": min(shown, default=None),
+                "click_count": len(clicks),
+                "clicked_at": min(clicks, default=None),
+                "purchase_count": len(led[name]),
+                "revenue": _spent(led[name]),
+                "purchase_count_after": len(after[name]),
+                "revenue_after": _spent(after[name]),
+            },
+        )
+
+
+def _spent(purchases: Story) -> float:
+    amounts = [event["value"] for event in purchases if event["value"] is not None]
+    return millionths(amounts) / 1_000_000
+
+
+def _given(fold: Plain, event: Event) -> tuple[int, str] | None:
+    """When the recommendation was given that an event names in time, and its name."""
+    name = value_in({"made": "property", "key": "recommendationId"}, event) or ""
+    found = _RECOMMENDATION.fullmatch(name)
+    if found is None:
+        return None
+    at = int(found[1])
+    is_in_time = -fold["early_ms"] <= event["timestamp"] - at <= fold["within_ms"]
+    return (at, name) if is_in_time else None
+
+
+_RECOMMENDATION = re.compile(
+    "(?:user|product|basket)-(?:recommended|held_out)-([0-9]{13})-[0-9a-f]{16}"
+)
+
 _TOLD: dict[str, Callable[[Plain, Story], Rows]] = {
     "sessions": _sessions,
     "retention": _retention,
@@ -313,4 +384,5 @@ _TOLD: dict[str, Callable[[Plain, Story], Rows]] = {
     "products": _products,
     "funnel": _funnels,
     "join": _joins,
+    "outcomes": _outcomes,
 }

@@ -15,9 +15,10 @@ from rtcdp.log.views import BoundedLogReader
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.stream import EventStream
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.independent import verify_independently
 from rtcdp.verify.oracle import Oracle
-from rtcdp.verify.store_against_log import Kept, verify
+from rtcdp.verify.store_against_log import verify
+from rtcdp.verify.stored import Kept
 
 START_MS = 1_767_225_600_000
 LINES = 6_000
@@ -26,7 +27,7 @@ DIALS = Dials(
 )
 RULES = AdmissionRules()
 FOREVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
-NEVER = Expiry(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
+NEVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
 
 
 @pytest.fixture(scope="module")

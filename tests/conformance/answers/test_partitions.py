@@ -9,8 +9,9 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.log.contract import Delivery
 from rtcdp.sources.synthetic.bulk import START_MS, bench_events
 from rtcdp.testing.memory_log import MemoryLog
-from rtcdp.verify.independent import Expiry, verify_independently
-from rtcdp.verify.store_against_log import Kept, verify
+from rtcdp.verify.independent import verify_independently
+from rtcdp.verify.store_against_log import verify
+from rtcdp.verify.stored import Kept
 
 ENGINES = ("native",)
 """Spark takes the first of two records that it happens to read, so that a repetition on another
@@ -21,7 +22,7 @@ EVENTS = 3_000
 REPEATS = 600
 RULES = AdmissionRules()
 FOREVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
-NEVER = Expiry(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
+NEVER = Kept(windows_ms=10**13, ledger_ms=10**13, now_ms=START_MS)
 
 
 @pytest.fixture(scope="module")

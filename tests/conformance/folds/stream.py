@@ -68,7 +68,9 @@ class Stream:
     def _event(self, at: int) -> dict[str, object]:
         rng, self._number = self._rng, self._number + 1
         user = "hot" if rng.random() < 0.25 else f"user {rng.randrange(14)}"
+        told = self._named(at)
         return {
+            **told,
             "eventId": f"e{self._number:05d}" if rng.random() < 0.9 else None,
             "userId": user,
             # Some happen at once.
@@ -79,6 +81,17 @@ class Stream:
             "pageUrl": rng.choice((None, "/", "/cart", '/"q"')),
             "value": rng.choice((None, 0.25, -2.5, 1e6, 3)),
         }
+
+    def _named(self, at: int) -> dict[str, object]:
+        """Some events name a recommendation, of the hour or of long ago."""
+        # Another source of chance, so that all else stays as it is.
+        rng = random.Random(self._number)
+        if rng.random() < 0.5:
+            return {}
+        audience = rng.choice(("recommended", "held_out"))
+        given = at // HOUR * HOUR - rng.choice((0, 0, HOUR, 9 * HOUR))
+        name = f"user-{audience}-{given:013d}-{rng.randrange(2):016x}"
+        return {"properties": {"recommendationId": name}}
 
     def _admit(self, event: dict[str, object], now: int, *, is_import: bool = False) -> None:
         # Rounded down, it must not become too late.

@@ -9,13 +9,16 @@ from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.folds.recommendation_outcomes import RecommendationOutcomes
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
-from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.independent import verify_independently
+from rtcdp.verify.stored import Kept
 from tests.conformance.folds.stream import DAY, HOUR, RULES, START_MS, Stream
 from tests.properties.folds import (
     naive_funnels,
     naive_joins,
+    naive_outcomes,
     naive_paths,
     naive_product_sessions,
     naive_retention,
@@ -23,12 +26,13 @@ from tests.properties.folds import (
 )
 
 ENGINES = ("native",)
-NEVER = Expiry(10**13, 10**13, START_MS)
+NEVER = Kept(10**13, 10**13, START_MS)
 
 SHOP = tuple(
     FunnelStep(type_.lower(), event_type(type_))
     for type_ in ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
 )
+OUTCOMES = RecommendationOutcomes(event_type("SEARCH"), within_ms=3 * HOUR)
 FOLDS = (
     *load_folds(),
     Fold("by_client", "", Sessions(by="client", exclude=("PING",))),
@@ -40,6 +44,7 @@ FOLDS = (
     Fold("weekly", "", Retention(cohort="each", unit="week", periods=4, time_zone="Asia/Kolkata")),
     Fold("daily_rolling", "", Retention(clock="rolling", start=event_type("PURCHASE"))),
     Fold("few_products", "", ProductSessions(products_max=2)),
+    Fold("outcomes", "", OUTCOMES),
     Fold("ways_to_buy", "", Paths(by="user", to_event=event_type("PURCHASE"), nodes_max=4)),
     Fold(
         "searched_and_seen",
@@ -80,6 +85,8 @@ def test_a_stream_has_something_for_everyone(streams):
     sessions = on_paper(streams[0].admitted, Sessions())
     edges = [row["userId"] for row in sessions if row["userId"].startswith("edge")]
     assert edges == ["edge +0", "edge +0", "edge +1", "edge +1", "edge -1"]
+    outcomes = on_paper(streams[0].admitted, OUTCOMES)
+    assert all(any(row[place] for row in outcomes) for place in (5, 6, 8, 10))
     carts = on_paper(streams[0].admitted, next(f.step for f in FOLDS if f.name == "cart_outcomes"))
     assert {right_at is None for *_, right_at, _ in carts} == {True, False}
     starts = [row["start"] for row in sessions]
@@ -111,6 +118,8 @@ def in_words(rows, step):
             return naive_product_sessions.in_words(rows)
         case IntervalJoin():
             return naive_joins.in_words(rows, step)
+        case RecommendationOutcomes():
+            return naive_outcomes.in_words(rows, step)
 
 
 def on_paper(events, step):
@@ -127,3 +136,6 @@ def on_paper(events, step):
             return naive_product_sessions.rows_of(events, step)
         case IntervalJoin():
             return naive_joins.rows_of(events, step)
+        case RecommendationOutcomes():
+            named = [each | each.get("properties", {}) for each in events]
+            return naive_outcomes.rows_of(named, step)

@@ -10,7 +10,8 @@ from rtcdp.catalog.catalog import load_folds
 from rtcdp.store import StoreUnavailable
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.independent import verify_independently
-from rtcdp.verify.store_against_log import Kept, verify
+from rtcdp.verify.store_against_log import verify
+from rtcdp.verify.stored import Kept
 from tests.conformance.folds.stream import RULES, START_MS, Stream
 from tests.conformance.folds.test_folds import FOLDS, NEVER, in_words, on_paper
 from tests.scale import scaled

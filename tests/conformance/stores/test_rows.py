@@ -13,7 +13,7 @@ from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DAY_MS, check_sums
 from rtcdp.store.contract import EpochRefused, RowScan, RowsRefused, StateMismatch
 from rtcdp.store.row_changes import ROW_BYTES_MAX
-from rtcdp.testing.dump import dump
+from rtcdp.testing.driver import dump
 from rtcdp.testing.epochs import row_changes
 
 STAYS = RowTable(

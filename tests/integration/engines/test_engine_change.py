@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rtcdp.testing.dump import differing
+from rtcdp.testing.driver import differing
 from tests.integration.engines.topic_installation import (
     TRAFFIC,
     append,

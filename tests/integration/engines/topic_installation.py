@@ -8,7 +8,7 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.runtime.parts import folds_of, log_writer, metrics_of, store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
-from rtcdp.testing.dump import dump
+from rtcdp.testing.driver import dump
 from rtcdp.testing.traffic import Traffic
 from tests.servers import unused_name
 

@@ -1,22 +1,10 @@
 """The address of the rules that were in force."""
 
-from litestar import Response, get
-from rtcdp.answers.rules_in_force import RulesPage, RulesQuestion, rules_page
+from rtcdp.answers.rules_in_force import RulesQuestion, rules_page
 
-from rtcdp.api.address import AnyRequest
-from rtcdp.api.context import Context, answer
-from rtcdp.api.documentation import documented
+from rtcdp.api.pages import PageAt
 from rtcdp.api.query import Asked
 
-_RULES = Asked(RulesQuestion)
-
-
-@get(
-    "/api/rules",
-    summary="The rules in force",
-    operation_class=documented(_RULES),
-    sync_to_thread=True,
+RULES_PAGE = PageAt(
+    "/api/rules", "rules_in_force", rules_page, Asked(RulesQuestion), "The rules in force"
 )
-def rules_in_force(request: AnyRequest, context: Context) -> Response[RulesPage]:
-    page = rules_page(context.installation, _RULES.read(request))
-    return answer(page, page)

@@ -63,7 +63,7 @@ def test_only_what_is_told_can_be_seen_and_only_so_much_of_it(
     for by, note in (("", ""), ("  ", ""), ("a\0", ""), ("a", "\x1b[31m"), ("a" * 101, "")):
         with pytest.raises(BadRequest):
             acknowledge(installation, driver.store, drop.id, Seen(by, note))
-    with pytest.raises(BadRequest):
+    with pytest.raises(NotThere, match="there is no anomaly"):
         acknowledge(installation, driver.store, "abc", Seen("ada"))
     monkeypatch.setattr(acknowledgements, "ACKNOWLEDGED_MAX", 1)
     acknowledge(installation, driver.store, drop.id, Seen("ada"))

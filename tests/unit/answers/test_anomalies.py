@@ -1,17 +1,19 @@
 """Anomalies of what an engine has counted: told, explained, paged, and gone when they are none."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rtcdp.answers import series
 from rtcdp.answers.anomalies import AnomaliesQuestion, anomalies_page, anomaly_page
 from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsQuestion, events_page
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import EARLIEST, LATEST
 from rtcdp.clock import SystemClock
-from rtcdp.definitions import Alarms, Average, Calendar, Count, Metric, tumbling
+from rtcdp.definitions import Alarms, Average, Calendar, Count, Metric, Product, tumbling
 from rtcdp.errors import BadRequest, NotThere, UsageError
 from rtcdp.testing.driver import Driver
 from tests.watched import DROP, HOUR, HOURS, METRICS, RISE, START, events_in, watched
@@ -139,8 +141,11 @@ def test_days_of_a_time_zone_need_more_history_than_there_is(installation: Insta
     assert (page.items, page.watched) == ([], 1)
 
 
-def test_a_question_about_any_time_has_an_answer(make_driver: MakeDriver) -> None:
+def test_a_question_about_any_time_has_an_answer(
+    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also about the first year that there is, where calendars end."""
+    monkeypatch.setattr(series, "WINDOWS_MAX", 30_000)
     monthly = Metric("monthly", "M", Calendar("month", "America/New_York"), (Count("n"),))
     metrics = (*METRICS[:2], monthly)
     driver = watched(make_driver(*metrics))
@@ -154,6 +159,33 @@ def test_a_question_about_any_time_has_an_answer(make_driver: MakeDriver) -> Non
                 assert anomalies_page(read, asked).next_cursor is None
 
 
+def test_what_is_keyed_by_what_products_are_can_be_asked_about(tmp_path: Path) -> None:
+    by_category = Metric(
+        "carts_by_category", "C", tumbling(hours=1), (Count("n"),), (Product("category"),)
+    )
+    driver = Driver((by_category,), tmp_path)
+    driver.advance(seconds=74 * 3_600)
+    for product, category in (("kettle", "kitchen"), ("tent", "outdoor")):
+        driver.update_products({"productId": product, "category": category, "validFrom": 0})
+        driver.feed(
+            *(
+                {**event, "productId": product}
+                for hour in range(72)
+                for count in (90 if (hour, product) == (70, "tent") else 10,)
+                for event in events_in(hour, "ADD_TO_CART", count)
+            ),
+            intake="import",
+        )
+    driver.process()
+    read = Installation(driver.store, (by_category,), SystemClock())
+    asked = AnomaliesQuestion(
+        metric="carts_by_category", start_from=START, start_to=START + 71 * HOUR
+    )
+    found = [(each.key, each.observed) for each in anomalies_page(read, asked).items]
+    assert found == [({}, 100), ({"category": "outdoor"}, 90)]
+    driver.close()
+
+
 def test_wrong_questions_say_what_to_ask(installation: Installation) -> None:
     for asked, what in (
         ({"metric": "averages"}, "nothing that adds up"),
@@ -165,7 +197,7 @@ def test_wrong_questions_say_what_to_ask(installation: Installation) -> None:
             anomalies_page(installation, AnomaliesQuestion(**asked))
     with pytest.raises(NotThere):
         anomalies_page(installation, AnomaliesQuestion(metric="nothing"))
-    with pytest.raises(BadRequest, match="there is no anomaly 'abc'"):
+    with pytest.raises(NotThere, match="there is no anomaly 'abc'"):
         anomaly_page(installation, "abc")
 
 

@@ -107,3 +107,16 @@ def test_without_the_fold_nothing_can_be_recommended(make_teller):
     teller = make_teller(*[fold for fold in make_teller().folds if fold.name == "sessions"])
     with pytest.raises(NotThere, match="nothing is told of products"):
         known(ProductHistory(), teller.installation(START))
+
+
+def test_a_glance_is_kept_for_a_moment_and_says_from_when_it_is(teller):
+    history, then = ProductHistory(), START + DAY
+    first = history.glance(teller.installation(then))
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    same = history.glance(teller.installation(then + 49))
+    assert (same.model.index.session_count, same.freshness) == (2, first.freshness)
+    assert history.glance(teller.installation(then + 51)).model.index.session_count == 3
+
+
+def test_a_store_without_anything_has_no_sessions(make_teller):
+    assert sessions(ProductHistory(), make_teller().installation(START)) == []

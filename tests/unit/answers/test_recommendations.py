@@ -1,12 +1,17 @@
 """Recommendations from what a store tells: for a user, a product, a basket."""
 
+from dataclasses import replace
+
 import pytest
 
+from rtcdp.answers import recommendations
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import (
     Adviser,
     Basket,
     Because,
+    HoldOut,
     ProductRecommendations,
     TrendingQuestion,
     UserRecommendations,
@@ -15,6 +20,9 @@ from rtcdp.answers.recommendations import (
     for_user,
     trending_page,
 )
+from rtcdp.catalog.catalog import load_folds
+from rtcdp.clock import ManualClock
+from rtcdp.testing.driver import Driver
 from tests.stories import event
 from tests.told import DAY, HOUR, MINUTE, START
 
@@ -53,6 +61,14 @@ def test_what_goes_with_a_product_and_why(adviser):
     assert (page.based_on, page.sessions, page.fallback) == (["shoe"], 4, None)
     assert page.history_from == "2026-01-01T00:00:00.000Z"
     assert page.lag_ms is not None
+
+
+def test_nothing_is_a_reason_for_itself(adviser):
+    page = for_user(adviser, "d/1", UserRecommendations(exclude=("none",)))
+    because = {each.productId: each.because for each in page.items}
+    assert because["hat"] == Because("shoe", 1, 3)
+    alone = for_product(adviser, "lace", ProductRecommendations(exclude=("sock", "shoe")))
+    assert all(each.because is None or each.because.item == "lace" for each in alone.items)
 
 
 def test_a_user_s_own_sessions_are_not_heard(adviser):
@@ -103,8 +119,90 @@ def test_a_basket(adviser):
 def test_answers_have_names_of_their_own(adviser):
     names = {
         for_product(adviser, "shoe", ProductRecommendations()).recommendation_id,
-        for_product(adviser, "sock", ProductRecommendations()).recommendation_id,
+        for_product(adviser, "shoe", ProductRecommendations()).recommendation_id,
         for_user(adviser, "a", UserRecommendations()).recommendation_id,
     }
-    assert {name.partition("-")[0] for name in names} == {"product", "user"}
     assert len(names) == 3
+    assert {name.rpartition("-")[0] for name in names} == {
+        f"product-recommended-{NOW}",
+        f"user-recommended-{NOW}",
+    }
+
+
+@pytest.mark.parametrize(("nothing", "found"), [(False, ["hat", "lace"]), (True, [])])
+def test_who_is_held_out_gets_what_is_popular_or_nothing(adviser, nothing, found):
+    held = replace(adviser, hold_out=HoldOut(100, nothing))
+    pages = [
+        for_user(held, "d/1", UserRecommendations(exclude=("bought",))),
+        for_product(held, "shoe", ProductRecommendations(exclude=("sock",), user_id="d/1")),
+        for_basket(held, Basket(items=["shoe"], exclude=["sock"], user_id="d/1")),
+    ]
+    assert {page.audience for page in pages} == {"held_out"}
+    assert all("-held_out-" in page.recommendation_id for page in pages)
+    assert [items(page) for page in pages] == [found] * 3
+    assert {page.fallback for page in pages} == ({None} if nothing else {"popular"})
+    # Whom nobody knows can't be held out.
+    page = for_product(held, "shoe", ProductRecommendations())
+    assert (page.audience, page.fallback) == ("recommended", None)
+
+
+def test_the_same_users_are_held_out_each_time_and_about_as_many_as_asked_for():
+    of_ten = {n for n in range(1_000) if HoldOut(10).audience_of(f"u{n}") == "held_out"}
+    of_twenty = {n for n in range(1_000) if HoldOut(20).audience_of(f"u{n}") == "held_out"}
+    assert 70 < len(of_ten) < 130
+    assert of_ten < of_twenty
+    assert not any(HoldOut(0).audience_of(f"u{n}") == "held_out" for n in range(100))
+
+
+def test_of_a_user_s_many_sessions_the_newest_are_looked_at_and_none_is_heard(
+    make_teller, monkeypatch
+):
+    teller = make_teller()
+    own = [*did("ann", 0, ("s", "shoe"), ("s", "tent")), *did("ann", HOUR, ("s", "sock"))]
+    teller.tell([*own, *did("bob", 0, ("s", "shoe"), ("s", "sock"))], NOW)
+    adviser = Adviser(teller.installation(NOW), ProductHistory())
+    assert for_user(adviser, "ann", UserRecommendations()).based_on == ["shoe", "tent", "sock"]
+    monkeypatch.setattr(recommendations, "OWN_SESSIONS_MAX", 1)
+    page = for_user(adviser, "ann", UserRecommendations())
+    assert page.based_on == ["sock"]
+    assert [(each.productId, each.because) for each in page.items if each.because] == [
+        ("shoe", Because("sock", 1, 1))
+    ]
+
+
+def test_where_nothing_happened_nothing_is_recommended(make_teller):
+    adviser = Adviser(make_teller().installation(NOW), ProductHistory())
+    for page in (
+        for_user(adviser, "ann", UserRecommendations()),
+        for_product(adviser, "shoe", ProductRecommendations()),
+        for_basket(adviser, Basket(items=[f"item {n}" * 100 for n in range(100)], diversity=100)),
+    ):
+        assert (page.items, page.sessions, page.history_from, page.fallback) == ([], 0, None, None)
+    assert trending_page(adviser, TrendingQuestion()).items == []
+
+
+def test_products_of_a_category_as_far_as_that_is_known(tmp_path):
+    driver = Driver((), tmp_path, folds=load_folds())
+    driver.update_products(
+        {"productId": "hat", "category": "head", "validFrom": driver.now_ms - DAY},
+        {"productId": "sock", "category": "head", "validFrom": driver.now_ms - DAY},
+        {"productId": "sock", "category": "feet", "validFrom": driver.now_ms - HOUR},
+        {"productId": "lace", "category": "feet", "validFrom": driver.now_ms + DAY},
+    )
+    for user in ("ann", "bob"):
+        for item in ("shoe", "sock", "lace", "hat", "tent"):
+            view = {"userId": user, "eventType": "PRODUCT_VIEW", "productId": item}
+            driver.feed({**view, "timestamp": driver.now_ms})
+            driver.advance(seconds=1)
+    driver.process()
+    clock = ManualClock(driver.now_ms)
+    adviser = Adviser(Installation(driver.store, (), clock, folds=load_folds()), ProductHistory())
+    asked = {("feet",): ["sock"], ("feet", "head"): ["hat", "sock"], ("x",): []}
+    for categories, found in asked.items():
+        question = ProductRecommendations(category=categories, diversity=50)
+        page = for_product(adviser, "shoe", question)
+        assert sorted(items(page)) == found
+        # Nothing is known of lace yet, nor of the tent.
+        assert page.category_unknown == 2
+    assert for_product(adviser, "shoe", ProductRecommendations()).category_unknown is None
+    driver.close()

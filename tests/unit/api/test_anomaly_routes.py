@@ -65,10 +65,10 @@ def test_one_is_acknowledged_and_taken_back(api: TestClient[Litestar]) -> None:
         ("?eventType=A", 400, "a key is one of a metric"),
         ("?direction=sideways", 400, "direction"),
         ("?user=ada", 400, "user"),
-        ("/abc", 400, "no anomaly 'abc'"),
+        ("/abc", 404, "no anomaly 'abc'"),
         ("/WzE3Njc2NDQ4MDAwMDAsIltcImhvdXJseVwiXSJd", 404, "out of the ordinary"),
-        ("/WzE3Njc2NDQ4MDAwMDAsIltdIl0", 400, "there is no anomaly"),
-        ("/WzE3Njc2NDQ4MDAwMDAsIntdIl0", 400, "there is no anomaly"),
+        ("/WzE3Njc2NDQ4MDAwMDAsIltdIl0", 404, "there is no anomaly"),
+        ("/WzE3Njc2NDQ4MDAwMDAsIntdIl0", 404, "there is no anomaly"),
     ],
 )
 def test_wrong_turns_say_what_to_ask(

@@ -60,6 +60,7 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/recommendations/product/{productId}",
         "/api/recommendations/basket",
         "/api/recommendations/trending",
+        "/api/recommendations/outcomes",
         "/api/products",
         "/api/products/{productId}",
         "/api/product-updates/unused",

@@ -1,6 +1,7 @@
 """The addresses of recommendations."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from litestar import Litestar
@@ -48,6 +49,7 @@ def test_the_answers(api: TestClient[Litestar]) -> None:
     answer = api.get(REQUESTS[0])
     assert answer.headers["x-lag-ms"] == "0"
     assert answer.json()["items"][0]["because"] == {"item": "a/b", "sessions": 3, "looked_at": 3}
+    assert answer.json()["audience"] == "recommended"
 
 
 def test_a_basket(api: TestClient[Litestar]) -> None:
@@ -62,3 +64,16 @@ def test_a_basket(api: TestClient[Litestar]) -> None:
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "diversity=101", "colour=red"])
 def test_what_is_not_possible_is_refused(api: TestClient[Litestar], query: str) -> None:
     assert api.get(f"/api/recommendations/product/sock?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("user", ["/", "//", "/..", "a b", "%", "é", "?", "x" * 256])
+def test_anybody_may_ask_whatever_the_id(api: TestClient[Litestar], user: str) -> None:
+    for kind in ("user", "product"):
+        address = f"/api/recommendations/{kind}/{quote(user, safe='')}?limit=1"
+        assert items(api.get(address)) == ["a/b"], address
+
+
+def test_what_came_of_it_needs_a_fold(api: TestClient[Litestar]) -> None:
+    answer = api.get("/api/recommendations/outcomes")
+    assert answer.status_code == 404
+    assert "RecommendationOutcomes" in answer.json()["detail"] + str(answer.json())

@@ -1,3 +1,4 @@
+import csv
 import json
 
 from tests.unit.cli.test_sessions import data, narrow, rows_of
@@ -29,6 +30,14 @@ def test_as_json(rtcdp, data):
     assert told["items"][0]["outcomes"]["converted"]["count"] == 1
     listed = json.loads(rtcdp("joins", "--list", "--json", "--data-dir", data).out)
     assert [item["userId"] for item in listed["items"]] == ["bob", "ada"]
+
+
+def test_as_csv_with_two_columns_for_each_outcome(rtcdp, data):
+    (row,) = csv.DictReader(rtcdp("joins", "--csv", "--data-dir", data).out.splitlines())
+    numbers = {name: row[f"{name}_count"] for name in ("converted", "abandoned", "waiting")}
+    assert (row["count"], numbers["converted"], sum(map(int, numbers.values()))) == ("2", "1", 2)
+    assert "outcomes" not in row
+    assert float(row["converted_value"]) <= float(row["value"])
 
 
 def test_wrong_turns_are_wrong_usage(rtcdp, data):

@@ -1,10 +1,13 @@
 """The command on recommendations: a user, a product, a basket; for people and for programs."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from rtcdp.catalog.catalog import load_folds
 from rtcdp.cli import terminal
+from rtcdp.folds.recommendation_outcomes import RecommendationName
 from rtcdp.store.sqlite import SqliteStore
 from tests.stories import event
 from tests.told import DAY, MINUTE, START, Teller
@@ -63,3 +66,27 @@ def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path):
     assert rtcdp("recommend", "--basket", ",", *data).code == 2
     assert rtcdp("recommend", "ada", "--folds", "sessions", *data).code == 2
     assert rtcdp("recommend", "ada", "--data-dir", tmp_path).code == 3
+
+
+def test_what_came_of_them(rtcdp, data, tmp_path, monkeypatch):
+    assert "RecommendationOutcomes" in rtcdp("recommend", "--outcomes", *data).err
+    assert rtcdp("recommend", "ada", "--since", "7d", *data).code == 2
+    examples = Path(__file__).parents[3] / "examples" / "recommendations"
+    folder = tmp_path / "outcomes"
+    folder.mkdir()
+    store = SqliteStore(folder / "store.db")
+    teller = Teller(store, load_folds(examples))
+    name = RecommendationName("user", "recommended", START, 1).text
+    clicked = event(START + MINUTE, productId="shoe", **{"property:recommendationId": name})
+    bought = event(START + DAY, "PURCHASE", productId="shoe", value=12.5)
+    teller.tell([clicked, bought], START + DAY)
+    store.close()
+    more = ("--catalog", examples, "--data-dir", folder)
+    monkeypatch.setattr(terminal.out, "width", 80)
+    shown = rtcdp("recommend", "--outcomes", *more)
+    assert (shown.code, shown.err) == (0, "")
+    row = " ".join(shown.out.strip().splitlines()[-1].split())
+    assert row == "user, recommended 1 1 (100 %) 1 12.50 12.50 12.50"
+    (told,) = json.loads(rtcdp("recommend", "--outcomes", "--json", *more).out)["items"]
+    assert (told["clicked"], told["revenue"]) == (1, 12.5)
+    assert "no event names" in rtcdp("recommend", "--outcomes", "--since", "7d", *more).out

@@ -10,8 +10,7 @@ from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
 from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.testing.driver import START_MS
-from rtcdp.testing.dump import differing, dump
+from rtcdp.testing.driver import START_MS, differing, dump
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.testing.traffic import Traffic
 

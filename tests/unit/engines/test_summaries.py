@@ -9,7 +9,8 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.log.contract import Delivery, RawRecord, summary_mark
 from rtcdp.testing.driver import Driver
-from rtcdp.verify.store_against_log import Kept, verify
+from rtcdp.verify.store_against_log import verify
+from rtcdp.verify.stored import Kept
 
 GOOD = b'{"userId":"u","timestamp":1767225600000,"eventType":"PAGE_VIEW"}\n'
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from rtcdp.recommendations import SESSIONS_SCHEMA, index_of, keys_frame
+from rtcdp.recommendations import SESSIONS_SCHEMA, TOLD, index_of, keys_frame, session_index
 
 
 def frame(*rows):
@@ -65,3 +65,27 @@ def test_none_at_all():
     assert (index.session_count, index.sessions().height) == (0, 0)
     index = index.changed(frame(*ROWS), keys_frame(()))
     assert index.session_count == 3
+
+
+def test_items_that_no_session_holds_any_more_are_forgotten_when_all_is_sorted_again(monkeypatch):
+    monkeypatch.setattr(session_index, "RECENT_MAX", 3)
+    index = index_of(frame(*ROWS))
+    for n in range(200):
+        index = index.changed(frame(("dan", 10, [f"item {n}"])), keys_frame([]))
+        index = index.changed(frame(("eva", 10 + n, ["shoe"])), keys_frame([("eva", 9 + n)]))
+    assert len(index.items.names) < 20
+    assert len(index.codes_of(["shoe", "item 199"])) == 2
+
+
+def test_what_is_told_of_a_user_s_sessions():
+    told = frame(*ROWS).with_columns(pl.lit("then").alias(TOLD))
+    index = index_of(told).changed(
+        frame(("ann", 9, ["kite"])).with_columns(pl.lit("now").alias(TOLD)),
+        keys_frame([("ann", 1)]),
+    )
+    numbers, texts = index.of_user("ann", 5)
+    assert texts == ["then", "now"]
+    assert sorted(index.starts[numbers].tolist()) == [2, 9]
+    numbers, texts = index.of_user("ann", 1)
+    assert (len(numbers), texts) == (2, ["now"])
+    assert [len(each) for each in index.of_user("nobody", 5)] == [0, 0]

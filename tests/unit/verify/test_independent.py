@@ -3,14 +3,15 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.store import Epoch
 from rtcdp.testing.driver import Driver
-from rtcdp.verify.independent import Expiry, Findings, summary, verify_independently
+from rtcdp.verify.independent import Findings, summary, verify_independently
+from rtcdp.verify.stored import Kept
 from tests.unit.verify.conftest import METRICS
 
 KEPT_MS = 10**12
 
 
 def check(driver: Driver) -> Findings:
-    expiry = Expiry(KEPT_MS, KEPT_MS, driver.now_ms)
+    expiry = Kept(KEPT_MS, KEPT_MS, driver.now_ms)
     return verify_independently(driver.log, driver.store, METRICS, AdmissionRules(), expiry)
 
 

@@ -22,12 +22,12 @@ from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.store_against_log import (
     Difference,
     Horizon,
-    Kept,
     differences_of,
     horizon_after_trim,
     ledger_differences,
     verify,
 )
+from rtcdp.verify.stored import Kept
 
 NOW_MS = 1_767_225_600_000
 RULES = AdmissionRules()

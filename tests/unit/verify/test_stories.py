@@ -10,7 +10,8 @@ from rtcdp.folds.timeline import standard_timeline
 from rtcdp.store import RowChanges
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.epochs import EpochMaker, row_changes
-from rtcdp.verify.store_against_log import Kept, verify
+from rtcdp.verify.store_against_log import verify
+from rtcdp.verify.stored import Kept
 
 FOLDS = load_folds()
 SESSIONS = next(fold for fold in FOLDS if fold.name == "sessions")

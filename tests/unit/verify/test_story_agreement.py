@@ -12,8 +12,9 @@ from rtcdp.folds.sessions import Sessions
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.testing.epochs import EpochMaker, row_changes
 from rtcdp.verify import story_judge
-from rtcdp.verify.independent import Expiry, verify_independently
+from rtcdp.verify.independent import verify_independently
 from rtcdp.verify.plain import is_fold_judged
+from rtcdp.verify.stored import Kept
 from tests.conformance.folds.stream import RULES, Stream
 
 FOLDS = load_folds()
@@ -32,7 +33,7 @@ def driver(tmp_path):
 
 
 def judged(driver, folds=FOLDS):
-    expiry = Expiry(KEPT_MS, KEPT_MS, driver.now_ms)
+    expiry = Kept(KEPT_MS, KEPT_MS, driver.now_ms)
     return verify_independently(driver.log, driver.store, folds, AdmissionRules(), expiry)
 
 

@@ -43,11 +43,8 @@ products by these weights, in units of 10⁻¹²."""
 
 
 @dataclass(frozen=True)
-class Variance(Measure):
-    """The population's variance of the field: the mean of the squared distance from the mean; null
-    where no event has the field."""
-
-    kind = "variance"
+class _Spread:
+    """What is kept of how far the values of the field lie from their mean."""
 
     name: str
     field: Number = "value"
@@ -58,6 +55,14 @@ class Variance(Measure):
 
     def of_event(self, event: EventFields) -> Sequence[float | None]:
         return _of_event(number_in(self.field, event))
+
+
+@dataclass(frozen=True)
+class Variance(_Spread, Measure):
+    """The population's variance of the field: the mean of the squared distance from the mean; null
+    where no event has the field."""
+
+    kind = "variance"
 
     def final(self, states: States) -> list[object]:
         return [None if found is None else float(found) for found in _variances(states, self.name)]
@@ -70,21 +75,11 @@ class Variance(Measure):
 
 
 @dataclass(frozen=True)
-class StandardDeviation(Measure):
+class StandardDeviation(_Spread, Measure):
     """The square root of the population's variance of the field, in the field's own unit; null
     where no event has the field."""
 
     kind = "standard_deviation"
-
-    name: str
-    field: Number = "value"
-    where: Predicate | None = None
-
-    def parts(self) -> tuple[Part, ...]:
-        return _parts(self.name, number_column(self.field))
-
-    def of_event(self, event: EventFields) -> Sequence[float | None]:
-        return _of_event(number_in(self.field, event))
 
     def final(self, states: States) -> list[object]:
         return [None if found is None else sqrt(found) for found in _variances(states, self.name)]

@@ -1,4 +1,4 @@
-"""The embedded log's file: how it is opened, what its tables are, and what its errors mean.
+"""The embedded log's file: how it is opened, and what its tables are.
 
 `DIRECTORY/log.db` is one SQLite database in WAL mode. A row of `chunk` is one group commit (or a
 part of a large one); `extent` says where the log ends, so that offsets go on growing after all
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import LogFailed, LogGone, LogUnavailable
+from rtcdp.log.contract import LogUnavailable
 from rtcdp.log.embedded.columns import PARTITION
+from rtcdp.log.embedded.errors import malformed
 from rtcdp.private_files import make_private_folder
 
 FILE_NAME = "log.db"
@@ -55,20 +56,6 @@ CREATE TABLE extent (
 CREATE TABLE about (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE source (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
-
-_PASSING = {
-    sqlite3.SQLITE_FULL: "free some space on the disk; nothing was lost",
-    sqlite3.SQLITE_BUSY: "end the program that holds a lock on the file",
-    sqlite3.SQLITE_LOCKED: "end the program that holds a lock on the file",
-    sqlite3.SQLITE_CANTOPEN: "check that the directory exists and that its owner runs rtcdp",
-    sqlite3.SQLITE_READONLY: "make the directory and its files writable for this user",
-    sqlite3.SQLITE_PERM: "make the directory and its files writable for this user",
-    sqlite3.SQLITE_NOMEM: "give the process more memory",
-}
-_MALFORMED_HINT = (
-    "stop every rtcdp process, copy the directory, and rebuild the file with "
-    "`sqlite3 log.db .recover`; offsets stay as they are"
-)
 
 
 class LogVersionMismatch(UsageError):
@@ -248,46 +235,6 @@ def write_turn(directory: Path, timeout_ms: int) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextmanager
-def errors_of(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into `LogUnavailable` or `LogFailed`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        hint = _PASSING.get(code & 0xFF)
-        if hint is not None:
-            raise LogUnavailable(f"{path} can't be used now: {error}", hint) from error
-        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise malformed(path, str(error)) from error
-        name = getattr(error, "sqlite_errorname", "no code")
-        raise LogFailed(
-            f"{path} broke: {error} ({name})",
-            "check the disk and the system's log, then restart: what is durable is recovered",
-        ) from error
-    except UnicodeDecodeError as error:  # SQLite's message quotes a damaged schema
-        raise malformed(path, "its schema can't be read") from error
-    except OSError as error:
-        raise LogUnavailable(
-            f"{path} can't be used now: {error}",
-            "check that the directory exists, that this user owns it, and that files can be opened",
-        ) from error
-
-
-def gone(path: Path) -> LogGone:
-    """What to say of a file that was there."""
-    is_there = path.exists()
-    return LogGone(
-        f"{path} was {'replaced by another file' if is_there else 'deleted'} while it was in use",
-        "bring back the one that was there; to begin with a new log, stop rtcdp and give it a store"
-        " of its own",
-    )
-
-
-def malformed(path: Path, what: str) -> LogFailed:
-    return LogFailed(f"{path} is damaged: {what}", _MALFORMED_HINT)
 
 
 def single(connection: sqlite3.Connection, sql: str, *parameters: object) -> Any:

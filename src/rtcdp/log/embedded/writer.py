@@ -17,6 +17,7 @@ from rtcdp.log.contract import (
 )
 from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of
 from rtcdp.log.embedded.columns import PARTITION
+from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
     PAGE_BYTES,
@@ -24,12 +25,9 @@ from rtcdp.log.embedded.file import (
     connect,
     create_file,
     create_schema,
-    errors_of,
     file_of,
-    gone,
     has_schema,
     identity,
-    malformed,
     read_extent,
     single,
     transaction,

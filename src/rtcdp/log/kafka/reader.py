@@ -5,16 +5,50 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 
 import numpy as np
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as Place
 
 from rtcdp.log.contract import LogExtent, LogGone, LogReplaced, OffsetsMissing, Records
 from rtcdp.log.envelope import WireBatch, records_of
 from rtcdp.log.kafka.admin import TIMEOUT_S, TopicAdmin, TopicState
-from rtcdp.log.kafka.group import ShownOffsets
 from rtcdp.log.kafka.stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
-from rtcdp.log.kafka.topic import KafkaTopic
+from rtcdp.log.kafka.topic import KafkaTopic, LastWord, client_options
 from rtcdp.log.limits import KafkaTopicSettings, Retention
+
+
+class ShownOffsets:
+    """What a consumer group is told. Nobody joins the group, and nobody reads it back."""
+
+    def __init__(self, topic: KafkaTopic, group: str) -> None:
+        self._topic = topic
+        self._group = group
+        self._consumer: Consumer | None = None
+        self._last: Future[None] | None = None
+
+    def show(self, next_offsets: Mapping[int, int]) -> "Future[None]":
+        """Commit these offsets by partition, in a thread of its own; while it is still busy with
+        the last ones, nothing is committed. The answer comes whether it worked or not."""
+        if self._last is None or self._last.done():
+            self._last = Future()
+            places = [Place(self._topic.name, *place) for place in next_offsets.items()]
+            threading.Thread(target=self._commit, args=(places, self._last), daemon=True).start()
+        return self._last
+
+    def _commit(self, places: list[Place], answer: "Future[None]") -> None:
+        # Where to resume is the store's business: a lag that is shown too large harms nobody.
+        with suppress(KafkaException):
+            self._opened().commit(offsets=places, asynchronous=False)
+        answer.set_result(None)
+
+    def _opened(self) -> Consumer:
+        if self._consumer is None:
+            ours = {"group.id": self._group, "enable.auto.commit": False}
+            self._consumer = Consumer(client_options(self._topic, ours, LastWord()))
+        return self._consumer
+
 
 STATE_AGE_S = 0.1
 """How old the last look at the topic's id may be when records are handed out. A topic that was made

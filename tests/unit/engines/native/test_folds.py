@@ -10,8 +10,7 @@ from rtcdp.definitions import Fold, event_type
 from rtcdp.engines import folding
 from rtcdp.folds.sessions import Sessions
 from rtcdp.store import StoreUnavailable
-from rtcdp.testing.driver import Driver
-from rtcdp.testing.dump import dump
+from rtcdp.testing.driver import Driver, dump
 from tests.unit.engines.fold_shop import FOLDS, VIEWS, WAY, Installation, differing_from
 
 

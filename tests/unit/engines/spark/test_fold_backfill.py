@@ -30,7 +30,7 @@ from rtcdp.folds.paths import Paths
 from rtcdp.folds.sessions import Sessions
 from rtcdp.store import StoreUnavailable
 from rtcdp.store.sqlite import open_store
-from rtcdp.testing.dump import content, differing
+from rtcdp.testing.driver import content, differing
 from tests.unit.engines.spark.local_query import LocalQuery, Message, Topic
 
 START_MS, MINUTE = 1_767_225_600_000, 60_000

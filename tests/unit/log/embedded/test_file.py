@@ -1,6 +1,5 @@
 """The file: its permissions, its version, and what its errors mean."""
 
-import sqlite3
 import threading
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.log.contract import Delivery, LogFailed, LogUnavailable
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, LogVersionMismatch
-from rtcdp.log.embedded.file import errors_of, file_of, write_turn
+from rtcdp.log.embedded.file import file_of, write_turn
 
 
 def test_files_are_private(directory, writer):
@@ -60,29 +59,6 @@ def test_a_directory_s_name_may_hold_anything(tmp_path):
     writer.close()
     assert EmbeddedLogReader(odd_directory).read(0, 0, 100).lines == b"a\n"
     assert file_of(odd_directory).stat().st_size > 0
-
-
-@pytest.mark.parametrize(
-    ("code", "meaning"),
-    [
-        (sqlite3.SQLITE_FULL, LogUnavailable),
-        (sqlite3.SQLITE_BUSY, LogUnavailable),
-        (sqlite3.SQLITE_BUSY_SNAPSHOT, LogUnavailable),
-        (sqlite3.SQLITE_CANTOPEN, LogUnavailable),
-        (sqlite3.SQLITE_READONLY, LogUnavailable),
-        (sqlite3.SQLITE_IOERR_FSYNC, LogFailed),
-        (sqlite3.SQLITE_IOERR_WRITE, LogFailed),
-        (sqlite3.SQLITE_IOERR_SHMSIZE, LogFailed),
-        (sqlite3.SQLITE_CORRUPT, LogFailed),
-        (sqlite3.SQLITE_NOTADB, LogFailed),
-    ],
-)
-def test_only_what_can_pass_is_called_unavailable(directory, code, meaning):
-    error = sqlite3.OperationalError("message of SQLite")
-    error.sqlite_errorcode, error.sqlite_errorname = code, "NAME"
-    with pytest.raises(meaning, match="message of SQLite") as caught, errors_of(directory):
-        raise error
-    assert caught.value.hint
 
 
 def test_turns_to_write_exclude_each_other(directory, writer):

@@ -1,0 +1,10 @@
+"""What is too long for every test run."""
+
+from tests.scale import IS_CHAOS
+
+ONLY_IN_CHAOS = [
+    # A month of a million shoppers, made up, counted and judged twice.
+    "test_labelled_month.py",
+]
+
+collect_ignore = [] if IS_CHAOS else ONLY_IN_CHAOS
