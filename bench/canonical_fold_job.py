@@ -29,6 +29,7 @@ QUARTER_MS = 900_000
 DAY_MS = 96 * QUARTER_MS
 WITHIN_MS = 7 * DAY_MS
 PAGES_MAX = 8
+PRODUCTS_MAX = 50
 
 
 def at() -> Column:
@@ -165,12 +166,45 @@ def cart_outcomes(events: DataFrame) -> DataFrame:
     )
 
 
+def product_sessions(events: DataFrame) -> DataFrame:
+    """The last products of each session of such events in order, the same one again at once told
+    once, with a letter for what was done with each."""
+    named = with_sessions(events.where(F.col("productId").isNotNull()))
+    of_session = Window.partitionBy("userId", "session").orderBy("at", "eventId", "productId")
+    before = F.lag("productId").over(of_session)
+    is_other = (before.isNull() | (before != F.col("productId"))).cast("int")
+    deed = F.when(kind() == "PURCHASE", 2).when(kind() == "ADD_TO_CART", 1).otherwise(0)
+    runs = (
+        named.withColumn("run", F.sum(is_other).over(of_session))
+        .groupBy("userId", "session", "run")
+        .agg(
+            F.min("at").alias("at"),
+            F.first("productId").alias("product"),
+            F.max(deed).alias("deed"),
+        )
+    )
+    told = F.array_sort(F.collect_list(F.struct("run", "product", "deed")))
+    rows = runs.groupBy("userId", "session").agg(
+        F.min("at").alias("started_at"), told.alias("told"), F.count("*").alias("length")
+    )
+    last = F.slice("told", -PRODUCTS_MAX, PRODUCTS_MAX)
+    last = F.when(F.col("length") > PRODUCTS_MAX, last).otherwise(F.col("told"))
+    return rows.withColumn("last", last).select(
+        "userId",
+        "started_at",
+        F.col("last.product").alias("products"),
+        F.col("last.deed").alias("deeds"),
+        F.greatest(F.lit(0), F.col("length") - PRODUCTS_MAX).alias("left_out"),
+    )
+
+
 FOLDS: dict[str, Callable[[DataFrame], DataFrame]] = {
     "sessions": sessions,
     "shop_funnel": shop_funnel,
     "daily_retention": daily_retention,
     "page_paths": page_paths,
     "cart_outcomes": cart_outcomes,
+    "product_sessions": product_sessions,
 }
 
 

@@ -20,6 +20,7 @@ GOALS = {
     "daily_retention": None,
     "page_paths": None,
     "cart_outcomes": 150_000,
+    "product_sessions": None,
 }
 ALL_GOAL = 120_000
 

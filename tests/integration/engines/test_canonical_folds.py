@@ -14,8 +14,7 @@ from rtcdp.sources.synthetic.history import History, Past
 from tests.stories import SCHEMA
 
 JOB = Path(__file__).parents[3] / "bench" / "canonical_fold_job.py"
-WRITTEN = ("sessions", "shop_funnel", "daily_retention", "page_paths", "cart_outcomes")
-FOLDS = {fold.name: fold for fold in load_folds() if fold.name in WRITTEN}
+FOLDS = {fold.name: fold for fold in load_folds()}
 PAST = Past(days=20, users=1_500, seed=3, until_ms=1_767_225_600_000)
 
 
@@ -88,3 +87,15 @@ def test_a_join(ours, by_hand):
     columns = ("userId", "left_at", "productId", "left_value", "right_at", "right_value")
     assert ours["cart_outcomes"]["right_at"].null_count() not in (0, ours["cart_outcomes"].height)
     assert equal(ours["cart_outcomes"], by_hand["cart_outcomes"], *columns, more_than=100)
+
+
+def test_products_of_sessions(ours, by_hand):
+    deeds = pl.col("deeds").list.eval(pl.element().replace_strict([0, 1, 2], ["s", "c", "b"]))
+    told = by_hand["product_sessions"].with_columns(deeds.list.join(""))
+    found = ours["product_sessions"].with_columns(
+        pl.col("products").str.json_decode(pl.List(pl.String()))
+    )
+    lists = pl.col("products").list.join(",")
+    columns = ("userId", "started_at", "products", "deeds", "left_out")
+    assert set("".join(told["deeds"])) == {"s", "c", "b"}
+    assert equal(found.with_columns(lists), told.with_columns(lists), *columns)
