@@ -19,6 +19,7 @@ from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.product_update import decode_product_update
 from rtcdp.folds.rows import row_schema
 from rtcdp.log.contract import LogReader, OffsetsMissing, RawRecord
+from rtcdp.log.limits import Retention
 from rtcdp.store import RowChanges, Store
 
 HISTORY_FULL = "history_full"
@@ -29,6 +30,8 @@ MAX_VERSIONS = 1_000
 
 _BATCH_BYTES = 4 * 2**20
 _LOOK_EVERY_S = 0.25
+_SHORTEN_EVERY_S = 60.0
+_FOREVER_MS = 2**53
 _RECORD_LETTERS = 2_000
 """What is kept of a record that is not used is its beginning."""
 
@@ -51,8 +54,9 @@ class ProductUpdates:
     """Brings a store's products up to the end of a log of updates, a step at a time.
 
     It writes through the `store` of the engine that calls it, between that one's epochs, and so
-    under its lease. `on_trouble` takes a sentence when the log no longer has what comes next; then
-    it stands still until it is made anew.
+    under its lease. Beyond `max_log_bytes` the oldest updates that rest in the store are deleted
+    from the log, where that can. `on_trouble` takes a sentence when the log no longer has what
+    comes next; then it stands still until it is made anew.
     """
 
     tables: tuple[RowTable, ...] = (PRODUCTS, UNUSED_UPDATES)
@@ -63,11 +67,15 @@ class ProductUpdates:
         log: LogReader,
         store: Store,
         max_versions: int = MAX_VERSIONS,
+        max_log_bytes: int = Retention.max_bytes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._store = store
         self._max_versions = max_versions
+        # History is the point: nothing goes by its age.
+        self._kept_in_log = Retention(_FOREVER_MS, max_log_bytes, 0)
+        self._shortened_at = float("-inf")
         self._monotonic = monotonic
         self._looked_at = float("-inf")
         self._is_lost = False
@@ -104,6 +112,9 @@ class ProductUpdates:
             known[partition] = records.next_offset
             self._commit(records.each(), known)
             has_worked = True
+        if has_worked and self._looked_at - self._shortened_at >= _SHORTEN_EVERY_S:
+            self._shortened_at = self._looked_at
+            self._log.expire(known, self._kept_in_log, 0)
         return has_worked
 
     def _commit(self, records: Iterator[RawRecord], next_offsets: dict[int, int]) -> None:

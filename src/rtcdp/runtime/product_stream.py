@@ -40,4 +40,6 @@ def with_product_log(settings: Settings) -> Settings:
 def product_updates(settings: Settings, store: Store) -> Iterator[ProductUpdates]:
     """What lets an engine follow the stream, writing through its own `store`."""
     with log_reader(with_product_log(settings)) as log:
-        yield ProductUpdates(log, store, settings.products.max_versions)
+        yield ProductUpdates(
+            log, store, settings.products.max_versions, settings.log_retention.max_bytes
+        )

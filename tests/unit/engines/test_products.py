@@ -12,6 +12,7 @@ import pytest
 from rtcdp.definitions.products import PRODUCTS, UNUSED_UPDATES
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.log.contract import Delivery
+from rtcdp.log.limits import Retention
 from rtcdp.store import StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
@@ -144,3 +145,23 @@ def test_a_log_that_was_cut_off_is_told_and_not_followed(store: SqliteStore) -> 
     assert not updates.step()
     assert not updates.step()
     assert len(told) == 1
+
+
+class Shortened(MemoryLog):
+    """Notes what is to be deleted of it."""
+
+    asked: Retention | None = None
+
+    def expire(self, committed: Mapping[int, int], retention: Retention, now_ms: int) -> int:
+        assert committed == {0: 1}
+        self.asked = retention
+        return super().expire(committed, retention, now_ms)
+
+
+def test_the_log_is_bounded_by_its_size_and_not_by_age(store: SqliteStore) -> None:
+    log = Shortened()
+    append(log, {"productId": "p"}, 1)
+    ProductUpdates(log, store, max_log_bytes=7).step()
+    assert log.asked is not None
+    assert (log.asked.max_bytes, log.asked.min_age_ms) == (7, 0)
+    assert log.extent(0).first_offset == 0
