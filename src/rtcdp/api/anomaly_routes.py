@@ -1,6 +1,6 @@
 """The addresses of anomalies: all of them, one with what led up to it, and who has seen it."""
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, post, route
 from litestar.params import FromPath, JSONBody
 
 from rtcdp.answers.acknowledgements import AcknowledgedPage, Seen, acknowledge, withdraw
@@ -58,6 +58,18 @@ def one_anomaly(
     return answer(page, page)
 
 
+# Litestar's own answer names the methods of whichever handler it saw first.
+@route(
+    _ACKNOWLEDGEMENT,
+    http_method=["OPTIONS"],
+    status_code=204,
+    include_in_schema=False,
+    sync_to_thread=False,
+)
+def methods_of_acknowledgement() -> Response[None]:
+    return Response(None, status_code=204, headers={"Allow": "DELETE, OPTIONS, POST"})
+
+
 @post(
     _ACKNOWLEDGEMENT,
     summary="Say that an anomaly was seen",
@@ -94,5 +106,11 @@ def withdraw_acknowledgement(
     withdraw(context.store, anomalyId)
 
 
-ANOMALY_HANDLERS = (anomalies, one_anomaly, acknowledge_anomaly, withdraw_acknowledgement)
+ANOMALY_HANDLERS = (
+    anomalies,
+    one_anomaly,
+    methods_of_acknowledgement,
+    acknowledge_anomaly,
+    withdraw_acknowledgement,
+)
 """All of them, to be given to the API's router."""

@@ -45,6 +45,7 @@ def test_one_is_acknowledged_and_taken_back(api: TestClient[Litestar]) -> None:
     since = "/api/anomalies?from=2026-01-01"
     assert api.get(f"{since}&acknowledged=true").json()["items"] == [told]
     assert api.get(f"{since}&acknowledged=false").json()["items"] == others
+    assert api.options(address).headers["allow"] == "DELETE, OPTIONS, POST"
     assert api.delete(address).status_code == 204
     assert api.get(f"{since}&acknowledged=true").json()["items"] == []
     for body, sent in ((b"{}", 400), (b'{"by": 7}', 400), (b"[", 400), (b'{"by": ""}', 400)):
