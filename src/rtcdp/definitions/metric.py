@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 
 from rtcdp.definitions.alarms import Alarms
 from rtcdp.definitions.measures import Measure
@@ -144,9 +144,9 @@ def as_plain_data(node: object) -> object:
     so that those who need none mean what they always did."""
     if isinstance(node, tuple):
         return [as_plain_data(item) for item in node]
-    if not hasattr(node, "__dataclass_fields__"):
+    if not is_dataclass(node) or isinstance(node, type):
         return node
-    values = {name: getattr(node, name) for name in node.__dataclass_fields__}
+    values = {each.name: getattr(node, each.name) for each in fields(node)}
     if values.get("where", node) is None:
         del values["where"]
     return {"node": type(node).__name__, **{k: as_plain_data(v) for k, v in values.items()}}
