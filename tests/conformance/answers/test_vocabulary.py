@@ -31,6 +31,7 @@ from rtcdp.definitions import (
     OneOf,
     Predicate,
     Present,
+    Product,
     Property,
     Quantile,
     Ratio,
@@ -50,6 +51,7 @@ from rtcdp.definitions import (
     tables_of,
     tumbling,
 )
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native import lowering as native
 from rtcdp.engines.spark import lowering as spark
 from rtcdp.log.contract import Delivery
@@ -134,6 +136,8 @@ METRICS = (
         (Count("events"), Sum("total"), Distinct("users", "userId")),
         ("eventType",),
     ),
+    # What is known of products, and when, is in test_products.py.
+    Metric("by_category", "K", MINUTES, (Count("n"), Sum("total")), (Product("category"),)),
     Metric("by_week", "W", Calendar("week", "Asia/Kathmandu", "sunday"), (Average("mean"),)),
     Metric("by_month", "M", Calendar("month", "Australia/Lord_Howe"), (Count("n"),), ("userId",)),
     Metric(
@@ -186,6 +190,7 @@ def event(draw: random.Random, number: int) -> dict[str, object]:
         "eventType": draw.choice(["PAGE_VIEW", "PURCHASE"]),
         "timestamp": START_MS + draw.randrange(SPAN_MS),
         "pageUrl": draw.choice(PAGES),
+        "productId": draw.choice(["kite", "tea", None]),
         "value": draw.choice([None, -3.0, 0, 9.99, 10, 99.5, 1e6, -0.0]),
         "properties": draw.choice([held, held, {}, None]),
     }
@@ -215,7 +220,7 @@ def test_every_metric_makes_sense() -> None:
 def test_every_table_has_the_oracle_s_rows(log, oracle, run_engine, open_store) -> None:
     store = open_store()
     run_engine(log, store, METRICS, RULES, 60_000)
-    for metric in METRICS:
+    for metric in stored_metrics(METRICS):
         for table in tables_of(metric):
             expected = oracle.rows[table.name]
             assert expected, table.name

@@ -46,7 +46,7 @@ def expected(events, events_max):
         hour = (one["userId"], one["timestamp"] // HOUR_MS * HOUR_MS)
         not_told[hour] = not_told.get(hour, -events_max) + 1
         if not_told[hour] <= 0:
-            told.append(one)
+            told.append({name: one.get(name) for name in SCHEMA})
     return told, sorted((*hour, count) for hour, count in not_told.items() if count > 0)
 
 
