@@ -28,6 +28,7 @@ from rtcdp.folds.sessions import Sessions
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Epoch, Store
+from rtcdp.store.row_changes import fitted_rows
 from rtcdp.testing.epochs import EpochMaker
 
 START_MS = 1_704_067_200_000
@@ -118,7 +119,7 @@ def _all_of(
         under_way = beside.submit(lambda: None)
         for batch in batches:
             began = time.perf_counter()
-            rows = folding.fold(batch, maker.number + 1)
+            rows = tuple(fitted_rows(folding.fold(batch, maker.number + 1)))
             fold_s += time.perf_counter() - began
             landed()
             under_way = beside.submit(commit, replace(maker.make(admitted=batch.height), rows=rows))
