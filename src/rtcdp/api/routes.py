@@ -43,7 +43,7 @@ from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
 from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.pages import PageAt
-from rtcdp.api.product_routes import PRODUCT_HANDLERS
+from rtcdp.api.product_routes import PRODUCT_PAGES
 from rtcdp.api.query import Asked
 from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
 from rtcdp.api.story_routes import STORY_PAGES
@@ -119,7 +119,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
-                *PRODUCT_HANDLERS,
+                *(page.handler() for page in PRODUCT_PAGES),
                 live_stream,
                 live,
                 ready,
