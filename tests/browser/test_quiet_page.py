@@ -14,16 +14,22 @@ NASTY = [
     "&lt;b&gt; ${1+1} {{1+1}} \u202e right to left",
 ]
 
-STICKING_OUT = """() => [...document.querySelectorAll("body *")]
-  .filter((node) => node.checkVisibility())
-  .filter((node) => {
-    const { overflowX, textOverflow } = getComputedStyle(node);
-    const holdsMore = overflowX !== "visible" && node.scrollWidth > node.clientWidth;
-    const beyond = node.getBoundingClientRect().right > innerWidth + 0.5;
-    return beyond || (holdsMore && textOverflow !== "ellipsis");
-  })
-  .map((node) => node.outerHTML.slice(0, 80))"""
-"""What is wider than the window, or than the part of it where it can be seen."""
+STICKING_OUT = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame();
+  await frame();
+  return [...document.querySelectorAll("body *")]
+    .filter((node) => node.checkVisibility())
+    .filter((node) => {
+      const { overflowX, textOverflow } = getComputedStyle(node);
+      const holdsMore = overflowX !== "visible" && node.scrollWidth > node.clientWidth;
+      const beyond = node.getBoundingClientRect().right > innerWidth + 0.5;
+      return beyond || (holdsMore && textOverflow !== "ellipsis");
+    })
+    .map((node) => node.outerHTML.slice(0, 80));
+}"""
+"""What is wider than the window, or than the part of it where it can be seen. Charts are drawn
+anew in the frame after the window changed, so the one after that is looked at."""
 
 
 def row_of(page, user):
