@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
@@ -18,6 +18,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIFormat
 
 import rtcdp
+from rtcdp.access.needs import READ
 from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked, QueryParameter
@@ -88,7 +89,7 @@ class SchemaAsJson(JsonRenderPlugin):
 _SCHEMA = SchemaAsJson(path="/openapi.json")
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+@get("/openapi.json", include_in_schema=False, opt=READ, sync_to_thread=False)
 def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The description, where programs look for it first."""
     content = _SCHEMA.render(request, request.app.openapi_schema.to_schema())
@@ -102,7 +103,7 @@ openapi_config = OpenAPIConfig(
     description="Customer activity events in, exact windowed answers out. Times are ISO-8601 UTC; "
     "lists are paged by `cursor`; errors are RFC 9457 problem documents. Every answer says how "
     "fresh it is: `X-As-Of` and `X-Lag-Ms`.",
-    path="/schema",
+    openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=READ),
     render_plugins=[_SCHEMA],
 )
 """To be given to the application. The schema is at `/openapi.json` and `/schema/openapi.json`."""
