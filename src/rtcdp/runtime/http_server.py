@@ -211,7 +211,7 @@ def _collector(
 
 def routes_of(context: ApiContext, gate: Gate) -> list[ControllerRouterHandler]:
     """Everything that a server answers besides taking events in."""
-    return [*api_routes(context), *dashboard_routes(), *login_routes(gate)]
+    return [*api_routes(context), *dashboard_routes(context), *login_routes(gate)]
 
 
 def history_of(settings: Settings) -> ProductHistory:
