@@ -151,8 +151,7 @@ def _entered(scope: "HTTPScope", need: Need, gate: Gate) -> "HTTPScope":
         query = _as_source(query, gate.admit(asking_of(scope, page_key), need))
     if query is scope["query_string"]:
         return scope
-    changed: Any = {**scope, "query_string": query}
-    return changed
+    return {**scope, "query_string": query}
 
 
 def _apart(query: bytes) -> tuple[str | None, bytes]:
