@@ -58,7 +58,7 @@ class Shell:
         address = PageAddress("/")
         try:
             # Read first: what is not UTF-8 is refused here.
-            question = page.asked.read(request)
+            question = page.asked.read_among(request)
             address = read_address(path_of(request), request.scope["query_string"])
             zone = zone_named(question.tz) if question.tz else zone
             asked = PageAsked(
