@@ -79,6 +79,10 @@ class SchemaAsJson(JsonRenderPlugin):
     Such a route takes everything that follows, because an id may hold slashes.
     """
 
+    def receive_router(self, router: Router) -> None:
+        """Declare what the routes of the description need; Litestar makes them."""
+        router.opt = {**router.opt, **READ}
+
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         paths = {
             f"{path}{ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
@@ -103,7 +107,7 @@ openapi_config = OpenAPIConfig(
     description="Customer activity events in, exact windowed answers out. Times are ISO-8601 UTC; "
     "lists are paged by `cursor`; errors are RFC 9457 problem documents. Every answer says how "
     "fresh it is: `X-As-Of` and `X-Lag-Ms`.",
-    openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt=READ),
+    path="/schema",
     render_plugins=[_SCHEMA],
 )
 """To be given to the application. The schema is at `/openapi.json` and `/schema/openapi.json`."""
