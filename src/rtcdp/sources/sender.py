@@ -32,8 +32,8 @@ _TOLD_AFTER_S = 2.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 _HINTS = {
-    401: "Give a key with the scope write: --key, or RTCDP_KEY.",
-    403: "Give a key with the scope write: --key, or RTCDP_KEY.",
+    401: "Give a key with the scope write in the environment, as RTCDP_KEY.",
+    403: "Give a key with the scope write in the environment, as RTCDP_KEY.",
     404: "Check the address: it must be that of an rtcdp collector.",
 }
 
