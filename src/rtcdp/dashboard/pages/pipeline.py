@@ -223,10 +223,10 @@ def _parts(asked: PageAsked[Any]) -> list[PartShown]:
 
 def _filling(asked: PageAsked[Any]) -> list[Filling]:
     """What is being computed from the log."""
-    told = [*catalog_page(asked.installation).items, *folds_page(asked.installation).items]
-    return [
-        Filling(each.name, each.filled_percent) for each in told if each.filled_percent is not None
-    ]
+    installation = asked.installation
+    metrics = [(each.name, each.filled_percent) for each in catalog_page(installation).items]
+    folds = [(each.name, each.filled_percent) for each in folds_page(installation).items]
+    return [Filling(name, done) for name, done in (*metrics, *folds) if done is not None]
 
 
 def _record(record: UncountedRecord) -> RecordShown:

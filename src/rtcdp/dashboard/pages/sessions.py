@@ -9,7 +9,7 @@ import msgspec
 from rtcdp.answers.fold_rows import RowsPage
 from rtcdp.answers.folds import SESSIONS_PATH
 from rtcdp.answers.one_state import one_state
-from rtcdp.answers.question import NAMES, Cursor
+from rtcdp.answers.question import NAMES, Cursor, Texts
 from rtcdp.answers.session_days import SessionDays, SessionDaysQuestion, SessionSums, session_days
 from rtcdp.answers.sessions import SessionsQuestion, sessions_page
 from rtcdp.api.query import Asked
@@ -80,7 +80,7 @@ def shown(asked: PageAsked[SessionsPageQuestion]) -> SessionsShown | None:
     if fold is None:
         return None
     time = in_time(asked)
-    equals = {} if question.whose is None else {fold.key: (question.whose,)}
+    equals: Texts = {} if question.whose is None else {fold.key: (question.whose,)}
     listed = SessionsQuestion(
         fold=fold.name,
         equals=equals,
