@@ -106,7 +106,17 @@ class Asked(Generic[Q]):
         Raises `BadRequest` for a parameter that is unknown, sent more often than it may be or
         nothing that it may be, and for what is not UTF-8.
         """
-        values = _values_of(request.scope["query_string"], self.parameters)
+        return self._filled(_pairs(request.scope["query_string"]))
+
+    def read_among(self, request: Request[Any, Any, Any]) -> Q:
+        """The question in a request that may say other things as well, as the address of a page
+        does. An empty field of a form says nothing. Raises `BadRequest` as `read` does."""
+        known = {each.name for each in self.parameters}
+        pairs = _pairs(request.scope["query_string"])
+        return self._filled([(name, text) for name, text in pairs if name in known and text])
+
+    def _filled(self, pairs: Sequence[tuple[str, str]]) -> Q:
+        values = _values_of(pairs, self.parameters)
         given: dict[str, Any] = {}
         for each in self.parameters:
             if each.name not in values:
@@ -141,12 +151,9 @@ def _parameter(each: msgspec.structs.FieldInfo, hint: Any) -> QueryParameter:
     )
 
 
-def _values_of(
-    query_string: bytes, allowed: Sequence[QueryParameter]
-) -> dict[str, tuple[str, ...]]:
-    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             query_string.decode(),
             keep_blank_values=True,
             errors="strict",
@@ -156,6 +163,12 @@ def _values_of(
         raise BadRequest(
             "the query can't be read", f"send UTF-8, percent-encoded, {_MAX_PARAMETERS} at most"
         ) from error
+
+
+def _values_of(
+    pairs: Sequence[tuple[str, str]], allowed: Sequence[QueryParameter]
+) -> dict[str, tuple[str, ...]]:
+    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
     known = {parameter.name: parameter for parameter in allowed}
     values: dict[str, tuple[str, ...]] = {}
     for name, text in pairs:
