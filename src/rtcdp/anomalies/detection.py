@@ -130,8 +130,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     is_candidate[: max(alarms.min_windows, 2 * base)] = False
     rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
     rarity_up, rarity_down = (
-        max(alarms.rarity, days * series.per_day)
-        for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
+        max(alarms.rarity, days * series.per_day) for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
     )
     is_alarm = np.zeros(len(values), np.bool_)
     rare: list[int] = []
