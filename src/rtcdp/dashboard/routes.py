@@ -9,6 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from rtcdp.access.needs import OPEN, READ
 from rtcdp.api.context import ApiContext
 from rtcdp.dashboard.environment import page_environment
 from rtcdp.dashboard.page import DashboardPage
@@ -30,6 +31,7 @@ LINKS = {
     "recent_page_views": "/api/analytics/recent-page-views?minutes=5",
     "metrics": "/api/metrics",
     "windows": "/api/metrics/{name}",
+    "query": "/api/query?metrics={name}",
     "events": "/api/events",
     "ledger": "/api/ledger",
     "dead_letters": "/api/dead-letters",
@@ -52,9 +54,14 @@ def dashboard_routes(context: ApiContext) -> list[Router]:
     known = known_pages()
     shell = Shell(context, page_environment(), known)
     handlers = [
-        _front(shell, page) if _FRONT in page.paths else shell.handler(page) for page in known
+        _front(shell, page) if path == _FRONT else shell.handler(page, path)
+        for page in known
+        for path in page.paths
     ]
-    return [Router(path="/", route_handlers=[*handlers, *_assets()], response_headers=_HEADERS)]
+    return [
+        Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(READ)),
+        Router(path="/", route_handlers=_assets(), response_headers=_HEADERS, opt=dict(OPEN)),
+    ]
 
 
 def _front(shell: Shell, page: DashboardPage) -> HTTPRouteHandler:

@@ -48,13 +48,14 @@ class Shell:
         self._rendered = RenderedPages[bytes](context.installation.clock)
         self._places = {page.paths[0] for page in known}
 
-    def handler(self, page: DashboardPage) -> HTTPRouteHandler:
-        """What answers at the page's addresses."""
+    def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
+        """What answers at one of the page's addresses: Litestar takes a function that waits for one
+        that doesn't where it stands at several."""
 
         def shown(request: AnyRequest) -> Response[bytes]:
             return self.answer(page, request)
 
-        return get(list(page.paths), include_in_schema=False, sync_to_thread=True)(shown)
+        return get(path, include_in_schema=False, sync_to_thread=True)(shown)
 
     def answer(self, page: DashboardPage, request: AnyRequest) -> Response[bytes]:
         """The page, or a page that says what is wrong with what was asked."""
