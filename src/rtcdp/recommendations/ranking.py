@@ -10,10 +10,11 @@ import numpy as np
 from rtcdp.recommendations.scoring import (
     USUAL,
     Floats,
+    LookedAt,
     Scores,
     Taste,
-    entries_looked_at,
     last_items,
+    looked_at,
     scored_by,
 )
 from rtcdp.recommendations.session_index import Ints, SessionIndex
@@ -118,15 +119,15 @@ def _recommended(
 ) -> list[Recommended]:
     current = last_items(index, session, taste)
     excluded = wish.excluded
-    looked_at = entries_looked_at(index, current, without, taste)
-    found = scored_by(index, looked_at, taste)
+    sessions = looked_at(index, current, without, taste)
+    found = scored_by(index, sessions, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG
         chosen = _different(index, ranked(index, found, most, excluded), wish)
     else:
         chosen = ranked(index, found, wish.limit, excluded)
     items = index.codes_of(item for item, _ in chosen)
-    reasons = _reasons(index, current, looked_at, items)
+    reasons = _reasons(index, current, sessions, items)
     answer = [
         Recommended(item, points, "sessions", why)
         for (item, points), why in zip(chosen, reasons, strict=True)
@@ -213,24 +214,25 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 
 def _reasons(
-    index: SessionIndex, current: Sequence[int], looked_at: Sequence[Ints], items: Ints
+    index: SessionIndex, current: Sequence[int], found: LookedAt, items: Ints
 ) -> list[Reason | None]:
-    """For each item the other one of the current items that most of the sessions which are
-    `looked_at` hold together with it."""
+    """For each item the other one of the current items that most of the sessions which are looked
+    at hold together with it."""
     if len(items) == 0:
         return []
+    entries, whose = found.beside
     place_of = np.full(len(index.counts), -1)
     place_of[items] = np.arange(len(items))
-    together = np.zeros((len(current), len(items)), np.int64)
-    for row, entries in enumerate(looked_at):
-        places = place_of[index.codes[index.items_of(index.session_of[entries])[0]]]
-        together[row] = np.bincount(places[places >= 0], minlength=len(items))
-        # Nothing is a reason for itself.
-        together[row, items == current[row]] = 0
-    names = index.items.names
+    places = place_of[index.codes[entries]]
+    is_one = np.flatnonzero(places >= 0)
+    cells = found.back[whose[is_one]] * len(items) + places[is_one]
+    together = np.bincount(cells, minlength=len(current) * len(items)).reshape(-1, len(items))
+    # Nothing is a reason for itself.
+    together[np.equal.outer(np.array(current), items)] = 0
+    names, looked = index.items.names, found.counts.tolist()
+    rows = together.argmax(axis=0).tolist()
+    most = together.max(axis=0).tolist()
     return [
-        Reason(names[current[row]], int(together[row, place]), len(looked_at[row]))
-        if together[row, place]
-        else None
-        for place, row in enumerate(together.argmax(axis=0).tolist())
+        Reason(names[current[row]], count, looked[row]) if count else None
+        for row, count in zip(rows, most, strict=True)
     ]

@@ -73,6 +73,10 @@ class _Postings:
         first, end = int(self.ends[code]), int(self.ends[code + 1])
         return self.entries[max(first, end - count - int(self.gone[code])) : end]
 
+    def lacks(self, code: int) -> bool:
+        """Whether any entry of an item is gone."""
+        return code < len(self.gone) and bool(self.gone[code])
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -87,32 +91,46 @@ class _Part:
     def places(self, keys: pl.DataFrame) -> Ints:
         """Where among these sessions those with such keys are, as far as they are there."""
         pairs, places = self._at_once(keys)
-        same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
+        same = self.users.gather(places) == keys[USER].gather(pairs)
         found: Ints = places[same.to_numpy()]
         return found
 
     @cached_property
+    def users(self) -> pl.Series:
+        """Whose each session is."""
+        return self.keys[USER]
+
+    @cached_property
+    def told(self) -> pl.Series:
+        """What is told of each session."""
+        return self.keys[TOLD]
+
+    @cached_property
     def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
         """The hashes of the users in order, and the place of each one's session."""
-        users = self.keys[USER]
-        hashes = np.fromiter(map(_hash_of, users), np.uint64, len(users))
+        hashes = np.fromiter(map(_hash_of, self.users), np.uint64, len(self.users))
         order = np.argsort(hashes, kind="stable")
         return hashes[order], order
 
     def places_of_user(self, user: str) -> list[int]:
         """Where the sessions of a user are, oldest first."""
-        hashes, order = self.by_user
-        wanted = np.uint64(_hash_of(user))
-        first = np.searchsorted(hashes, wanted)
+        first, end = self.range_of(_hash_of(user))
+        if first == end:
+            return []
+        places = self.by_user[1][first:end].tolist()
+        return [place for place in places if self.users[place] == user]
+
+    def range_of(self, user_hash: int) -> tuple[int, int]:
+        """From where to where, among `by_user`, users with a hash are."""
+        hashes, wanted = self.by_user[0], np.uint64(user_hash)
         end = np.searchsorted(hashes, wanted, side="right")
-        users = self.keys[USER]
-        return [place for place in order[first:end].tolist() if users[place] == user]
+        return int(np.searchsorted(hashes, wanted)), int(end)
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""
         before: Ints = np.searchsorted(self.starts, keys[START].to_numpy())
         pairs, places = self._at_once(keys)
-        is_less = self.keys[USER].gather(places) < keys[USER].gather(pairs)
+        is_less = self.users.gather(places) < keys[USER].gather(pairs)
         less: Ints = np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
         before += less
         return before
@@ -177,12 +195,19 @@ class SessionIndex:
     def entries_of(self, code: int, newest: int) -> Ints:
         """The entries that hold an item, at most those of the `newest` sessions with it, oldest
         first."""
-        of_base = self._there(self._of_base.newest(code, newest))
-        of_recent = self._there(self._of_recent.newest(code, newest))
-        if len(of_recent) == 0:
-            return of_base[-newest:]
-        both = np.concatenate([of_base[-newest:], of_recent[-newest:]])
-        return both[np.argsort(self.order[self.session_of[both]], kind="stable")][-newest:]
+        of_base, of_recent = (
+            self._of_base.newest(code, newest),
+            self._of_recent.newest(code, newest),
+        )
+        if self._of_base.lacks(code):
+            of_base = of_base[self.is_there[self.session_of[of_base]]][-newest:]
+        if len(of_recent) == 0 or len(of_base) == 0:
+            return of_base if len(of_recent) == 0 else of_recent
+        both = np.concatenate([of_base, of_recent])
+        order = self.order[self.session_of[both]]
+        if order[len(of_base) - 1] > order[len(of_base)]:
+            both = both[np.argsort(order, kind="stable")]
+        return both[-newest:]
 
     def numbers_of(self, keys: pl.DataFrame) -> Ints:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
@@ -190,6 +215,11 @@ class SessionIndex:
         numbers = np.concatenate([self._base.places(keys), of_recent])
         there: Ints = numbers[self.is_there[numbers]]
         return there
+
+    def most_of_user(self, user: str) -> int:
+        """How many sessions a user has at most; told at once."""
+        ranges_of_parts = [part.range_of(_hash_of(user)) for part in (self._base, self._recent)]
+        return sum(end - first for first, end in ranges_of_parts)
 
     def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
         """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
@@ -200,7 +230,7 @@ class SessionIndex:
             if self.is_there[number := first + place]
         ]
         last = sorted(found, key=lambda each: each[0])[-newest:]
-        told = [part.keys[TOLD][place] for *_, part, place in last]
+        told = [part.told[place] for *_, part, place in last]
         return np.array([number for _, number, *_ in found], np.int64), told
 
     def ready(self) -> "SessionIndex":
@@ -243,9 +273,6 @@ class SessionIndex:
             return self
         keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
         return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(_KEY))
-
-    def _there(self, entries: Ints) -> Ints:
-        return entries[self.is_there[self.session_of[entries]]]
 
 
 def index_of(sessions: pl.DataFrame) -> SessionIndex:

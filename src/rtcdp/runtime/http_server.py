@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.guard import guarded
@@ -141,6 +142,7 @@ def run_http_server(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
+        context: ApiContext | None = None
         collector, writer, products = None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
@@ -182,7 +184,9 @@ def run_http_server(
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             endpoints = {} if collector is None else collector_endpoints(collector, products)
-            front = guarded(_directly(endpoints, with_manners(app), settings.http), settings.door)
+            answers = app if context is None else at_once(app, context)
+            direct = _directly(endpoints, with_manners(answers), settings.http)
+            front = guarded(direct, settings.door)
             collectors = [each for each in (collector, products) if each is not None]
             runner.run(_serve(front, settings, stop, collectors))
     for each in collectors:
