@@ -9,7 +9,6 @@ import numpy as np
 
 from rtcdp.recommendations.scoring import (
     USUAL,
-    Floats,
     LookedAt,
     Scores,
     Taste,
@@ -17,7 +16,7 @@ from rtcdp.recommendations.scoring import (
     looked_at,
     scored_by,
 )
-from rtcdp.recommendations.session_index import Ints, SessionIndex
+from rtcdp.recommendations.session_index import Floats, Ints, SessionIndex
 
 Source = Literal["sessions", "trending", "popular"]
 """Whence a recommendation is: of sessions like this one, or of what stands in for them."""
@@ -205,7 +204,7 @@ def _different(
 
 def _likeness(index: SessionIndex, codes: Ints) -> Floats:
     """How alike items are: the cosine of their newest sessions."""
-    found = [index.session_of[index.entries_of(code, _LIKE_SESSIONS)] for code in codes.tolist()]
+    found = [index.entries_of(code, _LIKE_SESSIONS)[1] for code in codes.tolist()]
     sessions, places = np.unique(np.concatenate(found), return_inverse=True)
     holds = np.zeros((len(codes), len(sessions)))
     holds[np.repeat(np.arange(len(codes)), [len(each) for each in found]), places] = 1
@@ -221,8 +220,9 @@ def _reasons(
     if len(items) == 0:
         return []
     entries, whose = found.beside
-    place_of = np.full(len(index.counts), -1)
-    place_of[items] = np.arange(len(items))
+    # Small numbers: the whole column stays near the processor.
+    place_of = np.full(len(index.counts), -1, np.int16)
+    place_of[items] = np.arange(len(items), dtype=np.int16)
     places = place_of[index.codes[entries]]
     is_one = np.flatnonzero(places >= 0)
     cells = found.back[whose[is_one]] * len(items) + places[is_one]

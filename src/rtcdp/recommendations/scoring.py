@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from rtcdp.recommendations.session_index import Codes, Ints, SessionIndex
-
-Floats = npt.NDArray[np.float64]
+from rtcdp.recommendations.session_index import Codes, Floats, Ints, SessionIndex, ranges
 
 Pointed = tuple[Codes, Floats]
 """Items by number, each as often as it may be, with points."""
 
 _DAY_MS = 86_400_000
+
+_NOTHING: tuple[Ints, Ints] = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 _COUNTED_IN_PLACE = 2**17
 """Of more items than that, a place for each takes longer to look through than sorting what there
@@ -73,18 +72,14 @@ class Scores:
 @dataclass(frozen=True)
 class LookedAt:
     """The entries that hold the current items, those of one item behind those of the other, each
-    item's oldest first: so many of each as `counts` says. `back` are the items' places, by entry,
-    counted from the last one backwards."""
+    item's oldest first: so many of each as `counts` says. By entry, their `sessions`, and `back`,
+    the item's place counted from the last one backwards."""
 
     index: SessionIndex
     counts: Ints
     entries: Ints
+    sessions: Ints
     back: Ints
-
-    @cached_property
-    def sessions(self) -> Ints:
-        """The sessions of the entries."""
-        return self.index.session_of[self.entries]
 
     @cached_property
     def beside(self) -> tuple[Ints, Ints]:
@@ -122,10 +117,10 @@ def looked_at(
 ) -> LookedAt:
     """What is looked at of each of the `current` items."""
     found = [_entries_without(index, code, without, taste) for code in current]
-    counts = np.array([len(each) for each in found], np.int64)
-    entries = np.concatenate(found) if found else np.zeros(0, np.int64)
+    counts = np.array([len(entries) for entries, _ in found], np.int64)
     back = np.repeat(np.arange(len(found)), counts)
-    return LookedAt(index, counts, entries, back)
+    entries, sessions = map(np.concatenate, zip(*found, strict=True)) if found else _NOTHING
+    return LookedAt(index, counts, entries, sessions, back)
 
 
 def scored_by(index: SessionIndex, found: LookedAt, taste: Taste = USUAL) -> Scores:
@@ -141,14 +136,17 @@ def scored_by(index: SessionIndex, found: LookedAt, taste: Taste = USUAL) -> Sco
     return Scores(codes, _share(points) * (1 - taste.rules) + _share(ruled) * taste.rules)
 
 
-def _entries_without(index: SessionIndex, code: int, without: Ints, taste: Taste) -> Ints:
-    """The entries that hold an item and are looked at, oldest first, but for some sessions."""
-    entries = index.entries_of(code, taste.sessions_per_item + len(without))
-    if len(without) == 1:
-        entries = entries[index.session_of[entries] != without[0]]
-    elif len(without):
-        entries = entries[~np.isin(index.session_of[entries], without)]
-    return entries[-taste.sessions_per_item :]
+def _entries_without(
+    index: SessionIndex, code: int, without: Ints, taste: Taste
+) -> tuple[Ints, Ints]:
+    """The entries that hold an item and are looked at, oldest first, but for those of some
+    sessions; and their sessions."""
+    newest = taste.sessions_per_item
+    entries, sessions = index.entries_of(code, newest + len(without))
+    if len(without):
+        is_own = sessions == without[0] if len(without) == 1 else np.isin(sessions, without)
+        entries, sessions = entries[~is_own], sessions[~is_own]
+    return entries[-newest:], sessions[-newest:]
 
 
 def _neighbours(index: SessionIndex, found: LookedAt, taste: Taste) -> _Neighbours:
@@ -164,7 +162,7 @@ def _neighbours(index: SessionIndex, found: LookedAt, taste: Taste) -> _Neighbou
         # What a session shares stands from the last item backwards.
         shares, entries = shares[by_session[firsts]], entries[by_session[firsts]]
     if taste.shortness:
-        lengths = index.lengths[sessions]
+        lengths = index.lengths_of(sessions)
         likeness = likeness / (np.arange(lengths.max() + 1) ** taste.shortness)[lengths]
     if taste.old_days:
         starts = index.starts[sessions]
@@ -188,23 +186,27 @@ def _of_neighbours(index: SessionIndex, near: _Neighbours, taste: Taste) -> Poin
     entries, whose = index.items_of(near.sessions)
     points = (near.likeness * taste.fading**near.shares)[whose]
     if taste.near_items:
-        points = points * np.exp(-np.abs(entries - near.entries[whose]) / taste.near_items)
+        # Many entries are few items away: each distance is worked out once.
+        longest = index.lengths_of(near.sessions).max()
+        nearness = np.exp(-np.arange(longest) / taste.near_items)
+        points *= nearness[np.abs(entries - near.entries[whose])]
     codes = index.codes[entries]
     if taste.rarity:
-        rare = np.log(index.session_count / index.counts[codes])
-        points = points * (1 + taste.rarity * rare)
+        points *= (1 + taste.rarity * index.rareness)[codes]
     return codes, points
 
 
 def _by_rules(index: SessionIndex, found: LookedAt, taste: Taste) -> Pointed:
     """What stands behind the last item's entries in their sessions, and before them."""
-    entries, whose = found.beside
-    of_last = np.searchsorted(whose, found.counts[0])
-    entries = entries[:of_last]
-    steps = entries - found.entries[whose[:of_last]]
-    is_near = np.flatnonzero((np.abs(steps) <= taste.rule_steps) & (steps != 0))
-    codes, steps = index.codes[entries[is_near]], steps[is_near]
-    return codes, np.where(steps > 0, 1.0, taste.rules_back) / np.abs(steps)
+    entries, sessions = found.entries[: found.counts[0]], found.sessions[: found.counts[0]]
+    begins = np.maximum(entries - taste.rule_steps, index.ends[sessions])
+    ends = np.minimum(entries + taste.rule_steps + 1, index.ends[sessions + 1])
+    near = ranges(begins, ends - begins)
+    steps = near - np.repeat(entries, ends - begins)
+    others = np.flatnonzero(steps)
+    ahead = 1 / np.arange(1, taste.rule_steps + 1)
+    weights = np.concatenate([taste.rules_back * ahead[::-1], [0], ahead])
+    return index.codes[near[others]], weights[steps[others] + taste.rule_steps]
 
 
 def _summed(pointed: Sequence[Pointed], item_count: int) -> tuple[Ints, list[Floats]]:

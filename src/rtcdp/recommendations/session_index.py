@@ -6,7 +6,7 @@ came when, and what is taken out leaves nothing behind that counts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ import xxhash
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 USER, START, ITEMS, TOLD = "user", "start", "items", "told"
@@ -59,19 +60,20 @@ class ItemCodes:
 
 @dataclass(frozen=True)
 class _Postings:
-    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first; and how
-    many of each item's are of sessions that are gone."""
+    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first, and
+    whose `sessions` they are; and how many of each item's are of sessions that are gone."""
 
     ends: Ints
     entries: Ints
+    sessions: Ints
     gone: Ints
 
-    def newest(self, code: int, count: int) -> Ints:
+    def newest(self, code: int, count: int) -> slice:
         """At least the newest `count` entries that are not gone, as far as there are so many."""
         if code >= len(self.ends) - 1:
-            return self.entries[:0]
+            return slice(0, 0)
         first, end = int(self.ends[code]), int(self.ends[code + 1])
-        return self.entries[max(first, end - count - int(self.gone[code])) : end]
+        return slice(max(first, end - count - int(self.gone[code])), end)
 
     def lacks(self, code: int) -> bool:
         """Whether any entry of an item is gone."""
@@ -148,15 +150,14 @@ class SessionIndex:
     """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
     means a session in this index and no other.
 
-    `starts`, `lengths` and `first_entry` are by session, `order` says in which order they are by
-    (start, user), `is_there` which are. `codes` and `session_of` are by entry: an item of a
-    session. `counts` says in how many sessions an item is.
+    `starts` are by session, `order` says in which order they are by (start, user), `is_there` which
+    are. `codes` and `session_of` are by entry: an item of a session; those of session n are from
+    `ends[n]` to `ends[n + 1]`. `counts` says in how many sessions an item is.
     """
 
     items: ItemCodes
     starts: Ints
-    lengths: Ints
-    first_entry: Ints
+    ends: Ints
     order: Ints
     is_there: Flags
     codes: Codes
@@ -173,6 +174,13 @@ class SessionIndex:
         return int(self.is_there.sum())
 
     @cached_property
+    def rareness(self) -> Floats:
+        """Of each item the logarithm of how many sessions there are for one with it; 0 where it is
+        in none."""
+        found: Floats = np.log(self.session_count / np.maximum(self.counts, 1))
+        return np.where(self.counts > 0, found, 0.0)
+
+    @cached_property
     def oldest_start(self) -> int | None:
         """When the oldest session began (UTC ms); None where there is none."""
         there = self.starts[self.is_there]
@@ -187,27 +195,34 @@ class SessionIndex:
     def items_of(self, numbers: Ints) -> tuple[Ints, Ints]:
         """The entries of sessions, one session behind the other, and the place of each one's
         session among `numbers`."""
-        lengths = self.lengths[numbers]
-        return ranges(self.first_entry[numbers], lengths), np.repeat(
-            np.arange(len(numbers)), lengths
-        )
+        lengths = self.lengths_of(numbers)
+        return ranges(self.ends[numbers], lengths), np.repeat(np.arange(len(numbers)), lengths)
 
-    def entries_of(self, code: int, newest: int) -> Ints:
+    def lengths_of(self, numbers: Ints) -> Ints:
+        """How many items sessions hold."""
+        return self.ends[numbers + 1] - self.ends[numbers]
+
+    def entries_of(self, code: int, newest: int) -> tuple[Ints, Ints]:
         """The entries that hold an item, at most those of the `newest` sessions with it, oldest
-        first."""
-        of_base, of_recent = (
-            self._of_base.newest(code, newest),
-            self._of_recent.newest(code, newest),
+        first; and these sessions."""
+        of_base, of_recent = self._of_base, self._of_recent
+        some = of_base.newest(code, newest)
+        entries, sessions = of_base.entries[some], of_base.sessions[some]
+        if of_base.lacks(code):
+            there = np.flatnonzero(self.is_there[sessions])[-newest:]
+            entries, sessions = entries[there], sessions[there]
+        some = of_recent.newest(code, newest)
+        if some.start == some.stop:
+            return entries, sessions
+        is_newer = len(sessions) == 0 or (
+            self.order[sessions[-1]] < self.order[of_recent.sessions[some.start]]
         )
-        if self._of_base.lacks(code):
-            of_base = of_base[self.is_there[self.session_of[of_base]]][-newest:]
-        if len(of_recent) == 0 or len(of_base) == 0:
-            return of_base if len(of_recent) == 0 else of_recent
-        both = np.concatenate([of_base, of_recent])
-        order = self.order[self.session_of[both]]
-        if order[len(of_base) - 1] > order[len(of_base)]:
-            both = both[np.argsort(order, kind="stable")]
-        return both[-newest:]
+        entries = np.concatenate([entries, of_recent.entries[some]])
+        sessions = np.concatenate([sessions, of_recent.sessions[some]])
+        if not is_newer:
+            by_age = np.argsort(self.order[sessions], kind="stable")
+            entries, sessions = entries[by_age], sessions[by_age]
+        return entries[-newest:], sessions[-newest:]
 
     def numbers_of(self, keys: pl.DataFrame) -> Ints:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
@@ -235,6 +250,7 @@ class SessionIndex:
 
     def ready(self) -> "SessionIndex":
         """The same, with all worked out that an answer would have to wait for."""
+        assert len(self.rareness) == len(self.counts)
         for _ in (self.session_count, self.oldest_start, self._base.by_user, self._recent.by_user):
             pass
         return self
@@ -263,7 +279,7 @@ class SessionIndex:
             return _built(ItemCodes(), pl.concat([kept, recent]))
         entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
         gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
-        of_base = _Postings(self._of_base.ends, self._of_base.entries, gone_counts)
+        of_base = replace(self._of_base, gone=gone_counts)
         return _joined(self.items, (self._base, of_base), _part(recent, self.items), is_there)
 
     def without_before(self, start: int) -> "SessionIndex":
@@ -301,7 +317,7 @@ def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
 def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
     base = _part(sessions, items)
     everyone = np.ones(base.keys.height, np.bool_)
-    of_base = _postings(base, len(items.names))
+    of_base = _postings(base, len(items.names), 0, 0)
     nothing = _cleaned(SESSIONS_SCHEMA.to_frame())
     return _joined(items, (base, of_base), _part(nothing, items), everyone)
 
@@ -314,12 +330,14 @@ def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
     return _Part(ordered.select(_KEPT), ordered[START].to_numpy(), ends, codes)
 
 
-def _postings(part: _Part, item_count: int, first_entry: int = 0) -> _Postings:
-    """The postings of a part whose entries are numbered from `first_entry` on."""
+def _postings(part: _Part, item_count: int, first_entry: int, first_session: int) -> _Postings:
+    """The postings of a part whose entries and sessions are numbered from these on."""
     counts = np.bincount(part.codes, minlength=item_count)
-    entries = np.argsort(part.codes, kind="stable") + first_entry
+    entries = np.argsort(part.codes, kind="stable")
     ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _Postings(ends, entries, np.zeros(item_count, np.int64))
+    sessions = np.repeat(np.arange(len(part.ends) - 1), np.diff(part.ends))[entries]
+    gone = np.zeros(item_count, np.int64)
+    return _Postings(ends, entries + first_entry, sessions + first_session, gone)
 
 
 def _joined(
@@ -336,15 +354,14 @@ def _joined(
             part.ranks(recent.keys) * (further + 1) + np.arange(further),
         ]
     )
-    lengths = np.concatenate([np.diff(part.ends), np.diff(recent.ends)])
+    entry_count = len(part.codes)
+    ends = np.concatenate([part.ends, recent.ends[1:] + entry_count])
     codes = np.concatenate([part.codes, recent.codes])
-    session_of = np.repeat(np.arange(size + further), lengths)
-    first_entry = np.concatenate([part.ends[:-1], recent.ends[:-1] + len(part.codes)])
+    session_of = np.repeat(np.arange(size + further), np.diff(ends))
     return SessionIndex(
         items=items,
         starts=np.concatenate([part.starts, recent.starts]),
-        lengths=lengths,
-        first_entry=first_entry,
+        ends=ends,
         order=order,
         is_there=is_there,
         codes=codes,
@@ -353,7 +370,7 @@ def _joined(
         _base=part,
         _recent=recent,
         _of_base=of_base,
-        _of_recent=_postings(recent, len(items.names), len(part.codes)),
+        _of_recent=_postings(recent, len(items.names), entry_count, size),
     )
 
 
