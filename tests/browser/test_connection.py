@@ -18,15 +18,15 @@ def page(visitor):
 
 
 def expect_live(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text("live")
+    expect(page.locator("#state-words")).to_have_text("up to date")
     expect(page.locator("main")).to_have_css("opacity", "1")
-    expect(page).to_have_title("rtcdp · live")
+    expect(page).to_have_title("Overview · rtcdp")
 
 
 def expect_away(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text(AWAY)
+    expect(page.locator("#state-words")).to_have_text(AWAY)
     expect(page.locator("main")).to_have_css("opacity", "0.5")
-    expect(page).to_have_title(f"rtcdp · {AWAY}")
+    expect(page).to_have_title(f"{AWAY} · Overview · rtcdp")
 
 
 def test_the_page_tells_that_the_server_is_gone_and_goes_on_when_it_is_back(page, platform):

@@ -40,8 +40,11 @@ LOAD_FROM_ELSEWHERE = """async () => {
   const note = (event) => stopped.add(event.effectiveDirective);
   document.addEventListener("securitypolicyviolation", note);
   const elsewhere = "http://127.0.0.1:1/elsewhere";
-  const add = (name, attributes) =>
-    document.body.append(Object.assign(document.createElement(name), attributes));
+  const add = (name, attributes) => {
+    try {
+      document.body.append(Object.assign(document.createElement(name), attributes));
+    } catch {}
+  };
   await fetch(elsewhere).catch(() => {});
   add("img", { src: elsewhere });
   add("script", { src: elsewhere });
@@ -60,7 +63,7 @@ def received(page: Page) -> int:
 def test_numbers_grow_by_themselves(visitor):
     page = visitor.open()
     before = received(page)
-    expect(page.locator("#state")).to_have_text("live")
+    expect(page.locator("#state-words")).to_have_text("up to date")
     page.wait_for_function(
         "(before) => Number(received.textContent.replaceAll(',', '')) > before", arg=before
     )
@@ -73,7 +76,7 @@ def test_the_chart_draws_a_line_that_grows(visitor):
     # Asked in the page: the line is drawn anew each time, and may be gone between two questions.
     width = "document.querySelector('#chart .line').getBoundingClientRect().width"
     page.wait_for_function(f"(before) => {width} > before", arg=page.evaluate(width))
-    page.locator("#chart").hover(position={"x": 1000, "y": 100})
+    page.locator("#chart").hover(position={"x": 900, "y": 100})
     expect(page.locator("#readout")).to_have_text(re.compile(r"^[\d,.]+ events/s, "))
 
 
@@ -95,7 +98,7 @@ def test_every_link_leads_somewhere(visitor):
     expect(page.locator("#windows tr")).to_have_count(12)
     hrefs = page.evaluate("[...document.links].map((link) => link.getAttribute('href'))")
     assert {"/docs", "/api/ledger", "/api/metrics", "/metrics"} <= set(hrefs)
-    for href in set(hrefs):
+    for href in set(hrefs) - {"#main"}:
         assert page.request.get(href).ok, href
 
 
@@ -151,4 +154,6 @@ def test_nothing_can_be_loaded_from_elsewhere(browser, platform):
     page.goto("/")
     stopped = page.evaluate(LOAD_FROM_ELSEWHERE)
     page.context.close()
-    assert sorted(stopped) == ["connect-src", "img-src", "script-src-elem", "style-src-elem"]
+    assert sorted(stopped) == [
+        *("connect-src", "img-src", "require-trusted-types-for", "style-src-elem")
+    ]

@@ -48,7 +48,7 @@ def live() -> Health:
     sync_to_thread=True,
 )
 def ready(context: Context) -> Response[Health]:
-    parts = _parts(context)
+    parts = parts_of(context)
     if all(state == "ok" for state in parts.values()):
         return Response(Health("ok", {**parts, **_clock(context)}))
     return Response(
@@ -58,7 +58,8 @@ def ready(context: Context) -> Response[Health]:
     )
 
 
-def _parts(context: ApiContext) -> dict[str, str]:
+def parts_of(context: ApiContext) -> dict[str, str]:
+    """`ok` for each part of the installation, or what is wrong with it."""
     checks = {
         "store": lambda: _read_store(context),
         "log": lambda: _read_log(context),

@@ -66,8 +66,13 @@ def problem(
     return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=every)
 
 
+def status_of(error: RtcdpError) -> HTTPStatus | None:
+    """The status of an answer that says what is wrong; None where that is an error of our own."""
+    return next((status for kind, status in _STATUS_OF if isinstance(error, kind)), None)
+
+
 def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[Any]:
-    status = next((s for kind, s in _STATUS_OF if isinstance(error, kind)), None)
+    status = status_of(error)
     if status is None:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR

@@ -174,7 +174,7 @@ def run_http_server(
                 stop=stop,
                 writable=stack.enter_context(store_of(settings)),
             )
-            routes += [*api_routes(context), *dashboard_routes()]
+            routes += [*api_routes(context), *dashboard_routes(context)]
         app = Litestar(
             route_handlers=routes,
             exception_handlers=exception_handlers,

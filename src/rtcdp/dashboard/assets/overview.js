@@ -1,4 +1,4 @@
-// The live page: listens to /api/live and shows each tick.
+// The overview: shows each tick of the live stream.
 
 import { showAnomalies } from "./anomalies.js";
 import { Chart } from "./chart.js";
@@ -7,47 +7,12 @@ import { byId } from "./element.js";
 import { prepareLedger, showLedger } from "./ledger.js";
 import { showWindows } from "./windows.js";
 
-const RETRY_MS = 2000;
-const SILENCE_MS = 5000;
 const SMOOTHED_TICKS = 4; // Commits come in bursts; two seconds of them make a pace.
 const IN_STEP_MS = 2000;
 const recent = [];
 const chart = new Chart(byId("chart"), byId("readout"));
 
-function connect() {
-  const stream = new EventSource("/api/live?anomalies=true");
-  let silence;
-  const heard = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => again(0), SILENCE_MS);
-  };
-  const again = (pauseMs) => {
-    clearTimeout(silence);
-    stream.close();
-    lost();
-    setTimeout(connect, pauseMs);
-  };
-  const on = (name, act) =>
-    stream.addEventListener(name, (event) => {
-      heard();
-      act(JSON.parse(event.data));
-    });
-  on("tick", show);
-  on("anomalies", showAnomalies);
-  on("problem", (problem) => setState("problem", problem.detail));
-  stream.addEventListener("error", () => again(RETRY_MS));
-  heard();
-}
-
-function lost() {
-  recent.length = 0;
-  setState("away", "not connected; trying again…");
-}
-
 function show(tick) {
-  const problems = Object.entries(tick.problems).map(([part, words]) => `${part}: ${words}`);
-  if (tick.warning) problems.push(`log: ${tick.warning}`);
-  setState(problems.length ? "problem" : "live", problems.join("; ") || "live");
   const { totals, rates } = tick;
   if (rates) {
     const pace = smoothed(rates.received);
@@ -88,14 +53,6 @@ function lagWords(lagMs) {
   return lagMs < IN_STEP_MS ? "in step" : "catching up";
 }
 
-function setState(state, words) {
-  const node = byId("state");
-  if (node.dataset.state === state && node.lastElementChild.textContent === words) return;
-  node.dataset.state = document.body.dataset.state = state;
-  document.title = state === "live" ? "rtcdp · live" : `rtcdp · ${words}`;
-  node.lastElementChild.textContent = words;
-}
-
 function firstEvent() {
   const event = `{"userId": "user_1", "eventType": "PAGE_VIEW", "pageUrl": "/hello", "timestamp": '$(date +%s000)'}`;
   return `curl ${location.origin}/v1/events \\\n  -H 'Content-Type: application/json' \\\n  -d '${event}'`;
@@ -118,4 +75,6 @@ function prepareWelcome() {
 
 prepareLedger();
 prepareWelcome();
-connect();
+document.addEventListener("rtcdp:tick", ({ detail }) => show(detail));
+document.addEventListener("rtcdp:anomalies", ({ detail }) => showAnomalies(detail));
+document.addEventListener("rtcdp:away", () => (recent.length = 0));
