@@ -91,9 +91,19 @@ class Cut:
             yield edge
 
 
+def local_iso(instant: int, zone: str) -> str:
+    """An instant (UTC ms) as the clock of the time zone shows it, with its offset from UTC:
+    `2026-03-29T00:00:00.000+01:00`."""
+    return _local(instant, zone).isoformat(timespec="milliseconds")
+
+
+def _local(instant: int, zone: str) -> datetime:
+    return (_EPOCH + instant * _MILLISECOND).astimezone(zone_of(zone))
+
+
 def _offset_ms(instant: int, zone: str) -> int:
     """How far the local clock is ahead of UTC."""
-    offset = (_EPOCH + instant * _MILLISECOND).astimezone(zone_of(zone)).utcoffset()
+    offset = _local(instant, zone).utcoffset()
     assert offset is not None
     return offset // _MILLISECOND
 

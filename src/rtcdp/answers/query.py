@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms, iso_ms_or_none, read_instant
-from rtcdp.answers.intervals import Cut, Interval
+from rtcdp.answers.intervals import Cut, Interval, local_iso
 from rtcdp.answers.metrics import is_incomplete
 from rtcdp.answers.query_columns import QueryColumn, columns_of
 from rtcdp.answers.query_rows import OTHER, Order, Parts, Rows, rows_of
@@ -37,6 +38,8 @@ from rtcdp.events.calendar import DAY_MS, Weekday, midnight
 
 DEFAULT_SINCE_MS = 7 * DAY_MS
 TIME = "window_start"
+
+_END, _LOCAL, _OTHER, _ESTIMATED, _UTC = "window_end", "local_start", "other", "estimated", "UTC"
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ROUNDS = 100
@@ -97,7 +100,7 @@ class QueryQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
     ] = "none"
 
 
-class ColumnDescription(msgspec.Struct, omit_defaults=True):
+class QueryColumnDescription(msgspec.Struct, omit_defaults=True):
     """A column of numbers: its `name` in the rows, the `metric` and `measure` it is of, with
     `divided_by` where it is a ratio of two; `kind` is the word of the vocabulary, `type` one of
     integer, real, text, list. `says` puts it into words."""
@@ -106,20 +109,21 @@ class ColumnDescription(msgspec.Struct, omit_defaults=True):
     metric: str
     measure: str
     kind: str
-    type: str
+    type: Literal["integer", "real", "text", "list"]
     says: str
     divided_by: str | None = None
 
 
 class QueryPage(msgspec.Struct, omit_defaults=True, rename=NAMES):
-    """Rows by time, then by rank: `window_start` and `window_end`, the key fields of `group_by`, a
-    value for each of `columns`, and whether it is `final`. A row that is `other` stands for all
+    """Rows by time, then by rank: `window_start` and `window_end`, `local_start` as the clock of
+    `tz` shows it where that is not UTC, the key fields of `group_by`, a value for each of
+    `columns`, and whether it is `final`. A row that is `other` stands for all
     groups beyond the limit (`other_count` of `group_count`), and its key fields are null. Columns
     named in `estimated` are beyond the bound up to which they are exact. `partial` rows miss
     events: they begin before `complete_from`."""
 
     items: list[dict[str, Any]]
-    columns: list[ColumnDescription]
+    columns: list[QueryColumnDescription]
     group_by: tuple[str, ...]
     interval: str
     tz: str
@@ -136,12 +140,14 @@ class QueryPage(msgspec.Struct, omit_defaults=True, rename=NAMES):
 
 @dataclass(frozen=True)
 class _Plan:
-    """A question that can be answered. `edges` (UTC ms) are where rows begin, and the last end."""
+    """A question that can be answered. `edges` (UTC ms) are where rows begin, and the last end, in
+    the time of `zone`."""
 
     columns: tuple[QueryColumn, ...]
     metrics: Mapping[str, Metric]
     by: tuple[str, ...]
     edges: list[int]
+    zone: str
     order: Order
 
 
@@ -210,7 +216,7 @@ def _planned(installation: Installation, question: QueryQuestion, now_ms: int) -
         for name in (*by, *question.equals):
             _refuse_other_field(metric, name, installation.metrics)
     edges = _edges(question, list(metrics.values()), now_ms)
-    return _Plan(columns, metrics, by, edges, _order(question, columns, by))
+    return _Plan(columns, metrics, by, edges, question.tz, _order(question, columns, by))
 
 
 def _refuse_other_field(metric: Metric, name: str, metrics: Sequence[Metric]) -> None:
@@ -333,24 +339,40 @@ def _items(
     values = [rows.values[name] for name in names]
     items: list[dict[str, Any]] = []
     for place, start in enumerate(starts):
-        item: dict[str, Any] = {TIME: iso_ms(start), "window_end": iso_ms(end_of[start])}
+        item: dict[str, Any] = {TIME: iso_ms(start), _END: iso_ms(end_of[start])}
+        if plan.zone != _UTC:
+            item[_LOCAL] = local_iso(start, plan.zone)
         for name, texts in zip(plan.by, keys, strict=True):
             item[name] = None if is_other[place] else texts[place]
         for name, column in zip(names, values, strict=True):
             item[name] = column[place]
         item[FINAL] = end_of[start] <= final_until
         if is_other[place]:
-            item["other"] = True
+            item[_OTHER] = True
         if complete_from is not None and start < complete_from:
             item[PARTIAL] = True
         if of_row := [name for name, is_estimate in estimated if is_estimate[place]]:
-            item["estimated"] = of_row
+            item[_ESTIMATED] = of_row
         items.append(item)
     return items
 
 
-def _described(column: QueryColumn) -> ColumnDescription:
-    return ColumnDescription(
+def types_of(page: QueryPage) -> dict[str, ColumnType]:
+    """The columns that rows of the page may have, in order, and what is in them."""
+    local: dict[str, ColumnType] = {} if page.tz == _UTC else {_LOCAL: "text"}
+    found: dict[str, ColumnType] = {TIME: "instant", _END: "instant", **local}
+    found |= dict.fromkeys(page.group_by, "text")
+    found |= {column.name: column.type for column in page.columns}
+    found[FINAL] = "boolean"
+    # These are there where there is something to tell.
+    rare: dict[str, ColumnType] = {_OTHER: "boolean", PARTIAL: "boolean", _ESTIMATED: "texts"}
+    return found | {
+        name: kind for name, kind in rare.items() if any(name in item for item in page.items)
+    }
+
+
+def _described(column: QueryColumn) -> QueryColumnDescription:
+    return QueryColumnDescription(
         name=column.name,
         metric=column.of.metric.name,
         measure=column.of.measure.name,

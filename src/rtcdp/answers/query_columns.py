@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rtcdp.answers.metrics import find_metric
 from rtcdp.definitions import Measure, Metric, measure_in_words
+from rtcdp.definitions.measures.contract import ValueType
 from rtcdp.errors import BadRequest, NotThere, did_you_mean
 
 COLUMNS_MAX = 30
@@ -45,7 +46,7 @@ class QueryColumn:
         return (self.of,) if self.to is None else (self.of, self.to)
 
     @property
-    def type(self) -> str:
+    def type(self) -> ValueType:
         """What is in it: `integer`, `real`, `text`, or `list` of items with their counts."""
         return self.of.measure.value_type if self.to is None else "real"
 

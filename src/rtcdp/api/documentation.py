@@ -1,7 +1,7 @@
 """The OpenAPI description. The page that shows it is the dashboard's; nothing comes from a CDN."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from litestar import MediaType, Request, Response, get
 from litestar.openapi import OpenAPIConfig
@@ -18,6 +18,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIFormat
 
 import rtcdp
+from rtcdp.answers.export import MEDIA_TYPES
 from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked, QueryParameter
@@ -124,9 +125,21 @@ def documented(asked: Asked[Any], answer: Schema | None = None) -> type[Operatio
             if answer is not None:
                 content = {"application/json": OpenAPIMediaType(schema=answer)}
                 good["200"] = OpenAPIResponse(description="Newest first.", content=content)
+            if asked.is_exported:
+                good["200"] = _in_all_forms(cast("OpenAPIResponse", good["200"]))
             self.responses = {**good, "default": _PROBLEM}
 
     return WithParameters
+
+
+def _in_all_forms(answer: OpenAPIResponse) -> OpenAPIResponse:
+    """The answer, which may also be a file of its rows."""
+    file = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
+    content = {
+        **(answer.content or {}),
+        **dict.fromkeys(MEDIA_TYPES.values(), OpenAPIMediaType(file)),
+    }
+    return replace(answer, content=content)
 
 
 def _described(parameter: QueryParameter) -> Parameter:

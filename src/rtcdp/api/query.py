@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 
+from rtcdp.answers.export import Form
 from rtcdp.answers.instant import duration_ms, read_instant
 from rtcdp.errors import BadRequest, did_you_mean
 
@@ -77,13 +78,24 @@ class QueryParameter:
         return int(text)
 
 
+FORMAT = QueryParameter(
+    name="format",
+    field="",
+    kind="words",
+    description="what the rows are written as; without it, what `Accept` asks for",
+    words=("json", *get_args(Form)),
+)
+
+
 @dataclass(frozen=True)
 class Asked(Generic[Q]):
     """What a route is asked: a question, and the `filters` that its `equals` may name, each with
-    what it means."""
+    what it means. Where it `is_exported`, the answer may be asked for in another form than JSON:
+    `rtcdp.api.forms` reads which."""
 
     question: type[Q]
     filters: Mapping[str, str] = field(default_factory=dict)
+    is_exported: bool = False
 
     @cached_property
     def parameters(self) -> tuple[QueryParameter, ...]:
@@ -98,7 +110,7 @@ class Asked(Generic[Q]):
                 ]
             else:
                 found.append(_parameter(each, hints[each.name]))
-        return tuple(found)
+        return (*found, FORMAT) if self.is_exported else tuple(found)
 
     def read(self, request: Request[Any, Any, Any]) -> Q:
         """The question in a request.
@@ -122,6 +134,8 @@ class Asked(Generic[Q]):
             if each.name not in values:
                 continue
             value = each.read(values[each.name])
+            if each is FORMAT:
+                continue
             if each.field == _FILTERS:
                 given.setdefault(_FILTERS, {})[each.name] = value
             else:

@@ -45,6 +45,7 @@ from rtcdp.api.live import LiveFeed, live_stream
 from rtcdp.api.pages import PageAt
 from rtcdp.api.product_routes import PRODUCT_PAGES
 from rtcdp.api.query import Asked
+from rtcdp.api.query_routes import query_handler
 from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
 from rtcdp.api.story_routes import STORY_PAGES
 from rtcdp.definitions import Metric
@@ -114,6 +115,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 recent_page_views,
                 _CATALOG.handler(),
                 *metric_handlers(context.installation.metrics),
+                query_handler(context.installation.metrics),
                 events,
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
                 *ANOMALY_HANDLERS,

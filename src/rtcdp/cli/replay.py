@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -176,7 +176,9 @@ def _process(settings: Settings, clock: Clock, stop: threading.Event) -> None:
     """Fold what was fed; if another processor does that, wait for it."""
     try:
         with processor_of(settings, clock) as processor, _caught_up_bar(settings, clock) as show:
-            processor.on_epoch = lambda report: show(sum(report.next_offsets.values()))
+            processor.listeners = replace(
+                processor.listeners, on_epoch=lambda report: show(sum(report.next_offsets.values()))
+            )
             processor.run(stop, once=True)
     except AlreadyRunning as running:
         err.print(f"process {running.holder.pid} counts them; waiting for it", style="dim")

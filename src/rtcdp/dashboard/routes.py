@@ -30,6 +30,7 @@ LINKS = {
     "recent_page_views": "/api/analytics/recent-page-views?minutes=5",
     "metrics": "/api/metrics",
     "windows": "/api/metrics/{name}",
+    "query": "/api/query?metrics={name}",
     "events": "/api/events",
     "ledger": "/api/ledger",
     "dead_letters": "/api/dead-letters",
