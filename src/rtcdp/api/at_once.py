@@ -41,8 +41,8 @@ def at_once(
         page = None
         if scope["type"] == ScopeType.HTTP and scope["method"] == "GET":
             path = scope["path"]
-            if path.startswith((USER_PREFIX, PRODUCT_PREFIX)) and may(scope):
-                page = _page(adviser, Request(scope), path.startswith(USER_PREFIX))
+            if path.startswith((USER_PREFIX, PRODUCT_PREFIX)):
+                page = _page(adviser, Request(scope), path.startswith(USER_PREFIX), may)
         if page is None:
             await app(scope, receive, send)
             return
@@ -59,17 +59,24 @@ def at_once(
     return answering
 
 
-def _page(adviser: Adviser, request: AnyRequest, is_for_user: bool) -> RecommendationsPage | None:
-    """None where it takes longer, and where it is refused: the router says why."""
+def _page(
+    adviser: Adviser, request: AnyRequest, is_for_user: bool, may: Callable[["HTTPScope"], bool]
+) -> RecommendationsPage | None:
+    """None where it takes longer, and where it is refused: the router says why. Whether somebody
+    may know is asked last, as each asking counts."""
     try:
         if is_for_user:
             user_id = text_in_path(request, USER_PREFIX, "", "user id")
             asked = USER_ASKED.read(request)
             known = adviser.at_hand(asked, user_id)
-            return None if known is None else for_user(adviser, user_id, asked, known)
+            if known is None or not may(request.scope):
+                return None
+            return for_user(adviser, user_id, asked, known)
         product_id = text_in_path(request, PRODUCT_PREFIX, "", "product id")
         question = PRODUCT_ASKED.read(request)
         known = adviser.at_hand(question)
-        return None if known is None else for_product(adviser, product_id, question, known)
+        if known is None or not may(request.scope):
+            return None
+        return for_product(adviser, product_id, question, known)
     except RtcdpError:
         return None

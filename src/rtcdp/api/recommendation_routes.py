@@ -4,6 +4,7 @@ came of them."""
 from litestar import Response, get, post
 from litestar.params import JSONBody
 
+from rtcdp.access.needs import READ
 from rtcdp.answers.question import Nothing
 from rtcdp.answers.recommendation_outcomes import (
     OutcomesPage,
@@ -47,6 +48,7 @@ _OUTCOMES = Asked(OutcomesQuestion)
     description="What sessions like theirs went on with, and why; for somebody unknown what is "
     "trending, then what is popular, and `fallback` says so.",
     operation_class=documented(USER_ASKED),
+    opt=READ,
     sync_to_thread=True,
 )
 def recommended_to_user(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
@@ -60,6 +62,7 @@ def recommended_to_user(request: AnyRequest, context: Context) -> Response[Recom
     summary="What goes with a product",
     description="What the sessions with it went on with, and in how many of them.",
     operation_class=documented(PRODUCT_ASKED),
+    opt=READ,
     sync_to_thread=True,
 )
 def goes_with_product(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
@@ -75,6 +78,7 @@ def goes_with_product(request: AnyRequest, context: Context) -> Response[Recomme
     operation_class=documented(_BASKET),
     request_max_body_size=_BODY_BYTES_MAX,
     status_code=200,
+    opt=READ,
     sync_to_thread=True,
 )
 def goes_with_basket(
@@ -90,6 +94,7 @@ def goes_with_basket(
     summary="What is trending",
     description="Products with more sessions in the last day than the days before let expect.",
     operation_class=documented(_TRENDING),
+    opt=READ,
     sync_to_thread=True,
 )
 def trending_products(request: AnyRequest, context: Context) -> Response[TrendingPage]:
@@ -103,6 +108,7 @@ def trending_products(request: AnyRequest, context: Context) -> Response[Trendin
     description="How many were shown, clicked and led to a purchase, and what was bought after "
     "them, of those who get recommendations and of those who are held out.",
     operation_class=documented(_OUTCOMES),
+    opt=READ,
     sync_to_thread=True,
 )
 def what_came_of_it(request: AnyRequest, context: Context) -> Response[OutcomesPage]:

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from rtcdp.access.needs import READ
 from rtcdp.answers import events as drill_down
 from rtcdp.answers import uncounted
 from rtcdp.answers.drill_down import Effort
@@ -142,6 +143,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
     description="Per window of one minute, sliding by 30 seconds; newest first. "
     "A Link header names the next page, if there is one.",
     operation_class=documented(_PAGE_VIEWS),
+    opt=READ,
     sync_to_thread=True,
 )
 def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
@@ -155,6 +157,7 @@ def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[P
     description="Windows that ended within the last minutes or are still open; newest first. "
     "A Link header names the next page, if there is one.",
     operation_class=documented(_RECENT),
+    opt=READ,
     sync_to_thread=True,
 )
 def recent_page_views(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
@@ -164,7 +167,7 @@ def recent_page_views(request: AnyRequest, context: Context) -> Response[list[Pa
 def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
     """A route for each metric, described by what the metric is; and one for all other names."""
 
-    @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, sync_to_thread=True)
+    @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, opt=READ, sync_to_thread=True)
     def newer_metric(
         request: AnyRequest, context: Context, name: FromPath[str]
     ) -> Response[WindowsPage]:
@@ -192,6 +195,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
         summary=metric.title,
         description=f"{metric.description} {order}".strip(),
         operation_class=documented(_asked(metric), answer=answer_schema(metric)),
+        opt=READ,
         sync_to_thread=True,
     )
     def metric_windows(request: AnyRequest, context: Context) -> Response[WindowsPage]:
@@ -208,6 +212,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
     "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
     "event times. `order=desc` begins with what came last.",
     operation_class=documented(_EVENTS),
+    opt=READ,
     sync_to_thread=True,
 )
 def events(request: AnyRequest, context: Context) -> Response[EventsPage]:

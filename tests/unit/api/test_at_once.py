@@ -1,13 +1,20 @@
 """Recommendations that are answered past the router say what it would say."""
 
 from pathlib import Path
+from secrets import token_bytes
 
 import pytest
 from litestar.testing import TestClient
 
+from rtcdp.access.gate import Gate
+from rtcdp.access.key_file import change_keys, keys_path
+from rtcdp.access.keys import KeyWish
+from rtcdp.access.rules import AccessRules
 from rtcdp.answers import recommendations
 from rtcdp.api.at_once import at_once
+from rtcdp.api.entrance import may_read
 from rtcdp.api.manners import with_manners
+from rtcdp.clock import SystemClock
 from rtcdp.store.sqlite import SqliteStore
 from tests.stories import event
 from tests.told import DAY, MINUTE, START, Teller
@@ -83,3 +90,20 @@ def test_who_has_many_sessions_waits_for_a_thread(context, monkeypatch):
     client = TestClient(at_once(router, context))
     assert client.get("/api/recommendations/user/ada").status_code == 204
     assert client.get("/api/recommendations/user/nobody").status_code == 200
+
+
+def test_who_has_no_key_to_read_is_left_to_the_router(context, tmp_path: Path):
+    context.history.glance(context.installation)
+
+    def made(scope):
+        wish = KeyWish(scope, (scope,))
+        return change_keys(keys_path(tmp_path), lambda ring: ring.with_new(wish, 0, token_bytes))
+
+    reads, writes = made("read").token, made("write").token
+    gate = Gate(tmp_path, AccessRules(), SystemClock(), token_bytes)
+    client = TestClient(at_once(router, context, may_read(gate)))
+    found = [
+        client.get(AT_ONCE[0], headers={"Authorization": f"Bearer {token}"}).status_code
+        for token in (reads, writes, "nonsense")
+    ]
+    assert [*found, client.get(AT_ONCE[0]).status_code] == [200, 204, 204, 204]
