@@ -16,7 +16,7 @@ function show(tick) {
   if (rates) {
     const pace = smoothed(rates.received);
     byId("rate").textContent = rate(pace);
-    if (recent.length === SMOOTHED_TICKS) peak = Math.max(peak, pace);
+    peak = Math.max(peak, pace);
     byId("peak").textContent = rate(peak);
   }
   showLedger(totals);
