@@ -13,8 +13,8 @@ Scope = Literal["write", "read", "admin"]
 """What a key is for: to send events, to read answers, or everything."""
 
 Need = Literal["open", "embed", "send", "write", "read", "admin"]
-"""`embed` is open, also to pages of other origins. `send` is what a key that stands in a page may do:
-send events of now. `write` takes history and products as well."""
+"""`embed` is open, also to pages of other origins. `send` is what a key that stands in a page may
+do: send events of now. `write` takes history and products as well."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 NEEDS: tuple[Need, ...] = get_args(Need)
