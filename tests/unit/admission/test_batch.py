@@ -8,10 +8,10 @@ from rtcdp.admission.batch import (
     AdmittedBatch,
     admit,
     decode_batch,
-    due_times,
     reject,
 )
 from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.order import due_times
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.events.dead_letter import Rejection
