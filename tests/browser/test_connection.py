@@ -18,25 +18,25 @@ def page(visitor):
 
 
 def expect_live(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text("live")
+    expect(page.locator("#state-words")).to_have_text("up to date")
     expect(page.locator("main")).to_have_css("opacity", "1")
-    expect(page).to_have_title("rtcdp · live")
+    expect(page).to_have_title("Overview · rtcdp")
 
 
 def expect_away(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text(AWAY)
+    expect(page.locator("#state-words")).to_have_text(AWAY)
     expect(page.locator("main")).to_have_css("opacity", "0.5")
-    expect(page).to_have_title(f"rtcdp · {AWAY}")
+    expect(page).to_have_title(f"{AWAY} · Overview · rtcdp")
 
 
 def test_the_page_tells_that_the_server_is_gone_and_goes_on_when_it_is_back(page, platform):
     platform.stop()
     expect_away(page)
-    before = page.locator("#received").inner_text()
+    before = page.locator("#balance").inner_text()
     platform.start()
     expect_live(page)
-    expect(page.locator("#received")).not_to_have_text(before)
-    expect(page.locator("#received")).to_have_text(re.compile(r"^[1-9]"))
+    expect(page.locator("#balance")).not_to_have_text(before)
+    expect(page.locator("#balance")).to_have_text(re.compile(r"^[1-9]"))
 
 
 def test_the_page_tells_that_the_server_is_silent(page, platform):

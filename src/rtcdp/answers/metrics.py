@@ -187,7 +187,7 @@ def windows_page(
     """A page of the metric's windows. Raises `BadRequest` and `StoreUnavailable`."""
     wanted = _wanted(metric, question, installation.clock.now_ms())
     # Asked before the snapshot is taken: a backfill that ends in between is in it entirely.
-    incomplete = _is_incomplete(installation.store, metric)
+    incomplete = is_incomplete(installation.store, metric)
     with open_reading(installation) as reading:
         watermark = reading.snapshot.progress.watermark(installation.allowed_lateness_ms)
         final_until = EARLIEST if watermark is None else watermark
@@ -280,7 +280,8 @@ def _one_window(metric: Metric, question: WindowsQuestion, now_ms: int) -> tuple
     return start, start + 1
 
 
-def _is_incomplete(store: Store, metric: Metric) -> bool:
+def is_incomplete(store: Store, metric: Metric) -> bool:
+    """Whether no engine has computed the metric over all events yet."""
     return any(
         part.name not in store.metrics() or store.backfill_offsets(part.name) is not None
         for part in stored_metrics([metric])

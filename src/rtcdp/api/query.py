@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 
+from rtcdp.answers.export import Form
 from rtcdp.answers.instant import duration_ms, read_instant
 from rtcdp.errors import BadRequest, did_you_mean
 
@@ -77,13 +78,24 @@ class QueryParameter:
         return int(text)
 
 
+FORMAT = QueryParameter(
+    name="format",
+    field="",
+    kind="words",
+    description="what the rows are written as; without it, what `Accept` asks for",
+    words=("json", *get_args(Form)),
+)
+
+
 @dataclass(frozen=True)
 class Asked(Generic[Q]):
     """What a route is asked: a question, and the `filters` that its `equals` may name, each with
-    what it means."""
+    what it means. Where it `is_exported`, the answer may be asked for in another form than JSON:
+    `rtcdp.api.forms` reads which."""
 
     question: type[Q]
     filters: Mapping[str, str] = field(default_factory=dict)
+    is_exported: bool = False
 
     @cached_property
     def parameters(self) -> tuple[QueryParameter, ...]:
@@ -98,7 +110,7 @@ class Asked(Generic[Q]):
                 ]
             else:
                 found.append(_parameter(each, hints[each.name]))
-        return tuple(found)
+        return (*found, FORMAT) if self.is_exported else tuple(found)
 
     def read(self, request: Request[Any, Any, Any]) -> Q:
         """The question in a request.
@@ -106,12 +118,24 @@ class Asked(Generic[Q]):
         Raises `BadRequest` for a parameter that is unknown, sent more often than it may be or
         nothing that it may be, and for what is not UTF-8.
         """
-        values = _values_of(request.scope["query_string"], self.parameters)
+        return self._filled(_pairs(request.scope["query_string"]))
+
+    def read_among(self, request: Request[Any, Any, Any]) -> Q:
+        """The question in a request that may say other things as well, as the address of a page
+        does. An empty field of a form says nothing. Raises `BadRequest` as `read` does."""
+        known = {each.name for each in self.parameters}
+        pairs = _pairs(request.scope["query_string"])
+        return self._filled([(name, text) for name, text in pairs if name in known and text])
+
+    def _filled(self, pairs: Sequence[tuple[str, str]]) -> Q:
+        values = _values_of(pairs, self.parameters)
         given: dict[str, Any] = {}
         for each in self.parameters:
             if each.name not in values:
                 continue
             value = each.read(values[each.name])
+            if each is FORMAT:
+                continue
             if each.field == _FILTERS:
                 given.setdefault(_FILTERS, {})[each.name] = value
             else:
@@ -141,12 +165,9 @@ def _parameter(each: msgspec.structs.FieldInfo, hint: Any) -> QueryParameter:
     )
 
 
-def _values_of(
-    query_string: bytes, allowed: Sequence[QueryParameter]
-) -> dict[str, tuple[str, ...]]:
-    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             query_string.decode(),
             keep_blank_values=True,
             errors="strict",
@@ -156,6 +177,12 @@ def _values_of(
         raise BadRequest(
             "the query can't be read", f"send UTF-8, percent-encoded, {_MAX_PARAMETERS} at most"
         ) from error
+
+
+def _values_of(
+    pairs: Sequence[tuple[str, str]], allowed: Sequence[QueryParameter]
+) -> dict[str, tuple[str, ...]]:
+    """Parameters as they were sent, none that is unknown; several values where that is allowed."""
     known = {parameter.name: parameter for parameter in allowed}
     values: dict[str, tuple[str, ...]] = {}
     for name, text in pairs:

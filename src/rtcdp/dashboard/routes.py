@@ -1,4 +1,4 @@
-"""The pages and their assets, as files of this package."""
+"""Where pages and their assets stand."""
 
 from hashlib import sha256
 from importlib.resources import files
@@ -6,14 +6,21 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+from rtcdp.access.needs import OPEN, READ
+from rtcdp.api.context import ApiContext
+from rtcdp.dashboard.environment import page_environment
+from rtcdp.dashboard.page import DashboardPage
+from rtcdp.dashboard.shell import Shell, known_pages
+
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -24,6 +31,7 @@ LINKS = {
     "recent_page_views": "/api/analytics/recent-page-views?minutes=5",
     "metrics": "/api/metrics",
     "windows": "/api/metrics/{name}",
+    "query": "/api/query?metrics={name}",
     "events": "/api/events",
     "ledger": "/api/ledger",
     "dead_letters": "/api/dead-letters",
@@ -38,21 +46,46 @@ LINKS = {
 }
 """What is where, for programs that ask for `/`."""
 
+_FRONT = "/"
 
-def dashboard_routes() -> list[Router]:
-    """`/`, `/docs`, `/assets/*` and the icon. Assets are read once, here."""
-    assets = {asset.name: asset.read_bytes() for asset in (files(__package__) / "assets").iterdir()}
 
-    @get("/", include_in_schema=False, sync_to_thread=False)
+def dashboard_routes(context: ApiContext) -> list[Router]:
+    """The pages, `/assets/*` and the icon. Assets are read once, here."""
+    known = known_pages()
+    shell = Shell(context, page_environment(), known)
+    handlers = [
+        _front(shell, page) if path == _FRONT else shell.handler(page, path)
+        for page in known
+        for path in page.paths
+    ]
+    return [
+        Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(READ)),
+        Router(path="/", route_handlers=_assets(), response_headers=_HEADERS, opt=dict(OPEN)),
+    ]
+
+
+def _front(shell: Shell, page: DashboardPage) -> HTTPRouteHandler:
+    """The first page for browsers; programs get an index."""
+
+    @get(_FRONT, include_in_schema=False, sync_to_thread=True)
     def front(request: Request[Any, Any, Any]) -> Response[Any]:
+        vary = {"Vary": "Accept, Cookie"}
         if "text/html" in request.headers.get("accept", ""):
-            return _file("index.html", assets["index.html"])
+            answer = shell.answer(page, request)
+            answer.headers.update(vary)
+            return answer
         index = {"name": "rtcdp", "links": LINKS}
-        return Response(index, media_type=MediaType.JSON, headers={"Vary": "Accept"})
+        return Response(index, media_type=MediaType.JSON, headers=vary)
 
-    @get("/docs", include_in_schema=False, sync_to_thread=False)
-    def docs() -> Response[bytes]:
-        return _file("docs.html", assets["docs.html"])
+    return front
+
+
+def _assets() -> list[HTTPRouteHandler]:
+    assets = {
+        asset.name: asset.read_bytes()
+        for asset in (files(__package__) / "assets").iterdir()
+        if asset.name.rpartition(".")[2] in _TYPES
+    }
 
     @get("/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
     def asset(name: FromPath[str]) -> Response[bytes]:
@@ -65,11 +98,10 @@ def dashboard_routes() -> list[Router]:
         """For answers that are no page and so can't name their icon; browsers ask here then."""
         return _file("favicon.svg", assets["favicon.svg"])
 
-    handlers = [front, docs, asset, icon]
-    return [Router(path="/", route_handlers=handlers, response_headers=_HEADERS)]
+    return [asset, icon]
 
 
 def _file(name: str, content: bytes) -> Response[bytes]:
     # Weak: a proxy, or this server, may send it compressed.
-    headers = {"ETag": f'W/"{sha256(content).hexdigest()[:16]}"', "Vary": "Accept"}
+    headers = {"ETag": f'W/"{sha256(content).hexdigest()[:16]}"'}
     return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)

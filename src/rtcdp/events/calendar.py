@@ -65,14 +65,14 @@ class CalendarStart(Derived):
         day = (_EPOCH + instant * _MILLISECOND).date() - timedelta(days=33)
         found = instant
         for step in range(36):
-            midnight = _midnight(day + timedelta(days=step), self.zone)
-            if midnight <= instant and self._begins_with(day + timedelta(days=step)):
-                found = midnight
+            begins = midnight(day + timedelta(days=step), self.zone)
+            if begins <= instant and self._begins_with(day + timedelta(days=step)):
+                found = begins
         return found
 
     def start_of(self, instant: int) -> int:
         """The beginning of the day, week or month that the instant (UTC ms) lies in."""
-        return _midnight(self._first_day(self._day_of(instant)), self.zone)
+        return midnight(self._first_day(self._day_of(instant)), self.zone)
 
     def end_of(self, start: int) -> int:
         """The end of the one that begins there."""
@@ -84,14 +84,14 @@ class CalendarStart(Derived):
                 following = first + timedelta(days=7)
             case "month":
                 following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-        return _midnight(following, self.zone)
+        return midnight(following, self.zone)
 
     def _day_of(self, instant: int) -> date:
         """The local day: the last one that has begun."""
         day = (_EPOCH + instant * _MILLISECOND).astimezone(zone_of(self.zone)).date()
-        while _midnight(day, self.zone) > instant:
+        while midnight(day, self.zone) > instant:
             day -= timedelta(days=1)
-        while _midnight(day + timedelta(days=1), self.zone) <= instant:
+        while midnight(day + timedelta(days=1), self.zone) <= instant:
             day += timedelta(days=1)
         return day
 
@@ -129,7 +129,8 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=100_000)
-def _midnight(day: date, zone: str) -> int:
+def midnight(day: date, zone: str) -> int:
+    """When the day begins in the time zone, in UTC ms."""
     local = datetime(day.year, day.month, day.day, tzinfo=zone_of(zone))
     return (local.astimezone(UTC) - _EPOCH) // _MILLISECOND
 

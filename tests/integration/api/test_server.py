@@ -59,7 +59,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Installation]:
     read = answers.Installation(store, metrics, clock, log)
     context = ApiContext(read, limits, stop=stop)
     app = Litestar(
-        [*api_routes(context), *dashboard_routes()],
+        [*api_routes(context), *dashboard_routes(context)],
         exception_handlers=exception_handlers,
         openapi_config=openapi_config,
         logging_config=None,
@@ -124,8 +124,8 @@ async def test_the_live_stream_ends_when_the_server_stops(running: Installation)
 
 async def test_pages_and_assets_are_served(running: Installation) -> None:
     page = await running.client.get("/", headers={"Accept": "text/html"})
-    assert "/assets/live.js" in page.text
-    script = await running.client.get("/assets/live.js")
+    assert "/assets/shell.js" in page.text
+    script = await running.client.get("/assets/shell.js")
     assert script.headers["content-type"].startswith("text/javascript")
 
 

@@ -34,6 +34,7 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/metrics",
         "/api/metrics/user_page_view_counts",
         "/api/metrics/revenue",
+        "/api/query",
         "/api/events",
         "/api/ledger",
         "/api/dead-letters",

@@ -154,3 +154,16 @@ def test_a_duration_is_read_as_milliseconds() -> None:
 @pytest.mark.parametrize("since", ["", "1", "h", "-1h", "1.5h", "0h", "1y", "1h ", "1000000s"])
 def test_what_is_no_duration_is_refused_with_an_example(since: str) -> None:
     assert "since=1h" in hint_of(f"since={since}".encode())
+
+
+def test_a_page_says_other_things_as_well() -> None:
+    request = RequestFactory().get("/")
+    request.scope["query_string"] = b"tab=money&limit=7&metric=&state=open"
+    assert ASKED.read_among(request) == Question(limit=7, state="open")
+
+
+def test_what_a_page_says_is_read_as_strictly() -> None:
+    request = RequestFactory().get("/")
+    request.scope["query_string"] = b"tab=money&limit=none"
+    with pytest.raises(BadRequest, match="limit='none' is not possible"):
+        ASKED.read_among(request)

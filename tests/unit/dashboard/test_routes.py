@@ -1,34 +1,23 @@
 """The pages and their assets."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from rtcdp.api.manners import with_manners
-from rtcdp.dashboard.routes import dashboard_routes
+from tests.unit.dashboard.conftest import Pages
 
-Pages = TestClient[Litestar]
-BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PROGRAM = {"Accept": "*/*"}
 REFERENCE = re.compile(r"""(?:src|href|from)\s*=?\s*"(\.?/(?:assets/)?[\w.]+\.(?:js|css|svg))\"""")
 
 
-@pytest.fixture
-def pages() -> Iterator[Pages]:
-    with TestClient(with_manners(Litestar(dashboard_routes(), logging_config=None))) as client:
-        yield client
-
-
 def test_a_browser_gets_the_page(pages: Pages) -> None:
-    answer = pages.get("/", headers=BROWSER)
+    answer = pages.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<!doctype html>" in answer.text
 
 
 def test_a_program_gets_an_index_of_links(pages: Pages) -> None:
-    answer = pages.get("/")
+    answer = pages.get("/", headers=PROGRAM)
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["links"]["ledger"] == "/api/ledger"
     assert "Accept" in answer.headers["vary"].split(", ")
@@ -43,7 +32,7 @@ def test_everything_a_page_needs_is_here(pages: Pages, path: str) -> None:
     waiting, seen = [path], set()
     while waiting:
         address = waiting.pop()
-        answer = pages.get(address, headers=BROWSER)
+        answer = pages.get(address)
         assert answer.status_code == 200, address
         seen.add(address)
         found = {f"/assets/{name.rpartition('/')[2]}" for name in REFERENCE.findall(answer.text)}
@@ -53,7 +42,7 @@ def test_everything_a_page_needs_is_here(pages: Pages, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_scripts_and_styles_come_from_files_alone(pages: Pages, path: str) -> None:
-    answer = pages.get(path, headers=BROWSER)
+    answer = pages.get(path)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
     assert "unsafe" not in policy
@@ -61,21 +50,32 @@ def test_scripts_and_styles_come_from_files_alone(pages: Pages, path: str) -> No
 
 
 def test_no_script_makes_markup_from_text(pages: Pages) -> None:
-    for name in ("live.js", "element.js", "windows.js", "ledger.js", "chart.js", "docs.js"):
+    for name in (
+        "shell.js",
+        "refresh.js",
+        "overview.js",
+        "element.js",
+        "windows.js",
+        "ledger.js",
+        "chart.js",
+        "docs.js",
+    ):
         script = pages.get(f"/assets/{name}").text
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval", script)
+        assert not re.search(
+            r"innerHTML|outerHTML|DOMParser|insertAdjacentHTML|document\.write|eval", script
+        )
 
 
 def test_nothing_is_loaded_from_elsewhere(pages: Pages) -> None:
-    for path in ("/", "/docs", "/assets/style.css", "/assets/live.js", "/assets/docs.js"):
-        text = pages.get(path, headers=BROWSER).text
+    for path in ("/", "/docs", "/assets/style.css", "/assets/shell.js", "/assets/docs.js"):
+        text = pages.get(path).text
         assert "https://" not in text
         assert "http://" not in text
 
 
 def test_an_asset_that_did_not_change_is_not_sent_again(pages: Pages) -> None:
-    first = pages.get("/assets/live.js")
-    again = pages.get("/assets/live.js", headers={"If-None-Match": first.headers["etag"]})
+    first = pages.get("/assets/shell.js")
+    again = pages.get("/assets/shell.js", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code) == (200, 304)
     assert again.content == b""
 

@@ -1,0 +1,247 @@
+"""The windows of a metric, put together: over longer times, and over what its key tells apart.
+
+What rests in the store are states that merge (`rtcdp.definitions.state`), so every measure of a
+longer time is as exact as that of one window: a user who came on two days is one user of the week,
+an average is that of all its events. Nothing is made of values that were worked out before.
+
+Each event is looked at once: of windows that overlap, those side by side are taken, and of what
+rests as panes, each pane.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from rtcdp.answers.enriched import read_as
+from rtcdp.definitions import (
+    BUCKET_START,
+    ITEM,
+    ITEM_COUNT,
+    MEMBER,
+    MERGES,
+    Measure,
+    Metric,
+    Ratio,
+    Table,
+    Window,
+    side_table_name,
+    tables_of,
+)
+from rtcdp.errors import BadRequest
+from rtcdp.store import Scan, StoreSnapshot
+
+ROWS_MAX = 1_000_000
+"""So many windows and panes of all keys are read of a metric for one answer."""
+
+SIDE_ROWS_MAX = 2_000_000
+"""So many members of distinct counts and items of top lists are read for one answer."""
+
+_SLICE_ROWS = 100_000
+_GROUPS_AT_ONCE = 2_000
+_LESS = "ask for less time, for one key, or for a metric with longer windows"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to put together: the `measures`, by the key fields `by`, over each of the times between
+    two `edges` (UTC ms). `equals` fixes key fields, each to any of several texts."""
+
+    measures: tuple[Measure, ...]
+    edges: Sequence[int]
+    by: tuple[str, ...] = ()
+    equals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """The states of some groups, in any order. `columns` has the `group`, whose first column is
+    `window_start` (where the time begins, UTC ms), and the state columns; `sides` the members or
+    items by measure. `overfull` names measures of which a window may have held more items than are
+    counted exactly."""
+
+    group: tuple[str, ...]
+    table: Table
+    columns: pl.DataFrame
+    sides: Mapping[str, pl.DataFrame]
+    side_tables: Mapping[str, Table]
+    overfull: frozenset[str] = frozenset()
+
+    def merged(self, group: tuple[str, ...]) -> "Rollup":
+        """The same, by fewer columns, or by such of the same names that hold something else."""
+        return replace(
+            self,
+            group=group,
+            columns=_merged(self.columns, self.table, group),
+            sides={
+                name: _merged_side(rows, self.side_tables[name], group)
+                for name, rows in self.sides.items()
+            },
+        )
+
+    def changed(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Rollup":
+        """The same, with the rows of all parts changed alike; to be merged then."""
+        sides = {name: change(rows) for name, rows in self.sides.items()}
+        return replace(self, columns=change(self.columns), sides=sides)
+
+
+def needed_for(metric: Metric, names: Sequence[str]) -> tuple[Measure, ...]:
+    """The measures of these names and those that they are ratios of, in the metric's order."""
+    wanted = set(names)
+    for measure in reversed(metric.measures):
+        if measure.name in wanted and isinstance(measure, Ratio):
+            wanted |= {measure.of, measure.to}
+    return tuple(measure for measure in metric.measures if measure.name in wanted)
+
+
+def check_tiles(metric: Metric) -> None:
+    """Raises `BadRequest` when the windows of the metric can't be put side by side."""
+    window = metric.window
+    if isinstance(window, Window) and window.is_written_out and window.size_ms % window.slide_ms:
+        raise BadRequest(
+            f"the windows of {metric.name} don't fit side by side: they are {window.size_ms} ms"
+            f" long, and one begins every {window.slide_ms} ms",
+            "ask for a metric whose windows are a whole number of their slides long",
+        )
+
+
+def tile_start(metric: Metric, instant: int) -> int:
+    """Where what is counted together begins that the instant (UTC ms) lies in."""
+    window = metric.window
+    if isinstance(window, Window):
+        return instant // window.bucket_ms * window.bucket_ms
+    return window.first_open(instant)
+
+
+def tile_end(metric: Metric, start: int) -> int:
+    """Where what is counted together ends that begins there."""
+    window = metric.window
+    return start + window.bucket_ms if isinstance(window, Window) else window.end_of(start)
+
+
+def rolled_up(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup:
+    """What the store holds of the metric between the first and the last of the edges, each of which
+    has to be a `tile_start`.
+
+    Raises `BadRequest` when that is more than `ROWS_MAX` or `SIDE_ROWS_MAX`, and
+    `StoreUnavailable`.
+    """
+    snapshot = read_as(snapshot, metric)
+    buckets, *_ = tables = tables_of(metric)
+    by_name = {table.name: table for table in tables}
+    side_tables = {
+        measure.name: by_name[side_table_name(metric, measure)]
+        for measure in wanted.measures
+        if measure.side() is not None
+    }
+    group = (BUCKET_START, *wanted.by)
+    kept = {part.name for measure in wanted.measures for part in measure.parts()}
+    reading = _Reading(snapshot, metric, wanted, side_tables)
+    scan = Scan(
+        table=buckets,
+        equals={name: texts[0] for name, texts in wanted.equals.items() if len(texts) == 1},
+        bucket_from=wanted.edges[0],
+        bucket_to=wanted.edges[-1],
+        limit=_SLICE_ROWS,
+    )
+    rows_read = 0
+    while True:
+        rows = snapshot.scan(scan)
+        rows_read += rows.height
+        if rows_read > ROWS_MAX:
+            raise BadRequest(f"{metric.name} has more than {ROWS_MAX:,} windows there", _LESS)
+        reading.take(rows)
+        if rows.height < _SLICE_ROWS:
+            break
+        scan = replace(scan, after=rows.select(buckets.primary_key).row(-1))
+    table = replace(buckets, columns=tuple(each for each in buckets.columns if each.name in kept))
+    return Rollup(
+        group=group,
+        table=table,
+        columns=reading.columns.select(*group, *(each.name for each in table.columns)),
+        sides=reading.sides,
+        side_tables=side_tables,
+        overfull=frozenset(reading.overfull),
+    )
+
+
+class _Reading:
+    """Takes in what is read slice by slice, and keeps it merged."""
+
+    def __init__(
+        self,
+        snapshot: StoreSnapshot,
+        metric: Metric,
+        wanted: Wanted,
+        side_tables: Mapping[str, Table],
+    ) -> None:
+        self._snapshot, self._metric, self._wanted = snapshot, metric, wanted
+        self._side_tables = side_tables
+        self._buckets = tables_of(metric)[0]
+        self._group = (BUCKET_START, *wanted.by)
+        self._edges = np.array(wanted.edges, np.int64)
+        self._side_rows = 0
+        nothing = snapshot.scan(Scan(self._buckets, limit=1)).clear()
+        self.columns = _merged(nothing, self._buckets, self._group)
+        self.sides: dict[str, pl.DataFrame] = {}
+        self.overfull: set[str] = set()
+
+    def take(self, rows: pl.DataFrame) -> None:
+        window = self._metric.window
+        if isinstance(window, Window) and window.is_written_out:
+            rows = rows.filter(pl.col(BUCKET_START) % window.size_ms == 0)
+        for name, texts in self._wanted.equals.items():
+            rows = rows.filter(pl.col(name).is_in(texts))
+        part = _merged(self._placed(rows), self._buckets, self._group)
+        both = pl.concat([self.columns, part])
+        self.columns = _merged(both, self._buckets, self._group)
+        groups = rows.select(BUCKET_START, *self._metric.key_names)
+        for name, side in self._side_tables.items():
+            # Also where there is no group: what comes back has the columns.
+            for start in range(0, max(1, groups.height), _GROUPS_AT_ONCE):
+                self._take_side(name, side, groups.slice(start, _GROUPS_AT_ONCE))
+
+    def _take_side(self, name: str, side: Table, groups: pl.DataFrame) -> None:
+        rows = self._snapshot.members(side, groups)
+        self._side_rows += rows.height
+        if self._side_rows > SIDE_ROWS_MAX:
+            raise BadRequest(
+                f"{self._metric.name} has more than {SIDE_ROWS_MAX:,} different texts there", _LESS
+            )
+        if side.bound == "heaviest_items" and _longest(rows, side) > side.capacity:
+            self.overfull.add(name)
+        part = _merged_side(self._placed(rows), side, self._group)
+        known = self.sides.get(name)
+        both = part if known is None else pl.concat([known, part])
+        self.sides[name] = both if known is None else _merged_side(both, side, self._group)
+
+    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """With the beginning of the time that they count for, in place of their own."""
+        starts = rows[BUCKET_START].to_numpy()
+        places = self._edges[np.searchsorted(self._edges, starts, side="right") - 1]
+        return rows.with_columns(pl.Series(BUCKET_START, places, pl.Int64))
+
+
+def _longest(rows: pl.DataFrame, side: Table) -> int:
+    lengths = rows.group_by(BUCKET_START, *side.key).len()["len"]
+    return 0 if lengths.is_empty() else int(lengths.to_numpy().max())
+
+
+def _merged(rows: pl.DataFrame, table: Table, group: Sequence[str]) -> pl.DataFrame:
+    """States by `group`. Sums get more bits than the store has: those of a year are larger than
+    those of an hour."""
+    merges = []
+    for column in table.columns:
+        value = pl.col(column.name)
+        if column.merge == "add" and column.type == "integer":
+            value = value.cast(pl.Int128)
+        merges.append(MERGES[column.merge].of_column(value))
+    return rows.group_by(list(group)).agg(merges)
+
+
+def _merged_side(rows: pl.DataFrame, side: Table, group: Sequence[str]) -> pl.DataFrame:
+    if side.bound == "smallest_members":
+        members = rows.select(*group, MEMBER).unique().sort(MEMBER)
+        return members.group_by(list(group), maintain_order=True).head(side.capacity)
+    return rows.group_by(*group, ITEM).agg(pl.col(ITEM_COUNT).sum())

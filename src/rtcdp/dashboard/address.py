@@ -1,0 +1,59 @@
+"""Addresses of pages: all that a visitor has chosen stands in them, so that each can be kept, sent
+to others, and gone back to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode
+
+TAKEN_ALONG = ("from", "to", "last", "tz")
+"""What a visitor has chosen on one page and finds on the next one."""
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """A path and the pairs of its query, as they were sent."""
+
+    path: str
+    pairs: Pairs = ()
+
+    def but(
+        self, changes: dict[str, str | int | None] | None = None, **more: str | int | None
+    ) -> str:
+        """This address with other values; None leaves a name out. Names that are no Python stand in
+        `changes`."""
+        wanted = {**(changes or {}), **more}
+        kept = [pair for pair in self.pairs if pair[0] not in wanted]
+        added = [(name, str(value)) for name, value in wanted.items() if value is not None]
+        return written(self.path, [*kept, *added])
+
+    def without(self, name: str, value: str) -> str:
+        """This address without one of the values of a name."""
+        return written(self.path, [pair for pair in self.pairs if pair != (name, value)])
+
+    def elsewhere(self, path: str, **more: str | int | None) -> str:
+        """Another page's address, with what is taken along; `more` goes with it, or, where it is
+        None, stays away."""
+        kept = [pair for pair in self.pairs if pair[0] in TAKEN_ALONG and pair[0] not in more]
+        added = [(name, str(value)) for name, value in more.items() if value is not None]
+        return written(path, [*kept, *added])
+
+    def hidden(self, *names: str) -> Pairs:
+        """What a form that asks for `names` has to send besides."""
+        return tuple(pair for pair in self.pairs if pair[0] not in names)
+
+
+def read_address(path: str, query: bytes) -> PageAddress:
+    """The address of a request; what is not UTF-8 has been refused before."""
+    return PageAddress(path, tuple(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+
+
+def segment(text: str) -> str:
+    """A text as one part of a path."""
+    return quote(text, safe="~")
+
+
+def written(path: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """A path with a query, if there is one."""
+    return f"{path}?{urlencode(pairs)}" if pairs else path

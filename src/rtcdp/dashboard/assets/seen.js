@@ -1,0 +1,35 @@
+// Says that somebody has seen an anomaly, or takes it back, and shows the page again.
+
+const WHO = "rtcdp-seen-by";
+
+for (const form of document.querySelectorAll("form[data-seen]")) {
+  form.hidden = false;
+  if (form.elements.by) form.elements.by.value = localStorage.getItem(WHO) ?? "";
+  form.addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    say(form);
+  });
+}
+
+async function say(form) {
+  const { by, note } = form.elements;
+  if (by) localStorage.setItem(WHO, by.value.trim());
+  const body = by ? JSON.stringify({ by: by.value.trim(), note: note.value }) : undefined;
+  const answer = await fetch(form.dataset.seen, {
+    method: form.dataset.method,
+    headers: { ...(body && { "Content-Type": "application/json" }), ...token() },
+    body,
+  });
+  if (answer.ok) {
+    location.reload();
+    return;
+  }
+  const problem = await answer.json();
+  form.querySelector("[role=status]").textContent = `${problem.detail}: ${problem.hint}`;
+}
+
+/** What a server that asks for a login wants to see of whoever changes something. */
+function token() {
+  const found = /(?:^|; )rtcdp_csrf=([^;]*)/.exec(document.cookie);
+  return found ? { "X-CSRF-Token": decodeURIComponent(found[1]) } : {};
+}

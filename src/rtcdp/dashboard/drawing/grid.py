@@ -1,0 +1,114 @@
+"""A grid of shares, the darker the more: a row for each cohort, a column for each period after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from rtcdp.dashboard.drawing.svg import element, shortened, together
+from rtcdp.dashboard.words import count
+
+SHADES = 10
+"""So many classes, `shade-0` to `shade-9`, tell shares apart."""
+
+_LABEL_PX, _SIZE_PX, _CELL_PX, _ROW_PX, _GAP_PX = 118, 58, 48, 28, 2
+_LETTERS = 16
+_MIDDLE = {"text_anchor": "middle"}
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """A `share` from 0 to 1, None where it is not known yet, and what is said of it."""
+
+    share: float | None
+    says: str
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """What a row is of, how many that are, and its cells."""
+
+    label: str
+    size: int
+    cells: Sequence[GridCell]
+    is_total: bool = False
+
+
+def grid(heads: Sequence[str], rows: Sequence[GridRow]) -> Markup:
+    """Rows below their heads. As wide as it has to be: where that is too wide, it is scrolled."""
+    if not rows:
+        return Markup("")
+    most = max((cell.share or 0 for row in rows for cell in row.cells[1:]), default=0)
+    width = _LABEL_PX + _SIZE_PX + _CELL_PX * len(heads)
+    return element(
+        "svg",
+        *(
+            element("text", head, class_="note", x=_left(at) + _CELL_PX / 2, y=16, **_MIDDLE)
+            for at, head in enumerate(heads)
+        ),
+        *(_row(row, at, most) for at, row in enumerate(rows)),
+        class_="drawing grid",
+        width=width,
+        height=_ROW_PX * (len(rows) + 1),
+        role="img",
+        aria_label=f"{count(len(rows))} rows of shares; the table below has the same numbers",
+    )
+
+
+def _row(row: GridRow, place: int, most: float) -> Markup:
+    top = _ROW_PX * (place + 1)
+    base_line = top + 18
+    return together(
+        element(
+            "text",
+            shortened(row.label, _LETTERS),
+            class_="label total" if row.is_total else "label",
+            x=0,
+            y=base_line,
+        ),
+        element(
+            "text",
+            count(row.size),
+            class_="note",
+            x=_LABEL_PX + _SIZE_PX - 12,
+            y=base_line,
+            text_anchor="end",
+        ),
+        *(_cell(cell, at, top, most) for at, cell in enumerate(row.cells)),
+    )
+
+
+def _cell(cell: GridCell, place: int, top: float, most: float) -> Markup:
+    left, wide, high = _left(place), _CELL_PX - _GAP_PX, _ROW_PX - _GAP_PX
+    box = {"x": left, "y": top, "width": wide, "height": high, "rx": 4.0}
+    if cell.share is None:
+        return element("rect", element("title", cell.says), class_="unknown", **box)
+    tone = shade(cell.share, most)
+    return together(
+        element("rect", element("title", cell.says), class_=f"shade-{tone}", **box),
+        element(
+            "text",
+            _written(cell.share),
+            class_=f"on-{tone}",
+            x=left + wide / 2,
+            y=top + 17,
+            **_MIDDLE,
+        ),
+    )
+
+
+def shade(share: float, most: float) -> int:
+    """Which of the shades a share has, where `most` is the largest but the first of each row: that
+    everybody is there at the start says nothing."""
+    if share <= 0 or most <= 0:
+        return 0 if share <= 0 else SHADES - 1
+    return min(SHADES - 1, 1 + int(share / most * (SHADES - 1.001)))
+
+
+def _written(share: float) -> str:
+    """Short, for there is little room: a place more where the share is small."""
+    return f"{100 * share:.1f}%" if 0 < share < 0.0995 else f"{100 * share:.0f}%"
+
+
+def _left(place: int) -> float:
+    return _LABEL_PX + _SIZE_PX + _CELL_PX * place

@@ -1,0 +1,1 @@
+"""A module for each page, with its `PAGE`; what stands here is found by itself."""

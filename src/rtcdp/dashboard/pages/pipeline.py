@@ -1,0 +1,250 @@
+"""The pipeline: what became of all that came in, how far behind it is, and which parts are well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast, get_args
+
+import msgspec
+from markupsafe import Markup
+
+from rtcdp.answers.folds import folds_page
+from rtcdp.answers.ledger import LedgerTotals
+from rtcdp.answers.ledger_sums import LedgerSums, LedgerSumsQuestion, ledger_sums
+from rtcdp.answers.metrics import catalog_page
+from rtcdp.answers.one_state import one_state
+from rtcdp.answers.question import NAMES, Cursor
+from rtcdp.answers.uncounted import (
+    DeadLettersQuestion,
+    DuplicatesQuestion,
+    LateEventsQuestion,
+    UncountedPage,
+    UncountedQuestion,
+    UncountedRecord,
+    uncounted_page,
+)
+from rtcdp.api.health import parts_of
+from rtcdp.api.query import Asked
+from rtcdp.dashboard.drawing.band import BandPoint, band
+from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
+from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
+from rtcdp.dashboard.period import DAY_MS
+from rtcdp.dashboard.stories import Tab, api_address, from_to, in_time, instant_of
+from rtcdp.dashboard.zone import PageZone
+from rtcdp.errors import BadRequest, did_you_mean
+from rtcdp.events.dead_letter import DeadLetterReason
+
+PATH = "/pipeline"
+_REASONS: tuple[str, ...] = get_args(DeadLetterReason)
+_LISTED = 25
+_SOURCES_MAX = 6
+_OTHERS = "other sources"
+
+Records = Literal["dead_letters", "late", "duplicates"]
+_RECORDS: Mapping[Records, tuple[str, str]] = {
+    "dead_letters": ("Dead letters", "/api/dead-letters"),
+    "late": ("Late events", "/api/late-events"),
+    "duplicates": ("Duplicates", "/api/duplicates"),
+}
+_VERDICTS = (
+    ("admitted", "Admitted"),
+    ("duplicate", "Duplicate"),
+    ("late", "Late"),
+    ("dead_letter", "Dead letters"),
+)
+
+
+class PipelinePageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
+    """Which records that were not counted are listed."""
+
+    records: Annotated[
+        Records, msgspec.Meta(description="those that can't be admitted, came late, or again")
+    ] = "dead_letters"
+    reason: Annotated[str | None, msgspec.Meta(description="dead letters with this reason")] = None
+    cursor: Cursor = None
+
+
+@dataclass(frozen=True)
+class RecordShown:
+    """A record that was not counted."""
+
+    record: UncountedRecord
+    received_at: int | None
+    event_time: int | None
+    mend: str | None
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A metric or a fold that is being computed from the log, and how far that is."""
+
+    name: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class PartShown:
+    """A part of the installation, and what is wrong with it, if anything is."""
+
+    name: str
+    state: str
+    is_well: bool
+
+
+@dataclass(frozen=True)
+class PipelineShown:
+    """The ledger, the state of the parts, and records that were not counted."""
+
+    sums: LedgerSums
+    is_balanced: bool
+    flow: Markup
+    throughput: Markup
+    watermark: int | None
+    committed_at: int | None
+    parts: Sequence[PartShown]
+    filling: Sequence[Filling]
+    tabs: tuple[Tab, ...]
+    reasons: Sequence[str]
+    records: UncountedPage
+    record_items: Sequence[RecordShown]
+    api: str
+    records_api: str
+
+
+def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
+    """The pipeline, and the records that are asked for. Raises `BadRequest` and
+    `StoreUnavailable`."""
+    question, time = asked.question, in_time(asked)
+    title, api = _RECORDS[question.records]
+    reasons = _REASONS if question.records == "dead_letters" else ()
+    with one_state(asked.installation) as still:
+        sums = ledger_sums(still, LedgerSumsQuestion(**time))
+        records = uncounted_page(still, _uncounted(asked))
+    totals = sums.totals
+    reason = question.reason if reasons else None
+    return PipelineShown(
+        sums=sums,
+        is_balanced=totals.received == sum(getattr(totals, name) for name, _ in _VERDICTS),
+        flow=flow_of(sums),
+        throughput=band(_throughput(asked.zone, sums)),
+        watermark=instant_of(sums.watermark),
+        committed_at=instant_of(sums.committed_at),
+        parts=_parts(asked),
+        filling=_filling(asked),
+        tabs=tuple(
+            Tab(words, asked.address.but(records=name, reason=None, cursor=None), words == title)
+            for name, (words, _) in _RECORDS.items()
+        ),
+        reasons=reasons,
+        records=records,
+        record_items=[_record(each) for each in records.items],
+        api=api_address("/api/ledger", {"from": from_to(time)["from"]}),
+        records_api=api_address(api, {"reason": reason, **from_to(time)}),
+    )
+
+
+def _uncounted(asked: PageAsked[PipelinePageQuestion]) -> UncountedQuestion:
+    question = asked.question
+    common: dict[str, Any] = {**in_time(asked), "limit": _LISTED, "cursor": question.cursor}
+    match question.records:
+        case "late":
+            return LateEventsQuestion(**common)
+        case "duplicates":
+            return DuplicatesQuestion(**common)
+    if question.reason is None:
+        return DeadLettersQuestion(**common)
+    if question.reason not in _REASONS:
+        raise BadRequest(
+            f"reason={question.reason[:100]!r} is not known",
+            f"{did_you_mean(question.reason, _REASONS)}choose one of the list",
+        )
+    return DeadLettersQuestion(reason=(cast("Any", question.reason),), **common)
+
+
+def flow_of(sums: LedgerSums) -> Markup:
+    """Whence records came, and what became of them, in the time that is looked at."""
+    shown_sources = sums.sources[:_SOURCES_MAX]
+    rest = sums.sources[_SOURCES_MAX:]
+    amounts: list[tuple[str, LedgerTotals]] = [(each.source, each) for each in shown_sources]
+    if rest:
+        together = {name: sum(getattr(each, name) for each in rest) for name in _names()}
+        amounts.append((_OTHERS, LedgerTotals(**together)))
+    present = [
+        (name, words)
+        for name, words in _VERDICTS
+        if any(getattr(totals, name) for _, totals in amounts)
+    ]
+    columns = [
+        [FlowNode(source, totals.received) for source, totals in amounts],
+        [
+            FlowNode(
+                words, sum(getattr(totals, name) for _, totals in amounts), name, _href_of(name)
+            )
+            for name, words in present
+        ],
+    ]
+    links = [
+        FlowLink(0, source, target, getattr(totals, name))
+        for source, (_, totals) in enumerate(amounts)
+        for target, (name, _) in enumerate(present)
+        if getattr(totals, name)
+    ]
+    return flow(columns, links)
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(LedgerTotals.__struct_fields__)
+
+
+def _href_of(verdict: str) -> str | None:
+    found = {"duplicate": "duplicates", "late": "late", "dead_letter": "dead_letters"}
+    return f"{PATH}?records={found[verdict]}#records" if verdict in found else None
+
+
+def _throughput(zone: PageZone, sums: LedgerSums) -> list[BandPoint]:
+    """How many came in, from the first stretch to the last; where none did, it is zero."""
+    came = {instant_of(each.start) or 0: each.received for each in sums.stretches}
+    if not came:
+        return []
+    starts = range(min(came), max(came) + 1, sums.stretch_ms)
+    is_long = max(came) - min(came) > DAY_MS
+    return [
+        BandPoint(
+            f"{zone.day(start)}, {zone.minute(start)}" if is_long else zone.minute(start),
+            float(came.get(start, 0)),
+        )
+        for start in starts
+    ]
+
+
+def _parts(asked: PageAsked[Any]) -> list[PartShown]:
+    states = parts_of(asked.context)
+    return [PartShown(name, state, state == "ok") for name, state in states.items()]
+
+
+def _filling(asked: PageAsked[Any]) -> list[Filling]:
+    """What is being computed from the log."""
+    installation = asked.installation
+    metrics = [(each.name, each.filled_percent) for each in catalog_page(installation).items]
+    folds = [(each.name, each.filled_percent) for each in folds_page(installation).items]
+    return [Filling(name, done) for name, done in (*metrics, *folds) if done is not None]
+
+
+def _record(record: UncountedRecord) -> RecordShown:
+    is_letter = record.verdict == "dead_letter" and record.replayed_at is None
+    return RecordShown(
+        record=record,
+        received_at=instant_of(record.received_at),
+        event_time=instant_of(record.event_time),
+        mend=f"rtcdp dead-letters replay --reason {record.reason}" if is_letter else None,
+    )
+
+
+PAGE = DashboardPage(
+    title="Pipeline",
+    paths=(PATH,),
+    template="pipeline.html",
+    shown=shown,
+    asked=Asked(PipelinePageQuestion),
+    default_period_ms=DAY_MS,
+)
+"""What stands at `/pipeline`."""

@@ -1,0 +1,128 @@
+"""How a page is answered: its question read, what it shows put into its template, and what goes
+wrong said on a page as well."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from rtcdp import __version__
+from rtcdp.api.address import AnyRequest, path_of
+from rtcdp.api.context import ApiContext
+from rtcdp.api.manners import KEPT, tag_of
+from rtcdp.api.problem import RETRY_AFTER_S, status_of
+from rtcdp.dashboard import pages
+from rtcdp.dashboard.address import PageAddress, read_address
+from rtcdp.dashboard.environment import render
+from rtcdp.dashboard.navigation import navigation
+from rtcdp.dashboard.page import DashboardPage, PageAsked
+from rtcdp.dashboard.period import OFFERED, REFRESHED_MS
+from rtcdp.dashboard.rendered import KEPT_S, RenderedPages
+from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
+from rtcdp.errors import RtcdpError
+
+_VARY = {"Vary": "Cookie"}
+HTML = "text/html"
+SHARED = f"max-age={KEPT_S:.0f}"
+"""What a page that renders itself again says: an answer that another one got will do."""
+
+
+def known_pages() -> Sequence[DashboardPage]:
+    """The page of each module of `rtcdp.dashboard.pages`."""
+    names = sorted(each.name for each in pkgutil.iter_modules(pages.__path__))
+    return [importlib.import_module(f"{pages.__name__}.{name}").PAGE for name in names]
+
+
+class Shell:
+    """What all pages have around them."""
+
+    def __init__(
+        self, context: ApiContext, environment: Environment, known: Sequence[DashboardPage]
+    ) -> None:
+        self._context = context
+        self._environment = environment
+        self._rendered = RenderedPages[bytes](context.installation.clock)
+        self._places = {page.paths[0] for page in known}
+
+    def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
+        """What answers at one of the page's addresses: Litestar takes a function that waits for one
+        that doesn't where it stands at several."""
+
+        def shown(request: AnyRequest) -> Response[bytes]:
+            return self.answer(page, request)
+
+        return get(path, include_in_schema=False, sync_to_thread=True)(shown)
+
+    def answer(self, page: DashboardPage, request: AnyRequest) -> Response[bytes]:
+        """The page, or a page that says what is wrong with what was asked."""
+        zone = zone_kept(request.headers.get("cookie", ""))
+        address = PageAddress("/")
+        try:
+            # Read first: what is not UTF-8 is refused here.
+            question = page.asked.read_among(request)
+            address = read_address(path_of(request), request.scope["query_string"])
+            zone = zone_named(question.tz) if question.tz else zone
+            asked = PageAsked(
+                context=self._context,
+                request=request,
+                question=question,
+                zone=zone,
+                address=address,
+                now_ms=self._context.installation.clock.now_ms(),
+                default_period_ms=page.default_period_ms,
+            )
+            if request.headers.get("cache-control") == SHARED:
+                name = f"{zone.name} {address.but()}"
+                body = self._rendered.get(name, lambda: self._body(page, asked))
+            else:
+                body = self._body(page, asked)
+        except RtcdpError as error:
+            if status_of(error) is None:
+                raise
+            return self._wrong(page, zone, address, error)
+        return Response(body, media_type=HTML, headers={**KEPT, "ETag": tag_of(body), **_VARY})
+
+    def _body(self, page: DashboardPage, asked: PageAsked[Any]) -> bytes:
+        around = self._around(page, asked.zone, asked.address, asked)
+        values = {**around, "page": page.shown(asked), "asked": asked}
+        return render(self._environment, page.template, values)
+
+    def _wrong(
+        self, page: DashboardPage, zone: PageZone, address: PageAddress, error: RtcdpError
+    ) -> Response[bytes]:
+        status = status_of(error)
+        assert status is not None
+        around = self._around(page, zone, address, None)
+        values = {**around, "detail": str(error), "hint": error.hint, "status": int(status)}
+        headers = {"Retry-After": str(RETRY_AFTER_S)} if status >= 500 else {}
+        body = render(self._environment, "problem.html", values)
+        return Response(body, status_code=status, media_type=HTML, headers=headers)
+
+    def _around(
+        self,
+        page: DashboardPage,
+        zone: PageZone,
+        address: PageAddress,
+        asked: PageAsked[Any] | None,
+    ) -> Mapping[str, Any]:
+        now_ms = self._context.installation.clock.now_ms()
+        period = asked.period if asked is not None and page.has_period else None
+        zones = COMMON if zone.name in COMMON else (zone.name, *COMMON)
+        return {
+            "title": page.title,
+            "nav": navigation(self._places, page.paths[0], address),
+            "address": address,
+            "zone": zone,
+            "zones": [(name, PageZone(name).offset(now_ms)) for name in zones],
+            "period": period,
+            "offered": OFFERED,
+            "default_period_ms": page.default_period_ms,
+            "stream": page.stream,
+            "every_ms": REFRESHED_MS if period is None else period.refreshed_ms,
+            "now_ms": now_ms,
+            "version": __version__,
+        }

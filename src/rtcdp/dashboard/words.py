@@ -1,0 +1,81 @@
+"""Numbers and durations as people read them."""
+
+_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+_SECOND_MS, _MINUTE_MS, _HOUR_MS, _DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
+NOTHING = "–"
+"""What stands where there is no number."""
+
+
+def count(number: float | None) -> str:
+    """Every digit: `61,109`; a fraction with two places at most."""
+    if number is None:
+        return NOTHING
+    if number == int(number):
+        return f"{int(number):,}"
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
+
+
+def compact(number: float | None) -> str:
+    """Every digit below ten thousand, three of them above: `61.1k`."""
+    if number is None:
+        return NOTHING
+    size = abs(number)
+    if size < 10_000:
+        return count(round(number, 2 if size < 10 else 1 if size < 100 else 0))
+    for unit, letter in _UNITS:
+        if size >= unit:
+            shown = number / unit
+            places = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2
+            text = f"{shown:.{places}f}"
+            return f"{text.rstrip('0').rstrip('.') if places else text}{letter}"
+    return count(number)
+
+
+def money(number: float | None) -> str:
+    """Cents below a thousand, three digits above: `12.50`, `61.1k`. Nobody says which currency."""
+    if number is None:
+        return NOTHING
+    return f"{number:,.2f}" if abs(number) < 1000 else compact(number)
+
+
+def percent(part: float | None, places: int = 1) -> str:
+    """A share of one: `0.123` as `12.3 %`. What is not all is never shown as all."""
+    if part is None:
+        return NOTHING
+    text = f"{100 * part:.{places}f}"
+    if part < 1 and float(text) >= 100:
+        return f"> {100 - 10**-places:.{places}f} %"
+    if part > 0 and float(text) == 0:
+        return f"< {10**-places:.{places}f} %"
+    return f"{text} %"
+
+
+def duration(ms: float | None) -> str:
+    """`450 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`."""
+    if ms is None:
+        return NOTHING
+    if ms < _SECOND_MS:
+        return f"{ms:.0f} ms"
+    if ms < _MINUTE_MS:
+        return f"{ms / _SECOND_MS:.0f} s" if ms >= 10 * _SECOND_MS else f"{ms / _SECOND_MS:.1f} s"
+    if ms < _HOUR_MS:
+        return _two(ms, _MINUTE_MS, "min", _SECOND_MS, "s")
+    if ms < _DAY_MS:
+        return _two(ms, _HOUR_MS, "h", _MINUTE_MS, "min")
+    return _two(ms, _DAY_MS, "d", _HOUR_MS, "h")
+
+
+def ago(ms: float) -> str:
+    """`0.3 s ago`."""
+    return f"{max(0.0, ms) / _SECOND_MS:.1f} s ago" if ms < _MINUTE_MS else f"{duration(ms)} ago"
+
+
+def plural(number: float, one: str, many: str | None = None) -> str:
+    """`1 event`, `2,000 events`."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _two(ms: float, large_ms: int, large: str, small_ms: int, small: str) -> str:
+    whole, rest = divmod(int(ms), large_ms)
+    rest //= small_ms
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"

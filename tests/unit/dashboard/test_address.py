@@ -1,0 +1,35 @@
+"""Addresses of pages."""
+
+from rtcdp.dashboard.address import PageAddress, read_address, segment
+
+HERE = read_address("/sessions", b"tz=Europe%2FBerlin&last=1h&page=/a%26b&page=/c&cursor=x")
+
+
+def test_an_address_says_what_was_sent() -> None:
+    assert HERE.pairs[0] == ("tz", "Europe/Berlin")
+    assert HERE.but() == "/sessions?tz=Europe%2FBerlin&last=1h&page=%2Fa%26b&page=%2Fc&cursor=x"
+
+
+def test_values_are_changed_and_left_out() -> None:
+    assert HERE.but({"from": 7, "last": None}, tz="UTC", cursor=None, page=None) == (
+        "/sessions?from=7&tz=UTC"
+    )
+
+
+def test_one_of_several_values_is_taken_away() -> None:
+    assert "page=%2Fc" in HERE.without("page", "/a&b")
+    assert "a%26b" not in HERE.without("page", "/a&b")
+
+
+def test_time_and_zone_are_taken_along() -> None:
+    assert HERE.elsewhere("/funnels") == "/funnels?tz=Europe%2FBerlin&last=1h"
+    assert HERE.elsewhere("/users/a", last=None) == "/users/a?tz=Europe%2FBerlin"
+
+
+def test_a_form_sends_the_rest() -> None:
+    assert HERE.hidden("tz", "cursor", "page") == (("last", "1h"),)
+
+
+def test_a_path_without_a_query_stays_so() -> None:
+    assert PageAddress("/").but() == "/"
+    assert segment("a/b ü") == "a%2Fb%20%C3%BC"
