@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate, islice
 from pathlib import Path
 
@@ -116,7 +117,10 @@ def run(
         processor = Processor(log, store, metrics, AdmissionRules(), SystemClock())
         processor.folds = folds
         peaks: list[tuple[int, float]] = []
-        processor.on_epoch = lambda report: peaks.append((report.record_count, _peak_mb()))
+        processor.listeners = replace(
+            processor.listeners,
+            on_epoch=lambda report: peaks.append((report.record_count, _peak_mb())),
+        )
         started, worked = time.perf_counter(), time.process_time()
         processor.run(threading.Event(), once=True)
         seconds, worked = time.perf_counter() - started, time.process_time() - worked

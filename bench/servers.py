@@ -11,6 +11,7 @@ import json
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -75,7 +76,7 @@ def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) ->
             def note(report: EpochReport) -> None:
                 epochs.append((report.record_count, time.perf_counter()))
 
-            processor.on_epoch = note
+            processor.listeners = replace(processor.listeners, on_epoch=note)
             began = time.perf_counter()
             processor.run(threading.Event(), once=True)
             seconds = time.perf_counter() - began

@@ -1,6 +1,7 @@
 """The simulation on a real topic whose engine is Spark and the native one in turn, with folds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
@@ -66,5 +67,5 @@ class SparkSimulation(KafkaSimulation):
         processor = SparkProcessor(source, store, metrics, rules, self.clock, limits)
         processor.step_offsets = STEP_OFFSETS
         processor.folds, processor.store_access = self.folds, self._access
-        processor.on_trouble = self.troubles.append
+        processor.listeners = replace(processor.listeners, on_trouble=self.troubles.append)
         return _OnSpark(processor)

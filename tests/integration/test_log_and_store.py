@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_log_that_is_exchanged_while_it_is_counted_is_refused(
     stop = threading.Event()
     with closing(EmbeddedLogReader(log)) as reader, closing(SqliteStore(store)) as opened:
         processor = Processor(reader, opened, (METRIC,), AdmissionRules(), ManualClock(NOW))
-        processor.on_epoch = lambda _: swap(log, copy)
+        processor.listeners = replace(processor.listeners, on_epoch=lambda _: swap(log, copy))
         with pytest.raises(LogReplaced, match="older copy"):
             processor.run(stop)
         assert opened.progress().next_offsets == {0: 100}

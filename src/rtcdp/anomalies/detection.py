@@ -29,7 +29,7 @@ COMPARED_DAYS = 60
 COMPARED_MAX = 20_000
 """With how many windows before it one is compared: with those of so many days, and no more."""
 
-_RARE_DAYS_UP, _RARE_DAYS_DOWN = 7.0, 3.5
+_RARE_DAYS_UP, _RARE_DAYS_DOWN = 10, 5
 """However short windows are, what comes every day is not rare. Rises have no bound, and on wild
 series they come in crowds; a drop ends at nothing, and an outage at night is as deep as a quiet
 hour."""
@@ -49,6 +49,9 @@ grows or falls, weeks say less than days."""
 _WORSE = 2.0
 _REMEMBERED_DAYS = 7
 _SMALL = 30.0
+_NEIGHBOURS_PER_DAY = 48
+"""What is usual of small counts is taken from the windows of half an hour before and after as well:
+a few of them by themselves say it no better than chance allows."""
 _ANSCOMBE = 3 / 8
 _MAD_TO_DEVIATION = 1.4826
 _DAYS_OF_WEEK, _HOURS = 7, 24
@@ -71,8 +74,9 @@ class Judgement:
     """What is said of each window of a series.
 
     `expected` with `low` and `high` is the band that it was expected in (NaN while nothing is
-    known). `surprise` says how far it was off, in deviations, negative when below. `rank` of
-    `compared` earlier windows were as far off to the same side. `is_alarm` marks those to tell of.
+    known). `surprise` says how far it was off, in deviations, negative when below. In `compared`
+    windows before it the series was as far off to the same side `rank` times, where windows in a
+    row are one time. `is_alarm` marks those to tell of.
     """
 
     expected: FloatArray
@@ -90,7 +94,12 @@ def reach(per_day: int) -> int:
     base = max(MIN_BASE, per_day)
     season = max(2 * base, _WEEKS[-1] * _DAYS_OF_WEEK * per_day)
     # A week says whether there is a season, and some days whether something goes on.
-    return _compared(base) + season + (_DAYS_OF_WEEK + _REMEMBERED_DAYS) * base
+    rest = (_DAYS_OF_WEEK + _REMEMBERED_DAYS) * base + _neighbours(per_day)
+    return _compared(base) + season + rest
+
+
+def _neighbours(per_day: int) -> int:
+    return per_day // _NEIGHBOURS_PER_DAY
 
 
 def _compared(base: int) -> int:
@@ -121,8 +130,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     is_candidate[: max(alarms.min_windows, 2 * base)] = False
     rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
     rarity_up, rarity_down = (
-        max(alarms.rarity, round(days * series.per_day))
-        for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
+        max(alarms.rarity, days * series.per_day) for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
     )
     is_alarm = np.zeros(len(values), np.bool_)
     rare: list[int] = []
@@ -130,7 +138,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
         first = max(base, index - _compared(base))
         # Rises are compared with rises, and drops with drops.
         earlier = surprise[first:index] * np.sign(surprise[index])
-        rank[index] = np.count_nonzero(earlier >= height[index])
+        rank[index] = _times(earlier >= height[index])
         compared[index] = len(earlier)
         rarity = rarity_up if surprise[index] > 0 else rarity_down
         if rank[index] > max(1, compared[index] // rarity):
@@ -149,6 +157,12 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     )
 
 
+def _times(is_so: BoolArray) -> int:
+    """How many times something was so: a run of windows is once, or one long incident would make
+    the next one ordinary."""
+    return int(np.count_nonzero(is_so[1:] > is_so[:-1])) + int(is_so[:1].sum())
+
+
 def _expected(values: FloatArray, base: int, per_day: int) -> tuple[FloatArray, BoolArray]:
     """The median of the last day; of the same time of the last days where that is closer; of the
     same time in the last weeks, once there are three and where that is no farther off. And where it
@@ -161,17 +175,28 @@ def _expected(values: FloatArray, base: int, per_day: int) -> tuple[FloatArray, 
         return _before(off, _DAYS_OF_WEEK * base, "median")
 
     if per_day > 1:
-        daily = _at_the_same_time(values, per_day, _DAYS)
+        daily = _usual(values, per_day, _DAYS, _neighbours(per_day))
         is_closer = usually_off(daily) < _BETTER * usually_off(expected)
         expected[is_closer] = daily[is_closer]
         has_season |= is_closer
     if per_day >= 1:
-        weekly = _at_the_same_time(values, _DAYS_OF_WEEK * per_day, _WEEKS)
+        weekly = _usual(values, _DAYS_OF_WEEK * per_day, _WEEKS, _neighbours(per_day))
         is_farther = usually_off(expected) < _BETTER * usually_off(weekly)
         is_known = ~np.isnan(weekly) & ~is_farther
         expected[is_known] = weekly[is_known]
         has_season |= is_known
     return expected, has_season
+
+
+def _usual(values: FloatArray, period: int, counts: range, neighbours: int) -> FloatArray:
+    """What is usual at the same time of earlier periods; of small counts, about that time."""
+    then = _at_the_same_time(values, period, counts)
+    if not neighbours:
+        return then
+    around = pl.Series(values).rolling_mean(2 * neighbours + 1, min_samples=1, center=True)
+    about_then = _at_the_same_time(around.round(_DECIMALS).to_numpy(), period, counts)
+    usual: FloatArray = np.where(then < _SMALL, about_then, then)
+    return usual
 
 
 def _at_the_same_time(values: FloatArray, period: int, counts: range) -> FloatArray:

@@ -61,9 +61,10 @@ class Anomaly(msgspec.Struct, kw_only=True):
     """A window that is out of the ordinary. `key` is empty where all keys are taken together.
 
     `observed` is what came, `expected` what usually does, `low` to `high` what would not have been
-    told. `surprise` says how many deviations it is off, negative when below. Of `compared` windows
-    of its own history, `rank` were as far off. Until it is `final` the window may still change. The
-    events behind it are at `events_url`. `acknowledged` is there when somebody has seen it.
+    told. `surprise` says how many deviations it is off, negative when below. In `compared` windows
+    of its own history it was as far off `rank` times, where windows in a row are one time. Until it
+    is `final` the window may still change. The events behind it are at `events_url`. `acknowledged`
+    is there when somebody has seen it.
     """
 
     id: str

@@ -117,7 +117,7 @@ def process(
             if on_epoch is not None:
                 on_epoch(report)
 
-        processor.on_epoch = count
+        processor.listeners = replace(processor.listeners, on_epoch=count)
         processor.run(stop, once=True)
         epoch = processor.progress.epoch
     processed = f"epoch {epoch}: {number(sum(sizes))} records processed"

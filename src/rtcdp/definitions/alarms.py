@@ -15,8 +15,8 @@ class Alarms:
 
     `measure` is looked at, a `Count` or `Sum`; None stands for the first such one. `direction` says
     whether to tell of rises, drops or both. A window is told of when it is `surprise` times as far
-    from what was expected as its series usually is, and no more than one in `rarity` windows of its
-    own history were as far (or a single one); and when it is off by `min_difference` and by the
+    from what was expected as its series usually is, which it was no more than once in `rarity`
+    windows of its own history (or once at all); and when it is off by `min_difference` and by the
     share `min_change` of what was expected. Nothing is told before a series has `min_windows` (0:
     two days of them, 48 at least). Raises `UsageError` for what can't be.
     """

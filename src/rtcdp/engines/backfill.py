@@ -9,23 +9,10 @@ from functools import partial
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Metric, RowTable
+from rtcdp.engines.commit import NOBODY, Listeners
 from rtcdp.engines.decided import readable_from
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store, TableChange
-
-
-@dataclass(frozen=True)
-class Listeners:
-    """Who follows a backfill. `on_slice` is called after each slice, `on_trouble` with a sentence
-    where the log no longer holds what should be counted, `on_progress` with what is filled and
-    which share of it is done (0 to 1)."""
-
-    on_slice: Callable[[], None] = lambda: None
-    on_trouble: Callable[[str], None] = lambda _: None
-    on_progress: Callable[[str, float], None] = lambda _name, _share: None
-
-
-NOBODY = Listeners()
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,7 @@ def fill(
         done |= step.next_offsets
         store.commit_backfill(metric.name, step.changes, done, complete=False)
         listeners.on_slice()
-        listeners.on_progress(metric.name, sum(done.values()) / max(1, sum(ends.values())))
+        listeners.on_filling(metric.name, sum(done.values()) / max(1, sum(ends.values())))
     store.commit_backfill(metric.name, (), done, complete=True)
 
 

@@ -1,13 +1,34 @@
-"""The commit of an epoch, for every engine: tried until it is known to be done."""
+"""The commit of an epoch, for every engine: tried until it is known to be done; and who hears of
+what an engine does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from rtcdp.store import Epoch, EpochRefused, Progress, Store, StoreUnavailable
+from rtcdp.store import Epoch, EpochRefused, EpochReport, Progress, Store, StoreUnavailable
 
 TRYING_AGAIN = "; trying again"
 """How every sentence ends that says why an engine can't go on now."""
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears of what an engine does.
+
+    `on_epoch` is called after every commit; `on_trouble` with a sentence, which ends with
+    `TRYING_AGAIN` when that is what it does; `on_back` when log and store were there. While
+    something new is filled, `on_filling` is told its name and which share of it is done (0 to 1),
+    and `on_slice` is called after each slice.
+    """
+
+    on_epoch: Callable[[EpochReport], None] = lambda _: None
+    on_trouble: Callable[[str], None] = lambda _: None
+    on_back: Callable[[], None] = lambda: None
+    on_filling: Callable[[str, float], None] = lambda _name, _share: None
+    on_slice: Callable[[], None] = lambda: None
+
+
+NOBODY = Listeners()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import polars as pl
 
 from rtcdp.admission.batch import ADMITTED
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
-from rtcdp.engines.backfill import Listeners, Step, fill, limit_to_log
+from rtcdp.engines.backfill import Step, fill, limit_to_log
+from rtcdp.engines.commit import Listeners
 from rtcdp.engines.decided import Rounds, decided_batches
 from rtcdp.engines.folding import Folding, StoredRows, Timeline
 from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, EventsByKey, RowsByKey
@@ -134,7 +135,7 @@ def _fill_from_stories(store: Store, fold: Fold, way: Way, listeners: Listeners)
         store.commit_backfill(fold.name, [change], offsets, complete=False)
         told_count += page_count
         listeners.on_slice()
-        listeners.on_progress(fold.name, min(1.0, told_count / max(1, event_count)))
+        listeners.on_filling(fold.name, min(1.0, told_count / max(1, event_count)))
     store.commit_backfill(fold.name, (), offsets, complete=True)
 
 

@@ -55,8 +55,7 @@ class ProductUpdates:
 
     It writes through the `store` of the engine that calls it, between that one's epochs, and so
     under its lease. Beyond `max_log_bytes` the oldest updates that rest in the store are deleted
-    from the log, where that can. `on_trouble` takes a sentence when the log no longer has what
-    comes next; then it stands still until it is made anew.
+    from the log, where that can.
     """
 
     tables: tuple[RowTable, ...] = (PRODUCTS, UNUSED_UPDATES)
@@ -79,14 +78,15 @@ class ProductUpdates:
         self._monotonic = monotonic
         self._looked_at = float("-inf")
         self._is_lost = False
-        self.on_trouble: Callable[[str], None] = lambda _: None
 
     def is_due(self) -> bool:
         """Whether it is time for a step, for an engine that has other work."""
         return self._monotonic() - self._looked_at >= _LOOK_EVERY_S
 
-    def step(self) -> bool:
+    def step(self, on_trouble: Callable[[str], None] = lambda _: None) -> bool:
         """Take what the log holds now, one batch of each partition; True if there was anything.
+        `on_trouble` takes a sentence when the log no longer has what comes next; then it stands
+        still until it is made anew.
 
         Raises `LogUnavailable` and `StoreUnavailable`: the same step can be tried again.
         """
@@ -105,7 +105,7 @@ class ProductUpdates:
                 records = self._log.read(partition, offset, _BATCH_BYTES)
             except OffsetsMissing as error:
                 self._is_lost = True
-                self.on_trouble(f"product updates are not followed any more: {error}; {error.hint}")
+                on_trouble(f"product updates are not followed any more: {error}; {error.hint}")
                 return has_worked
             if not len(records):
                 continue

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Protocol
 
 from rtcdp.catalog.catalog import absent_folds, chosen_folds, folds_among, load_folds
@@ -11,7 +12,7 @@ from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.definitions.enrichment import stored_metrics
-from rtcdp.engines.commit import TRYING_AGAIN
+from rtcdp.engines.commit import TRYING_AGAIN, Listeners
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
@@ -51,9 +52,7 @@ PART_PATIENCE_S = 20.0
 class Processing(Protocol):
     """What every engine's processor is to whoever runs it."""
 
-    on_epoch: Callable[[EpochReport], None]
-    on_trouble: Callable[[str], None]
-    on_back: Callable[[], None]
+    listeners: Listeners
     folds: tuple[Fold, ...]
     products: ProductUpdates | None
 
@@ -94,9 +93,11 @@ def processor_of(
         processor = processor_on(settings, log, store, clock, metrics, folds)
         processor.products = products
         troubles = Troubles(_log, clock)
-        products.on_trouble = _log.warning
-        processor.on_trouble = lambda sentence: _tell_trouble(troubles, sentence)
-        processor.on_back = troubles.over
+        processor.listeners = replace(
+            processor.listeners,
+            on_trouble=lambda sentence: _tell_trouble(troubles, sentence),
+            on_back=troubles.over,
+        )
         _tell_of_others(store, settings, [*metrics, *folds])
         yield processor
 
@@ -140,7 +141,8 @@ def run_processor(
             metrics, known = catalog.known
             folds = folds_among(settings.folds, known)
             with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
-                processor.on_epoch = on_epoch or processor.on_epoch
+                if on_epoch is not None:
+                    processor.listeners = replace(processor.listeners, on_epoch=on_epoch)
                 _keep_note(processor, note)
                 with _stopped_or_changed(stop, catalog) as ending:
                     processor.run(ending)
@@ -211,7 +213,7 @@ def _native_processor(
     processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
     processor.log_retention = settings.log_retention
     processor.store_retention = settings.store_retention
-    processor.on_filling = FillingTold().tell
+    processor.listeners = replace(processor.listeners, on_filling=FillingTold().tell)
     return processor
 
 
@@ -248,22 +250,22 @@ def _tell_of_others(store: Store, settings: Settings, running: Sequence[Metric |
 
 def _keep_note(processor: Processing, note: TroubleNote) -> None:
     """Write down what the processor can't reach, until it works again."""
-    tell, back, report = processor.on_trouble, processor.on_back, processor.on_epoch
+    told = processor.listeners
 
     def on_trouble(trouble: str) -> None:
-        tell(trouble)
+        told.on_trouble(trouble)
         if trouble.endswith(TRYING_AGAIN):
             note.write(trouble)
 
     def on_back() -> None:
-        back()
+        told.on_back()
         note.take_away()
 
     def on_epoch(epoch: EpochReport) -> None:
-        report(epoch)
+        told.on_epoch(epoch)
         note.take_away()
 
-    processor.on_trouble, processor.on_back, processor.on_epoch = on_trouble, on_back, on_epoch
+    processor.listeners = replace(told, on_trouble=on_trouble, on_back=on_back, on_epoch=on_epoch)
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

@@ -46,7 +46,7 @@ def spark_processor(
         clock,
         replace(settings.spark, checkpoint=checkpoint),
     )
-    processor.on_filling = FillingTold().tell
+    processor.listeners = replace(processor.listeners, on_filling=FillingTold().tell)
     processor.store_access = _store_access(settings)
     processor.lease_ttl_s = settings.processor.lease_ttl_s
 
@@ -57,7 +57,7 @@ def spark_processor(
             kept = settings.store_retention
             ids_ms = settings.admission.dedup_window_ms + CLOCK_SLACK_MS
             keeping = Keeping(None, kept.windows_ms, kept.uncounted_ms, ids_ms)
-            upkeep.append(Upkeep(log, store, clock, keeping, processor.on_trouble))
+            upkeep.append(Upkeep(log, store, clock, keeping, processor.listeners.on_trouble))
         upkeep[0].expire(progress)
 
     processor.upkeep = expire

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold, Metric
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.engines.commit import Listeners
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.processor import Processor
 from rtcdp.events.codec import decode
@@ -208,7 +209,6 @@ class Simulation:
         self._errors: dict[Place, Verdict] = {}
         self._oldest_window_ms = self._oldest_minute_ms = -(10**15)
         self._engine: Engine | None = None
-        self._is_keeping_house = False
         self._copy: MemoryLog | None = None
         self._store = open_store()
 
@@ -267,8 +267,10 @@ class Simulation:
         processor = Processor(self.reader(), store, metrics, rules, self.clock, self.limits())
         processor.log_retention = self._kept.log
         processor.store_retention = self._kept.store
-        processor.on_trouble = self.troubles.append
-        processor.on_epoch = lambda _: self._note_decided() if self._is_keeping_house else None
+        # Of several batches it would not be known which was decided when.
+        processor.listeners = Listeners(
+            on_trouble=self.troubles.append, on_epoch=lambda _: self._note_decided()
+        )
         processor.folds = self.folds
         return processor
 
@@ -284,10 +286,7 @@ class Simulation:
         self._note_errors()
         with self._dying():
             if self._engine is not None:
-                # Of several batches it would not be known which was decided when.
-                self._is_keeping_house = True
                 self._engine.run(Signal(), once=True)
-        self._is_keeping_house = False
         self._note_decided()
         kept = self._kept.store
         self._oldest_window_ms = self.clock.earned_ms - kept.windows_ms

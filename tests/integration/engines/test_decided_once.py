@@ -6,6 +6,7 @@ could be judged again: a restart, other rules, a new metric, a batch that fails,
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -86,7 +87,7 @@ class Installation:
         processor = Processor(
             self.log, self.store, self.metrics, self.rules, self.clock, self.limits
         )
-        processor.on_trouble = self.said.append
+        processor.listeners = replace(processor.listeners, on_trouble=self.said.append)
         processor.recover()
         return processor
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Producer
@@ -38,7 +39,7 @@ def counted(kafka_server, tmp_path):
             limits = ProcessorLimits(epoch_every_s=0)
             processor = Processor(log, store, (), rules, SystemClock(), limits)
             troubles = []
-            processor.on_trouble = troubles.append
+            processor.listeners = replace(processor.listeners, on_trouble=troubles.append)
             stop = threading.Event()
             timer = threading.Timer(120, stop.set)
             timer.start()

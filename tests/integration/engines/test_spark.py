@@ -95,7 +95,7 @@ class Installation:
         processor = SparkProcessor(
             source, self.store, self.metrics, RULES, SystemClock(), replace(self.limits, **limits)
         )
-        processor.on_trouble = hear
+        processor.listeners = replace(processor.listeners, on_trouble=hear)
         return processor
 
     def process(self, **limits) -> None:
@@ -249,7 +249,7 @@ def test_a_record_that_the_store_refuses_is_set_aside_and_the_others_count(insta
     store = Refusing(shop.store, "bad")
     processor = SparkProcessor(source, store, [BY_USER], RULES, SystemClock(), shop.limits)
     said: list[str] = []
-    processor.on_trouble = said.append
+    processor.listeners = replace(processor.listeners, on_trouble=said.append)
     processor.run(threading.Event(), once=True)
     totals = shop.totals()
     assert (totals["admitted"], totals["duplicate"], totals["dead_letter"]) == (20, 1, 1)
@@ -337,7 +337,7 @@ def test_a_batch_that_spark_runs_again_is_not_counted_again(install):
         if report.epoch == 2:
             raise Crash
 
-    processor.on_epoch = crash_after_the_commit
+    processor.listeners = replace(processor.listeners, on_epoch=crash_after_the_commit)
     with pytest.raises(Crash):
         processor.run(threading.Event(), once=True)
     assert shop.store.progress().epoch == 2
@@ -410,7 +410,9 @@ def test_it_follows_the_topic_until_it_is_told_to_stop(install):
     shop.send(hit("a"), hit("b"))
     stop, counted = threading.Event(), threading.Semaphore(0)
     processor = shop.spark(trigger_s=0.1)
-    processor.on_epoch = lambda report: counted.release(report.record_count)
+    processor.listeners = replace(
+        processor.listeners, on_epoch=lambda report: counted.release(report.record_count)
+    )
     thread = threading.Thread(target=processor.run, args=(stop,))
     thread.start()
     try:

@@ -3,7 +3,7 @@ happens on the way."""
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pytest
@@ -156,7 +156,7 @@ def test_a_batch_that_spark_runs_again_and_a_changed_engine_leave_the_rows_as_th
         if len(epochs) == 2:
             raise Crash
 
-    processor.on_epoch = crash_after_a_commit
+    processor.listeners = replace(processor.listeners, on_epoch=crash_after_a_commit)
     with pytest.raises(Crash):
         processor.run(threading.Event(), once=True)
     assert shop.store.progress().epoch == epochs[-1]
@@ -186,7 +186,7 @@ def test_what_a_fold_fails_at_in_an_executor_becomes_a_dead_letter(install):
     shop.send([Delivery(b"\n".join(lines) + b"\n", len(lines), START_MS, "shop")])
     folds = (Fold("visits", "Visits", Poisoned()),)
     processor, said = shop.processor(folds), []
-    processor.on_trouble = said.append
+    processor.listeners = replace(processor.listeners, on_trouble=said.append)
     processor.run(threading.Event(), once=True)
     with shop.store.snapshot() as snapshot:
         (left_out,) = snapshot.uncounted(UncountedScan()).rows(named=True)
@@ -212,7 +212,7 @@ def test_while_executors_can_not_reach_the_store_it_says_so_and_tries_again(inst
             said.append(trouble)
             stop.set()
 
-    processor.on_trouble = hear
+    processor.listeners = replace(processor.listeners, on_trouble=hear)
     processor.run(stop)
     assert said == ["an executor can't read: nobody answers; trying again"]
     assert shop.store.progress().epoch == 0

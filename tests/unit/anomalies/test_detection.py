@@ -186,6 +186,28 @@ def test_a_season_of_small_counts_is_seen_and_a_drop_at_its_height_told() -> Non
     assert night == []
 
 
+def test_one_long_incident_does_not_make_the_next_one_ordinary() -> None:
+    values = poisson(400, 20)
+    long_one, short_one = 10 * PER_DAY, 15 * PER_DAY + 40
+    values[long_one : long_one + 36] = 0
+    values[short_one] = 0
+    assert places(values) == [long_one, short_one]
+    assert judged(values).rank[short_one] == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_empty_windows_are_told_where_fifteen_are_usual(seed: int) -> None:
+    """Three weeks say of one window of the week no more than chance allows."""
+    time = np.arange(26 * PER_DAY)
+    rates = 8 * (1 + 0.9 * np.sin(2 * np.pi * time / PER_DAY))
+    values = np.random.default_rng(seed).poisson(rates).astype(float)
+    at = 25 * PER_DAY + PER_DAY // 4
+    values[at : at + 2] = 0
+    assert {at, at + 1} & set(places(values))
+    usual = judged(values).expected[at - 6 : at + 6]
+    assert np.abs(usual - rates[at - 6 : at + 6]).max() < 3
+
+
 def test_a_series_that_grows_is_compared_with_its_days() -> None:
     growing = poisson(400, 35, 0.5) * np.linspace(1, 3, 35 * PER_DAY)
     at = 33 * PER_DAY

@@ -1,6 +1,7 @@
 """A shop's traffic in a log, and folds of it in a store."""
 
 import threading
+from dataclasses import replace
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_folds
@@ -41,8 +42,11 @@ class Installation:
         clock = ManualClock(START_MS)
         processor = Processor(self.log, store, metrics, AdmissionRules(), clock, limits)
         processor.folds = tuple(folds)
-        processor.on_trouble = self.said.append
-        processor.on_filling = self.filled.__setitem__
+        processor.listeners = replace(
+            processor.listeners,
+            on_trouble=self.said.append,
+            on_filling=self.filled.__setitem__,
+        )
         return processor
 
     def run(self, folds=FOLDS):

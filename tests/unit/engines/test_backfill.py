@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rtcdp.definitions import Count, Metric, tumbling
-from rtcdp.engines.backfill import Listeners, Step, fill_metrics
+from rtcdp.engines.backfill import Step, fill_metrics
+from rtcdp.engines.commit import Listeners
 from rtcdp.log.contract import Delivery
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
@@ -72,7 +73,7 @@ def test_what_the_log_lost_is_said_and_kept(log, store) -> None:
     log.trim(3)
     said: list[str] = []
     slices: list[int] = []
-    listeners = Listeners(lambda: slices.append(1), said.append)
+    listeners = Listeners(on_slice=lambda: slices.append(1), on_trouble=said.append)
     steps = Steps(lost=7)
     fill_metrics(log, store, [OLD, NEW], steps, listeners)
     assert steps.asked == [("new", {0: 3}, {0: 6})]

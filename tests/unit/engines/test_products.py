@@ -141,9 +141,8 @@ def test_a_log_that_was_cut_off_is_told_and_not_followed(store: SqliteStore) -> 
     ProductUpdates(log, store).step()
     told: list[str] = []
     updates = ProductUpdates(MemoryLog(), store)
-    updates.on_trouble = told.append
-    assert not updates.step()
-    assert not updates.step()
+    assert not updates.step(told.append)
+    assert not updates.step(told.append)
     assert len(told) == 1
 
 

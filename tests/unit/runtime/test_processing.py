@@ -72,8 +72,8 @@ def test_one_that_is_told_to_stop_before_it_has_begun_counts_everything_or_nothi
 def test_trouble_is_told_and_so_is_its_end(tmp_path, caplog):
     caplog.set_level(logging.INFO, "rtcdp")
     with processor_of(Settings(data_dir=tmp_path), SystemClock()) as processor:
-        processor.on_trouble("the store is locked; trying again")
-        processor.on_trouble("an event could not be counted")
+        processor.listeners.on_trouble("the store is locked; trying again")
+        processor.listeners.on_trouble("an event could not be counted")
         processor.run(threading.Event(), once=True)
         processor.run(threading.Event(), once=True)
     told = [(record.levelname, record.getMessage().partition(",")[0]) for record in caplog.records]

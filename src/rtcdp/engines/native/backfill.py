@@ -5,7 +5,8 @@ from functools import partial
 
 from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.definitions import Metric, fields_of
-from rtcdp.engines.backfill import NOBODY, Listeners, Step, fill_metrics
+from rtcdp.engines.backfill import Step, fill_metrics
+from rtcdp.engines.commit import NOBODY, Listeners
 from rtcdp.engines.decided import decided_batches
 from rtcdp.engines.fold_backfill import InThisProcess, fill_folds
 from rtcdp.engines.folding import Folding

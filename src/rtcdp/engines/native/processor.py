@@ -23,8 +23,13 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.definitions.enrichment import stored_metrics
-from rtcdp.engines.backfill import Listeners
-from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
+from rtcdp.engines.commit import (
+    NOBODY,
+    TRYING_AGAIN,
+    RetryPolicy,
+    commit_for_sure,
+    progress_after,
+)
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
@@ -92,11 +97,10 @@ class Processor:
     """Folds a log into a store, one epoch after another. One processor a store at a time: whoever
     runs it takes the store's lease before and gives it back after; here it is renewed.
 
-    `on_epoch` is called after every commit, from the thread that runs the loop; `on_trouble` with
-    a sentence whenever the log or the store can't be reached and it will try again, when event ids
-    had to be forgotten before their time, when a record could not be counted, and when a new metric
-    can't be filled from the log's beginning. `on_back` is called after every round without trouble;
-    `on_filling` while what is new is filled, with its name and which share of it is done.
+    `listeners` hear of it, from the thread that runs the loop. There is trouble whenever the log or
+    the store can't be reached and it will try again, when event ids had to be forgotten before
+    their time, when a record could not be counted, and when a new metric can't be filled from the
+    log's beginning; `on_back` is called after every round without any.
     """
 
     def __init__(
@@ -132,10 +136,7 @@ class Processor:
         self.products: ProductUpdates | None = None
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
-        self.on_epoch: Callable[[EpochReport], None] = lambda _: None
-        self.on_trouble: Callable[[str], None] = lambda _: None
-        self.on_back: Callable[[], None] = lambda: None
-        self.on_filling: Callable[[str, float], None] = lambda _name, _share: None
+        self.listeners = NOBODY
 
     @property
     def progress(self) -> Progress:
@@ -182,7 +183,7 @@ class Processor:
                         check_continuation(self._log, self._progress)
                         self._is_sure = True
                     worked_s = self._round(threads)
-                    self.on_back()
+                    self.listeners.on_back()
                     if worked_s is not None:
                         if not once:
                             keeps_up = self._ahead is None
@@ -193,7 +194,7 @@ class Processor:
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
                     self._is_sure = False
-                    self.on_trouble(f"{error}{TRYING_AGAIN}")
+                    self.listeners.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(self._limits.retry_s)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._log.log_id())
@@ -227,13 +228,15 @@ class Processor:
         check_continuation(self._log, self._progress)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
-            self.on_trouble(rules_changed(before, self._rules, self._progress.next_offsets))
+            self.listeners.on_trouble(
+                rules_changed(before, self._rules, self._progress.next_offsets)
+            )
         backfill(
             self._log,
             self._store,
             self._metrics,
             self._batch_bytes,
-            Listeners(self._keep_lease, self.on_trouble, self.on_filling),
+            replace(self.listeners, on_slice=self._keep_lease),
             self._folding,
         )
         self._seen = remembered(
@@ -241,10 +244,10 @@ class Processor:
             self._store,
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
             self._keep_lease,
-            self.on_trouble,
+            self.listeners.on_trouble,
         )
         if self._seen.forgotten_early:
-            self.on_trouble(_too_many_ids(self._seen.forgotten_early))
+            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early))
         self._upkeep().look()
         self._is_sure = True
 
@@ -283,7 +286,7 @@ class Processor:
         """Take what there is of the second stream, between two epochs; True if there was any."""
         if self.products is None or not (is_idle or self.products.is_due()):
             return False
-        return self._settle() and self.products.step()
+        return self._settle() and self.products.step(self.listeners.on_trouble)
 
     def _taken(self, next_offsets: Mapping[int, int]) -> tuple[Pieces, Callable[[], DecodedBatch]]:
         """The next round, and what gives its decoded records."""
@@ -372,7 +375,7 @@ class Processor:
         rejection = rejection_for(error)
         decoded = reject(pieces, rejection)
         record, _ = decoded.rejected[0]
-        self.on_trouble(
+        self.listeners.on_trouble(
             f"the record at offset {record.offset} of partition {record.partition} could not be "
             f"counted and became a dead letter: {rejection.message}"
         )
@@ -388,7 +391,7 @@ class Processor:
         forgotten = self._seen.forgotten_early
         batch = admit(decoded, self._seen)
         if self._seen.forgotten_early > forgotten:
-            self.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
+            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(before, decoded, batch, changes, log_id)
         rows = self._folding.fold(batch.events, epoch.number)
@@ -416,7 +419,7 @@ class Processor:
         self._folding.landed()
         self._progress = progress_after(self._progress, under_way.epoch)
         duration_ms = (time.perf_counter() - under_way.started) * 1000
-        self.on_epoch(replace(under_way.report, duration_ms=duration_ms))
+        self.listeners.on_epoch(replace(under_way.report, duration_ms=duration_ms))
         self._log.acknowledge(self._progress.next_offsets)
 
     def _reached(self) -> Progress:
@@ -429,7 +432,7 @@ class Processor:
         """What the store holds has to be read again."""
         self._folding.drop()
         self._has_forgotten = True
-        self.on_trouble(sentence)
+        self.listeners.on_trouble(sentence)
 
     def _next_offsets(self) -> Mapping[int, int]:
         """Where every partition goes on. A partition that was never counted begins where it began
@@ -472,7 +475,7 @@ class Processor:
                     None if kept is None else kept.uncounted_ms,
                     self._rules.dedup_window_ms + CLOCK_SLACK_MS,
                 ),
-                self.on_trouble,
+                self.listeners.on_trouble,
             )
         return self._kept_up
 

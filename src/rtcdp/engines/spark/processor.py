@@ -20,8 +20,14 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.definitions.enrichment import stored_metrics
-from rtcdp.engines.backfill import Listeners, fill_metrics
-from rtcdp.engines.commit import TRYING_AGAIN, RetryPolicy, commit_for_sure, progress_after
+from rtcdp.engines.backfill import fill_metrics
+from rtcdp.engines.commit import (
+    NOBODY,
+    TRYING_AGAIN,
+    RetryPolicy,
+    commit_for_sure,
+    progress_after,
+)
 from rtcdp.engines.fold_backfill import fill_folds
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.notices import tables_beside, with_notices
@@ -89,12 +95,11 @@ class SparkProcessor:
     """Folds a Kafka topic into a store by way of Spark. One processor a store at a time: whoever
     runs it takes the store's lease before and gives it back after; here it is renewed.
 
-    `on_epoch` is called after every commit, from a thread of Spark's; `on_trouble` with a sentence
-    whenever Kafka or the store can't be reached and it will try again, `on_back` before a query
-    starts and after every batch, for both were there; `on_filling` while what is new is filled,
-    with its name and which share of it is done. Metrics that are new are filled first,
-    `step_offsets` records at a time. `upkeep` is called every minute. `lease_ttl_s` is how long the
-    lease outlasts a processor that dies.
+    `listeners` hear of it, of epochs from a thread of Spark's. There is trouble whenever Kafka or
+    the store can't be reached and it will try again; `on_back` is called before a query starts and
+    after every batch, for both were there. Metrics that are new are filled first, `step_offsets`
+    records at a time. `upkeep` is called every minute. `lease_ttl_s` is how long the lease outlasts
+    a processor that dies.
 
     `folds` are told beside the metrics, by executors that read the store by `store_access`; both
     are set before it runs.
@@ -146,10 +151,7 @@ class SparkProcessor:
         self.products: ProductUpdates | None = None
         self.store_access: StoreAccess | None = None
         self.upkeep: Callable[[Progress], None] = lambda _: None
-        self.on_epoch: Callable[[EpochReport], None] = lambda _: None
-        self.on_trouble: Callable[[str], None] = lambda _: None
-        self.on_back: Callable[[], None] = lambda: None
-        self.on_filling: Callable[[str, float], None] = lambda _name, _share: None
+        self.listeners = NOBODY
 
     @property
     def progress(self) -> Progress:
@@ -170,7 +172,7 @@ class SparkProcessor:
                     self._recover(spark)
                     partitions = self._source.log.partitions()
                     # A log at rest gives no batch that would tell it.
-                    self.on_back()
+                    self.listeners.on_back()
                     is_done = True
                     if partitions:
                         is_done = self._follow(spark, once=once)
@@ -179,7 +181,7 @@ class SparkProcessor:
                         return
                     stop.wait(_POLL_S)
                 except (StoreUnavailable, LogUnavailable) as error:
-                    self.on_trouble(f"{error}{TRYING_AGAIN}")
+                    self.listeners.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(_RETRY_S)
                 except OffsetsMissing:
                     check_log_id(self._progress, self._source.log.log_id())
@@ -196,7 +198,7 @@ class SparkProcessor:
         check_continuation(self._source.log, progress)
         before = self._store.put_rules_in_force(self._rules)
         if before is not None:
-            self.on_trouble(rules_changed(before, self._rules, progress.next_offsets))
+            self.listeners.on_trouble(rules_changed(before, self._rules, progress.next_offsets))
         if progress != self._progress:
             # What time went by under another engine's hands is not known here.
             remembered_from = dict(position_in(self._source.log, progress).remembered_from)
@@ -214,14 +216,13 @@ class SparkProcessor:
     def _fill(self, spark: SparkSession, folding: Folding) -> None:
         """Compute the metrics and folds that are new over what is counted already."""
         steps = spark_steps(spark, self._source, self._store, self.step_offsets)
-        listeners = Listeners(on_trouble=self._say, on_progress=self.on_filling)
         log, store = self._source.log, self._store
         with self._leased_meanwhile():
-            fill_metrics(log, store, self._metrics, steps, listeners)
+            fill_metrics(log, store, self._metrics, steps, self.listeners)
             if self._stories is not None:
                 access, step = self._stories.access, self.step_offsets
                 way = InExecutors(spark, self._source, store, access, step)
-                fill_folds(log, store, folding, way, listeners)
+                fill_folds(log, store, folding, way, self.listeners)
 
     @contextmanager
     def _leased_meanwhile(self) -> Iterator[None]:
@@ -260,7 +261,7 @@ class SparkProcessor:
             return failure is None and not self._is_outgrown
         if is_slow_start(failure) and self._slow_starts < SLOW_STARTS_MAX:
             self._slow_starts += 1
-            self.on_trouble("Spark's Python took too long to start; trying again")
+            self.listeners.on_trouble("Spark's Python took too long to start; trying again")
             return False
         if isinstance(failure, PySparkException | Py4JError):
             raise failure_of(failure, self._source.topic) from failure
@@ -320,7 +321,7 @@ class SparkProcessor:
                 self._started = time.perf_counter()
                 self._count(rows, number)
                 self._slow_starts = 0
-                self.on_back()
+                self.listeners.on_back()
             except BaseException as error:
                 self._failure = self._failure or error
                 if isinstance(error, Exception):
@@ -358,7 +359,7 @@ class SparkProcessor:
         now_ms = self._clock.now_ms()
         rows = with_notices(epoch.rows, self.folds, epoch.number)
         epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks, rows=rows)
-        patience = RetryPolicy(_RETRY_S, self._stop.wait, self.on_trouble)
+        patience = RetryPolicy(_RETRY_S, self._stop.wait, self.listeners.on_trouble)
         commit_for_sure(self._store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
 
@@ -368,14 +369,14 @@ class SparkProcessor:
         if self.products is None or not self._turn.acquire(blocking=False):
             return False
         try:
-            return self.products.step()
+            return self.products.step(self.listeners.on_trouble)
         finally:
             self._turn.release()
 
     def _report(self, epoch: Epoch) -> None:
         now = time.perf_counter()
         self._started, started = now, self._started
-        self.on_epoch(
+        self.listeners.on_epoch(
             EpochReport(
                 epoch=epoch.number,
                 next_offsets=self._progress.next_offsets,
@@ -396,7 +397,7 @@ class SparkProcessor:
             return None
 
     def _say(self, trouble: str) -> None:
-        self.on_trouble(trouble)
+        self.listeners.on_trouble(trouble)
 
     def _keep_lease(self) -> None:
         """Renew the lease when a third of its time is over."""

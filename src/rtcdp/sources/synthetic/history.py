@@ -284,12 +284,11 @@ def _action(act: Act, product: Product) -> Action:
 
 @dataclass(frozen=True)
 class HistoryReport:
-    """How far a history is: events that were made, days of `total_days` that were begun, and what
-    became of the lines. `elapsed_s` is wall time; a whole history `is_done`."""
+    """How far a history is: events that were made, days that were begun, and what became of
+    the lines. `elapsed_s` is wall time; a whole history `is_done`."""
 
     events: int = 0
     days: int = 0
-    total_days: int = 0
     receipt: Receipt = Receipt()
     elapsed_s: float = 0.0
     is_done: bool = False
@@ -304,7 +303,7 @@ def write_history(
 ) -> HistoryReport:
     """Tell a past to a sink, until all is told or `pause` says stop. Raises what the sink does."""
     began_s = clock.monotonic()
-    report = HistoryReport(total_days=past.days)
+    report = HistoryReport()
     for told in History(past).tell():
         if pause(0):
             return report

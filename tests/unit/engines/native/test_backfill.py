@@ -8,7 +8,7 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.engines.backfill import Listeners
+from rtcdp.engines.commit import Listeners
 from rtcdp.engines.native import backfill as backfilling
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.processor import Processor

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_a_commit_that_is_tried_again_counts_once(store: Beside, is_applied: boo
         store.before_commit = go_away
     said: list[str] = []
     processor = processor_of(store)
-    processor.on_trouble = said.append
+    processor.listeners = replace(processor.listeners, on_trouble=said.append)
     processor.run(threading.Event(), once=True)
     assert counts(store) == [(user, 20) for user in USERS] * 2
     assert said
@@ -133,7 +134,7 @@ def test_what_is_under_way_is_known_when_it_was_stopped(store: Beside) -> None:
         if each.epoch == 2:
             stop.set()
 
-    processor.on_epoch = report
+    processor.listeners = replace(processor.listeners, on_epoch=report)
     processor.run(stop)
     assert processor.progress == store.store.progress()
     assert reported == store.epochs

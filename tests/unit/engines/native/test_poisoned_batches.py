@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -48,7 +49,7 @@ class Installation:
             ManualClock(NOW),
             limits,
         )
-        processor.on_trouble = self.said.append
+        processor.listeners = replace(processor.listeners, on_trouble=self.said.append)
         processor.run(threading.Event(), once=True)
 
     def users(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ class Installation:
         processor = Processor(
             self.log, self.store, metrics or (PER_USER,), AdmissionRules(), self.clock, limits
         )
-        processor.on_trouble = self.said.append
+        processor.listeners = replace(processor.listeners, on_trouble=self.said.append)
         return processor
 
     def run(self, *metrics: Metric) -> None:
@@ -110,7 +111,7 @@ def test_every_epoch_is_reported(installation: Installation) -> None:
     installation.log.append([delivery("a", "b", "c", "d", with_ids=True)])
     reports: list[EpochReport] = []
     processor = installation.processor()
-    processor.on_epoch = reports.append
+    processor.listeners = replace(processor.listeners, on_epoch=reports.append)
     processor.run(threading.Event(), once=True)
     assert [(r.epoch, r.next_offsets, r.record_count) for r in reports] == [
         (1, {0: 3}, 3),
@@ -195,7 +196,7 @@ def test_it_stops_though_the_store_is_away(installation: Installation) -> None:
     processor = Processor(
         installation.log, away, [PER_USER], AdmissionRules(), installation.clock, limits
     )
-    processor.on_trouble = lambda _: stop.set()
+    processor.listeners = replace(processor.listeners, on_trouble=lambda _: stop.set())
     processor.run(stop)
     assert installation.rows() == []
 
@@ -253,7 +254,7 @@ def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
         installation.clock,
         limits,
     )
-    processor.on_epoch = lambda _: stop.set()
+    processor.listeners = replace(processor.listeners, on_epoch=lambda _: stop.set())
     processor.run(stop)
     assert installation.rows() == [(NOW, "a", 1)]
 
@@ -289,7 +290,9 @@ def test_it_rests_as_long_as_it_worked_while_it_keeps_up(
         installation.clock,
         limits,
     )
-    processor.on_epoch = lambda _: installation.clock.advance(worked_ms)
+    processor.listeners = replace(
+        processor.listeners, on_epoch=lambda _: installation.clock.advance(worked_ms)
+    )
     processor.run(stop)
     assert stop.first_s == pytest.approx(rest_s, abs=0.001)
 
@@ -317,7 +320,7 @@ def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation)
         limits,
     )
     said: list[str] = []
-    processor.on_trouble = said.append
+    processor.listeners = replace(processor.listeners, on_trouble=said.append)
     processor.run(threading.Event(), once=True)
     assert any("forgotten" in sentence for sentence in said)
 
@@ -401,11 +404,11 @@ def test_a_shorter_log_that_comes_meanwhile_is_named_as_what_it_is(
     processor = installation.processor()
     stop = threading.Event()
 
-    def replace(_: EpochReport) -> None:
+    def swap(_: EpochReport) -> None:
         log.identity = "another"
         log.trim(9)
 
-    processor.on_epoch = replace
+    processor.listeners = replace(processor.listeners, on_epoch=swap)
     with pytest.raises(LogReplaced):
         processor.run(stop)
 

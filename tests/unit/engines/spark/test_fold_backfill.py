@@ -11,7 +11,7 @@ import pytest
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold
-from rtcdp.engines.backfill import NOBODY
+from rtcdp.engines.commit import NOBODY
 from rtcdp.engines.decided import partition_by_partition
 from rtcdp.engines.fold_backfill import InThisProcess, fill_folds
 from rtcdp.engines.folding import Folding

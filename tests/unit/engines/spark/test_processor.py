@@ -1,6 +1,7 @@
 """What the Spark processor does around its query; the query itself needs Kafka."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_while_the_log_is_away_it_says_so_and_tries_again(store, tmp_path) -> No
         if len(troubles) == 2:
             stop.set()
 
-    processor.on_trouble = hear
+    processor.listeners = replace(processor.listeners, on_trouble=hear)
     processor.run(stop)
     assert troubles == ["no broker answers; trying again"] * 2
 
@@ -85,7 +86,8 @@ def test_when_the_log_is_back_it_says_so_though_nothing_is_in_it(store, tmp_path
 
     processor = processor_of(AwayOnce(partitions=0), store, tmp_path)
     heard = []
-    processor.on_trouble = heard.append
-    processor.on_back = lambda: heard.append("back")
+    processor.listeners = replace(
+        processor.listeners, on_trouble=heard.append, on_back=lambda: heard.append("back")
+    )
     processor.run(threading.Event(), once=True)
     assert heard == ["no broker answers; trying again", "back"]
