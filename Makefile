@@ -61,6 +61,9 @@ chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile
 assets: $(VENV)/.dev ## Fetch again what pages load that others wrote, and check its hashes
 	$(BIN)/python -m deploy.vendored_assets
 
+screenshots: $(VENV)/.dev ## Take the pictures of the pages again, of a shop that a seed has made up
+	$(BIN)/python -m deploy.screenshots $(ARGS)
+
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt
 	$(LOCK) requirements/build.in pyproject.toml -c requirements/constraints.in \
