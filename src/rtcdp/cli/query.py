@@ -201,6 +201,8 @@ def _shown(value: object) -> str:
             return str(value)
         case int():
             return f"{value:,}"
+        case float() if 0 < abs(value) < 1:
+            return f"{value:.3g}"
         case float():
             return f"{value:,.2f}"
         case list():
