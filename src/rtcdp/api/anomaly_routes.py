@@ -3,6 +3,7 @@
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath, JSONBody
 
+from rtcdp.access.needs import ADMIN, OPEN, READ
 from rtcdp.answers.acknowledgements import AcknowledgedPage, Seen, acknowledge, withdraw
 from rtcdp.answers.anomalies import (
     ANOMALIES_PATH,
@@ -32,6 +33,7 @@ _BODY_BYTES_MAX = 65_536
     "history, and more so than all of the last day; newest first. Without `metric`: of those that "
     "are watched, in the last seven days. With it, of any that counts or sums, by its key fields.",
     operation_class=documented(_ANOMALIES),
+    opt=READ,
     sync_to_thread=True,
 )
 def anomalies(request: AnyRequest, context: Context) -> Response[AnomaliesPage]:
@@ -46,6 +48,7 @@ def anomalies(request: AnyRequest, context: Context) -> Response[AnomaliesPage]:
     description="As it is now: when late events have made it ordinary, it is not there any more. "
     "The events behind it are at `events_url`.",
     operation_class=documented(_ANOMALY),
+    opt=READ,
     sync_to_thread=True,
 )
 def one_anomaly(
@@ -64,6 +67,7 @@ def one_anomaly(
     http_method=["OPTIONS"],
     status_code=204,
     include_in_schema=False,
+    opt=OPEN,
     sync_to_thread=False,
 )
 def methods_of_acknowledgement() -> Response[None]:
@@ -78,6 +82,7 @@ def methods_of_acknowledgement() -> Response[None]:
     operation_class=documented(_ANOMALY),
     request_max_body_size=_BODY_BYTES_MAX,
     status_code=200,
+    opt=ADMIN,
     sync_to_thread=True,
 )
 def acknowledge_anomaly(
@@ -95,6 +100,7 @@ def acknowledge_anomaly(
     _ACKNOWLEDGEMENT,
     summary="Take back that an anomaly was seen",
     operation_class=documented(_ANOMALY),
+    opt=ADMIN,
     sync_to_thread=True,
 )
 def withdraw_acknowledgement(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import (
@@ -18,6 +18,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIFormat
 
 import rtcdp
+from rtcdp.access.needs import READ
 from rtcdp.answers.export import MEDIA_TYPES
 from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
 from rtcdp.api.manners import KEPT, tag_of
@@ -79,6 +80,10 @@ class SchemaAsJson(JsonRenderPlugin):
     Such a route takes everything that follows, because an id may hold slashes.
     """
 
+    def receive_router(self, router: Router) -> None:
+        """Declare what the routes of the description need; Litestar makes them."""
+        router.opt = {**router.opt, **READ}
+
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         paths = {
             f"{path}{ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
@@ -89,7 +94,7 @@ class SchemaAsJson(JsonRenderPlugin):
 _SCHEMA = SchemaAsJson(path="/openapi.json")
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+@get("/openapi.json", include_in_schema=False, opt=READ, sync_to_thread=False)
 def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The description, where programs look for it first."""
     content = _SCHEMA.render(request, request.app.openapi_schema.to_schema())

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from rtcdp.access.needs import READ
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
 from rtcdp.api.context import ApiContext, Context
@@ -41,6 +42,7 @@ class StoreTelemetry(CollectorRegistry):
     summary="Telemetry for Prometheus",
     operation_class=documented(Asked(Nothing)),
     media_type="text/plain",
+    opt=READ,
     sync_to_thread=True,
 )
 def exposition(context: Context) -> Response[bytes]:

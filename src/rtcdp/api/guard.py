@@ -1,6 +1,7 @@
 """The door as an ASGI layer, in front of everything that a server answers, and what it tells the
 pages of other origins that are let in (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,15 @@ import msgspec
 from litestar.enums import ScopeType
 
 from rtcdp.api.door import Caller, Concern, Door
-from rtcdp.problem_document import PROBLEM_HEADERS, PROBLEM_JSON, problem_document
+from rtcdp.problem_document import (
+    PROBLEM_HEADERS,
+    PROBLEM_JSON,
+    ProblemDocument,
+    problem_document,
+)
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 _HEADERS = {
     b"host": "host",
@@ -36,26 +42,30 @@ _ANSWERS: dict[Concern, tuple[HTTPStatus, str, str]] = {
     "foreign_page": (
         HTTPStatus.FORBIDDEN,
         "the request comes from a web page of {origin}, which is not let in",
-        "if the page is yours, add its origin to allowed_origins in rtcdp.toml or "
-        "RTCDP_ALLOWED_ORIGINS, and start the server again",
+        "if the page is yours, make a key for it (rtcdp keys create --origin …), or add its origin "
+        "to allowed_origins in rtcdp.toml or RTCDP_ALLOWED_ORIGINS, and start the server again",
     ),
 }
 
 _METHODS = b"GET, HEAD, POST, DELETE, OPTIONS"
-_REQUEST_HEADERS = b"content-type, content-encoding, if-none-match"
+_REQUEST_HEADERS = b"authorization, content-type, content-encoding, if-none-match"
 _READABLE = b"ETag, Link, Retry-After, X-As-Of, X-Lag-Ms"
 _PREFLIGHT_AGE_S = 600
 _KNOWN_HOSTS = 64
 
 Headers = list[tuple[bytes, bytes]]
 
+Guests = Callable[["HTTPScope", str | None], bool]
+"""Whether a request of a page of that origin is let in, though the door doesn't know the origin;
+None where the browser doesn't say it, as of a script that a page embeds."""
 
-def guarded(app: "ASGIApp", door: Door) -> "ASGIApp":
+
+def guarded(app: "ASGIApp", door: Door, guests: Guests = lambda *_: False) -> "ASGIApp":
     """`app`, reached through `door` alone.
 
     Who is not let in gets a problem document, and `app` does not hear of it. The preflights of
     origins that are let in are answered here; their other answers get the headers that let the
-    page read them.
+    page read them. `guests` are let in besides.
     """
 
     known: set[tuple[bytes, bytes]] = set()
@@ -70,13 +80,16 @@ def guarded(app: "ASGIApp", door: Door) -> "ASGIApp":
             await app(scope, receive, send)
             return
         caller = _caller(scope["method"], seen)
-        concern = door.concern(caller)
+        concern, origin = door.concern(caller), caller.origin
+        is_known = origin in door.origins
+        if concern == "foreign_page" and guests(scope, origin):
+            concern, is_known = None, origin is not None
         if concern is not None:
             await _refuse(concern, caller, send)
             return
         if len(seen) == 1 and len(known) < _KNOWN_HOSTS:
             known.add(seen[0])
-        if caller.origin not in door.origins:
+        if not is_known:
             await app(scope, receive, send)
             return
         shared = _shared_with(caller.origin)
@@ -100,7 +113,14 @@ async def _refuse(concern: Concern, caller: Caller, send: "Send") -> None:
     status, detail, hint = _ANSWERS[concern]
     shown = {"host": (caller.host or "")[:200], "origin": (caller.origin or "another site")[:200]}
     document = problem_document(status, detail.format(**shown), hint, code=concern)
-    every = {"Content-Type": PROBLEM_JSON, **PROBLEM_HEADERS}
+    await answer_directly(send, status, document)
+
+
+async def answer_directly(
+    send: "Send", status: int, document: ProblemDocument, more: Mapping[str, str] | None = None
+) -> None:
+    """Answer with a problem document, past whatever application there is; `more` are headers."""
+    every = {"Content-Type": PROBLEM_JSON, **PROBLEM_HEADERS, **(more or {})}
     headers = [(name.lower().encode(), value.encode()) for name, value in every.items()]
     await _answer(send, status, headers, msgspec.json.encode(document))
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import msgspec
 from litestar import MediaType, Response, get
 
+from rtcdp.access.needs import OPEN
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
 from rtcdp.api.context import ApiContext, Check, Context
@@ -34,6 +35,7 @@ class Health(msgspec.Struct):
     summary="Is the process alive?",
     media_type=MediaType.JSON,
     operation_class=documented(Asked(Nothing)),
+    opt=OPEN,
     sync_to_thread=False,
 )
 def live() -> Health:
@@ -45,6 +47,7 @@ def live() -> Health:
     summary="Can it answer, and is it not too far behind?",
     description="503 says which part is not ready, and why.",
     operation_class=documented(Asked(Nothing)),
+    opt=OPEN,
     sync_to_thread=True,
 )
 def ready(context: Context) -> Response[Health]:

@@ -15,6 +15,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from rtcdp.access.needs import READ
 from rtcdp.answers.fold_rows import told_by
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Reading, open_reading
@@ -189,6 +190,7 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "`anomalies=true` also `anomalies`: first what is out of the ordinary, then what begins, "
     "changes and is none any more.",
     operation_class=documented(_ASKED),
+    opt=READ,
 )
 async def live_stream(
     request: Request[Any, Any, Any], context: Context, live_feed: LiveFeedDependency

@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from rtcdp.access.needs import READ
 from rtcdp.answers.question import Nothing
 from rtcdp.api.address import AnyRequest, text_in_path
 from rtcdp.api.context import ApiContext, Context, Page, answer
@@ -57,6 +58,7 @@ class PageAt:
             summary=self.summary,
             description=self.description,
             operation_class=documented(self.asked),
+            opt=READ,
             sync_to_thread=True,
         )(told)
 

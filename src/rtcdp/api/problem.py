@@ -3,11 +3,13 @@
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from rtcdp.access.grant import AccessRefused
 from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.problem_document import (
@@ -20,6 +22,7 @@ from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
+LOGIN_PATH = "/login"
 RETRY_AFTER_S = 1
 _OPERATOR_S = 60
 """What only an operator can mend takes longer to come back."""
@@ -66,6 +69,29 @@ def problem(
     return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=every)
 
 
+def access_problem(refused: AccessRefused) -> tuple[ProblemDocument, dict[str, str]]:
+    """The document about who is not let do something, and the headers that go with it."""
+    document = problem_document(refused.status, str(refused), refused.hint, code=refused.code)
+    if refused.status == HTTPStatus.UNAUTHORIZED:
+        return document, {"WWW-Authenticate": 'Bearer realm="rtcdp"'}
+    if refused.retry_after_s is not None:
+        return document, {"Retry-After": str(refused.retry_after_s)}
+    return document, {}
+
+
+def _of_access_refused(request: Request[Any, Any, Any], refused: AccessRefused) -> Response[Any]:
+    """Who looks at a page and is not logged in is led to where they can be."""
+    is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if is_page and refused.status == HTTPStatus.UNAUTHORIZED:
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        where = f"{LOGIN_PATH}?{urlencode({'next': wanted})}"
+        headers = {"Location": where, "Cache-Control": "no-store"}
+        return Response(None, status_code=HTTPStatus.SEE_OTHER, headers=headers)
+    document, more = access_problem(refused)
+    every = {**PROBLEM_HEADERS, **more}
+    return Response(document, status_code=refused.status, media_type=PROBLEM_JSON, headers=every)
+
+
 def status_of(error: RtcdpError) -> HTTPStatus | None:
     """The status of an answer that says what is wrong; None where that is an error of our own."""
     return next((status for kind, status in _STATUS_OF if isinstance(error, kind)), None)
@@ -104,6 +130,7 @@ def _of_anything_else(request: Request[Any, Any, Any], error: Exception) -> Resp
 
 
 exception_handlers: ExceptionHandlersMap = {
+    AccessRefused: _of_access_refused,
     RtcdpError: _of_rtcdp_error,
     HTTPException: _of_http_exception,
     Exception: _of_anything_else,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from rtcdp.access.needs import READ
 from rtcdp.answers.query import QueryPage, QueryQuestion, query_page, types_of
 from rtcdp.api.address import AnyRequest
 from rtcdp.api.context import Context
@@ -33,6 +34,7 @@ def query_handler(metrics: Sequence[Metric]) -> HTTPRouteHandler:
         "two days is one user of the week. `from` and `to` are widened to whole windows. What "
         "can't be put together is refused, and the answer says what to ask for instead.",
         operation_class=documented(asked_of(metrics)),
+        opt=READ,
         sync_to_thread=True,
     )
     def query(request: AnyRequest, context: Context) -> Response[QueryPage]:

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from rtcdp.access.needs import READ
 from rtcdp.answers import events as drill_down
 from rtcdp.answers import uncounted
 from rtcdp.answers.drill_down import Effort
@@ -36,7 +37,7 @@ from rtcdp.answers.uncounted import (
 )
 from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
-from rtcdp.api.context import ApiContext, Context, answer, link_to_next
+from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
@@ -52,7 +53,6 @@ from rtcdp.definitions import Metric
 
 AnyRequest = Request[Any, Any, Any]
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _USER_PREFIX = "/api/analytics/user/"
 _USER_SUFFIX = "/page-views"
 _USER = "user id"
@@ -132,7 +132,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 "context": Provide(lambda: context, sync_to_thread=False),
                 "live_feed": Provide(lambda: live_feed, sync_to_thread=False),
             },
-            response_headers=_HEADERS,
+            response_headers=ANSWER_HEADERS,
         )
     ]
 
@@ -143,6 +143,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
     description="Per window of one minute, sliding by 30 seconds; newest first. "
     "A Link header names the next page, if there is one.",
     operation_class=documented(_PAGE_VIEWS),
+    opt=READ,
     sync_to_thread=True,
 )
 def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
@@ -156,6 +157,7 @@ def page_views_of_user(request: AnyRequest, context: Context) -> Response[list[P
     description="Windows that ended within the last minutes or are still open; newest first. "
     "A Link header names the next page, if there is one.",
     operation_class=documented(_RECENT),
+    opt=READ,
     sync_to_thread=True,
 )
 def recent_page_views(request: AnyRequest, context: Context) -> Response[list[PageViewWindow]]:
@@ -165,7 +167,7 @@ def recent_page_views(request: AnyRequest, context: Context) -> Response[list[Pa
 def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
     """A route for each metric, described by what the metric is; and one for all other names."""
 
-    @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, sync_to_thread=True)
+    @get(f"{METRICS_PATH}{{name:str}}", include_in_schema=False, opt=READ, sync_to_thread=True)
     def newer_metric(
         request: AnyRequest, context: Context, name: FromPath[str]
     ) -> Response[WindowsPage]:
@@ -193,6 +195,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
         summary=metric.title,
         description=f"{metric.description} {order}".strip(),
         operation_class=documented(_asked(metric), answer=answer_schema(metric)),
+        opt=READ,
         sync_to_thread=True,
     )
     def metric_windows(request: AnyRequest, context: Context) -> Response[WindowsPage]:
@@ -209,6 +212,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
     "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
     "event times. `order=desc` begins with what came last.",
     operation_class=documented(_EVENTS),
+    opt=READ,
     sync_to_thread=True,
 )
 def events(request: AnyRequest, context: Context) -> Response[EventsPage]:

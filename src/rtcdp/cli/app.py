@@ -118,6 +118,11 @@ COMMANDS = {
         "Look at the sources that the log knows, and retire one.",
         "rtcdp.cli.looking:sources",
     ),
+    "keys": Command(
+        ONE,
+        "Make keys for who may send and ask, replace them, take them back.",
+        "rtcdp.cli.keys:keys",
+    ),
     "config": Command(
         LOOK,
         "Show the settings in force, and where each comes from.",

@@ -18,11 +18,17 @@ from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.generating import STANDARD_OUTPUT, Traffic, collector_sink, file_sink
+from rtcdp.runtime.generating import (
+    STANDARD_OUTPUT,
+    Traffic,
+    collector_address,
+    collector_sink,
+    file_sink,
+)
 from rtcdp.runtime.generating import generate as write_events
-from rtcdp.runtime.settings import Loaded, Settings
+from rtcdp.runtime.settings import KEY_VARIABLE, Loaded, Settings
 from rtcdp.runtime.signals import stop_at_signals
-from rtcdp.sources.sender import EVENTS_PATH, PRODUCTS_PATH, CollectorAddress
+from rtcdp.sources.sender import EVENTS_PATH, PRODUCTS_PATH
 from rtcdp.sources.sinks import Sink
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.history import Past
@@ -87,7 +93,8 @@ class Destination:
                 replace(settings, log=self.to), clock, stop, intake="live"
             )
             return sink
-        address = CollectorAddress(base_url=self.where(settings), path=path)
+        key = os.environ.get(KEY_VARIABLE)
+        address = collector_address(settings, self.to, path, key=key)
         return collector_sink(address, clock, stop, waits_for_ever=True)
 
 

@@ -14,11 +14,16 @@ from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.private_files import open_private_file
-from rtcdp.runtime.generating import STANDARD_OUTPUT, collector_sink, file_sink
+from rtcdp.runtime.generating import (
+    STANDARD_OUTPUT,
+    collector_address,
+    collector_sink,
+    file_sink,
+)
 from rtcdp.runtime.local_intake import patient_sink
 from rtcdp.runtime.locks import running_url
-from rtcdp.runtime.settings import Settings
-from rtcdp.sources.sender import IMPORT_PATH, CollectorAddress
+from rtcdp.runtime.settings import KEY_VARIABLE, Settings
+from rtcdp.sources.sender import IMPORT_PATH
 from rtcdp.sources.sinks import Sink
 from rtcdp.sources.synthetic.history import History, HistoryReport, Past, write_history
 
@@ -55,7 +60,9 @@ class Place:
             return file_sink(self.out)
         url = self.url(settings)
         if url is not None:
-            return collector_sink(CollectorAddress(base_url=url, path=IMPORT_PATH), clock, stop)
+            key = os.environ.get(KEY_VARIABLE)
+            address = collector_address(settings, self.to, IMPORT_PATH, key=key, own_url=url)
+            return collector_sink(address, clock, stop)
         there = settings if self.to is None else replace(settings, log=self.to)
         return patient_sink(there, clock, stop, intake="import")
 

@@ -1,5 +1,6 @@
 """The command `replay`: recorded events, fed in again."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,11 @@ from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say, 
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
-from rtcdp.runtime.generating import collector_sink
+from rtcdp.runtime.generating import collector_address, collector_sink
 from rtcdp.runtime.local_intake import local_product_sink, local_sink
 from rtcdp.runtime.locks import AlreadyRunning, running_url
 from rtcdp.runtime.processing import processor_of
-from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.settings import KEY_VARIABLE, Settings
 from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.runtime.watching import watcher_of
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
@@ -110,7 +111,7 @@ def replay(
     tell_here(settings, "replay", clock)
     url = how.to or running_url(settings)
     if url is not None:
-        address = CollectorAddress(base_url=url, path=IMPORT_PATH, source=how.source)
+        address = _address(settings, how, url, IMPORT_PATH)
         with collector_sink(address, clock, stop) as sink:
             report = _feed(plan, sink, clock, stop)
         _say_read(report)
@@ -137,7 +138,7 @@ def _replay_products(settings: Settings, files: list[Path], how: HowToReplay) ->
     tell_here(settings, "replay", clock)
     url = how.to or running_url(settings)
     if url is not None:
-        address = CollectorAddress(base_url=url, path=PRODUCTS_PATH, source=how.source)
+        address = _address(settings, how, url, PRODUCTS_PATH)
         with collector_sink(address, clock, stop) as sink:
             sent = send_lines(files, sink, stop.wait)
     else:
@@ -197,6 +198,11 @@ def _caught_up_bar(settings: Settings, clock: Clock) -> Iterator[Callable[[int],
 def _totals(settings: Settings, clock: Clock) -> dict[str, int]:
     with watcher_of(settings, clock) as watcher:
         return watcher.sample().totals
+
+
+def _address(settings: Settings, how: HowToReplay, url: str, path: str) -> CollectorAddress:
+    key = os.environ.get(KEY_VARIABLE)
+    return collector_address(settings, how.to, path, how.source, key, own_url=url)
 
 
 def _say_sent(report: ReplayReport, url: str) -> None:

@@ -9,6 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from rtcdp.access.needs import OPEN, READ
 from rtcdp.api.context import ApiContext
 from rtcdp.dashboard.environment import page_environment
 from rtcdp.dashboard.page import DashboardPage
@@ -57,7 +58,10 @@ def dashboard_routes(context: ApiContext) -> list[Router]:
         for page in known
         for path in page.paths
     ]
-    return [Router(path="/", route_handlers=[*handlers, *_assets()], response_headers=_HEADERS)]
+    return [
+        Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(READ)),
+        Router(path="/", route_handlers=_assets(), response_headers=_HEADERS, opt=dict(OPEN)),
+    ]
 
 
 def _front(shell: Shell, page: DashboardPage) -> HTTPRouteHandler:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +41,7 @@ from rtcdp.log.contract import (
     Records,
     summary_mark,
 )
-
-_SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+from rtcdp.log.limits import SOURCE_NAME
 
 _DRAIN_PAUSE_S = 0.002
 _SHARE_OF_PARTS = 0.75
@@ -219,7 +217,7 @@ class Collector:
         """Raise `RequestRefused` if `source` is no name (400) or one too many (429)."""
         if source in self._sources:
             return
-        if _SOURCE_NAME.fullmatch(source) is None:
+        if SOURCE_NAME.fullmatch(source) is None:
             raise RequestRefused(
                 "bad_source", "name the source like shop-eu: [a-z0-9][a-z0-9_-]{0,63}"
             )
@@ -420,7 +418,7 @@ class Collector:
 
 def _declared(limits: CollectorLimits) -> frozenset[str]:
     for name in limits.declared_sources:
-        if _SOURCE_NAME.fullmatch(name) is None:
+        if SOURCE_NAME.fullmatch(name) is None:
             raise UsageError(
                 f"collector.sources names {name!r}", "name sources like shop-eu: [a-z0-9][a-z0-9_-]"
             )

@@ -6,6 +6,7 @@ no further than it is wanted. The schema generator can't see them: `rtcdp.intake
 describes them to it.
 """
 
+from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import msgspec
@@ -13,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from rtcdp.access.needs import NEED, Need
 from rtcdp.intake.body import HeldBody
 from rtcdp.intake.collector import Collector, IntakeAnswer
 from rtcdp.intake.problem import RequestRefused, document_of
@@ -26,6 +28,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 PRODUCTS_PATH = "/v1/product-updates"
+
+NEEDS: Mapping[str, Need] = {"/v1/events": "send", "/v1/import": "write", PRODUCTS_PATH: "write"}
+"""What each address needs of who asks."""
 
 
 def collector_endpoints(
@@ -61,7 +66,7 @@ def collector_routes(
         PRODUCTS_PATH: "take-product-updates",
     }
     return [
-        asgi(path, name=names[path], copy_scope=False)(endpoint)
+        asgi(path, name=names[path], copy_scope=False, opt={NEED: NEEDS[path]})(endpoint)
         for path, endpoint in collector_endpoints(collector, products).items()
     ]
 

@@ -7,7 +7,6 @@ can't say of itself stands in headers: `rtcdp-source` (the record's source), `rt
 message repeats). A message without them is a live record of the default source.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.log.contract import DEFAULT_SOURCE, Int64Array, Intake, RawRecord, Records
+from rtcdp.log.limits import SOURCE_NAME
 
 SOURCE_HEADER = "rtcdp-source"
 INTAKE_HEADER = "rtcdp-intake"
@@ -33,7 +33,6 @@ _RUN_LENGTHS = (256, 16)
 """Values are judged in runs of the first length, which fit into a processor's cache; where one
 isn't clean, in runs of the next; and single ones at last."""
 
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What the collector takes as a source; other names are not kept: answers are labelled by it."""
 
 
@@ -192,7 +191,7 @@ def _marks_of(pairs: Headers) -> _Marks:
     texts = {name: value.decode(errors="replace") for name, value in pairs if value is not None}
     source = texts.get(SOURCE_HEADER, DEFAULT_SOURCE)
     return _Marks(
-        source=source if _SOURCE.fullmatch(source) else DEFAULT_SOURCE,
+        source=source if SOURCE_NAME.fullmatch(source) else DEFAULT_SOURCE,
         intake="import" if texts.get(INTAKE_HEADER) == "import" else "live",
         replay_of=texts.get(REPLAY_HEADER),
     )

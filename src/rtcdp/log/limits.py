@@ -1,5 +1,6 @@
 """What bounds a log. Data alone, like `rtcdp.admission.rules`."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,9 @@ KeyField = Literal["userId", "productId"]
 
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""
+
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What a source may be called."""
 
 
 @dataclass(frozen=True)

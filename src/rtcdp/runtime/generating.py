@@ -11,10 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from rtcdp.access.key_file import keys_path, read_keys
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing
 from rtcdp.runtime.settings import Settings
-from rtcdp.sources.sender import PRODUCTS_PATH, CollectorAddress, HttpSink, SenderLimits
+from rtcdp.sources.sender import (
+    EVENTS_PATH,
+    PRODUCTS_PATH,
+    CollectorAddress,
+    HttpSink,
+    SenderLimits,
+)
 from rtcdp.sources.sinks import FileSink, Sink, StreamSink
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.live import Generator, GeneratorProgress, GeneratorReport, Schedule
@@ -115,12 +122,38 @@ def run_generator(settings: Settings, clock: Clock, stop: threading.Event) -> No
 
     Raises `CollectorUnreachable` and `CollectorRefused`.
     """
-    address = CollectorAddress(base_url=settings.base_url, path=PRODUCTS_PATH)
+    address = collector_address(settings, path=PRODUCTS_PATH)
     with collector_sink(address, clock, stop, START_PATIENCE_S, waits_for_ever=True) as sink:
         sink.write(product_lines())
-    address = CollectorAddress(base_url=settings.base_url)
+    address = collector_address(settings)
     with collector_sink(address, clock, stop, START_PATIENCE_S, waits_for_ever=True) as sink:
         generate(settings, Traffic(), sink, clock, stop)
+
+
+def collector_address(
+    settings: Settings,
+    to: str | None = None,
+    path: str = EVENTS_PATH,
+    source: str | None = None,
+    key: str | None = None,
+    own_url: str | None = None,
+) -> CollectorAddress:
+    """The collector at `to`, which is shown `key`; without `to` the installation's own one, where
+    the settings say or at `own_url`.
+
+    To that is shown what its parts show to each other, if there are keys in the data folder. It is
+    read for each request: the first key may be made meanwhile.
+    """
+    if to is not None:
+        return CollectorAddress(base_url=to, path=path, source=source, api_key=key)
+    keys = keys_path(settings.data_dir)
+    return CollectorAddress(
+        base_url=own_url or settings.base_url,
+        path=path,
+        source=source,
+        api_key=lambda: read_keys(keys).own_token or key or "",
+        certificate=settings.access.tls_certificate,
+    )
 
 
 def _standard_output() -> BinaryIO:

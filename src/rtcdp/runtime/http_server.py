@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +16,14 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+from rtcdp.access.gate import Gate
+from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
+from rtcdp.api.entrance import behind, entrance, may_read, page_guests
 from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
@@ -26,11 +31,13 @@ from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
+from rtcdp.dashboard.login import login_routes
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
-from rtcdp.intake.routes import collector_endpoints
+from rtcdp.intake.routes import NEEDS, collector_endpoints
+from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.guarded_log import GuardedLogWriter
@@ -53,6 +60,9 @@ MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
 
 _SPARK_BATCHES = 10
+
+PAGE_NEEDS: Mapping[str, Need] = {**NEEDS, SNIPPET_PATH: "embed"}
+"""What is answered to pages of other origins, and what each needs."""
 
 
 def checks_of(
@@ -134,13 +144,15 @@ def run_http_server(
     """Serve until `stop` is set; then answer what is under way, append what waits, and return.
 
     Raises `LogFailed` when the log can't be written to any more (restart the process), and
-    `UsageError` when the address is open to others.
+    `UsageError` when the address is open to others without a key.
     """
     require_loopback(settings)
     sys.setswitchinterval(_SWITCH_S)
+    gate = Gate(settings.data_dir, settings.access, clock, secrets.token_bytes, _say)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
+        context: ApiContext | None = None
         collector, writer, products = None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
@@ -149,6 +161,7 @@ def run_http_server(
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             recall(collector, reader, settings, clock)
             products = stack.enter_context(product_collector(settings, clock, stop))
+            routes += snippet_routes()
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
@@ -172,17 +185,21 @@ def run_http_server(
                 stop=stop,
                 writable=stack.enter_context(store_of(settings)),
             )
-            routes += [*api_routes(context), *dashboard_routes(context)]
+            routes += routes_of(context, gate)
         app = Litestar(
             route_handlers=routes,
+            guards=[entrance(gate)],
             exception_handlers=exception_handlers,
             openapi_config=openapi_config,
             on_startup=[document_collector] if roles.collects else [],
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            endpoints = {} if collector is None else collector_endpoints(collector, products)
-            front = guarded(_directly(endpoints, with_manners(app), settings.http), settings.door)
+            found = {} if collector is None else collector_endpoints(collector, products)
+            endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
+            answers = app if context is None else at_once(app, context, may_read(gate))
+            inside = _directly(endpoints, with_manners(answers), settings.http)
+            front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             collectors = [each for each in (collector, products) if each is not None]
             runner.run(_serve(front, settings, stop, collectors))
     for each in collectors:
@@ -199,6 +216,11 @@ def _collector(
         yield collector
     finally:
         collector.close()
+
+
+def routes_of(context: ApiContext, gate: Gate) -> list[ControllerRouterHandler]:
+    """Everything that a server answers besides taking events in."""
+    return [*api_routes(context), *dashboard_routes(context), *login_routes(gate)]
 
 
 def history_of(settings: Settings) -> ProductHistory:

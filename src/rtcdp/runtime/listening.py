@@ -54,6 +54,8 @@ class HttpServer(Server):
             backlog=BACKLOG,
             backpressure=_connections_allowed(limits),
             log_enabled=False,
+            ssl_cert=settings.access.tls_certificate,
+            ssl_key=settings.access.tls_key,
         )
         self._listener = listener
 

@@ -9,12 +9,15 @@ import importlib.util
 import ipaddress
 import math
 import re
-import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_type_hints
 
+from rtcdp.access.key_file import keys_path, read_keys
+from rtcdp.access.rules import FROM_ZERO as ACCESS_FROM_ZERO
+from rtcdp.access.rules import MEANINGS as ACCESS_MEANINGS
+from rtcdp.access.rules import AccessRules
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.door import Door, hosts_of, origins_of
 from rtcdp.api.limits import ApiLimits, HttpLimits
@@ -24,11 +27,13 @@ from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
 from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
+from rtcdp.runtime.setting import PREFIX, Setting, checked_type, from_text
 from rtcdp.runtime.settings_file import code_named_by, read_file, refused_code
 
 FILE_NAME = "rtcdp.toml"
-PREFIX = "RTCDP_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+KEY_VARIABLE = f"{PREFIX}KEY"
+"""The key that a program of ours shows to a collector elsewhere. No setting: those are shown."""
 
 EngineName = Literal["native", "spark"]
 LogFormat = Literal["text", "json"]
@@ -58,6 +63,7 @@ class Settings:
     log_format: LogFormat = "text"
     rate: float = 20.0
     users: int = 5
+    access: AccessRules = field(default_factory=AccessRules)
     admission: AdmissionRules = field(default_factory=AdmissionRules)
     collector: CollectorLimits = field(default_factory=CollectorLimits)
     processor: ProcessorLimits = field(default_factory=ProcessorLimits)
@@ -137,35 +143,26 @@ class Settings:
     def door(self) -> Door:
         """Whom the HTTP server lets in."""
         hosts = hosts_of(self.allowed_hosts) | {self.host.lower()}
-        return Door(hosts, origins_of(self.allowed_origins), self.trust_network)
+        is_open = self.trust_network or not self.is_on_loopback
+        return Door(hosts, origins_of(self.allowed_origins), is_open)
 
     @property
     def base_url(self) -> str:
         """Where the HTTP server can be reached from this machine."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        scheme = "http" if self.access.tls_certificate is None else "https"
+        return f"{scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether the HTTP server can be reached from this machine alone."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def on_port(self, port: int) -> "Settings":
         """The same, listening on another port."""
         return replace(self, port=port)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting: `key` as in the file (`section.name` within a section), what it takes, what it
-    is when nobody says, and what it means."""
-
-    key: str
-    kind: Any
-    default: object
-    meaning: str
-
-    @property
-    def variable(self) -> str:
-        return PREFIX + self.key.replace(".", "_").upper()
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.key.replace("_", "-")
 
 
 MEANINGS: dict[str, str] = {
@@ -177,13 +174,14 @@ MEANINGS: dict[str, str] = {
     "folds": "Which folds run: all, none, or their names with commas in between.",
     "host": "The address to listen on.",
     "port": "The port to listen on; 0 takes a free one.",
-    "trust_network": "Listen where others can reach it, and let them in without a key.",
+    "trust_network": "Listen where others can reach it though there are no keys: they may do all.",
     "allowed_hosts": "Further names that the server goes by, with commas; localhost always works.",
     "allowed_origins": "Web origins whose pages may read and write, with commas: "
     "https://shop.example.",
     "log_format": "How what happens is told: text, or json with one object a line.",
     "rate": "Events per second that the generator makes.",
     "users": "Different users that the generator makes.",
+    **ACCESS_MEANINGS,
     "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",
     "admission.allowed_lateness_ms": "How far an event's time may lie before its intake.",
     "admission.dedup_window_ms": "How long an event id is remembered, in intake time.",
@@ -266,6 +264,7 @@ _FOLLOWS = {
 _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
+    | ACCESS_FROM_ZERO
     | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
 )
 _AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
@@ -332,10 +331,10 @@ def load_with_origins(
     origins = dict.fromkeys(chosen, str(path))
     for key, setting in known.items():
         if setting.variable in environment:
-            chosen[key] = _from_text(setting, environment[setting.variable])
+            chosen[key] = from_text(setting, environment[setting.variable])
             origins[key] = setting.variable
         if flags.get(key) is not None:
-            chosen[key] = _checked_type(setting, flags[key], setting.flag)
+            chosen[key] = checked_type(setting, flags[key], setting.flag)
             origins[key] = setting.flag
     if named is None:
         own = {key: value for key, value in chosen.items() if origins[key] == str(path)}
@@ -348,25 +347,20 @@ def load_with_origins(
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Names that look like settings of ours and are none. Not an error: other programs (container
     orchestrators among them) set such variables, too."""
-    known = {setting.variable for setting in all_settings()} | {CONFIG_VARIABLE}
+    known = {setting.variable for setting in all_settings()} | {CONFIG_VARIABLE, KEY_VARIABLE}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def require_loopback(settings: Settings) -> None:
-    """Raise `UsageError` unless the server can be reached from this machine alone, or the network
-    is trusted."""
-    if settings.host == "localhost" or settings.trust_network:
+    """Raise `UsageError` unless who can reach the server needs a key, or may do without: from this
+    machine, or where the network is trusted. Raises `KeysDamaged`."""
+    if settings.is_on_loopback or settings.trust_network or settings.access.jwks:
         return
-    try:
-        is_loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not read_keys(keys_path(settings.data_dir)).keys:
         raise UsageError(
-            f"it would listen on {settings.host}, where others can reach it without a key: "
-            "API keys are not part of this version yet",
-            "listen on 127.0.0.1 and put a proxy with authentication in front of it; or, where "
-            "everybody on the network may read and write, give --trust-network",
+            f"it would listen on {settings.host}, where others can reach it without a key",
+            "make a key first: rtcdp keys create NAME --scope admin (with the same --data-dir); or,"
+            " where everybody on the network may read and write, give --trust-network",
         )
 
 
@@ -408,7 +402,7 @@ def _settings_of(owner: Any, section: str) -> Iterator[Setting]:
 
 def _from_file(path: Path, known: Mapping[str, Setting]) -> dict[str, object]:
     return {
-        key: _relative_to(path.parent, key, _checked_type(known[key], value, f"{key} in {path}"))
+        key: _relative_to(path.parent, key, checked_type(known[key], value, f"{key} in {path}"))
         for key, value in read_file(path, known).items()
     }
 
@@ -421,45 +415,6 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
     scheme, _, path = value.partition(":")
     adapter = _ADAPTERS[key].get(scheme)
     return f"{scheme}:{folder / path}" if adapter and adapter.in_files and path else value
-
-
-def _from_text(setting: Setting, text: str) -> object:
-    value: object = text
-    if setting.kind is bool:
-        value = {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-    elif setting.kind in (int, float):
-        try:
-            value = setting.kind(text)
-        except ValueError:
-            value = text
-    return _checked_type(setting, value, setting.variable)
-
-
-def _checked_type(setting: Setting, value: object, place: str) -> object:
-    """`value` as the setting's type; raises `UsageError` that names `place`."""
-    kind = setting.kind
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in (bool, int, float, str) and type(value) is kind:
-        return value
-    if _takes_path(kind) and isinstance(value, str | Path) and str(value):
-        return Path(value)
-    if get_args(kind) and value in get_args(kind):
-        return value
-    raise UsageError(f"{place} is {value!r}", f"give {_wanted(setting)}")
-
-
-def _wanted(setting: Setting) -> str:
-    if _takes_path(setting.kind):
-        return "a path"
-    if get_args(setting.kind):
-        return f"one of: {', '.join(get_args(setting.kind))}"
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return words[setting.kind]
-
-
-def _takes_path(kind: object) -> bool:
-    return kind is Path or (isinstance(kind, types.UnionType) and Path in get_args(kind))
 
 
 def _check(setting: Setting, value: object) -> None:

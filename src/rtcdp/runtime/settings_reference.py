@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtcdp.runtime.settings import Setting, all_settings
+from rtcdp.runtime.setting import Setting
+from rtcdp.runtime.settings import all_settings
 
 PAGE = Path("docs/settings.md")
 

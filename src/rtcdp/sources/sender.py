@@ -6,10 +6,12 @@ before the connection broke is a duplicate and counts once.
 
 import ipaddress
 import logging
-from collections.abc import Iterator, Sequence
+import ssl
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -30,8 +32,8 @@ _TOLD_AFTER_S = 2.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 _HINTS = {
-    401: "Give an API key with the scope write.",
-    403: "Give an API key with the scope write.",
+    401: "Give a key with the scope write in the environment, as RTCDP_KEY.",
+    403: "Give a key with the scope write in the environment, as RTCDP_KEY.",
     404: "Check the address: it must be that of an rtcdp collector.",
 }
 
@@ -67,7 +69,9 @@ class SenderLimits:
 class CollectorAddress:
     """Where to send: `base_url` like http://127.0.0.1:8081, and `EVENTS_PATH` for what happens
     now or `IMPORT_PATH` for history. `source` is the name that the ledger lists the events under
-    (None: the collector's default). `api_key` goes along as a bearer token.
+    (None: the collector's default). `api_key`, or what it gives for each request, goes along as a
+    bearer token. `certificate`, a PEM file, is that of a server that is reached by another name
+    than stands in it.
 
     Raises `UsageError` if `base_url` is no http or https address.
     """
@@ -75,7 +79,8 @@ class CollectorAddress:
     base_url: str
     path: str = EVENTS_PATH
     source: str | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | Callable[[], str] | None = field(default=None, repr=False)
+    certificate: Path | None = None
 
     def __post_init__(self) -> None:
         self.url()
@@ -115,11 +120,10 @@ class HttpSink:
         self._clock = clock
         self._pause = pause
         self._limits = limits or SenderLimits()
-        headers = {"Content-Type": "application/x-ndjson"}
-        if address.api_key is not None:
-            headers["Authorization"] = f"Bearer {address.api_key}"
         self._client = httpx.Client(
-            headers=headers,
+            headers={"Content-Type": "application/x-ndjson"},
+            auth=_with_key(address.api_key),
+            verify=_verified(address.certificate),
             timeout=self._limits.timeout_s,
             trust_env=not _is_loopback(self._url.host),
         )
@@ -239,6 +243,29 @@ class HttpSink:
             f"{self._url} refused the events: {_problem(response)}",
             _HINTS.get(status, "Change what the answer names, then send again."),
         )
+
+
+def _with_key(
+    api_key: str | Callable[[], str] | None,
+) -> Callable[[httpx.Request], httpx.Request] | None:
+    if api_key is None:
+        return None
+
+    def shown(request: httpx.Request) -> httpx.Request:
+        token = api_key if isinstance(api_key, str) else api_key()
+        if token:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return shown
+
+
+def _verified(certificate: Path | None) -> ssl.SSLContext | bool:
+    if certificate is None:
+        return True
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    return context
 
 
 def _is_loopback(host: str) -> bool:

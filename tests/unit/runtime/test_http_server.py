@@ -1,19 +1,30 @@
 import contextlib
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
+from rtcdp.access.key_file import change_keys, keys_path
+from rtcdp.access.keys import KeyWish
+from rtcdp.access.rules import AccessRules
 from rtcdp.clock import SystemClock
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogFailed
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.runtime.generating import collector_address
 from rtcdp.runtime.http_server import (
     Roles,
     checks_of,
@@ -27,6 +38,7 @@ from rtcdp.runtime.parts import metrics_of, store_of
 from rtcdp.runtime.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.troubles import TroubleNote
+from rtcdp.sources.sender import HttpSink
 from rtcdp.testing.epochs import EpochMaker
 
 
@@ -174,6 +186,62 @@ def test_no_request_line_gets_a_5xx(settings, request_line, status):
 def events_in(settings: Settings) -> int:
     with closing(EmbeddedLogReader(settings.log_path)) as log:
         return sum(log.extent(partition).next_offset for partition in log.partitions())
+
+
+def test_with_tls_it_speaks_https_alone_and_its_own_parts_know_it(settings, tmp_path):
+    certificate, key = self_signed(tmp_path)
+    access = AccessRules(tls_certificate=certificate, tls_key=key)
+    safe = replace(settings, access=access)
+    wish = KeyWish("me", ("admin",))
+    change_keys(keys_path(tmp_path), lambda ring: ring.with_new(wish, 0, token_bytes))
+    assert safe.base_url.startswith("https://")
+    with running(safe):
+        address = collector_address(safe)
+        sink = HttpSink(address, SystemClock(), lambda _: True)
+        assert sink.write([json.dumps(EVENT).encode()]).accepted == 1
+        sink.close()
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{safe.port}/health/live", trust_env=False)
+        with pytest.raises(httpx.ConnectError, match="certificate"):
+            httpx.get(f"{safe.base_url}/health/live", trust_env=False)
+    assert events_in(settings) == 1
+
+
+def self_signed(directory):
+    """A certificate for another name, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rtcdp.test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "chain.pem", directory / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+def test_a_key_that_is_made_while_it_runs_shuts_it(settings, tmp_path):
+    with running(settings) as (client, _):
+        assert client.get("/api/ledger").is_success
+        wish = KeyWish("me", ("read",))
+        ring = change_keys(keys_path(tmp_path), lambda ring: ring.with_new(wish, 0, token_bytes))
+        time.sleep(0.3)
+        assert client.get("/api/ledger").status_code == 401
+        assert client.post("/v1/events", json=EVENT).status_code == 401
+        shown = {"Authorization": f"Bearer {ring.token}"}
+        assert client.get("/api/ledger", headers=shown).is_success
+        assert client.get("/health/live").is_success
 
 
 def test_a_collector_alone_gives_no_answers(settings):

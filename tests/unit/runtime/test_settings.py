@@ -1,8 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 
 import pytest
 
+from rtcdp.access.key_file import change_keys, keys_path
+from rtcdp.access.keys import KeyWish
+from rtcdp.access.rules import AccessRules
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.settings import (
@@ -158,11 +162,21 @@ def test_loopback_is_open(host):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", ""])  # noqa: S104
-def test_other_addresses_are_refused_as_long_as_there_are_no_keys(host):
-    with pytest.raises(UsageError, match="API keys are not part of this version yet") as caught:
-        require_loopback(Settings(host=host))
-    assert "proxy" in caught.value.hint
+def test_other_addresses_are_refused_as_long_as_there_are_no_keys(host, tmp_path):
+    settings = Settings(host=host, data_dir=tmp_path)
+    with pytest.raises(UsageError, match="without a key") as caught:
+        require_loopback(settings)
+    assert "rtcdp keys create" in caught.value.hint
     assert "--trust-network" in caught.value.hint
+    wish = KeyWish("me", ("admin",))
+    change_keys(keys_path(tmp_path), lambda ring: ring.with_new(wish, 0, token_bytes))
+    require_loopback(settings)
+    assert settings.door.is_open_to_network
+
+
+def test_who_takes_tokens_needs_no_keys_of_its_own():
+    access = AccessRules(jwks="keys.json", jwt_audience="rtcdp", jwt_issuer="login")
+    require_loopback(Settings(host="0.0.0.0", access=access))  # noqa: S104
 
 
 def test_a_trusted_network_is_let_in():

@@ -1,0 +1,57 @@
+"""The audit log: who did what with keys, with the page's door, and with what only administrators
+may do. An entry is one line of JSON, and holds no secret: keys are named by their ids."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from rtcdp.clock import Clock
+from rtcdp.errors import UsageError
+from rtcdp.private_files import FILE_MODE, make_private_folder
+
+FILE_NAME = "audit.jsonl"
+_TEXT_MAX = 300
+
+
+class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`at_ms` is UTC ms, `who` a key (`key 1f2e3d4c`), a token's subject, or `command line`;
+    `action` what they did, `what` to what; `address` is where they asked from."""
+
+    at_ms: int
+    who: str
+    action: str
+    what: str = ""
+    address: str = ""
+
+
+class AuditLog:
+    """Appends entries to a file that is its owner's alone. Several processes may."""
+
+    def __init__(self, data_dir: Path, clock: Clock) -> None:
+        self._path = data_dir / FILE_NAME
+        self._clock = clock
+
+    def note(self, who: str, action: str, what: str = "", address: str = "") -> None:
+        """Write one entry; it is on disk when this returns. Raises `UsageError` when it can't be
+        written: what can't be noted isn't done."""
+        entry = AuditEntry(
+            self._clock.now_ms(),
+            *(text[:_TEXT_MAX] for text in (who, action, what, address)),
+        )
+        line = msgspec.json.encode(entry) + b"\n"
+        try:
+            make_private_folder(self._path.parent)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(self._path, flags, FILE_MODE)
+            try:
+                # In one piece: others may write as well.
+                os.write(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise UsageError(
+                f"{self._path} can't be written: {error.strerror}",
+                "make room on its disk: what can't be noted there is not done",
+            ) from error

@@ -1,0 +1,184 @@
+"""The gate as the HTTP server asks it: for each route before its handler hears of the request, and
+in front of the addresses that are answered past the router."""
+
+import asyncio
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from litestar.enums import ScopeType
+
+from rtcdp.access.gate import SAFE_METHODS, Asking, Gate
+from rtcdp.access.grant import AccessRefused, Grant
+from rtcdp.access.needs import Need, declared_need
+from rtcdp.access.page_session import COOKIE, CSRF_HEADER
+from rtcdp.api.guard import Guests, answer_directly
+from rtcdp.api.problem import access_problem
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import ASGIApp, Guard, HTTPScope, Receive, Scope, Send
+
+_KEY, _SOURCE = b"key=", b"source="
+_SHOWN = frozenset({b"authorization", b"cookie", b"origin", CSRF_HEADER.lower().encode()})
+
+
+def entrance(gate: Gate) -> "Guard":
+    """What a Litestar application is given as a guard of all its routes. A route that declares no
+    need is for administrators; what these do is noted before it is done."""
+
+    async def enter(connection: "ASGIConnection[Any, Any, Any, Any]", route: Any) -> None:
+        scope: Any = connection.scope
+        if scope["method"] == "OPTIONS":
+            return
+        need = _need_of(route)
+        grant = gate.admit(asking_of(scope), need)
+        if need == "admin" and gate.is_shut:
+            action = f"{scope['method']} {scope['path']}"
+            await asyncio.to_thread(gate.audit.note, grant.who, action, "", _address(scope))
+
+    return enter
+
+
+def _need_of(route: "BaseRouteHandler") -> Need:
+    return declared_need(route.opt) or "admin"
+
+
+def behind(app: "ASGIApp", need: Need, gate: Gate) -> "ASGIApp":
+    """`app`, an address that is answered past the router, behind the gate.
+
+    A key that is bound to sources sends as one of them: as its first where the request names none.
+    """
+
+    async def enter(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] == "OPTIONS":
+            await app(scope, receive, send)
+            return
+        try:
+            entered = _entered(scope, need, gate)
+        except AccessRefused as refused:
+            document, headers = access_problem(refused)
+            await answer_directly(send, refused.status, document, headers)
+            return
+        await app(entered, receive, send)
+
+    return enter
+
+
+def page_guests(needs: Mapping[str, Need], gate: Gate) -> Guests:
+    """Tells whether a page of another origin is let in: everywhere where `needs` says `embed`, and
+    with a key for that where it says `send`."""
+
+    def is_guest(scope: "HTTPScope", origin: str | None) -> bool:
+        need = needs.get(scope["path"])
+        if need == "embed":
+            return scope["method"] in SAFE_METHODS
+        if need != "send" or origin is None:
+            return False
+        page_key, _ = _apart(scope["query_string"])
+        return page_key is not None and gate.lets_page_send(page_key, origin)
+
+    return is_guest
+
+
+def may_read(gate: Gate) -> Callable[["HTTPScope"], bool]:
+    """Tells of a request whether who asks may read answers. Who may not is to be left to the
+    router, which says why."""
+
+    def is_let_in(scope: "HTTPScope") -> bool:
+        try:
+            gate.admit(asking_of(scope), "read")
+        except AccessRefused:
+            return False
+        return True
+
+    return is_let_in
+
+
+def asking_of(scope: "HTTPScope", page_key: str | None = None) -> Asking:
+    """What a request shows of who asks."""
+    shown = {n: v.decode("latin-1") for n, v in scope["headers"] if n in _SHOWN}
+    return Asking(
+        method=scope["method"],
+        address=_address(scope),
+        token=_token(shown.get(b"authorization")),
+        page_key=page_key,
+        session=session_in(shown.get(b"cookie", "")),
+        csrf_token=shown.get(CSRF_HEADER.lower().encode()),
+        origin=shown.get(b"origin", "").lower() or None,
+    )
+
+
+def session_in(cookies: str) -> str | None:
+    """The session's value in a Cookie header, if there is one."""
+    if COOKIE not in cookies:
+        return None
+    try:
+        found = SimpleCookie(cookies).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None
+
+
+def _token(authorization: str | None) -> str | None:
+    """Of Bearer what follows, of Basic the password, or else the name (RFC 6750, RFC 7617)."""
+    if authorization is None:
+        return None
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        name, _, password = b64decode(given.strip(), validate=True).decode("latin-1").partition(":")
+    except (binascii.Error, ValueError):
+        return ""
+    return password or name
+
+
+def _address(scope: "HTTPScope") -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _entered(scope: "HTTPScope", need: Need, gate: Gate) -> "HTTPScope":
+    query, page_key = scope["query_string"], None
+    if need == "send" and _KEY in query:
+        page_key, query = _apart(query)
+    if gate.is_shut or gate.is_limiting:
+        query = _as_source(query, gate.admit(asking_of(scope, page_key), need))
+    if query is scope["query_string"]:
+        return scope
+    return {**scope, "query_string": query}
+
+
+def _apart(query: bytes) -> tuple[str | None, bytes]:
+    """The key in a query, and the query without it."""
+    parts = query.split(b"&")
+    keys = [part.removeprefix(_KEY) for part in parts if part.startswith(_KEY)]
+    rest = b"&".join(part for part in parts if not part.startswith(_KEY))
+    return (keys[0].decode("latin-1") if keys else None), rest
+
+
+def _as_source(query: bytes, grant: Grant) -> bytes:
+    if not grant.sources:
+        return query
+    given = _sources_in(query)
+    if not given:
+        named = _SOURCE + grant.sources[0].encode()
+        return b"&".join((query, named)) if query else named
+    if not given <= set(grant.sources):
+        raise AccessRefused("foreign_source", f"send as {' or '.join(grant.sources)}")
+    return query
+
+
+def _sources_in(query: bytes) -> set[str]:
+    return {
+        unquote_plus(part.removeprefix(_SOURCE).decode("latin-1"))
+        for part in query.split(b"&")
+        if part.startswith(_SOURCE)
+    }

@@ -1,0 +1,121 @@
+"""Where people log in to the pages with a key, see that they are, and log out."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from jinja2 import Environment
+from litestar import Request, Response, Router, get, post
+from litestar.datastructures import Cookie
+
+from rtcdp.access.gate import Asking, Gate
+from rtcdp.access.grant import AccessRefused
+from rtcdp.access.needs import OPEN
+from rtcdp.access.page_session import COOKIE, CSRF_COOKIE
+from rtcdp.api.entrance import asking_of
+from rtcdp.api.problem import LOGIN_PATH
+from rtcdp.dashboard.environment import page_environment, render
+
+LOGOUT_PATH = "/logout"
+
+_FRONT = "/"
+_LONGEST_FORM = 4_096
+_FIELDS = 5
+_SEE_OTHER, _TAKEN = 303, 200
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def login_routes(gate: Gate) -> list[Router]:
+    """`/login` and `/logout`. Pages of other origins can't send to them: the door is before them;
+    and who logs out shows the token of the session."""
+    environment = page_environment()
+
+    @get(LOGIN_PATH, include_in_schema=False, sync_to_thread=False)
+    def login_page(request: AnyRequest) -> Response[bytes]:
+        asking = asking_of(request.scope)
+        return _page(environment, gate, asking, place_of(request.query_params.get("next", "")))
+
+    @post(LOGIN_PATH, include_in_schema=False, status_code=_SEE_OTHER)
+    async def log_in(request: AnyRequest) -> Response[bytes]:
+        asking, form = asking_of(request.scope), form_of(await request.body())
+        place = place_of(form.get("next", ""))
+        try:
+            # Noted on disk before it is answered; seldom enough for that to be done here.
+            session = gate.begin_session(form.get("key", "").strip(), asking.address)
+        except AccessRefused as refused:
+            return _page(environment, gate, asking, place, refused)
+        is_safe = request.scope.get("scheme") == "https"
+        kept: dict[str, Any] = {"path": "/", "samesite": "strict", "secure": is_safe}
+        cookies = [
+            Cookie(key=COOKIE, value=session.value, httponly=True, **kept),
+            # For our scripts, which send it back; to others it is of no use.
+            Cookie(key=CSRF_COOKIE, value=session.csrf_token, httponly=False, **kept),
+        ]
+        return Response(b"", status_code=_SEE_OTHER, headers={"Location": place}, cookies=cookies)
+
+    @post(LOGOUT_PATH, include_in_schema=False, status_code=_SEE_OTHER)
+    async def log_out(request: AnyRequest) -> Response[bytes]:
+        asking, form = asking_of(request.scope), form_of(await request.body())
+        if asking.session is not None and not gate.is_from_session(
+            asking.session, form.get("csrf_token", "")
+        ):
+            raise AccessRefused("no_csrf_token", f"log out on the page {LOGIN_PATH}")
+        gate.audit.note("somebody", "logout", address=asking.address)
+        gone = [Cookie(key=key, value="", path="/", max_age=0) for key in (COOKIE, CSRF_COOKIE)]
+        return Response(b"", status_code=_SEE_OTHER, headers={"Location": LOGIN_PATH}, cookies=gone)
+
+    handlers = [login_page, log_in, log_out]
+    return [Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(OPEN))]
+
+
+def place_of(text: str) -> str:
+    """Where to go after logging in: an address of ours, whatever was asked for."""
+    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
+    return text if is_ours and text.isascii() else _FRONT
+
+
+def form_of(body: bytes) -> Mapping[str, str]:
+    """The fields of a form that was sent, the first of each name; none of what is no form."""
+    if len(body) > _LONGEST_FORM:
+        return {}
+    try:
+        found = parse_qs(body.decode("ascii"), max_num_fields=_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
+
+
+def _page(
+    environment: Environment,
+    gate: Gate,
+    asking: Asking,
+    place: str,
+    refused: AccessRefused | None = None,
+) -> Response[bytes]:
+    who, csrf_token = gate.logged_in(asking)
+    values = {
+        "needs_key": gate.is_shut,
+        "who": who,
+        "csrf_token": csrf_token,
+        "next": place,
+        "refused": refused,
+    }
+    more = (
+        {}
+        if refused is None or refused.retry_after_s is None
+        else {"Retry-After": str(refused.retry_after_s)}
+    )
+    return Response(
+        render(environment, "login.html", values),
+        status_code=_TAKEN if refused is None else refused.status,
+        media_type="text/html",
+        headers=more,
+    )
