@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full dev up test check bench chaos lock clean programs
+.PHONY: help setup full dev up test check bench chaos assets screenshots lock clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/integration/test_documented_commands.py \
 	tests/integration/test_readme_servers.py
@@ -57,6 +57,9 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile clients do)
 	RTCDP_CHAOS=1 $(BIN)/python -m pytest -q $(if $(ARGS),tests/chaos/$(ARGS),$(CHAOS)) \
 		$(if $(filter edge,$(ARGS)),--attack full)
+
+assets: $(VENV)/.dev ## Fetch again what pages load that others wrote, and check its hashes
+	$(BIN)/python -m deploy.vendored_assets
 
 lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE=1 takes the newest)
 	$(PIP) install --require-hashes -r requirements/lock.txt

@@ -29,6 +29,7 @@ SESSION_EVENTS = 3
 PAST_DAYS = 25
 DAY_MS = 86_400_000
 CLIENTS = 8
+SENDERS = 4
 BATCH_EVENTS = 100
 WARM_S = 5.0
 
@@ -50,17 +51,23 @@ def measure(
         began = time.monotonic()
         httpx.get(f"{platform.url}/api/recommendations/product/p1", timeout=60).raise_for_status()
         first_s = time.monotonic() - began
-        stop, sent = threading.Event(), [0]
-        load = threading.Thread(target=_load, args=(platform.url, rate, stop, sent))
-        load.start()
+        stop = threading.Event()
+        sent = [0] * SENDERS
+        loads = [
+            threading.Thread(target=_load, args=(platform.url, rate / SENDERS, stop, sent, number))
+            for number in range(SENDERS)
+        ]
+        for load in loads:
+            load.start()
         asyncio.run(_ask(platform.url, sessions, WARM_S))
-        started, before = time.monotonic(), sent[0]
+        started, before = time.monotonic(), sum(sent)
         took_ms, refused = asyncio.run(_ask(platform.url, sessions, seconds))
         lasted_s = time.monotonic() - started
-        reached = (sent[0] - before) / lasted_s
+        reached = (sum(sent) - before) / lasted_s
         memory_mb = platform.memory_mb()
         stop.set()
-        load.join()
+        for load in loads:
+            load.join()
     return {
         "sessions": sessions,
         "answers_per_s": len(took_ms) / lasted_s,
@@ -94,15 +101,15 @@ def _products(rng: np.random.Generator, count: int) -> list[int]:
     return found
 
 
-def _load(url: str, rate: int, stop: threading.Event, sent: list[int]) -> None:
-    """Events of users who look at products, at a steady rate."""
-    rng = np.random.default_rng(2)
+def _load(url: str, rate: float, stop: threading.Event, sent: list[int], number: int) -> None:
+    """Events of users who look at products, at a steady rate, from one sender of several."""
+    rng = np.random.default_rng([2, number])
     due = time.monotonic()
     with httpx.Client(timeout=30) as client:
         while not stop.is_set():
             now = round(time.time() * 1000)
             lines = [
-                f'{{"eventId":"load-{now}-{n}","userId":"visitor-{who}","timestamp":{now},'
+                f'{{"eventId":"load-{number}-{now}-{n}","userId":"visitor-{who}","timestamp":{now},'
                 f'"eventType":"PRODUCT_VIEW","productId":"p{product}"}}'
                 for n, (who, product) in enumerate(
                     zip(
@@ -113,7 +120,7 @@ def _load(url: str, rate: int, stop: threading.Event, sent: list[int]) -> None:
                 )
             ]
             client.post(f"{url}/v1/events", content="\n".join(lines)).raise_for_status()
-            sent[0] += BATCH_EVENTS
+            sent[number] += BATCH_EVENTS
             due += BATCH_EVENTS / rate
             time.sleep(max(0.0, due - time.monotonic()))
 

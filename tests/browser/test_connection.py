@@ -32,11 +32,11 @@ def expect_away(page: Page) -> None:
 def test_the_page_tells_that_the_server_is_gone_and_goes_on_when_it_is_back(page, platform):
     platform.stop()
     expect_away(page)
-    before = page.locator("#received").inner_text()
+    before = page.locator("#balance").inner_text()
     platform.start()
     expect_live(page)
-    expect(page.locator("#received")).not_to_have_text(before)
-    expect(page.locator("#received")).to_have_text(re.compile(r"^[1-9]"))
+    expect(page.locator("#balance")).not_to_have_text(before)
+    expect(page.locator("#balance")).to_have_text(re.compile(r"^[1-9]"))
 
 
 def test_the_page_tells_that_the_server_is_silent(page, platform):

@@ -24,5 +24,5 @@ def test_the_page_says_how_to_send_the_first_event_and_shows_it(visitor):
 
     assert b'"accepted":1' in answer.stdout
     expect(welcome).to_be_hidden()
-    expect(page.locator("#received")).to_have_text("1")
+    expect(page.locator("#balance")).to_have_text("1 received, every one accounted for")
     expect(page.get_by_role("cell", name="user_1").first).to_be_visible()

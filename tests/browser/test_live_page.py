@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 UP_FLAGS = ["--rate", "200", "--users", "40"]
 
@@ -55,29 +55,27 @@ LOAD_FROM_ELSEWHERE = """async () => {
 """Which directives of the page's policy stopped what it tried."""
 
 
-def received(page: Page) -> int:
-    expect(page.locator("#received")).to_have_text(re.compile(r"^[\d,]+$"))
-    return int(page.locator("#received").inner_text().replace(",", ""))
+RECEIVED = "Number(balance.textContent.split(' ')[0].replaceAll(',', ''))"
 
 
 def test_numbers_grow_by_themselves(visitor):
     page = visitor.open()
-    before = received(page)
+    expect(page.locator("#balance")).to_have_text(re.compile("received, every one accounted for$"))
     expect(page.locator("#state-words")).to_have_text("up to date")
-    page.wait_for_function(
-        "(before) => Number(received.textContent.replaceAll(',', '')) > before", arg=before
-    )
+    expect(page.locator("#state-lag")).to_have_text(re.compile(r"^\d+\.\d s ago$"))
+    page.wait_for_function(f"(before) => {RECEIVED} > before", arg=page.evaluate(RECEIVED))
     expect(page.locator("#rate")).to_have_text(re.compile(r"^[1-9]"))
 
 
-def test_the_chart_draws_a_line_that_grows(visitor):
-    page = visitor.open()
-    expect(page.locator("#chart path.line")).to_have_count(1)
-    # Asked in the page: the line is drawn anew each time, and may be gone between two questions.
-    width = "document.querySelector('#chart .line').getBoundingClientRect().width"
-    page.wait_for_function(f"(before) => {width} > before", arg=page.evaluate(width))
-    page.locator("#chart").hover(position={"x": 900, "y": 100})
-    expect(page.locator("#readout")).to_have_text(re.compile(r"^[\d,.]+ events/s, "))
+def test_figures_and_their_chart_are_there_at_once_and_grow_by_themselves(visitor):
+    page = visitor.open("/?chart=views")
+    expect(page.locator("#canvas canvas")).to_have_count(1)
+    assert page.locator("#chart-table tbody tr").count() == 61
+    views = "Number(document.querySelector('#figure-views b').title.replaceAll(',', ''))"
+    page.wait_for_function(f"(before) => {views} > before", arg=page.evaluate(views))
+    assert page.locator("#canvas canvas").count() == 1
+    page.locator("#canvas .u-over").hover(position={"x": 400, "y": 100})
+    expect(page.locator("#canvas .u-legend")).to_contain_text("Page views")
 
 
 def test_the_newest_windows_fill_up(visitor):
@@ -115,7 +113,7 @@ def test_a_window_leads_to_its_events(visitor):
 
 def test_every_text_stands_out_in_light_and_dark(visitor):
     page = visitor.open()
-    expect(page.locator("#chart path.line")).to_have_count(1)
+    expect(page.locator("#canvas canvas")).to_have_count(1)
     papers = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

@@ -15,6 +15,7 @@ import polars as pl
 
 from rtcdp.answers.fold_rows import told_by
 from rtcdp.answers.freshness import Freshness, Installation, Reading, open_reading
+from rtcdp.clock import Clock
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.engines.notices import noticed
 from rtcdp.errors import NotThere, RtcdpError
@@ -39,6 +40,10 @@ LOOK_SHARE = 5
 GLANCE_S = 0.05
 """For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
 told from when it is."""
+
+GLANCED_S_MAX = 1.0
+"""While somebody looks, nobody else waits for that: they are told what was seen so long ago at
+most."""
 
 NEWEST_MS = 2 * HOUR_MS
 """Where an epoch changed more rows than it names, those that began so long before the newest one
@@ -83,6 +88,17 @@ class ProductHistory:
         self._looked_at = float("-inf")
         self._took_s = 0.0
         self._glanced: tuple[Known, float] | None = None
+        self._glancing = threading.Lock()
+
+    def at_hand(self, clock: Clock) -> Known | None:
+        """The same as `glance`, where that takes no time; None where a look is due. While somebody
+        else takes it, it is that of `GLANCED_S_MAX` ago at most."""
+        glanced = self._glanced
+        if glanced is None:
+            return None
+        age_s = clock.monotonic() - glanced[1]
+        may_be_s = GLANCED_S_MAX if self._glancing.locked() else GLANCE_S
+        return glanced[0] if 0 <= age_s < may_be_s else None
 
     def glance(self, installation: Installation) -> Known:
         """What is recommended from, and up to when all is in it, as it was `GLANCE_S` ago at most.
@@ -92,12 +108,17 @@ class ProductHistory:
             found = glanced[0]
             if found.fold == product_fold(installation.folds):
                 return found
-        with open_reading(installation) as reading:
-            found = self.known(installation, reading)
-            # What was looked at since then is not in it.
-            if found.epoch == reading.snapshot.progress.epoch:
-                found = replace(found, freshness=reading.freshness)
-        self._glanced = found, now
+        is_first = self._glancing.acquire(blocking=False)
+        try:
+            with open_reading(installation) as reading:
+                found = self.known(installation, reading)
+                # What was looked at since then is not in it.
+                if found.epoch == reading.snapshot.progress.epoch:
+                    found = replace(found, freshness=reading.freshness)
+            self._glanced = found, now
+        finally:
+            if is_first:
+                self._glancing.release()
         return found
 
     def known(self, installation: Installation, reading: Reading) -> Known:

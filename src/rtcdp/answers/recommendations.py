@@ -219,11 +219,27 @@ class Adviser:
         """What is recommended from now."""
         return self.history.glance(self.installation)
 
+    def at_hand(
+        self, question: UserRecommendations | ProductRecommendations, user_id: str | None = None
+    ) -> Known | None:
+        """What is recommended from, where an answer to the question needs nothing else and takes a
+        few milliseconds at most; None where it may take longer."""
+        if question.category or question.diversity:
+            return None
+        known = self.history.at_hand(self.installation.clock)
+        if known is None or user_id is None:
+            return known
+        is_busy = known.model.index.most_of_user(user_id) > OWN_SESSIONS_MAX
+        return None if is_busy else known
 
-def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> RecommendationsPage:
+
+def for_user(
+    adviser: Adviser, user_id: str, question: UserRecommendations, known: Known | None = None
+) -> RecommendationsPage:
     """What is recommended to a user, whose own sessions are not heard. Somebody unknown gets what
-    is trending. Raises `NotThere` and `StoreUnavailable`."""
-    known = adviser.known()
+    is trending. Told from what is `known` now, unless that is given. Raises `NotThere` and
+    `StoreUnavailable`."""
+    known = known or adviser.known()
     numbers, told = known.model.index.of_user(user_id, OWN_SESSIONS_MAX)
     done = [each for text in told if text is not None for each in deeds_told(text)]
     items = [item for item, _ in done]
@@ -240,14 +256,15 @@ def for_user(adviser: Adviser, user_id: str, question: UserRecommendations) -> R
 
 
 def for_product(
-    adviser: Adviser, product_id: str, question: ProductRecommendations
+    adviser: Adviser, product_id: str, question: ProductRecommendations, known: Known | None = None
 ) -> RecommendationsPage:
-    """What goes with a product. Raises `NotThere` and `StoreUnavailable`."""
+    """What goes with a product, told from what is `known` now, unless that is given. Raises
+    `NotThere` and `StoreUnavailable`."""
     excluded = {product_id, *_words(question.exclude)}
     wish = _wish(question.limit, excluded, question.diversity)
     categories = frozenset(question.category)
     asked = _Asked("product", question.user_id, [product_id], wish, categories)
-    return _page(adviser, adviser.known(), asked)
+    return _page(adviser, known or adviser.known(), asked)
 
 
 def for_basket(adviser: Adviser, basket: Basket) -> RecommendationsPage:

@@ -25,6 +25,9 @@ LAG_HEADER = "X-Lag-Ms"
 WARNING_HEADER = "X-Freshness-Warning"
 COMPLETE_FROM_HEADER = "X-Complete-From"
 
+ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""What every answer has, unless it says otherwise."""
+
 _WARNING_LETTERS_MAX = 500
 
 Check = Callable[[], str | None]

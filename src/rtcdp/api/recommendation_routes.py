@@ -31,43 +31,43 @@ from rtcdp.api.context import ApiContext, Context, answer
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
 
-_USER_PREFIX = f"{RECOMMENDATIONS_PATH}/user/"
-_PRODUCT_PREFIX = f"{RECOMMENDATIONS_PATH}/product/"
+USER_PREFIX = f"{RECOMMENDATIONS_PATH}/user/"
+PRODUCT_PREFIX = f"{RECOMMENDATIONS_PATH}/product/"
 _BODY_BYTES_MAX = 65_536
 
-_USER = Asked(UserRecommendations)
-_PRODUCT = Asked(ProductRecommendations)
+USER_ASKED = Asked(UserRecommendations)
+PRODUCT_ASKED = Asked(ProductRecommendations)
 _BASKET = Asked(Nothing)
 _TRENDING = Asked(TrendingQuestion)
 _OUTCOMES = Asked(OutcomesQuestion)
 
 
 @get(
-    f"{_USER_PREFIX}{{userId:path}}",
+    f"{USER_PREFIX}{{userId:path}}",
     summary="What to recommend to a user",
     description="What sessions like theirs went on with, and why; for somebody unknown what is "
     "trending, then what is popular, and `fallback` says so.",
-    operation_class=documented(_USER),
+    operation_class=documented(USER_ASKED),
     opt=READ,
     sync_to_thread=True,
 )
 def recommended_to_user(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
-    user_id = text_in_path(request, _USER_PREFIX, "", "user id")
-    page = for_user(_adviser(context), user_id, _USER.read(request))
+    user_id = text_in_path(request, USER_PREFIX, "", "user id")
+    page = for_user(adviser_of(context), user_id, USER_ASKED.read(request))
     return answer(page, page)
 
 
 @get(
-    f"{_PRODUCT_PREFIX}{{productId:path}}",
+    f"{PRODUCT_PREFIX}{{productId:path}}",
     summary="What goes with a product",
     description="What the sessions with it went on with, and in how many of them.",
-    operation_class=documented(_PRODUCT),
+    operation_class=documented(PRODUCT_ASKED),
     opt=READ,
     sync_to_thread=True,
 )
 def goes_with_product(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
-    product_id = text_in_path(request, _PRODUCT_PREFIX, "", "product id")
-    page = for_product(_adviser(context), product_id, _PRODUCT.read(request))
+    product_id = text_in_path(request, PRODUCT_PREFIX, "", "product id")
+    page = for_product(adviser_of(context), product_id, PRODUCT_ASKED.read(request))
     return answer(page, page)
 
 
@@ -85,7 +85,7 @@ def goes_with_basket(
     request: AnyRequest, context: Context, data: JSONBody[Basket]
 ) -> Response[RecommendationsPage]:
     _BASKET.read(request)
-    page = for_basket(_adviser(context), data)
+    page = for_basket(adviser_of(context), data)
     return answer(page, page)
 
 
@@ -98,7 +98,7 @@ def goes_with_basket(
     sync_to_thread=True,
 )
 def trending_products(request: AnyRequest, context: Context) -> Response[TrendingPage]:
-    page = trending_page(_adviser(context), _TRENDING.read(request))
+    page = trending_page(adviser_of(context), _TRENDING.read(request))
     return answer(page, page)
 
 
@@ -116,7 +116,8 @@ def what_came_of_it(request: AnyRequest, context: Context) -> Response[OutcomesP
     return answer(page, page)
 
 
-def _adviser(context: ApiContext) -> Adviser:
+def adviser_of(context: ApiContext) -> Adviser:
+    """What recommends."""
     limits = context.limits
     hold_out = HoldOut(limits.held_out_percent, limits.held_out_get_nothing)
     return Adviser(context.installation, context.history, hold_out)

@@ -37,7 +37,7 @@ from rtcdp.answers.uncounted import (
 )
 from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
-from rtcdp.api.context import ApiContext, Context, answer, link_to_next
+from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
 from rtcdp.api.documentation import answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
@@ -53,7 +53,6 @@ from rtcdp.definitions import Metric
 
 AnyRequest = Request[Any, Any, Any]
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _USER_PREFIX = "/api/analytics/user/"
 _USER_SUFFIX = "/page-views"
 _USER = "user id"
@@ -133,7 +132,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 "context": Provide(lambda: context, sync_to_thread=False),
                 "live_feed": Provide(lambda: live_feed, sync_to_thread=False),
             },
-            response_headers=_HEADERS,
+            response_headers=ANSWER_HEADERS,
         )
     ]
 

@@ -17,6 +17,7 @@ OFFERED = (
 """What is offered for a choice, as the address says it, in short, and in words."""
 
 DEFAULT_MS = HOUR_MS
+REFRESHED_MS = 2000
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Period:
     @property
     def length(self) -> int:
         return self.end - self.start
+
+    @property
+    def refreshed_ms(self) -> int:
+        """After how long a page that tells of it is worth rendering again."""
+        if self.length <= 6 * HOUR_MS:
+            return REFRESHED_MS
+        return 10_000 if self.length <= 8 * DAY_MS else MINUTE_MS
 
     def before(self) -> "Period":
         """What it is compared with: as long, and just before."""

@@ -20,12 +20,15 @@ from rtcdp.dashboard.address import PageAddress, read_address
 from rtcdp.dashboard.environment import render
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
-from rtcdp.dashboard.period import OFFERED
+from rtcdp.dashboard.period import OFFERED, REFRESHED_MS
+from rtcdp.dashboard.rendered import KEPT_S, RenderedPages
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
 from rtcdp.errors import RtcdpError
 
 _VARY = {"Vary": "Cookie"}
 HTML = "text/html"
+SHARED = f"max-age={KEPT_S:.0f}"
+"""What a page that renders itself again says: an answer that another one got will do."""
 
 
 def known_pages() -> Sequence[DashboardPage]:
@@ -42,6 +45,7 @@ class Shell:
     ) -> None:
         self._context = context
         self._environment = environment
+        self._rendered = RenderedPages[bytes](context.installation.clock)
         self._places = {page.paths[0] for page in known}
 
     def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
@@ -71,18 +75,21 @@ class Shell:
                 now_ms=self._context.installation.clock.now_ms(),
                 default_period_ms=page.default_period_ms,
             )
-            around = self._around(page, zone, address, asked)
-            body = render(
-                self._environment,
-                page.template,
-                {**around, "page": page.shown(asked), "asked": asked},
-            )
+            if request.headers.get("cache-control") == SHARED:
+                name = f"{zone.name} {address.but()}"
+                body = self._rendered.get(name, lambda: self._body(page, asked))
+            else:
+                body = self._body(page, asked)
         except RtcdpError as error:
-            status = status_of(error)
-            if status is None:
+            if status_of(error) is None:
                 raise
             return self._wrong(page, zone, address, error)
         return Response(body, media_type=HTML, headers={**KEPT, "ETag": tag_of(body), **_VARY})
+
+    def _body(self, page: DashboardPage, asked: PageAsked[Any]) -> bytes:
+        around = self._around(page, asked.zone, asked.address, asked)
+        values = {**around, "page": page.shown(asked), "asked": asked}
+        return render(self._environment, page.template, values)
 
     def _wrong(
         self, page: DashboardPage, zone: PageZone, address: PageAddress, error: RtcdpError
@@ -103,6 +110,7 @@ class Shell:
         asked: PageAsked[Any] | None,
     ) -> Mapping[str, Any]:
         now_ms = self._context.installation.clock.now_ms()
+        period = asked.period if asked is not None and page.has_period else None
         zones = COMMON if zone.name in COMMON else (zone.name, *COMMON)
         return {
             "title": page.title,
@@ -110,10 +118,11 @@ class Shell:
             "address": address,
             "zone": zone,
             "zones": [(name, PageZone(name).offset(now_ms)) for name in zones],
-            "period": asked.period if asked is not None and page.has_period else None,
+            "period": period,
             "offered": OFFERED,
             "default_period_ms": page.default_period_ms,
             "stream": page.stream,
+            "every_ms": REFRESHED_MS if period is None else period.refreshed_ms,
             "now_ms": now_ms,
             "version": __version__,
         }

@@ -97,8 +97,8 @@ def co_occurrence(index: SessionIndex, before: Sequence[str]) -> Scores:
     codes = index.codes_of(before[-1:])
     if len(codes) == 0:
         return Scores(NO_SESSIONS, np.zeros(0))
-    entries = index.entries_of(int(codes[0]), index.session_count)
-    beside = index.codes[index.items_of(index.session_of[entries])[0]]
+    _, sessions = index.entries_of(int(codes[0]), index.session_count)
+    beside = index.codes[index.items_of(sessions)[0]]
     different, counts = np.unique(beside, return_counts=True)
     return Scores(different.astype(np.int64), counts.astype(np.float64))
 

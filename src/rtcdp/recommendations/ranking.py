@@ -9,14 +9,14 @@ import numpy as np
 
 from rtcdp.recommendations.scoring import (
     USUAL,
-    Floats,
+    LookedAt,
     Scores,
     Taste,
-    entries_looked_at,
     last_items,
+    looked_at,
     scored_by,
 )
-from rtcdp.recommendations.session_index import Ints, SessionIndex
+from rtcdp.recommendations.session_index import Floats, Ints, SessionIndex
 
 Source = Literal["sessions", "trending", "popular"]
 """Whence a recommendation is: of sessions like this one, or of what stands in for them."""
@@ -118,15 +118,15 @@ def _recommended(
 ) -> list[Recommended]:
     current = last_items(index, session, taste)
     excluded = wish.excluded
-    looked_at = entries_looked_at(index, current, without, taste)
-    found = scored_by(index, looked_at, taste)
+    sessions = looked_at(index, current, without, taste)
+    found = scored_by(index, sessions, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG
         chosen = _different(index, ranked(index, found, most, excluded), wish)
     else:
         chosen = ranked(index, found, wish.limit, excluded)
     items = index.codes_of(item for item, _ in chosen)
-    reasons = _reasons(index, current, looked_at, items)
+    reasons = _reasons(index, current, sessions, items)
     answer = [
         Recommended(item, points, "sessions", why)
         for (item, points), why in zip(chosen, reasons, strict=True)
@@ -204,7 +204,7 @@ def _different(
 
 def _likeness(index: SessionIndex, codes: Ints) -> Floats:
     """How alike items are: the cosine of their newest sessions."""
-    found = [index.session_of[index.entries_of(code, _LIKE_SESSIONS)] for code in codes.tolist()]
+    found = [index.entries_of(code, _LIKE_SESSIONS)[1] for code in codes.tolist()]
     sessions, places = np.unique(np.concatenate(found), return_inverse=True)
     holds = np.zeros((len(codes), len(sessions)))
     holds[np.repeat(np.arange(len(codes)), [len(each) for each in found]), places] = 1
@@ -213,24 +213,26 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 
 def _reasons(
-    index: SessionIndex, current: Sequence[int], looked_at: Sequence[Ints], items: Ints
+    index: SessionIndex, current: Sequence[int], found: LookedAt, items: Ints
 ) -> list[Reason | None]:
-    """For each item the other one of the current items that most of the sessions which are
-    `looked_at` hold together with it."""
+    """For each item the other one of the current items that most of the sessions which are looked
+    at hold together with it."""
     if len(items) == 0:
         return []
-    place_of = np.full(len(index.counts), -1)
-    place_of[items] = np.arange(len(items))
-    together = np.zeros((len(current), len(items)), np.int64)
-    for row, entries in enumerate(looked_at):
-        places = place_of[index.codes[index.items_of(index.session_of[entries])[0]]]
-        together[row] = np.bincount(places[places >= 0], minlength=len(items))
-        # Nothing is a reason for itself.
-        together[row, items == current[row]] = 0
-    names = index.items.names
+    entries, whose = found.beside
+    # Small numbers: the whole column stays near the processor.
+    place_of = np.full(len(index.counts), -1, np.int16)
+    place_of[items] = np.arange(len(items), dtype=np.int16)
+    places = place_of[index.codes[entries]]
+    is_one = np.flatnonzero(places >= 0)
+    cells = found.back[whose[is_one]] * len(items) + places[is_one]
+    together = np.bincount(cells, minlength=len(current) * len(items)).reshape(-1, len(items))
+    # Nothing is a reason for itself.
+    together[np.equal.outer(np.array(current), items)] = 0
+    names, looked = index.items.names, found.counts.tolist()
+    rows = together.argmax(axis=0).tolist()
+    most = together.max(axis=0).tolist()
     return [
-        Reason(names[current[row]], int(together[row, place]), len(looked_at[row]))
-        if together[row, place]
-        else None
-        for place, row in enumerate(together.argmax(axis=0).tolist())
+        Reason(names[current[row]], count, looked[row]) if count else None
+        for row, count in zip(rows, most, strict=True)
     ]

@@ -9,15 +9,18 @@ sessions themselves, so what is taken out of them is taken out of every answer.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from rtcdp.recommendations.session_index import Ints, SessionIndex, ranges
+from rtcdp.recommendations.session_index import Codes, Floats, Ints, SessionIndex, ranges
 
-Floats = npt.NDArray[np.float64]
+Pointed = tuple[Codes, Floats]
+"""Items by number, each as often as it may be, with points."""
 
 _DAY_MS = 86_400_000
+
+_NOTHING: tuple[Ints, Ints] = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 _COUNTED_IN_PLACE = 2**17
 """Of more items than that, a place for each takes longer to look through than sorting what there
@@ -39,7 +42,7 @@ class Taste:
     """
 
     items_max: int = 8
-    sessions_per_item: int = 1_000
+    sessions_per_item: int = 500
     neighbours: int = 300
     fading: float = 0.7
     near_items: float = 10.0
@@ -67,6 +70,24 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class LookedAt:
+    """The entries that hold the current items, those of one item behind those of the other, each
+    item's oldest first: so many of each as `counts` says. By entry, their `sessions`, and `back`,
+    the item's place counted from the last one backwards."""
+
+    index: SessionIndex
+    counts: Ints
+    entries: Ints
+    sessions: Ints
+    back: Ints
+
+    @cached_property
+    def beside(self) -> tuple[Ints, Ints]:
+        """All entries of these sessions, and the place of each one's session among them."""
+        return self.index.items_of(self.sessions)
+
+
+@dataclass(frozen=True)
 class _Neighbours:
     """Sessions with how alike each is, which item of the session it `shares` (counted from the last
     one backwards), and at which entry."""
@@ -88,94 +109,124 @@ def scored(
 ) -> Scores:
     """The points of what goes with the `current` items (see `last_items`), these among them. The
     sessions of the numbers `without` are not heard."""
-    return scored_by(index, entries_looked_at(index, current, without, taste), taste)
+    return scored_by(index, looked_at(index, current, without, taste), taste)
 
 
-def entries_looked_at(
+def looked_at(
     index: SessionIndex, current: Sequence[int], without: Ints, taste: Taste = USUAL
-) -> list[Ints]:
-    """Of each of the `current` items the entries that hold it and are looked at, oldest first."""
-    return [_entries_without(index, code, without, taste) for code in current]
+) -> LookedAt:
+    """What is looked at of each of the `current` items."""
+    found = [_entries_without(index, code, without, taste) for code in current]
+    counts = np.array([len(entries) for entries, _ in found], np.int64)
+    back = np.repeat(np.arange(len(found)), counts)
+    entries, sessions = map(np.concatenate, zip(*found, strict=True)) if found else _NOTHING
+    return LookedAt(index, counts, entries, sessions, back)
 
 
-def scored_by(index: SessionIndex, found: Sequence[Ints], taste: Taste = USUAL) -> Scores:
+def scored_by(index: SessionIndex, found: LookedAt, taste: Taste = USUAL) -> Scores:
     """The same as `scored`, by what is looked at."""
-    if sum(map(len, found)) == 0:
+    if len(found.entries) == 0:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
-    codes, points = _of_neighbours(index, _neighbours(index, found, taste), taste)
+    near = _of_neighbours(index, _neighbours(index, found, taste), taste)
+    count = len(index.counts)
     if not taste.rules:
+        codes, (points,) = _summed([near], count)
         return Scores(codes, points)
-    ruled, rule_points = _by_rules(index, found[0], taste)
-    blended = [_share(points) * (1 - taste.rules), _share(rule_points) * taste.rules]
-    together = np.concatenate([codes, ruled])
-    return Scores(*_summed(together, np.concatenate(blended), len(index.counts)))
+    codes, (points, ruled) = _summed([near, _by_rules(index, found, taste)], count)
+    return Scores(codes, _share(points) * (1 - taste.rules) + _share(ruled) * taste.rules)
 
 
-def _entries_without(index: SessionIndex, code: int, without: Ints, taste: Taste) -> Ints:
-    """The entries that hold an item and are looked at, oldest first, but for some sessions."""
-    entries = index.entries_of(code, taste.sessions_per_item + len(without))
+def _entries_without(
+    index: SessionIndex, code: int, without: Ints, taste: Taste
+) -> tuple[Ints, Ints]:
+    """The entries that hold an item and are looked at, oldest first, but for those of some
+    sessions; and their sessions."""
+    newest = taste.sessions_per_item
+    entries, sessions = index.entries_of(code, newest + len(without))
     if len(without):
-        entries = entries[~np.isin(index.session_of[entries], without)]
-    return entries[-taste.sessions_per_item :]
+        is_own = sessions == without[0] if len(without) == 1 else np.isin(sessions, without)
+        entries, sessions = entries[~is_own], sessions[~is_own]
+    return entries[-newest:], sessions[-newest:]
 
 
-def _neighbours(index: SessionIndex, found: Sequence[Ints], taste: Taste) -> _Neighbours:
+def _neighbours(index: SessionIndex, found: LookedAt, taste: Taste) -> _Neighbours:
     """Of the entries that hold each current item, the sessions that are most alike."""
-    entries = np.concatenate(found)
-    back = np.repeat(np.arange(len(found)), [len(each) for each in found])
-    sessions = index.session_of[entries]
-    by_session = np.argsort(sessions, kind="stable")
-    sessions, back, entries = sessions[by_session], back[by_session], entries[by_session]
-    firsts = np.flatnonzero(np.append(True, sessions[1:] != sessions[:-1]))
-    likeness = np.add.reduceat((taste.fading ** np.arange(len(found)))[back], firsts)
-    # What a session shares stands from the last item backwards.
-    sessions, shares, entries = sessions[firsts], back[firsts], entries[firsts]
+    entries, shares, sessions = found.entries, found.back, found.sessions
+    weights = (taste.fading ** np.arange(len(found.counts))).astype(np.float64)
+    likeness: Floats = weights[shares]
+    if len(found.counts) > 1:
+        by_session = np.argsort(sessions, kind="stable")
+        sessions, likeness = sessions[by_session], likeness[by_session]
+        firsts = np.flatnonzero(np.append(True, sessions[1:] != sessions[:-1]))
+        likeness, sessions = np.add.reduceat(likeness, firsts), sessions[firsts]
+        # What a session shares stands from the last item backwards.
+        shares, entries = shares[by_session[firsts]], entries[by_session[firsts]]
     if taste.shortness:
-        likeness = likeness / index.lengths[sessions] ** taste.shortness
+        lengths = index.lengths_of(sessions)
+        likeness = likeness / (np.arange(lengths.max() + 1) ** taste.shortness)[lengths]
     if taste.old_days:
         starts = index.starts[sessions]
         likeness = likeness * np.exp((starts - starts.max()) / (taste.old_days * _DAY_MS))
-    best = np.lexsort((-index.order[sessions], -likeness))[: taste.neighbours]
+    best = _most(likeness, taste.neighbours)
+    best = best[np.lexsort((-index.order[sessions[best]], -likeness[best]))[: taste.neighbours]]
     return _Neighbours(sessions[best], likeness[best], shares[best], entries[best])
 
 
-def _of_neighbours(index: SessionIndex, near: _Neighbours, taste: Taste) -> tuple[Ints, Floats]:
+def _most(points: Floats, count: int) -> Ints:
+    """The places of the `count` largest, and of all that are equal to the least of these."""
+    if len(points) <= count:
+        return np.arange(len(points))
+    least = np.partition(points, len(points) - count)[len(points) - count]
+    places: Ints = np.flatnonzero(points >= least)
+    return places
+
+
+def _of_neighbours(index: SessionIndex, near: _Neighbours, taste: Taste) -> Pointed:
+    """The items of sessions, with points for each entry."""
     entries, whose = index.items_of(near.sessions)
     points = (near.likeness * taste.fading**near.shares)[whose]
     if taste.near_items:
-        points = points * np.exp(-np.abs(entries - near.entries[whose]) / taste.near_items)
-    codes = index.codes[entries].astype(np.int64)
+        # Many entries are few items away: each distance is worked out once.
+        longest = index.lengths_of(near.sessions).max()
+        nearness = np.exp(-np.arange(longest) / taste.near_items)
+        points *= nearness[np.abs(entries - near.entries[whose])]
+    codes = index.codes[entries]
     if taste.rarity:
-        rare = np.log(index.session_count / index.counts[codes])
-        points = points * (1 + taste.rarity * rare)
-    return _summed(codes, points, len(index.counts))
+        points *= (1 + taste.rarity * index.rareness)[codes]
+    return codes, points
 
 
-def _by_rules(index: SessionIndex, entries: Ints, taste: Taste) -> tuple[Ints, Floats]:
+def _by_rules(index: SessionIndex, found: LookedAt, taste: Taste) -> Pointed:
     """What stands behind the last item's entries in their sessions, and before them."""
-    sessions = index.session_of[entries]
-    firsts = index.first_entry[sessions]
-    ahead = np.minimum(firsts + index.lengths[sessions] - entries - 1, taste.rule_steps)
-    behind = ranges(entries + 1, ahead)
-    weights = [1 / (behind - np.repeat(entries, ahead))]
-    back = np.minimum(entries - firsts, taste.rule_steps)
-    before = ranges(entries - back, back)
-    weights.append(taste.rules_back / (np.repeat(entries, back) - before))
-    codes = index.codes[np.concatenate([behind, before])].astype(np.int64)
-    return _summed(codes, np.concatenate(weights), len(index.counts))
+    entries, sessions = found.entries[: found.counts[0]], found.sessions[: found.counts[0]]
+    begins = np.maximum(entries - taste.rule_steps, index.ends[sessions])
+    ends = np.minimum(entries + taste.rule_steps + 1, index.ends[sessions + 1])
+    near = ranges(begins, ends - begins)
+    steps = near - np.repeat(entries, ends - begins)
+    others = np.flatnonzero(steps)
+    ahead = 1 / np.arange(1, taste.rule_steps + 1)
+    weights = np.concatenate([taste.rules_back * ahead[::-1], [0], ahead])
+    return index.codes[near[others]], weights[steps[others] + taste.rule_steps]
 
 
-def _summed(codes: Ints, points: Floats, item_count: int) -> tuple[Ints, Floats]:
-    """Each of the codes, which are below `item_count`, once, with the sum of its points in the
-    order in which they stand."""
+def _summed(pointed: Sequence[Pointed], item_count: int) -> tuple[Ints, list[Floats]]:
+    """Each code that is anywhere, which are below `item_count`, once and in order; and the sum of
+    its points in each, in the order in which they stand."""
     if item_count > _COUNTED_IN_PLACE:
-        different, which = np.unique(codes, return_inverse=True)
-        return different, np.bincount(which, points, minlength=len(different)).astype(np.float64)
+        found: Ints = np.unique(np.concatenate([codes for codes, _ in pointed])).astype(np.int64)
+        within = [np.searchsorted(found, codes) for codes, _ in pointed]
+        return found, [
+            _sums(of, each[1], len(found)) for of, each in zip(within, pointed, strict=True)
+        ]
     is_there = np.zeros(item_count, np.bool_)
-    is_there[codes] = True
-    found: Ints = np.flatnonzero(is_there)
-    sums = np.bincount(codes, points, minlength=item_count).astype(np.float64)
-    return found, sums[found]
+    for codes, _ in pointed:
+        is_there[codes] = True
+    found = np.flatnonzero(is_there)
+    return found, [_sums(codes, points, item_count)[found] for codes, points in pointed]
+
+
+def _sums(places: Ints | Codes, points: Floats, count: int) -> Floats:
+    return np.bincount(places, points, minlength=count).astype(np.float64, copy=False)
 
 
 def _share(points: Floats) -> Floats:

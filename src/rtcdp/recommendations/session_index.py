@@ -6,7 +6,7 @@ came when, and what is taken out leaves nothing behind that counts.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ import xxhash
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 USER, START, ITEMS, TOLD = "user", "start", "items", "told"
@@ -59,19 +60,24 @@ class ItemCodes:
 
 @dataclass(frozen=True)
 class _Postings:
-    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first; and how
-    many of each item's are of sessions that are gone."""
+    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first, and
+    whose `sessions` they are; and how many of each item's are of sessions that are gone."""
 
     ends: Ints
     entries: Ints
+    sessions: Ints
     gone: Ints
 
-    def newest(self, code: int, count: int) -> Ints:
+    def newest(self, code: int, count: int) -> slice:
         """At least the newest `count` entries that are not gone, as far as there are so many."""
         if code >= len(self.ends) - 1:
-            return self.entries[:0]
+            return slice(0, 0)
         first, end = int(self.ends[code]), int(self.ends[code + 1])
-        return self.entries[max(first, end - count - int(self.gone[code])) : end]
+        return slice(max(first, end - count - int(self.gone[code])), end)
+
+    def lacks(self, code: int) -> bool:
+        """Whether any entry of an item is gone."""
+        return code < len(self.gone) and bool(self.gone[code])
 
 
 @dataclass(frozen=True)
@@ -87,32 +93,46 @@ class _Part:
     def places(self, keys: pl.DataFrame) -> Ints:
         """Where among these sessions those with such keys are, as far as they are there."""
         pairs, places = self._at_once(keys)
-        same = self.keys[USER].gather(places) == keys[USER].gather(pairs)
+        same = self.users.gather(places) == keys[USER].gather(pairs)
         found: Ints = places[same.to_numpy()]
         return found
 
     @cached_property
+    def users(self) -> pl.Series:
+        """Whose each session is."""
+        return self.keys[USER]
+
+    @cached_property
+    def told(self) -> pl.Series:
+        """What is told of each session."""
+        return self.keys[TOLD]
+
+    @cached_property
     def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
         """The hashes of the users in order, and the place of each one's session."""
-        users = self.keys[USER]
-        hashes = np.fromiter(map(_hash_of, users), np.uint64, len(users))
+        hashes = np.fromiter(map(_hash_of, self.users), np.uint64, len(self.users))
         order = np.argsort(hashes, kind="stable")
         return hashes[order], order
 
     def places_of_user(self, user: str) -> list[int]:
         """Where the sessions of a user are, oldest first."""
-        hashes, order = self.by_user
-        wanted = np.uint64(_hash_of(user))
-        first = np.searchsorted(hashes, wanted)
+        first, end = self.range_of(_hash_of(user))
+        if first == end:
+            return []
+        places = self.by_user[1][first:end].tolist()
+        return [place for place in places if self.users[place] == user]
+
+    def range_of(self, user_hash: int) -> tuple[int, int]:
+        """From where to where, among `by_user`, users with a hash are."""
+        hashes, wanted = self.by_user[0], np.uint64(user_hash)
         end = np.searchsorted(hashes, wanted, side="right")
-        users = self.keys[USER]
-        return [place for place in order[first:end].tolist() if users[place] == user]
+        return int(np.searchsorted(hashes, wanted)), int(end)
 
     def ranks(self, keys: pl.DataFrame) -> Ints:
         """How many of these sessions come before each of these keys."""
         before: Ints = np.searchsorted(self.starts, keys[START].to_numpy())
         pairs, places = self._at_once(keys)
-        is_less = self.keys[USER].gather(places) < keys[USER].gather(pairs)
+        is_less = self.users.gather(places) < keys[USER].gather(pairs)
         less: Ints = np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
         before += less
         return before
@@ -130,15 +150,14 @@ class SessionIndex:
     """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
     means a session in this index and no other.
 
-    `starts`, `lengths` and `first_entry` are by session, `order` says in which order they are by
-    (start, user), `is_there` which are. `codes` and `session_of` are by entry: an item of a
-    session. `counts` says in how many sessions an item is.
+    `starts` are by session, `order` says in which order they are by (start, user), `is_there` which
+    are. `codes` and `session_of` are by entry: an item of a session; those of session n are from
+    `ends[n]` to `ends[n + 1]`. `counts` says in how many sessions an item is.
     """
 
     items: ItemCodes
     starts: Ints
-    lengths: Ints
-    first_entry: Ints
+    ends: Ints
     order: Ints
     is_there: Flags
     codes: Codes
@@ -155,6 +174,13 @@ class SessionIndex:
         return int(self.is_there.sum())
 
     @cached_property
+    def rareness(self) -> Floats:
+        """Of each item the logarithm of how many sessions there are for one with it; 0 where it is
+        in none."""
+        found: Floats = np.log(self.session_count / np.maximum(self.counts, 1))
+        return np.where(self.counts > 0, found, 0.0)
+
+    @cached_property
     def oldest_start(self) -> int | None:
         """When the oldest session began (UTC ms); None where there is none."""
         there = self.starts[self.is_there]
@@ -169,20 +195,34 @@ class SessionIndex:
     def items_of(self, numbers: Ints) -> tuple[Ints, Ints]:
         """The entries of sessions, one session behind the other, and the place of each one's
         session among `numbers`."""
-        lengths = self.lengths[numbers]
-        return ranges(self.first_entry[numbers], lengths), np.repeat(
-            np.arange(len(numbers)), lengths
-        )
+        lengths = self.lengths_of(numbers)
+        return ranges(self.ends[numbers], lengths), np.repeat(np.arange(len(numbers)), lengths)
 
-    def entries_of(self, code: int, newest: int) -> Ints:
+    def lengths_of(self, numbers: Ints) -> Ints:
+        """How many items sessions hold."""
+        return self.ends[numbers + 1] - self.ends[numbers]
+
+    def entries_of(self, code: int, newest: int) -> tuple[Ints, Ints]:
         """The entries that hold an item, at most those of the `newest` sessions with it, oldest
-        first."""
-        of_base = self._there(self._of_base.newest(code, newest))
-        of_recent = self._there(self._of_recent.newest(code, newest))
-        if len(of_recent) == 0:
-            return of_base[-newest:]
-        both = np.concatenate([of_base[-newest:], of_recent[-newest:]])
-        return both[np.argsort(self.order[self.session_of[both]], kind="stable")][-newest:]
+        first; and these sessions."""
+        of_base, of_recent = self._of_base, self._of_recent
+        some = of_base.newest(code, newest)
+        entries, sessions = of_base.entries[some], of_base.sessions[some]
+        if of_base.lacks(code):
+            there = np.flatnonzero(self.is_there[sessions])[-newest:]
+            entries, sessions = entries[there], sessions[there]
+        some = of_recent.newest(code, newest)
+        if some.start == some.stop:
+            return entries, sessions
+        is_newer = len(sessions) == 0 or (
+            self.order[sessions[-1]] < self.order[of_recent.sessions[some.start]]
+        )
+        entries = np.concatenate([entries, of_recent.entries[some]])
+        sessions = np.concatenate([sessions, of_recent.sessions[some]])
+        if not is_newer:
+            by_age = np.argsort(self.order[sessions], kind="stable")
+            entries, sessions = entries[by_age], sessions[by_age]
+        return entries[-newest:], sessions[-newest:]
 
     def numbers_of(self, keys: pl.DataFrame) -> Ints:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
@@ -190,6 +230,11 @@ class SessionIndex:
         numbers = np.concatenate([self._base.places(keys), of_recent])
         there: Ints = numbers[self.is_there[numbers]]
         return there
+
+    def most_of_user(self, user: str) -> int:
+        """How many sessions a user has at most; told at once."""
+        ranges_of_parts = [part.range_of(_hash_of(user)) for part in (self._base, self._recent)]
+        return sum(end - first for first, end in ranges_of_parts)
 
     def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
         """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
@@ -200,11 +245,12 @@ class SessionIndex:
             if self.is_there[number := first + place]
         ]
         last = sorted(found, key=lambda each: each[0])[-newest:]
-        told = [part.keys[TOLD][place] for *_, part, place in last]
+        told = [part.told[place] for *_, part, place in last]
         return np.array([number for _, number, *_ in found], np.int64), told
 
     def ready(self) -> "SessionIndex":
         """The same, with all worked out that an answer would have to wait for."""
+        assert len(self.rareness) == len(self.counts)
         for _ in (self.session_count, self.oldest_start, self._base.by_user, self._recent.by_user):
             pass
         return self
@@ -233,7 +279,7 @@ class SessionIndex:
             return _built(ItemCodes(), pl.concat([kept, recent]))
         entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
         gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
-        of_base = _Postings(self._of_base.ends, self._of_base.entries, gone_counts)
+        of_base = replace(self._of_base, gone=gone_counts)
         return _joined(self.items, (self._base, of_base), _part(recent, self.items), is_there)
 
     def without_before(self, start: int) -> "SessionIndex":
@@ -243,9 +289,6 @@ class SessionIndex:
             return self
         keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
         return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(_KEY))
-
-    def _there(self, entries: Ints) -> Ints:
-        return entries[self.is_there[self.session_of[entries]]]
 
 
 def index_of(sessions: pl.DataFrame) -> SessionIndex:
@@ -274,7 +317,7 @@ def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
 def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
     base = _part(sessions, items)
     everyone = np.ones(base.keys.height, np.bool_)
-    of_base = _postings(base, len(items.names))
+    of_base = _postings(base, len(items.names), 0, 0)
     nothing = _cleaned(SESSIONS_SCHEMA.to_frame())
     return _joined(items, (base, of_base), _part(nothing, items), everyone)
 
@@ -287,12 +330,14 @@ def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
     return _Part(ordered.select(_KEPT), ordered[START].to_numpy(), ends, codes)
 
 
-def _postings(part: _Part, item_count: int, first_entry: int = 0) -> _Postings:
-    """The postings of a part whose entries are numbered from `first_entry` on."""
+def _postings(part: _Part, item_count: int, first_entry: int, first_session: int) -> _Postings:
+    """The postings of a part whose entries and sessions are numbered from these on."""
     counts = np.bincount(part.codes, minlength=item_count)
-    entries = np.argsort(part.codes, kind="stable") + first_entry
+    entries = np.argsort(part.codes, kind="stable")
     ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _Postings(ends, entries, np.zeros(item_count, np.int64))
+    sessions = np.repeat(np.arange(len(part.ends) - 1), np.diff(part.ends))[entries]
+    gone = np.zeros(item_count, np.int64)
+    return _Postings(ends, entries + first_entry, sessions + first_session, gone)
 
 
 def _joined(
@@ -309,15 +354,14 @@ def _joined(
             part.ranks(recent.keys) * (further + 1) + np.arange(further),
         ]
     )
-    lengths = np.concatenate([np.diff(part.ends), np.diff(recent.ends)])
+    entry_count = len(part.codes)
+    ends = np.concatenate([part.ends, recent.ends[1:] + entry_count])
     codes = np.concatenate([part.codes, recent.codes])
-    session_of = np.repeat(np.arange(size + further), lengths)
-    first_entry = np.concatenate([part.ends[:-1], recent.ends[:-1] + len(part.codes)])
+    session_of = np.repeat(np.arange(size + further), np.diff(ends))
     return SessionIndex(
         items=items,
         starts=np.concatenate([part.starts, recent.starts]),
-        lengths=lengths,
-        first_entry=first_entry,
+        ends=ends,
         order=order,
         is_there=is_there,
         codes=codes,
@@ -326,7 +370,7 @@ def _joined(
         _base=part,
         _recent=recent,
         _of_base=of_base,
-        _of_recent=_postings(recent, len(items.names), len(part.codes)),
+        _of_recent=_postings(recent, len(items.names), entry_count, size),
     )
 
 

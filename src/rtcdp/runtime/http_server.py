@@ -19,9 +19,10 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from rtcdp.access.gate import Gate
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
-from rtcdp.api.entrance import behind, entrance, page_guests
+from rtcdp.api.entrance import behind, entrance, may_read, page_guests
 from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
@@ -146,6 +147,7 @@ def run_http_server(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
+        context: ApiContext | None = None
         collector, writer, products = None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
@@ -189,7 +191,8 @@ def run_http_server(
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
-            inside = _directly(endpoints, with_manners(app), settings.http)
+            answers = app if context is None else at_once(app, context, may_read(gate))
+            inside = _directly(endpoints, with_manners(answers), settings.http)
             front = guarded(inside, settings.door, page_guests(NEEDS, gate))
             collectors = [each for each in (collector, products) if each is not None]
             runner.run(_serve(front, settings, stop, collectors))

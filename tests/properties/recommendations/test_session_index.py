@@ -17,6 +17,7 @@ from rtcdp.recommendations import (
     index_of,
     keys_frame,
     recommended,
+    scoring,
     session_index,
 )
 from rtcdp.recommendations.scoring import PLAIN_NEIGHBOURS, USUAL, Taste, last_items, scored
@@ -69,6 +70,16 @@ def test_points_are_those_on_paper(taste, rows, basket):
     current = list(dict.fromkeys(reversed(basket)))
     expected = naive_neighbours.points_of(rows, current, taste)
     assert points(index, basket, taste) == pytest.approx(expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sessions, baskets)
+def test_many_products_give_the_same_points_as_few(rows, basket):
+    """Of many of them those that are there are sorted, of few each has a place."""
+    index = index_of(frame(rows))
+    few = answers(index, basket)
+    with patch.object(scoring, "_COUNTED_IN_PLACE", 0):
+        assert answers(index, basket) == few
 
 
 @settings(max_examples=80, deadline=None)

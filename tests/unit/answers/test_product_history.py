@@ -118,5 +118,20 @@ def test_a_glance_is_kept_for_a_moment_and_says_from_when_it_is(teller):
     assert history.glance(teller.installation(then + 51)).model.index.session_count == 3
 
 
+def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_looks(teller):
+    history, then = ProductHistory(), START + DAY
+
+    def at_hand(after_ms):
+        return history.at_hand(teller.installation(then + after_ms).clock)
+
+    assert at_hand(0) is None
+    seen_then = history.glance(teller.installation(then))
+    assert at_hand(49) is seen_then
+    assert at_hand(51) is None
+    with history._glancing:
+        assert at_hand(999) is seen_then
+        assert at_hand(1_001) is None
+
+
 def test_a_store_without_anything_has_no_sessions(make_teller):
     assert sessions(ProductHistory(), make_teller().installation(START)) == []

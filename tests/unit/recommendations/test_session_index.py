@@ -20,7 +20,7 @@ ROWS = (
 def held_by(index, item, newest):
     keys = index.sessions().select("user", "start").rows()
     [code] = index.codes_of([item])
-    numbers = index.session_of[index.entries_of(code, newest)].tolist()
+    numbers = index.entries_of(code, newest)[1].tolist()
     by_number = {int(index.numbers_of(keys_frame([key]))[0]): key for key in keys}
     return [by_number[number] for number in numbers]
 

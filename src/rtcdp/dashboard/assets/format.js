@@ -29,7 +29,22 @@ export function duration(ms) {
   return [(ms / 3_600_000).toFixed(1), "h"];
 }
 
-/** `2026-01-31T09:30:00.000Z` as `09:30:00`. */
-export const timeOfDay = (iso) => iso.split("T")[1].slice(0, 8);
+const zone = document.body.dataset.zone || "UTC";
+const written = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
+const clock = written({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minute = written({ hour: "2-digit", minute: "2-digit" });
+const day = written({ day: "numeric", month: "short" });
+const date = written({ day: "numeric", month: "short", year: "numeric" });
 
-export const dayOf = (iso) => iso.split("T")[0];
+/** An instant as the clocks of the page's time zone show it: `09:30:00`. */
+export const timeOfDay = (iso) => clock.format(new Date(iso));
+
+export const dayOf = (iso) => date.format(new Date(iso));
+
+export const moment = (ms) => `${day.format(ms)}, ${minute.format(ms)}`;
+
+/** What stands at an axis: a day where the pieces are days or midnight is there, else a minute. */
+export function tick(ms, interval) {
+  const text = minute.format(ms);
+  return interval === "day" || (interval === "hour" && text === "00:00") ? day.format(ms) : text;
+}

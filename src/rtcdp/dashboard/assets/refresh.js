@@ -1,7 +1,7 @@
 // Keeps a page as new as the store: the server renders it again, and what is another one is merged
 // into what stands here, so that neither the focus nor the scrolling is lost.
 
-const EVERY_MS = 2000;
+const everyMs = Number(document.body.dataset.everyMs);
 let last = { epoch: null, at: performance.now() };
 let isAsking = false;
 
@@ -9,8 +9,8 @@ let isAsking = false;
 export function refreshSoon(tick) {
   if (last.epoch === null) last.epoch = tick.epoch;
   const now = performance.now();
-  const isSame = tick.epoch === last.epoch && now - last.at < 5 * EVERY_MS;
-  if (isSame || isAsking || document.hidden || now - last.at < EVERY_MS) return;
+  const isSame = tick.epoch === last.epoch && now - last.at < 5 * everyMs;
+  if (isSame || isAsking || document.hidden || now - last.at < everyMs) return;
   if (!document.querySelector("[data-live]") || new URLSearchParams(location.search).has("cursor")) return;
   last = { epoch: tick.epoch, at: now };
   refresh();
@@ -22,6 +22,8 @@ export function refresh() {
   const request = new XMLHttpRequest();
   request.open("GET", location.href);
   request.setRequestHeader("Accept", "text/html");
+  // Many pages that ask at once may share an answer.
+  request.setRequestHeader("Cache-Control", "max-age=1");
   request.responseType = "document";
   request.addEventListener("loadend", () => {
     isAsking = false;

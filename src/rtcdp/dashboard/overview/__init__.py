@@ -1,0 +1,1 @@
+"""What the overview tells: figures of a time, compared with the time before, and lists."""

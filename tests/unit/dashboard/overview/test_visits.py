@@ -1,0 +1,50 @@
+"""What sessions are counted for."""
+
+from dataclasses import replace
+
+import pytest
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.figures import FIGURES, Figure
+from rtcdp.dashboard.overview.visits import visits
+from rtcdp.errors import NotThere
+
+BY_NAME = {figure.name: figure for figure in FIGURES}
+
+
+def told(shop: Installation, hour: Buckets, **equals: tuple[str, ...]) -> dict[str, Figure]:
+    found = visits(shop, hour, equals)
+    return {name: found.figure(figure) for name, figure in BY_NAME.items()}
+
+
+def test_sessions_stand_where_they_began(shop: Installation, hour: Buckets) -> None:
+    figures = told(shop, hour)
+    sessions = figures["sessions"]
+    assert (sessions.total, sessions.closed_total, sessions.before_total) == (4, 3, 1)
+    assert sessions.values[-1] == 1
+    assert figures["revenue"].total == 30
+    assert figures["conversion"].closed_total == pytest.approx(1 / 3)
+    assert figures["conversion"].before_total == 1
+    assert figures["bounce"].total == 0.5
+    assert figures["bounce"].values[0] is None
+    assert len(sessions.before) == hour.closed
+
+
+def test_only_those_that_began_on_a_page(shop: Installation, hour: Buckets) -> None:
+    figures = told(shop, hour, entry_page=("/a",))
+    assert figures["sessions"].total == figures["users"].total == 1
+    assert figures["views"].total == 2
+    assert "page" in (figures["carts"].missing or "")
+    assert told(shop, hour, entry_page=("/",), exit_page=("/mug",))["sessions"].total == 1
+
+
+def test_pages_that_sessions_begin_and_end_on_are_ranked(shop: Installation, hour: Buckets) -> None:
+    ends = visits(shop, hour, {}).ends
+    assert [(row.label, row.value) for row in ends["entry_page"]] == [("/", 3), ("/a", 1)]
+    assert [(row.label, row.value) for row in ends["exit_page"]] == [("/", 3), ("/mug", 1)]
+
+
+def test_a_store_without_sessions_is_said(shop: Installation, hour: Buckets) -> None:
+    with pytest.raises(NotThere):
+        visits(replace(shop, folds=()), hour, {})
