@@ -8,7 +8,10 @@ from markupsafe import Markup
 from rtcdp.dashboard.drawing.svg import element, link, number, shortened, together
 from rtcdp.dashboard.words import count, percent
 
-_WIDE_PX, _NODE_PX, _GAP_PX, _HIGH_PX, _TOP_PX = 1000, 10, 16, 300, 8
+_WIDE_PX, _NODE_PX, _GAP_PX, _TOP_PX = 1000, 10, 18, 8
+_HIGH_PX, _NODES_HIGH_PX = 120, 40
+"""So much stands for all of it, and more where it has many nodes."""
+
 _LETTERS = 22
 _LEAST_PX = 1.5
 
@@ -48,8 +51,7 @@ def flow(columns: Sequence[Sequence[FlowNode]], links: Sequence[FlowLink]) -> Ma
     if not filled:
         return Markup("")
     whole = max(sum(node.amount for node in column) for column in filled) or 1
-    gaps = max(len(column) for column in filled) - 1
-    per_one = max(60.0, _HIGH_PX - _GAP_PX * gaps) / whole
+    per_one = (_HIGH_PX + _NODES_HIGH_PX * max(len(column) - 1 for column in filled)) / whole
     wide = _WIDE_PX / len(columns)
     boxes = {
         (at, place): box
