@@ -207,14 +207,14 @@ def _throughput(asked: PageAsked[Any], sums: LedgerSums) -> list[ColumnOfTime]:
     if not came:
         return []
     zone, period, step = asked.zone, asked.period, sums.stretch_ms
-    first = max(period.start, period.end - _STRETCHES_MAX * step)
+    starts = range(period.start // step * step, period.end, step)
     is_long = period.length > DAY_MS
     return [
         ColumnOfTime(
             f"{zone.day(start)}, {zone.minute(start)}" if is_long else zone.minute(start),
             float(came.get(start, 0)),
         )
-        for start in range(first // step * step, period.end, step)
+        for start in starts[-_STRETCHES_MAX:]
     ]
 
 
