@@ -30,7 +30,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP evil.test 127.0.0.1",
+    "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP shop.test 127.0.0.1",
 ]
 START_S = 180
 PATIENCE_MS = 60_000
@@ -45,7 +45,8 @@ class Platform:
             port = str(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
         self._output = directory / "output.txt"
-        data_dir = str(directory / "data")
+        self.data_dir = directory / "data"
+        data_dir = str(self.data_dir)
         self._command = [sys.executable, "-m", "rtcdp", "up", "--port", port]
         self._command += ["--data-dir", data_dir, *flags]
         self._process: subprocess.Popen[bytes] | None = None

@@ -14,7 +14,7 @@ from rtcdp.access.grant import EVERYBODY, AccessRefused, Grant
 from rtcdp.access.key_file import FollowedKeys, keys_path
 from rtcdp.access.keyring import Keyring
 from rtcdp.access.keys import Key
-from rtcdp.access.needs import Need, gives
+from rtcdp.access.needs import Need, gives, is_open
 from rtcdp.access.page_session import (
     PageSession,
     begun,
@@ -82,7 +82,7 @@ class Gate:
 
     def admit(self, asking: Asking, need: Need) -> Grant:
         """What who asks may do, if `need` is among it. Raises `AccessRefused`."""
-        if need == "open":
+        if is_open(need):
             return EVERYBODY
         self._count(self._address_rates, asking.address)
         if not self.is_shut:

@@ -12,15 +12,16 @@ from rtcdp.errors import UsageError, did_you_mean
 Scope = Literal["write", "read", "admin"]
 """What a key is for: to send events, to read answers, or everything."""
 
-Need = Literal["open", "send", "write", "read", "admin"]
-"""`send` is what a key that stands in a web page may do: send events of now. `write` takes history
-and products as well."""
+Need = Literal["open", "embed", "send", "write", "read", "admin"]
+"""`embed` is open, also to pages of other origins. `send` is what a key that stands in a page may
+do: send events of now. `write` takes history and products as well."""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 NEEDS: tuple[Need, ...] = get_args(Need)
 
 NEED = "needs"
 OPEN: Mapping[str, Any] = {NEED: "open"}
+EMBED: Mapping[str, Any] = {NEED: "embed"}
 SEND: Mapping[str, Any] = {NEED: "send"}
 WRITE: Mapping[str, Any] = {NEED: "write"}
 READ: Mapping[str, Any] = {NEED: "read"}
@@ -36,7 +37,12 @@ _GIVEN_BY: dict[Need, frozenset[Scope]] = {
 
 def gives(scopes: Iterable[Scope], need: Need) -> bool:
     """Whether one of these scopes is enough for `need`."""
-    return need == "open" or not _GIVEN_BY[need].isdisjoint(scopes)
+    return is_open(need) or not _GIVEN_BY[need].isdisjoint(scopes)
+
+
+def is_open(need: Need) -> bool:
+    """Whether nobody has to show anything for it."""
+    return need in ("open", "embed")
 
 
 def declared_need(options: Mapping[str, Any]) -> Need | None:

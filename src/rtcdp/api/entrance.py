@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from litestar.enums import ScopeType
 
-from rtcdp.access.gate import Asking, Gate
+from rtcdp.access.gate import SAFE_METHODS, Asking, Gate
 from rtcdp.access.grant import AccessRefused, Grant
 from rtcdp.access.needs import Need, declared_need
 from rtcdp.access.page_session import COOKIE, CSRF_HEADER
@@ -70,12 +70,14 @@ def behind(app: "ASGIApp", need: Need, gate: Gate) -> "ASGIApp":
 
 
 def page_guests(needs: Mapping[str, Need], gate: Gate) -> Guests:
-    """Tells whether a page of another origin is let in, since it has a key for that: at the
-    addresses for which `needs` says `send`."""
-    addresses = {path for path, need in needs.items() if need == "send"}
+    """Tells whether a page of another origin is let in: everywhere where `needs` says `embed`, and
+    with a key for that where it says `send`."""
 
-    def is_guest(scope: "HTTPScope", origin: str) -> bool:
-        if scope["path"] not in addresses:
+    def is_guest(scope: "HTTPScope", origin: str | None) -> bool:
+        need = needs.get(scope["path"])
+        if need == "embed":
+            return scope["method"] in SAFE_METHODS
+        if need != "send" or origin is None:
             return False
         page_key, _ = _apart(scope["query_string"])
         return page_key is not None and gate.lets_page_send(page_key, origin)

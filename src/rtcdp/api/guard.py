@@ -55,8 +55,9 @@ _KNOWN_HOSTS = 64
 
 Headers = list[tuple[bytes, bytes]]
 
-Guests = Callable[["HTTPScope", str], bool]
-"""Whether a request of a page of that origin is let in, though the door doesn't know the origin."""
+Guests = Callable[["HTTPScope", str | None], bool]
+"""Whether a request of a page of that origin is let in, though the door doesn't know the origin;
+None where the browser doesn't say it, as of a script that a page embeds."""
 
 
 def guarded(app: "ASGIApp", door: Door, guests: Guests = lambda *_: False) -> "ASGIApp":
@@ -81,8 +82,8 @@ def guarded(app: "ASGIApp", door: Door, guests: Guests = lambda *_: False) -> "A
         caller = _caller(scope["method"], seen)
         concern, origin = door.concern(caller), caller.origin
         is_known = origin in door.origins
-        if concern == "foreign_page" and origin is not None and guests(scope, origin):
-            concern, is_known = None, True
+        if concern == "foreign_page" and guests(scope, origin):
+            concern, is_known = None, origin is not None
         if concern is not None:
             await _refuse(concern, caller, send)
             return

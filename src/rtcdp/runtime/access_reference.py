@@ -25,6 +25,7 @@ from rtcdp.api.documentation import ENDS, openapi_config
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.intake.routes import NEEDS
+from rtcdp.intake.snippet import snippet_routes
 from rtcdp.runtime.http_server import routes_of
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
@@ -48,7 +49,7 @@ class Route:
         """Whether a key with these scopes is let in; one that is bound to origins stands in a
         page."""
         need = self.need or "admin"
-        return gives(scopes, need) and (need == "send" or not is_in_page)
+        return gives(scopes, need) and (need in ("send", "embed") or not is_in_page)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,7 +105,7 @@ def all_routes() -> Iterator[Route]:
         catalog = load_catalog()
         with store_of(settings, read_only=True) as store:
             context = ApiContext(Installation(store, catalog, clock))
-            routes = routes_of(context, gate)
+            routes = [*routes_of(context, gate), *snippet_routes()]
         names = {f"{METRICS_PATH}{metric.name}" for metric in catalog}
         yield from _routes_of(Litestar(routes, openapi_config=openapi_config), names)
 

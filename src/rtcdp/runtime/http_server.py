@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from rtcdp.access.gate import Gate
+from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
@@ -36,6 +37,7 @@ from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.routes import NEEDS, collector_endpoints
+from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.guarded_log import GuardedLogWriter
@@ -58,6 +60,9 @@ MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
 
 _SPARK_BATCHES = 10
+
+PAGE_NEEDS: Mapping[str, Need] = {**NEEDS, SNIPPET_PATH: "embed"}
+"""What is answered to pages of other origins, and what each needs."""
 
 
 def checks_of(
@@ -156,6 +161,7 @@ def run_http_server(
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             recall(collector, reader, settings, clock)
             products = stack.enter_context(product_collector(settings, clock, stop))
+            routes += snippet_routes()
         if roles.answers:
             store = stack.enter_context(store_of(settings, read_only=True))
             asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
@@ -193,7 +199,7 @@ def run_http_server(
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             answers = app if context is None else at_once(app, context, may_read(gate))
             inside = _directly(endpoints, with_manners(answers), settings.http)
-            front = guarded(inside, settings.door, page_guests(NEEDS, gate))
+            front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             collectors = [each for each in (collector, products) if each is not None]
             runner.run(_serve(front, settings, stop, collectors))
     for each in collectors:

@@ -9,11 +9,11 @@ from rtcdp.errors import UsageError
 def test_the_matrix_of_scopes_and_needs() -> None:
     given = {scope: [need for need in NEEDS if gives([scope], need)] for scope in SCOPES}
     assert given == {
-        "write": ["open", "send", "write"],
-        "read": ["open", "read"],
-        "admin": ["open", "send", "write", "read", "admin"],
+        "write": ["open", "embed", "send", "write"],
+        "read": ["open", "embed", "read"],
+        "admin": ["open", "embed", "send", "write", "read", "admin"],
     }
-    assert [need for need in NEEDS if gives([], need)] == ["open"]
+    assert [need for need in NEEDS if gives([], need)] == ["open", "embed"]
 
 
 def test_a_route_says_what_it_needs_or_nothing() -> None:
