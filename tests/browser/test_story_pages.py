@@ -17,7 +17,7 @@ LISTS = ("funnels", "sessions", "retention", "anomalies", "pipeline", "paths", "
 
 def history(now_ms: int) -> list[dict[str, Any]]:
     """Two quiet days and a half with a visitor every twenty minutes, some of whom fill a cart, and
-    then a crowd within one minute."""
+    then a crowd for a quarter of an hour."""
     start = now_ms // MINUTE_MS * MINUTE_MS - 3_600 * MINUTE_MS
     events: list[dict[str, Any]] = []
 
@@ -34,8 +34,9 @@ def history(now_ms: int) -> list[dict[str, Any]]:
             happened(at + 1_000, "ADD_TO_CART", user, productId="kite", value=20)
         if number % 10 == 0:
             happened(at + 2_000, "PURCHASE", user, productId="kite", value=20)
-    for number in range(40):
-        happened(start + 3_510 * MINUTE_MS + number, "PAGE_VIEW", f"c{number}", pageUrl="/sale")
+    for number in range(300):
+        at = start + 3_510 * MINUTE_MS + number * 3_000
+        happened(at, "PAGE_VIEW", f"c{number % 40}", pageUrl="/sale")
     happened(start, "PAGE_VIEW", HOSTILE, pageUrl="</script><script>alert(2)</script>")
     return events
 
