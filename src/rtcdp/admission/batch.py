@@ -4,7 +4,7 @@
 `admit` adds what depends on the records before it: duplicates.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rtcdp.admission.event_id_index import SeenIds
+from rtcdp.admission.order import columns_of, lined_up, rows_by_partition
 from rtcdp.admission.repeats import Forgotten, Ids, Repeats, places_of
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.steps import (
@@ -24,7 +25,14 @@ from rtcdp.admission.steps import (
 )
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.events.codec import decode
-from rtcdp.events.columns import decode_lines, from_event, line_hashes, row_of, split_lines
+from rtcdp.events.columns import (
+    decode_lines,
+    event_ids,
+    from_event,
+    line_hashes,
+    row_of,
+    split_lines,
+)
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import RawRecord, Records
 
@@ -94,16 +102,38 @@ def decode_batch(
     return decoded
 
 
+def decode_identities(pieces: Sequence[Records]) -> DecodedBatch:
+    """Records as `decode_batch` gives them without rules, except that `events` has nothing but
+    `eventId` and `source`: all that an index of ids has to know, in half the time."""
+
+    def ids_of(lines: bytes, count: int) -> pl.DataFrame:
+        if not count:
+            return _no_events(("eventId",)).select("eventId")
+        return event_ids(lines, split_lines(lines)).to_frame()
+
+    return _told_by(pieces, ids_of)[0]
+
+
 def _decoded(
     pieces: Sequence[Records], fields: Sequence[str]
 ) -> tuple[DecodedBatch, npt.NDArray[np.bool_]]:
     """Records as events, and which of them were imported."""
-    pieces = tuple(sorted(pieces, key=_place_of))
     wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
+
+    def events_of(lines: bytes, count: int) -> pl.DataFrame:
+        return decode_lines(lines, count, wanted) if count else _no_events(wanted)
+
+    return _told_by(pieces, events_of)
+
+
+def _told_by(
+    pieces: Sequence[Records], events_of: Callable[[bytes, int], pl.DataFrame]
+) -> tuple[DecodedBatch, npt.NDArray[np.bool_]]:
+    """Records as what `events_of` makes of their lines, and which of them were imported."""
+    pieces = tuple(sorted(pieces, key=_place_of))
     lines = b"".join(piece.lines for piece in pieces)
-    partitions, offsets, received_at, imported = _columns_of(pieces)
-    events = decode_lines(lines, len(offsets), wanted) if len(offsets) else _no_events(wanted)
-    events = events.with_columns(_sources_of(pieces))
+    partitions, offsets, received_at, imported = columns_of(pieces)
+    events = events_of(lines, len(offsets)).with_columns(_sources_of(pieces))
     contents = line_hashes(lines) if len(offsets) else np.zeros(0, np.uint64)
     rejected: list[tuple[RawRecord, Rejection]] = []
     accepted: list[tuple[RawRecord, dict[str, object]]] = []
@@ -176,7 +206,7 @@ def _check_and_add(
     positions = np.empty(len(order), np.int64)
     positions[order] = np.arange(len(order))
     forgotten = Forgotten(seen.remembered_from)
-    for partition, rows in _rows_by_partition(decoded.partitions):
+    for partition, rows in rows_by_partition(decoded.partitions):
         turns = list(
             seen.observe(
                 partition, decoded.offsets[rows], decoded.received_at[rows], positions[rows]
@@ -206,51 +236,11 @@ def order_of_decision(decoded: DecodedBatch) -> npt.NDArray[np.intp]:
         return np.arange(len(decoded.offsets))
     if len(offsets) > len(decoded.offsets):
         is_row = np.zeros(len(offsets), np.bool_)
-        for partition, rows in _rows_by_partition(partitions):
+        for partition, rows in rows_by_partition(partitions):
             start, stop = decoded.partitions.searchsorted([partition, partition + 1])
             is_row[rows] = np.isin(offsets[rows], decoded.offsets[start:stop], assume_unique=True)
         due = due[is_row]
     return np.argsort(due, kind="stable")
-
-
-def lined_up(
-    pieces: Sequence[Records],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Partition, offset and due time (UTC ms) of every record of these pieces, by partition and
-    offset, whatever the order of the pieces. One whose intake time was lost is due with the next.
-    """
-    partitions, offsets, received_at, _ = _columns_of(pieces)
-    odd = [record for piece in pieces for record in piece.odd]
-    if odd:
-        partitions = np.append(partitions, [record.partition for record in odd])
-        offsets = np.append(offsets, [record.offset for record in odd])
-        received_at = np.append(received_at, [record.received_at for record in odd])
-    order = np.lexsort((offsets, partitions))
-    partitions, offsets, received_at = partitions[order], offsets[order], received_at[order]
-    due = np.where(received_at > 0, received_at, np.iinfo(np.int64).max)
-    for _, rows in _rows_by_partition(partitions):
-        due[rows] = due_times(due[rows])
-    return partitions, offsets, due
-
-
-def _rows_by_partition(partitions: npt.NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
-    """The rows of each partition, in an array that is sorted."""
-    if len(partitions) == 0:
-        return
-    borders = [0, *(np.flatnonzero(partitions[1:] != partitions[:-1]) + 1).tolist()]
-    for start, stop in zip(borders, [*borders[1:], len(partitions)], strict=True):
-        yield int(partitions[start]), slice(start, stop)
-
-
-def due_times(received_at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The times (UTC ms) that put the records of one partition, given in log order, in line with
-    those of others: of each record the earliest intake time from it on.
-
-    They never run backwards, so that the log's order holds, and a record whose clock was ahead
-    does not hold up those behind it.
-    """
-    times: npt.NDArray[np.int64] = np.minimum.accumulate(received_at[::-1])[::-1]
-    return times
 
 
 def account(
@@ -282,27 +272,6 @@ def _without_records(records: Records) -> Records:
         source_codes=records.source_codes[:0],
         imported=records.imported[:0],
         odd=(),
-    )
-
-
-def _columns_of(
-    pieces: Sequence[Records],
-) -> tuple[
-    npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]
-]:
-    """Partition, offset, intake time and whether it was imported, of each line of all pieces."""
-    if len(pieces) == 1:
-        only = pieces[0]
-        partitions = np.full(len(only.offsets), only.partition, np.int64)
-        return partitions, only.offsets, only.received_at, only.imported
-    return (
-        np.repeat(
-            np.array([piece.partition for piece in pieces], np.int64),
-            [len(piece.offsets) for piece in pieces],
-        ),
-        np.concatenate([piece.offsets for piece in pieces]),
-        np.concatenate([piece.received_at for piece in pieces]),
-        np.concatenate([piece.imported for piece in pieces]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from rtcdp.admission.batch import due_times
+from rtcdp.admission.order import due_times
 from rtcdp.log.contract import Int64Array, LogReader, Records
 
 _SHARE_MIN_BYTES = 2**16

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from rtcdp.admission.batch import VERDICT_NAMES, DecodedBatch, decode_batch
+from rtcdp.admission.batch import VERDICT_NAMES, DecodedBatch, decode_batch, decode_identities
 from rtcdp.engines.quarantine import REASON
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import LogReader, Records
@@ -38,11 +38,11 @@ def decided_batches(
     store: Store,
     starts: Mapping[int, int],
     ends: Mapping[int, int],
-    fields: Sequence[str] = (),
+    fields: Sequence[str] | None = (),
     rounds: Rounds = partition_by_partition,
 ) -> Iterator[DecodedBatch]:
     """The records `[start, end)` of every partition in `starts`, with their recorded verdicts and
-    the asked `fields` of events. See `with_recorded`.
+    the asked `fields` of events; None: those that tell repeats, and no other. See `with_recorded`.
 
     They must be decided: `decided_from <= start` and `end <= next_offset` of the store's progress,
     and in the log; `readable_from` tells. Raises what the log and the store raise.
@@ -67,7 +67,9 @@ def recorded_of(store: Store, pieces: Sequence[Records]) -> dict[int, pl.DataFra
 
 
 def with_recorded(
-    pieces: Sequence[Records], fields: Sequence[str], recorded: Mapping[int, pl.DataFrame]
+    pieces: Sequence[Records],
+    fields: Sequence[str] | None,
+    recorded: Mapping[int, pl.DataFrame],
 ) -> DecodedBatch:
     """Records with the verdicts that were recorded of them (rows of `RECORDED_SCHEMA`, by
     partition); what has none is admitted.
@@ -75,7 +77,8 @@ def with_recorded(
     `rejected` are those records that were no dead letters when they were decided, and can't be read
     as events any more. What the engine had failed at is left out altogether.
     """
-    decoded = decode_batch([_without_failures(piece, recorded) for piece in pieces], fields, None)
+    whole = [_without_failures(piece, recorded) for piece in pieces]
+    decoded = decode_identities(whole) if fields is None else decode_batch(whole, fields, None)
     verdicts = decoded.verdicts
     for partition, rows in recorded.items():
         if rows.is_empty():

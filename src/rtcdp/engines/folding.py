@@ -4,7 +4,10 @@ An engine asks for the changes, commits them with its epoch, and then says what 
 store is the truth: rows that are kept in memory are dropped whenever that is not known.
 """
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -48,6 +51,10 @@ STORY_EVENTS = 50.0
 """How many events a story is taken to have before any was told."""
 
 
+SIDE_BY_SIDE_FROM = 2_000
+"""Of so many events on, two folds work on them at the same time."""
+
+
 Landed = Callable[[], object]
 """Returns when a commit is done, and raises what became of it otherwise."""
 
@@ -66,7 +73,7 @@ class Folding:
 
     def __init__(self, folds: Sequence[Fold], store: Readable, rows_max: int = ROWS_MAX) -> None:
         # What asks for the longest stories comes first; they are read once.
-        self._folds = tuple(sorted(folds, key=_reach_of, reverse=True))
+        self._folds = tuple(sorted(folds, key=_asks, reverse=True))
         tellings = {fold.name: timeline_of(fold) for fold in folds}
         timelines = {each.table.name: Timeline(store, each) for each in tellings.values()}
         self._timelines = tuple(timelines.values())
@@ -76,6 +83,7 @@ class Folding:
             fold.name: RowCache(fold, self._stored[fold.name], rows_max) for fold in folds
         }
         self._under_way: dict[str, Folded] = {}
+        self._beside = ThreadPoolExecutor(1, "folds")
         self.tables = row_tables_of(folds)
         """Where all of this rests."""
 
@@ -116,11 +124,45 @@ class Folding:
         folds = [each for each in self._folds if self._timeline_of[each.name] is timeline]
         found: dict[str, list[Folded]] = {fold.name: [] for fold in folds}
         for part in timeline.parts():
-            for fold in folds:
+            for name, folded in self._each(folds, part, timeline):
+                found[name].append(folded)
+        return {name: together(parts) for name, parts in found.items()}
+
+    def _each(
+        self, folds: Sequence[Fold], part: pl.DataFrame, timeline: "Timeline"
+    ) -> list[tuple[str, Folded]]:
+        """What a part changes in each fold, by its name; two of them at a time when it is large."""
+        waiting = deque(folds)
+        found: list[tuple[str, Folded]] = []
+
+        def work() -> None:
+            while waiting:
+                try:
+                    fold = waiting.popleft()
+                except IndexError:
+                    return
                 events = part.select(columns_of(fold))
                 folded = fold_batch(fold, events, self._caches[fold.name], timeline)
-                found[fold.name].append(folded)
-        return {name: together(parts) for name, parts in found.items()}
+                found.append((fold.name, folded))
+                timeline.was_told.set()
+
+        def work_beside() -> None:
+            # The first one asks for the longest stories, and the others get what it was told.
+            timeline.was_told.wait()
+            work()
+
+        if len(folds) < 2 or part.height < SIDE_BY_SIDE_FROM:
+            work()
+            return found
+        beside = self._beside.submit(work_beside)
+        try:
+            work()
+        finally:
+            waiting.clear()
+            timeline.was_told.set()
+            beside.exception()
+        beside.result()
+        return found
 
     def committed(self) -> None:
         """The last changes are in the store."""
@@ -216,6 +258,9 @@ class Timeline:
         self._cache = SpanCache(kept, self._read)
         self._is_under_way = False
         self._story_events = STORY_EVENTS
+        self._telling = threading.Lock()
+        self.was_told = threading.Event()
+        """Set when the first stories of a part have been told."""
         self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
@@ -257,6 +302,7 @@ class Timeline:
 
     def _begin(self, part: pl.DataFrame) -> None:
         """Tell the stories of some keys next."""
+        self.was_told.clear()
         self._part = part
         self._told, self._numbers = self._nothing, np.zeros(0, np.int64)
         self._spans = pl.DataFrame(schema={self.telling.key: pl.String(), RANGE_FROM: pl.Int64()})
@@ -325,7 +371,14 @@ class Timeline:
         self.take(self._nothing)
 
     def events(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """See `rtcdp.folds.kernel.EventsByKey`. What was read for one fold serves the others."""
+        """See `rtcdp.folds.kernel.EventsByKey`. What was read for one fold serves the others, which
+        may ask at the same time."""
+        with self._telling:
+            told = self._events(spans)
+        self.was_told.set()
+        return told
+
+    def _events(self, spans: pl.DataFrame) -> pl.DataFrame:
         key = self.telling.key
         hour = pl.col(RANGE_FROM).clip(EARLIEST_MS) // HOUR_MS * HOUR_MS
         spans = spans.select(key, hour)
@@ -389,6 +442,8 @@ def columns_of(fold: Fold) -> tuple[str, ...]:
     return (fold.key, "timestamp", *asked)
 
 
-def _reach_of(fold: Fold) -> float:
+def _asks(fold: Fold) -> tuple[bool, float]:
+    """Whether a fold always asks for stories, and how long ones."""
     before_ms = fold.step.reach.before_ms
-    return float("inf") if before_ms is None else before_ms
+    reach = float("inf") if before_ms is None else before_ms
+    return fold.step.kind == "sequence", reach

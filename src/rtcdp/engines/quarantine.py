@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from rtcdp.admission.batch import lined_up
+from rtcdp.admission.order import lined_up
 from rtcdp.errors import RtcdpError
 from rtcdp.events.dead_letter import DeadLetterReason, Rejection
 from rtcdp.log.contract import Records

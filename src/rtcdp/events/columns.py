@@ -31,6 +31,7 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
 """The fields that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
 
 _LINE_SEPARATOR = "\x01"  # JSON text never holds a raw control character
+_BEFORE_ID = ('{"eventId":"', '{"eventId": "')
 _PLAIN_INSTANT = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
 
 
@@ -76,6 +77,20 @@ def _decode_fields(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.D
         unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
         return frame.with_columns(instants, unsigned.alias("value"))
     return frame.with_columns(instants)
+
+
+def event_ids(lines: bytes, split: pl.Series) -> pl.Series:
+    """The `eventId` of each of the NDJSON lines of verified events, null where there is none, as
+    `decode_lines` gives it, and nothing else of them. `split` are the same lines, one a row.
+
+    Where each line begins with its id and nothing is escaped, that is the text up to the next
+    quotation mark, in a third of the time: an accepted event has no field twice.
+    """
+    before = next((each for each in _BEFORE_ID if split.str.starts_with(each).all()), None)
+    if before is not None and b"\\" not in lines:
+        rest = split.str.slice(len(before))
+        return rest.str.split_exact('"', 1).struct.field("field_0").alias("eventId")
+    return decode_lines(lines, len(split), ("eventId",))["eventId"]
 
 
 def line_hashes(lines: bytes) -> npt.NDArray[np.uint64]:

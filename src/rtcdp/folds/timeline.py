@@ -229,7 +229,7 @@ def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl
     times = codes["timestamp"].to_numpy()
     places = np.flatnonzero(times >= since)
     numbers, times = numbers[places], times[places]
-    order = np.lexsort((times, numbers))
+    order = _order_by(numbers, times)
     numbers, times = numbers[order], times[order]
     is_tied = (numbers[1:] == numbers[:-1]) & (times[1:] == times[:-1])
     told = events[places[order]]
@@ -241,6 +241,19 @@ def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl
     moved = np.arange(told.height)
     moved[tied] = at_once.sort(_NUMBER, *_order(fields))[_PLACE].to_numpy()
     return told[moved], numbers
+
+
+def _order_by(numbers: Ints, times: Ints) -> Ints:
+    """The order by number and time. Both in one number, where they fit, sort three times as fast:
+    what was read is a row of stretches that are in order, which a stable sort of one key finds."""
+    if len(times) == 0:
+        return np.zeros(0, np.int64)
+    earliest, last = int(times.min()), int(numbers.max())
+    span = int(times.max()) - earliest + 1
+    if (last + 1) * span >= 2**63:
+        return np.lexsort((times, numbers))
+    together = numbers * span + (times - earliest)
+    return np.argsort(together, kind="stable")
 
 
 def full_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX) -> pl.DataFrame:

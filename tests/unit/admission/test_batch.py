@@ -8,7 +8,6 @@ from rtcdp.admission.batch import (
     AdmittedBatch,
     admit,
     decode_batch,
-    due_times,
     reject,
 )
 from rtcdp.admission.event_id_index import SeenIds
@@ -239,10 +238,6 @@ def test_of_two_partitions_the_record_that_came_earlier_counts() -> None:
     )
     assert batch.events["userId"].to_list() == ["of1"]
     assert batch.uncounted.select("partition", "reason").rows() == [(0, "conflict")]
-
-
-def test_due_times_never_run_backwards_and_hold_nobody_up() -> None:
-    assert due_times(np.array([1, 5, 3, 9, 4], np.int64)).tolist() == [1, 3, 3, 4, 4]
 
 
 def test_records_can_be_rejected_whatever_they_are() -> None:

@@ -11,6 +11,7 @@ from rtcdp.engines import folding as folding_module
 from rtcdp.engines.folding import Folding, StoredRows
 from rtcdp.folds import timeline
 from rtcdp.folds.funnels import Funnel, FunnelStep
+from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.store.checksums import check_sums
@@ -57,6 +58,7 @@ def events_of(seed):
 @pytest.mark.parametrize("seed", range(2))
 def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped, told_at_once, monkeypatch):
     monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", told_at_once)
+    monkeypatch.setattr(folding_module, "SIDE_BY_SIDE_FROM", 2 if seed else 10**6)
     events, rng = events_of(seed)
     maker, folding = EpochMaker(), Folding(FOLDS, store, rows_max=20)
     store.prepare((), folding.tables)
@@ -117,6 +119,46 @@ def test_a_story_that_was_just_told_is_not_read_again(store, monkeypatch):
         "e3",
         "o3",
     ]
+
+
+def test_folds_side_by_side_have_no_more_read_than_one_after_the_other(store, monkeypatch):
+    first = Retention(event_type("PAGE_VIEW"), event_type("PURCHASE"))
+    folds = (Fold("first", "First", first), Fold("paths", "Paths", Paths()), *FOLDS)
+    asked, noting = asked_of("timeline__userid")
+    monkeypatch.setattr(StoredRows, "rows", noting)
+    counts = []
+    for from_events in (10**6, 1):
+        monkeypatch.setattr(folding_module, "SIDE_BY_SIDE_FROM", from_events)
+        folding = Folding(folds, store)
+        # Whoever asks for the longest stories begins, and not one who may ask for none.
+        assert [fold.name for fold in folding.folds][::3] == ["paths", "first"]
+        store.prepare((), folding.tables)
+        asked.clear()
+        folding.fold(frame_of([event(0, eventId="e0")]), 1)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("broken", ["shop", "visits", "by_client"])
+def test_what_fails_beside_another_fold_is_told(store, monkeypatch, broken):
+    folding = Folding(FOLDS, store)
+    store.prepare((), folding.tables)
+    monkeypatch.setattr(folding_module, "SIDE_BY_SIDE_FROM", 1)
+    fold_batch = folding_module.fold_batch
+
+    def failing(fold, *rest):
+        if fold.name == broken:
+            raise ValueError(fold.name)
+        return fold_batch(fold, *rest)
+
+    batch = frame_of([event(0, eventId="e0", sessionId="s")])
+    monkeypatch.setattr(folding_module, "fold_batch", failing)
+    with pytest.raises(ValueError, match=broken):
+        folding.fold(batch, 1)
+    folding.drop()
+    monkeypatch.setattr(folding_module, "fold_batch", fold_batch)
+    changed = {change.table.name for change in folding.fold(batch, 1)}
+    assert {fold.table.name for fold in FOLDS} <= changed
 
 
 def test_stories_that_are_too_many_to_be_kept_are_read_again(store, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp.events.codec import decode, parse_timestamp_ms
-from rtcdp.events.columns import decode_lines, line_hashes, split_lines
+from rtcdp.events.columns import decode_lines, event_ids, line_hashes, split_lines
 from rtcdp.events.dead_letter import Rejection
 
 
@@ -60,6 +60,29 @@ def test_lines_are_split_as_they_are() -> None:
 def test_equal_lines_have_equal_hashes() -> None:
     hashes = line_hashes(line("1") + line("2") + line("1"))
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+REST = '"userId":"u","timestamp":1,"eventType":"A"'
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f'{{"eventId":"a",{REST}}}', f'{{"eventId":"ü ",{REST}}}'],
+        [f'{{"eventId": "a", {REST}}}', f'{{"eventId": "{"x" * 100}", {REST}}}'],
+        [f'{{"eventId":"a",{REST}}}', f'{{{REST},"eventId":"b"}}', f"{{{REST}}}"],
+        [f'{{"eventId":"a",{REST}}}', f'{{"eventId":null,{REST}}}'],
+        [f'{{"eventId":"a\\"b",{REST}}}', f'{{"eventId":"a\\u0062",{REST}}}'],
+        [f'{{"eventId":"a",{REST},"properties":{{"eventId":"inner"}}}}'],
+        [f'{{{REST},"properties":{{"eventId":"inner"}}}}', f'{{"eventId":"eventId",{REST}}}'],
+    ],
+)
+def test_ids_are_told_without_the_rest_of_their_lines(texts: list[str]) -> None:
+    lines = "".join(f"{text}\n" for text in texts).encode()
+    found = [decode(text.encode()) for text in texts]
+    assert not any(isinstance(each, Rejection) for each in found)
+    ids = event_ids(lines, split_lines(lines))
+    assert ids.to_list() == [each.event_id for each in found if not isinstance(each, Rejection)]
 
 
 @pytest.mark.parametrize("zero", ["-0.0", "-0", "-0e5", "-1e-400"])

@@ -41,7 +41,7 @@ def remembered(
                 f"{starts[partition]} on and not from {wanted}: the records before were deleted; "
                 "repeats of them would count"
             )
-    for decided in decided_batches(log, store, starts, progress.next_offsets, (), rounds_between):
+    for decided in decided_batches(log, store, starts, progress.next_offsets, None, rounds_between):
         remember(decided, seen)
         on_slice()
     return seen

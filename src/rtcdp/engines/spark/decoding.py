@@ -20,10 +20,10 @@ from rtcdp.admission.batch import (
     DecodedBatch,
     account,
     decode_batch,
-    due_times,
     reject,
     shown_ids,
 )
+from rtcdp.admission.order import due_times
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
 from rtcdp.engines.spark.exchange import (
