@@ -89,7 +89,7 @@ def test_what_commands_show_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     told = [block for block, (kind, _) in pairwise(BLOCKS) if kind == "text"]
     shown = [text for kind, text in BLOCKS if kind == "text"]
-    assert len(shown) == 5
+    assert len(shown) == 6
     for (_, block), text in zip(told, shown, strict=True):
         said = [run(step.text, tmp_path) for step in steps_in(f"```sh\n{block}```\n")][-1]
         assert _lines(said) == _lines(text)

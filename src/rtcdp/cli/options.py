@@ -64,27 +64,46 @@ def with_settings(
         signature = inspect.signature(command, eval_str=True)
         first, *own = signature.parameters.values()
         wants_origins = first.annotation is Loaded
-        groups: dict[str, Any] = {
-            each.name: each.annotation for each in own if is_dataclass(each.annotation)
-        }
-        plain = [each for each in own if each.name not in groups]
 
-        @wraps(command)
         def run(**given: Any) -> None:
             config = given.pop("config")
             flags = {key: given.pop(key) for key in wanted}
-            for name, group in groups.items():
-                given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
             loaded = load_with_origins(flags, os.environ, config, _confirmed)
             command(loaded if wants_origins else loaded.settings, **given)
 
-        grouped = [each for group in groups.values() for each in _parameters_of(group)]
-        every = [*plain, *grouped, *options]
-        run.__annotations__ = {each.name: each.annotation for each in every}
-        vars(run)["__signature__"] = inspect.Signature(every)
-        return run
+        return _spread(wraps(command)(run), own, options)
 
     return decorate
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A decorator for commands that need no settings. A parameter of the command that is a
+    dataclass stands for one option per field."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    return _spread(command, list(own), [])
+
+
+def _spread(
+    command: Callable[..., None], own: list[inspect.Parameter], more: list[inspect.Parameter]
+) -> Callable[..., None]:
+    """A command with these parameters and `more`, an option for each field of those that are
+    dataclasses."""
+    groups: dict[str, Any] = {
+        each.name: each.annotation for each in own if is_dataclass(each.annotation)
+    }
+    plain = [each for each in own if each.name not in groups]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
+        command(**given)
+
+    grouped = [each for group in groups.values() for each in _parameters_of(group)]
+    every = [*plain, *grouped, *more]
+    run.__annotations__ = {each.name: each.annotation for each in every}
+    vars(run)["__signature__"] = inspect.Signature(every)
+    return run
 
 
 def _confirmed(refusal: UsageError) -> bool:

@@ -11,7 +11,7 @@ import polars as pl
 import typer
 from rich.text import Text
 
-from rtcdp.cli.options import with_settings
+from rtcdp.cli.options import with_options
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.errors import UsageError
@@ -25,7 +25,6 @@ from rtcdp.recommendations.evaluation import (
     Quality,
     evaluate,
 )
-from rtcdp.runtime.settings import Settings
 from rtcdp.sources.recorded.mapped_lines import mapped_lines
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
 from rtcdp.sources.recorded.recorded_file import RecordedFile
@@ -50,16 +49,14 @@ class HowToEvaluate:
     ] = False
 
 
-@with_settings()
+@with_options
 def recommendations(
-    settings: Settings,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A recorded file, plain or gzip.")],
     *,
     how: HowToEvaluate,
     form: Form,
 ) -> None:
     """Guess what comes next in each session of a file, and show how often that is right."""
-    del settings
     clicks, damage = clicks_of(file, how.mapping)
     if clicks.is_empty():
         raise UsageError(

@@ -172,10 +172,9 @@ def trending(index: SessionIndex) -> Scores:
     if len(there) == 0:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
     end, begin = int(there.max()), int(there.min())
-    is_new = index.is_there & (index.starts > end - TREND_MS)
-    counts = np.bincount(index.codes[is_new[index.session_of]], minlength=len(index.counts)).astype(
-        np.float64
-    )
+    new = np.flatnonzero(index.is_there & (index.starts > end - TREND_MS))
+    held = index.codes[index.items_of(new)[0]]
+    counts = np.bincount(held, minlength=len(index.counts)).astype(np.float64)
     days_before = max(1.0, (end - TREND_MS - begin) / TREND_MS)
     usual = (index.counts - counts) / days_before
     points = (counts - usual) / np.sqrt(usual + 1)

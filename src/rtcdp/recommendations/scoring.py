@@ -192,7 +192,7 @@ def _of_neighbours(index: SessionIndex, near: _Neighbours, taste: Taste) -> Poin
         points *= nearness[np.abs(entries - near.entries[whose])]
     codes = index.codes[entries]
     if taste.rarity:
-        points *= (1 + taste.rarity * index.rareness)[codes]
+        points *= 1 + taste.rarity * index.rareness[codes]
     return codes, points
 
 

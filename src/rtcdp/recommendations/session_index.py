@@ -151,8 +151,8 @@ class SessionIndex:
     means a session in this index and no other.
 
     `starts` are by session, `order` says in which order they are by (start, user), `is_there` which
-    are. `codes` and `session_of` are by entry: an item of a session; those of session n are from
-    `ends[n]` to `ends[n + 1]`. `counts` says in how many sessions an item is.
+    are. `codes` are by entry, an item of a session; those of session n are from `ends[n]` to
+    `ends[n + 1]`. `counts` says in how many sessions an item is.
     """
 
     items: ItemCodes
@@ -161,7 +161,6 @@ class SessionIndex:
     order: Ints
     is_there: Flags
     codes: Codes
-    session_of: Ints
     counts: Ints
     _base: _Part
     _recent: _Part
@@ -277,9 +276,11 @@ class SessionIndex:
             kept = _frame(self._base, self.items).filter(pl.Series(is_there))
             # Items that no session holds any more are forgotten with it.
             return _built(ItemCodes(), pl.concat([kept, recent]))
-        entries_gone = np.repeat(~is_there, np.diff(self._base.ends))
-        gone_counts = np.bincount(self._base.codes[entries_gone], minlength=len(self.items.names))
-        of_base = replace(self._of_base, gone=gone_counts)
+        gone_places = np.flatnonzero(~is_there)
+        begins, ends = self._base.ends[gone_places], self._base.ends[gone_places + 1]
+        lost = self._base.codes[ranges(begins, ends - begins)]
+        lost_counts = np.bincount(lost, minlength=len(self.items.names))
+        of_base = replace(self._of_base, gone=lost_counts)
         return _joined(self.items, (self._base, of_base), _part(recent, self.items), is_there)
 
     def without_before(self, start: int) -> "SessionIndex":
@@ -356,17 +357,18 @@ def _joined(
     )
     entry_count = len(part.codes)
     ends = np.concatenate([part.ends, recent.ends[1:] + entry_count])
-    codes = np.concatenate([part.codes, recent.codes])
-    session_of = np.repeat(np.arange(size + further), np.diff(ends))
+    # The base is counted already: there are millions of entries.
+    counts = np.bincount(recent.codes, minlength=len(items.names))
+    known = len(of_base.ends) - 1
+    counts[:known] += np.diff(of_base.ends) - of_base.gone[:known]
     return SessionIndex(
         items=items,
         starts=np.concatenate([part.starts, recent.starts]),
         ends=ends,
         order=order,
         is_there=is_there,
-        codes=codes,
-        session_of=session_of,
-        counts=np.bincount(codes[is_there[session_of]], minlength=len(items.names)),
+        codes=np.concatenate([part.codes, recent.codes]),
+        counts=counts,
         _base=part,
         _recent=recent,
         _of_base=of_base,

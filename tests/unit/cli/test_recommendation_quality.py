@@ -73,3 +73,11 @@ def test_a_file_without_products_is_wrong_usage(rtcdp, tmp_path):
     path = tmp_path / "nothing.ndjson"
     path.write_text("{}\n")
     assert rtcdp("evaluate", "recommendations", path).code == 2
+
+
+def test_no_option_is_offered_that_it_does_not_read(rtcdp):
+    told = rtcdp("evaluate", "recommendations", "--help").out
+    assert "--mapping" in told
+    assert "--json" in told
+    assert "--store" not in told
+    assert "--config" not in told
