@@ -92,6 +92,7 @@ def _route(tree: Path) -> None:
     _insert(routes, '    PageAt(\n        "/api/ledger",\n', "    RULES_PAGE,\n")
     contract = "tests/unit/api/test_contract.py"
     _run(tree, "pytest", "-q", "-p", "no:cacheprovider", contract, RTCDP_GOLDEN="write")
+    _run(tree, "rtcdp.runtime.access_reference")
 
 
 def _store(tree: Path) -> None:
@@ -152,13 +153,14 @@ RECIPES = (
         "a route (the rules in force)",
         _route,
         (
+            "docs/access.md",
             "src/rtcdp/answers/rules_in_force.py",
             "src/rtcdp/api/routes.py",
             "src/rtcdp/api/rules.py",
             "tests/unit/api/golden/openapi.json",
         ),
-        "strict parameters, problem documents, freshness, HEAD and OPTIONS, the door, `/docs`; "
-        "a command writes its golden description",
+        "strict parameters, problem documents, freshness, HEAD and OPTIONS, the door, keys, "
+        "`/docs`; commands write its golden description and its line among the addresses",
         "route_proof.py",
     ),
     Recipe(

@@ -12,7 +12,7 @@ from rtcdp.access.keys import Key, KeyWish, Randomness, is_token_of, key_id_in, 
 from rtcdp.errors import NotThere
 
 SECRET_BYTES = 32
-_NOBODY = "0" * 64
+_NOBODY = Key("", "nobody", (), "0" * 64, 0)
 _OWN = "rtcdp_own_"
 
 
@@ -42,9 +42,8 @@ class Keyring(msgspec.Struct, frozen=True, dict=True):
         It takes the same time for a token that is wrong from its first letter, one that is wrong in
         its last, and one of no key at all.
         """
-        key = self.by_id.get(key_id_in(token) or "")
-        is_right = is_token_of(token, _NOBODY if key is None else key.digest)
-        return key if is_right else None
+        key = self.by_id.get(key_id_in(token) or "", _NOBODY)
+        return key if is_token_of(token, key.digest) and key is not _NOBODY else None
 
     def is_own(self, token: str) -> bool:
         """Whether a part of this installation shows it."""

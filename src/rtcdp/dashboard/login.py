@@ -22,6 +22,11 @@ _FRONT = "/"
 _LONGEST_FORM = 4_096
 _FIELDS = 5
 _SEE_OTHER, _TAKEN = 303, 200
+_ASK = "Ask whoever runs this server for one"
+_TO_DO = {
+    "wrong_scope": "Log in with one that has the scope read or admin",
+    "too_many_failures": "Wait a minute, and try again",
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -107,6 +112,7 @@ def _page(
         "csrf_token": csrf_token,
         "next": place,
         "refused": refused,
+        "said_to_do": _TO_DO.get("" if refused is None else refused.code, _ASK),
     }
     more = (
         {}

@@ -70,7 +70,7 @@ def test_a_key_that_is_none_is_told_where_it_was_typed(pages, token) -> None:
     wrong = log_in(pages, token[:-2] + "zz")
     assert wrong.status_code == 401
     assert 'role="alert"' in wrong.text
-    assert "the key is not known" in wrong.text
+    assert "The key is not known. Ask whoever runs this server" in wrong.text
     assert "set-cookie" not in wrong.headers
     assert token[:-2] not in wrong.text
 
