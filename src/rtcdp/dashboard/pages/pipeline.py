@@ -208,7 +208,7 @@ def _throughput(asked: PageAsked[Any], sums: LedgerSums) -> list[ColumnOfTime]:
         return []
     zone, period, step = asked.zone, asked.period, sums.stretch_ms
     starts = range(period.start // step * step, period.end, step)
-    is_long = period.length > DAY_MS
+    is_long = period.length >= DAY_MS
     return [
         ColumnOfTime(
             f"{zone.day(start)}, {zone.minute(start)}" if is_long else zone.minute(start),
