@@ -76,7 +76,7 @@ class Judgement:
     `expected` with `low` and `high` is the band that it was expected in (NaN while nothing is
     known). `surprise` says how far it was off, in deviations, negative when below. In `compared`
     windows before it the series was as far off to the same side `rank` times, where windows in a
-    row are one time. `is_alarm` marks those to tell of.
+    row are one time. `is_alarm` marks those to tell of. By `scale` numbers become deviations.
     """
 
     expected: FloatArray
@@ -86,6 +86,20 @@ class Judgement:
     rank: IntArray
     compared: IntArray
     is_alarm: BoolArray
+    scale: "Scale"
+
+    def at(self, places: IntArray) -> "Judgement":
+        """What is said of some of the windows."""
+        return Judgement(
+            expected=self.expected[places],
+            low=self.low[places],
+            high=self.high[places],
+            surprise=self.surprise[places],
+            rank=self.rank[places],
+            compared=self.compared[places],
+            is_alarm=self.is_alarm[places],
+            scale=self.scale.at(places),
+        )
 
 
 def reach(per_day: int) -> int:
@@ -116,23 +130,48 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     expected, has_season = _expected(values, base, series.per_day)
     off = values - expected
     middle = np.where(has_season, expected, np.fmax(expected, _before(values, base, "mean")))
-    scale = _Scale.of(expected, middle, _deviation(off, expected, base))
+    scale = Scale.of(expected, middle, _deviation(off, expected, base))
     surprise = _smoothed(scale.of_value(values), max(1, round(series.per_day / _SMOOTHED_PER_DAY)))
     surprise = surprise.round(_DECIMALS)
     height = np.abs(surprise)
     is_candidate = (
         (np.nan_to_num(height) >= alarms.surprise)
-        & (height > _before(height, base, "max"))
+        & is_onset(height, series.per_day)
         & _is_wanted(off, surprise, series.final_count, alarms)
         & (np.abs(off) >= alarms.min_difference)
         & (np.abs(off) >= alarms.min_change * np.abs(expected))
     )
     is_candidate[: max(alarms.min_windows, 2 * base)] = False
-    rank, compared = np.zeros(len(values), np.int64), np.zeros(len(values), np.int64)
-    rarity_up, rarity_down = (
-        max(alarms.rarity, days * series.per_day) for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
+    rank, compared, is_alarm = rare_among(surprise, is_candidate, series.per_day, alarms)
+    return Judgement(
+        expected=expected,
+        low=np.maximum(scale.value_of(-alarms.surprise), np.minimum(expected, 0)),
+        high=scale.value_of(alarms.surprise),
+        surprise=surprise,
+        rank=rank,
+        compared=compared,
+        is_alarm=is_alarm,
+        scale=scale,
     )
-    is_alarm = np.zeros(len(values), np.bool_)
+
+
+def is_onset(height: FloatArray, per_day: int) -> BoolArray:
+    """Which are above all of the last day."""
+    above: BoolArray = height > _before(height, max(MIN_BASE, per_day), "max")
+    return above
+
+
+def rare_among(
+    surprise: FloatArray, is_candidate: BoolArray, per_day: int, alarms: Alarms
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """How rare each candidate is among the windows before it: how many times these were as far off
+    to the same side, how many they are, and whether it is one to tell of."""
+    base, height = max(MIN_BASE, per_day), np.abs(surprise)
+    rank, compared = np.zeros(len(surprise), np.int64), np.zeros(len(surprise), np.int64)
+    rarity_up, rarity_down = (
+        max(alarms.rarity, days * per_day) for days in (_RARE_DAYS_UP, _RARE_DAYS_DOWN)
+    )
+    is_alarm = np.zeros(len(surprise), np.bool_)
     rare: list[int] = []
     for index in np.flatnonzero(is_candidate).tolist():
         first = max(base, index - _compared(base))
@@ -146,15 +185,7 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
         rare.append(index)
         rare = [each for each in rare if index - each <= _REMEMBERED_DAYS * base]
         is_alarm[index] = _is_news(rare, height, base)
-    return Judgement(
-        expected=expected,
-        low=np.maximum(scale.value_of(-alarms.surprise), np.minimum(expected, 0)),
-        high=scale.value_of(alarms.surprise),
-        surprise=surprise,
-        rank=rank,
-        compared=compared,
-        is_alarm=is_alarm,
-    )
+    return rank, compared, is_alarm
 
 
 def _times(is_so: BoolArray) -> int:
@@ -224,7 +255,7 @@ def _deviation(off: FloatArray, expected: FloatArray, base: int) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
     """Between numbers and how surprising they are, of each window by itself.
 
     In deviations from what is expected. Small counts have a long tail above: they are measured on
@@ -238,16 +269,20 @@ class _Scale:
     is_small: BoolArray
 
     @classmethod
-    def of(cls, expected: FloatArray, middle: FloatArray, deviation: FloatArray) -> "_Scale":
+    def of(cls, expected: FloatArray, middle: FloatArray, deviation: FloatArray) -> "Scale":
         is_small = (expected >= 0) & (middle < _SMALL)
         return cls(np.where(is_small, middle, expected), deviation, is_small)
+
+    def at(self, places: IntArray) -> "Scale":
+        """That of some of the windows."""
+        return Scale(self.centre[places], self.deviation[places], self.is_small[places])
 
     def of_value(self, values: FloatArray) -> FloatArray:
         plain: FloatArray = (values - self.centre) / self.deviation
         rooted = (_root(values) - _root(self.centre)) / self._half_step
         return np.where(self.is_small, rooted, plain)
 
-    def value_of(self, surprise: float) -> FloatArray:
+    def value_of(self, surprise: "float | FloatArray") -> FloatArray:
         root = np.maximum(_root(self.centre) + surprise * self._half_step, _root(np.zeros(1)))
         plain: FloatArray = self.centre + surprise * self.deviation
         return np.where(self.is_small, root * root - _ANSCOMBE, plain)

@@ -124,7 +124,7 @@ class AnomalyPage(msgspec.Struct, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class _Watch:
+class Watch:
     """A metric that is watched, and how."""
 
     metric: Metric
@@ -134,7 +134,7 @@ class _Watch:
 
 def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> AnomaliesPage:
     """A page of anomalies. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
-    watches = _watches(installation, question)
+    watches = watches_of(installation, question)
     now_ms = installation.clock.now_ms()
     start_from = beginning(question.start_from, question.since, now_ms)
     if start_from is None:
@@ -144,7 +144,7 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
     cuts: list[int] = []
     with open_reading(installation) as reading:
         for watch in watches:
-            of_metric = _series(installation, reading, watch, question, (start_from, None))
+            of_metric = series_to_judge(installation, reading, watch, question, (start_from, None))
             watched += len(of_metric.items)
             left_out += of_metric.left_out
             cuts += [] if of_metric.cut_at is None else [of_metric.cut_at]
@@ -181,9 +181,9 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
     metric = find_metric(installation.metrics, name)
     equals: Texts = {name: (text,) for name, text in zip(metric.key_names, key, strict=False)}
     question = AnomaliesQuestion(metric=name, equals=equals, start_to=start + 1)
-    (watch,) = _watches(installation, question)
+    (watch,) = watches_of(installation, question)
     with open_reading(installation) as reading:
-        of_metric = _series(installation, reading, watch, question, (start, begin))
+        of_metric = series_to_judge(installation, reading, watch, question, (start, begin))
         seen = _seen(reading.snapshot, start, start + 1)
     for keyed in of_metric.items:
         if keyed.key != (tuple(key) or None) or keyed.starts[-1] != start:
@@ -229,7 +229,8 @@ def _is_asked_for(
     return question.direction in ("both", anomaly.direction)
 
 
-def _watches(installation: Installation, question: AnomaliesQuestion) -> list[_Watch]:
+def watches_of(installation: Installation, question: AnomaliesQuestion) -> list[Watch]:
+    """What is watched of that which is asked for. Raises `BadRequest` and `NotThere`."""
     if question.metric is not None:
         metric = find_metric(installation.metrics, question.metric)
         alarms = metric.alarms or USUAL
@@ -239,20 +240,20 @@ def _watches(installation: Installation, question: AnomaliesQuestion) -> list[_W
                 f"{metric.name} has nothing that adds up, so nothing to watch",
                 "ask for a metric with a Count or a Sum",
             )
-        return [_Watch(metric, measure, alarms)]
+        return [Watch(metric, measure, alarms)]
     if question.equals:
         raise BadRequest("a key is one of a metric", "send metric=NAME with it")
     return [
-        _Watch(metric, measure, metric.alarms)
+        Watch(metric, measure, metric.alarms)
         for metric in installation.metrics
         if metric.alarms is not None and (measure := metric.measure_for(metric.alarms))
     ]
 
 
-def _series(
+def series_to_judge(
     installation: Installation,
     reading: Reading,
-    watch: _Watch,
+    watch: Watch,
     question: AnomaliesQuestion,
     start_from: tuple[int, int | None],
 ) -> SeriesFound:
@@ -276,7 +277,7 @@ def _series(
 
 
 def _told(
-    watch: _Watch, keyed: KeyedSeries, judged: Judgement, place: int, begin: int | None
+    watch: Watch, keyed: KeyedSeries, judged: Judgement, place: int, begin: int | None
 ) -> Anomaly:
     """What is said of one window. Where history was cut, its id says where it begins."""
     metric, start = watch.metric, int(keyed.starts[place])

@@ -75,7 +75,9 @@ def ledger_sums(installation: Installation, question: LedgerSumsQuestion) -> Led
     if question.start_to is not None:
         minutes = minutes.filter(pl.col("minute") < question.start_to)
     by_source = minutes.group_by("source").agg(pl.col(_PARTS).sum().cast(pl.Int64))
-    stretch_ms = _stretch_ms(minutes, question.buckets)
+    newest = now_ms if question.start_to is None else question.start_to - 1
+    first = oldest if start is None else start
+    stretch_ms = _stretch_ms(newest if first is None else first, newest, question.buckets)
     floor = pl.col("minute") // stretch_ms * stretch_ms
     by_time = minutes.group_by(floor.alias("start")).agg(
         pl.col("received", "admitted").sum().cast(pl.Int64)
@@ -115,12 +117,8 @@ def _minutes(ledger: Callable[..., pl.DataFrame], start: int | None) -> tuple[pl
     return pl.concat(found), True
 
 
-def _stretch_ms(minutes: pl.DataFrame, buckets: int) -> int:
-    """The shortest of some round times that cuts all of it into so many stretches at most."""
-    if minutes.is_empty():
-        return _ROUND_MS[0]
-    first, last = minutes.select(pl.col("minute").min(), pl.col("minute").max().alias("last")).row(
-        0
-    )
-    fitting = (each for each in _ROUND_MS if (last - first) // each + 1 <= buckets)
+def _stretch_ms(first: int, last: int, buckets: int) -> int:
+    """The shortest of some round times that cuts what lies between two minutes into so many
+    stretches at most."""
+    fitting = (each for each in _ROUND_MS if last // each - first // each + 1 <= buckets)
     return next(fitting, _ROUND_MS[-1])

@@ -1,5 +1,6 @@
 """The command `anomalies`: what is out of the ordinary, and one of these with what led up to it."""
 
+import importlib.util
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,10 +33,11 @@ from rtcdp.cli.story_options import WHICH, Time, as_usage
 from rtcdp.cli.terminal import end_of, listing, number, remark, say
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Direction
-from rtcdp.errors import UsageError
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.plain_text import as_text
+from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import log_reader, metrics_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.signals import stop_at_signals
@@ -46,6 +48,10 @@ _ASKED_AS = {None: None, True: "true", False: "false"}
 _BAR = 30
 _EVENT_FIELDS = ("timestamp", "userId", "eventType", "productId", "pageUrl", "value")
 POLL_S = 2.0
+TOGETHER = "rtcdp.answers.anomalies_together"
+_TOGETHER_FIELDS = ("window_start", "window_end", "rank", "compared", "says", "parts")
+_PARTS_SHOWN = 2
+"""Where two series don't go together, either may be the one that is off."""
 _TOLD = "told"
 _STYLES = {"begins": "bold red", "gone": "green"}
 _WHAT_WIDTH, _SEEN_WIDTH = 34, 9
@@ -102,6 +108,16 @@ class Which:
             rich_help_panel=WHICH,
         ),
     ] = False
+    together: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--together",
+            metavar="NAME",
+            help="Hold this metric against others, or its keys against each other: "
+            "windows in which they don't go together. Give it several times.",
+            rich_help_panel=WHICH,
+        ),
+    ] = None
     acknowledged: Annotated[
         bool | None,
         typer.Option(
@@ -160,6 +176,9 @@ def anomalies(
     if said.acknowledge is not None or said.withdraw is not None:
         _say_of_one(settings, said)
         return
+    if which.together:
+        _show_together(settings, which, time, form)
+        return
     if which.events:
         _show_events(settings, anomaly_id, which.limit, time, form)
         return
@@ -187,6 +206,36 @@ def anomalies(
     write(result, form, lambda: _show(page.items, page.watched, time))
     if page.left_out:
         remark(Text(f"{page.left_out:,} keys with few events are not watched", "yellow"))
+
+
+def _show_together(settings: Settings, which: Which, time: Time, form: Form) -> None:
+    """Windows in which metrics don't go together, which takes a library of its own."""
+    if importlib.util.find_spec("river") is None:
+        raise PartMissing(
+            "--together needs river, which is not installed",
+            "run `make full` in the checkout, or `pip install 'rtcdp[multivariate]'`",
+        )
+    answers, names = deferred(TOGETHER), tuple(which.together or ())
+    question = answers.TogetherQuestion(metrics=names, limit=which.limit, **time.asked)
+    with installation_of(settings) as installation:
+        page = answers.together_page(installation, question)
+    more = {"as_of": page.as_of, "series": page.series, "learned_from": page.learned_from}
+    rows = [msgspec.to_builtins(item) for item in page.items]
+
+    def show() -> None:
+        if not rows:
+            say(f"nothing out of the ordinary in {page.series:,} series together")
+            return
+        table = listing("window", "what", ">observed", ">usual", ">likely", "rarer than")
+        for item in page.items:
+            rarity = f"1 in {max(1, item.compared // max(1, item.rank)):,}"
+            for part in item.parts[:_PARTS_SHOWN]:
+                what = f"{part.metric} {', '.join(part.key.values())}".rstrip()
+                numbers = (number(part.observed), number(part.usual), number(part.likely))
+                table.add_row(time.local(item.window_start), as_text(what), *numbers, rarity)
+        say(table)
+
+    write(Result(_TOGETHER_FIELDS, rows, more), form, show)
 
 
 def _say_of_one(settings: Settings, said: Said) -> None:

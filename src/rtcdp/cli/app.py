@@ -65,6 +65,11 @@ COMMANDS = {
         "List the metrics of the catalog, or the newest windows of one.",
         "rtcdp.cli.metrics:metrics",
     ),
+    "query": Command(
+        LOOK,
+        "Show metrics by hour, day, week or month, and by what their keys tell apart.",
+        "rtcdp.cli.query:query",
+    ),
     "sessions": Command(
         LOOK,
         "Show the visits of users: the newest of them, or what they come to day by day.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from urllib.parse import quote
 
+import msgspec
+
 from rtcdp.answers.folds import find_fold, kind_of
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none, read_instant
@@ -109,18 +111,23 @@ class EventShown:
 
 
 _FIRST = ("pageUrl", "productId", "value")
-_SAID_BEFORE = {"timestamp", "eventType", "eventId", "userId"}
+_LEFT_OUT = {"timestamp", "eventType", "eventId", "userId", "sessionId"}
+"""What stands beside an event already, or is for programs alone."""
 
 
 def event_shown(event: Mapping[str, Any]) -> EventShown:
     """An event as answers tell it, or as it was sent, with the fields first that say most."""
-    others = [name for name in event if name not in _SAID_BEFORE and name not in _FIRST]
+    others = [name for name in event if name not in _LEFT_OUT and name not in _FIRST]
     names = [name for name in (*_FIRST, *others) if event.get(name) is not None]
     return EventShown(
         at=instant_of(str(event["timestamp"])),
         type=str(event["eventType"]),
-        fields=tuple((name, str(event[name])) for name in names),
+        fields=tuple((name, _text_of(event[name])) for name in names),
     )
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 @dataclass(frozen=True)

@@ -124,13 +124,18 @@ def sums_of_changes(changes: Sequence[TableChange]) -> Iterator[tuple[str, int, 
 
 def numbers_of(table: RowTable, rows: pl.DataFrame) -> RowNumbers:
     """A number for each row, made of all its values."""
-    types = dict(table.columns)
     key = np.zeros(rows.height, np.uint64)
     total = np.ones(rows.height, np.uint64)
-    for position, (name, kind) in enumerate(types.items()):
+    if rows.is_empty():
+        return total
+    values = rows.select_seq(_in_numbers(table))
+    for position, (name, _) in enumerate(table.columns):
         weight = np.uint64((2 * position + 1) * int(_WEIGHT) % 2**64)
         into = key if name in table.primary_key else total
-        into += _as_numbers(rows[name], kind) * weight
+        number = values[name].to_numpy().view(np.uint64)
+        if rows[name].null_count():
+            number = np.where(rows[name].is_null().to_numpy(), _NOTHING, number)
+        into += number * weight
     key |= _ONE
     total *= key
     return total
@@ -222,18 +227,16 @@ def _unsigned(column: pl.Series) -> npt.NDArray[np.uint64]:
     return whole.to_numpy().view(np.uint64)
 
 
-def _as_numbers(column: pl.Series, kind: str) -> RowNumbers:
-    match kind:
-        case "integer":
-            whole = column.fill_null(0).to_numpy().view(np.uint64)
-        case "real":
-            whole = column.fill_null(0.0).to_numpy().view(np.uint64)
-        case _:
-            hashed = column.to_frame().select(plh.col(column.name).nchash.xxhash64())
-            whole = hashed.to_series().fill_null(0).to_numpy()
-    if not column.null_count():
-        return whole
-    return np.where(column.is_null().to_numpy(), _NOTHING, whole)
+@lru_cache(maxsize=1024)
+def _in_numbers(table: RowTable) -> tuple[pl.Expr, ...]:
+    """Each column as numbers of 64 bits, 0 where it has no value. Kept, for to make this takes
+    longer than to have it answered of the few rows of a small epoch."""
+    return tuple(
+        (
+            pl.col(name) if kind in ("integer", "real") else plh.col(name).nchash.xxhash64()
+        ).fill_null(0)
+        for name, kind in table.columns
+    )
 
 
 def _sums_of(table: Table | RowTable, page: pl.DataFrame) -> DailySums:

@@ -110,25 +110,28 @@ def _fitted(changes: RowChanges) -> FittedRows:
     replace = _with_types(changes.replace, row_schema(table))
     reals = [name for name, kind in table.columns if kind == "real"]
     for frame in (delete, replace):
-        key = frame.select(table.primary_key)
         for name in table.primary_key:
-            if key[name].null_count():
+            if frame[name].null_count():
                 raise _refused(table.name, f"has a row without {name}")
-        if key.is_duplicated().any():
+        if frame.height > 1 and frame.select(table.primary_key).is_duplicated().any():
             raise _refused(table.name, "has two rows with the same key")
     for name in reals:
         if replace[name].is_nan().any():
             raise _refused(table.name, f"has a row whose {name} is not a number")
     if _largest(table, replace) > ROW_BYTES_MAX:
         raise _refused(table.name, f"has a row of more than {ROW_BYTES_MAX:,} bytes")
-    # Databases don't agree on whether there is a zero below zero.
-    replace = replace.with_columns(
-        pl.when(pl.col(name) == 0).then(0.0).otherwise(pl.col(name)).alias(name) for name in reals
-    )
+    if reals:
+        # Databases don't agree on whether there is a zero below zero.
+        replace = replace.with_columns(
+            pl.when(pl.col(name) == 0).then(0.0).otherwise(pl.col(name)).alias(name)
+            for name in reals
+        )
     if not (delete.is_empty() or replace.is_empty()):
         delete = delete.join(replace, on=table.primary_key, how="anti", maintain_order="left")
     # Rows in the order of their keys touch each page of a table once.
-    delete, replace = (frame.sort(table.primary_key) for frame in (delete, replace))
+    delete, replace = (
+        frame.sort(table.primary_key) if frame.height > 1 else frame for frame in (delete, replace)
+    )
     numbers = numbers_of(table, replace)
     return FittedRows(table, delete, replace, numbers=numbers, old=_old_sums(changes))
 

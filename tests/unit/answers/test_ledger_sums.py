@@ -47,6 +47,9 @@ def test_stretches_tell_what_came_in_when(installation: Installation) -> None:
 def test_stretches_are_as_long_as_they_have_to_be(installation: Installation) -> None:
     sums = ledger_sums.ledger_sums(installation, LedgerSumsQuestion(buckets=3))
     assert (sums.stretch_ms, [each.received for each in sums.stretches]) == (5 * MINUTE_MS, [4])
+    of_a_day = LedgerSumsQuestion(start_from=installation.clock.now_ms() - 1440 * MINUTE_MS)
+    sums = ledger_sums.ledger_sums(installation, of_a_day)
+    assert (sums.stretch_ms, [each.received for each in sums.stretches]) == (15 * MINUTE_MS, [4])
 
 
 def test_a_time_is_from_a_minute_up_to_another(installation: Installation) -> None:

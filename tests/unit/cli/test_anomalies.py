@@ -12,6 +12,7 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli import anomalies as command
 from rtcdp.cli import terminal
 from rtcdp.clock import SystemClock
+from rtcdp.runtime.deferred import deferred
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import Driver
 from tests.watched import HOUR, HOURS, START, watched
@@ -132,3 +133,14 @@ def test_wrong_turns_are_wrong_usage(rtcdp, data, tmp_path) -> None:
     for arguments in (("--direction", "left"), ("--metric", "nothing"), ("abc",)):
         assert rtcdp("anomalies", *arguments, "--data-dir", data).code == 2
     assert rtcdp("anomalies", "--data-dir", tmp_path).code == 3
+
+
+def test_metrics_are_held_against_each_other(rtcdp, data, monkeypatch) -> None:
+    assert deferred(command.TOGETHER).together_page
+    names = ("--together", "orders", "--together", "add_to_carts_by_product")
+    where = ("--from", "2026-01-01", "--data-dir", data)
+    refused = rtcdp("anomalies", *names, *where)
+    assert (refused.code, "one series alone" in refused.err) == (2, True)
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda _: None)
+    missing = rtcdp("anomalies", *names, *where)
+    assert (missing.code, "rtcdp[multivariate]" in missing.err) == (3, True)

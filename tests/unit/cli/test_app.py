@@ -15,8 +15,8 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
     assert commands == [
         *("up", "replay"),
         *("collect", "process", "serve", "generate", "keys"),
-        *("status", "events", "metrics", "sessions", "user", "funnel", "retention", "paths"),
-        *("joins", "anomalies", "recommend"),
+        *("status", "events", "metrics", "query", "sessions", "user", "funnel", "retention"),
+        *("paths", "joins", "anomalies", "recommend"),
         *("ledger", "dead-letters", "sources", "config"),
         *("check", "verify", "evaluate", "doctor"),
     ]

@@ -80,6 +80,7 @@ def test_an_event_says_first_what_says_most() -> None:
             "timestamp": "1970-01-01T00:00:01.000Z",
             "eventType": "PURCHASE",
             "sessionId": "s",
+            "properties": {"colour": "red"},
             "eventId": "e",
             "userId": "ada",
             "value": 2.5,
@@ -87,7 +88,7 @@ def test_an_event_says_first_what_says_most() -> None:
         }
     )
     assert (shown.at, shown.type) == (1000, "PURCHASE")
-    assert shown.fields == (("value", "2.5"), ("sessionId", "s"))
+    assert shown.fields == (("value", "2.5"), ("properties", '{"colour":"red"}'))
     assert event_shown({"timestamp": 5, "eventType": "SEARCH"}).at == 5
 
 

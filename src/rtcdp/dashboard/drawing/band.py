@@ -8,7 +8,7 @@ from markupsafe import Markup
 from rtcdp.dashboard.drawing.svg import element, number, percentage
 from rtcdp.dashboard.words import compact
 
-_HIGH_PX, _TOP_PX, _FOOT_PX = 200, 10, 24
+_HIGH_PX, _TOP_PX, _FOOT_PX = 210, 20, 24
 _GROUND_PX = _HIGH_PX - _FOOT_PX
 _WIDE = 1000
 """The shapes are drawn this wide and stretched to the room that there is; texts are not."""
@@ -141,7 +141,7 @@ def _mark(points: Sequence[BandPoint], scale: _Scale, marked: int | None) -> lis
 def _words(points: Sequence[BandPoint], scale: _Scale) -> list[Markup]:
     foot = _HIGH_PX - 7
     return [
-        element("text", compact(scale.most), class_="note", x=0, y=_TOP_PX + 2),
+        element("text", compact(scale.most), class_="note", x=0, y=_TOP_PX - 8),
         element("text", points[0].label, class_="note", x=0, y=foot),
         element("text", points[-1].label, class_="note", x="100%", y=foot, text_anchor="end"),
     ]

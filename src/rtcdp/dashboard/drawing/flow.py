@@ -8,8 +8,11 @@ from markupsafe import Markup
 from rtcdp.dashboard.drawing.svg import element, link, number, shortened, together
 from rtcdp.dashboard.words import count, percent
 
-_COLUMN_PX, _NODE_PX, _GAP_PX, _HIGH_PX, _TOP_PX = 230, 10, 16, 300, 8
-_LETTERS = 24
+_WIDE_PX, _NODE_PX, _GAP_PX, _TOP_PX = 1000, 10, 18, 8
+_HIGH_PX, _NODES_HIGH_PX = 120, 40
+"""So much stands for all of it, and more where it has many nodes."""
+
+_LETTERS = 22
 _LEAST_PX = 1.5
 
 
@@ -48,12 +51,12 @@ def flow(columns: Sequence[Sequence[FlowNode]], links: Sequence[FlowLink]) -> Ma
     if not filled:
         return Markup("")
     whole = max(sum(node.amount for node in column) for column in filled) or 1
-    gaps = max(len(column) for column in filled) - 1
-    per_one = max(60.0, _HIGH_PX - _GAP_PX * gaps) / whole
+    per_one = (_HIGH_PX + _NODES_HIGH_PX * max(len(column) - 1 for column in filled)) / whole
+    wide = _WIDE_PX / len(columns)
     boxes = {
         (at, place): box
         for at, column in enumerate(columns)
-        for place, box in enumerate(_stacked(column, at, per_one))
+        for place, box in enumerate(_stacked(column, at * wide, per_one))
     }
     height = max(box.y + box.height for box in boxes.values()) + _GAP_PX
     return element(
@@ -65,18 +68,18 @@ def flow(columns: Sequence[Sequence[FlowNode]], links: Sequence[FlowLink]) -> Ma
             for place, node in enumerate(column)
         ),
         class_="drawing flow",
-        viewBox=f"0 0 {_COLUMN_PX * len(columns)} {number(height)}",
-        width=_COLUMN_PX * len(columns),
+        viewBox=f"0 0 {_WIDE_PX} {number(height)}",
+        width=_WIDE_PX,
         role="group",
         aria_label=f"A flow of {len(columns)} columns; the table below has the same numbers",
     )
 
 
-def _stacked(column: Sequence[FlowNode], place: int, per_one: float) -> list[_Box]:
+def _stacked(column: Sequence[FlowNode], left: float, per_one: float) -> list[_Box]:
     boxes, top = [], float(_TOP_PX)
     for node in column:
         height = max(_LEAST_PX, node.amount * per_one)
-        boxes.append(_Box(_COLUMN_PX * place, top, height))
+        boxes.append(_Box(left, top, height))
         top += height + _GAP_PX
     return boxes
 

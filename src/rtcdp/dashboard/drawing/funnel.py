@@ -67,7 +67,12 @@ def _step(bars: Sequence[FunnelBar], place: int) -> Markup:
         parts += _lost(bars, place, share)
     if share:
         shape = element(
-            "rect", element("title", said), class_="bar", x=0, width=percentage(share), **_line(top)
+            "rect",
+            element("title", said),
+            class_="reached",
+            x=0,
+            width=percentage(share),
+            **_line(top),
         )
         parts.append(link(bar.reached_href, shape, label=f"{said}: who they are"))
     return together(*parts)

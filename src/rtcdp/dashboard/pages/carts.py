@@ -28,7 +28,7 @@ from rtcdp.dashboard.stories import (
 from rtcdp.definitions import Fold
 
 PATH = "/carts"
-_LISTED = 50
+_LISTED = 25
 _DAYS_MAX = 31
 
 

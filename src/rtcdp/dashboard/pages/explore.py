@@ -399,6 +399,8 @@ def _text(value: object) -> str:
             return NOTHING
         case list():
             return ", ".join(" ".join(map(str, each.values())) for each in value[:5]) or NOTHING
+        case float() if 0 < abs(value) < 1:
+            return f"{value:.3g}"
         case int() | float():
             return count(value)
         case _:

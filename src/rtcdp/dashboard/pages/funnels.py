@@ -40,7 +40,7 @@ from rtcdp.definitions import Fold
 
 PATH = "/funnels"
 _DAYS_MAX = 31
-_PEOPLE = 50
+_PEOPLE = 25
 
 
 class FunnelPageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):

@@ -24,12 +24,11 @@ from rtcdp.answers.uncounted import (
 )
 from rtcdp.api.health import parts_of
 from rtcdp.api.query import Asked
-from rtcdp.dashboard.drawing.band import BandPoint, band
+from rtcdp.dashboard.drawing.columns import ColumnOfTime, columns
 from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import Tab, api_address, from_to, in_time, instant_of
-from rtcdp.dashboard.zone import PageZone
 from rtcdp.errors import BadRequest, did_you_mean
 from rtcdp.events.dead_letter import DeadLetterReason
 
@@ -37,6 +36,7 @@ PATH = "/pipeline"
 _REASONS: tuple[str, ...] = get_args(DeadLetterReason)
 _LISTED = 25
 _SOURCES_MAX = 6
+_STRETCHES_MAX = 400
 _OTHERS = "other sources"
 
 Records = Literal["dead_letters", "late", "duplicates"]
@@ -125,7 +125,7 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         sums=sums,
         is_balanced=totals.received == sum(getattr(totals, name) for name, _ in _VERDICTS),
         flow=flow_of(sums),
-        throughput=band(_throughput(asked.zone, sums)),
+        throughput=columns(_throughput(asked, sums)),
         watermark=instant_of(sums.watermark),
         committed_at=instant_of(sums.committed_at),
         parts=_parts(asked),
@@ -200,19 +200,21 @@ def _href_of(verdict: str) -> str | None:
     return f"{PATH}?records={found[verdict]}#records" if verdict in found else None
 
 
-def _throughput(zone: PageZone, sums: LedgerSums) -> list[BandPoint]:
-    """How many came in, from the first stretch to the last; where none did, it is zero."""
-    came = {instant_of(each.start) or 0: each.received for each in sums.stretches}
+def _throughput(asked: PageAsked[Any], sums: LedgerSums) -> list[ColumnOfTime]:
+    """How many came in over the time that is asked for, or the last years of it; where none did, it
+    is zero."""
+    came = {instant_of(each.start): each.received for each in sums.stretches}
     if not came:
         return []
-    starts = range(min(came), max(came) + 1, sums.stretch_ms)
-    is_long = max(came) - min(came) > DAY_MS
+    zone, period, step = asked.zone, asked.period, sums.stretch_ms
+    starts = range(period.start // step * step, period.end, step)
+    is_long = period.length >= DAY_MS
     return [
-        BandPoint(
+        ColumnOfTime(
             f"{zone.day(start)}, {zone.minute(start)}" if is_long else zone.minute(start),
             float(came.get(start, 0)),
         )
-        for start in starts
+        for start in starts[-_STRETCHES_MAX:]
     ]
 
 

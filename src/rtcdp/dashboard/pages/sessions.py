@@ -29,7 +29,7 @@ from rtcdp.dashboard.stories import (
 
 PATH = "/sessions"
 KIND = "sessions"
-_LISTED = 50
+_LISTED = 25
 _DAYS_MAX = 31
 
 

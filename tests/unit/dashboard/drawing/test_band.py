@@ -41,7 +41,7 @@ def test_a_band_with_a_hole_has_two_areas() -> None:
 def test_what_it_is_about_is_marked_and_said() -> None:
     root = tree_of(band(POINTS, marked=2))
     [mark] = root.iter("circle")
-    assert (mark.get("cx"), mark.get("cy"), mark[0].text) == ("100%", "10", "11:00: 20")
+    assert (mark.get("cx"), mark.get("cy"), mark[0].text) == ("100%", "20", "11:00: 20")
     assert root.get("aria-label") == "20 where 5 is usual, after 2 windows before it"
 
 

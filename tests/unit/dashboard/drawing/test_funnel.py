@@ -22,7 +22,7 @@ def widths(root: Element, kind: str) -> list[str | None]:
 
 def test_lengths_are_shares_of_the_first_step() -> None:
     root = drawn(*BARS)
-    assert widths(root, "bar") == ["100%", "25%", "10%"]
+    assert widths(root, "reached") == ["100%", "25%", "10%"]
     assert widths(root, "lost") == ["75%", "15%"]
 
 
@@ -48,17 +48,17 @@ def test_numbers_stand_beside_the_bars() -> None:
 
 def test_nobody_draws_no_bar() -> None:
     root = drawn(FunnelBar("view", 0, 0), FunnelBar("cart", 0, 0))
-    assert widths(root, "bar") == widths(root, "lost") == []
+    assert widths(root, "reached") == widths(root, "lost") == []
     assert "nobody came here" in [each.text for each in root.iter("text")]
 
 
 def test_what_is_not_nothing_can_be_seen() -> None:
     root = drawn(FunnelBar("view", 1_000_000, 999_999), FunnelBar("cart", 1, 1))
-    assert widths(root, "bar") == ["100%", "0.4%"]
+    assert widths(root, "reached") == ["100%", "0.4%"]
 
 
 def test_one_step_is_a_funnel_and_none_is_nothing() -> None:
-    assert widths(drawn(FunnelBar("view", 7, 7)), "bar") == ["100%"]
+    assert widths(drawn(FunnelBar("view", 7, 7)), "reached") == ["100%"]
     assert funnel([]) == ""
 
 

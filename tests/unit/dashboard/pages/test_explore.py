@@ -125,6 +125,8 @@ def test_lists_and_ratios_are_shown(site) -> None:  # type: ignore[no-untyped-de
     assert cells(page) == [["/a 26"]]
     ratio = site.page("/explore?metrics=views.total/views.view_count&interval=none&last=7d")
     assert cells(ratio) == [["1.5"]]
+    turned = site.page("/explore?metrics=views.view_count/views.total&interval=none&last=7d")
+    assert cells(turned) == [["0.667"]]
 
 
 def test_without_events_it_says_how_to_send_one(make_site, make_driver: MakeDriver) -> None:  # type: ignore[no-untyped-def]

@@ -81,6 +81,11 @@ def test_nothing_says_what_to_do(quiet_site: Site) -> None:
     assert "curl -X POST" in page
 
 
+def test_a_time_of_ages_is_drawn_as_its_last_years(busy_site: Site) -> None:
+    page = busy_site.page("/pipeline?from=0002-01-01&to=2026-01-02")
+    assert 'aria-label="5 in 400 stretches of time, 5 in one at most"' in page
+
+
 def test_many_sources_stand_together() -> None:
     totals = {"received": 2, "admitted": 2, "duplicate": 0, "late": 0, "dead_letter": 0}
     sums = LedgerSums(
