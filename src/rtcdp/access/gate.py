@@ -130,16 +130,16 @@ class Gate:
         return f"key {key.id} ({key.name})", csrf_token_of(ring, asking.session or "")
 
     def _known(self, asking: Asking) -> Grant:
-        failing_s = self._failures.is_over(asking.address, self._clock.monotonic())
-        if failing_s > 0:
-            raise AccessRefused(
-                "too_many_failures", "wait, and use a key that is good", math.ceil(failing_s)
-            )
         try:
             return self._granted(asking)
         except AccessRefused as refused:
+            # Good keys never wait for what others at their address do.
             if refused.status == 401 and refused.code != "no_key":
-                self._failures.wait_s(asking.address, self._clock.monotonic())
+                wait_s = self._failures.wait_s(asking.address, self._clock.monotonic())
+                if wait_s > 0:
+                    raise AccessRefused(
+                        "too_many_failures", "wait, and use a key that is good", math.ceil(wait_s)
+                    ) from refused
             raise
 
     def _granted(self, asking: Asking) -> Grant:

@@ -117,6 +117,7 @@ class FollowedKeys:
         self._mark = _mark_of(path)
         self._ring = read_keys(path)
         self._looked_s = clock.monotonic()
+        self._told = ""
 
     @property
     def now(self) -> Keyring:
@@ -131,15 +132,19 @@ class FollowedKeys:
         mark = _mark_of(self._path)
         if mark == self._mark:
             return
-        self._mark = mark
         if mark is None:
+            self._mark = mark
             if self._ring.keys:
                 self._say(f"{self._path} is gone: the keys that it held go on to hold")
             return
         try:
             self._ring = read_keys(self._path)
+            self._mark = mark
         except KeysDamaged as error:
-            self._say(f"{error}; those that were there before go on to hold")
+            # It is tried again at each look, and told once.
+            if str(error) != self._told:
+                self._say(f"{error}; those that were there before go on to hold")
+            self._told = str(error)
 
 
 def _mark_of(path: Path) -> _Mark | None:

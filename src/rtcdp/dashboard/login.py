@@ -1,5 +1,6 @@
 """Where people log in to the pages with a key, see that they are, and log out."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,6 +22,7 @@ LOGOUT_PATH = "/logout"
 _FRONT = "/"
 _LONGEST_FORM = 4_096
 _FIELDS = 5
+_PATIENCE_S = 5.0
 _SEE_OTHER, _TAKEN = 303, 200
 _ASK = "Ask whoever runs this server for one"
 _TO_DO = {
@@ -50,7 +52,7 @@ def login_routes(gate: Gate) -> list[Router]:
 
     @post(LOGIN_PATH, include_in_schema=False, status_code=_SEE_OTHER)
     async def log_in(request: AnyRequest) -> Response[bytes]:
-        asking, form = asking_of(request.scope), form_of(await request.body())
+        asking, form = asking_of(request.scope), form_of(await _body(request))
         place = place_of(form.get("next", ""))
         try:
             # Noted on disk before it is answered; seldom enough for that to be done here.
@@ -68,7 +70,7 @@ def login_routes(gate: Gate) -> list[Router]:
 
     @post(LOGOUT_PATH, include_in_schema=False, status_code=_SEE_OTHER)
     async def log_out(request: AnyRequest) -> Response[bytes]:
-        asking, form = asking_of(request.scope), form_of(await request.body())
+        asking, form = asking_of(request.scope), form_of(await _body(request))
         if asking.session is not None and not gate.is_from_session(
             asking.session, form.get("csrf_token", "")
         ):
@@ -79,6 +81,20 @@ def login_routes(gate: Gate) -> list[Router]:
 
     handlers = [login_page, log_in, log_out]
     return [Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(OPEN))]
+
+
+async def _body(request: AnyRequest) -> bytes:
+    """The body of a form, as far as one may be long; nothing of one that doesn't come in time."""
+    found = b""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > _LONGEST_FORM:
+                    break
+    except TimeoutError:
+        return b""
+    return found
 
 
 def place_of(text: str) -> str:

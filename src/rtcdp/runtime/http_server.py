@@ -27,11 +27,11 @@ from rtcdp.api.entrance import behind, entrance, may_read, page_guests
 from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
-from rtcdp.api.problem import exception_handlers
+from rtcdp.api.problem import LOGIN_PATH, exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
-from rtcdp.dashboard.login import login_routes
+from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -60,6 +60,9 @@ MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
 
 _SPARK_BATCHES = 10
+
+OUTSIDE = (LOGIN_PATH, LOGOUT_PATH)
+"""Answered past the limits on answers: their bodies come from anybody, and may come slowly."""
 
 PAGE_NEEDS: Mapping[str, Need] = {**NEEDS, SNIPPET_PATH: "embed"}
 """What is answered to pages of other origins, and what each needs."""
@@ -243,7 +246,7 @@ def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp, limits: HttpLimits
             await flow.serve(app, scope, receive, send)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/health/"):
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(("/health/", *OUTSIDE)):
             await app(scope, receive, send)
             return
         await endpoints.get(scope["path"], within_limits)(scope, receive, send)
