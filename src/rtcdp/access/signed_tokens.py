@@ -13,8 +13,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from rtcdp.access.grant import AccessRefused, Grant
 from rtcdp.access.needs import SCOPES, Scope
 from rtcdp.access.rules import AccessRules
@@ -95,7 +93,7 @@ class SignedTokens:
         where = self._rules.jwks
         try:
             published = self._library.PyJWKSet.from_json(_text(where))
-        except (OSError, ValueError, httpx.HTTPError, self._library.PyJWTError) as error:
+        except (OSError, ValueError, self._library.PyJWTError) as error:
             raise PartMissing(
                 f"the keys for tokens at {where} can't be read: {error}",
                 "look at access.jwks: it names a JSON Web Key Set",
@@ -106,8 +104,13 @@ class SignedTokens:
 def _text(where: str) -> str:
     if not where.startswith("https:"):
         return Path(where).read_text(encoding="utf-8")
-    # Redirects are not followed: one may lead to where anybody on the way can change the keys.
-    answer = httpx.get(where, timeout=_TIMEOUT_S)
+    # Here, and not above: the server starts without what only remote keys need.
+    httpx = importlib.import_module("httpx")
+    try:
+        # Redirects are not followed: one may lead to where anybody on the way can change the keys.
+        answer = httpx.get(where, timeout=_TIMEOUT_S)
+    except httpx.HTTPError as error:
+        raise OSError(str(error)) from error
     if answer.status_code != HTTPStatus.OK:
         raise OSError(f"it answers {answer.status_code}")
     return answer.text
