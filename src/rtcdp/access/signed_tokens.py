@@ -113,7 +113,8 @@ def _text(where: str) -> str:
         raise OSError(str(error)) from error
     if answer.status_code != HTTPStatus.OK:
         raise OSError(f"it answers {answer.status_code}")
-    return answer.text
+    text: str = answer.text
+    return text
 
 
 def _scopes(claim: Any) -> tuple[Scope, ...]:
