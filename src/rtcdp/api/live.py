@@ -189,7 +189,7 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "with `rows=sessions` also `rows`, when rows of that fold changed or are gone; with "
     "`anomalies=true` also `anomalies`: first what is out of the ordinary, then what begins, "
     "changes and is none any more.",
-    operation_class=documented(_ASKED),
+    operation_class=documented(_ASKED, group="Look"),
     opt=READ,
 )
 async def live_stream(

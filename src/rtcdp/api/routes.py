@@ -38,7 +38,7 @@ from rtcdp.answers.uncounted import (
 from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
 from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
-from rtcdp.api.documentation import answer_schema, documented, openapi_document
+from rtcdp.api.documentation import METRICS, answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
 from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
@@ -76,6 +76,7 @@ _PAGES = (
         ledger_page,
         Asked(LedgerQuestion),
         "What became of every record",
+        group="Operate",
     ),
     PageAt(
         "/api/dead-letters",
@@ -84,6 +85,7 @@ _PAGES = (
         Asked(DeadLettersQuestion, uncounted.FILTERS),
         "Records that can't be admitted",
         "Newest first, with the reason, the step that found it, and the raw bytes.",
+        group="Operate",
     ),
     PageAt(
         "/api/late-events",
@@ -92,6 +94,7 @@ _PAGES = (
         Asked(LateEventsQuestion, uncounted.FILTERS),
         "Events that came too late",
         "Newest first: valid events, older at intake than allowed.",
+        group="Operate",
     ),
     PageAt(
         "/api/duplicates",
@@ -100,6 +103,7 @@ _PAGES = (
         Asked(DuplicatesQuestion, uncounted.FILTERS),
         "Records whose event id was there before",
         "Newest first. `reason` tells copies from conflicts (same id, other content).",
+        group="Operate",
     ),
 )
 
@@ -194,7 +198,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
         f"{METRICS_PATH}{metric.name}",
         summary=metric.title,
         description=f"{metric.description} {order}".strip(),
-        operation_class=documented(_asked(metric), answer=answer_schema(metric)),
+        operation_class=documented(_asked(metric), answer_schema(metric), within=METRICS),
         opt=READ,
         sync_to_thread=True,
     )
@@ -211,7 +215,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
     description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
     "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
     "event times. `order=desc` begins with what came last.",
-    operation_class=documented(_EVENTS),
+    operation_class=documented(_EVENTS, group="Look"),
     opt=READ,
     sync_to_thread=True,
 )
