@@ -127,7 +127,9 @@ def test_an_unknown_metric_is_told_the_known_ones(api: Api) -> None:
 def test_an_unknown_key_is_told_the_known_ones(api: Api) -> None:
     answer = api.get(f"{VIEWS}?productId=p1")
     assert answer.status_code == 400
-    assert answer.json()["hint"] == "send userId, from, to, since, at, state, limit or cursor"
+    assert (
+        answer.json()["hint"] == "send userId, from, to, since, at, state, limit, cursor or format"
+    )
 
 
 @pytest.mark.parametrize(
