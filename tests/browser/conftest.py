@@ -1,6 +1,7 @@
 """Pages of a running platform, in a real browser.
 
-A test module says in `UP_FLAGS` how the platform it looks at is started.
+A test module says in `UP_FLAGS` how the platform it looks at is started; `{catalog}` among them is
+a folder of its own for metrics, which holds one at first.
 """
 
 import json
@@ -33,6 +34,17 @@ CHROMIUM_FLAGS = [
     "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP shop.test 127.0.0.1",
 ]
 START_S = 180
+OWN_METRIC = """
+from rtcdp.definitions import Count, Metric, event_type, tumbling
+
+METRIC = Metric(
+    name="searches",
+    title="Searches",
+    window=tumbling(hours=1),
+    measures=(Count("search_count"),),
+    predicate=event_type("SEARCH"),
+)
+"""
 PATIENCE_MS = 60_000
 
 
@@ -46,9 +58,13 @@ class Platform:
         self.url = f"http://127.0.0.1:{port}"
         self._output = directory / "output.txt"
         self.data_dir = directory / "data"
+        self.catalog = directory / "catalog"
+        self.catalog.mkdir()
+        (self.catalog / "searches.py").write_text(OWN_METRIC)
         data_dir = str(self.data_dir)
         self._command = [sys.executable, "-m", "rtcdp", "up", "--port", port]
-        self._command += ["--data-dir", data_dir, *flags]
+        self._command += ["--data-dir", data_dir]
+        self._command += [flag.format(catalog=self.catalog) for flag in flags]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -3,15 +3,28 @@ behind a number."""
 
 import csv
 import io
+import time
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-UP_FLAGS = ["--no-generate"]
+UP_FLAGS = ["--no-generate", "--catalog", "{catalog}"]
 
 RANGE = "from=2026-10-24T22:00:00Z&to=2026-10-25T23:00:00Z"
 HOURS = f"/explore?metrics=events_by_type.event_count&interval=hour&{RANGE}"
+
+PATIENCE_S = 60
+OWN_METRIC = """
+from rtcdp.definitions import Count, Metric, event_type, tumbling
+
+METRIC = Metric(
+    name="night_views",
+    title="Views at night",
+    window=tumbling(hours=1),
+    measures=(Count("seen", where=event_type("PAGE_VIEW")),),
+)
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,6 +90,27 @@ def test_a_number_leads_to_its_events_and_back(visitor: Any) -> None:
     page.get_by_role("link", name="← Back").click()
     page.wait_for_url("**/explore?**")
     assert rows(page)[0][1] == "25"
+
+
+def test_a_metric_file_appears_without_a_restart(visitor: Any, platform: Any) -> None:
+    page = visitor.open(HOURS)
+    own = page.locator("select[name=metrics] >> nth=0").get_by_role(
+        "option", name="Views at night: seen"
+    )
+    assert own.count() == 0
+    (platform.catalog / "night_views.py").write_text(OWN_METRIC)
+    deadline = time.monotonic() + PATIENCE_S
+    while not own.count():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(200)
+        page.reload()
+    page.select_option("select[name=metrics] >> nth=0", "night_views.seen")
+    page.wait_for_url("**metrics=night_views.seen**")
+    # What came before the file is in it as well, as soon as it was read again.
+    while [row[1] for row in rows(page)] != ["1"] * 25:
+        assert time.monotonic() < deadline, rows(page)
+        page.wait_for_timeout(200)
+        page.reload()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

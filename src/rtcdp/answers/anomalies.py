@@ -285,7 +285,8 @@ def _told(
     anomaly_id = _id(start, metric.name, tuple(key.values()), begin)
     observed, expected = float(keyed.series.values[place]), float(judged.expected[place])
     rank, compared = int(judged.rank[place]), int(judged.compared[place])
-    window = {"metric": metric.name, "window_start": iso_ms(start), **key}
+    of_some = {} if watch.measure.where is None else {"measure": watch.measure.name}
+    window = {"metric": metric.name, **of_some, "window_start": iso_ms(start), **key}
     return Anomaly(
         id=anomaly_id,
         metric=metric.name,

@@ -13,7 +13,7 @@ import msgspec
 
 from rtcdp.answers.products_as_of import ProductsAsOf
 from rtcdp.breather import Breather
-from rtcdp.definitions import Metric, holds
+from rtcdp.definitions import Measure, Metric, holds
 from rtcdp.definitions.enrichment import attributes_of
 from rtcdp.events.codec import decode, decode_all
 from rtcdp.events.columns import from_event
@@ -46,14 +46,16 @@ class Wish:
     """Events with these text fields, each equal to one text or to any of several, and an event time
     in [`time_from`, `time_to`) (UTC ms).
 
-    With a `metric`, only those that it counts: its predicate holds and every key field is there.
-    What it is keyed by of products is looked up among `products`.
+    With a `metric`, only those that it counts: its predicate holds and every key field is there;
+    with a `measure` of it, only those that the measure looks at. What it is keyed by of products is
+    looked up among `products`.
     """
 
     equals: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     time_from: int | None = None
     time_to: int | None = None
     metric: Metric | None = None
+    measure: Measure | None = None
     products: "ProductsAsOf | None" = None
 
     @property
@@ -413,7 +415,8 @@ def is_wished(wish: Wish, event: CustomerActivityEvent, source: str) -> bool:
     if metric is None:
         return True
     has_key = all(text_in(part, fields) is not None for part in metric.key)
-    return has_key and holds(metric.predicate, fields)
+    where = None if wish.measure is None else wish.measure.where
+    return has_key and holds(metric.predicate, fields) and (where is None or holds(where, fields))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from rtcdp.answers.drill_down import (
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import find_metric
+from rtcdp.answers.query_columns import find_value
 from rtcdp.answers.question import (
     INSTANT,
     NAMES,
@@ -30,7 +31,7 @@ from rtcdp.answers.question import (
     To,
     beginning,
 )
-from rtcdp.definitions import Metric, TextField
+from rtcdp.definitions import Measure, Metric, TextField
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
 
@@ -56,6 +57,10 @@ class EventsQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
     metric: Annotated[str | None, msgspec.Meta(description="events that this metric looks at")] = (
         None
     )
+    measure: Annotated[
+        str | None,
+        msgspec.Meta(description="with `metric`: events that this measure of it looks at"),
+    ] = None
     window_start: Annotated[
         int | None,
         msgspec.Meta(
@@ -165,7 +170,17 @@ def _wish(installation: Installation, question: EventsQuestion) -> Wish:
             raise BadRequest(
                 f"{name} is a part of a metric's key", "send metric=NAME of such a metric with it"
             )
-    return Wish(question.equals, time_from, time_to, metric)
+    measure = _measure(metric, question.measure)
+    return Wish(question.equals, time_from, time_to, metric, measure)
+
+
+def _measure(metric: Metric | None, name: str | None) -> Measure | None:
+    """The measure that is named."""
+    if name is None:
+        return None
+    if metric is None:
+        raise BadRequest("measure needs a metric", "send metric=NAME with it")
+    return find_value(metric, name).measure
 
 
 def _shown(found: Judged) -> EventFound:

@@ -25,6 +25,7 @@ def events_behind(installation: Installation, anomaly_id: str) -> Iterator[Event
     while True:
         question = EventsQuestion(
             metric=anomaly.metric,
+            measure=anomaly.measure,
             window_start=read_instant("window_start", anomaly.window_start),
             equals=equals,
             verdict=("admitted",),

@@ -118,9 +118,14 @@ def _values(metrics: Sequence[Metric], text: str) -> list[Value]:
     metric = find_metric(metrics, name)
     if not sign:
         return [Value(metric, measure) for measure in metric.measures]
+    return [find_value(metric, measure_name)]
+
+
+def find_value(metric: Metric, measure_name: str) -> Value:
+    """The measure of a metric that has a name. Raises `NotThere`."""
     for measure in metric.measures:
         if measure.name == measure_name:
-            return [Value(metric, measure)]
+            return Value(metric, measure)
     known = [measure.name for measure in metric.measures]
     raise NotThere(
         f"{metric.name} has no measure {measure_name[:100]!r}",

@@ -16,7 +16,6 @@ from rtcdp.api.recommendation_routes import (
     PRODUCT_PREFIX,
     USER_ASKED,
     USER_PREFIX,
-    adviser_of,
 )
 from rtcdp.errors import RtcdpError
 
@@ -35,7 +34,7 @@ def at_once(
 ) -> "ASGIApp":
     """`app`, but what is recommended to a user, or with a product, is answered here where nothing
     has to be waited for, and `may` says that whoever asks may know."""
-    adviser = adviser_of(context)
+    adviser = context.adviser
 
     async def answering(scope: "Scope", receive: "Receive", send: "Send") -> None:
         page = None

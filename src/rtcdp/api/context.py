@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import ProductHistory
+from rtcdp.answers.recommendations import Adviser, HoldOut
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
 from rtcdp.store import Store
@@ -58,6 +59,13 @@ class ApiContext:
     def store(self) -> Store:
         """Where people's own words go; where nothing was opened for writing, it is refused."""
         return self.writable or self.installation.store
+
+    @property
+    def adviser(self) -> Adviser:
+        """What recommends, within the limits."""
+        limits = self.limits
+        hold_out = HoldOut(limits.held_out_percent, limits.held_out_get_nothing)
+        return Adviser(self.installation, self.history, hold_out)
 
 
 Context = NamedDependency[SkipValidation[ApiContext]]

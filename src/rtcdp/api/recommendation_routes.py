@@ -13,9 +13,7 @@ from rtcdp.answers.recommendation_outcomes import (
 )
 from rtcdp.answers.recommendations import (
     RECOMMENDATIONS_PATH,
-    Adviser,
     Basket,
-    HoldOut,
     ProductRecommendations,
     RecommendationsPage,
     TrendingPage,
@@ -27,7 +25,7 @@ from rtcdp.answers.recommendations import (
     trending_page,
 )
 from rtcdp.api.address import AnyRequest, text_in_path
-from rtcdp.api.context import ApiContext, Context, answer
+from rtcdp.api.context import Context, answer
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
 
@@ -53,7 +51,7 @@ _OUTCOMES = Asked(OutcomesQuestion)
 )
 def recommended_to_user(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
     user_id = text_in_path(request, USER_PREFIX, "", "user id")
-    page = for_user(adviser_of(context), user_id, USER_ASKED.read(request))
+    page = for_user(context.adviser, user_id, USER_ASKED.read(request))
     return answer(page, page)
 
 
@@ -67,7 +65,7 @@ def recommended_to_user(request: AnyRequest, context: Context) -> Response[Recom
 )
 def goes_with_product(request: AnyRequest, context: Context) -> Response[RecommendationsPage]:
     product_id = text_in_path(request, PRODUCT_PREFIX, "", "product id")
-    page = for_product(adviser_of(context), product_id, PRODUCT_ASKED.read(request))
+    page = for_product(context.adviser, product_id, PRODUCT_ASKED.read(request))
     return answer(page, page)
 
 
@@ -85,7 +83,7 @@ def goes_with_basket(
     request: AnyRequest, context: Context, data: JSONBody[Basket]
 ) -> Response[RecommendationsPage]:
     _BASKET.read(request)
-    page = for_basket(adviser_of(context), data)
+    page = for_basket(context.adviser, data)
     return answer(page, page)
 
 
@@ -98,7 +96,7 @@ def goes_with_basket(
     sync_to_thread=True,
 )
 def trending_products(request: AnyRequest, context: Context) -> Response[TrendingPage]:
-    page = trending_page(adviser_of(context), _TRENDING.read(request))
+    page = trending_page(context.adviser, _TRENDING.read(request))
     return answer(page, page)
 
 
@@ -114,13 +112,6 @@ def trending_products(request: AnyRequest, context: Context) -> Response[Trendin
 def what_came_of_it(request: AnyRequest, context: Context) -> Response[OutcomesPage]:
     page = outcomes_page(context.installation, _OUTCOMES.read(request))
     return answer(page, page)
-
-
-def adviser_of(context: ApiContext) -> Adviser:
-    """What recommends."""
-    limits = context.limits
-    hold_out = HoldOut(limits.held_out_percent, limits.held_out_get_nothing)
-    return Adviser(context.installation, context.history, hold_out)
 
 
 RECOMMENDATION_HANDLERS = (

@@ -209,8 +209,9 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
     "/api/events",
     summary="The events behind a number",
     description="Ask with `metric`, `window_start` and the key fields of a window for exactly the "
-    "events in it, and for those that were not counted, with the reasons. `from` and `to` are "
-    "event times. `order=desc` begins with what came last.",
+    "events in it, and for those that were not counted, with the reasons; `measure` leaves those "
+    "that one of its measures looks at. `from` and `to` are event times. `order=desc` begins with "
+    "what came last.",
     operation_class=documented(_EVENTS),
     opt=READ,
     sync_to_thread=True,

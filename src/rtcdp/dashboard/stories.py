@@ -11,8 +11,6 @@ import msgspec
 from rtcdp.answers.folds import find_fold, kind_of
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none, read_instant
-from rtcdp.answers.recommendations import Adviser, HoldOut
-from rtcdp.api.context import ApiContext
 from rtcdp.dashboard.address import segment, written
 from rtcdp.dashboard.page import PageAsked
 from rtcdp.definitions import Fold
@@ -92,13 +90,6 @@ def session_href(asked: PageAsked[Any], fold_name: str, session_id: str) -> str:
     """The page of one session."""
     fold = None if fold_name == "sessions" else fold_name
     return asked.address.elsewhere(f"{SESSIONS}{quote(session_id, safe='~')}", fold=fold)
-
-
-def adviser_of(context: ApiContext) -> Adviser:
-    """What recommends, as the API has it."""
-    limits = context.limits
-    hold_out = HoldOut(limits.held_out_percent, limits.held_out_get_nothing)
-    return Adviser(context.installation, context.history, hold_out)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ REQUESTS = (
     "/api/events?verdict=lat",
     "/api/events?window_start=2026-01-01",
     "/api/events?metric=nothing",
+    "/api/events?metric=user_page_view_counts&measure=page_view_counts",
     "/api/events?metric=user_page_view_counts&window_start=1",
     "/api/events?source=shop&order=desc",
     "/api/events?eventType=SEARCH&from=2026-01-01&to=2026-01-02",

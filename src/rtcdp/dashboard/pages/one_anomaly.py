@@ -118,6 +118,7 @@ def _events(
     anomaly = answer.anomaly
     question = EventsQuestion(
         metric=anomaly.metric,
+        measure=anomaly.measure,
         window_start=instant_of(anomaly.window_start),
         equals={name: (text,) for name, text in anomaly.key.items()},
         verdict=("admitted",),

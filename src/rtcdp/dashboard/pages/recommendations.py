@@ -25,7 +25,7 @@ from rtcdp.api.query import Asked
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS
-from rtcdp.dashboard.stories import USERS, adviser_of, in_time
+from rtcdp.dashboard.stories import USERS, in_time
 from rtcdp.errors import NotThere
 
 PATH = "/recommendations"
@@ -66,7 +66,7 @@ class AdvicePageShown:
 
 def shown(asked: PageAsked[RecommendationsPageQuestion]) -> AdvicePageShown | None:
     """None where no sessions of products are told. Raises `BadRequest` and `StoreUnavailable`."""
-    adviser = adviser_of(asked.context)
+    adviser = asked.context.adviser
     try:
         trending = trending_page(adviser, TrendingQuestion(limit=_LISTED))
     except NotThere:

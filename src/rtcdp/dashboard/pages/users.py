@@ -24,7 +24,6 @@ from rtcdp.dashboard.stories import (
     USERS,
     EventShown,
     SessionShown,
-    adviser_of,
     event_shown,
     instant_of,
     session_shown,
@@ -139,7 +138,7 @@ def _position(asked: PageAsked[Any], position: FunnelPosition) -> PositionShown:
 def _advice(asked: PageAsked[Any], user_id: str) -> RecommendationsPage | None:
     """None where no sessions of products are told."""
     try:
-        return for_user(adviser_of(asked.context), user_id, UserRecommendations(limit=5))
+        return for_user(asked.context.adviser, user_id, UserRecommendations(limit=5))
     except NotThere:
         return None
 

@@ -76,6 +76,7 @@ class WhyShown:
     end: int
     filters: Sequence[str]
     metric: str
+    measure: str
     number_api: str
     answer: QueryPage
     tabs: Sequence[Tab]
@@ -118,6 +119,7 @@ def shown(asked: PageAsked[WhyQuestion]) -> WhyShown | None:
         end=end,
         filters=[f"{name} = {text}" for name, text in as_pairs(filters)],
         metric=column.metric,
+        measure=column.measure,
         number_api=written(
             QUERY_PATH,
             [
@@ -147,6 +149,7 @@ def _with_events(asked: PageAsked[WhyQuestion], base: WhyShown, filters: Texts) 
     wanted = EventsQuestion(
         equals=filters,
         metric=base.metric,
+        measure=base.measure,
         verdict=tuple(verdict),  # type: ignore[arg-type]
         start_from=base.start,
         start_to=base.end,
@@ -164,6 +167,7 @@ def _with_events(asked: PageAsked[WhyQuestion], base: WhyShown, filters: Texts) 
         _EVENTS_PATH,
         [
             ("metric", base.metric),
+            ("measure", base.measure),
             ("from", base.answer.start_from),
             ("to", base.answer.start_to),
             *as_pairs(filters),

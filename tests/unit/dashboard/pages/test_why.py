@@ -5,11 +5,31 @@ from collections.abc import Callable
 import pytest
 
 from rtcdp.answers.freshness import Installation
+from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import ManualClock
-from rtcdp.definitions import Count, Metric, event_type, tumbling
+from rtcdp.definitions import Compare, Count, Metric, Ratio, Sum, event_type, tumbling
 from rtcdp.testing.driver import START_MS, Driver
 
 HOUR = 3_600_000
+CONVERSION = Metric(
+    "conversion",
+    "Conversion",
+    tumbling(hours=1),
+    (
+        Count("events"),
+        Count("orders", where=event_type("PURCHASE")),
+        Count("large_orders", where=Compare("value", ">=", 100)),
+        Count("visits", where=event_type("PAGE_VIEW")),
+        Ratio("rate", of="orders", to="visits"),
+        Sum("spent", "value", where=event_type("PURCHASE")),
+    ),
+)
+COUNTING = [
+    (metric, measure.name)
+    for metric in (CONVERSION, *load_catalog())
+    for measure in metric.measures
+    if isinstance(measure, Count)
+]
 VIEWS = Metric(
     "views",
     "Views",
@@ -63,6 +83,38 @@ def test_either_kind_may_be_looked_at_alone(site, verdict: str, expected: list[s
     assert verdicts(page) == expected
     _, events = site.behind(page)
     assert [item["verdict"] for item in events["items"]] == expected
+
+
+def of_the_hour(metric: Metric, measure: str) -> str:
+    """The address of a number of the first hour, with the events that are counted alone."""
+    hour = "from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z"
+    return f"/why?metrics={metric.name}.{measure}&verdict=counted&{hour}"
+
+
+def test_whatever_counts_has_as_many_events_in_its_list(make_driver, make_site) -> None:  # type: ignore[no-untyped-def]
+    metrics = tuple({metric.name: metric for metric, _ in COUNTING}.values())
+    driver: Driver = make_driver(*metrics)
+    driver.advance(seconds=60)
+    base = {"userId": "ada", "timestamp": START_MS, "pageUrl": "/a", "productId": "p"}
+    orders = [{**base, "eventType": "PURCHASE", "value": value} for value in (50, 100, 150)]
+    carts = [{**base, "eventType": "ADD_TO_CART"} for _ in range(2)]
+    driver.feed(*orders, *carts, *({**base, "eventType": "PAGE_VIEW"} for _ in range(4)))
+    driver.feed({"userId": "bob", "eventType": "PURCHASE", "timestamp": START_MS, "value": 200})
+    driver.process()
+    told = Installation(driver.store, metrics, ManualClock(driver.now_ms), driver.log)
+    site = make_site(told)
+    found = {}
+    for metric, measure in COUNTING:
+        page = site.page(of_the_hour(metric, measure))
+        number, events = site.behind(page)
+        name = f"{metric.name}.{measure}"
+        found[name] = number["items"][0][name]
+        assert len(verdicts(page)) == len(events["items"]) == found[name], name
+    of_own = {name: value for name, value in found.items() if name.startswith("conversion")}
+    assert list(of_own.values()) == [10, 4, 3, 4]
+    # What puts others together is of all events of its metric; what adds up, of those it adds.
+    assert len(verdicts(site.page(of_the_hour(CONVERSION, "rate")))) == 10
+    assert len(verdicts(site.page(of_the_hour(CONVERSION, "spent")))) == 4
 
 
 def test_a_time_within_a_window_is_widened_for_both(site) -> None:  # type: ignore[no-untyped-def]
