@@ -26,6 +26,7 @@ from rtcdp.answers.metrics import (
     catalog_page,
     find_metric,
     page_views,
+    types_of_windows,
     windows_page,
 )
 from rtcdp.answers.question import Nothing
@@ -40,6 +41,7 @@ from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
 from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
 from rtcdp.api.documentation import METRICS, answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
+from rtcdp.api.forms import answer_in, form_of
 from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
 from rtcdp.api.live import LiveFeed, live_stream
@@ -182,11 +184,18 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
 
 def _windows(request: AnyRequest, context: ApiContext, metric: Metric) -> Response[WindowsPage]:
     page = windows_page(context.installation, metric, _asked(metric).read(request))
-    return answer(page, page)
+    return answer_in(
+        form_of(request),
+        page,
+        lambda: (types_of_windows(metric, page), page.items),
+        metric.name,
+        link_to_next(address_of(request), page.next_cursor),
+    )
 
 
 def _asked(metric: Metric) -> Asked[WindowsQuestion]:
-    return Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key_names})
+    filters = {name: f"windows of this {name}" for name in metric.key_names}
+    return Asked(WindowsQuestion, filters, is_exported=True)
 
 
 def _handler(metric: Metric) -> HTTPRouteHandler:
