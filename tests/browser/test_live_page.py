@@ -1,6 +1,8 @@
 """The live page while events come in."""
 
 import re
+import shlex
+from urllib.parse import urljoin
 
 from playwright.sync_api import expect
 
@@ -129,6 +131,11 @@ def test_every_text_stands_out_in_light_and_dark(visitor):
 def test_the_docs_list_every_route(visitor):
     page = visitor.open("/docs")
     expect(page.locator(".operation").first).to_be_visible()
+    titles = page.locator(".docs-group h2").all_inner_texts()
+    assert titles == ["Send", "Ask", "Look", "Operate", "Errors"]
+    assert not page.locator("#get-api-metrics-revenue").is_visible()
+    page.goto("/docs#get-api-metrics-revenue")
+    expect(page.locator("#get-api-metrics-revenue form")).to_be_visible()
     described = page.request.get("/schema/openapi.json").json()["paths"]
     shown = page.locator(".operation summary").evaluate_all(
         "(all) => all.map((each) => [...each.children].slice(0, 2).map((part) => part.textContent))"
@@ -140,6 +147,10 @@ def test_the_docs_list_every_route(visitor):
 
 def test_a_route_can_be_tried_in_the_docs(visitor):
     page = visitor.open("/docs#get-api-analytics-user-userId-page-views")
+    page.get_by_role("textbox", name="userId").fill("it's; rm")
+    command = page.locator("details[open] .snippet pre")
+    asked = f"{urljoin(page.url, '/api/analytics/user/')}it's%3B%20rm/page-views"
+    assert shlex.split(command.inner_text()) == ["curl", asked]
     page.get_by_role("textbox", name="userId").fill("user_0001")
     page.locator("details[open]").get_by_role("button", name="Try it").click()
     answer = page.locator("details[open] .answer")

@@ -104,8 +104,10 @@ def test_what_is_out_of_the_ordinary_comes_by_itself_and_somebody_sees_it(visito
     expect(row.locator("td").nth(4)).to_have_text("ada <b>")
     told = page.request.get("/api/anomalies?acknowledged=true").json()["items"]
     assert [each["acknowledged"]["by"] for each in told] == ["ada <b>"]
-    events = page.request.get(row.get_by_role("link", name="events").get_attribute("href"))
-    assert events.json()["items"]
+    row.get_by_role("link", name="events").click()
+    expect(page.locator("h1")).to_contain_text("orders")
+    expect(page.locator("#events-title")).to_be_in_viewport()
+    expect(page.locator("#main")).to_contain_text("PURCHASE")
 
 
 def test_nothing_is_wider_than_the_window(visitor, platform):

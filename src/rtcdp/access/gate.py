@@ -16,6 +16,7 @@ from rtcdp.access.keyring import Keyring
 from rtcdp.access.keys import Key
 from rtcdp.access.needs import Need, gives, is_open
 from rtcdp.access.page_session import (
+    EndedSessions,
     PageSession,
     begun,
     csrf_token_of,
@@ -68,6 +69,7 @@ class Gate:
         self._randomness = randomness
         self._key_rates = _rates(rules.key_requests_per_s)
         self._address_rates = _rates(rules.address_requests_per_s)
+        self._ended = EndedSessions()
         self._failures = Rates(rules.failures_per_minute / 60, rules.failures_per_minute)
 
     @property
@@ -87,13 +89,29 @@ class Gate:
         self._count(self._address_rates, asking.address)
         if not self.is_shut:
             return EVERYBODY
-        grant = self._known(asking)
-        if not gives(grant.scopes, need):
-            raise AccessRefused("wrong_scope", f"use one with the scope {_scope_for(need)}")
-        if grant.origins:
-            _check_page(grant, asking, need)
+        grant = _checked(self._known(asking), asking, need)
         self._count(self._key_rates, grant.who)
         return grant
+
+    def decide(self, asking: Asking, need: Need) -> Grant:
+        """The same without counting anything. Raises `AccessRefused`."""
+        if is_open(need) or not self.is_shut:
+            return EVERYBODY
+        return _checked(self._granted(asking), asking, need)
+
+    def count(self, asking: Asking, grant: Grant = EVERYBODY) -> None:
+        """Count a request that was decided. Raises `AccessRefused` where there are too many."""
+        self._count(self._address_rates, asking.address)
+        if grant is not EVERYBODY:
+            self._count(self._key_rates, grant.who)
+
+    def holds(self, asking: Asking, need: Need) -> bool:
+        """Whether who was let in may go on: it is asked for what lasts, and counts nothing."""
+        try:
+            self.decide(asking, need)
+        except AccessRefused:
+            return False
+        return True
 
     def lets_page_send(self, page_key: str, origin: str) -> bool:
         """Whether a page of that origin may send events with a key: for the browser, which asks
@@ -102,17 +120,17 @@ class Gate:
         return key is not None and self._is_good(key) and origin in key.origins
 
     def begin_session(self, token: str, address: str) -> PageSession:
-        """Log somebody in who shows a key that may read. Raises `AccessRefused`."""
+        """Log somebody in who shows a key that may read. Raises `AccessRefused`. Whoever asks notes
+        what came of it in the audit log."""
         asking = Asking("POST", address, token=token)
-        try:
-            grant = self._known(asking)
-            key = self._keys.now.key_of(token)
-            if key is None or not gives(grant.scopes, "read"):
-                raise AccessRefused("wrong_scope", "log in with a key that has the scope read")
-        except AccessRefused as refused:
-            self.audit.note("somebody", f"login refused: {refused.code}", address=address)
-            raise
-        self.audit.note(grant.who, "login", address=address)
+        self.count(asking)
+        grant = self._known(asking)
+        key = self._keys.now.key_of(token)
+        if key is None or not gives(grant.scopes, "read"):
+            refused = AccessRefused("wrong_scope", "log in with a key that has the scope read")
+            self._fail(address, refused)
+            raise refused
+        self._count(self._key_rates, grant.who)
         ends_ms = self._clock.now_ms() + self._rules.session_hours * _HOUR_MS
         return begun(self._keys.now, key, ends_ms, self._randomness)
 
@@ -124,10 +142,18 @@ class Gate:
         """Who is logged in by the session of a request, and the token of it; two empty texts where
         nobody is."""
         ring = self._keys.now
-        key = key_of_session(ring, asking.session or "", self._clock.now_ms())
-        if key is None or not self._is_good(key):
+        key = self._key_of_session(ring, asking.session)
+        if key is None:
             return "", ""
         return f"key {key.id} ({key.name})", csrf_token_of(ring, asking.session or "")
+
+    def end_session(self, asking: Asking) -> str:
+        """Log out who asks, and tell who that was; an empty text where nobody is logged in."""
+        key = self._key_of_session(self._keys.now, asking.session)
+        if key is None or asking.session is None:
+            return ""
+        self._ended.add(asking.session)
+        return f"key {key.id}"
 
     def _known(self, asking: Asking) -> Grant:
         try:
@@ -135,12 +161,16 @@ class Gate:
         except AccessRefused as refused:
             # Good keys never wait for what others at their address do.
             if refused.status == 401 and refused.code != "no_key":
-                wait_s = self._failures.wait_s(asking.address, self._clock.monotonic())
-                if wait_s > 0:
-                    raise AccessRefused(
-                        "too_many_failures", "wait, and use a key that is good", math.ceil(wait_s)
-                    ) from refused
+                self._fail(asking.address, refused)
             raise
+
+    def _fail(self, address: str, refused: AccessRefused) -> None:
+        """Count a failure. Raises `AccessRefused` where there were too many."""
+        wait_s = self._failures.wait_s(address, self._clock.monotonic())
+        if wait_s > 0:
+            raise AccessRefused(
+                "too_many_failures", "wait, and use a key that is good", math.ceil(wait_s)
+            ) from refused
 
     def _granted(self, asking: Asking) -> Grant:
         ring = self._keys.now
@@ -148,12 +178,18 @@ class Gate:
             return self._of_token(ring, asking.token)
         if asking.page_key is not None:
             return self._of_page_key(ring, asking.page_key)
-        if asking.session is not None:
-            key = key_of_session(ring, asking.session, self._clock.now_ms())
-            if key is not None and self._is_good(key):
-                _check_csrf(ring, asking)
-                return _grant_of(key)
+        key = self._key_of_session(ring, asking.session)
+        if key is not None:
+            _check_csrf(ring, asking)
+            return _grant_of(key)
         raise AccessRefused("no_key", _MAKE_KEY)
+
+    def _key_of_session(self, ring: Keyring, session: str | None) -> Key | None:
+        """The key of a session that is good."""
+        if session is None or session in self._ended:
+            return None
+        key = key_of_session(ring, session, self._clock.now_ms())
+        return key if key is not None and self._is_good(key) else None
 
     def _of_token(self, ring: Keyring, token: str) -> Grant:
         key = ring.key_of(token)
@@ -202,6 +238,15 @@ def _rates(per_s: int) -> Rates | None:
 
 def _grant_of(key: Key) -> Grant:
     return Grant(f"key {key.id}", key.scopes, key.sources, key.origins)
+
+
+def _checked(grant: Grant, asking: Asking, need: Need) -> Grant:
+    """What is granted, if `need` is among it."""
+    if not gives(grant.scopes, need):
+        raise AccessRefused("wrong_scope", f"use one with the scope {_scope_for(need)}")
+    if grant.origins:
+        _check_page(grant, asking, need)
+    return grant
 
 
 def _check_page(grant: Grant, asking: Asking, need: Need) -> None:

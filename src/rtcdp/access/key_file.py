@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from rtcdp.access.keyring import Keyring
+from rtcdp.access.keys import Randomness
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.private_files import FILE_MODE, make_private_folder, open_private_file
@@ -33,9 +34,13 @@ def keys_path(data_dir: Path) -> Path:
 
 
 def read_keys(path: Path) -> Keyring:
-    """The keys in a file; none where there is no file. Raises `KeysDamaged`."""
+    """The keys in a file; none where there is no file. Raises `KeysDamaged`, also for a file of
+    nothing, which nothing here writes."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Keyring)
+        ring = msgspec.json.decode(path.read_bytes(), type=Keyring)
+        if ring == Keyring():
+            raise msgspec.DecodeError("it holds no keys")
+        return ring
     except FileNotFoundError:
         return Keyring()
     except (OSError, msgspec.DecodeError) as error:
@@ -59,6 +64,13 @@ def change_keys(path: Path, change: Callable[[Keyring], tuple[Keyring, T]]) -> T
                 f"{path} can't be written: {error.strerror}", "make room, or name another folder"
             ) from error
         return told
+
+
+def make_secret(path: Path, randomness: Randomness) -> None:
+    """See to it that the file holds a secret, also before there are keys: by it the parts of an
+    installation know each other. Raises what `change_keys` raises."""
+    if not read_keys(path).secret:
+        change_keys(path, lambda ring: (ring.with_secret(randomness), None))
 
 
 @contextmanager
@@ -138,8 +150,13 @@ class FollowedKeys:
                 self._say(f"{self._path} is gone: the keys that it held go on to hold")
             return
         try:
-            self._ring = read_keys(self._path)
+            ring = read_keys(self._path)
             self._mark = mark
+            if self._ring.keys and not ring.keys:
+                # Keys that were taken back stay in the file.
+                self._say(f"{self._path} has lost its keys: those that it held go on to hold")
+                return
+            self._ring = ring
         except KeysDamaged as error:
             # It is tried again at each look, and told once.
             if str(error) != self._told:

@@ -56,8 +56,12 @@ class Keyring(msgspec.Struct, frozen=True, dict=True):
         key, token = minted(wish, now_ms, randomness)
         while key.id in self.by_id:
             key, token = minted(wish, now_ms, randomness)
-        secret = self.secret or randomness(SECRET_BYTES).hex()
+        secret = self.with_secret(randomness).secret
         return Keyring((*self.keys, key), secret), Minted(key, token)
+
+    def with_secret(self, randomness: Randomness) -> "Keyring":
+        """The same, with a secret."""
+        return Keyring(self.keys, self.secret or randomness(SECRET_BYTES).hex())
 
     def with_rotated(
         self, key_id: str, now_ms: int, randomness: Randomness, grace_ms: int = 0

@@ -1,11 +1,12 @@
 """Sessions of the page: a signed value for a cookie, and the token that its requests show.
 
-Nothing is kept on the server. Who has a key that is good gets a value that names the key and when
-it ends, signed with the installation's secret; the key is looked up again at each request, so that
-a session ends with its key.
+Who has a key that is good gets a value that names the key and when it ends, signed with the
+installation's secret; the key is looked up again at each request, so that a session ends with its
+key. Nothing is kept on the server but which sessions were ended before their time.
 """
 
 import hmac
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from rtcdp.access.keyring import Keyring, signed
@@ -19,20 +20,46 @@ _NONCE_BYTES = 8
 _PARTS = 4
 _LONGEST = 300
 
+MAX_ENDED = 10_000
+"""Of so many sessions that were ended it is remembered, of the last ones."""
+
 
 @dataclass(frozen=True)
 class PageSession:
-    """The value of the cookie, and the token that proves that a request was made by our page."""
+    """The value of the cookie, the token that proves that a request was made by our page, and the
+    id of the key that it began with."""
 
     value: str
     csrf_token: str
+    key_id: str
+
+
+class EndedSessions:
+    """Sessions that somebody has logged out of, in bounded memory. They are forgotten when the
+    server ends."""
+
+    def __init__(self, max_known: int = MAX_ENDED) -> None:
+        self._max_known = max_known
+        self._values: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, value: str) -> None:
+        """End a session. It has to be one of ours: of others any number could be made up."""
+        self._values[value] = None
+        if len(self._values) > self._max_known:
+            self._values.popitem(last=False)
 
 
 def begun(ring: Keyring, key: Key, ends_ms: int, randomness: Randomness) -> PageSession:
     """A session of who has `key`, until `ends_ms` (UTC ms)."""
     text = f"{key.id}.{ends_ms}.{randomness(_NONCE_BYTES).hex()}"
     value = f"{text}.{signed(ring.secret, f'session {text}')}"
-    return PageSession(value, csrf_token_of(ring, value))
+    return PageSession(value, csrf_token_of(ring, value), key.id)
 
 
 def csrf_token_of(ring: Keyring, value: str) -> str:

@@ -6,6 +6,7 @@ whichever engine counted, and a late event that changes a window changes what is
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -321,7 +322,7 @@ def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
 def _points(keyed: KeyedSeries, judged: Judgement) -> Iterator[PointOfSeries]:
     for place in range(max(0, len(keyed.starts) - _AROUND - 1), len(keyed.starts)):
         band: Sequence[float | None] = [
-            None if value != value else float(value)
+            float(value) if isfinite(value) else None  # The band is endless at the beginning.
             for value in (judged.expected[place], judged.low[place], judged.high[place])
         ]
         observed = float(keyed.series.values[place])

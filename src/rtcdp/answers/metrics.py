@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rtcdp.answers.cursor import INSTANT, Shape, cursor_after, read_cursor, write_cursor
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms_or_none
 from rtcdp.answers.question import INSTANT as AS_INSTANT
@@ -21,7 +22,15 @@ from rtcdp.answers.question import (
     To,
     beginning,
 )
-from rtcdp.answers.windows import DEFAULT_PAGE, MAX_PAGE, WindowQuery, complete_from_of, windows
+from rtcdp.answers.windows import (
+    DEFAULT_PAGE,
+    FINAL,
+    MAX_PAGE,
+    PARTIAL,
+    WindowQuery,
+    complete_from_of,
+    windows,
+)
 from rtcdp.definitions import (
     Calendar,
     Measure,
@@ -200,6 +209,17 @@ def windows_page(
         complete_from=iso_ms_or_none(page.complete_from),
         **reading.freshness.fields,
     )
+
+
+def types_of_windows(metric: Metric, page: WindowsPage) -> dict[str, ColumnType]:
+    """The columns that windows of the page may have, in their order, and what is in them."""
+    found: dict[str, ColumnType] = dict.fromkeys(metric.key_names, "text")
+    found |= dict.fromkeys(("window_start", "window_end"), "instant")
+    found |= {measure.name: measure.value_type for measure in metric.measures}
+    found[FINAL] = "boolean"
+    if any(PARTIAL in item for item in page.items):
+        found[PARTIAL] = "boolean"
+    return found
 
 
 def page_views(

@@ -32,7 +32,7 @@ _BODY_BYTES_MAX = 65_536
     description="Windows of metrics that are far from what is usual, rarely so in their own "
     "history, and more so than all of the last day; newest first. Without `metric`: of those that "
     "are watched, in the last seven days. With it, of any that counts or sums, by its key fields.",
-    operation_class=documented(_ANOMALIES),
+    operation_class=documented(_ANOMALIES, group="Look"),
     opt=READ,
     sync_to_thread=True,
 )
@@ -47,7 +47,7 @@ def anomalies(request: AnyRequest, context: Context) -> Response[AnomaliesPage]:
     summary="One anomaly, and what led up to it",
     description="As it is now: when late events have made it ordinary, it is not there any more. "
     "The events behind it are at `events_url`.",
-    operation_class=documented(_ANOMALY),
+    operation_class=documented(_ANOMALY, group="Look"),
     opt=READ,
     sync_to_thread=True,
 )
@@ -79,7 +79,7 @@ def methods_of_acknowledgement() -> Response[None]:
     summary="Say that an anomaly was seen",
     description="By whom, and a note if there is something to say; who says so last counts. It "
     "stays so whatever is computed again, and goes with its window.",
-    operation_class=documented(_ANOMALY),
+    operation_class=documented(_ANOMALY, group="Look"),
     request_max_body_size=_BODY_BYTES_MAX,
     status_code=200,
     opt=ADMIN,
@@ -99,7 +99,7 @@ def acknowledge_anomaly(
 @delete(
     _ACKNOWLEDGEMENT,
     summary="Take back that an anomaly was seen",
-    operation_class=documented(_ANOMALY),
+    operation_class=documented(_ANOMALY, group="Look"),
     opt=ADMIN,
     sync_to_thread=True,
 )

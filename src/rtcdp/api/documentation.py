@@ -1,7 +1,7 @@
 """The OpenAPI description. The page that shows it is the dashboard's; nothing comes from a CDN."""
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
@@ -14,6 +14,7 @@ from litestar.openapi.spec import (
     Parameter,
     Reference,
     Schema,
+    Tag,
 )
 from litestar.openapi.spec.enums import OpenAPIFormat
 
@@ -27,6 +28,18 @@ from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
 
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""
+
+Group = Literal["Ask", "Look", "Operate"]
+"""Under which heading an address is described. That of what is sent is the collector's own."""
+
+METRICS = "Metrics"
+TAGS = (
+    Tag("Ask", "How many, how much, how far, and what next? Numbers, put together as needed."),
+    Tag("Look", "The events, sessions and users behind a number, and what happens right now."),
+    Tag("Operate", "What became of every record, what was not counted and why, and is all well?"),
+    Tag(METRICS, "The windows of each metric of the catalog, with the fields of its own key."),
+)
+"""The headings, in their order. Operations of `METRICS` stand together under the one before it."""
 
 ENDS = {
     "/api/analytics/user/{userId}": "/page-views",
@@ -108,16 +121,23 @@ openapi_config = OpenAPIConfig(
     description="Customer activity events in, exact windowed answers out. Times are ISO-8601 UTC; "
     "lists are paged by `cursor`; errors are RFC 9457 problem documents. Every answer says how "
     "fresh it is: `X-As-Of` and `X-Lag-Ms`.",
+    tags=list(TAGS),
     path="/schema",
     render_plugins=[_SCHEMA],
 )
 """To be given to the application. The schema is at `/openapi.json` and `/schema/openapi.json`."""
 
 
-def documented(asked: Asked[Any], answer: Schema | None = None) -> type[Operation]:
+def documented(
+    asked: Asked[Any],
+    answer: Schema | None = None,
+    group: Group = "Ask",
+    within: str | None = None,
+) -> type[Operation]:
     """The operation of a handler that is asked this, for the OpenAPI description.
 
-    `answer` describes the body of a 200 where its type says less.
+    `answer` describes the body of a 200 where its type says less. The operation stands under the
+    heading `group`, and there together with others that are `within` the same.
     """
     in_query = [_described(parameter) for parameter in asked.parameters]
 
@@ -133,6 +153,7 @@ def documented(asked: Asked[Any], answer: Schema | None = None) -> type[Operatio
             if asked.is_exported:
                 good["200"] = _in_all_forms(cast("OpenAPIResponse", good["200"]))
             self.responses = {**good, "default": _PROBLEM}
+            self.tags = [group] if within is None else [group, within]
 
     return WithParameters
 

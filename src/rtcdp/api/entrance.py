@@ -5,7 +5,7 @@ import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -17,12 +17,15 @@ from rtcdp.access.needs import Need, declared_need
 from rtcdp.access.page_session import COOKIE, CSRF_HEADER
 from rtcdp.api.guard import Guests, answer_directly
 from rtcdp.api.problem import access_problem
+from rtcdp.log.contract import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
+    from litestar import Request
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp, Guard, HTTPScope, Receive, Scope, Send
 
+_MAY_GO_ON = "rtcdp may go on"
 _KEY, _SOURCE = b"key=", b"source="
 _SHOWN = frozenset({b"authorization", b"cookie", b"origin", CSRF_HEADER.lower().encode()})
 
@@ -36,12 +39,25 @@ def entrance(gate: Gate) -> "Guard":
         if scope["method"] == "OPTIONS":
             return
         need = _need_of(route)
-        grant = gate.admit(asking_of(scope), need)
+        asking = asking_of(scope)
+        grant = gate.admit(asking, need)
+        scope["state"][_MAY_GO_ON] = partial(gate.holds, asking, need)
         if need == "admin" and gate.is_shut:
             action = f"{scope['method']} {scope['path']}"
             await asyncio.to_thread(gate.audit.note, grant.who, action, "", _address(scope))
 
     return enter
+
+
+def may_go_on(request: "Request[Any, Any, Any]") -> Callable[[], bool]:
+    """Tells, for as long as a request lasts, whether who asked may have it still."""
+    asked: Callable[[], bool] = request.scope["state"].get(_MAY_GO_ON, _always)
+    return asked
+
+
+def _always() -> bool:
+    """Where there is no gate."""
+    return True
 
 
 def _need_of(route: "BaseRouteHandler") -> Need:
@@ -90,8 +106,10 @@ def may_read(gate: Gate) -> Callable[["HTTPScope"], bool]:
     router, which says why."""
 
     def is_let_in(scope: "HTTPScope") -> bool:
+        asking = asking_of(scope)
         try:
-            gate.admit(asking_of(scope), "read")
+            # The router counts those that it refuses itself.
+            gate.count(asking, gate.decide(asking, "read"))
         except AccessRefused:
             return False
         return True
@@ -115,13 +133,12 @@ def asking_of(scope: "HTTPScope", page_key: str | None = None) -> Asking:
 
 def session_in(cookies: str) -> str | None:
     """The session's value in a Cookie header, if there is one."""
-    if COOKIE not in cookies:
-        return None
-    try:
-        found = SimpleCookie(cookies).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+    # What other programs on this host have set there may be no cookies by the book.
+    for cookie in cookies.split(";"):
+        name, equals, value = cookie.strip().partition("=")
+        if equals and name == COOKIE:
+            return value
+    return None
 
 
 def _token(authorization: str | None) -> str | None:
@@ -165,14 +182,16 @@ def _apart(query: bytes) -> tuple[str | None, bytes]:
 
 
 def _as_source(query: bytes, grant: Grant) -> bytes:
-    if not grant.sources:
+    # Everybody can read a key that stands in a page: it is never for all sources.
+    sources = grant.sources or ((DEFAULT_SOURCE,) if grant.origins else ())
+    if not sources:
         return query
     given = _sources_in(query)
     if not given:
-        named = _SOURCE + grant.sources[0].encode()
-        return b"&".join((query, named)) if query else named
-    if not given <= set(grant.sources):
-        raise AccessRefused("foreign_source", f"send as {' or '.join(grant.sources)}")
+        named = b"" if sources == (DEFAULT_SOURCE,) else _SOURCE + sources[0].encode()
+        return b"&".join(part for part in (query, named) if part)
+    if not given <= set(sources):
+        raise AccessRefused("foreign_source", f"send as {' or '.join(sources)}")
     return query
 
 

@@ -40,7 +40,7 @@ class StoreTelemetry(CollectorRegistry):
 @get(
     "/metrics",
     summary="Telemetry for Prometheus",
-    operation_class=documented(Asked(Nothing)),
+    operation_class=documented(Asked(Nothing), group="Operate"),
     media_type="text/plain",
     opt=READ,
     sync_to_thread=True,

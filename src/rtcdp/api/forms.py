@@ -37,16 +37,18 @@ def answer_in(
     page: P,
     table: "Callable[[], tuple[Mapping[str, ColumnType], Sequence[Row]]]",
     name: str,
+    more: Mapping[str, str] | None = None,
 ) -> Response[P]:
     """The page as JSON, or as a file called `name` of the rows and columns that `table` gives.
 
-    A file has no room for what a page says beside its rows: how fresh it is stands in the headers.
+    A file has no room for what a page says beside its rows: how fresh it is stands in the headers,
+    and `more` with it, like where the next page is.
     """
     varies = {"Vary": "Accept"}
     if form is None:
         return answer(page, page, varies)
     content = cast("P", exported(form, *table()))
-    headers = {**freshness_headers(page), **varies}
+    headers = {**freshness_headers(page), **varies, **(more or {})}
     headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     media_type = MEDIA_TYPES[form]
     if form == "csv":

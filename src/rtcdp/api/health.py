@@ -34,7 +34,7 @@ class Health(msgspec.Struct):
     "/health/live",
     summary="Is the process alive?",
     media_type=MediaType.JSON,
-    operation_class=documented(Asked(Nothing)),
+    operation_class=documented(Asked(Nothing), group="Operate"),
     opt=OPEN,
     sync_to_thread=False,
 )
@@ -46,7 +46,7 @@ def live() -> Health:
     "/health/ready",
     summary="Can it answer, and is it not too far behind?",
     description="503 says which part is not ready, and why.",
-    operation_class=documented(Asked(Nothing)),
+    operation_class=documented(Asked(Nothing), group="Operate"),
     opt=OPEN,
     sync_to_thread=True,
 )

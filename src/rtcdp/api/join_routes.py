@@ -43,6 +43,7 @@ JOIN_PAGES = (
         "The two events behind a row of a join",
         "`rowId` is the `id` of a row; each row has the whole address as `events_url`.",
         id_is="id of the row",
+        group="Look",
     ),
 )
 """All of them, to be given to the API's router."""

@@ -32,9 +32,9 @@ class HttpLimits:
     """What all connections and answers together may cost.
 
     `max_connections` are taken at once; a further one waits until one ends. A request's headers
-    have to come within `header_timeout_s`, and a connection may rest so long between two requests;
-    they may be `max_header_bytes` long. A client that takes no byte of what was sent to it for
-    `write_timeout_s` is cut off.
+    have to come within `header_timeout_s`, a question's body once more within that, and a
+    connection may rest so long between two requests; headers may be `max_header_bytes` long. A
+    client that takes no byte of what was sent to it for `write_timeout_s` is cut off.
 
     `max_answers` are worked out at once, `max_waiting_answers` wait for that. Beyond: 503. Answers
     that are longer than a slice are sent by and by, and together hold `max_answer_bytes`; when

@@ -5,8 +5,8 @@ Who asks for the rows of folds is told besides which of them are other ones now,
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +25,7 @@ from rtcdp.answers.row_changes import RowsChanged, RowsWatch
 from rtcdp.answers.windows import WindowQuery, windows
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
+from rtcdp.api.entrance import may_go_on
 from rtcdp.api.live_anomalies import AnomalyFeed
 from rtcdp.api.problem import TooManyClients
 from rtcdp.api.query import Asked
@@ -88,10 +89,24 @@ class LiveFeed:
         self.clients = 0
 
     async def messages(
-        self, folds: Sequence[str] = (), *, anomalies: bool = False
-    ) -> AsyncIterator[ServerSentEventMessage]:
+        self,
+        folds: Sequence[str] = (),
+        *,
+        anomalies: bool = False,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> AsyncGenerator[ServerSentEventMessage]:
         """Ticks, changed rows of some folds and, if they are asked for, what is out of the
-        ordinary, until the client goes or the server stops."""
+        ordinary, until the client goes, the server stops, or the client may not know any more,
+        which is asked before each message."""
+        async with aclosing(self._all_messages(folds, anomalies)) as messages:
+            async for message in messages:
+                if not may_go_on():
+                    return
+                yield message
+
+    async def _all_messages(
+        self, folds: Sequence[str], anomalies: bool
+    ) -> AsyncGenerator[ServerSentEventMessage]:
         every_s = self._context.limits.live_every_ms / 1000
         listener = self._anomalies.enter() if anomalies else None
         self.clients += 1
@@ -189,7 +204,7 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "with `rows=sessions` also `rows`, when rows of that fold changed or are gone; with "
     "`anomalies=true` also `anomalies`: first what is out of the ordinary, then what begins, "
     "changes and is none any more.",
-    operation_class=documented(_ASKED),
+    operation_class=documented(_ASKED, group="Look"),
     opt=READ,
 )
 async def live_stream(
@@ -205,7 +220,9 @@ async def live_stream(
             "try again later, or poll /api/ledger",
         )
     is_watching = question.anomalies == "true"
-    return ServerSentEvent(live_feed.messages(question.rows, anomalies=is_watching))
+    return ServerSentEvent(
+        live_feed.messages(question.rows, anomalies=is_watching, may_go_on=may_go_on(request))
+    )
 
 
 def _sample(context: ApiContext, reading: Reading) -> Tick:

@@ -13,7 +13,7 @@ from rtcdp.access.needs import READ
 from rtcdp.answers.question import Nothing
 from rtcdp.api.address import AnyRequest, text_in_path
 from rtcdp.api.context import ApiContext, Context, Page, answer
-from rtcdp.api.documentation import ENDS, documented
+from rtcdp.api.documentation import ENDS, Group, documented
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked
 
@@ -27,7 +27,7 @@ class PageAt:
     `page_of` is given the installation, what stands in the path for `{name:str}` and for an id at
     its end, which `id_is` says in words, and the question, unless nothing is asked. `asked_now` is
     what may be asked where that depends on the installation, and on the name. A page that is `kept`
-    may be held by who asked until its items change.
+    may be held by who asked until its items change. `group` is the heading it is described under.
     """
 
     path: str
@@ -39,6 +39,7 @@ class PageAt:
     id_is: str | None = None
     asked_now: Callable[..., Asked[Any]] | None = None
     kept: bool = False
+    group: Group = "Ask"
 
     def handler(self) -> HTTPRouteHandler:
         """What answers there, to be given to the API's router."""
@@ -57,7 +58,7 @@ class PageAt:
             self.path,
             summary=self.summary,
             description=self.description,
-            operation_class=documented(self.asked),
+            operation_class=documented(self.asked, group=self.group),
             opt=READ,
             sync_to_thread=True,
         )(told)

@@ -40,6 +40,7 @@ PRODUCT_PAGES = (
         "Product updates that are not used",
         "Newest first, with the reason: records that are no update, and versions beyond what is "
         "remembered of a product (`history_full`).",
+        group="Operate",
     ),
 )
 """All of them, to be given to the API's router."""

@@ -26,6 +26,7 @@ from rtcdp.answers.metrics import (
     catalog_page,
     find_metric,
     page_views,
+    types_of_windows,
     windows_page,
 )
 from rtcdp.answers.question import Nothing
@@ -38,8 +39,9 @@ from rtcdp.answers.uncounted import (
 from rtcdp.api.address import address_of, text_in_path
 from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
 from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
-from rtcdp.api.documentation import answer_schema, documented, openapi_document
+from rtcdp.api.documentation import METRICS, answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
+from rtcdp.api.forms import answer_in, form_of
 from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
 from rtcdp.api.live import LiveFeed, live_stream
@@ -76,6 +78,7 @@ _PAGES = (
         ledger_page,
         Asked(LedgerQuestion),
         "What became of every record",
+        group="Operate",
     ),
     PageAt(
         "/api/dead-letters",
@@ -84,6 +87,7 @@ _PAGES = (
         Asked(DeadLettersQuestion, uncounted.FILTERS),
         "Records that can't be admitted",
         "Newest first, with the reason, the step that found it, and the raw bytes.",
+        group="Operate",
     ),
     PageAt(
         "/api/late-events",
@@ -92,6 +96,7 @@ _PAGES = (
         Asked(LateEventsQuestion, uncounted.FILTERS),
         "Events that came too late",
         "Newest first: valid events, older at intake than allowed.",
+        group="Operate",
     ),
     PageAt(
         "/api/duplicates",
@@ -100,6 +105,7 @@ _PAGES = (
         Asked(DuplicatesQuestion, uncounted.FILTERS),
         "Records whose event id was there before",
         "Newest first. `reason` tells copies from conflicts (same id, other content).",
+        group="Operate",
     ),
 )
 
@@ -178,11 +184,18 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
 
 def _windows(request: AnyRequest, context: ApiContext, metric: Metric) -> Response[WindowsPage]:
     page = windows_page(context.installation, metric, _asked(metric).read(request))
-    return answer(page, page)
+    return answer_in(
+        form_of(request),
+        page,
+        lambda: (types_of_windows(metric, page), page.items),
+        metric.name,
+        link_to_next(address_of(request), page.next_cursor),
+    )
 
 
 def _asked(metric: Metric) -> Asked[WindowsQuestion]:
-    return Asked(WindowsQuestion, {name: f"windows of this {name}" for name in metric.key_names})
+    filters = {name: f"windows of this {name}" for name in metric.key_names}
+    return Asked(WindowsQuestion, filters, is_exported=True)
 
 
 def _handler(metric: Metric) -> HTTPRouteHandler:
@@ -194,7 +207,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
         f"{METRICS_PATH}{metric.name}",
         summary=metric.title,
         description=f"{metric.description} {order}".strip(),
-        operation_class=documented(_asked(metric), answer=answer_schema(metric)),
+        operation_class=documented(_asked(metric), answer_schema(metric), within=METRICS),
         opt=READ,
         sync_to_thread=True,
     )
@@ -212,7 +225,7 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
     "events in it, and for those that were not counted, with the reasons; `measure` leaves those "
     "that one of its measures looks at. `from` and `to` are event times. `order=desc` begins with "
     "what came last.",
-    operation_class=documented(_EVENTS),
+    operation_class=documented(_EVENTS, group="Look"),
     opt=READ,
     sync_to_thread=True,
 )

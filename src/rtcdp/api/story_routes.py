@@ -76,6 +76,7 @@ STORY_PAGES = (
         "Newest first, by when they begin. A bounce has one page view; engaged is one that "
         "has two, or lasts ten seconds, or has a conversion.",
         asked_now=_sessions_of,
+        group="Look",
     ),
     PageAt(
         f"{SESSIONS_PATH}/days",
@@ -93,6 +94,7 @@ STORY_PAGES = (
         "The events that make one session",
         "Oldest first. `sessionId` is the `id` that /api/sessions tells.",
         id_is="id of the session",
+        group="Look",
     ),
     PageAt(
         f"{USERS_PATH}{{userId:path}}",
@@ -102,6 +104,7 @@ STORY_PAGES = (
         "One user: events, sessions, and how far they came in funnels",
         "Events newest first, and paged.",
         id_is="user id",
+        group="Look",
     ),
     PageAt(
         "/api/funnels",
@@ -127,6 +130,7 @@ STORY_PAGES = (
         Asked(PeopleQuestion),
         "Who is behind a number of a funnel",
         "The same selection as the number, so that there are as many. Newest first.",
+        group="Look",
     ),
     PageAt(
         f"{RETENTION_PATH}{{name:str}}",

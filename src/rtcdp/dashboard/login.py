@@ -29,6 +29,9 @@ _TO_DO = {
     "wrong_scope": "Log in with one that has the scope read or admin",
     "too_many_failures": "Wait a minute, and try again",
 }
+_UNNOTED = frozenset({"too_many_failures", "too_many_requests"})
+"""Refusals that are told and not noted: there is no end to them, and there is one to the disk."""
+
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -45,9 +48,14 @@ def login_routes(gate: Gate) -> list[Router]:
     and who logs out shows the token of the session."""
     environment = page_environment()
 
+    async def note(who: str, action: str, asking: Asking) -> None:
+        """On disk before it is answered, and past the event loop, which a disk would hold up."""
+        await asyncio.to_thread(gate.audit.note, who, action, "", asking.address)
+
     @get(LOGIN_PATH, include_in_schema=False, sync_to_thread=False)
     def login_page(request: AnyRequest) -> Response[bytes]:
         asking = asking_of(request.scope)
+        gate.count(asking)
         return _page(environment, gate, asking, place_of(request.query_params.get("next", "")))
 
     @post(LOGIN_PATH, include_in_schema=False, status_code=_SEE_OTHER)
@@ -55,11 +63,13 @@ def login_routes(gate: Gate) -> list[Router]:
         asking, form = asking_of(request.scope), form_of(await _body(request))
         place = place_of(form.get("next", ""))
         try:
-            # Noted on disk before it is answered; seldom enough for that to be done here.
             session = gate.begin_session(form.get("key", "").strip(), asking.address)
         except AccessRefused as refused:
+            if refused.code not in _UNNOTED:
+                await note("somebody", f"login refused: {refused.code}", asking)
             return _page(environment, gate, asking, place, refused)
-        is_safe = request.scope.get("scheme") == "https"
+        await note(f"key {session.key_id}", "login", asking)
+        is_safe = request.scope.get("scheme") == "https" or _is_from_https(asking)
         kept: dict[str, Any] = {"path": "/", "samesite": "strict", "secure": is_safe}
         cookies = [
             Cookie(key=COOKIE, value=session.value, httponly=True, **kept),
@@ -75,12 +85,20 @@ def login_routes(gate: Gate) -> list[Router]:
             asking.session, form.get("csrf_token", "")
         ):
             raise AccessRefused("no_csrf_token", f"log out on the page {LOGIN_PATH}")
-        gate.audit.note("somebody", "logout", address=asking.address)
+        who = gate.end_session(asking)
+        if who:
+            await note(who, "logout", asking)
         gone = [Cookie(key=key, value="", path="/", max_age=0) for key in (COOKIE, CSRF_COOKIE)]
         return Response(b"", status_code=_SEE_OTHER, headers={"Location": LOGIN_PATH}, cookies=gone)
 
     handlers = [login_page, log_in, log_out]
     return [Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(OPEN))]
+
+
+def _is_from_https(asking: Asking) -> bool:
+    """Whether the browser shows an https page, which a proxy may have made of ours. Who says so and
+    is not gets cookies that are of no use to them."""
+    return (asking.origin or "").startswith("https://")
 
 
 async def _body(request: AnyRequest) -> bytes:

@@ -26,8 +26,7 @@ def compact(number: float | None) -> str:
         if size >= unit:
             shown = number / unit
             places = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2
-            text = f"{shown:.{places}f}"
-            return f"{text.rstrip('0').rstrip('.') if places else text}{letter}"
+            return f"{shown:.{places}f}{letter}"
     return count(number)
 
 

@@ -12,11 +12,13 @@ from litestar.openapi.spec import (
     Reference,
     RequestBody,
     Schema,
+    Tag,
 )
 
 from rtcdp.events import event as rules
 from rtcdp.intake.problem import REFUSALS
 
+_SENT = Tag("Send", "Events, history and product updates go in.")
 _ISO_EXAMPLE = "2026-01-31T09:30:00.000Z"
 _TEXT = OpenAPIType.STRING
 _WHOLE = OpenAPIType.INTEGER
@@ -48,9 +50,11 @@ def collector_paths() -> dict[str, PathItem]:
 
 
 async def document_collector(app: Litestar) -> None:
-    """Add the collector's routes to the application's OpenAPI document; an `on_startup` hook."""
+    """Add the collector's routes, and their heading, to the application's OpenAPI document; an
+    `on_startup` hook."""
     schema = app.openapi_schema
     schema.paths = {**(schema.paths or {}), **collector_paths()}
+    schema.tags = [_SENT, *(schema.tags or [])]
 
 
 def _path(
@@ -63,7 +67,7 @@ def _path(
     return PathItem(
         post=Operation(
             operation_id=operation_id,
-            tags=["Collector"],
+            tags=[_SENT.name],
             summary=summary,
             description=description,
             parameters=[

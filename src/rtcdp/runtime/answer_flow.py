@@ -9,15 +9,21 @@ from collections import deque
 from typing import Any
 
 import msgspec
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from rtcdp.access.gate import SAFE_METHODS
 from rtcdp.api.limits import HttpLimits
+from rtcdp.api.problem import TooManyClients
 from rtcdp.intake.deadlines import Deadlines
 from rtcdp.intake.transfers import GaveWay, Transfers
 
 SLICE_BYTES = 65_536
 _RETRY_AFTER = b"1"
 _POLL_S = 0.05
+_FEWER = "send the request again, and fewer at a time, or ask for less with limit"
+_TOO_LATE = "the body took too long to arrive: send it whole, and at once"
 
 
 class TooSlow(Exception):
@@ -45,10 +51,17 @@ class AnswerFlow:
             await _refuse(send)
             return
         answer = _Answer(self, send)
+        if scope["type"] == ScopeType.HTTP and scope["method"] not in SAFE_METHODS:
+            receive = _Body(answer, receive, self._limits.header_timeout_s).receive
         try:
             await app(scope, receive, answer.send)
         finally:
             answer.end_work()
+
+    async def begin_turn(self) -> None:
+        """Wait for a turn once more. Raises `TooManyClients` when there are too many already."""
+        if not await self._has_turn():
+            raise TooManyClients("the server has too many answers under way", _FEWER)
 
     def end_turn(self) -> None:
         """One answer less is worked out: the next one may be."""
@@ -136,14 +149,20 @@ class _Answer:
         self._send = send
         self._start: Any = None
         self._is_working = True
+        self.is_begun = False
 
     def end_work(self) -> None:
         if self._is_working:
             self._is_working = False
             self._flow.end_turn()
 
+    async def begin_work(self) -> None:
+        await self._flow.begin_turn()
+        self._is_working = True
+
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
+            self.is_begun = True
             self._start = message
             return
         self.end_work()
@@ -161,19 +180,47 @@ class _Answer:
             await self._send(message)
 
 
+class _Body:
+    """The body of a question. While it is on its way others have the turn, and it has to be there
+    in time. It is asked for by routes that have let the client in, and bound how long it is."""
+
+    def __init__(self, answer: _Answer, receive: Receive, patience_s: float) -> None:
+        self._answer = answer
+        self._receive = receive
+        self._patience_s = patience_s
+        self._is_whole = False
+
+    async def receive(self) -> Any:
+        """What comes next. Raises `HTTPException` (408) when it doesn't, and `TooManyClients`."""
+        if self._is_whole or self._answer.is_begun:
+            return await self._receive()
+        self._answer.end_work()
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                message: Any = await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(_TOO_LATE, status_code=408) from error
+        self._patience_s -= clock() - began_s
+        self._is_whole = not message.get("more_body", False)
+        if self._is_whole:
+            await self._answer.begin_work()
+        return message
+
+
 def _piece(body: bytes, has_more: bool) -> Any:
     return {"type": "http.response.body", "body": body, "more_body": has_more}
 
 
 async def _refuse(send: Send) -> None:
-    hint = "send the request again, and fewer at a time, or ask for less with limit"
     body = msgspec.json.encode(
         {
             "type": "about:blank",
             "title": "Service Unavailable",
             "status": 503,
-            "detail": f"the server has too many answers under way: {hint}",
-            "hint": hint,
+            "detail": f"the server has too many answers under way: {_FEWER}",
+            "hint": _FEWER,
             "code": "overloaded",
         }
     )

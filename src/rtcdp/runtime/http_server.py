@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from rtcdp.access.gate import Gate
+from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
@@ -151,7 +152,7 @@ def run_http_server(
     """
     require_loopback(settings)
     sys.setswitchinterval(_SWITCH_S)
-    gate = Gate(settings.data_dir, settings.access, clock, secrets.token_bytes, _say)
+    gate = _gate(settings, clock)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
@@ -208,6 +209,13 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _gate(settings: Settings, clock: Clock) -> Gate:
+    """The gate; its own parts get past it also where only tokens of others are taken."""
+    if settings.access.jwks:
+        make_secret(keys_path(settings.data_dir), secrets.token_bytes)
+    return Gate(settings.data_dir, settings.access, clock, secrets.token_bytes, _say)
 
 
 @contextlib.contextmanager

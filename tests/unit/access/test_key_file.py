@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.access.key_file import FollowedKeys, KeysDamaged, change_keys, keys_path, read_keys
+from rtcdp.access.key_file import (
+    FollowedKeys,
+    KeysDamaged,
+    change_keys,
+    keys_path,
+    make_secret,
+    read_keys,
+)
 from rtcdp.access.keyring import Keyring
 from rtcdp.access.keys import KeyWish
 from rtcdp.clock import ManualClock
@@ -65,6 +72,28 @@ def test_a_file_is_followed_and_what_was_locked_stays_locked(path: Path) -> None
     assert followed.now.keys == (made.key,)
     assert ["can't be read" in said[0], "is gone" in said[1]] == [True, True]
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("text", ["{}", '{"keys": []}', '{"other": 1}', '{"secret": "00"}'])
+def test_a_file_that_has_lost_its_keys_opens_nothing(path: Path, text: str) -> None:
+    clock, said = ManualClock(), []
+    made = add(path)
+    followed = FollowedKeys(path, clock, said.append)
+    path.write_text(text)
+    for _ in range(3):
+        clock.advance(250)
+        assert followed.now.keys == (made.key,)
+    assert len(said) == 1
+
+
+def test_a_secret_is_made_once_and_stays_when_keys_come(path: Path) -> None:
+    for _ in range(2):
+        make_secret(path, secrets.token_bytes)
+    made = read_keys(path)
+    assert (made.keys, len(made.secret)) == ((), 64)
+    add(path)
+    make_secret(path, secrets.token_bytes)
+    assert (len(read_keys(path).keys), read_keys(path).secret) == (1, made.secret)
 
 
 def test_a_damaged_file_lets_nothing_begin(path: Path) -> None:

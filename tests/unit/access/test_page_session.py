@@ -6,7 +6,13 @@ import pytest
 
 from rtcdp.access.keyring import Keyring
 from rtcdp.access.keys import KeyWish
-from rtcdp.access.page_session import begun, csrf_token_of, key_of_session, proves
+from rtcdp.access.page_session import (
+    EndedSessions,
+    begun,
+    csrf_token_of,
+    key_of_session,
+    proves,
+)
 
 
 @pytest.fixture
@@ -41,3 +47,11 @@ def test_a_token_proves_one_session_alone(ring: Keyring) -> None:
     assert not proves(ring, second.value, first.csrf_token)
     assert not proves(ring, first.value, "")
     assert not proves(ring, first.value, "ü")
+
+
+def test_of_sessions_that_were_ended_the_last_ones_are_remembered() -> None:
+    ended = EndedSessions(max_known=2)
+    for value in ("a", "b", "b", "c"):
+        ended.add(value)
+    assert [value in ended for value in "abc"] == [False, True, True]
+    assert len(ended) == 2

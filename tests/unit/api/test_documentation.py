@@ -79,6 +79,16 @@ def test_every_operation_has_a_summary_and_describes_its_errors(api: Api) -> Non
     assert all("default" in operation["responses"] for operation in operations)
 
 
+def test_every_operation_stands_under_one_of_the_headings(api: Api) -> None:
+    document = api.get("/schema/openapi.json").json()
+    headings = [tag["name"] for tag in document["tags"]]
+    assert headings == ["Ask", "Look", "Operate", "Metrics"]
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    assert {operation["tags"][0] for operation in operations} == {"Ask", "Look", "Operate"}
+    revenue = document["paths"]["/api/metrics/revenue"]["get"]
+    assert revenue["tags"] == ["Ask", "Metrics"]
+
+
 def test_parameters_are_described(api: Api) -> None:
     operation = api.get("/schema/openapi.json").json()["paths"]["/api/ledger"]["get"]
     assert [parameter["name"] for parameter in operation["parameters"]] == [

@@ -167,6 +167,11 @@ def test_what_is_no_session_is_none(cookies) -> None:
     assert session_in(cookies) is None
 
 
+@pytest.mark.parametrize("others", ["a=b; ", 'prefs={"x":1}; ', "foo; ", 'q="a\\"; é=1; '])
+def test_cookies_of_others_lock_nobody_out(others) -> None:
+    assert session_in(f"{others}{COOKIE}=a.1.b.c; z=1") == "a.1.b.c"
+
+
 def test_a_key_sends_as_its_sources(server, client) -> None:
     token = server.key("write", sources=("shop", "till"))
     sent = [client.post(f"/v1/import{q}", headers=bearer(token)) for q in ("", "?source=till")]
@@ -199,6 +204,14 @@ def test_a_page_sends_with_a_key_that_is_for_its_origin(server, client) -> None:
         assert (refused.status_code, refused.json()["code"]) == (403, "foreign_page")
         assert "access-control-allow-origin" not in refused.headers
     assert client.get(f"/numbers?key={token}", headers=page).status_code == 403
+
+
+def test_a_page_s_key_without_sources_sends_as_the_one_without_a_name(server, client) -> None:
+    token = server.key("write", origins=(SHOP,))
+    page = {"Origin": SHOP, "Sec-Fetch-Site": "cross-site"}
+    assert client.post(f"/v1/events?key={token}", headers=page).text == ""
+    refused = client.post(f"/v1/events?key={token}&source=till", headers=page)
+    assert (refused.status_code, refused.json()["code"]) == (403, "foreign_source")
 
 
 def test_a_key_that_stands_in_pages_is_of_no_use_elsewhere(server, client) -> None:

@@ -120,6 +120,19 @@ async def test_the_stream_ends_when_the_server_stops(make_context: MakeContext) 
     assert feed.clients == 0
 
 
+async def test_the_stream_ends_when_its_client_may_not_know_any_more(
+    teller: Teller, make_context: MakeContext
+) -> None:
+    context = make_context(limits=FAST, store=teller.store, folds=teller.folds, log=None)
+    feed, answers = LiveFeed(context), [True, True, False]
+    messages = feed.messages(["sessions"], may_go_on=lambda: answers.pop(0))
+    assert (await anext(messages)).event == "tick"
+    teller.tell([event(START, eventId="1")], START)
+    context.installation.clock._driver.advance(seconds=1)
+    assert [message.event async for message in messages] == ["tick"], "and no rows after it"
+    assert (answers, feed.clients) == ([], 0)
+
+
 def test_streams_are_limited(make_api: Callable[..., TestClient[Litestar]]) -> None:
     stop = threading.Event()
     api = make_api(limits=ApiLimits(live_clients=0), stop=stop)

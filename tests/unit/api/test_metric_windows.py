@@ -1,9 +1,14 @@
 """The catalog, and the windows of any metric."""
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -122,7 +127,9 @@ def test_an_unknown_metric_is_told_the_known_ones(api: Api) -> None:
 def test_an_unknown_key_is_told_the_known_ones(api: Api) -> None:
     answer = api.get(f"{VIEWS}?productId=p1")
     assert answer.status_code == 400
-    assert answer.json()["hint"] == "send userId, from, to, since, at, state, limit or cursor"
+    assert (
+        answer.json()["hint"] == "send userId, from, to, since, at, state, limit, cursor or format"
+    )
 
 
 @pytest.mark.parametrize(
@@ -368,3 +375,49 @@ def test_a_metric_that_came_later_is_answered_and_says_how_far_it_is_filled(
     driver.store.commit_backfill("later", (), {0: 4}, complete=True)
     described = {item["name"]: item for item in api.get("/api/metrics").json()["items"]}
     assert "filled_percent" not in described["later"]
+
+
+def test_a_file_of_windows_holds_what_the_list_shows(
+    make_api: Callable[..., Api], make_driver: Callable[..., Driver]
+) -> None:
+    metric = Metric(
+        name="told",
+        title="Told",
+        key=("userId",),
+        window=tumbling(minutes=1),
+        measures=(
+            Count("n"),
+            TopK("pages", "pageUrl", k=3),
+            Last("last_page", "pageUrl"),
+            Quantile("median", 0.5),
+            Ratio("share", of="n", to="n"),
+        ),
+    )
+    driver = make_driver(metric)
+    view = {"eventType": "PAGE_VIEW", "timestamp": START_MS}
+    driver.feed({**view, "userId": "ada", "pageUrl": "/a", "value": 3}, {**view, "userId": "b"})
+    driver.process()
+    api = make_api(store=driver.store, metrics=(metric,))
+    items = api.get("/api/metrics/told").json()["items"]
+    lines = api.get("/api/metrics/told?format=jsonl").text.splitlines()
+    assert [json.loads(line) for line in lines] == items
+    rows = list(csv.DictReader(api.get("/api/metrics/told?format=csv").text.splitlines()))
+    assert [list(row) for row in rows] == [list(item) for item in items]
+    assert [(row["userId"], row["n"]) for row in rows] == [("ada", "1"), ("b", "1")]
+    table = pl.read_parquet(io.BytesIO(api.get("/api/metrics/told?format=parquet").content))
+    assert table["window_start"].to_list() == [datetime(2026, 1, 1, tzinfo=UTC)] * 2
+    others = [name for name in table.columns if not name.startswith("window")]
+    assert table.select(others).to_dicts() == [{n: i[n] for n in others} for i in items]
+
+
+@pytest.mark.usefixtures("views")
+def test_a_file_is_as_long_as_a_page_and_its_header_names_the_next_one(api: Api) -> None:
+    names = []
+    address: str | None = f"{VIEWS}?limit=1"
+    while address is not None:
+        answer = api.get(address, headers={"Accept": "text/csv"})
+        names += [row["userId"] for row in csv.DictReader(answer.text.splitlines())]
+        address = answer.links.get("next", {}).get("url")
+        assert answer.headers["content-disposition"].endswith('user_page_view_counts.csv"')
+    assert names == [item["userId"] for item in api.get(VIEWS).json()["items"]]
+    assert api.get(f"{VIEWS}?format=csv&limit=1001").status_code == 400

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
@@ -89,6 +90,49 @@ def test_who_is_logged_in_sees_it_and_logs_out(pages, token, tmp_path) -> None:
     assert pages.get("/numbers").status_code == 401
     noted = (tmp_path / "audit.jsonl").read_text()
     assert ["login" in noted, "logout" in noted, token in noted] == [True, True, False]
+
+
+def test_logging_out_ends_the_session_wherever_its_cookie_is(pages, token) -> None:
+    log_in(pages, token)
+    kept = {"Cookie": f"{COOKIE}={pages.cookies[COOKIE]}"}
+    pages.post("/logout", data={"csrf_token": pages.cookies[CSRF_COOKIE]})
+    pages.cookies.clear()
+    assert pages.get("/numbers", headers=kept).status_code == 401
+
+
+def test_what_anybody_can_do_without_end_fills_no_disk(pages, token, tmp_path) -> None:
+    gate = Gate(
+        tmp_path, AccessRules(failures_per_minute=2), ManualClock(1_000), secrets.token_bytes
+    )
+    with TestClient(Litestar(login_routes(gate), logging_config=None)) as stranger:
+        codes = [log_in(stranger, "wrong").status_code for _ in range(5)]
+        assert codes == [401, 401, 429, 429, 429]
+        for _ in range(5):
+            assert stranger.post("/logout", follow_redirects=False).status_code == 303
+    log_in(pages, token)
+    noted = [
+        msgspec.json.decode(line) for line in (tmp_path / "audit.jsonl").read_bytes().splitlines()
+    ]
+    assert [(each["who"].split()[0], each["action"]) for each in noted] == [
+        ("somebody", "login refused: unknown_key"),
+        ("somebody", "login refused: unknown_key"),
+        ("key", "login"),
+    ]
+
+
+def test_the_page_to_log_in_is_counted(tmp_path) -> None:
+    rules = AccessRules(address_requests_per_s=1)
+    gate = Gate(tmp_path, rules, ManualClock(1_000), secrets.token_bytes)
+    handlers = exception_handlers
+    app = Litestar(login_routes(gate), exception_handlers=handlers, logging_config=None)
+    with TestClient(app) as pages:
+        assert [pages.get("/login").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_behind_a_proxy_that_speaks_https_cookies_are_for_tls_alone(pages, token) -> None:
+    form, page = {"key": token}, {"Origin": "https://127.0.0.1:8081"}
+    done = pages.post("/login", data=form, headers=page, follow_redirects=False)
+    assert all("Secure" in each for each in done.headers.get_list("set-cookie"))
 
 
 def test_with_tls_cookies_are_for_tls_alone(pages, token) -> None:

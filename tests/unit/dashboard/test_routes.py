@@ -59,6 +59,8 @@ def test_no_script_makes_markup_from_text(pages: Pages) -> None:
         "ledger.js",
         "chart.js",
         "docs.js",
+        "operation.js",
+        "request.js",
     ):
         script = pages.get(f"/assets/{name}").text
         assert not re.search(

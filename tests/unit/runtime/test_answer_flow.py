@@ -4,13 +4,16 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from litestar.exceptions import HTTPException
 
 from rtcdp.api.limits import HttpLimits
+from rtcdp.api.problem import TooManyClients
 from rtcdp.intake import transfers
 from rtcdp.runtime.answer_flow import SLICE_BYTES, AnswerFlow, TooSlow
 
 LIMITS = HttpLimits(max_answers=1, max_waiting_answers=1, max_answer_bytes=3 * SLICE_BYTES)
-SCOPE = {"type": "http"}
+SCOPE = {"type": "http", "method": "GET"}
+SENT = {"type": "http", "method": "POST"}
 PATIENCE_S = 10.0
 
 
@@ -128,3 +131,75 @@ async def test_who_does_not_read_is_given_up(application: tuple[int, int]) -> No
     with pytest.raises(TooSlow):
         await asyncio.wait_for(asked(flow, Application(*application), Client()), PATIENCE_S)
     assert flow.held_bytes == 0
+
+
+class Sender:
+    """A client that sends its body piece by piece, when it is told to."""
+
+    def __init__(self) -> None:
+        self.pieces: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+
+    async def receive(self):
+        piece, has_more = await self.pieces.get()
+        return {"type": "http.request", "body": piece, "more_body": has_more}
+
+
+async def echo(_scope, receive, send) -> None:
+    """Answers with the body that it was sent."""
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        body, has_more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def test_while_a_body_is_on_its_way_others_have_the_turn() -> None:
+    flow, sender, client, other = AnswerFlow(LIMITS), Sender(), Client(), Client()
+    client.reads.set()
+    other.reads.set()
+    slow = asyncio.create_task(flow.serve(echo, SENT, sender.receive, client.send))
+    sender.pieces.put_nowait((b"a", True))
+    await rest()
+    await asyncio.wait_for(asked(flow, Application(10), other), PATIENCE_S)
+    assert other.body == b"x" * 10
+    busy, waiting = Application(10), Client()
+    busy.may.clear()
+    waiting.reads.set()
+    task = asked(flow, busy, waiting)
+    await rest()
+    sender.pieces.put_nowait((b"b", False))
+    await rest()
+    assert client.body == b"", "it has no turn yet"
+    busy.may.set()
+    await asyncio.gather(slow, task)
+    assert client.body == b"ab"
+
+
+async def test_a_body_that_does_not_come_is_given_up_and_leaves_the_turns_as_they_were() -> None:
+    flow, sender = AnswerFlow(replace(LIMITS, header_timeout_s=0.01)), Sender()
+    with pytest.raises(HTTPException) as caught:
+        await asyncio.wait_for(flow.serve(echo, SENT, sender.receive, Client().send), PATIENCE_S)
+    assert caught.value.status_code == 408
+    client = Client()
+    client.reads.set()
+    for _ in range(3):
+        await asyncio.wait_for(asked(flow, Application(1), client), PATIENCE_S)
+    assert client.body == b"xxx"
+
+
+async def test_a_body_for_which_there_is_no_turn_any_more_is_refused() -> None:
+    flow, sender, application = AnswerFlow(LIMITS), Sender(), Application(1)
+    late = asyncio.create_task(flow.serve(echo, SENT, sender.receive, Client().send))
+    await rest()
+    application.may.clear()
+    clients = [Client(), Client()]
+    tasks = [asked(flow, application, client) for client in clients]
+    await rest()
+    sender.pieces.put_nowait((b"a", False))
+    with pytest.raises(TooManyClients):
+        await late
+    for client in clients:
+        client.reads.set()
+    application.may.set()
+    await asyncio.gather(*tasks)

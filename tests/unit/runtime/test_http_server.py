@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from secrets import token_bytes
 
 import httpx
+import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -231,6 +233,20 @@ def self_signed(directory):
     return paths
 
 
+def test_with_tokens_of_others_alone_its_own_parts_send_all_the_same(settings, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    public = jwt.get_algorithm_by_name("ES256").to_jwk(key, as_dict=True)
+    published = tmp_path / "jwks.json"
+    published.write_text(json.dumps({"keys": [{**public, "kid": "a", "alg": "ES256"}]}))
+    access = AccessRules(jwks=str(published), jwt_audience="rtcdp", jwt_issuer="login")
+    theirs = replace(settings, access=access)
+    with running(theirs) as (client, _):
+        assert client.get("/api/ledger").status_code == 401
+        sink = HttpSink(collector_address(theirs), SystemClock(), lambda _: True)
+        assert sink.write([json.dumps(EVENT).encode()]).accepted == 1
+        sink.close()
+
+
 def test_a_key_that_is_made_while_it_runs_shuts_it(settings, tmp_path):
     with running(settings) as (client, _):
         assert client.get("/api/ledger").is_success
@@ -242,6 +258,37 @@ def test_a_key_that_is_made_while_it_runs_shuts_it(settings, tmp_path):
         shown = {"Authorization": f"Bearer {ring.token}"}
         assert client.get("/api/ledger", headers=shown).is_success
         assert client.get("/health/live").is_success
+
+
+def test_a_live_stream_ends_with_what_it_was_opened_with(settings, tmp_path):
+    path = keys_path(tmp_path)
+    with running(settings) as (client, _), client.stream("GET", "/api/live") as open_to_all:
+        lines = open_to_all.iter_lines()
+        next(lines)
+        wish = KeyWish("me", ("read",))
+        made = change_keys(path, lambda ring: ring.with_new(wish, 0, token_bytes))
+        assert sum(1 for _ in islice(lines, 50)) < 50
+        shown = {"Authorization": f"Bearer {made.token}"}
+        with client.stream("GET", "/api/live", headers=shown) as stream:
+            assert stream.status_code == 200
+            lines = stream.iter_lines()
+            next(lines)
+            change_keys(path, lambda ring: (ring.with_revoked(made.key.id, 1), None))
+            assert sum(1 for _ in islice(lines, 50)) < 50
+
+
+def test_slow_bodies_hold_up_nobodys_answer(settings):
+    few = limited(settings, max_answers=1, header_timeout_s=1.5)
+    begun = (
+        b"POST /api/recommendations/basket HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    )
+    address = (settings.host, settings.port)
+    with running(few) as (client, _), socket.create_connection(address, 20) as slow:
+        slow.sendall(begun)
+        time.sleep(0.1)
+        assert client.get("/api/ledger", timeout=1.0).is_success
+        assert slow.recv(4096).split(b" ", 2)[1] == b"408"
 
 
 def test_a_collector_alone_gives_no_answers(settings):

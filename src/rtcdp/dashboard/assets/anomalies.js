@@ -33,19 +33,30 @@ function draw() {
     : "in the last day";
 }
 
+const pageOf = (each) => `/anomalies/${encodeURIComponent(each.id)}${zoneOf()}`;
+
+/** The zone that was chosen goes along, as with all links. */
+function zoneOf() {
+  const zone = new URLSearchParams(location.search).get("tz");
+  return zone ? `?${new URLSearchParams({ tz: zone })}` : "";
+}
+
 function row(each) {
   const what = [each.metric, ...Object.values(each.key)].join(" ");
   return element(
     "tr",
     {},
-    element("td", { title: each.says }, element("a", { href: each.url }, what)),
+    element("td", { title: each.says }, element("a", { href: pageOf(each) }, ...breakable(what))),
     element("td", { title: dayOf(each.window_start) }, timeOfDay(each.window_start)),
     element("td", { class: each.direction }, `${each.direction === "up" ? "▲" : "▼"} ${compact(each.observed)}`),
     element("td", {}, compact(each.expected)),
     element("td", { title: each.acknowledged?.note }, each.acknowledged?.by ?? seenButton(each)),
-    element("td", {}, element("a", { href: each.events_url }, "events")),
+    element("td", {}, element("a", { href: `${pageOf(each)}#events-title` }, "events")),
   );
 }
+
+/** Text that goes on in the next line after an underscore, where there is no room for all of it. */
+const breakable = (text) => text.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]);
 
 function seenButton(each) {
   const button = element("button", { type: "button", class: "plain" }, "I have seen it");

@@ -1,157 +1,92 @@
-// The API's documentation, drawn from its OpenAPI description, with a form to try each address.
+// The API's documentation, drawn from its OpenAPI description: headings in their order, and under
+// each its addresses. What is the same everywhere, an error, is told once.
 
 import { byId, element } from "./element.js";
+import { operation, outline, prose } from "./operation.js";
 
 const SCHEMA = "/openapi.json";
 const VERBS = ["get", "post", "put", "patch", "delete"];
-const MAX_DEPTH = 6;
+const ERRORS = "Errors";
 
 async function load() {
   const answer = await fetch(SCHEMA);
   if (!answer.ok) throw new Error(`${SCHEMA} answered ${answer.status}`);
   const schema = await answer.json();
-  byId("intro").replaceChildren(...prose(schema.info.description ?? ""));
-  for (const [path, item] of Object.entries(schema.paths).sort(intakeFirst)) {
-    for (const verb of VERBS) {
-      if (item[verb]) byId("operations").append(operation(schema, path, verb, item[verb]));
-    }
-  }
+  const all = Object.entries(schema.paths).flatMap(([path, item]) =>
+    VERBS.filter((verb) => item[verb]).map((verb) => ({ path, verb, description: item[verb] })),
+  );
+  const groups = (schema.tags ?? []).filter((tag) => all.some(({ description }) => description.tags[0] === tag.name));
+  byId("intro").replaceChildren(
+    ...prose(schema.info.description ?? ""),
+    " Where keys are in force, add ",
+    element("code", {}, "-H 'Authorization: Bearer KEY'"),
+    " to each command.",
+  );
+  byId("groups").replaceChildren(...[...groups, { name: ERRORS }].flatMap(({ name }) => [linkTo(name), " "]));
+  byId("operations").append(...groups.map((tag) => group(schema, tag, all)), errors(schema, all));
   openNamed();
+  addEventListener("hashchange", openNamed);
 }
 
-const intakeFirst = ([one], [other]) => other.startsWith("/v1/") - one.startsWith("/v1/");
+const idOf = (name) => `group-${name.toLowerCase()}`;
 
-/** Text in which `names` between backticks are set as code. */
-const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
+const linkTo = (name) => element("a", { href: `#${idOf(name)}` }, name);
 
-function operation(schema, path, verb, description) {
-  const name = [verb, ...path.split(/\W+/).filter(Boolean)].join("-");
+function section(name, words, ...children) {
+  const id = idOf(name);
+  const title = element("h2", { id: `${id}-title` }, name);
+  const head = element("div", { class: "docs-head" }, title, element("p", { class: "quiet" }, words ?? ""));
+  return element("section", { class: "docs-group", id, "aria-labelledby": `${id}-title` }, head, ...children);
+}
+
+/** The addresses of a heading. Those with a second tag stand together where the first of them is. */
+function group(schema, tag, all) {
+  const nodes = [];
+  const folds = new Map();
+  for (const { path, verb, description } of all) {
+    const [name, within] = description.tags;
+    if (name !== tag.name) continue;
+    const node = operation(schema, path, verb, description);
+    if (within === undefined) {
+      nodes.push(node);
+      continue;
+    }
+    if (!folds.has(within)) {
+      folds.set(within, []);
+      nodes.push(within);
+    }
+    folds.get(within).push(node);
+  }
+  const folded = (name) => fold(schema.tags.find((each) => each.name === name), folds.get(name));
+  return section(tag.name, tag.description, ...nodes.map((each) => (folds.has(each) ? folded(each) : each)));
+}
+
+function fold(tag, nodes) {
+  const words = element("span", { class: "quiet" }, `${nodes.length} · ${tag.description}`);
   return element(
     "details",
-    { class: "card operation", id: name },
-    element(
-      "summary",
-      {},
-      element("span", { class: "verb", "data-verb": verb }, verb.toUpperCase()),
-      element("code", {}, path),
-      element("span", { class: "quiet" }, description.summary ?? ""),
-    ),
-    element(
-      "div",
-      { class: "inside" },
-      element("p", {}, ...prose(description.description ?? "")),
-      form(schema, path, verb, description),
-      ...answers(schema, description),
-    ),
+    { class: "card fold", id: idOf(tag.name) },
+    element("summary", {}, element("b", {}, tag.name), words),
+    element("div", { class: "folded" }, ...nodes),
   );
 }
 
-function form(schema, path, verb, description) {
-  const parameters = description.parameters ?? [];
-  const fields = parameters.map((parameter) => field(parameter));
-  const inputs = new Map(parameters.map((parameter, i) => [parameter, fields[i][1]]));
-  const body = description.requestBody && element("textarea", { "aria-label": "body", spellcheck: "false" }, example());
-  const result = element("div", { class: "answer" });
-  const node = element(
-    "form",
-    { class: "inside" },
-    element("div", { class: "fields" }, ...fields.flat()),
-    ...(body ? [body] : []),
-    element("div", {}, element("button", { type: "submit" }, "Try it")),
-    result,
-  );
-  node.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(path, verb, inputs, body, result);
-  });
-  return node;
-}
-
-function field(parameter) {
-  const label = element("label", {}, parameter.name);
-  const input = element("input", {
-    "aria-label": parameter.name,
-    required: Boolean(parameter.required),
-    placeholder: parameter.required ? "required" : "",
-    autocomplete: "off",
-  });
-  return [label, input, element("span", { class: "quiet" }, ...prose(parameter.description ?? ""))];
-}
-
-async function send(path, verb, inputs, body, result) {
-  const query = new URLSearchParams();
-  const headers = {};
-  let address = path;
-  for (const [parameter, input] of inputs) {
-    if (input.value === "") continue;
-    if (parameter.in === "path") address = address.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
-    else if (parameter.in === "header") headers[parameter.name] = input.value;
-    else query.set(parameter.name, input.value);
-  }
-  if (body) headers["Content-Type"] = "application/json";
-  const target = query.size ? `${address}?${query}` : address;
-  const show = (title, text) =>
-    result.replaceChildren(element("h3", {}, title), element("pre", { class: "block", tabindex: "0" }, text));
-  if (address === "/api/live") {
-    show("A stream", `curl -N ${location.origin}${target}`);
-    return;
-  }
-  try {
-    const answer = await fetch(target, { method: verb.toUpperCase(), headers, body: body?.value });
-    show(`${answer.status} ${answer.statusText} · ${verb.toUpperCase()} ${target}`, pretty(await answer.text()));
-  } catch (error) {
-    show("No answer", String(error));
-  }
-}
-
-function answers(schema, description) {
-  return Object.entries(description.responses ?? {}).flatMap(([status, response]) => {
-    const [media] = Object.entries(response.content ?? {});
-    if (!media || !media[1].schema) return [];
-    const title = `${status === "default" ? "otherwise" : status} · ${media[0]} · ${response.description ?? ""}`;
-    return [
-      element("div", {}, element("h3", {}, title), element("pre", { class: "block", tabindex: "0" }, outline(schema, media[1].schema))),
-    ];
-  });
-}
-
-/** What an answer looks like, as JSON with types in place of values. */
-function outline(schema, node, indent = "", depth = 0) {
-  if (node.$ref) return outline(schema, schema.components.schemas[node.$ref.split("/").at(-1)], indent, depth);
-  if (depth > MAX_DEPTH) return "…";
-  const choices = node.oneOf ?? node.anyOf;
-  if (choices) return choices.map((choice) => outline(schema, choice, indent, depth + 1)).join(" | ");
-  if (node.type === "array") return `[${outline(schema, node.items ?? {}, indent, depth + 1)}, …]`;
-  if (node.properties) {
-    const inner = `${indent}  `;
-    const lines = Object.entries(node.properties).map(
-      ([name, property]) => `${inner}"${name}": ${outline(schema, property, inner, depth + 1)}`,
-    );
-    return `{\n${lines.join(",\n")}\n${indent}}`;
-  }
-  if (node.enum) return node.enum.map((value) => JSON.stringify(value)).join(" | ");
-  return [node.type ?? "anything"].flat().join(" | ");
-}
-
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-function example() {
-  const event = { userId: "user_1", eventType: "PAGE_VIEW", pageUrl: "/hello", timestamp: new Date().toISOString() };
-  return JSON.stringify([event], null, 2);
+function errors(schema, all) {
+  const [media, content] = all
+    .flatMap(({ description }) => Object.entries(description.responses?.default?.content ?? {}))
+    .find(([, each]) => each.schema);
+  const shape = element("pre", { class: "block", tabindex: "0" }, outline(schema, content.schema));
+  const words = "All that goes wrong is told in this form; code is for programs, hint says what to do.";
+  return section(ERRORS, words, element("div", { class: "card" }, element("p", { class: "quiet" }, media), shape));
 }
 
 function openNamed() {
   const named = location.hash && byId(location.hash.slice(1));
-  if (named) {
-    named.open = true;
-    named.scrollIntoView();
+  if (!named) return;
+  for (let each = named; each; each = each.parentElement) {
+    if (each.nodeName === "DETAILS") each.open = true;
   }
+  named.scrollIntoView();
 }
 
 load().catch((error) => (byId("intro").textContent = `The description can't be read: ${error.message}`));

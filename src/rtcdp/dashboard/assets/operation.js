@@ -1,0 +1,169 @@
+// One address of the API: what it takes and answers, with a form to try it and the same as a command.
+
+import { element } from "./element.js";
+import { commandOf, requestOf, sampleOf } from "./request.js";
+
+const MAX_DEPTH = 6;
+const STREAM = "/api/live";
+
+/** Text in which `names` between backticks are set as code. */
+export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
+
+export function operation(schema, path, verb, description) {
+  const name = [verb, ...path.split(/\W+/).filter(Boolean)].join("-");
+  return element(
+    "details",
+    { class: "card operation", id: name },
+    element(
+      "summary",
+      {},
+      element("span", { class: "verb", "data-verb": verb }, verb.toUpperCase()),
+      element("code", {}, path),
+      element("span", { class: "quiet" }, description.summary ?? ""),
+    ),
+    element(
+      "div",
+      { class: "inside" },
+      element("p", {}, ...prose(description.description ?? "")),
+      form(schema, path, verb, description),
+      ...answers(schema, description),
+      ...refusals(description),
+    ),
+  );
+}
+
+function form(schema, path, verb, description) {
+  const parameters = description.parameters ?? [];
+  const fields = parameters.map((parameter) => field(parameter));
+  const inputs = new Map(parameters.map((parameter, i) => [parameter, fields[i][1]]));
+  const taken = description.requestBody?.content["application/json"]?.schema;
+  const sample = taken && JSON.stringify(sampleOf(schema, taken), null, 2);
+  const body = taken && element("textarea", { "aria-label": "body", spellcheck: "false" }, sample);
+  const command = element("pre", { tabindex: "0", "aria-label": "The same as a command" });
+  const copy = element("button", { type: "button" }, "Copy");
+  const result = element("div", { class: "answer" });
+  const node = element(
+    "form",
+    { class: "inside" },
+    element("div", { class: "fields" }, ...fields.flat()),
+    ...(body ? [body] : []),
+    element("div", { class: "snippet" }, command, copy),
+    element("div", {}, element("button", { type: "submit" }, "Try it")),
+    result,
+  );
+  const asked = () => requestOf(path, verb, inputs, body);
+  const tell = () => (command.textContent = commandOf(asked(), path === STREAM));
+  node.addEventListener("input", tell);
+  tell();
+  copy.addEventListener("click", () => copyFrom(copy, command));
+  node.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (path === STREAM) show(result, "A stream: read it with", command.textContent);
+    else send(asked(), result);
+  });
+  return node;
+}
+
+async function copyFrom(button, node) {
+  try {
+    await navigator.clipboard.writeText(node.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(node);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+function field(parameter) {
+  const label = element("label", {}, parameter.name);
+  const names = { "aria-label": parameter.name, required: Boolean(parameter.required) };
+  const words = parameter.schema?.enum;
+  const input = words
+    ? element("select", names, ...["", ...words].map((word) => element("option", { value: word }, word)))
+    : element("input", { ...names, placeholder: parameter.required ? "required" : "", autocomplete: "off" });
+  const limits = limitsOf(parameter.schema ?? {});
+  const said = [parameter.description?.replace(/\.$/, ""), limits].filter(Boolean).join("; ");
+  return [label, input, element("span", { class: "quiet" }, ...prose(said))];
+}
+
+/** The bounds of a field and what it is without being sent, in words. */
+function limitsOf(node) {
+  const whole = (number) => number.toLocaleString("en");
+  const said = [];
+  if (node.type === "array") {
+    const inner = limitsOf(node.items ?? {});
+    return [inner, node.maxItems && `up to ${whole(node.maxItems)} times`].filter(Boolean).join("; ");
+  }
+  if (node.minimum !== undefined && node.maximum !== undefined) {
+    said.push(`${whole(node.minimum)} to ${whole(node.maximum)}`);
+  }
+  if (node.enum) said.push(node.enum.map((word) => `\`${word}\``).join(", "));
+  if (node.examples) said.push(`like ${node.examples.map((each) => `\`${each}\``).join(", ")}`);
+  if (node.default !== undefined && node.default !== null) said.push(`else ${node.default}`);
+  return said.join("; ");
+}
+
+async function send({ verb, target, headers, body }, result) {
+  try {
+    const answer = await fetch(target, { method: verb, headers, body });
+    show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, pretty(await answer.text()));
+  } catch (error) {
+    show(result, "No answer", String(error));
+  }
+}
+
+function show(result, title, text) {
+  const block = element("pre", { class: "block", tabindex: "0" }, text);
+  result.replaceChildren(element("h3", {}, title), block);
+}
+
+const isError = (status) => status === "default" || Number(status) >= 400;
+
+function answers(schema, description) {
+  return Object.entries(description.responses ?? {}).flatMap(([status, response]) => {
+    const [media] = Object.entries(response.content ?? {});
+    if (isError(status) || !media?.[1].schema) return [];
+    const title = `${status} · ${media[0]} · ${response.description ?? ""}`;
+    const shape = element("pre", { class: "block", tabindex: "0" }, outline(schema, media[1].schema));
+    return [element("div", {}, element("h3", {}, title), shape)];
+  });
+}
+
+/** Errors that are known by their status. Their form is told once, for all addresses. */
+function refusals(description) {
+  const known = Object.entries(description.responses ?? {}).filter(
+    ([status]) => status !== "default" && isError(status),
+  );
+  if (!known.length) return [];
+  const items = known.map(([status, { description: words }]) =>
+    element("li", {}, element("b", {}, status), ` ${words ?? ""}`),
+  );
+  return [element("ul", { class: "quiet refusals" }, ...items)];
+}
+
+/** What an answer looks like, as JSON with types in place of values. */
+export function outline(schema, node, indent = "", depth = 0) {
+  if (node.$ref) return outline(schema, schema.components.schemas[node.$ref.split("/").at(-1)], indent, depth);
+  if (depth > MAX_DEPTH) return "…";
+  const choices = node.oneOf ?? node.anyOf;
+  if (choices) return choices.map((choice) => outline(schema, choice, indent, depth + 1)).join(" | ");
+  if (node.type === "array") return `[${outline(schema, node.items ?? {}, indent, depth + 1)}, …]`;
+  if (node.properties) {
+    const inner = `${indent}  `;
+    const lines = Object.entries(node.properties).map(
+      ([name, property]) => `${inner}"${name}": ${outline(schema, property, inner, depth + 1)}`,
+    );
+    return `{\n${lines.join(",\n")}\n${indent}}`;
+  }
+  if (node.enum) return node.enum.map((value) => JSON.stringify(value)).join(" | ");
+  return [node.type ?? "anything"].flat().join(" | ");
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
