@@ -40,6 +40,8 @@ def periods(start, story, r):
 
 
 def number(time, r):
+    if r.unit == "hour":
+        return time // LENGTH["hour"]
     day = datetime.fromtimestamp(time / 1000, UTC).astimezone(ZoneInfo(r.time_zone)).date()
     if r.unit == "month":
         return day.year * 12 + day.month

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rtcdp.definitions import Fold, event_type
@@ -57,6 +57,7 @@ half_years = st.integers(0, 400).map(lambda n: SPRING + n * 11 * HOUR)
 @pytest.mark.parametrize("name", LONG)
 @settings(max_examples=15, deadline=None)
 @given(stories(half_years, TYPES), cut_sizes, st.frozensets(st.integers(0, 9)))
+@example([event(SPRING, eventId="e0"), event(SPRING + 11 * HOUR, eventId="e1")], [1], frozenset())
 def test_of_a_long_story_what_lies_near_is_enough(name, events, cuts, forget_at):
     definition = LONG[name]
     found = told(Fold("back", "Back", definition), events, cuts, forget_at)

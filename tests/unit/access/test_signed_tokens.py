@@ -82,7 +82,7 @@ def test_scopes_that_are_not_ours_give_nothing(tokens, scope, scopes) -> None:
         {"exp": None},
         {"aud": None},
         {"iss": None},
-        {"nbf": time.time() + 600},
+        {"nbf": time.time() + 86_400},
         {"key": OTHER},
         {"key_id": "nobody"},
         {"key_id": "ec"},
