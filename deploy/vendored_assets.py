@@ -1,5 +1,5 @@
 """Fetches what pages load that others wrote, as `vendored.toml` beside it says, from the registry
-that it came from. What is not what is written there is refused, and nothing is changed then.
+that npm is set up for. What is not what is written there is refused, and nothing is changed then.
 
     python -m deploy.vendored_assets
 """
@@ -7,13 +7,14 @@ that it came from. What is not what is written there is refused, and nothing is 
 import base64
 import hashlib
 import io
+import shutil
+import subprocess
 import tarfile
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 ASSETS = Path(__file__).parents[1] / "src" / "rtcdp" / "dashboard" / "assets"
 LIST = "vendored.toml"
@@ -58,9 +59,18 @@ def refresh(fetch: Callable[[str], bytes], assets: Path = ASSETS) -> None:
         (assets / name).write_bytes(content)
 
 
-def _from_registry(address: str) -> bytes:
-    return httpx.get(address, timeout=_PATIENCE_S).raise_for_status().content
+def _from_npm(origin: str) -> bytes:
+    """The archive of `npm:NAME@VERSION`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is absent: apt-get install npm, then try again")
+    with tempfile.TemporaryDirectory() as there:
+        package = origin.removeprefix("npm:")
+        command = [npm, "pack", "--silent", "--pack-destination", there, package]
+        subprocess.run(command, check=True, timeout=_PATIENCE_S, stdout=subprocess.DEVNULL)
+        (archive,) = Path(there).iterdir()
+        return archive.read_bytes()
 
 
 if __name__ == "__main__":
-    refresh(_from_registry)
+    refresh(_from_npm)
