@@ -1,6 +1,7 @@
 """The audit log: who did what with keys, with the page's door, and with what only administrators
 may do. An entry is one line of JSON, and holds no secret: keys are named by their ids."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -46,7 +47,8 @@ class AuditLog:
             descriptor = os.open(self._path, flags, FILE_MODE)
             try:
                 # In one piece: others may write as well.
-                os.write(descriptor, line)
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

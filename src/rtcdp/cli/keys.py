@@ -102,8 +102,12 @@ def create(
     clock = SystemClock()
     wish = bounds.wish(name, clock.now_ms())
     is_first = not read_keys(keys_path(settings.data_dir)).keys
-    made = _changed(settings, lambda ring: ring.with_new(wish, clock.now_ms(), secrets.token_bytes))
-    _note(settings, "keys create", made.key)
+    made = _changed(
+        settings,
+        "keys create",
+        lambda ring: ring.with_new(wish, clock.now_ms(), secrets.token_bytes),
+        lambda made: made.key,
+    )
     _show_new(made, json)
     if is_first and not json:
         remark("from now on whoever sends or asks needs a key, also on this machine")
@@ -136,9 +140,10 @@ def rotate(
     grace_ms = 0 if grace is None else duration_ms("grace", grace)
     made = _changed(
         settings,
+        f"keys rotate {key_id}",
         lambda ring: ring.with_rotated(key_id, clock.now_ms(), secrets.token_bytes, grace_ms),
+        lambda made: made.key,
     )
-    _note(settings, f"keys rotate {key_id}", made.key)
     _show_new(made, json)
     if not json:
         until = f"is good until {iso_ms(clock.now_ms() + grace_ms)}" if grace_ms else "was revoked"
@@ -152,14 +157,26 @@ def revoke(settings: Settings, key_id: KeyId) -> None:
     clock = SystemClock()
     gone = _changed(
         settings,
+        "keys revoke",
         lambda ring: (ring.with_revoked(key_id, clock.now_ms()), ring.named(key_id)),
+        lambda gone: gone,
     )
-    _note(settings, "keys revoke", gone)
     say(f"revoked {gone.id} ({gone.name})")
 
 
-def _changed(settings: Settings, change: Callable[[Keyring], tuple[Keyring, T]]) -> T:
-    return change_keys(keys_path(settings.data_dir), change)
+def _changed(
+    settings: Settings,
+    action: str,
+    change: Callable[[Keyring], tuple[Keyring, T]],
+    key_of: Callable[[T], Key],
+) -> T:
+    def noted(ring: Keyring) -> tuple[Keyring, T]:
+        changed, told = change(ring)
+        # Before the file is replaced: what can't be noted isn't done.
+        _note(settings, action, key_of(told))
+        return changed, told
+
+    return change_keys(keys_path(settings.data_dir), noted)
 
 
 def _note(settings: Settings, action: str, key: Key) -> None:

@@ -17,7 +17,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import OUTPUT, write_json
 from rtcdp.cli.story_options import WHICH, Time, installation_of, remark_on
 from rtcdp.cli.terminal import listing, say
-from rtcdp.errors import UsageError
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.parts import metrics_of
 from rtcdp.runtime.settings import Settings
 
@@ -153,13 +153,23 @@ def query(
             terminal.out.file.write(content.decode())
             terminal.out.file.flush()
         else:
-            written.out.write_bytes(content)
+            _write(written.out, content)
             say(f"{written.out}: {len(page.items):,} rows")
     elif written.form == "json":
         write_json(page)
     else:
         _show(page, time)
     remark_on(page)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise PartMissing(
+            f"{path} can't be written: {error.strerror}",
+            "name a file in a directory that exists and that you may write to",
+        ) from error
 
 
 def _show(page: QueryPage, time: Time) -> None:

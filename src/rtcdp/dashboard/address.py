@@ -41,12 +41,19 @@ class PageAddress:
 
     def hidden(self, *names: str) -> Pairs:
         """What a form that asks for `names` has to send besides."""
-        return tuple(pair for pair in self.pairs if pair[0] not in names)
+        return tuple(pair for pair in self.pairs if pair[0] not in names and pair[1])
 
 
 def read_address(path: str, query: bytes) -> PageAddress:
     """The address of a request; what is not UTF-8 has been refused before."""
     return PageAddress(path, tuple(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+
+
+def own_address(text: str) -> str | None:
+    """An address of this server that somebody else wrote down; None where it may lead elsewhere, as
+    browsers read it: they take `\\` for `/`, and leave tabs and line breaks away."""
+    is_path = text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if is_path and text.isprintable() and text.isascii() else None
 
 
 def segment(text: str) -> str:

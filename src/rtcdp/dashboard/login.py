@@ -15,6 +15,7 @@ from rtcdp.access.needs import OPEN
 from rtcdp.access.page_session import COOKIE, CSRF_COOKIE
 from rtcdp.api.entrance import asking_of
 from rtcdp.api.problem import LOGIN_PATH
+from rtcdp.dashboard.address import own_address
 from rtcdp.dashboard.environment import page_environment, render
 
 LOGOUT_PATH = "/logout"
@@ -117,8 +118,7 @@ async def _body(request: AnyRequest) -> bytes:
 
 def place_of(text: str) -> str:
     """Where to go after logging in: an address of ours, whatever was asked for."""
-    is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    return text if is_ours and text.isascii() else _FRONT
+    return own_address(text) or _FRONT
 
 
 def form_of(body: bytes) -> Mapping[str, str]:

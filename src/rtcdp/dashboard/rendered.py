@@ -31,14 +31,16 @@ class RenderedPages(Generic[T]):
         self._kept: OrderedDict[str, _Kept[T]] = OrderedDict()
 
     def get(self, name: str, render: Callable[[], T]) -> T:
-        """The page, at most `KEPT_S` old. What `render` raises is raised, and nothing kept."""
+        """The page, at most `KEPT_S` old when it was asked for. What `render` raises is raised, and
+        nothing kept."""
+        asked = self._clock.monotonic()
         with self._lock:
             kept = self._kept.setdefault(name, _Kept())
             self._kept.move_to_end(name)
             if len(self._kept) > PAGES_MAX:
                 self._kept.popitem(last=False)
         with kept.lock:
-            now = self._clock.monotonic()
-            if kept.page is None or now - kept.at >= KEPT_S:
-                kept.page, kept.at = render(), now
+            if kept.page is None or asked - kept.at >= KEPT_S:
+                at = self._clock.monotonic()
+                kept.page, kept.at = render(), at
             return kept.page

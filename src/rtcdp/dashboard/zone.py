@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from rtcdp.answers.instant import iso_ms
@@ -94,6 +95,6 @@ def zone_kept(cookies: str) -> PageZone:
     """What the visitor chose last, as the header `Cookie` has it; UTC where that is nothing."""
     try:
         kept = SimpleCookie(cookies).get(COOKIE)
-        return PageZone() if kept is None else zone_named(kept.value)
+        return PageZone() if kept is None else zone_named(unquote(kept.value))
     except (BadRequest, CookieError):
         return PageZone()

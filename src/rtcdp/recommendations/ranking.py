@@ -31,7 +31,9 @@ StandIns = tuple[tuple[Source, Scores], ...]
 """What stands in for sessions, in the order in which it is asked."""
 
 KEPT_MAX = 2_000
-"""So many answers of a model are kept."""
+KEPT_IDS_MAX = 64
+"""So many answers of a model are kept: those to questions of at most so many ids. How long a
+question is lies in the hands of whoever asks."""
 
 _DIVERSE_AMONG = 4
 _LIKE_SESSIONS = 200
@@ -103,7 +105,8 @@ def recommended(
     """What goes with a session (its items in order), the best first; where that is too little, what
     is trending, and then what is popular. What is in the session may be among it, unless it is
     excluded. The sessions of the numbers `without` are not heard, as if they were not there."""
-    if len(without) == 0 and taste == USUAL:
+    is_short = len(session) + len(wish.excluded) <= KEPT_IDS_MAX
+    if is_short and len(without) == 0 and taste == USUAL:
         return list(model.kept(tuple(session), wish))
     return _recommended(model.index, model.stand_ins, session, wish, without, taste)
 

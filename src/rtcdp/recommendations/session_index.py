@@ -176,7 +176,7 @@ class SessionIndex:
     def rareness(self) -> Floats:
         """Of each item the logarithm of how many sessions there are for one with it; 0 where it is
         in none."""
-        found: Floats = np.log(self.session_count / np.maximum(self.counts, 1))
+        found: Floats = np.log(max(self.session_count, 1) / np.maximum(self.counts, 1))
         return np.where(self.counts > 0, found, 0.0)
 
     @cached_property

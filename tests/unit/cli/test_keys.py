@@ -55,6 +55,22 @@ def test_what_is_done_with_keys_is_noted(rtcdp):
     assert {entry["what"] for entry in entries} == {f"key {key_id_in(token)} read shop"}
 
 
+def test_what_can_not_be_noted_is_not_done(rtcdp):
+    token = rtcdp("keys", "create", "shop", "--scope", "read").out.strip()
+    before, audit = ring(), Path("rtcdp-data/audit.jsonl")
+    audit.unlink()
+    audit.mkdir()
+    for options in (
+        ["create", "more", "--scope", "read"],
+        ["rotate", key_id_in(token)],
+        ["revoke", key_id_in(token)],
+    ):
+        done = rtcdp("keys", *options)
+        assert (done.code != 0, done.out) == (True, "")
+        assert "what can't be noted there is not done" in done.err
+    assert ring() == before
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -1,6 +1,8 @@
 """Addresses of pages."""
 
-from rtcdp.dashboard.address import PageAddress, read_address, segment
+import pytest
+
+from rtcdp.dashboard.address import PageAddress, own_address, read_address, segment
 
 HERE = read_address("/sessions", b"tz=Europe%2FBerlin&last=1h&page=/a%26b&page=/c&cursor=x")
 
@@ -28,6 +30,32 @@ def test_time_and_zone_are_taken_along() -> None:
 
 def test_a_form_sends_the_rest() -> None:
     assert HERE.hidden("tz", "cursor", "page") == (("last", "1h"),)
+
+
+def test_an_empty_field_is_not_sent_again_and_again() -> None:
+    assert read_address("/explore", b"where=&where=a%3Db&tz=").hidden("page") == (("where", "a=b"),)
+
+
+@pytest.mark.parametrize("address", ["/", "/explore?metrics=views&back=%2F", "/users/a%2Fb"])
+def test_an_address_of_this_server_is_one(address: str) -> None:
+    assert own_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "x",
+        "//evil.test",
+        "/\\evil.test",
+        "/\t/evil.test",
+        "/\n/evil.test",
+        "https://evil.test",
+        "/ü",
+    ],
+)
+def test_an_address_that_may_lead_elsewhere_is_none(address: str) -> None:
+    assert own_address(address) is None
 
 
 def test_a_path_without_a_query_stays_so() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -30,6 +31,29 @@ def test_many_who_ask_at_once_wait_for_one() -> None:
     for thread in threads:
         thread.start()
     go.set()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 1
+
+
+def test_who_asked_before_it_was_rendered_waits_for_it_however_long_that_takes() -> None:
+    clock = ManualClock()
+    pages, asked, waiting = RenderedPages[str](clock), [], threading.Semaphore(0)
+
+    def render() -> str:
+        asked.append(1)
+        waiting.acquire(timeout=10)
+        clock.advance(5000)
+        return "page"
+
+    threads = [threading.Thread(target=pages.get, args=("a", render)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while sum(thread.is_alive() for thread in threads) < 3 or not asked:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    for _ in threads:
+        waiting.release()
     for thread in threads:
         thread.join()
     assert len(asked) == 1

@@ -29,6 +29,7 @@ def test_the_distance_to_utc_is_that_of_the_day() -> None:
 
 def test_what_the_visitor_chose_last_holds() -> None:
     assert zone_kept("a=b; rtcdp-tz=Europe/Berlin").name == "Europe/Berlin"
+    assert zone_kept("a=b; rtcdp-tz=Europe%2FBerlin").name == "Europe/Berlin"
     assert zone_kept('rtcdp-tz="Asia/Tokyo"').name == "Asia/Tokyo"
 
 

@@ -2,6 +2,7 @@
 
 import { compact, count, dayOf, timeOfDay } from "./format.js";
 import { byId, element } from "./element.js";
+import { loginToken } from "./login_token.js";
 
 const SHOWN = 8;
 const WHO = "rtcdp-seen-by";
@@ -82,7 +83,7 @@ async function say(each, by) {
   localStorage.setItem(WHO, by);
   const answer = await fetch(`${each.url}/acknowledgement`, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...loginToken() },
     body: JSON.stringify({ by }),
   });
   const told = await answer.json();

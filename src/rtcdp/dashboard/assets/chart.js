@@ -35,10 +35,10 @@ function read() {
   const values = rows.map((row) => number(row.dataset.value));
   const before = rows.map((row) => number(row.dataset.before));
   const open = rows.map(() => null);
-  if (byId("plot").dataset.open === "yes") {
-    const last = values.length - 1;
-    open[last] = values[last];
-    values[last] = null;
+  const place = byId("plot").dataset.open;
+  if (place !== "") {
+    open[place] = values[place];
+    values.fill(null, Number(place));
   }
   return [at, values, before, open];
 }
@@ -47,12 +47,13 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const size = () => ({ width: Math.max(200, byId("plot").clientWidth), height: HEIGHT });
 const unit = (kind) => (kind === "share" ? (value) => `${+(100 * value).toFixed(1)} %` : (value) => compact(value, 10_000));
 
-function described({ kind, interval, title }) {
+function described({ kind, interval, title, zone }) {
   const written = (_, value) => (value === null || value === undefined ? "–" : unit(kind)(value));
   const axis = { stroke: () => colour("--quiet"), font: "11px system-ui", ticks: { show: false } };
   const width = byId("plot").clientWidth;
   return {
     ...size(),
+    tzDate: (at) => globalThis.uPlot.tzDate(new Date(at * 1000), zone),
     legend: { live: true },
     cursor: { y: false, points: { size: 8 } },
     scales: { x: { time: true }, y: { range: (_, least, most) => [0, most > 0 ? most * 1.08 : 1] } },
@@ -73,12 +74,13 @@ function described({ kind, interval, title }) {
 /** The piece of time that has not ended, as a hatched block: it is no collapse. */
 function hatchOpen(chart) {
   const [at, , , open] = chart.data;
-  const last = at.length - 1;
-  if (last < 1 || open[last] === null) return;
+  const place = open.findIndex((value) => value !== null);
+  if (at.length < 2 || place < 0) return;
   const { ctx, bbox } = chart;
-  const middle = chart.valToPos(at[last], "x", true);
-  const half = Math.max(3, (middle - chart.valToPos(at[last - 1], "x", true)) / 2);
-  const top = chart.valToPos(open[last], "y", true);
+  const middle = chart.valToPos(at[place], "x", true);
+  const beside = chart.valToPos(at[place === 0 ? 1 : place - 1], "x", true);
+  const half = Math.max(3, Math.abs(middle - beside) / 2);
+  const top = chart.valToPos(open[place], "y", true);
   const bottom = bbox.top + bbox.height;
   ctx.save();
   ctx.beginPath();

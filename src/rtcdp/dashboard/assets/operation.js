@@ -1,6 +1,7 @@
 // One address of the API: what it takes and answers, with a form to try it and the same as a command.
 
 import { element } from "./element.js";
+import { loginToken } from "./login_token.js";
 import { commandOf, requestOf, sampleOf } from "./request.js";
 
 const MAX_DEPTH = 6;
@@ -106,7 +107,8 @@ function limitsOf(node) {
 
 async function send({ verb, target, headers, body }, result) {
   try {
-    const answer = await fetch(target, { method: verb, headers, body });
+    const token = verb === "GET" ? {} : loginToken();
+    const answer = await fetch(target, { method: verb, headers: { ...headers, ...token }, body });
     show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, pretty(await answer.text()));
   } catch (error) {
     show(result, "No answer", String(error));

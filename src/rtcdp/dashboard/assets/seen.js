@@ -1,5 +1,7 @@
 // Says that somebody has seen an anomaly, or takes it back, and shows the page again.
 
+import { loginToken } from "./login_token.js";
+
 const WHO = "rtcdp-seen-by";
 
 for (const form of document.querySelectorAll("form[data-seen]")) {
@@ -17,7 +19,7 @@ async function say(form) {
   const body = by ? JSON.stringify({ by: by.value.trim(), note: note.value }) : undefined;
   const answer = await fetch(form.dataset.seen, {
     method: form.dataset.method,
-    headers: { ...(body && { "Content-Type": "application/json" }), ...token() },
+    headers: { ...(body && { "Content-Type": "application/json" }), ...loginToken() },
     body,
   });
   if (answer.ok) {
@@ -26,10 +28,4 @@ async function say(form) {
   }
   const problem = await answer.json();
   form.querySelector("[role=status]").textContent = `${problem.detail}: ${problem.hint}`;
-}
-
-/** What a server that asks for a login wants to see of whoever changes something. */
-function token() {
-  const found = /(?:^|; )rtcdp_csrf=([^;]*)/.exec(document.cookie);
-  return found ? { "X-CSRF-Token": decodeURIComponent(found[1]) } : {};
 }

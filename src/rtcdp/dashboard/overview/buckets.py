@@ -49,7 +49,8 @@ class Buckets:
     @property
     def gone_ms(self) -> int | None:
         """How much of the piece that is still open has gone by; None where none is."""
-        return None if self.closed == len(self.starts) else self.now_ms - self.closed_end
+        is_open = self.closed < len(self.starts) and self.now_ms >= self.closed_end
+        return self.now_ms - self.closed_end if is_open else None
 
     @property
     def open_ms(self) -> int:

@@ -63,7 +63,13 @@ def told(
     )
     by_category = asked(
         "categories",
-        lambda: counted(installation, buckets, CATEGORIES, tuple(_BY_CATEGORY.values())),
+        lambda: counted(
+            installation,
+            buckets,
+            CATEGORIES,
+            tuple(_BY_CATEGORY.values()),
+            {CATEGORY: categories} if categories else None,
+        ),
     )
     found = asked("visits", lambda: visits(installation, buckets, ends))
 

@@ -1,6 +1,7 @@
 """Any metric, by any time and by what its key tells apart: a chart, a table, files, and the request
 that says the same."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -326,8 +327,8 @@ def _group(answer: QueryPage, item: Mapping[str, Any]) -> tuple[str, bool] | Non
 
 
 def labels(interval: str, starts: Sequence[int], zone: PageZone) -> list[str]:
-    """What times are called that begin there. Where two have one name, as in the night that clocks
-    are put back, they are told apart by how far they are from UTC."""
+    """What times are called that begin there. Where two have one name, those of the night that
+    clocks are put back are told apart by how far they are from UTC, and days by their year."""
     is_clock = interval in ("minute", "hour")
     names = [
         f"{zone.day(start)}, {zone.minute(start)}"
@@ -337,11 +338,11 @@ def labels(interval: str, starts: Sequence[int], zone: PageZone) -> list[str]:
         else zone.day(start)
         for start in starts
     ]
-    twice = (
-        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    )
+    times = Counter(names)
     return [
-        f"{name} {zone.offset(start)}" if name in twice and is_clock else name
+        name
+        if times[name] == 1
+        else f"{name} {zone.offset(start) if is_clock else zone.local(start).year}"
         for name, start in zip(names, starts, strict=True)
     ]
 
@@ -357,12 +358,20 @@ def _rows(
     kept = list(together.values())[:_ROWS_MAX]
     starts = list(dict.fromkeys(_start(items[0]) for items in kept))
     label_of = dict(zip(starts, labels(answer.interval, starts, asked.zone), strict=True))
+    heads = _groups(answer)
     rows = []
     for items in kept:
         start, first = _start(items[0]), items[0]
+        in_order: list[Mapping[str, Any] | None] = list(items)
+        if is_crossed:
+            # A time need not have a row of every group; cells stand below the groups' heads.
+            item_of = {_group(answer, item): item for item in items}
+            in_order = [item_of.get(group) for group in heads]
         cells = [
-            Cell(_text(item[column.name]), _why(asked, answer, query, column, item))
-            for item in items
+            Cell(NOTHING, None)
+            if item is None
+            else Cell(_text(item[column.name]), _why(asked, answer, query, column, item))
+            for item in in_order
             for column in answer.columns
         ]
         group = None if is_crossed else _group(answer, first)
@@ -414,8 +423,9 @@ def _why(
     column: QueryColumnDescription,
     item: Mapping[str, Any],
 ) -> str | None:
-    """Where the events behind a value are told; a row of all others has no such list."""
-    if item.get("other"):
+    """Where the events behind a value are told; a row of all others has no such list, and a ratio
+    has two."""
+    if item.get("other") or column.divided_by is not None:
         return None
     own = {name: (str(item[name]),) for name in answer.group_by}
     where = as_pairs({**query.equals, **own})

@@ -14,7 +14,7 @@ from rtcdp.answers.query import QueryPage, QueryQuestion, query_page
 from rtcdp.answers.question import NAMES, Cursor, Texts
 from rtcdp.api.query import Asked
 from rtcdp.api.query_routes import QUERY_PATH
-from rtcdp.dashboard.address import segment, written
+from rtcdp.dashboard.address import own_address, segment, written
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.where import Where, as_pairs, filters_in
 from rtcdp.dashboard.words import NOTHING, count
@@ -138,7 +138,7 @@ def shown(asked: PageAsked[WhyQuestion]) -> WhyShown | None:
                 ("uncounted", "Not counted"),
             )
         ],
-        back=_back(question.back),
+        back=None if question.back is None else own_address(question.back),
     )
     return _with_events(asked, base, filters)
 
@@ -226,13 +226,6 @@ def _value(value: object) -> str:
 
 def _title(asked: PageAsked[WhyQuestion], name: str) -> str:
     return next(metric.title for metric in asked.installation.metrics if metric.name == name)
-
-
-def _back(address: str | None) -> str | None:
-    """Only where it leads to a page of this server."""
-    if address is None or not address.startswith("/") or address[1:2] in ("/", "\\"):
-        return None
-    return address
 
 
 PAGE = DashboardPage(

@@ -17,6 +17,11 @@ def test_the_last_hour_has_sixty_minutes_and_the_open_one(hour: Buckets) -> None
     assert len(hour.before) == hour.closed + 1
 
 
+def test_a_time_to_come_has_nothing_open() -> None:
+    ahead = buckets_of(Period(NOW + DAY_MS, NOW + 2 * DAY_MS, False), "UTC", NOW)
+    assert (ahead.gone_ms, ahead.closed) == (None, 0)
+
+
 def test_a_time_that_is_over_has_nothing_open() -> None:
     past = buckets_of(Period(NOW - 3 * DAY_MS, NOW - 2 * DAY_MS, False), "UTC", NOW)
     assert (past.interval, past.gone_ms, past.closed) == ("hour", None, len(past.starts))

@@ -15,7 +15,7 @@ from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Sum, TopK, tumbling
 from rtcdp.testing.driver import START_MS, Driver
 
-HOUR, DAY = 3_600_000, 86_400_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 VIEWS = Metric(
     "views", "Views", tumbling(hours=1), (Count("view_count"), Sum("total")), ("userId",)
 )
@@ -92,6 +92,20 @@ def test_one_number_of_several_groups_has_a_row_for_each_time(site) -> None:  # 
     assert ">2 others</th>" in page
 
 
+def test_each_number_stands_below_its_group_also_where_others_have_none(site, driver) -> None:  # type: ignore[no-untyped-def]
+    ahead = {"userId": "bob", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms + 40 * MINUTE}
+    driver.advance(seconds=2400)
+    driver.feed(ahead)
+    driver.process()
+    page = site.page(
+        "/explore?metrics=views.view_count&group_by=userId&interval=hour"
+        "&from=2026-01-01T23:00:00Z&to=2026-01-02T03:00:00Z"
+    )
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page, re.DOTALL)
+    assert [re.sub(r"<[^>]+>", "", head).strip() for head in heads][1:] == ["bob", "ada"]
+    assert [row[1:] for row in cells(page)] == [["1", "–"], ["0", "0"], ["0", "0"], ["0", "1"]]
+
+
 def test_each_number_leads_to_its_events(site) -> None:  # type: ignore[no-untyped-def]
     page = site.page("/explore?metrics=views.view_count&where=userId=bob&interval=none&last=7d")
     (row,) = cells(page)
@@ -125,6 +139,7 @@ def test_lists_and_ratios_are_shown(site) -> None:  # type: ignore[no-untyped-de
     assert cells(page) == [["/a 26"]]
     ratio = site.page("/explore?metrics=views.total/views.view_count&interval=none&last=7d")
     assert cells(ratio) == [["1.5"]]
+    assert "/why" not in ratio
     turned = site.page("/explore?metrics=views.view_count/views.total&interval=none&last=7d")
     assert cells(turned) == [["0.667"]]
 
@@ -146,4 +161,5 @@ def test_the_hour_that_comes_twice_is_told_apart() -> None:
     assert len(set(names)) == 5
     assert sum("UTC+" in name for name in names) == 2
     assert labels("day", [start], zone) == ["25 Oct"]
+    assert labels("day", [start, start + 365 * DAY], zone) == ["25 Oct 2026", "25 Oct 2027"]
     assert labels("month", [start], zone) == ["Oct 2026"]
