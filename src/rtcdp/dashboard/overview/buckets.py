@@ -52,6 +52,12 @@ class Buckets:
         is_open = self.closed < len(self.starts) and self.now_ms >= self.closed_end
         return self.now_ms - self.closed_end if is_open else None
 
+    def has_all_before(self, complete_from: int | None) -> bool:
+        """Whether there is a time before, and nothing of it is missing, where that is so only of
+        what came after `complete_from` (UTC ms)."""
+        is_whole = complete_from is None or complete_from <= self.before[0]
+        return len(self.before) > 1 and is_whole
+
     @property
     def open_ms(self) -> int:
         """How long the piece is that is still open."""

@@ -27,6 +27,7 @@ class Counted:
     buckets: Buckets
     columns: Mapping[str, Mapping[str, Mapping[int, float]]]
     incomplete: bool
+    complete_from: int | None = None
 
     def figure(self, figure: Figure, column: str, key: str = "") -> Figure:
         """A figure whose numbers add up."""
@@ -39,9 +40,13 @@ class Counted:
             before=before,
             total=_sum(values),
             closed_total=_sum(values[: self.buckets.closed]),
-            before_total=_sum(before) if before else None,
+            before_total=_sum(before) if self.has_all_before else None,
             incomplete=self.incomplete,
         )
+
+    @property
+    def has_all_before(self) -> bool:
+        return self.buckets.has_all_before(self.complete_from)
 
     def together(self, keys: Collection[str]) -> "Counted":
         """The rows of some values of the key, added up."""
@@ -90,12 +95,13 @@ def counted(
         for described in page.columns:
             by_key = found[described.measure].setdefault(key, {})
             by_key[starts[item["window_start"]]] = item[described.name] or 0
-    return Counted(buckets, found, page.incomplete)
+    since = page.complete_from and read_instant("from", page.complete_from)
+    return Counted(buckets, found, page.incomplete, since or None)
 
 
 def users(installation: Installation, buckets: Buckets, figure: Figure) -> Figure:
     """Different users, whose numbers don't add up: who came twice is one. Raises `NotThere`."""
-    per_piece = counted(installation, buckets, USERS, (USERS,)).figure(figure, USERS)
+    by_piece = counted(installation, buckets, USERS, (USERS,))
 
     def different(start: int, end: int) -> float | None:
         if start >= end:
@@ -108,9 +114,11 @@ def users(installation: Installation, buckets: Buckets, figure: Figure) -> Figur
 
     closed = different(buckets.start, buckets.closed_end)
     return replace(
-        per_piece,
+        by_piece.figure(figure, USERS),
         closed_total=closed,
-        before_total=different(buckets.before[0], buckets.start),
+        before_total=different(buckets.before[0], buckets.start)
+        if by_piece.has_all_before
+        else None,
         total=closed if buckets.gone_ms is None else different(buckets.start, buckets.end),
     )
 

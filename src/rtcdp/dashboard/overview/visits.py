@@ -40,6 +40,7 @@ class Visits:
     before: Mapping[str, float]
     ends: Mapping[str, tuple[Row, ...]]
     incomplete: bool
+    has_all_before: bool
 
     def figure(self, figure: Figure) -> Figure:
         """The figure, if sessions tell of it."""
@@ -51,7 +52,7 @@ class Visits:
                 before=self.by_piece_before[column],
                 total=self.total[column],
                 closed_total=self.closed[column],
-                before_total=self.before[column] if len(self.buckets.before) > 1 else None,
+                before_total=self.before[column] if self.has_all_before else None,
                 incomplete=self.incomplete,
             )
         if figure.name not in _SHARES:
@@ -63,7 +64,7 @@ class Visits:
             before=_shares(self.by_piece_before, column),
             total=_share(self.total, column),
             closed_total=_share(self.closed, column),
-            before_total=_share(self.before, column),
+            before_total=_share(self.before, column) if self.has_all_before else None,
             incomplete=self.incomplete,
         )
 
@@ -98,6 +99,7 @@ def visits(
         before=_one(rows.filter(pl.col("piece") < count_before)),
         ends={end: _ranked(shown, end) for end in ENDS},
         incomplete=told.incomplete,
+        has_all_before=buckets.has_all_before(told.complete_from),
     )
 
 

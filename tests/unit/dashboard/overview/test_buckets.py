@@ -17,6 +17,14 @@ def test_the_last_hour_has_sixty_minutes_and_the_open_one(hour: Buckets) -> None
     assert len(hour.before) == hour.closed + 1
 
 
+def test_the_time_before_is_whole_if_nothing_was_missing_when_it_began(hour: Buckets) -> None:
+    assert hour.has_all_before(None)
+    assert hour.has_all_before(hour.before[0])
+    assert not hour.has_all_before(hour.before[0] + 1)
+    ahead = buckets_of(Period(NOW + DAY_MS, NOW + 2 * DAY_MS, False), "UTC", NOW)
+    assert not ahead.has_all_before(None)
+
+
 def test_a_time_to_come_has_nothing_open() -> None:
     ahead = buckets_of(Period(NOW + DAY_MS, NOW + 2 * DAY_MS, False), "UTC", NOW)
     assert (ahead.gone_ms, ahead.closed) == (None, 0)

@@ -1,5 +1,7 @@
 """What metrics have counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from rtcdp.answers.freshness import Installation
@@ -22,6 +24,15 @@ def test_numbers_of_a_key_stand_in_their_pieces(shop: Installation, hour: Bucket
         ("ADD_TO_CART", 1),
         ("PURCHASE", 1),
     ]
+
+
+def test_a_time_before_that_is_not_whole_is_compared_with_nothing(
+    shop: Installation, hour: Buckets
+) -> None:
+    types = counted(shop, hour, "events_by_type", ("event_count",))
+    cut = replace(types, complete_from=hour.before[0] + 1)
+    assert cut.figure(EMPTY, "event_count", "PAGE_VIEW").before_total is None
+    assert cut.together(("PAGE_VIEW",)).figure(EMPTY, "event_count").change is None
 
 
 def test_several_values_of_a_key_are_added_up(shop: Installation, hour: Buckets) -> None:

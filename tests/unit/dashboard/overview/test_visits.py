@@ -31,6 +31,15 @@ def test_sessions_stand_where_they_began(shop: Installation, hour: Buckets) -> N
     assert len(sessions.before) == hour.closed
 
 
+def test_a_time_before_that_is_not_whole_is_compared_with_nothing(
+    shop: Installation, hour: Buckets
+) -> None:
+    found = replace(visits(shop, hour, {}), has_all_before=False)
+    for name in ("sessions", "conversion"):
+        figure = found.figure(BY_NAME[name])
+        assert (figure.before_total, figure.change) == (None, None)
+
+
 def test_only_those_that_began_on_a_page(shop: Installation, hour: Buckets) -> None:
     figures = told(shop, hour, entry_page=("/a",))
     assert figures["sessions"].total == figures["users"].total == 1
