@@ -22,6 +22,9 @@ from rtcdp.errors import PartMissing
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 CLAIMS = ("exp", "aud", "iss")
 
+_NO_KEYS = (ValueError, AttributeError, TypeError, KeyError)
+"""What PyJWT raises besides its own for JSON of another form."""
+
 _READ_AGAIN_S = 30.0
 _OLDEST_S = 600.0
 _TIMEOUT_S = 5.0
@@ -93,7 +96,7 @@ class SignedTokens:
         where = self._rules.jwks
         try:
             published = self._library.PyJWKSet.from_json(_text(where))
-        except (OSError, ValueError, self._library.PyJWTError) as error:
+        except (OSError, *_NO_KEYS, self._library.PyJWTError) as error:
             raise PartMissing(
                 f"the keys for tokens at {where} can't be read: {error}",
                 "look at access.jwks: it names a JSON Web Key Set",
@@ -109,7 +112,7 @@ def _text(where: str) -> str:
     try:
         # Redirects are not followed: one may lead to where anybody on the way can change the keys.
         answer = httpx.get(where, timeout=_TIMEOUT_S)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(str(error)) from error
     if answer.status_code != HTTPStatus.OK:
         raise OSError(f"it answers {answer.status_code}")

@@ -136,9 +136,10 @@ def test_a_new_key_of_the_provider_is_read_when_a_token_names_it(rules) -> None:
 
 
 def test_keys_that_can_not_be_read_let_nothing_begin(rules) -> None:
-    Path(rules.jwks).write_text("{}")
-    with pytest.raises(PartMissing, match="can't be read"):
-        SignedTokens(rules, ManualClock())
+    for text in ("{}", "[]", "7", '{"keys": 7}', '{"keys": [7]}', "no JSON"):
+        Path(rules.jwks).write_text(text)
+        with pytest.raises(PartMissing, match="can't be read"):
+            SignedTokens(rules, ManualClock())
     Path(rules.jwks).unlink()
     with pytest.raises(PartMissing, match="can't be read"):
         SignedTokens(rules, ManualClock())
