@@ -9,7 +9,6 @@ import msgspec
 
 from rtcdp.admission.replays import event_id_in, replay_of, still_dead
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.answers.drill_down import ADMITTED, WAITING
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.uncounted import UncountedRecord, shown_record
 from rtcdp.errors import BadRequest, NotThere
@@ -111,18 +110,16 @@ class Mender:
             if row is not None:
                 return row["verdict"], row["message"]
             if is_counted:
-                return ADMITTED, None
+                return "admitted", None
             if time.monotonic() >= ends:
                 break
             time.sleep(_LOOK_EVERY_S)
-        return WAITING, None
+        return "waiting", None
 
 
 def _row_at(snapshot: StoreSnapshot, place: Place) -> dict[str, Any] | None:
     partition, offset = place
-    scan = UncountedScan(
-        partition=partition, offset_from=offset, offset_to=offset + 1, limit=1
-    )
+    scan = UncountedScan(partition=partition, offset_from=offset, offset_to=offset + 1, limit=1)
     rows = snapshot.uncounted(scan).to_dicts()
     return rows[0] if rows else None
 

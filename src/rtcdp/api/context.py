@@ -18,6 +18,7 @@ from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
+from rtcdp.api.pulse import Pulse
 from rtcdp.errors import NotThere
 from rtcdp.store import Store
 
@@ -45,7 +46,7 @@ class ApiContext:
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
     is set when the server is about to stop, and ends the live streams. `writable` is the
     installation's store, opened for what people write there; `door` lets mended records into its
-    log, where there is one."""
+    log, where there is one. `pulse` is how the pipeline ran in the last minutes."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -58,6 +59,7 @@ class ApiContext:
     stop: threading.Event = field(default_factory=threading.Event)
     writable: Store | None = None
     door: Door | None = None
+    pulse: Pulse = field(default_factory=Pulse)
 
     @property
     def store(self) -> Store:

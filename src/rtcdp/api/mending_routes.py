@@ -18,9 +18,9 @@ _BODY_BYTES_MAX = 4 * 2**20
 @post(
     "/api/dead-letters/{partition:int}/{offset:int}/replay",
     summary="Feed a dead letter in again, as it came or mended",
-    description="`raw` is the event as it should have been sent; `{}` sends it as it came. It keeps "
-    "the event id that it came with, is never late, and counts once however often it is tried. The "
-    "answer waits a moment to tell what became of it.",
+    description="`raw` is the event as it should have been sent; without it, it is fed in as it "
+    "came. It keeps the event id that it came with, is never late, and counts once however often "
+    "it is tried. The answer waits a moment to tell what became of it.",
     operation_class=documented(_LETTER, group="Operate"),
     request_max_body_size=_BODY_BYTES_MAX,
     status_code=200,

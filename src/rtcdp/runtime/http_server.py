@@ -31,6 +31,7 @@ from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import LOGIN_PATH, exception_handlers
+from rtcdp.api.pulse import beating
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
@@ -193,6 +194,7 @@ def run_http_server(
                 writable=stack.enter_context(store_of(settings)),
                 door=Door(partial(_append, settings, clock), settings.admission),
             )
+            stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
         app = Litestar(
             route_handlers=routes,
@@ -215,10 +217,8 @@ def run_http_server(
             raise each.failure
 
 
-def _append(
-    settings: Settings, clock: Clock, deliveries: Sequence[Delivery]
-) -> Sequence[Appended]:
-    """Append to the log by a writer of its own: it is seldom, and the collector may be elsewhere."""
+def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+    """Append by a writer of its own: it is seldom, and the collector may be elsewhere."""
     with log_writer(settings, clock) as writer:
         return writer.append(deliveries)
 
