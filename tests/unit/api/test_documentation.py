@@ -96,6 +96,7 @@ def test_parameters_are_described(api: Api) -> None:
         "since",
         "limit",
         "cursor",
+        "format",
     ]
 
 
