@@ -11,7 +11,6 @@ from rtcdp.answers.question import NAMES, Cursor, From, Nothing, Since, Texts
 from rtcdp.api.query import Asked
 from rtcdp.errors import BadRequest
 
-
 REQUESTS = RequestFactory(Litestar([], logging_config=None))
 
 
