@@ -11,8 +11,6 @@ from rtcdp.answers.question import NAMES, Cursor, From, Nothing, Since, Texts
 from rtcdp.api.query import Asked
 from rtcdp.errors import BadRequest
 
-REQUESTS = RequestFactory(Litestar([], logging_config=None))
-
 
 def said(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
@@ -39,7 +37,7 @@ ASKED = Asked(Question, {"userId": "of this user", "source": "of this source"})
 
 
 def read(sent: bytes, asked: Asked = ASKED) -> Question:
-    request = REQUESTS.get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = sent
     return asked.read(request)
 
@@ -160,13 +158,13 @@ def test_what_is_no_duration_is_refused_with_an_example(since: str) -> None:
 
 
 def test_a_page_says_other_things_as_well() -> None:
-    request = REQUESTS.get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = b"tab=money&limit=7&metric=&state=open"
     assert ASKED.read_among(request) == Question(limit=7, state="open")
 
 
 def test_what_a_page_says_is_read_as_strictly() -> None:
-    request = REQUESTS.get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = b"tab=money&limit=none"
     with pytest.raises(BadRequest, match="limit='none' is not possible"):
         ASKED.read_among(request)
