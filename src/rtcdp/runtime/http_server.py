@@ -15,6 +15,7 @@ from pathlib import Path
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
 
 from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
@@ -182,21 +183,8 @@ def run_http_server(
             products = stack.enter_context(product_collector(settings, clock, stop))
             routes += snippet_routes()
         if roles.answers:
-            store = stack.enter_context(store_of(settings, read_only=True))
-            store = measured_store(store, StoreTimes(registry, clock.monotonic))
-            asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
-            folds_of(settings)  # refuses names that there are not
-            catalog = FollowedCatalog(settings.catalog, _say)
-            read = Installation(
-                store,
-                catalog,
-                clock,
-                log=asked,
-                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
-                folds=FollowedFolds(catalog, settings.folds),
-            )
             context = ApiContext(
-                read,
+                _installation(settings, clock, registry, stack),
                 limits=settings.api,
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
@@ -234,6 +222,24 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _installation(
+    settings: Settings, clock: Clock, registry: CollectorRegistry, stack: contextlib.ExitStack
+) -> Installation:
+    """What answers are read from, until the stack is closed; `registry` tells of it."""
+    store = stack.enter_context(store_of(settings, read_only=True))
+    asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
+    folds_of(settings)  # refuses names that there are not
+    catalog = FollowedCatalog(settings.catalog, _say)
+    return Installation(
+        measured_store(store, StoreTimes(registry, clock.monotonic)),
+        catalog,
+        clock,
+        log=asked,
+        allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+        folds=FollowedFolds(catalog, settings.folds),
+    )
 
 
 def _gate(settings: Settings, clock: Clock) -> Gate:
