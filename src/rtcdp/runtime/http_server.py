@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
@@ -21,6 +22,7 @@ from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.mending import Door
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
@@ -31,6 +33,7 @@ from rtcdp.api.guard import guarded
 from rtcdp.api.manners import with_manners
 from rtcdp.api.measuring import HttpTimes, measured, routed
 from rtcdp.api.problem import LOGIN_PATH, exception_handlers
+from rtcdp.api.pulse import beating
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
@@ -42,7 +45,7 @@ from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.instruments import instrument
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
-from rtcdp.log.contract import LogWriter
+from rtcdp.log.contract import Appended, Delivery, LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.known_ids import recall
@@ -53,6 +56,7 @@ from rtcdp.runtime.parts import (
     folds_of,
     guarded_log_writer,
     log_reader,
+    log_writer,
     store_is_meant,
     store_of,
 )
@@ -183,8 +187,9 @@ def run_http_server(
             products = stack.enter_context(product_collector(settings, clock, stop))
             routes += snippet_routes()
         if roles.answers:
+            read = _installation(settings, clock, registry, stack)
             context = ApiContext(
-                _installation(settings, clock, registry, stack),
+                read,
                 limits=settings.api,
                 checks=checks_of(settings, collector, writer),
                 is_processing=is_processing(settings),
@@ -193,7 +198,9 @@ def run_http_server(
                 stop=stop,
                 registry=registry,
                 writable=stack.enter_context(store_of(settings)),
+                door=Door(partial(_append, settings, clock), settings.admission),
             )
+            stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
         else:
             routes.append(plain_exposition(registry))
@@ -240,6 +247,12 @@ def _installation(
         allowed_lateness_ms=settings.admission.allowed_lateness_ms,
         folds=FollowedFolds(catalog, settings.folds),
     )
+
+
+def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+    """Append by a writer of its own: it is seldom, and the collector may be elsewhere."""
+    with log_writer(settings, clock) as writer:
+        return writer.append(deliveries)
 
 
 def _gate(settings: Settings, clock: Clock) -> Gate:

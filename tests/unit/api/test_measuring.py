@@ -2,6 +2,7 @@
 
 from litestar import Litestar, get
 from litestar.exceptions import NotAuthorizedException
+from litestar.params import FromPath
 from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry
 
@@ -10,7 +11,7 @@ from rtcdp.clock import ManualClock
 
 
 @get("/users/{user_id:path}", sync_to_thread=False)
-def user(user_id: str) -> str:
+def user(user_id: FromPath[str]) -> str:
     if user_id == "/nobody":
         raise NotAuthorizedException
     return user_id
@@ -39,18 +40,14 @@ def test_a_route_is_its_pattern_whatever_stands_in_it() -> None:
             client.get(path)
         client.get("/direct")
         client.request("BREW", "/users/a")
-    assert (
-        counts(registry)
-        == {
-            ("GET", "/users/{user_id}", "2xx"): 2,
-            ("GET", "/users/{user_id}", "4xx"): 1,
-            ("GET", "/api/metrics/{name}", "2xx"): 1,
-            ("GET", "/direct", "4xx"): 1,
-            ("GET", OTHER, "4xx"): 1,
-            (OTHER, "/users/{user_id}", "4xx"): 1,
-        }
-        or counts(registry)[("GET", OTHER, "4xx")] == 1
-    )
+    assert counts(registry) == {
+        ("GET", "/users/{user_id}", "2xx"): 2,
+        ("GET", "/users/{user_id}", "4xx"): 1,
+        ("GET", "/api/metrics/{name}", "2xx"): 1,
+        ("GET", "/direct", "4xx"): 1,
+        ("GET", OTHER, "4xx"): 1,
+        (OTHER, "/users/{user_id}", "4xx"): 1,
+    }
 
 
 def test_further_routes_are_told_together() -> None:
