@@ -6,12 +6,20 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
-from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by
+from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by, types_of_rows
 from rtcdp.answers.folds import SESSIONS, SESSIONS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
 from rtcdp.answers.row_names import read_row_name, row_named
-from rtcdp.answers.story import Position, Story, is_after, position_of, shown_events
+from rtcdp.answers.story import (
+    Position,
+    Story,
+    is_after,
+    position_of,
+    shown_events,
+    types_of_events,
+)
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import timeline_of
@@ -53,6 +61,16 @@ def sessions_page(installation: Installation, question: SessionsQuestion) -> Row
         if name != fold.key:
             raise BadRequest(f"{fold.name} are told by {fold.key}", f"send {fold.key}=…")
     return rows_page(installation, fold, question)
+
+
+def types_of_sessions(installation: Installation, name: str) -> dict[str, ColumnType]:
+    """The columns that the sessions of a fold may have."""
+    return types_of_rows(find_fold(installation.folds, name, SESSIONS))
+
+
+def types_of_session_events(installation: Installation, name: str) -> dict[str, ColumnType]:
+    """The columns that the events of their sessions may have."""
+    return types_of_events(timeline_of(find_fold(installation.folds, name, SESSIONS)).fields)
 
 
 def session_events(
