@@ -6,13 +6,29 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+<<<<<<< HEAD
 from rtcdp.answers.fold_rows import Only, RowsPage, RowsQuestion, Told, rows_page, told_by
+=======
+from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by, types_of_rows
+>>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
 from rtcdp.answers.folds import SESSIONS, SESSIONS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
 from rtcdp.answers.row_names import read_row_name, row_named
+<<<<<<< HEAD
 from rtcdp.answers.story import Position, Story, is_after, position_of, shown_events
 from rtcdp.definitions import in_polars
+=======
+from rtcdp.answers.story import (
+    Position,
+    Story,
+    is_after,
+    position_of,
+    shown_events,
+    types_of_events,
+)
+>>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import timeline_of
@@ -68,6 +84,16 @@ def _is_of(kind: str) -> Only:
         return next(in_polars(each.sql) for each in told.view.columns if each.field == kind)
 
     return only
+
+
+def types_of_sessions(installation: Installation, name: str) -> dict[str, ColumnType]:
+    """The columns that the sessions of a fold may have."""
+    return types_of_rows(find_fold(installation.folds, name, SESSIONS))
+
+
+def types_of_session_events(installation: Installation, name: str) -> dict[str, ColumnType]:
+    """The columns that the events of their sessions may have."""
+    return types_of_events(timeline_of(find_fold(installation.folds, name, SESSIONS)).fields)
 
 
 def session_events(

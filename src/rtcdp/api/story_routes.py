@@ -1,5 +1,6 @@
 """The addresses of stories: sessions, users, funnels, retention, paths, and all folds."""
 
+<<<<<<< HEAD
 from rtcdp.answers.fold_people import (
     PathsPeopleQuestion,
     RetentionPeopleQuestion,
@@ -7,6 +8,12 @@ from rtcdp.answers.fold_people import (
     retention_people,
 )
 from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page
+=======
+from collections.abc import Mapping
+
+from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, types_of_rows
+>>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
 from rtcdp.answers.folds import (
     FOLDS_PATH,
     FUNNELS_PATH,
@@ -28,8 +35,10 @@ from rtcdp.answers.sessions import (
     SessionsQuestion,
     session_events,
     sessions_page,
+    types_of_session_events,
+    types_of_sessions,
 )
-from rtcdp.answers.users import USERS_PATH, UserQuestion, user_page
+from rtcdp.answers.users import USERS_PATH, UserQuestion, types_of_user_events, user_page
 from rtcdp.api.pages import PageAt
 from rtcdp.api.query import Asked
 
@@ -42,6 +51,26 @@ def _funnels(installation: Installation) -> FoldCatalog:
 
 def _fold_rows(installation: Installation, name: str, question: RowsQuestion) -> RowsPage:
     return rows_page(installation, find_fold(installation.folds, name), question)
+
+
+def _columns_of_rows(installation: Installation, name: str, _: object) -> Mapping[str, ColumnType]:
+    return types_of_rows(find_fold(installation.folds, name))
+
+
+def _columns_of_sessions(
+    installation: Installation, question: SessionsQuestion
+) -> Mapping[str, ColumnType]:
+    return types_of_sessions(installation, question.fold)
+
+
+def _columns_of_session(
+    installation: Installation, _: str, question: SessionEventsQuestion
+) -> Mapping[str, ColumnType]:
+    return types_of_session_events(installation, question.fold)
+
+
+def _columns_of_user(installation: Installation, *_: object) -> Mapping[str, ColumnType]:
+    return types_of_user_events(installation)
 
 
 def _rows_of(installation: Installation, name: str) -> Asked[RowsQuestion]:
@@ -72,6 +101,7 @@ STORY_PAGES = (
         "The rows of a fold",
         "Newest first, of any fold. A row is `open` while an event may still change it.",
         asked_now=_rows_of,
+        columns=_columns_of_rows,
     ),
     PageAt(
         SESSIONS_PATH,
@@ -83,6 +113,7 @@ STORY_PAGES = (
         "has two, or lasts ten seconds, or has a conversion.",
         asked_now=_sessions_of,
         group="Look",
+        columns=_columns_of_sessions,
     ),
     PageAt(
         f"{SESSIONS_PATH}/days",
@@ -101,6 +132,7 @@ STORY_PAGES = (
         "Oldest first. `sessionId` is the `id` that /api/sessions tells.",
         id_is="id of the session",
         group="Look",
+        columns=_columns_of_session,
     ),
     PageAt(
         f"{USERS_PATH}{{userId:path}}",
@@ -111,6 +143,7 @@ STORY_PAGES = (
         "Events newest first, and paged.",
         id_is="user id",
         group="Look",
+        columns=_columns_of_user,
     ),
     PageAt(
         "/api/funnels",
@@ -137,6 +170,8 @@ STORY_PAGES = (
         "Who is behind a number of a funnel",
         "The same selection as the number, so that there are as many. Newest first.",
         group="Look",
+        columns=_columns_of_rows,
+        at_once=20,
     ),
     PageAt(
         f"{RETENTION_PATH}{{name:str}}",
@@ -164,6 +199,7 @@ STORY_PAGES = (
         Asked(PathsQuestion),
         "Where people go",
         "Whole paths, the most frequent first; all others together are `other`.",
+        is_file=True,
     ),
     PageAt(
         f"{PATHS_PATH}{{name:str}}/people",

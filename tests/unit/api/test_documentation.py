@@ -99,6 +99,7 @@ def test_parameters_are_described(api: Api) -> None:
         "since",
         "limit",
         "cursor",
+        "format",
     ]
 
 

@@ -34,7 +34,6 @@ from rtcdp.errors import BadRequest, NotThere
 PATH, WHY = "/explore", "/why"
 _ROWS_MAX = 500
 _LINES_MAX = 12
-_FORMS = (("csv", "CSV"), ("jsonl", "JSON lines"), ("parquet", "Parquet"))
 _OF_TEN = 10
 INTERVALS = ("auto", "none", "minute", "hour", "day", "week", "month")
 LIMITS = (5, 10, 25, 100)
@@ -133,7 +132,6 @@ class ExploreShown:
     time_title: str | None = None
     group_title: str | None = None
     api: str = ""
-    files: Sequence[tuple[str, str]] = ()
 
 
 def shown(asked: PageAsked[ExploreQuestion]) -> ExploreShown | None:
@@ -149,7 +147,6 @@ def shown(asked: PageAsked[ExploreQuestion]) -> ExploreShown | None:
         answer = query_page(asked.installation, query)
     except (BadRequest, NotThere) as error:
         return ExploreShown(**offered, detail=str(error), hint=error.hint)
-    pairs = _pairs(asked, query)
     groups = _groups(answer)
     is_crossed = bool(query.group_by) and query.interval != "none" and len(answer.columns) == 1
     return ExploreShown(
@@ -160,8 +157,7 @@ def shown(asked: PageAsked[ExploreQuestion]) -> ExploreShown | None:
         heads=[name for name, _ in groups] if is_crossed else [c.name for c in answer.columns],
         time_title=None if query.interval == "none" else query.interval,
         group_title=None if is_crossed else question.group_by,
-        api=written(QUERY_PATH, pairs),
-        files=[(title, written(QUERY_PATH, [*pairs, ("format", form)])) for form, title in _FORMS],
+        api=written(QUERY_PATH, _pairs(asked, query)),
     )
 
 
