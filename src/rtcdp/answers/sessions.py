@@ -6,20 +6,20 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
-<<<<<<< HEAD
-from rtcdp.answers.fold_rows import Only, RowsPage, RowsQuestion, Told, rows_page, told_by
-=======
 from rtcdp.answers.export import ColumnType
-from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by, types_of_rows
->>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
+from rtcdp.answers.fold_rows import (
+    Only,
+    RowsPage,
+    RowsQuestion,
+    Told,
+    rows_page,
+    told_by,
+    types_of_rows,
+)
 from rtcdp.answers.folds import SESSIONS, SESSIONS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
 from rtcdp.answers.row_names import read_row_name, row_named
-<<<<<<< HEAD
-from rtcdp.answers.story import Position, Story, is_after, position_of, shown_events
-from rtcdp.definitions import in_polars
-=======
 from rtcdp.answers.story import (
     Position,
     Story,
@@ -28,7 +28,7 @@ from rtcdp.answers.story import (
     shown_events,
     types_of_events,
 )
->>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
+from rtcdp.definitions import in_polars
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import timeline_of

@@ -1,19 +1,15 @@
 """The addresses of stories: sessions, users, funnels, retention, paths, and all folds."""
 
-<<<<<<< HEAD
+from collections.abc import Mapping
+
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.fold_people import (
     PathsPeopleQuestion,
     RetentionPeopleQuestion,
     paths_people,
     retention_people,
 )
-from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page
-=======
-from collections.abc import Mapping
-
-from rtcdp.answers.export import ColumnType
 from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, types_of_rows
->>>>>>> cd4db9a2098a239ba0c966c8bcb1a8f75934fb8c
 from rtcdp.answers.folds import (
     FOLDS_PATH,
     FUNNELS_PATH,
