@@ -1,11 +1,12 @@
 """What happens, at one look: figures with their charts, and where they come from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import msgspec
 
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import Ledger, LedgerQuestion, ledger_page
 from rtcdp.answers.question import NAMES
 from rtcdp.api.query import Asked
@@ -15,6 +16,7 @@ from rtcdp.dashboard.overview.counted import top
 from rtcdp.dashboard.overview.figures import Figure, Row
 from rtcdp.dashboard.overview.told import FILTERS, Told, told
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
+from rtcdp.dashboard.stories import EVENTS
 from rtcdp.errors import BadRequest, NotThere
 
 Name = Literal["users", "views", "sessions", "revenue", "orders", "conversion", "bounce", "carts"]
@@ -48,7 +50,7 @@ class Card:
 class Chart:
     """The figure that is shown large: its curve, that of the time before, the piece of time that is
     still open, and its rows: when each piece began (UTC ms), its number, and that of the one before
-    that it is compared with."""
+    that it is compared with. `behind` is where the events or sessions are that it counts."""
 
     figure: Figure
     top: float
@@ -56,12 +58,14 @@ class Chart:
     before: Curve
     open: Block | None
     rows: tuple[tuple[int, float | None, float | None], ...]
+    behind: str | None
 
 
 @dataclass(frozen=True)
 class Listed:
     """A list. `by` is the filter that a row sets, if it sets one; `since` says from when on it is,
-    where that is before what was asked for; `missing` why there is none."""
+    where that is before what was asked for; `missing` why there is none. `hrefs` lead to the events
+    that a row counts, by its label."""
 
     title: str
     name: str
@@ -71,6 +75,7 @@ class Listed:
     kind: str = "count"
     since: str | None = None
     missing: str | None = None
+    hrefs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,20 @@ class Overview:
     is_empty: bool
 
 
+_COUNTED = "admitted"
+_SESSIONS = "/sessions"
+_BEHIND: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "users": (EVENTS, {"verdict": _COUNTED}),
+    "views": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PAGE_VIEW"}),
+    "sessions": (_SESSIONS, {}),
+    "revenue": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
+    "orders": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
+    "conversion": (_SESSIONS, {"kind": "converted"}),
+    "bounce": (_SESSIONS, {"kind": "bounce"}),
+    "carts": (EVENTS, {"verdict": _COUNTED, "where": "eventType=ADD_TO_CART"}),
+}
+"""Where the page is, and what it is asked, that lists what a figure counts."""
+
 _TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
 
 
@@ -109,7 +128,7 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
     return Overview(
         buckets=buckets,
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
-        chart=_chart(chosen, buckets),
+        chart=_chart(chosen, buckets, _behind(asked, buckets, chosen)),
         lists=_lists(asked, buckets, found),
         filters=tuple(
             Filter(name, _TITLES[name], text) for name, texts in filters.items() for text in texts
@@ -128,7 +147,22 @@ def _card(figure: Figure, buckets: Buckets, is_chosen: bool) -> Card:
     return Card(figure, curve(closed, _ROOM * top_of(closed), len(closed)), is_chosen)
 
 
-def _chart(figure: Figure, buckets: Buckets) -> Chart:
+def _behind(asked: PageAsked[OverviewQuestion], buckets: Buckets, figure: Figure) -> str | None:
+    """None where filters are set: of the events behind them nothing says whether they pass."""
+    if any(getattr(asked.question, name) for name in FILTERS):
+        return None
+    path, wanted = _BEHIND[figure.name]
+    return _elsewhere(asked, path, buckets.start, **wanted)
+
+
+def _elsewhere(asked: PageAsked[OverviewQuestion], path: str, start: int, **more: str) -> str:
+    """Another page, of the time that numbers here are of, with a way back if it has room for it."""
+    time = {"from": iso_ms(start), "to": asked.question.start_to, "last": None}
+    back = {"back": asked.address.but()} if path == EVENTS else {}
+    return asked.address.elsewhere(path, **{**time, **more, **back})
+
+
+def _chart(figure: Figure, buckets: Buckets, behind: str | None) -> Chart:
     slots, closed = len(buckets.starts), buckets.closed
     values = figure.values or (None,) * slots
     before = (*figure.before, *[None] * slots)[:slots]
@@ -141,6 +175,7 @@ def _chart(figure: Figure, buckets: Buckets) -> Chart:
         before=curve(before, top, slots),
         open=block(closed, values[closed], top, slots) if is_open else None,
         rows=tuple(zip(buckets.starts, values, before, strict=True)),
+        behind=behind,
     )
 
 
@@ -148,7 +183,7 @@ def _lists(asked: PageAsked[OverviewQuestion], buckets: Buckets, found: Told) ->
     visits, types, categories = found.visits, found.types, found.categories
     troubles = found.troubles
     return (
-        _largest(asked, buckets, Listed("Pages", "pages", "Views"), "top_pages.pages"),
+        _largest(asked, buckets, Listed("Pages", "pages", "Views"), "top_pages.pages", "pageUrl"),
         Listed(
             "Entry pages",
             "entry-pages",
@@ -165,7 +200,13 @@ def _lists(asked: PageAsked[OverviewQuestion], buckets: Buckets, found: Told) ->
             by="exit_page",
             missing=troubles.get("visits"),
         ),
-        _largest(asked, buckets, Listed("Products", "products", "Views"), "top_products.products"),
+        _largest(
+            asked,
+            buckets,
+            Listed("Products", "products", "Views"),
+            "top_products.products",
+            "productId",
+        ),
         Listed(
             "Categories",
             "categories",
@@ -179,14 +220,28 @@ def _lists(asked: PageAsked[OverviewQuestion], buckets: Buckets, found: Told) ->
             "Event types",
             "types",
             "Events",
-            types.list("event_count") if types else (),
+            rows := types.list("event_count") if types else (),
             missing=troubles.get("types"),
+            hrefs={
+                row.label: _elsewhere(
+                    asked,
+                    EVENTS,
+                    buckets.start,
+                    verdict=_COUNTED,
+                    where=f"eventType={row.label}",
+                )
+                for row in rows
+            },
         ),
     )
 
 
 def _largest(
-    asked: PageAsked[OverviewQuestion], buckets: Buckets, listed: Listed, column: str
+    asked: PageAsked[OverviewQuestion],
+    buckets: Buckets,
+    listed: Listed,
+    column: str,
+    field_name: str,
 ) -> Listed:
     """A list that a metric keeps for whole windows of its own."""
     try:
@@ -194,7 +249,14 @@ def _largest(
     except (NotThere, BadRequest) as error:
         return Listed(listed.title, listed.name, listed.head, missing=str(error))
     since = f"since {asked.zone.minute(start)}" if start < buckets.start else None
-    return Listed(listed.title, listed.name, listed.head, rows, since=since)
+    metric = column.partition(".")[0]
+    hrefs = {
+        row.label: _elsewhere(
+            asked, EVENTS, start, verdict=_COUNTED, metric=metric, where=f"{field_name}={row.label}"
+        )
+        for row in rows
+    }
+    return replace(listed, rows=rows, since=since, hrefs=hrefs)
 
 
 PAGE = DashboardPage(
