@@ -23,7 +23,7 @@ from rtcdp.admission.steps import (
     assigned_id,
     behind_lateness,
 )
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, VERDICTS
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import (
     decode_lines,
@@ -36,8 +36,8 @@ from rtcdp.events.columns import (
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import RawRecord, Records
 
-ADMITTED, DUPLICATE, LATE, DEAD_LETTER = range(4)
-VERDICT_NAMES = np.array(["admitted", "duplicate", "late", "dead_letter"])
+ADMITTED, DUPLICATE, LATE, DEAD_LETTER, ERASED = range(5)
+VERDICT_NAMES = np.array(VERDICTS)
 """The names of the verdicts, by their codes."""
 _MINUTE_MS = 60_000
 
@@ -45,6 +45,9 @@ CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
 DUPLICATE_MESSAGE = "an earlier event has the same eventId"
 SUMMARY_MESSAGE = "{count} records of one request, of which this is the first: {message}"
 SUMMARY_OF_GOOD_MESSAGE = "a summary of rejected records holds one that is an event"
+ERASED_RECORD = Rejection("erased", "erasure", "")
+"""What is said of a record whose user was erased; it is no dead letter."""
+
 CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be failing"
 
 
@@ -286,6 +289,8 @@ def _sources_of(pieces: Sequence[Records]) -> pl.Series:
 def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
     if record.is_corrupt:
         return Rejection("corrupt", "log", CORRUPT_MESSAGE)
+    if record.is_erased:
+        return ERASED_RECORD
     event = decode(record.raw)
     if record.stands_for > 1:
         return _of_summary(event, record.stands_for)
@@ -341,7 +346,9 @@ def _ledger(
             "minute": [
                 record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in decoded.rejected
             ],
-            "verdict": [DEAD_LETTER] * len(decoded.rejected),
+            "verdict": [
+                ERASED if record.is_erased else DEAD_LETTER for record, _ in decoded.rejected
+            ],
             "is_conflict": [False] * len(decoded.rejected),
             "weight": [record.stands_for for record, _ in decoded.rejected],
         },
@@ -358,6 +365,7 @@ def _ledger(
             (verdict == LATE).sum().cast(pl.Int64).alias("late"),
             pl.col("weight").filter(verdict == DEAD_LETTER).sum().alias("dead_letter"),
             pl.col("is_conflict").sum().cast(pl.Int64).alias("conflict"),
+            pl.col("weight").filter(verdict == ERASED).sum().alias("erased"),
         )
         .select(LEDGER_SCHEMA.names())
         .sort("source", "minute")

@@ -196,7 +196,7 @@ class UncountedScan:
     narrows it; None leaves it open.
     """
 
-    verdict: Literal["duplicate", "late", "dead_letter"] | None = None
+    verdict: Literal["duplicate", "late", "dead_letter", "erased"] | None = None
     reason: str | None = None
     source: str | None = None
     user_id: str | None = None
@@ -273,7 +273,7 @@ class StoreSnapshot(Protocol):
         ...
 
     def ledger_totals(self) -> dict[str, int]:
-        """received, admitted, duplicate, late, dead_letter and conflict over all time."""
+        """received, admitted, duplicate, late, dead_letter, conflict and erased over all time."""
         ...
 
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.definitions import Fold, Metric, RowTable, Table, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.quarantine import places_left_out
@@ -40,7 +41,6 @@ LedgerCounts = Mapping[tuple[str, int, str], int]
 """Counts by source, minute (UTC ms) and verdict."""
 
 LEDGER = "ledger"
-_VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 _LEDGER_PAGE = 10_000
 _SLICE_BYTES = 4 * 2**20
 
@@ -268,11 +268,11 @@ def ledger_differences(
         if horizon.has_minute(minute):
             wanted[source, minute][verdict] += count
     rows: dict[Key, Values] = {
-        key: (counts.total(), *(counts[verdict] for verdict in _VERDICTS))
+        key: (counts.total(), *(counts[verdict] for verdict in VERDICTS))
         for key, counts in wanted.items()
     }
     stored: dict[Key, Values] = {
-        (row["source"], row["minute"]): (row["received"], *(row[v] for v in _VERDICTS))
+        (row["source"], row["minute"]): (row["received"], *(row[v] for v in VERDICTS))
         for row in found.iter_rows(named=True)
         if horizon.has_minute(row["minute"])
     }

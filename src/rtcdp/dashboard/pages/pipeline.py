@@ -50,6 +50,7 @@ _VERDICTS = (
     ("duplicate", "Duplicate"),
     ("late", "Late"),
     ("dead_letter", "Dead letters"),
+    ("erased", "Erased"),
 )
 
 
