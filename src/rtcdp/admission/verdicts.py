@@ -34,9 +34,9 @@ UNCOUNTED_SCHEMA = pl.Schema(
         "raw": pl.Binary,
     }
 )
-"""One row per record that was not counted. `verdict` is duplicate, late, dead_letter or erased; `raw`
-holds the record's bytes for late events and dead letters, and is null for others. Of an erased one
-nothing is told but its place, its source and when it came."""
+"""One row per record that was not counted. `verdict` is duplicate, late, dead_letter or erased;
+`raw` holds the record's bytes for late events and dead letters, and is null for others. Of an
+erased one nothing is told but its place, its source and when it came."""
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
 """What a store tells of one: also when it was sent again (UTC ms), null where it was not."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table
@@ -395,6 +396,15 @@ class Store(Protocol):
 
     def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
         """Forget that an alarm was seen. Returns whether it had been."""
+        ...
+
+    def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
+        """Who was erased. With `only_pending`, those of whom the log may still hold something."""
+        ...
+
+    def end_erasures(self) -> None:
+        """Remember that the log holds nothing any more of whoever was erased, and overwrite what
+        the store itself has deleted, where its files are its own. Only a writer calls this."""
         ...
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:

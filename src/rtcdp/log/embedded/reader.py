@@ -248,8 +248,8 @@ class EmbeddedLogReader:
                 time.sleep(_POLL_S)
 
     def erase(self, offsets: Mapping[int, Sequence[int]]) -> int:
-        """See `rtcdp.log.contract.ErasableLog`. Afterwards neither the file nor its WAL holds a byte
-        of these records, or of any that were deleted before; appends go on meanwhile.
+        """See `rtcdp.log.contract.ErasableLog`. Afterwards neither the file nor its WAL holds a
+        byte of these records, or of any that were deleted before; appends go on meanwhile.
 
         Raises `LogUnavailable` as well while a reader keeps the WAL from being emptied: what was
         erased is erased, and to be asked for again."""

@@ -106,6 +106,7 @@ def test_the_culprit_becomes_a_dead_letter_and_its_neighbours_count(
         "late": 0,
         "dead_letter": 1,
         "conflict": 0,
+        "erased": 0,
     }
 
 
