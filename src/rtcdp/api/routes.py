@@ -45,6 +45,7 @@ from rtcdp.api.forms import answer_in, form_of
 from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
 from rtcdp.api.live import LiveFeed, live_stream
+from rtcdp.api.mending_routes import replay_dead_letter
 from rtcdp.api.pages import PageAt
 from rtcdp.api.product_routes import PRODUCT_PAGES
 from rtcdp.api.query import Asked
@@ -125,6 +126,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 query_handler(context.installation.metrics),
                 events,
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
+                replay_dead_letter,
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
                 *(page.handler() for page in PRODUCT_PAGES),

@@ -154,6 +154,16 @@ class Collector:
         return self.failure is None and not self._is_closed
 
     @property
+    def takes_events(self) -> bool:
+        """Whether it takes events in, and not another stream."""
+        return self._judge is decode
+
+    @property
+    def limits_of_one(self) -> CollectorLimits:
+        """The limits for a body that is one record, and is looked at in the event loop."""
+        return self._inline_limits
+
+    @property
     def trouble(self) -> str | None:
         """Why events are not taken now; None while they are.
 

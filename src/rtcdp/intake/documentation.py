@@ -16,6 +16,7 @@ from litestar.openapi.spec import (
 )
 
 from rtcdp.events import event as rules
+from rtcdp.intake.cloud_events import BATCH, STRUCTURED
 from rtcdp.intake.problem import REFUSALS
 
 _SENT = Tag("Send", "Events, history and product updates go in.")
@@ -95,11 +96,36 @@ def _path(
                         schema=Schema(one_of=[schema, Schema(type=_ARRAY, items=schema)])
                     ),
                     "application/x-ndjson": OpenAPIMediaType(schema=Schema(type=_TEXT)),
+                    **({} if taken else _cloud_events()),
                 },
             ),
             responses=_responses(),
         )
     )
+
+
+def _cloud_events() -> dict[str, OpenAPIMediaType]:
+    one = Schema(
+        type=OpenAPIType.OBJECT,
+        title="CloudEvent",
+        description="An event is what data holds; what it lacks comes from the attributes.",
+        required=["specversion", "id", "source", "type"],
+        properties={
+            "specversion": Schema(type=_TEXT, enum=["1.0"]),
+            "id": Schema(type=_TEXT, min_length=1),
+            "source": Schema(type=_TEXT, min_length=1, description="with id: eventId"),
+            "type": Schema(type=_TEXT, min_length=1, description="its last word: eventType"),
+            "time": Schema(type=_TEXT, description="timestamp", examples=[_ISO_EXAMPLE]),
+            "subject": Schema(type=_TEXT, description="userId"),
+            "datacontenttype": Schema(type=_TEXT, default="application/json"),
+            "data": Schema(type=OpenAPIType.OBJECT),
+            "data_base64": Schema(type=_TEXT, description="in place of data"),
+        },
+    )
+    return {
+        STRUCTURED: OpenAPIMediaType(schema=one),
+        BATCH: OpenAPIMediaType(schema=Schema(type=_ARRAY, items=one)),
+    }
 
 
 def _responses() -> dict[str, OpenAPIResponse | Reference]:

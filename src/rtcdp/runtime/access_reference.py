@@ -107,7 +107,9 @@ def all_routes() -> Iterator[Route]:
             context = ApiContext(Installation(store, catalog, clock))
             routes = [*routes_of(context, gate), *snippet_routes()]
         names = {f"{METRICS_PATH}{metric.name}" for metric in catalog}
-        yield from _routes_of(Litestar(routes, openapi_config=openapi_config), names)
+        # It would log in a thread of its own, of the whole process, to the standard error of now.
+        app = Litestar(routes, openapi_config=openapi_config, logging_config=None)
+        yield from _routes_of(app, names)
 
 
 def _routes_of(app: Litestar, without: set[str]) -> Iterator[Route]:

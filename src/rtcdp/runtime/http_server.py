@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
@@ -20,6 +21,7 @@ from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.mending import Door
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
@@ -29,6 +31,7 @@ from rtcdp.api.guard import guarded
 from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import LOGIN_PATH, exception_handlers
+from rtcdp.api.pulse import beating
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
@@ -39,7 +42,7 @@ from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
-from rtcdp.log.contract import LogWriter
+from rtcdp.log.contract import Appended, Delivery, LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.known_ids import recall
@@ -50,6 +53,7 @@ from rtcdp.runtime.parts import (
     folds_of,
     guarded_log_writer,
     log_reader,
+    log_writer,
     store_is_meant,
     store_of,
 )
@@ -188,7 +192,9 @@ def run_http_server(
                 history=history_of(settings),
                 stop=stop,
                 writable=stack.enter_context(store_of(settings)),
+                door=Door(partial(_append, settings, clock), settings.admission),
             )
+            stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
         app = Litestar(
             route_handlers=routes,
@@ -209,6 +215,12 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+    """Append by a writer of its own: it is seldom, and the collector may be elsewhere."""
+    with log_writer(settings, clock) as writer:
+        return writer.append(deliveries)
 
 
 def _gate(settings: Settings, clock: Clock) -> Gate:

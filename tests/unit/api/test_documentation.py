@@ -54,6 +54,7 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/joins/{name}",
         "/api/joins/{name}/totals",
         "/api/joins/{name}/{rowId}/events",
+        "/api/dead-letters/{partition}/{offset}/replay",
         "/api/anomalies",
         "/api/anomalies/{anomalyId}",
         "/api/anomalies/{anomalyId}/acknowledgement",
