@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from rtcdp.clock import Clock
+from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.erasing import Erased
 from rtcdp.engines.native.processor import Processor
 from rtcdp.errors import UsageError
@@ -40,7 +41,7 @@ def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
         processor.run(threading.Event(), once=True)
         erased = processor.erase(user_id, _salt_of(settings))
     with store_of(settings, read_only=True) as store:
-        catalog = [*stored_metrics_of(settings), *folds_of(settings)]
+        catalog: list[Metric | Fold] = [*stored_metrics_of(settings), *folds_of(settings)]
         left_out = metrics_left_out(store, catalog)
     found = tuple(find(places_of(settings), user_id))
     return keep_receipt(settings.data_dir, _receipt(erased, by, user_id, found, left_out))
@@ -65,10 +66,7 @@ def _files(place: Path) -> Iterator[Path]:
         yield from (path.resolve() for path in place.rglob("*") if path.is_file())
         return
     # What databases keep beside a file.
-    beside = (
-        place,
-        *(place.with_name(f"{place.name}{end}") for end in ("-wal", "-shm", "-journal")),
-    )
+    beside = (place.with_name(f"{place.name}{end}") for end in ("", "-wal", "-shm", "-journal"))
     yield from (path.resolve() for path in beside if path.is_file())
 
 

@@ -272,6 +272,7 @@ class Processor:
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
+            self._erase_from_log()
             return was_under_way
         # Asked after the reading, so that no record of another log slips in.
         log_id = self._log.log_id()
@@ -362,9 +363,6 @@ class Processor:
             self._take_apart(under_way.pieces, error, under_way.log_id)
             return False
         self._left_out_in_a_row = 0
-        if self._to_be_erased:
-            erase_places(self._log, self._to_be_erased)
-            self._to_be_erased = []
         return True
 
     def _take_apart(self, pieces: Pieces, error: BaseException, log_id: str) -> None:
@@ -463,10 +461,18 @@ class Processor:
             return
         self._expired_at = now
         self._settle()
+        self._erase_from_log()
         self._upkeep().expire(self._progress)
         if self.folds:
             with self._store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
+
+    def _erase_from_log(self) -> None:
+        """Take out what came again of users who were erased; the log is written anew for it, so
+        that it waits for a pause."""
+        if self._to_be_erased:
+            erase_places(self._log, self._to_be_erased)
+            self._to_be_erased = []
 
     def _upkeep(self) -> Upkeep:
         """Made when it is first needed, for what it keeps is set after the processor is made."""

@@ -1,8 +1,8 @@
 """Records taken out of the embedded log: their bytes go, their offsets stay.
 
 A chunk is read, packed anew without these records, and put in its own place in one transaction; so
-a reader sees it as it was or as it is, and a kill leaves it as one of both. What is freed is
-overwritten, and so are pages that were freed before.
+a reader sees it as it was or as it is, and a kill leaves it as one of both. Then the file is
+written anew.
 """
 
 import sqlite3
@@ -10,16 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from rtcdp.log.contract import Delivery, RawRecord, erased_mark
+from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord, erased_mark
 from rtcdp.log.embedded.chunk import Chunk, chunks_of, contents_of, header_of
 from rtcdp.log.embedded.columns import pieces_of, records_of
 from rtcdp.log.embedded.errors import malformed
-from rtcdp.log.embedded.file import PAGE_BYTES, single, transaction
+from rtcdp.log.embedded.file import transaction
 
 _CHUNK_WITH = "SELECT * FROM chunk WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1"
-_PAGES_AT_ONCE = 512
-_NEXT_PAGE_BYTES = 4
-"""What a page of a large blob keeps for the number of the next one."""
 
 
 def erase_from_chunk(
@@ -53,28 +50,22 @@ def erase_from_chunk(
     return len(gone), max(end, offset + 1)
 
 
-def begin_to_overwrite(connection: sqlite3.Connection) -> None:
-    """Make room for `overwrite_some`. The caller holds the write turn."""
-    connection.execute("DROP TABLE IF EXISTS overwritten")
-    connection.execute("CREATE TABLE overwritten (zeros BLOB)")
+def write_anew(connection: sqlite3.Connection, path: Path) -> None:
+    """Write the file anew, so that no page holds anything but what is there, and empty its WAL.
+    Needs as much room again for a while. The caller holds the write turn.
 
-
-def overwrite_some(connection: sqlite3.Connection) -> bool:
-    """Fill some pages that were freed, and not used again, with zeros; False when there are none.
-    The caller holds the write turn."""
-    free = single(connection, "PRAGMA freelist_count")
-    if not free:
-        return False
-    size = min(free, _PAGES_AT_ONCE) * (PAGE_BYTES - _NEXT_PAGE_BYTES)
-    connection.execute("INSERT INTO overwritten VALUES (zeroblob(?))", (size,))
-    return True
-
-
-def end_overwriting(connection: sqlite3.Connection) -> None:
-    """Free what was filled; there is nothing but zeros to hide. The caller holds the write turn."""
-    connection.execute("PRAGMA secure_delete = OFF")
-    connection.execute("DROP TABLE overwritten")
-    connection.execute("PRAGMA secure_delete = ON")
+    Overwriting what is deleted would not do: pages that were freed and used again hold old bytes
+    behind the new ones. Raises `LogUnavailable` while a reader keeps the WAL from being emptied.
+    """
+    # What it works on would be as large as the file.
+    connection.execute("PRAGMA temp_store = FILE")
+    connection.execute("VACUUM")
+    ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if busy:
+        raise LogUnavailable(
+            f"somebody reads {path}, so that its WAL can't be emptied",
+            "end what has been reading it for long, and try again",
+        )
 
 
 def _without(
@@ -89,7 +80,7 @@ def _without(
 
     for (*_, mark), group in groupby(records, kind):
         members = list(group)
-        first, is_gone = members[0], members[0].offset in gone
+        first = members[0]
         lines = [] if mark else [one.raw + b"\n" for one in members if one.offset not in odd]
         yield Delivery(
             lines=b"".join(lines),
@@ -98,7 +89,7 @@ def _without(
             source=first.source,
             intake=first.intake,
             rejects=tuple(
-                (place, b"" if is_gone else one.raw)
+                (place, b"" if one.offset in gone else one.raw)
                 for place, one in enumerate(members)
                 if mark or one.offset in odd
             ),

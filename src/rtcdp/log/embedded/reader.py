@@ -3,13 +3,13 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import LogExtent, LogUnavailable, OffsetsMissing, Records
+from rtcdp.log.contract import LogExtent, OffsetsMissing, Records
 from rtcdp.log.embedded.chunk import Chunk, header_of
 from rtcdp.log.embedded.columns import (
     ODD_WEIGHT,
@@ -20,12 +20,7 @@ from rtcdp.log.embedded.columns import (
     pieces_of,
     records_of,
 )
-from rtcdp.log.embedded.erasing import (
-    begin_to_overwrite,
-    end_overwriting,
-    erase_from_chunk,
-    overwrite_some,
-)
+from rtcdp.log.embedded.erasing import erase_from_chunk, write_anew
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
@@ -249,7 +244,8 @@ class EmbeddedLogReader:
 
     def erase(self, offsets: Mapping[int, Sequence[int]]) -> int:
         """See `rtcdp.log.contract.ErasableLog`. Afterwards neither the file nor its WAL holds a
-        byte of these records, or of any that were deleted before; appends go on meanwhile.
+        byte of these records, or of any that were deleted before; appends wait while the file is
+        written anew.
 
         Raises `LogUnavailable` as well while a reader keeps the WAL from being emptied: what was
         erased is erased, and to be asked for again."""
@@ -268,28 +264,9 @@ class EmbeddedLogReader:
                 with turn():
                     count, at = erase_from_chunk(connection, offset, among, self._path)
                 erased += count
-            self._overwrite(connection, turn)
-        return erased
-
-    def _overwrite(
-        self, connection: sqlite3.Connection, turn: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        """Leave nothing behind in free pages and in the WAL."""
-        with turn():
-            begin_to_overwrite(connection)
-        has_more = True
-        while has_more:
             with turn():
-                has_more = overwrite_some(connection)
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        with turn():
-            end_overwriting(connection)
-            ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if busy:
-            raise LogUnavailable(
-                f"somebody reads {self._path}, so that its WAL can't be emptied",
-                "end what has been reading it for long, and try again",
-            )
+                write_anew(connection, self._path)
+        return erased
 
     def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
         """The file has no place for it, and nobody who would ask."""
