@@ -221,6 +221,8 @@ MEANINGS: dict[str, str] = {
     "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
+    "api.files": "How many files of long lists may be sent at once.",
+    "api.file_rows": "How many rows of them are read, and held, at a time.",
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",

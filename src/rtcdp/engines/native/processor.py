@@ -127,6 +127,7 @@ class Processor:
         self._starts: dict[int, int] = {}
         self._left_out_in_a_row = 0
         self._has_forgotten = False
+        self._taken_count = 0
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
@@ -186,8 +187,8 @@ class Processor:
                     self.listeners.on_back()
                     if worked_s is not None:
                         if not once:
-                            keeps_up = self._ahead is None
-                            stop.wait(self._limits.rest_s(worked_s, keeps_up=keeps_up))
+                            taken, keeps_up = self._taken_count, self._ahead is None
+                            stop.wait(self._limits.rest_s(worked_s, taken, keeps_up=keeps_up))
                         continue
                     if once:
                         return
@@ -266,6 +267,7 @@ class Processor:
         started = time.perf_counter()
         next_offsets = self._next_offsets()
         pieces, decoded = self._taken(next_offsets)
+        self._taken_count = sum(piece.record_count for piece in pieces)
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
