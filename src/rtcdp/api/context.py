@@ -2,7 +2,8 @@
 with its freshness in the headers, and never cached."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
@@ -34,6 +35,23 @@ ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 _WARNING_LETTERS_MAX = 500
 
+
+@dataclass
+class FilesUnderWay:
+    """How many long files are being sent now, by one event loop."""
+
+    under_way: int = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One more, for as long as it is sent."""
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
 Check = Callable[[], str | None]
 """Says what is wrong with a part, or None when it is well."""
 
@@ -46,7 +64,8 @@ class ApiContext:
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
     is set when the server is about to stop, and ends the live streams. `writable` is the
     installation's store, opened for what people write there; `door` lets mended records into its
-    log, where there is one. `pulse` is how the pipeline ran in the last minutes."""
+    log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files` are the
+    long ones that are being sent."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -58,6 +77,7 @@ class ApiContext:
     history: ProductHistory = field(default_factory=ProductHistory)
     stop: threading.Event = field(default_factory=threading.Event)
     writable: Store | None = None
+    files: FilesUnderWay = field(default_factory=FilesUnderWay)
     door: Door | None = None
     pulse: Pulse = field(default_factory=Pulse)
 

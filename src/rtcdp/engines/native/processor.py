@@ -44,7 +44,7 @@ from rtcdp.engines.native.erasing import (
 from rtcdp.engines.native.erasure import Parts
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.recovery import remembered
+from rtcdp.engines.native.recovery import remembered, too_many_ids
 from rtcdp.engines.native.under_way import Ahead, Pieces, Threads, UnderWay
 from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.products import ProductUpdates
@@ -89,7 +89,7 @@ class Processor:
         limits: ProcessorLimits = ProcessorLimits(),
     ) -> None:
         self._log = log
-        self._store = store
+        self.store = store
         self._metrics = stored_metrics(metrics)
         self._folding = Folding((), store)
         self._rules = rules
@@ -105,6 +105,7 @@ class Processor:
         self._has_forgotten = False
         self._erased = NOBODY_ERASED
         self._to_be_erased: list[tuple[int, int]] = []
+        self._taken_count = 0
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
@@ -164,8 +165,8 @@ class Processor:
                     self.listeners.on_back()
                     if worked_s is not None:
                         if not once:
-                            keeps_up = self._ahead is None
-                            stop.wait(self._limits.rest_s(worked_s, keeps_up=keeps_up))
+                            taken, keeps_up = self._taken_count, self._ahead is None
+                            stop.wait(self._limits.rest_s(worked_s, taken, keeps_up=keeps_up))
                         continue
                     if once:
                         return
@@ -199,7 +200,7 @@ class Processor:
         tables = self._folding.tables
         names = [fold.name for fold in self.folds]
         parts = Parts(
-            *(self._log, self._store, self._metrics, tables, names),
+            *(self._log, self.store, self._metrics, tables, names),
             *(self._batch_bytes, self._keep_lease),
         )
         try:
@@ -208,8 +209,8 @@ class Processor:
             # Whatever became of it.
             self._is_sure, self._ahead = False, None
             self._folding.drop()
-            self._progress = self._store.progress()
-            self._erased = ErasedUsers(self._store.erased_users())
+            self._progress = self.store.progress()
+            self._erased = ErasedUsers(self.store.erased_users())
 
     def recover(self) -> None:
         """Prepare the store, read where it stands, fill new metrics, remember the last ids.
@@ -219,24 +220,24 @@ class Processor:
         """
         self._under_way = None
         self._keep_lease()
-        self._folding = Folding(self.folds, self._store)
+        self._folding = Folding(self.folds, self.store)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
-        self._store.prepare(self._metrics, (*self._folding.tables, *beside))
-        self._progress = self._store.progress()
+        self.store.prepare(self._metrics, (*self._folding.tables, *beside))
+        self._progress = self.store.progress()
         self._ahead = None
         self._reader = MergedReader(self._log, self._batch_bytes)
         check_continuation(self._log, self._progress)
-        finish_erasures(self._log, self._store)
-        self._erased = ErasedUsers(self._store.erased_users())
-        before = self._store.put_rules_in_force(self._rules)
+        finish_erasures(self._log, self.store)
+        self._erased = ErasedUsers(self.store.erased_users())
+        before = self.store.put_rules_in_force(self._rules)
         if before is not None:
             self.listeners.on_trouble(
                 rules_changed(before, self._rules, self._progress.next_offsets)
             )
         backfill(
             self._log,
-            self._store,
+            self.store,
             self._metrics,
             self._batch_bytes,
             replace(self.listeners, on_slice=self._keep_lease),
@@ -244,13 +245,13 @@ class Processor:
         )
         self._seen = remembered(
             self._log,
-            self._store,
+            self.store,
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
             self._keep_lease,
             self.listeners.on_trouble,
         )
         if self._seen.forgotten_early:
-            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early))
+            self.listeners.on_trouble(too_many_ids(self._seen.forgotten_early))
         self._upkeep().look()
         self._is_sure = True
 
@@ -269,6 +270,7 @@ class Processor:
         started = time.perf_counter()
         next_offsets = self._next_offsets()
         pieces, decoded = self._taken(next_offsets)
+        self._taken_count = sum(piece.record_count for piece in pieces)
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
@@ -336,7 +338,7 @@ class Processor:
             return
         if not self._settle():
             return
-        attempt: Callable[[], object] = partial(self._store.commit, epoch)
+        attempt: Callable[[], object] = partial(self.store.commit, epoch)
         if self._has_forgotten:
             # Nobody knows any more which rows the next batch had to wait for.
             commit = None
@@ -385,7 +387,7 @@ class Processor:
         )
         mark, started = self._seen.mark(), time.perf_counter()
         epoch, report = self._folded(decoded, log_id)
-        attempt = partial(self._store.commit, epoch)
+        attempt = partial(self.store.commit, epoch)
         self._commit(UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
 
     def _folded(self, decoded: DecodedBatch, log_id: str) -> tuple[Epoch, EpochReport]:
@@ -395,7 +397,7 @@ class Processor:
         forgotten = self._seen.forgotten_early
         batch = admit(decoded, self._seen)
         if self._seen.forgotten_early > forgotten:
-            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
+            self.listeners.on_trouble(too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(before, decoded, batch, changes, log_id)
         rows = self._folding.fold(batch.events, epoch.number)
@@ -414,12 +416,15 @@ class Processor:
             admitted_count=batch.events.height,
             duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,
+            uncounted=epoch.uncounted_by_reason,
+            cache_hits=self._folding.cache_hits,
+            cache_misses=self._folding.cache_misses,
         )
 
     def _commit(self, under_way: UnderWay) -> None:
         """Commit for sure, and tell of it."""
         patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
-        commit_for_sure(self._store, under_way.epoch, patience, under_way.attempt)
+        commit_for_sure(self.store, under_way.epoch, patience, under_way.attempt)
         self._folding.landed()
         self._progress = progress_after(self._progress, under_way.epoch)
         duration_ms = (time.perf_counter() - under_way.started) * 1000
@@ -452,7 +457,7 @@ class Processor:
         """Renew the lease when a third of its time is over."""
         now, ttl_s = self._clock.monotonic(), self._limits.lease_ttl_s
         if self._renewed_at is None or now - self._renewed_at >= ttl_s / 3:
-            self._store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
+            self.store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
             self._renewed_at = now
 
     def _expire_if_due(self) -> None:
@@ -464,7 +469,7 @@ class Processor:
         self._erase_from_log()
         self._upkeep().expire(self._progress)
         if self.folds:
-            with self._store.snapshot() as snapshot:
+            with self.store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
 
     def _erase_from_log(self) -> None:
@@ -480,7 +485,7 @@ class Processor:
             kept = self.store_retention
             self._kept_up = Upkeep(
                 self._log,
-                self._store,
+                self.store,
                 self._clock,
                 Keeping(
                     self.log_retention,
@@ -491,10 +496,3 @@ class Processor:
                 self.listeners.on_trouble,
             )
         return self._kept_up
-
-
-def _too_many_ids(forgotten: int) -> str:
-    return (
-        f"{forgotten:,} event ids were forgotten before the dedup window ended: repeats of them "
-        "would count; raise processor.seen_ids_capacity"
-    )
