@@ -107,7 +107,9 @@ class Epoch:
     def uncounted_by_reason(self) -> dict[tuple[str, str], int]:
         """How many records are not counted, by verdict and reason: both are of closed lists."""
         counts = self.uncounted.group_by("verdict", "reason").len()
-        return {(verdict, reason or verdict): count for verdict, reason, count in counts.iter_rows()}
+        return {
+            (verdict, reason or verdict): count for verdict, reason, count in counts.iter_rows()
+        }
 
 
 @dataclass(frozen=True)
