@@ -4,6 +4,7 @@ wrong said on a page as well."""
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jinja2 import Environment
@@ -11,6 +12,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from rtcdp import __version__
+from rtcdp.answers.one_state import one_state
 from rtcdp.api.address import AnyRequest, path_of
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import KEPT, tag_of
@@ -87,8 +89,11 @@ class Shell:
         return Response(body, media_type=HTML, headers={**KEPT, "ETag": tag_of(body), **_VARY})
 
     def _body(self, page: DashboardPage, asked: PageAsked[Any]) -> bytes:
-        around = self._around(page, asked.zone, asked.address, asked)
-        values = {**around, "page": page.shown(asked), "asked": asked}
+        with one_state(self._context.installation) as still:
+            # All that a page says is of one state of the store.
+            asked = replace(asked, still=still)
+            around = self._around(page, asked.zone, asked.address, asked)
+            values = {**around, "page": page.shown(asked), "asked": asked}
         return render(self._environment, page.template, values)
 
     def _wrong(
