@@ -68,7 +68,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the page shows: of whole pieces, so that its `time` may be longer than what was
+    """All that the page shows: of whole pieces, so that its `shown_time` may be longer than what was
     asked for."""
 
     buckets: Buckets
@@ -78,7 +78,7 @@ class Overview:
     filters: tuple[Filter, ...]
     ledger: Ledger
     is_empty: bool
-    time: Period
+    shown_time: Period
 
 
 _TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
@@ -102,7 +102,7 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
         ),
         ledger=ledger,
         is_empty=ledger.totals.received == 0 and not ledger.lag_ms,
-        time=Period(buckets.start, buckets.end, asked.period.moves),
+        shown_time=Period(buckets.start, buckets.end, asked.period.moves),
     )
 
 
