@@ -68,8 +68,8 @@ class Filter:
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the page shows: of whole pieces, so that its `shown_time` may be longer than what was
-    asked for."""
+    """All that the page shows: of whole pieces, so that its `shown_time` may be longer than what
+    was asked for."""
 
     buckets: Buckets
     cards: tuple[Card, ...]
