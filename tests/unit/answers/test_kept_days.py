@@ -1,75 +1,20 @@
 """Answers that keep what they have read of whole days."""
 
-from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import TypeVar
 
+import polars as pl
 import pytest
 
 from rtcdp.answers.fold_rows import open_told
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.kept_days import KeptDays, Mark, whole_days
+from rtcdp.answers.kept_days import KeptDays, whole_days
 from rtcdp.answers.kept_rows import rows_kept
-from rtcdp.answers.pieces import pieces_of, whole_windows
 from rtcdp.answers.query import QueryQuestion, query_page
-from rtcdp.catalog.catalog import load_catalog, load_folds
-from rtcdp.clock import ManualClock
 from rtcdp.definitions import Fold
-from rtcdp.errors import BadRequest
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
-
-T = TypeVar("T")
-HOUR_MS = 3_600_000
-DAYS = 5
-END = START_MS + DAYS * DAY_MS
-
-
-class CountedDays(KeptDays):
-    """Counts how often something had to be read."""
-
-    reads = 0
-
-    def get(self, name: Hashable, mark: Mark, read: Callable[[], tuple[T, int]]) -> T:
-        def counted() -> tuple[T, int]:
-            self.reads += 1
-            return read()
-
-        return super().get(name, mark, counted)
-
-
-def event(user: str, at: int, kind: str = "PAGE_VIEW", **more: object) -> dict[str, object]:
-    return {"userId": user, "timestamp": at, "eventType": kind, "pageUrl": f"/{user}", **more}
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[tuple[Driver, Installation]]:
-    driver = Driver(load_catalog(), tmp_path, folds=load_folds())
-    driver.advance(seconds=DAYS * 86_400)
-    events = [
-        event(f"u{(day + n) % 7}", START_MS + day * DAY_MS + n * 5 * HOUR_MS)
-        for day in range(DAYS)
-        for n in range(5)
-    ]
-    bought = {"kind": "PURCHASE", "productId": "mug", "value": 2.5}
-    events += [event("u1", START_MS + day * DAY_MS + HOUR_MS, **bought) for day in range(DAYS)]
-    driver.feed(*events, intake="import")
-    driver.process()
-    clock = ManualClock(END)
-    yield (
-        driver,
-        Installation(
-            driver.store,
-            load_catalog(),
-            clock,
-            driver.log,
-            folds=load_folds(),
-            days=CountedDays(),
-        ),
-    )
-    driver.close()
+from tests.unit.answers.days import END, HOUR_MS, CountedDays, event
 
 
 def told(installation: Installation) -> list[object]:
@@ -100,7 +45,7 @@ def told(installation: Installation) -> list[object]:
     return [*found, rows.sort(rows.columns).rows()]
 
 
-def as_they_are(fold: Fold, rows: object) -> object:
+def as_they_are(fold: Fold, rows: pl.DataFrame) -> pl.DataFrame:
     del fold
     return rows
 
@@ -159,20 +104,3 @@ def test_days_that_are_cut_are_not_whole() -> None:
     assert list(whole_days(0, 2 * DAY_MS)) == [0, 1]
     assert list(whole_days(1, 2 * DAY_MS)) == [1]
     assert not whole_days(1, DAY_MS + 1)
-
-
-def test_pieces_are_of_whole_windows(shop: tuple[Driver, Installation]) -> None:
-    _, installation = shop
-    orders = next(each for each in installation.metrics if each.name == "orders")
-    assert whole_windows(orders, START_MS + 1, START_MS + HOUR_MS) == (START_MS, START_MS + HOUR_MS)
-    with pytest.raises(BadRequest, match="orders is counted in windows"):
-        pieces_of(installation, "orders", ("order_count",), (START_MS, START_MS + 1))
-    edges = tuple(range(START_MS, END + 1, DAY_MS))
-    found = pieces_of(installation, "events_by_type", ("event_count",), edges)
-    views, all_of_it = [("PAGE_VIEW",)], found.values("event_count")
-    assert (all_of_it, found.values("event_count", views)) == ((6,) * DAYS, (5,) * DAYS)
-    assert found.total("event_count", edges[1], edges[3], views) == 10
-    assert sorted(found.by_group("event_count", edges[0], edges[1])) == [
-        (("PAGE_VIEW",), 5),
-        (("PURCHASE",), 1),
-    ]
