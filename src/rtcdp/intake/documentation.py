@@ -24,6 +24,7 @@ _ISO_EXAMPLE = "2026-01-31T09:30:00.000Z"
 _TEXT = OpenAPIType.STRING
 _WHOLE = OpenAPIType.INTEGER
 _ARRAY = OpenAPIType.ARRAY
+_TEXT_OR_NULL = [OpenAPIType.STRING, OpenAPIType.NULL]
 
 
 def collector_paths() -> dict[str, PathItem]:
@@ -45,7 +46,7 @@ def collector_paths() -> dict[str, PathItem]:
             "Send product updates",
             "What products are called, cost and belong to, and from when on. A 200 means that all "
             "of them are on disk; one may be valid from any time, past or to come.",
-            ("update", _product_update()),
+            ("update", product_update_schema()),
         ),
     }
 
@@ -64,7 +65,7 @@ def _path(
     description: str,
     taken: tuple[str, Schema] | None = None,
 ) -> PathItem:
-    what, schema = taken or ("event", _event())
+    what, schema = taken or ("event", event_schema())
     return PathItem(
         post=Operation(
             operation_id=operation_id,
@@ -155,15 +156,16 @@ def _headers(status: int) -> dict[str, OpenAPIHeader | Reference] | None:
     return {"Retry-After": wait}
 
 
-def _event() -> Schema:
+def event_schema() -> Schema:
+    """An event as it is sent."""
     return Schema(
         type=OpenAPIType.OBJECT,
         title="CustomerActivityEvent",
         required=["userId", "timestamp", "eventType"],
         properties={
-            "eventId": Schema(type=_TEXT, min_length=1, max_length=100),
+            "eventId": Schema(type=_TEXT_OR_NULL, min_length=1, max_length=100),
             "userId": Schema(type=_TEXT, min_length=1, max_length=256),
-            "sessionId": Schema(type=_TEXT, max_length=256),
+            "sessionId": Schema(type=_TEXT_OR_NULL, max_length=256),
             "timestamp": Schema(
                 description="ISO-8601 with an offset, or milliseconds since 1970",
                 one_of=[Schema(type=_TEXT, examples=[_ISO_EXAMPLE]), Schema(type=_WHOLE)],
@@ -171,36 +173,45 @@ def _event() -> Schema:
             "eventType": Schema(
                 type=_TEXT, pattern=f"^{rules.EVENT_TYPE.pattern}$", examples=["PAGE_VIEW"]
             ),
-            "productId": Schema(type=_TEXT, max_length=256),
-            "pageUrl": Schema(type=_TEXT, max_length=2048),
+            "productId": Schema(type=_TEXT_OR_NULL, max_length=256),
+            "pageUrl": Schema(type=_TEXT_OR_NULL, max_length=2048),
             "value": Schema(
-                type=OpenAPIType.NUMBER,
+                type=[OpenAPIType.NUMBER, OpenAPIType.NULL],
                 minimum=-rules.MAX_ABSOLUTE_VALUE,
                 maximum=rules.MAX_ABSOLUTE_VALUE,
             ),
             "properties": Schema(
-                type=OpenAPIType.OBJECT,
+                type=[OpenAPIType.OBJECT, OpenAPIType.NULL],
                 description=f"at most {rules.MAX_PROPERTIES_BYTES} bytes, kept as it came",
             ),
         },
     )
 
 
-def _product_update() -> Schema:
+def product_update_schema() -> Schema:
+    """A product update as it is sent."""
     text = Schema(type=_TEXT, min_length=1, max_length=256)
+    text_or_null = Schema(type=_TEXT_OR_NULL, min_length=1, max_length=256)
     return Schema(
         type=OpenAPIType.OBJECT,
         title="ProductUpdate",
         required=["productId"],
         properties={
             "productId": text,
-            "name": text,
-            "category": text,
-            "price": Schema(type=OpenAPIType.NUMBER, minimum=0, maximum=rules.MAX_ABSOLUTE_VALUE),
+            "name": text_or_null,
+            "category": text_or_null,
+            "price": Schema(
+                type=[OpenAPIType.NUMBER, OpenAPIType.NULL],
+                minimum=0,
+                maximum=rules.MAX_ABSOLUTE_VALUE,
+            ),
             "validFrom": Schema(
                 description="from when on it holds: ISO-8601 with an offset, or milliseconds since "
                 "1970; without it, from its intake on",
-                one_of=[Schema(type=_TEXT, examples=[_ISO_EXAMPLE]), Schema(type=_WHOLE)],
+                one_of=[
+                    Schema(type=_TEXT_OR_NULL, examples=[_ISO_EXAMPLE]),
+                    Schema(type=_WHOLE),
+                ],
             ),
         },
     )

@@ -43,6 +43,7 @@ from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
 from rtcdp.intake.instruments import instrument
+from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import Appended, Delivery, LogWriter
@@ -185,7 +186,7 @@ def run_http_server(
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             recall(collector, reader, settings, clock)
             products = stack.enter_context(product_collector(settings, clock, stop))
-            routes += snippet_routes()
+            routes += [*snippet_routes(), *published_routes()]
         if roles.answers:
             read = _installation(settings, clock, registry, stack)
             context = ApiContext(
