@@ -12,17 +12,8 @@ from rtcdp.recommendations.ranking import (
     recommended,
     trending,
 )
-from rtcdp.recommendations.session_index import (
-    ITEMS,
-    SESSIONS_SCHEMA,
-    START,
-    TOLD,
-    USER,
-    Ints,
-    SessionIndex,
-    index_of,
-    keys_frame,
-)
+from rtcdp.recommendations.session_index import SessionIndex, index_of, keys_frame
+from rtcdp.recommendations.session_part import ITEMS, SESSIONS_SCHEMA, START, TOLD, USER, Ints
 
 __all__ = [
     "ITEMS",
