@@ -37,6 +37,11 @@ RECENT_MAX, RECENT_SHARE = 20_000, 8
 items that no session holds are remembered until so many more are that than are held."""
 
 
+Edge = tuple[int, str | None]
+"""What is left out beyond: sessions that began before a time (UTC ms), and of those that began just
+then, of users that come after a name; all are kept where there is none."""
+
+
 @dataclass(frozen=True)
 class SessionIndex:
     """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
@@ -171,9 +176,16 @@ class SessionIndex:
         there = pl.concat(parts).filter(pl.Series(self.is_there))
         return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 
-    def changed(self, sessions: pl.DataFrame, gone: pl.DataFrame) -> "SessionIndex":
+    def changed(
+        self,
+        sessions: pl.DataFrame,
+        gone: pl.DataFrame,
+        edge: Edge | None = None,
+        count_max: int | None = None,
+    ) -> "SessionIndex":
         """An index with these sessions, in the place of those with their keys, and without those
-        whose keys (`user`, `start`) are among `gone`."""
+        whose keys (`user`, `start`) are among `gone`; without what is beyond the `edge`, and with
+        the newest `count_max` at most, of those that began at the same time the first users."""
         away = pl.concat([sessions.select(KEY), gone.select(KEY)]).unique()
         size = self._base.height
         was_there = self.is_there[:size]
@@ -183,6 +195,11 @@ class SessionIndex:
         stays[self._recent.places(away)] = False
         recent = self._recent.among(np.flatnonzero(stays))
         recent = recent.joined(part_of(cleaned(sessions), self.items))
+        if edge is not None:
+            is_there, recent = _within(self._base, is_there, recent, edge)
+        edge = None if count_max is None else _edge_of(self._base, is_there, recent, count_max)
+        if edge is not None:
+            is_there, recent = _within(self._base, is_there, recent, edge)
         held = int((self.counts > 0).sum())
         is_full = recent.height > _room(size)
         if is_full or len(self.items.names) > 2 * held + RECENT_MAX:
@@ -201,9 +218,22 @@ class SessionIndex:
         oldest = self.oldest_start
         if oldest is None or oldest >= start:
             return self
-        is_old = self.is_there & (self.starts < start)
-        keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
-        return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(KEY))
+        return self.changed(SESSIONS_SCHEMA.to_frame(), keys_frame(()), (start, None))
+
+    @cached_property
+    def oldest(self) -> Edge | None:
+        """The oldest session that is there, of those that began at the same time the one of the
+        last user."""
+        if self.oldest_start is None:
+            return None
+        size, start = self._base.height, self.oldest_start
+        users = [
+            user
+            for part, first in ((self._base, 0), (self._recent, size))
+            for place in range(*_span_of(part, start))
+            if self.is_there[first + place] and (user := part.users[place]) is not None
+        ]
+        return start, max(users)
 
 
 def index_of(sessions: pl.DataFrame) -> SessionIndex:
@@ -220,6 +250,44 @@ def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:
 def _room(base_size: int) -> int:
     """How many sessions may stand apart from so many."""
     return max(RECENT_MAX, base_size // RECENT_SHARE)
+
+
+def _span_of(part: Part, start: int) -> tuple[int, int]:
+    """From where to where sessions begin at a time."""
+    ends = part.starts.searchsorted(start, side="right")
+    return int(part.starts.searchsorted(start)), int(ends)
+
+
+def _within(base: Part, is_there: Flags, recent: Part, edge: Edge) -> tuple[Flags, Part]:
+    """Without what is beyond an edge."""
+    start, last_user = edge
+    kept = []
+    for part in (base, recent):
+        first, end = _span_of(part, start)
+        stays = np.arange(part.height) >= first
+        if last_user is not None:
+            stays[first:end] = (part.users[first:end] <= last_user).to_numpy()
+        kept.append(stays)
+    is_there = is_there & kept[0]
+    return is_there, recent if kept[1].all() else recent.among(np.flatnonzero(kept[1]))
+
+
+def _edge_of(base: Part, is_there: Flags, recent: Part, count_max: int) -> Edge | None:
+    """The edge within which the newest `count_max` are; None where there are no more."""
+    surplus = int(is_there.sum()) + recent.height - count_max
+    if surplus <= 0:
+        return None
+    oldest = np.concatenate(
+        [base.starts[np.flatnonzero(is_there)[:surplus]], recent.starts[:surplus]]
+    )
+    start = int(np.partition(oldest, surplus - 1)[surplus - 1])
+    first, end = _span_of(base, start)
+    same = base.users[first:end].filter(pl.Series(is_there[first:end]))
+    before = int(is_there[:first].sum())
+    first, end = _span_of(recent, start)
+    users = pl.concat([same, recent.users[first:end]]).sort()
+    left = len(users) - (surplus - before - first)
+    return (start, users[left - 1]) if left else (start + 1, None)
 
 
 def _built(base: Part, items: ItemCodes) -> SessionIndex:

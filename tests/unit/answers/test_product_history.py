@@ -29,6 +29,12 @@ def sessions(history, read):
     return known(history, read).model.index.sessions().rows()
 
 
+def wait_for_looks():
+    for thread in threading.enumerate():
+        if thread.name == product_history.LOOK_BESIDE:
+            thread.join(5)
+
+
 @pytest.fixture
 def teller(make_teller):
     teller = make_teller()
@@ -76,6 +82,30 @@ def test_only_so_many_days_and_sessions_are_heard(teller):
     assert [row[0] for row in sessions(newest, read)] == ["cay", "dan"]
 
 
+def test_of_more_sessions_than_are_heard_the_next_ones_take_the_place_of_those_that_go(teller):
+    for hour, users in enumerate(("cay", "dan", "eva", "fay", "gus"), 2):
+        teller.tell(seen(users, hour * HOUR, "hat"), START + DAY)
+    read = teller.installation(START + DAY)
+    limits = HistoryLimits(sessions=3)
+    history = ProductHistory(limits)
+    fold = known(history, read).fold
+    assert [row[0] for row in sessions(history, read)] == ["eva", "fay", "gus"]
+
+    def erase(user, at):
+        teller.erase(row_changes(fold.table, delete=[(user, START + at)]))
+        assert sessions(history, read) == sessions(ProductHistory(limits), read)
+        return [row[0] for row in sessions(history, read)]
+
+    assert erase("fay", 5 * HOUR) == ["dan", "eva", "gus"]
+    # What comes late and is older than all that are heard waits like those that are there.
+    teller.tell([*seen("ann", 90 * MINUTE, "hat"), *seen("ben", 90 * MINUTE, "hat")], START + DAY)
+    assert [row[0] for row in sessions(history, read)] == ["dan", "eva", "gus"]
+    assert erase("gus", 6 * HOUR) == ["cay", "dan", "eva"]
+    assert erase("dan", 3 * HOUR) == ["ann", "cay", "eva"]
+    assert erase("eva", 4 * HOUR) == ["ann", "ben", "cay"]
+    assert erase("ann", 90 * MINUTE) == ["bob", "ben", "cay"]
+
+
 def test_what_an_epoch_does_not_name_is_read_again(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     assert known(history, read).is_exact
@@ -97,9 +127,7 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later) is first
-    for thread in threading.enumerate():
-        if thread.name == product_history.LOOK_BESIDE:
-            thread.join(5)
+    wait_for_looks()
     assert known(history, later).model.index.session_count == 3
 
 
@@ -122,15 +150,20 @@ def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_l
     history, then = ProductHistory(), START + DAY
 
     def at_hand(after_ms):
-        return history.at_hand(teller.installation(then + after_ms).clock)
+        return history.at_hand(teller.installation(then + after_ms))
 
     assert at_hand(0) is None
     seen_then = history.glance(teller.installation(then))
     assert at_hand(49) is seen_then
-    assert at_hand(51) is None
+    assert at_hand(101) is None
     with history._glancing:
         assert at_hand(999) is seen_then
         assert at_hand(1_001) is None
+    # The first one whose look is due is told what is there, and the next one what is new.
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    assert at_hand(51) is seen_then
+    wait_for_looks()
+    assert at_hand(100).model.index.session_count == 3
 
 
 def test_a_store_without_anything_has_no_sessions(make_teller):
