@@ -82,30 +82,6 @@ def test_only_so_many_days_and_sessions_are_heard(teller):
     assert [row[0] for row in sessions(newest, read)] == ["cay", "dan"]
 
 
-def test_of_more_sessions_than_are_heard_the_next_ones_take_the_place_of_those_that_go(teller):
-    for hour, users in enumerate(("cay", "dan", "eva", "fay", "gus"), 2):
-        teller.tell(seen(users, hour * HOUR, "hat"), START + DAY)
-    read = teller.installation(START + DAY)
-    limits = HistoryLimits(sessions=3)
-    history = ProductHistory(limits)
-    fold = known(history, read).fold
-    assert [row[0] for row in sessions(history, read)] == ["eva", "fay", "gus"]
-
-    def erase(user, at):
-        teller.erase(row_changes(fold.table, delete=[(user, START + at)]))
-        assert sessions(history, read) == sessions(ProductHistory(limits), read)
-        return [row[0] for row in sessions(history, read)]
-
-    assert erase("fay", 5 * HOUR) == ["dan", "eva", "gus"]
-    # What comes late and is older than all that are heard waits like those that are there.
-    teller.tell([*seen("ann", 90 * MINUTE, "hat"), *seen("ben", 90 * MINUTE, "hat")], START + DAY)
-    assert [row[0] for row in sessions(history, read)] == ["dan", "eva", "gus"]
-    assert erase("gus", 6 * HOUR) == ["cay", "dan", "eva"]
-    assert erase("dan", 3 * HOUR) == ["ann", "cay", "eva"]
-    assert erase("eva", 4 * HOUR) == ["ann", "ben", "cay"]
-    assert erase("ann", 90 * MINUTE) == ["bob", "ben", "cay"]
-
-
 def test_what_an_epoch_does_not_name_is_read_again(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     assert known(history, read).is_exact
