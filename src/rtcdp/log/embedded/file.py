@@ -61,6 +61,13 @@ CREATE TABLE about (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITH
 CREATE TABLE source (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
 
+INSERT_CHUNK = (
+    "INSERT INTO chunk (first_offset, record_count, received_at_min, received_at_max,"
+    " header_checksum, checksum, spans, odd, lines, line_bytes)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+"""Stores a `Chunk` in a file that is up to date."""
+
 
 class LogVersionMismatch(UsageError):
     """The file was written by a newer rtcdp, or is no log at all."""

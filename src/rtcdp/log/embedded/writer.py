@@ -19,6 +19,7 @@ from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chu
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
+    INSERT_CHUNK,
     LOCK_TIMEOUT_MS,
     PAGE_BYTES,
     beside_bytes,
@@ -46,11 +47,6 @@ CHECKPOINT_BYTES = 16 * 2**20
 MAX_WAL_BYTES = 64 * 2**20
 _RESTART_PATIENCE_MS = 250
 _TRY_AGAIN_BYTES = 2**20
-_INSERT = (
-    "INSERT INTO chunk (first_offset, record_count, received_at_min, received_at_max,"
-    " header_checksum, checksum, spans, odd, lines, line_bytes)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _OTHER_PAGES = 3
 """Pages that a small commit writes beside those of its chunk: the index, the extent, and one of the
 tree above."""
@@ -230,7 +226,7 @@ class EmbeddedLogWriter:
                 f"{self._path} holds the {self._max_bytes} bytes that it may",
                 "let a processor catch up, so that old records can be deleted, or raise the limit",
             )
-        connection.executemany(_INSERT, chunks)
+        connection.executemany(INSERT_CHUNK, chunks)
         last = chunks[-1]
         newest = next(each.received_at for each in reversed(deliveries) if each.record_count)
         write_extent(
