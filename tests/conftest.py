@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from logging.handlers import QueueHandler
 
 import pytest
 
@@ -18,11 +19,17 @@ def pytest_configure():
 
 
 @pytest.fixture(autouse=True)
-def log_levels_stay():
-    """What a command sets, tests that come later don't see."""
-    level = logging.getLogger().level
+def logging_stays():
+    """What a command sets, tests that come later don't see; and nothing is left behind that goes on
+    logging by itself, to a standard error that was this test's."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
     yield
-    logging.getLogger().setLevel(level)
+    root.setLevel(level)
+    left = [each for each in root.handlers if each not in handlers]
+    for handler in left:
+        root.removeHandler(handler)
+    assert not [each for each in left if isinstance(each, QueueHandler)]
 
 
 def pytest_addoption(parser):

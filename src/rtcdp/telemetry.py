@@ -7,6 +7,7 @@ entries for whoever shows them, and folds what is repeated.
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,6 +17,33 @@ from rtcdp.plain_text import as_json_text, as_text
 
 REPEAT_S = 60.0
 """A message that comes again is told once in that time, with how often it came."""
+
+LATENCY_BUCKETS_S = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+"""Where times are told apart, wherever they are measured."""
+
+SIZE_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+"""Where numbers of things that are done together are told apart."""
+
+
+@dataclass(frozen=True)
+class TelemetryRules:
+    """Where operators look. A processor shows its telemetry on `port` (0: nowhere); the HTTP server
+    has it at its own. Traces are sent `traces_to` an OTLP/HTTP address (none: there are none), of
+    `trace_share` of the requests that nobody else has begun a trace of."""
+
+    port: int = 0
+
+
+MEANINGS: dict[str, str] = {
+    "telemetry.port": "Where a processor shows /metrics; 0: nowhere. The server has its own.",
+}
+"""What each of them means, as settings."""
+
+FROM_ZERO = frozenset({"telemetry.port"})
+"""Those that may be 0."""
 
 _KEYS_MAX = 1_000
 _DIGITS = re.compile(r"\d+")

@@ -50,23 +50,79 @@ def rows(page: Any) -> list[list[str]]:
     )
 
 
+def names(page: Any) -> list[str]:
+    """What the times of the table are called."""
+    return [row[0].removesuffix(" …") for row in rows(page)]
+
+
 def test_a_day_of_25_hours_has_25_rows_and_the_zone_is_kept(visitor: Any) -> None:
     page = visitor.open(HOURS)
     assert len(rows(page)) == 25
     page.select_option("#tz", "Europe/Berlin")
     page.wait_for_url("**tz=Europe%2FBerlin**")
-    names = [row[0].removesuffix(" …") for row in rows(page)]
-    assert len(set(names)) == 25
-    assert [name for name in names if name.startswith("25 Oct, 02:00")] == [
+    hours = names(page)
+    assert len(set(hours)) == 25
+    assert [name for name in hours if name.startswith("25 Oct, 02:00")] == [
         "25 Oct, 02:00 UTC+01:00",
         "25 Oct, 02:00 UTC+02:00",
     ]
     page.reload()
-    assert [row[0].removesuffix(" …") for row in rows(page)] == names
+    assert names(page) == hours
     page.select_option("select[name=interval]", "day")
     page.wait_for_url("**interval=day**")
-    assert [row[0].removesuffix(" …") for row in rows(page)] == ["25 Oct"]
+    assert names(page) == ["25 Oct"]
     assert rows(page)[0][1] == "25"
+
+
+def test_time_filters_and_zone_survive_reload_back_and_forward(visitor: Any) -> None:
+    page = visitor.open("/explore?metrics=events_by_type.event_count&interval=hour&tz=Asia/Kolkata")
+    page.locator("summary", has_text="From – to").press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.labels[0].innerText.trim()") == "From"
+    page.get_by_label("From", exact=True).fill("2026-10-25T03:30")
+    page.get_by_label("To", exact=True).fill("2026-10-25T06:30")
+    page.get_by_label("To", exact=True).press("Enter")
+    page.wait_for_url("**from=2026-10-25T03**")
+    in_kolkata = [f"25 Oct, {time}" for time in ("06:00", "05:00", "04:00", "03:30")]
+    assert names(page) == in_kolkata
+    page.get_by_label("only").fill("eventType=PAGE_VIEW")
+    page.get_by_label("only").press("Enter")
+    page.wait_for_url("**where=eventType**")
+    page.select_option("#tz", "Europe/Berlin")
+    page.wait_for_url("**tz=Europe%2FBerlin**")
+    in_berlin = ["25 Oct, 02:00", "25 Oct, 01:00", "25 Oct, 00:00"]
+
+    def is_in_berlin() -> None:
+        assert names(page) == in_berlin
+        assert page.locator(".chip").inner_text().startswith("eventType=PAGE_VIEW")
+        assert page.locator(".from-to [name=from]").input_value() == "2026-10-25T00:00"
+        assert page.locator(".from-to [name=to]").input_value() == "2026-10-25T02:00"
+
+    is_in_berlin()
+    page.reload()
+    is_in_berlin()
+    page.go_back()
+    assert (names(page), page.locator(".chip").count()) == (in_kolkata, 1)
+    page.go_back()
+    assert (names(page), page.locator(".chip").count()) == (in_kolkata, 0)
+    page.go_forward()
+    page.go_forward()
+    is_in_berlin()
+
+
+def test_a_time_is_chosen_without_script_and_mended_where_it_is_none(visitor: Any) -> None:
+    page = visitor.open("/sessions?state=final", java_script_enabled=False)
+    page.locator("summary", has_text="From – to").click()
+    page.get_by_label("From", exact=True).fill("2026-10-26T00:00")
+    page.get_by_label("To", exact=True).fill("2026-10-25T00:00")
+    with page.expect_response(lambda each: each.status == 400):
+        page.get_by_role("button", name="Show this time").click()
+    assert "choose a From that is earlier than To" in page.locator("main").inner_text()
+    visitor.complaints = [each for each in visitor.complaints if "400 (Bad Request)" not in each]
+    page.get_by_label("From", exact=True).fill("2026-10-24T00:00")
+    page.get_by_role("button", name="Show this time").click()
+    assert page.locator(".period").inner_text().startswith("24 Oct 2026, 00:00:00 – 25 Oct 2026")
+    assert page.locator("select[name=state]").input_value() == "final"
 
 
 def test_the_file_holds_what_the_table_shows(visitor: Any) -> None:

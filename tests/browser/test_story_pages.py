@@ -91,6 +91,28 @@ def test_an_anomaly_is_seen_and_taken_back(visitor) -> None:
     expect(page.get_by_label("Your name")).to_have_value(HOSTILE)
 
 
+def test_a_dead_letter_is_mended_and_counted(visitor, platform) -> None:
+    platform.send({"userId": "ada", "eventType": "search", "eventId": "m1"})
+    before = platform.ledger()
+    page = visitor.open("/pipeline")
+    page.locator("#uncounted summary").first.click()
+    event, send = (
+        page.get_by_label("The event as it should"),
+        page.get_by_role("button", name="Send"),
+    )
+    event.fill(event.input_value().replace("search", ""))
+    send.click()
+    expect(page.locator("form.mend [role=status]").first).to_contain_text("dead letter again")
+    assert ["400" in said for said in visitor.complaints] == [True]
+    visitor.complaints.clear()
+    event.fill(event.input_value().replace('""', '"SEARCH"'))
+    send.click()
+    expect(page.locator("form.mend [role=status]").first).to_have_text("It is counted.")
+    expect(page.locator("#equation b").nth(1)).to_have_text(f"{before['admitted'] + 1}")
+    page.reload()
+    expect(page.locator("#uncounted tr").nth(1)).to_contain_text("replayed")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_of_one_thing_keep_nobody_out(visitor, scheme) -> None:
     page = visitor.open("/users/u0", color_scheme=scheme)

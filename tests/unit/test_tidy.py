@@ -38,6 +38,9 @@ WITHOUT_UNIT_TEST = {
         f"store/{kind}/acknowledgements.py": "tests/conformance/stores/test_upkeep.py"
         for kind in ("mongo", "sql")
     },
+    "intake/instruments.py": "tests/integration/test_telemetry.py scrapes a server that collects",
+    "runtime/exposure.py": "tests/integration/test_telemetry.py scrapes a processor, with keys",
+    "runtime/processor_telemetry.py": "tests/integration/test_telemetry.py scrapes a processor",
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }

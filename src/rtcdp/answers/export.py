@@ -8,12 +8,13 @@ computed on somebody's desk (https://owasp.org/www-community/attacks/CSV_Injecti
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 import polars as pl
+from polars.io.plugins import register_io_source
 
 Form = Literal["csv", "jsonl", "parquet"]
 
@@ -31,26 +32,70 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _ITEM_COUNT = "count"
 
+_TYPES: Mapping[ColumnType, Any] = {
+    "instant": pl.Datetime("ms", "UTC"),
+    "integer": pl.Int64,
+    "real": pl.Float64,
+    "boolean": pl.Boolean,
+    "text": pl.String,
+    "texts": pl.List(pl.String),
+}
+"""What there is one type for; that of a list depends on what is counted in it."""
+
 
 def exported(form: Form, columns: Mapping[str, ColumnType], rows: Sequence[Row]) -> bytes:
     """A file of the rows, with these columns in their order; a row may lack some."""
     match form:
         case "csv":
-            return _csv(list(columns), rows)
+            return csv_head(columns) + csv_lines(columns, rows)
         case "jsonl":
-            return b"".join(
-                msgspec.json.encode({name: row[name] for name in columns if name in row}) + b"\n"
-                for row in rows
-            )
+            return json_lines({name: row[name] for name in columns if name in row} for row in rows)
         case "parquet":
-            return _parquet(columns, rows)
+            file = io.BytesIO()
+            _frame(columns, rows).write_parquet(file)
+            return file.getvalue()
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
+def csv_head(columns: Iterable[str]) -> bytes:
+    """What a CSV file begins with: the names of its columns."""
+    return _csv([list(columns)])
+
+
+def csv_lines(columns: Sequence[str] | Mapping[str, ColumnType], rows: Iterable[Row]) -> bytes:
+    """The lines of some rows."""
+    return _csv([row.get(name) for name in columns] for row in rows)
+
+
+def json_lines(items: Iterable[object]) -> bytes:
+    """The lines of some items."""
+    return b"".join(msgspec.json.encode(item) + b"\n" for item in items)
+
+
+def write_parquet(
+    file: IO[bytes],
+    columns: Mapping[str, ColumnType],
+    parts: Iterable[Sequence[Row]],
+    counted: Mapping[str, str] | None = None,
+) -> None:
+    """Write a file of many rows, of which those of one part are in memory. `counted` says what the
+    items of a `list` have beside their count. What `parts` raise is raised."""
+    fields = counted or {}
+    schema: dict[Any, Any] = {
+        name: pl.List(pl.Struct({fields[name]: pl.String, _ITEM_COUNT: pl.Int64}))
+        if kind == "list"
+        else _TYPES[kind]
+        for name, kind in columns.items()
+    }
+
+    def frames(*_: object) -> Iterator[pl.DataFrame]:
+        return (_frame(columns, rows).cast(schema) for rows in parts)
+
+    register_io_source(frames, schema=schema).sink_parquet(file)
+
+
+def _csv(lines: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([_cell(name) for name in columns])
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    csv.writer(text).writerows(map(_cell, line) for line in lines)
     # A lone surrogate can't be UTF-8; what stands in a column is the same in every row that has it.
     return text.getvalue().encode(errors="backslashreplace")
 
@@ -67,31 +112,22 @@ def _cell(value: object) -> object:
             return value
 
 
-def _parquet(columns: Mapping[str, ColumnType], rows: Sequence[Row]) -> bytes:
+def _frame(columns: Mapping[str, ColumnType], rows: Sequence[Row]) -> pl.DataFrame:
     data = {name: [row.get(name) for row in rows] for name in columns}
-    frame = pl.DataFrame([_series(name, kind, data[name]) for name, kind in columns.items()])
-    file = io.BytesIO()
-    frame.write_parquet(file)
-    return file.getvalue()
+    return pl.DataFrame([_series(name, kind, data[name]) for name, kind in columns.items()])
 
 
 def _series(name: str, kind: ColumnType, values: list[Any]) -> pl.Series:
     match kind:
         case "instant":
             times = [None if text is None else datetime.fromisoformat(text) for text in values]
-            return pl.Series(name, times, pl.Datetime("ms", "UTC"))
-        case "integer":
-            return pl.Series(name, values, pl.Int64)
+            return pl.Series(name, times, _TYPES[kind])
         case "real":
-            return pl.Series(name, values, pl.Float64, strict=False)
-        case "boolean":
-            return pl.Series(name, values, pl.Boolean)
-        case "text":
-            return pl.Series(name, values, pl.String)
-        case "texts":
-            return pl.Series(name, values, pl.List(pl.String))
+            return pl.Series(name, values, _TYPES[kind], strict=False)
         case "list":
             return pl.Series(name, values, pl.List(pl.Struct(_item_schema(values))))
+        case _:
+            return pl.Series(name, values, _TYPES[kind])
 
 
 def _item_schema(values: Sequence[Sequence[Mapping[str, object]]]) -> dict[str, Any]:

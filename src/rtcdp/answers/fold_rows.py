@@ -17,6 +17,7 @@ from rtcdp.answers.cursor import (
     cursor_after,
     read_cursor,
 )
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.folds import is_incomplete
 from rtcdp.answers.freshness import Fresh, Freshness, Installation, Reading, open_reading
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
@@ -163,6 +164,16 @@ def told_by(installation: Installation, reading: Reading, fold: Fold) -> Told:
     snapshot = reading.snapshot
     watermark = snapshot.progress.watermark(installation.allowed_lateness_ms)
     return Told(fold, snapshot, watermark, complete_from_of(snapshot, fold), reading.freshness)
+
+
+def types_of_rows(fold: Fold) -> dict[str, ColumnType]:
+    """The columns that rows of a fold may have, in their order, and what is in them."""
+    assert fold.table.view is not None, "a fold has a view"
+    found: dict[str, ColumnType] = {
+        each.field: "boolean" if each.kind == "flag" else each.kind
+        for each in fold.table.view.columns
+    }
+    return {**found, OPEN: "boolean", PARTIAL: "boolean"}
 
 
 Only = Callable[[Told], pl.Expr]

@@ -7,7 +7,16 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from rtcdp.answers.fold_rows import OPEN, RowsPage, RowsQuestion, Told, rows_page, told_by
+from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_rows import (
+    OPEN,
+    RowsPage,
+    RowsQuestion,
+    Told,
+    rows_page,
+    told_by,
+    types_of_rows,
+)
 from rtcdp.answers.folds import JOINS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES
@@ -68,6 +77,11 @@ def join_page(installation: Installation, name: str, question: JoinRowsQuestion)
         page = rows_page(installation, fold, question, lambda told: has_outcome(told, outcome))
     page.items = [_with_outcome(fold, item) for item in page.items]
     return page
+
+
+def types_of_join(fold: Fold) -> dict[str, ColumnType]:
+    """The columns that rows of a join may have."""
+    return {**types_of_rows(fold), "outcome": "text", "events_url": "text"}
 
 
 def join_events(installation: Installation, name: str, row_id: str) -> JoinEvents:

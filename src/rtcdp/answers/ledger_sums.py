@@ -70,10 +70,8 @@ def ledger_sums(installation: Installation, question: LedgerSumsQuestion) -> Led
     with open_reading(installation) as reading:
         totals = reading.snapshot.ledger_totals()
         progress = reading.snapshot.progress
-        minutes, is_cut = _minutes(reading.snapshot.ledger, start)
+        minutes, is_cut = _minutes(reading.snapshot.ledger, start, question.start_to)
     oldest: int | None = minutes.select(pl.col("minute").min()).item()
-    if question.start_to is not None:
-        minutes = minutes.filter(pl.col("minute") < question.start_to)
     by_source = minutes.group_by("source").agg(pl.col(_PARTS).sum().cast(pl.Int64))
     newest = now_ms if question.start_to is None else question.start_to - 1
     first = oldest if start is None else start
@@ -102,10 +100,14 @@ def ledger_sums(installation: Installation, question: LedgerSumsQuestion) -> Led
     )
 
 
-def _minutes(ledger: Callable[..., pl.DataFrame], start: int | None) -> tuple[pl.DataFrame, bool]:
-    """The minutes from a time on, and whether there are more than are looked at."""
+def _minutes(
+    ledger: Callable[..., pl.DataFrame], start: int | None, end: int | None
+) -> tuple[pl.DataFrame, bool]:
+    """The minutes from a time on, before another, and whether there are more than are looked
+    at."""
     found: list[pl.DataFrame] = []
-    after: tuple[int, str] | None = None
+    # Newest first, and no source is called nothing: what comes after is all that is earlier.
+    after = None if end is None else (end - 1, "")
     count = 0
     while count < ROWS_MAX:
         page = ledger(minute_from=start, after=after, limit=_SLICE)

@@ -35,6 +35,7 @@ from rtcdp.definitions import (
     Calendar,
     Measure,
     Metric,
+    TopK,
     Window,
     field_name,
     measure_in_words,
@@ -211,15 +212,17 @@ def windows_page(
     )
 
 
-def types_of_windows(metric: Metric, page: WindowsPage) -> dict[str, ColumnType]:
-    """The columns that windows of the page may have, in their order, and what is in them."""
+def types_of_windows(metric: Metric) -> dict[str, ColumnType]:
+    """The columns that windows may have, in their order, and what is in them."""
     found: dict[str, ColumnType] = dict.fromkeys(metric.key_names, "text")
     found |= dict.fromkeys(("window_start", "window_end"), "instant")
     found |= {measure.name: measure.value_type for measure in metric.measures}
-    found[FINAL] = "boolean"
-    if any(PARTIAL in item for item in page.items):
-        found[PARTIAL] = "boolean"
-    return found
+    return {**found, FINAL: "boolean", PARTIAL: "boolean"}
+
+
+def counted_in(metric: Metric) -> dict[str, str]:
+    """What the top lists of a metric count, by the names of their measures."""
+    return {each.name: field_name(each.field) for each in metric.measures if isinstance(each, TopK)}
 
 
 def page_views(

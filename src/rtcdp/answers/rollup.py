@@ -8,12 +8,13 @@ Each event is looked at once: of windows that overlap, those side by side are ta
 rests as panes, each pane.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
+from rtcdp.answers.cursor import combinations
 from rtcdp.answers.enriched import read_as
 from rtcdp.definitions import (
     BUCKET_START,
@@ -124,8 +125,9 @@ def rolled_up(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup
     """What the store holds of the metric between the first and the last of the edges, each of which
     has to be a `tile_start`.
 
-    Raises `BadRequest` when that is more than `ROWS_MAX` or `SIDE_ROWS_MAX`, and
-    `StoreUnavailable`.
+    Only what `equals` asks for is read, each choice of its texts by itself. Raises `BadRequest`
+    when that is more than `ROWS_MAX` or `SIDE_ROWS_MAX`, or more choices than are looked for at
+    once, and `StoreUnavailable`.
     """
     snapshot = read_as(snapshot, metric)
     buckets, *_ = tables = tables_of(metric)
@@ -138,23 +140,12 @@ def rolled_up(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup
     group = (BUCKET_START, *wanted.by)
     kept = {part.name for measure in wanted.measures for part in measure.parts()}
     reading = _Reading(snapshot, metric, wanted, side_tables)
-    scan = Scan(
-        table=buckets,
-        equals={name: texts[0] for name, texts in wanted.equals.items() if len(texts) == 1},
-        bucket_from=wanted.edges[0],
-        bucket_to=wanted.edges[-1],
-        limit=_SLICE_ROWS,
-    )
     rows_read = 0
-    while True:
-        rows = snapshot.scan(scan)
+    for rows in _slices(snapshot, buckets, wanted):
         rows_read += rows.height
         if rows_read > ROWS_MAX:
             raise BadRequest(f"{metric.name} has more than {ROWS_MAX:,} windows there", _LESS)
         reading.take(rows)
-        if rows.height < _SLICE_ROWS:
-            break
-        scan = replace(scan, after=rows.select(buckets.primary_key).row(-1))
     table = replace(buckets, columns=tuple(each for each in buckets.columns if each.name in kept))
     return Rollup(
         group=group,
@@ -164,6 +155,25 @@ def rolled_up(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup
         side_tables=side_tables,
         overfull=frozenset(reading.overfull),
     )
+
+
+def _slices(snapshot: StoreSnapshot, buckets: Table, wanted: Wanted) -> Iterator[pl.DataFrame]:
+    """What is asked for, in slices; at least one, which has the columns."""
+    texts = {name: tuple(dict.fromkeys(each)) for name, each in wanted.equals.items()}
+    for chosen in combinations(texts):
+        scan = Scan(
+            table=buckets,
+            equals=chosen,
+            bucket_from=wanted.edges[0],
+            bucket_to=wanted.edges[-1],
+            limit=_SLICE_ROWS,
+        )
+        while True:
+            rows = snapshot.scan(scan)
+            yield rows
+            if rows.height < _SLICE_ROWS:
+                break
+            scan = replace(scan, after=rows.select(buckets.primary_key).row(-1))
 
 
 class _Reading:
@@ -191,16 +201,16 @@ class _Reading:
         window = self._metric.window
         if isinstance(window, Window) and window.is_written_out:
             rows = rows.filter(pl.col(BUCKET_START) % window.size_ms == 0)
-        for name, texts in self._wanted.equals.items():
-            rows = rows.filter(pl.col(name).is_in(texts))
         part = _merged(self._placed(rows), self._buckets, self._group)
         both = pl.concat([self.columns, part])
         self.columns = _merged(both, self._buckets, self._group)
         groups = rows.select(BUCKET_START, *self._metric.key_names)
         for name, side in self._side_tables.items():
+            # Together they hold no more than may be read at all, whatever is in them.
+            at_once = max(1, min(_GROUPS_AT_ONCE, SIDE_ROWS_MAX // _most_rows_of(side)))
             # Also where there is no group: what comes back has the columns.
-            for start in range(0, max(1, groups.height), _GROUPS_AT_ONCE):
-                self._take_side(name, side, groups.slice(start, _GROUPS_AT_ONCE))
+            for start in range(0, max(1, groups.height), at_once):
+                self._take_side(name, side, groups.slice(start, at_once))
 
     def _take_side(self, name: str, side: Table, groups: pl.DataFrame) -> None:
         rows = self._snapshot.members(side, groups)
@@ -221,6 +231,11 @@ class _Reading:
         starts = rows[BUCKET_START].to_numpy()
         places = self._edges[np.searchsorted(self._edges, starts, side="right") - 1]
         return rows.with_columns(pl.Series(BUCKET_START, places, pl.Int64))
+
+
+def _most_rows_of(side: Table) -> int:
+    """How many rows one group can have."""
+    return side.capacity if side.bound == "smallest_members" else 2 * side.capacity
 
 
 def _longest(rows: pl.DataFrame, side: Table) -> int:

@@ -1,11 +1,12 @@
 """One key's story: its events in order of time, as the store keeps them for the folds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.instant import iso_ms
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
@@ -28,6 +29,8 @@ which has no more events than a story tells of it."""
 
 _EARLIEST_HOUR = MIN_TIMESTAMP_MS // HOUR_MS * HOUR_MS
 _LAST_CHUNK = 2**62
+
+_TYPES: Mapping[type[pl.DataType], ColumnType] = {pl.Int64: "integer", pl.Float64: "real"}
 
 Position = tuple[int, str]
 """The time and the id of an event."""
@@ -115,6 +118,12 @@ def shown_events(events: pl.DataFrame) -> list[dict[str, Any]]:
         }
         for event in events.to_dicts()
     ]
+
+
+def types_of_events(fields: pl.Schema) -> dict[str, ColumnType]:
+    """The columns that events of a story may have, as answers show them."""
+    others = {name: _TYPES.get(kind.base_type(), "text") for name, kind in fields.items()}
+    return {"timestamp": "instant", **{n: k for n, k in others.items() if n != "timestamp"}}
 
 
 def position_of(event: dict[str, Any]) -> Position:

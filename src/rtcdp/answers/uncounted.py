@@ -139,7 +139,7 @@ def uncounted_page(installation: Installation, question: UncountedQuestion) -> U
     page = rows[:most]
     last = page[-1] if len(rows) > most else None
     return UncountedPage(
-        items=[_shown(row) for row in page],
+        items=[shown_record(row) for row in page],
         next_cursor=None if last is None else write_cursor(_place(last)),
         **reading.freshness.fields,
     )
@@ -149,7 +149,8 @@ def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
     return (row["received_at"], row["partition"], row["offset"])
 
 
-def _shown(row: Mapping[str, Any]) -> UncountedRecord:
+def shown_record(row: Mapping[str, Any]) -> UncountedRecord:
+    """A row of `StoreSnapshot.uncounted`, as answers tell it."""
     raw, encoding = _as_text(row["raw"])
     return UncountedRecord(
         partition=row["partition"],

@@ -6,11 +6,19 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.fold_rows import Span, newest_first, rows_of_keys, told_by
 from rtcdp.answers.folds import kind_of
 from rtcdp.answers.freshness import Installation, Reading, open_reading
 from rtcdp.answers.question import Cursor, Limit
-from rtcdp.answers.story import Position, Story, position_of, shared_telling, shown_events
+from rtcdp.answers.story import (
+    Position,
+    Story,
+    position_of,
+    shared_telling,
+    shown_events,
+    types_of_events,
+)
 from rtcdp.errors import NotThere
 from rtcdp.folds.funnel_answers import Cohorts, counted
 from rtcdp.folds.funnels import Funnel
@@ -65,6 +73,11 @@ class UserPage(msgspec.Struct, omit_defaults=True):
     lag_ms: int | None
     not_told: int = 0
     warning: str | None = None
+
+
+def types_of_user_events(installation: Installation) -> dict[str, ColumnType]:
+    """The columns that the events of a user may have."""
+    return types_of_events(shared_telling(installation.folds, KEY).fields)
 
 
 def user_page(installation: Installation, user_id: str, question: UserQuestion) -> UserPage:

@@ -9,18 +9,21 @@ from rtcdp.answers.anomalies import (
     ANOMALIES_PATH,
     AnomaliesPage,
     AnomaliesQuestion,
+    Anomaly,
     AnomalyPage,
     anomalies_page,
     anomaly_page,
     keys_of,
 )
+from rtcdp.answers.list_rows import columns_of
 from rtcdp.answers.question import Nothing
 from rtcdp.api.address import AnyRequest
 from rtcdp.api.context import Context, answer
 from rtcdp.api.documentation import documented
+from rtcdp.api.list_files import AskedList, list_answer
 from rtcdp.api.query import Asked
 
-_ANOMALIES = Asked(AnomaliesQuestion)
+_ANOMALIES = Asked(AnomaliesQuestion, is_exported=True)
 _ANOMALY = Asked(Nothing)
 _ACKNOWLEDGEMENT = f"{ANOMALIES_PATH}/{{anomalyId:str}}/acknowledgement"
 _BODY_BYTES_MAX = 65_536
@@ -37,9 +40,15 @@ _BODY_BYTES_MAX = 65_536
     sync_to_thread=True,
 )
 def anomalies(request: AnyRequest, context: Context) -> Response[AnomaliesPage]:
-    asked = Asked(AnomaliesQuestion, keys_of(context.installation.metrics))
-    page = anomalies_page(context.installation, asked.read(request))
-    return answer(page, page)
+    keys = keys_of(context.installation.metrics)
+    question = Asked(AnomaliesQuestion, keys, is_exported=True).read(request)
+    asked = AskedList(
+        name="anomalies",
+        question=question,
+        page_of=lambda each: anomalies_page(context.installation, each),
+        columns=columns_of(Anomaly),
+    )
+    return list_answer(request, context, asked)
 
 
 @get(

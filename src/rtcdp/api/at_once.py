@@ -11,11 +11,14 @@ from litestar.enums import ScopeType
 from rtcdp.answers.recommendations import Adviser, RecommendationsPage, for_product, for_user
 from rtcdp.api.address import AnyRequest, text_in_path
 from rtcdp.api.context import ANSWER_HEADERS, ApiContext, freshness_headers
+from rtcdp.api.measuring import name_route
 from rtcdp.api.recommendation_routes import (
     PRODUCT_ASKED,
     PRODUCT_PREFIX,
+    PRODUCT_ROUTE,
     USER_ASKED,
     USER_PREFIX,
+    USER_ROUTE,
 )
 from rtcdp.errors import RtcdpError
 
@@ -45,6 +48,8 @@ def at_once(
         if page is None:
             await app(scope, receive, send)
             return
+        is_for_user = scope["path"].startswith(USER_PREFIX)
+        name_route(scope, USER_ROUTE if is_for_user else PRODUCT_ROUTE)
         body = _encode(page)
         told = freshness_headers(page).items()
         headers = [

@@ -2,7 +2,8 @@
 with its freshness in the headers, and never cached."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,10 +14,13 @@ from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.mending import Door, Mender
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
 from rtcdp.api.limits import ApiLimits
 from rtcdp.api.probes import Probes
+from rtcdp.api.pulse import Pulse
+from rtcdp.errors import NotThere
 from rtcdp.store import Store
 
 T = TypeVar("T")
@@ -31,6 +35,23 @@ ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 _WARNING_LETTERS_MAX = 500
 
+
+@dataclass
+class FilesUnderWay:
+    """How many long files are being sent now, by one event loop."""
+
+    under_way: int = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One more, for as long as it is sent."""
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
 Check = Callable[[], str | None]
 """Says what is wrong with a part, or None when it is well."""
 
@@ -42,7 +63,9 @@ class ApiContext:
     commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
     is set when the server is about to stop, and ends the live streams. `writable` is the
-    installation's store, opened for what people write there."""
+    installation's store, opened for what people write there; `door` lets mended records into its
+    log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files` are the
+    long ones that are being sent."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -54,11 +77,23 @@ class ApiContext:
     history: ProductHistory = field(default_factory=ProductHistory)
     stop: threading.Event = field(default_factory=threading.Event)
     writable: Store | None = None
+    files: FilesUnderWay = field(default_factory=FilesUnderWay)
+    door: Door | None = None
+    pulse: Pulse = field(default_factory=Pulse)
 
     @property
     def store(self) -> Store:
         """Where people's own words go; where nothing was opened for writing, it is refused."""
         return self.writable or self.installation.store
+
+    @property
+    def mender(self) -> Mender:
+        """What feeds dead letters in again. Raises `NotThere` on a server without a log."""
+        if self.door is None:
+            raise NotThere(
+                "this server has no log to feed records into", "ask the one that runs with --log"
+            )
+        return Mender(self.installation, self.store, self.door)
 
     @property
     def adviser(self) -> Adviser:

@@ -2,8 +2,6 @@
 in front of the addresses that are answered past the router."""
 
 import asyncio
-import binascii
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from rtcdp.access.gate import SAFE_METHODS, Asking, Gate
 from rtcdp.access.grant import AccessRefused, Grant
 from rtcdp.access.needs import Need, declared_need
 from rtcdp.access.page_session import COOKIE, CSRF_HEADER
+from rtcdp.access.token import token_in
 from rtcdp.api.guard import Guests, answer_directly
 from rtcdp.api.problem import access_problem
 from rtcdp.log.contract import DEFAULT_SOURCE
@@ -123,7 +122,7 @@ def asking_of(scope: "HTTPScope", page_key: str | None = None) -> Asking:
     return Asking(
         method=scope["method"],
         address=_address(scope),
-        token=_token(shown.get(b"authorization")),
+        token=token_in(shown.get(b"authorization")),
         page_key=page_key,
         session=session_in(shown.get(b"cookie", "")),
         csrf_token=shown.get(CSRF_HEADER.lower().encode()),
@@ -139,22 +138,6 @@ def session_in(cookies: str) -> str | None:
         if equals and name == COOKIE:
             return value
     return None
-
-
-def _token(authorization: str | None) -> str | None:
-    """Of Bearer what follows, of Basic the password, or else the name (RFC 6750, RFC 7617)."""
-    if authorization is None:
-        return None
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return given.strip()
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        name, _, password = b64decode(given.strip(), validate=True).decode("latin-1").partition(":")
-    except (binascii.Error, ValueError):
-        return ""
-    return password or name
 
 
 def _address(scope: "HTTPScope") -> str:

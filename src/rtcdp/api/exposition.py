@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -14,6 +15,7 @@ from rtcdp.answers.question import Nothing
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
+from rtcdp.store import StoreUnavailable
 
 _MEANING = {
     "received": "Records that were taken in and looked at.",
@@ -23,6 +25,22 @@ _MEANING = {
     "dead_letter": "Records that can't be admitted.",
     "conflict": "Duplicates that came with another content.",
 }
+
+
+def plain_exposition(registry: CollectorRegistry) -> HTTPRouteHandler:
+    """The route of a server that gives no answers: what `registry` holds."""
+
+    @get(
+        "/metrics", media_type="text/plain", opt=READ, sync_to_thread=True, include_in_schema=False
+    )
+    def told() -> Response[bytes]:
+        return _in_text(registry)
+
+    return told
+
+
+PARTITIONS_MAX = 1_000
+"""Of so many partitions each is told; of further ones none."""
 
 
 class StoreTelemetry(CollectorRegistry):
@@ -46,13 +64,28 @@ class StoreTelemetry(CollectorRegistry):
     sync_to_thread=True,
 )
 def exposition(context: Context) -> Response[bytes]:
-    text = generate_latest(StoreTelemetry(context, context.registry))
+    return _in_text(StoreTelemetry(context, context.registry))
+
+
+def _in_text(registry: CollectorRegistry) -> Response[bytes]:
+    text = generate_latest(registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST.rpartition(";")[0])
 
 
 def _families(context: ApiContext) -> Iterator[Metric]:
+    try:
+        families = [*_read(context)]
+    except StoreUnavailable:
+        families = []
+    is_readable = "Is 1 if the store could be read for this answer. With 0, much else is absent."
+    yield GaugeMetricFamily("rtcdp_store_readable", is_readable, int(bool(families)))
+    yield from families
+
+
+def _read(context: ApiContext) -> Iterator[Metric]:
     with open_reading(context.installation) as reading:
         totals = reading.snapshot.ledger_totals()
+        counted = reading.snapshot.progress.next_offsets
         epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
         kept = reading.snapshot.kept_time()
     for name, total in totals.items():
@@ -70,6 +103,20 @@ def _families(context: ApiContext) -> Iterator[Metric]:
         size = GaugeMetricFamily(
             "rtcdp_log_size_bytes", "What the log takes on disk.", labels=["partition"]
         )
-        for extent in () if isinstance(extents, str) else extents:
-            size.add_metric([str(extent.partition)], extent.bytes)
-        yield size
+        end = GaugeMetricFamily(
+            "rtcdp_log_next_offset", "Where the log ends.", labels=["partition"]
+        )
+        reached = GaugeMetricFamily(
+            "rtcdp_counted_offset", "Up to where it is counted.", labels=["partition"]
+        )
+        waiting = GaugeMetricFamily(
+            "rtcdp_waiting_records", "Offsets that are not counted yet.", labels=["partition"]
+        )
+        for extent in () if isinstance(extents, str) else extents[:PARTITIONS_MAX]:
+            labels = [str(extent.partition)]
+            next_offset = max(extent.first_offset, counted.get(extent.partition, 0))
+            size.add_metric(labels, extent.bytes)
+            end.add_metric(labels, extent.next_offset)
+            reached.add_metric(labels, next_offset)
+            waiting.add_metric(labels, max(0, extent.next_offset - next_offset))
+        yield from (size, end, reached, waiting)

@@ -20,6 +20,9 @@ P = TypeVar("P", bound=Page)
 
 _JSON = "application/json"
 
+VARIES: Mapping[str, str] = {"Vary": "Accept"}
+"""What an answer says that has several forms."""
+
 
 def form_of(request: "AnyRequest") -> Form | None:
     """The form to answer in; None for JSON, which is what those get who like nothing that there is.
@@ -37,20 +40,26 @@ def answer_in(
     page: P,
     table: "Callable[[], tuple[Mapping[str, ColumnType], Sequence[Row]]]",
     name: str,
-    more: Mapping[str, str] | None = None,
 ) -> Response[P]:
     """The page as JSON, or as a file called `name` of the rows and columns that `table` gives.
 
-    A file has no room for what a page says beside its rows: how fresh it is stands in the headers,
-    and `more` with it, like where the next page is.
+    A file has no room for what a page says beside its rows: how fresh it is stands in the headers.
     """
-    varies = {"Vary": "Accept"}
     if form is None:
-        return answer(page, page, varies)
+        return answer(page, page, VARIES)
     content = cast("P", exported(form, *table()))
-    headers = {**freshness_headers(page), **varies, **(more or {})}
-    headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    headers = file_headers(form, page, name)
+    return Response(content, media_type=headers.pop("Content-Type"), headers=headers)
+
+
+def file_headers(form: Form, page: Page, name: str) -> dict[str, str]:
+    """What is said of a file: what it is, what to save it as, and how fresh it is."""
     media_type = MEDIA_TYPES[form]
     if form == "csv":
         media_type += "; header=present"
-    return Response(content, media_type=media_type, headers=headers)
+    return {
+        **freshness_headers(page),
+        **VARIES,
+        "Content-Type": media_type,
+        "Content-Disposition": f'attachment; filename="{name}.{form}"',
+    }

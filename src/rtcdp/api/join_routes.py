@@ -1,9 +1,12 @@
 """The addresses of joins: rows, what they come to, and the events behind one."""
 
+from collections.abc import Mapping
+
+from rtcdp.answers.export import ColumnType
 from rtcdp.answers.folds import JOINS_PATH, find_fold
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.join_totals import JoinTotalsQuestion, join_totals
-from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_events, join_page
+from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_events, join_page, types_of_join
 from rtcdp.answers.question import Nothing
 from rtcdp.api.pages import PageAt
 from rtcdp.api.query import Asked
@@ -12,6 +15,10 @@ from rtcdp.api.query import Asked
 def _rows_of(installation: Installation, name: str) -> Asked[JoinRowsQuestion]:
     key = find_fold(installation.folds, name, KIND).key
     return Asked(JoinRowsQuestion, {key: f"of this {key}"})
+
+
+def _columns_of_rows(installation: Installation, name: str, _: object) -> Mapping[str, ColumnType]:
+    return types_of_join(find_fold(installation.folds, name, KIND))
 
 
 JOIN_PAGES = (
@@ -25,6 +32,7 @@ JOIN_PAGES = (
         "word of the join's (converted, abandoned), or waiting while the time for a partner is not "
         "over.",
         asked_now=_rows_of,
+        columns=_columns_of_rows,
     ),
     PageAt(
         f"{JOINS_PATH}{{name:str}}/totals",

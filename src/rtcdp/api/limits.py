@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class ApiLimits:
     """What one client may cost.
 
-    `live_clients` streams at once; a tick every `live_every_ms`. A drill-down request reads at
-    most `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
+    `live_clients` streams at once; a tick every `live_every_ms`. `files` of lists at once that are
+    longer than the `file_rows` that are read of them at a time. A drill-down request reads at most
+    `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
     the server may be and still call itself ready, and `ready_stall_ms` for how long records may
     wait without any being counted. Recommendations are made of the sessions of the last
     `history_days`, of the newest `history_sessions` at most; `held_out_percent` of all users are
@@ -17,6 +18,8 @@ class ApiLimits:
 
     live_clients: int = 100
     live_every_ms: int = 500
+    files: int = 4
+    file_rows: int = 1000
     events_bytes: int = 8 * 2**20
     slice_bytes: int = 2**20
     ready_lag_ms: int = 60_000

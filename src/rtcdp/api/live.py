@@ -14,6 +14,7 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
+from prometheus_client import Gauge
 
 from rtcdp.access.needs import READ
 from rtcdp.answers.fold_rows import told_by
@@ -87,6 +88,9 @@ class LiveFeed:
         self._watchers = Counter[str]()
         self._anomalies = AnomalyFeed(context)
         self.clients = 0
+        following = "Clients that follow the live stream now."
+        gauge = Gauge("rtcdp_live_clients", following, registry=context.registry)
+        gauge.set_function(lambda: self.clients)
 
     async def messages(
         self,

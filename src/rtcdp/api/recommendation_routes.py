@@ -31,6 +31,8 @@ from rtcdp.api.query import Asked
 
 USER_PREFIX = f"{RECOMMENDATIONS_PATH}/user/"
 PRODUCT_PREFIX = f"{RECOMMENDATIONS_PATH}/product/"
+USER_ROUTE = f"{USER_PREFIX}{{userId:path}}"
+PRODUCT_ROUTE = f"{PRODUCT_PREFIX}{{productId:path}}"
 _BODY_BYTES_MAX = 65_536
 
 USER_ASKED = Asked(UserRecommendations)
@@ -41,7 +43,7 @@ _OUTCOMES = Asked(OutcomesQuestion)
 
 
 @get(
-    f"{USER_PREFIX}{{userId:path}}",
+    USER_ROUTE,
     summary="What to recommend to a user",
     description="What sessions like theirs went on with, and why; for somebody unknown what is "
     "trending, then what is popular, and `fallback` says so.",
@@ -56,7 +58,7 @@ def recommended_to_user(request: AnyRequest, context: Context) -> Response[Recom
 
 
 @get(
-    f"{PRODUCT_PREFIX}{{productId:path}}",
+    PRODUCT_ROUTE,
     summary="What goes with a product",
     description="What the sessions with it went on with, and in how many of them.",
     operation_class=documented(PRODUCT_ASKED),

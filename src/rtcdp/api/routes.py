@@ -14,8 +14,9 @@ from rtcdp.access.needs import READ
 from rtcdp.answers import events as drill_down
 from rtcdp.answers import uncounted
 from rtcdp.answers.drill_down import Effort
-from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
+from rtcdp.answers.events import EventFound, EventsPage, EventsQuestion, events_page
 from rtcdp.answers.ledger import LedgerQuestion, ledger_page
+from rtcdp.answers.list_rows import columns_of
 from rtcdp.answers.metrics import (
     METRICS_PATH,
     PageViewsQuestion,
@@ -24,6 +25,7 @@ from rtcdp.answers.metrics import (
     WindowsPage,
     WindowsQuestion,
     catalog_page,
+    counted_in,
     find_metric,
     page_views,
     types_of_windows,
@@ -41,10 +43,11 @@ from rtcdp.api.anomaly_routes import ANOMALY_HANDLERS
 from rtcdp.api.context import ANSWER_HEADERS, ApiContext, Context, answer, link_to_next
 from rtcdp.api.documentation import METRICS, answer_schema, documented, openapi_document
 from rtcdp.api.exposition import exposition
-from rtcdp.api.forms import answer_in, form_of
 from rtcdp.api.health import live, ready
 from rtcdp.api.join_routes import JOIN_PAGES
+from rtcdp.api.list_files import AskedList, list_answer
 from rtcdp.api.live import LiveFeed, live_stream
+from rtcdp.api.mending_routes import replay_dead_letter
 from rtcdp.api.pages import PageAt
 from rtcdp.api.product_routes import PRODUCT_PAGES
 from rtcdp.api.query import Asked
@@ -61,7 +64,7 @@ _USER = "user id"
 
 _PAGE_VIEWS = Asked(PageViewsQuestion)
 _RECENT = Asked(RecentPageViewsQuestion)
-_EVENTS = Asked(EventsQuestion, drill_down.FILTERS)
+_EVENTS = Asked(EventsQuestion, drill_down.FILTERS, is_exported=True)
 
 _CATALOG = PageAt(
     "/api/metrics",
@@ -125,6 +128,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 query_handler(context.installation.metrics),
                 events,
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
+                replay_dead_letter,
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
                 *(page.handler() for page in PRODUCT_PAGES),
@@ -183,14 +187,14 @@ def metric_handlers(metrics: Sequence[Metric]) -> list[HTTPRouteHandler]:
 
 
 def _windows(request: AnyRequest, context: ApiContext, metric: Metric) -> Response[WindowsPage]:
-    page = windows_page(context.installation, metric, _asked(metric).read(request))
-    return answer_in(
-        form_of(request),
-        page,
-        lambda: (types_of_windows(metric, page), page.items),
-        metric.name,
-        link_to_next(address_of(request), page.next_cursor),
+    asked = AskedList(
+        name=metric.name,
+        question=_asked(metric).read(request),
+        page_of=lambda each: windows_page(context.installation, metric, each),
+        columns=types_of_windows(metric),
+        counted=counted_in(metric),
     )
+    return list_answer(request, context, asked)
 
 
 def _asked(metric: Metric) -> Asked[WindowsQuestion]:
@@ -232,9 +236,14 @@ def _handler(metric: Metric) -> HTTPRouteHandler:
 def events(request: AnyRequest, context: Context) -> Response[EventsPage]:
     effort = Effort(context.limits.events_bytes, context.limits.slice_bytes)
     filters = drill_down.filters_of(context.installation.metrics)
-    question = Asked(EventsQuestion, filters).read(request)
-    page = events_page(context.installation, question, effort)
-    return answer(page, page)
+    question = Asked(EventsQuestion, filters, is_exported=True).read(request)
+    asked = AskedList(
+        name="events",
+        question=question,
+        page_of=lambda each: events_page(context.installation, each, effort),
+        columns=columns_of(EventFound),
+    )
+    return list_answer(request, context, asked)
 
 
 def _page_views(

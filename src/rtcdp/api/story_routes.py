@@ -1,6 +1,15 @@
 """The addresses of stories: sessions, users, funnels, retention, paths, and all folds."""
 
-from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page
+from collections.abc import Mapping
+
+from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_people import (
+    PathsPeopleQuestion,
+    RetentionPeopleQuestion,
+    paths_people,
+    retention_people,
+)
+from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, types_of_rows
 from rtcdp.answers.folds import (
     FOLDS_PATH,
     FUNNELS_PATH,
@@ -22,8 +31,10 @@ from rtcdp.answers.sessions import (
     SessionsQuestion,
     session_events,
     sessions_page,
+    types_of_session_events,
+    types_of_sessions,
 )
-from rtcdp.answers.users import USERS_PATH, UserQuestion, user_page
+from rtcdp.answers.users import USERS_PATH, UserQuestion, types_of_user_events, user_page
 from rtcdp.api.pages import PageAt
 from rtcdp.api.query import Asked
 
@@ -36,6 +47,26 @@ def _funnels(installation: Installation) -> FoldCatalog:
 
 def _fold_rows(installation: Installation, name: str, question: RowsQuestion) -> RowsPage:
     return rows_page(installation, find_fold(installation.folds, name), question)
+
+
+def _columns_of_rows(installation: Installation, name: str, _: object) -> Mapping[str, ColumnType]:
+    return types_of_rows(find_fold(installation.folds, name))
+
+
+def _columns_of_sessions(
+    installation: Installation, question: SessionsQuestion
+) -> Mapping[str, ColumnType]:
+    return types_of_sessions(installation, question.fold)
+
+
+def _columns_of_session(
+    installation: Installation, _: str, question: SessionEventsQuestion
+) -> Mapping[str, ColumnType]:
+    return types_of_session_events(installation, question.fold)
+
+
+def _columns_of_user(installation: Installation, *_: object) -> Mapping[str, ColumnType]:
+    return types_of_user_events(installation)
 
 
 def _rows_of(installation: Installation, name: str) -> Asked[RowsQuestion]:
@@ -66,6 +97,7 @@ STORY_PAGES = (
         "The rows of a fold",
         "Newest first, of any fold. A row is `open` while an event may still change it.",
         asked_now=_rows_of,
+        columns=_columns_of_rows,
     ),
     PageAt(
         SESSIONS_PATH,
@@ -77,6 +109,7 @@ STORY_PAGES = (
         "has two, or lasts ten seconds, or has a conversion.",
         asked_now=_sessions_of,
         group="Look",
+        columns=_columns_of_sessions,
     ),
     PageAt(
         f"{SESSIONS_PATH}/days",
@@ -95,6 +128,7 @@ STORY_PAGES = (
         "Oldest first. `sessionId` is the `id` that /api/sessions tells.",
         id_is="id of the session",
         group="Look",
+        columns=_columns_of_session,
     ),
     PageAt(
         f"{USERS_PATH}{{userId:path}}",
@@ -105,6 +139,7 @@ STORY_PAGES = (
         "Events newest first, and paged.",
         id_is="user id",
         group="Look",
+        columns=_columns_of_user,
     ),
     PageAt(
         "/api/funnels",
@@ -131,6 +166,8 @@ STORY_PAGES = (
         "Who is behind a number of a funnel",
         "The same selection as the number, so that there are as many. Newest first.",
         group="Look",
+        columns=_columns_of_rows,
+        at_once=20,
     ),
     PageAt(
         f"{RETENTION_PATH}{{name:str}}",
@@ -142,12 +179,33 @@ STORY_PAGES = (
         "not over yet is null, and not in the pooled row.",
     ),
     PageAt(
+        f"{RETENTION_PATH}{{name:str}}/people",
+        "people_of_retention",
+        retention_people,
+        Asked(RetentionPeopleQuestion),
+        "Who is behind a number of a retention",
+        "The same selection as the number, so that there are as many: of a cohort and a period "
+        "after it, of a whole cohort, or of a period of all cohorts for which it is over.",
+        group="Look",
+    ),
+    PageAt(
         f"{PATHS_PATH}{{name:str}}",
         "paths",
         paths_page,
         Asked(PathsQuestion),
         "Where people go",
         "Whole paths, the most frequent first; all others together are `other`.",
+        is_file=True,
+    ),
+    PageAt(
+        f"{PATHS_PATH}{{name:str}}/people",
+        "people_of_paths",
+        paths_people,
+        Asked(PathsPeopleQuestion),
+        "Who has gone along some paths",
+        "The same selection as the numbers of the paths: a whole path, a node in its place, or all "
+        "that came so far, or ended there.",
+        group="Look",
     ),
 )
 """All of them, to be given to the API's router."""

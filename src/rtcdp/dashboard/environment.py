@@ -9,6 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.words import ago, compact, count, duration, money, percent, plural
 
+FILE_FORMS = (("csv", "CSV"), ("jsonl", "JSON lines"), ("parquet", "Parquet"))
+"""What lists can be downloaded as, and what people call that."""
+
 
 def page_environment() -> Environment:
     """Templates of this package, with the words that numbers are written in."""
@@ -20,6 +23,7 @@ def page_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.globals["file_forms"] = FILE_FORMS
     environment.filters |= {
         "count": count,
         "compact": compact,

@@ -11,6 +11,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("/", "Overview", "o"),
             ("/explore", "Explore", "e"),
+            ("/events", "Events", "v"),
             ("/anomalies", "Anomalies", "a"),
         ),
     ),

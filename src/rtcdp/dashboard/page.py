@@ -8,7 +8,7 @@ import msgspec
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import duration_ms
-from rtcdp.answers.question import NAMES, From, To
+from rtcdp.answers.question import NAMES
 from rtcdp.api.address import AnyRequest
 from rtcdp.api.context import ApiContext
 from rtcdp.api.query import Asked
@@ -18,10 +18,13 @@ from rtcdp.dashboard.zone import PageZone
 
 
 class PageQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
-    """What may be asked of every page: a time, and the zone to write times in."""
+    """What may be asked of every page: a time, and the zone to read and write times in."""
 
-    start_from: From = None
-    start_to: To = None
+    start_from: Annotated[
+        str | None,
+        msgspec.Meta(description="from this time on, as clocks of `tz` show it, or as the API's"),
+    ] = None
+    start_to: Annotated[str | None, msgspec.Meta(description="before this time")] = None
     last: Annotated[
         int | None,
         msgspec.Meta(
@@ -56,9 +59,14 @@ class PageAsked(Generic[Q]):
     @property
     def period(self) -> Period:
         """The time that is asked for. Raises `BadRequest`."""
-        asked = self.question
+        asked, zone = self.question, self.zone
+        begin, end = asked.start_from, asked.start_to
         return period_of(
-            asked.start_from, asked.start_to, asked.last, self.now_ms, self.default_period_ms
+            None if begin is None else zone.read("from", begin),
+            None if end is None else zone.read("to", end, is_end=True),
+            asked.last,
+            self.now_ms,
+            self.default_period_ms,
         )
 
     def is_last(self, last: str) -> bool:

@@ -57,5 +57,8 @@ def period_of(
     until = now_ms if end is None else end
     begin = until - (last_ms or default_ms) if start is None else start
     if begin >= until:
-        raise BadRequest("the time that is asked for ends before it begins", "send from before to")
+        raise BadRequest(
+            "the time that is asked for ends before it begins",
+            "choose a From that is earlier than To; without To, than now",
+        )
     return Period(begin, until, moves=start is None and end is None)

@@ -3,7 +3,9 @@ wrong said on a page as well."""
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment
@@ -11,21 +13,23 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from rtcdp import __version__
+from rtcdp.answers.instant import iso_ms
 from rtcdp.api.address import AnyRequest, path_of
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.problem import RETRY_AFTER_S, status_of
 from rtcdp.dashboard import pages
-from rtcdp.dashboard.address import PageAddress, read_address
+from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
 from rtcdp.dashboard.period import OFFERED, REFRESHED_MS
 from rtcdp.dashboard.rendered import KEPT_S, RenderedPages
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
-from rtcdp.errors import RtcdpError
+from rtcdp.errors import BadRequest, RtcdpError
 
 _VARY = {"Vary": "Cookie"}
+_TIMES = ("from", "to")
 HTML = "text/html"
 SHARED = f"max-age={KEPT_S:.0f}"
 """What a page that renders itself again says: an answer that another one got will do."""
@@ -35,6 +39,46 @@ def known_pages() -> Sequence[DashboardPage]:
     """The page of each module of `rtcdp.dashboard.pages`."""
     names = sorted(each.name for each in pkgutil.iter_modules(pages.__path__))
     return [importlib.import_module(f"{pages.__name__}.{name}").PAGE for name in names]
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """The form for the time: what stands in its two fields, and what it sends besides."""
+
+    begin: str
+    end: str
+    kept: Pairs
+
+
+def _time_form(zone: PageZone, address: PageAddress, asked: PageAsked[Any] | None) -> TimeForm:
+    """Filled with the time that is shown, or, where there is none, with what was sent. Without an
+    end where the time goes on: up to now."""
+    kept = (*address.hidden("from", "to", "last", "tz", "cursor"), ("tz", zone.name))
+    if asked is None:
+        begin, end = (_sent(name, zone, address) for name in _TIMES)
+        return TimeForm(begin, end, kept)
+    period = asked.period
+    end = "" if asked.question.start_to is None else zone.field(period.end)
+    return TimeForm(zone.field(period.start), end, kept)
+
+
+def _sent(name: str, zone: PageZone, address: PageAddress) -> str:
+    """A time that was sent, as a field shows it; as it came where it is none."""
+    text = dict(address.pairs).get(name, "")
+    try:
+        return zone.field(zone.read(name, text)) if text else ""
+    except BadRequest:
+        return text
+
+
+def _in_instants(address: PageAddress, zone: PageZone) -> PageAddress:
+    """The same, whatever zone times are written in next. Raises `BadRequest`."""
+    instants = [
+        (name, iso_ms(zone.read(name, text, is_end=name == "to")) if name in _TIMES else text)
+        for name, text in address.pairs
+        if text or name not in _TIMES
+    ]
+    return PageAddress(address.path, tuple(instants))
 
 
 class Shell:
@@ -66,6 +110,7 @@ class Shell:
             question = page.asked.read_among(request)
             address = read_address(path_of(request), request.scope["query_string"])
             zone = zone_named(question.tz) if question.tz else zone
+            address = _in_instants(address, zone)
             asked = PageAsked(
                 context=self._context,
                 request=request,
@@ -97,6 +142,9 @@ class Shell:
         status = status_of(error)
         assert status is not None
         around = self._around(page, zone, address, None)
+        if status == HTTPStatus.BAD_REQUEST:
+            # What was wrong here would be wrong elsewhere too.
+            around["nav"] = navigation(self._places, page.paths[0], PageAddress(address.path))
         values = {**around, "detail": str(error), "hint": error.hint, "status": int(status)}
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status >= 500 else {}
         body = render(self._environment, "problem.html", values)
@@ -108,7 +156,7 @@ class Shell:
         zone: PageZone,
         address: PageAddress,
         asked: PageAsked[Any] | None,
-    ) -> Mapping[str, Any]:
+    ) -> dict[str, Any]:
         now_ms = self._context.installation.clock.now_ms()
         period = asked.period if asked is not None and page.has_period else None
         zones = COMMON if zone.name in COMMON else (zone.name, *COMMON)
@@ -119,6 +167,7 @@ class Shell:
             "zone": zone,
             "zones": [(name, PageZone(name).offset(now_ms)) for name in zones],
             "period": period,
+            "time_form": _time_form(zone, address, asked) if page.has_period else None,
             "offered": OFFERED,
             "default_period_ms": page.default_period_ms,
             "stream": page.stream,

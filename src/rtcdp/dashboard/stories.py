@@ -15,6 +15,7 @@ from rtcdp.dashboard.address import segment, written
 from rtcdp.dashboard.page import PageAsked
 from rtcdp.definitions import Fold
 
+EVENTS = "/events"
 USERS = "/users/"
 SESSIONS = "/sessions/"
 
@@ -29,7 +30,7 @@ class Tab:
 
 
 class InTime(TypedDict):
-    """The time of a page as questions take it. One that moves with the clock has no end: events of
+    """The time of a page as questions take it. One of which nobody said an end has none: events of
     clocks that are a little ahead belong to it."""
 
     start_from: int | None
@@ -38,8 +39,8 @@ class InTime(TypedDict):
 
 def in_time(asked: PageAsked[Any]) -> InTime:
     """The time that is looked at. Raises `BadRequest`."""
-    period = asked.period
-    return InTime(start_from=period.start, start_to=None if period.moves else period.end)
+    period, has_end = asked.period, asked.question.start_to is not None
+    return InTime(start_from=period.start, start_to=period.end if has_end else None)
 
 
 def chosen_fold(asked: PageAsked[Any], kind: str, name: str | None = None) -> Fold | None:

@@ -1,7 +1,7 @@
 """The commit of an epoch, for every engine: tried until it is known to be done; and who hears of
 what an engine does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,8 @@ class Listeners:
     `on_epoch` is called after every commit; `on_trouble` with a sentence, which ends with
     `TRYING_AGAIN` when that is what it does; `on_back` when log and store were there. While
     something new is filled, `on_filling` is told its name and which share of it is done (0 to 1),
-    and `on_slice` is called after each slice.
+    and `on_slice` is called after each slice. `on_progress` is told the number of a batch of
+    Spark's, and what its phases took, in milliseconds, by Spark's names.
     """
 
     on_epoch: Callable[[EpochReport], None] = lambda _: None
@@ -26,6 +27,7 @@ class Listeners:
     on_back: Callable[[], None] = lambda: None
     on_filling: Callable[[str, float], None] = lambda _name, _share: None
     on_slice: Callable[[], None] = lambda: None
+    on_progress: Callable[[int, Mapping[str, int]], None] = lambda _batch, _phases_ms: None
 
 
 NOBODY = Listeners()

@@ -92,6 +92,16 @@ class Folding:
         return self._folds
 
     @property
+    def cache_hits(self) -> int:
+        """How many keys' rows were asked for and are kept in memory."""
+        return sum(cache.hits for cache in self._caches.values())
+
+    @property
+    def cache_misses(self) -> int:
+        """How many had to be read."""
+        return sum(cache.misses for cache in self._caches.values())
+
+    @property
     def tellings(self) -> tuple[Telling, ...]:
         """The timelines that the folds need."""
         return tuple(timeline.telling for timeline in self._timelines)

@@ -22,11 +22,13 @@ from rtcdp.events.faults import OUT_OF_YEARS, faults_of
 
 T = TypeVar("T")
 
+_MAX_REASON_LENGTH = 1_000
+
 
 class UnmappedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What comes in the place of a line that a mapping makes no event of: why, and the line."""
 
-    unmapped: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
+    unmapped: Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_REASON_LENGTH)]
     line: str
 
 
@@ -67,6 +69,18 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
         return _parse("duplicate_key", "a field of the event appears twice; send each field once")
     verdict = _validated(wire)
     return _invalid(record, verdict) if isinstance(verdict, str) else verdict
+
+
+def unmapped_line(why: str, line: bytes) -> bytes:
+    """What comes in the place of a line that no event can be made of, for `decode` to reject as
+    `not_mapped` with the text `why`; the line itself where that can't be put into JSON, or would
+    be longer than an event may be."""
+    try:
+        text = line.decode()
+        explained = _encode(UnmappedLine(why[:_MAX_REASON_LENGTH], text))
+    except UnicodeError:
+        return line
+    return explained if len(explained) <= rules.MAX_EVENT_BYTES else line
 
 
 def decode_all(records: Sequence[bytes]) -> list[CustomerActivityEvent | Rejection]:

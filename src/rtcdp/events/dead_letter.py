@@ -23,7 +23,8 @@ DeadLetterReason = Literal[
     "processor_error",
 ]
 """Every reason there is. `corrupt` is the log's own: a stored record whose checksum fails.
-`not_mapped` is a line of a recorded file that its mapping makes no event of. `processor_error` is
+`not_mapped` is a line of a recorded file that its mapping makes no event of, or a CloudEvent that
+holds none. `processor_error` is
 the engine's: a good event that it fails to count."""
 
 Step = Literal["log", "parse", "validate", "clock", "lateness", "duplicate", "count"]

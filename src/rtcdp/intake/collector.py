@@ -50,6 +50,9 @@ _HOUR_S = 3_600
 
 T = TypeVar("T")
 
+GroupHandler = Callable[[float, int], None]
+"""Takes what an append took, in seconds, and how many requests it made durable."""
+
 
 class IntakeAnswer(msgspec.Struct, frozen=True):
     """What became of a request's events: `accepted` + `duplicates` + `rejected_count` are all of
@@ -104,7 +107,7 @@ class Collector:
     before and after. `on_failure` is called once, from the writer's thread, when the log failed for
     good: nothing is taken from then on, and the process should end with the error's exit code.
     `known_sources` are the sources that the log has already. `judge` is the rule of the stream that
-    it takes in. The writer is not closed here.
+    it takes in. `on_group` may be set to hear of every append. The writer is not closed here.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Collector:
         self.failure: LogFailed | None = None
         self.deadlines = Deadlines()
         self.transfers = Transfers(self.release)
+        self.on_group: GroupHandler = lambda _seconds, _requests: None
         self._inline_limits = replace(
             self.limits,
             max_decompressed_bytes=min(
@@ -152,6 +156,16 @@ class Collector:
     def ready(self) -> bool:
         """True while events are taken."""
         return self.failure is None and not self._is_closed
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether it takes events in, and not another stream."""
+        return self._judge is decode
+
+    @property
+    def limits_of_one(self) -> CollectorLimits:
+        """The limits for a body that is one record, and is looked at in the event loop."""
+        return self._inline_limits
 
     @property
     def trouble(self) -> str | None:
@@ -382,6 +396,8 @@ class Collector:
                 waiting.answered.set_exception(self._refusal_for(group.error))
         self._groups += 1
         self._group_requests_max = max(self._group_requests_max, len(group.tickets))
+        if group.error is None:
+            self.on_group(group.commit_s, len(group.tickets))
         self._commit_s += group.commit_s
         self._commit_s_max = max(self._commit_s_max, group.commit_s)
 

@@ -16,6 +16,7 @@ from litestar.openapi.spec import (
 )
 
 from rtcdp.events import event as rules
+from rtcdp.intake.cloud_events import BATCH, STRUCTURED
 from rtcdp.intake.problem import REFUSALS
 
 _SENT = Tag("Send", "Events, history and product updates go in.")
@@ -23,6 +24,7 @@ _ISO_EXAMPLE = "2026-01-31T09:30:00.000Z"
 _TEXT = OpenAPIType.STRING
 _WHOLE = OpenAPIType.INTEGER
 _ARRAY = OpenAPIType.ARRAY
+_TEXT_OR_NULL = [OpenAPIType.STRING, OpenAPIType.NULL]
 
 
 def collector_paths() -> dict[str, PathItem]:
@@ -44,7 +46,7 @@ def collector_paths() -> dict[str, PathItem]:
             "Send product updates",
             "What products are called, cost and belong to, and from when on. A 200 means that all "
             "of them are on disk; one may be valid from any time, past or to come.",
-            ("update", _product_update()),
+            ("update", product_update_schema()),
         ),
     }
 
@@ -63,7 +65,7 @@ def _path(
     description: str,
     taken: tuple[str, Schema] | None = None,
 ) -> PathItem:
-    what, schema = taken or ("event", _event())
+    what, schema = taken or ("event", event_schema())
     return PathItem(
         post=Operation(
             operation_id=operation_id,
@@ -95,11 +97,36 @@ def _path(
                         schema=Schema(one_of=[schema, Schema(type=_ARRAY, items=schema)])
                     ),
                     "application/x-ndjson": OpenAPIMediaType(schema=Schema(type=_TEXT)),
+                    **({} if taken else _cloud_events()),
                 },
             ),
             responses=_responses(),
         )
     )
+
+
+def _cloud_events() -> dict[str, OpenAPIMediaType]:
+    one = Schema(
+        type=OpenAPIType.OBJECT,
+        title="CloudEvent",
+        description="An event is what data holds; what it lacks comes from the attributes.",
+        required=["specversion", "id", "source", "type"],
+        properties={
+            "specversion": Schema(type=_TEXT, enum=["1.0"]),
+            "id": Schema(type=_TEXT, min_length=1),
+            "source": Schema(type=_TEXT, min_length=1, description="with id: eventId"),
+            "type": Schema(type=_TEXT, min_length=1, description="its last word: eventType"),
+            "time": Schema(type=_TEXT, description="timestamp", examples=[_ISO_EXAMPLE]),
+            "subject": Schema(type=_TEXT, description="userId"),
+            "datacontenttype": Schema(type=_TEXT, default="application/json"),
+            "data": Schema(type=OpenAPIType.OBJECT),
+            "data_base64": Schema(type=_TEXT, description="in place of data"),
+        },
+    )
+    return {
+        STRUCTURED: OpenAPIMediaType(schema=one),
+        BATCH: OpenAPIMediaType(schema=Schema(type=_ARRAY, items=one)),
+    }
 
 
 def _responses() -> dict[str, OpenAPIResponse | Reference]:
@@ -129,15 +156,16 @@ def _headers(status: int) -> dict[str, OpenAPIHeader | Reference] | None:
     return {"Retry-After": wait}
 
 
-def _event() -> Schema:
+def event_schema() -> Schema:
+    """An event as it is sent."""
     return Schema(
         type=OpenAPIType.OBJECT,
         title="CustomerActivityEvent",
         required=["userId", "timestamp", "eventType"],
         properties={
-            "eventId": Schema(type=_TEXT, min_length=1, max_length=100),
+            "eventId": Schema(type=_TEXT_OR_NULL, min_length=1, max_length=100),
             "userId": Schema(type=_TEXT, min_length=1, max_length=256),
-            "sessionId": Schema(type=_TEXT, max_length=256),
+            "sessionId": Schema(type=_TEXT_OR_NULL, max_length=256),
             "timestamp": Schema(
                 description="ISO-8601 with an offset, or milliseconds since 1970",
                 one_of=[Schema(type=_TEXT, examples=[_ISO_EXAMPLE]), Schema(type=_WHOLE)],
@@ -145,36 +173,45 @@ def _event() -> Schema:
             "eventType": Schema(
                 type=_TEXT, pattern=f"^{rules.EVENT_TYPE.pattern}$", examples=["PAGE_VIEW"]
             ),
-            "productId": Schema(type=_TEXT, max_length=256),
-            "pageUrl": Schema(type=_TEXT, max_length=2048),
+            "productId": Schema(type=_TEXT_OR_NULL, max_length=256),
+            "pageUrl": Schema(type=_TEXT_OR_NULL, max_length=2048),
             "value": Schema(
-                type=OpenAPIType.NUMBER,
+                type=[OpenAPIType.NUMBER, OpenAPIType.NULL],
                 minimum=-rules.MAX_ABSOLUTE_VALUE,
                 maximum=rules.MAX_ABSOLUTE_VALUE,
             ),
             "properties": Schema(
-                type=OpenAPIType.OBJECT,
+                type=[OpenAPIType.OBJECT, OpenAPIType.NULL],
                 description=f"at most {rules.MAX_PROPERTIES_BYTES} bytes, kept as it came",
             ),
         },
     )
 
 
-def _product_update() -> Schema:
+def product_update_schema() -> Schema:
+    """A product update as it is sent."""
     text = Schema(type=_TEXT, min_length=1, max_length=256)
+    text_or_null = Schema(type=_TEXT_OR_NULL, min_length=1, max_length=256)
     return Schema(
         type=OpenAPIType.OBJECT,
         title="ProductUpdate",
         required=["productId"],
         properties={
             "productId": text,
-            "name": text,
-            "category": text,
-            "price": Schema(type=OpenAPIType.NUMBER, minimum=0, maximum=rules.MAX_ABSOLUTE_VALUE),
+            "name": text_or_null,
+            "category": text_or_null,
+            "price": Schema(
+                type=[OpenAPIType.NUMBER, OpenAPIType.NULL],
+                minimum=0,
+                maximum=rules.MAX_ABSOLUTE_VALUE,
+            ),
             "validFrom": Schema(
                 description="from when on it holds: ISO-8601 with an offset, or milliseconds since "
                 "1970; without it, from its intake on",
-                one_of=[Schema(type=_TEXT, examples=[_ISO_EXAMPLE]), Schema(type=_WHOLE)],
+                one_of=[
+                    Schema(type=_TEXT_OR_NULL, examples=[_ISO_EXAMPLE]),
+                    Schema(type=_WHOLE),
+                ],
             ),
         },
     )

@@ -16,11 +16,21 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from rtcdp.access.needs import NEED, Need
 from rtcdp.intake.body import HeldBody
+from rtcdp.intake.cloud_events import (
+    ATTRIBUTE_HEADERS,
+    CLOUD_EVENT_TYPES,
+    event_line_of_headers,
+)
 from rtcdp.intake.collector import Collector, IntakeAnswer
+from rtcdp.intake.decompression import decompress
 from rtcdp.intake.problem import RequestRefused, document_of
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
 
-_HEADERS = (b"content-type", b"content-encoding", b"content-length", b"transfer-encoding")
+_HEADERS = frozenset(
+    {b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"}
+    | ATTRIBUTE_HEADERS.keys()
+)
+_PLAIN_JSON = "application/json"
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
 _ALLOW = (b"allow", b"OPTIONS, POST")
@@ -107,13 +117,14 @@ async def _take(
         is_framed_otherwise = b"transfer-encoding" in headers
         length = None if is_framed_otherwise else headers.get(b"content-length")
         body = await held.read(receive, length)
-        return await collector.take(
-            body,
-            _text(headers.get(b"content-type", b"")).partition(";")[0].strip(),
-            _text(headers.get(b"content-encoding", b"")).strip(),
-            source,
-            intake,
-        )
+        media_type = _text(headers.get(b"content-type", b"")).partition(";")[0].strip()
+        encoding = _text(headers.get(b"content-encoding", b"")).strip()
+        has_attributes = b"ce-specversion" in headers and media_type not in CLOUD_EVENT_TYPES
+        if has_attributes and collector.takes_events:
+            plain = decompress(body, encoding, collector.limits_of_one)
+            body = event_line_of_headers(headers, media_type or _PLAIN_JSON, plain)
+            media_type, encoding = _PLAIN_JSON, ""
+        return await collector.take(body, media_type, encoding, source, intake)
 
 
 def _wanted_headers(scope: HTTPScope) -> dict[bytes, bytes]:

@@ -5,6 +5,8 @@ A body is one JSON object, a JSON array of objects, or NDJSON:
 - Content type NDJSON (`application/x-ndjson` and its other names): every line is a record, good or
   bad, so a body of nothing but bad lines is split as well. Blank lines are ignored; a line may end
   with CR LF.
+- Content type CloudEvents: one of them, or an array; the records are the events that they hold
+  (`rtcdp.intake.cloud_events`).
 - Any other content type, first character `[`: an array. One that is not JSON as a whole (a NaN, a
   lone surrogate, an element nested too deep) is split at the commas between its brackets if those
   match, so that only the bad elements are rejected.
@@ -29,6 +31,7 @@ from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_EVENT_BYTES, CustomerActivityEvent, KnownFieldsOnly
 from rtcdp.events.product_update import ProductUpdate
+from rtcdp.intake.cloud_events import CLOUD_EVENT_TYPES, STRUCTURED, event_line
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.intake.problem import RequestRefused
 
@@ -126,6 +129,8 @@ def judged_batch(
     stripped = body.strip(_BLANK)
     if not stripped:
         raise RequestRefused("empty_body", "send one event or more; an empty array is [] in JSON")
+    if content_type in CLOUD_EVENT_TYPES and judge is decode:
+        return _judge(_cloud_events(stripped, content_type, limits), limits, judge)
     if content_type in NDJSON_TYPES:
         return _judge(_lines_of(body, limits), limits, judge)
     if stripped.startswith(b"["):
@@ -160,6 +165,14 @@ def _lines_of(body: bytes, limits: CollectorLimits) -> list[bytes]:
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n") if line.strip(_BLANK)]
     _check_count(len(lines), limits)
     return lines
+
+
+def _cloud_events(body: bytes, content_type: str, limits: CollectorLimits) -> list[bytes]:
+    if content_type == STRUCTURED:
+        return [event_line(body)]
+    if not body.startswith(b"["):
+        raise _not_events("a batch of CloudEvents is a JSON array")
+    return [event_line(element) for element in _elements_of(body, limits)]
 
 
 def _elements_of(array: bytes, limits: CollectorLimits) -> list[bytes]:

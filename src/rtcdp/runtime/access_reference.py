@@ -24,6 +24,7 @@ from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import ENDS, openapi_config
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
+from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS
 from rtcdp.intake.snippet import snippet_routes
 from rtcdp.runtime.http_server import routes_of
@@ -105,9 +106,11 @@ def all_routes() -> Iterator[Route]:
         catalog = load_catalog()
         with store_of(settings, read_only=True) as store:
             context = ApiContext(Installation(store, catalog, clock))
-            routes = [*routes_of(context, gate), *snippet_routes()]
+            routes = [*routes_of(context, gate), *snippet_routes(), *published_routes()]
         names = {f"{METRICS_PATH}{metric.name}" for metric in catalog}
-        yield from _routes_of(Litestar(routes, openapi_config=openapi_config), names)
+        # It would log in a thread of its own, of the whole process, to the standard error of now.
+        app = Litestar(routes, openapi_config=openapi_config, logging_config=None)
+        yield from _routes_of(app, names)
 
 
 def _routes_of(app: Litestar, without: set[str]) -> Iterator[Route]:

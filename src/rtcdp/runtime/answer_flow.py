@@ -12,6 +12,7 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import CollectorRegistry, Gauge
 
 from rtcdp.access.gate import SAFE_METHODS
 from rtcdp.api.limits import HttpLimits
@@ -44,6 +45,20 @@ class AnswerFlow:
         self._working = 0
         self._turns: deque[asyncio.Future[None]] = deque()
         self.held_bytes = 0
+
+    def instrument(self, registry: CollectorRegistry) -> None:
+        """Let `registry` tell of it from now on."""
+        answers = Gauge(
+            "rtcdp_answers",
+            "Answers that are worked out now, and requests that wait for their turn.",
+            ("state",),
+            registry=registry,
+        )
+        answers.labels("under_way").set_function(lambda: self._working)
+        answers.labels("waiting").set_function(lambda: len(self._turns))
+        held = "What long answers on their way hold."
+        gauge = Gauge("rtcdp_answers_held_bytes", held, registry=registry)
+        gauge.set_function(lambda: self.held_bytes)
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Run `app` for one request when it is its turn, and send its answer within the limits."""

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rtcdp.admission.replays import replay_of, still_dead
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.admission.steps import ahead_of_clock, position_id
 from rtcdp.clock import Clock
-from rtcdp.events.codec import decode
-from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import Delivery, LogReader, LogWriter
 from rtcdp.store import Store, UncountedScan
 
@@ -105,19 +103,9 @@ def _pages(store: Store, scan: UncountedScan) -> Iterator[list[DeadLetter]]:
 def _can_be_admitted(letter: DeadLetter, now_ms: int, rules: AdmissionRules) -> bool:
     if letter["reason"] == "corrupt" or letter["raw"] is None:
         return False
-    event = decode(letter["raw"])
-    return (
-        not isinstance(event, Rejection) and ahead_of_clock(event.timestamp_ms, now_ms, rules) <= 0
-    )
+    return still_dead(letter["raw"], now_ms, rules) is None
 
 
 def _delivery(letter: DeadLetter, now_ms: int) -> Delivery:
-    return Delivery(
-        lines=b"",
-        line_count=0,
-        received_at=now_ms,
-        source=letter["source"],
-        intake="import",
-        rejects=((0, letter["raw"]),),
-        replay_of=position_id(letter["partition"], letter["offset"]),
-    )
+    place = (letter["partition"], letter["offset"])
+    return replay_of(*place, letter["source"], letter["raw"], now_ms)

@@ -10,25 +10,30 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
 
 from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.mending import Door
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.entrance import behind, entrance, may_read, page_guests
+from rtcdp.api.exposition import plain_exposition
 from rtcdp.api.guard import guarded
-from rtcdp.api.limits import HttpLimits
 from rtcdp.api.manners import with_manners
+from rtcdp.api.measuring import HttpTimes, measured, routed
 from rtcdp.api.problem import LOGIN_PATH, exception_handlers
+from rtcdp.api.pulse import beating
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
@@ -37,9 +42,11 @@ from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
+from rtcdp.intake.instruments import instrument
+from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
-from rtcdp.log.contract import LogWriter
+from rtcdp.log.contract import Appended, Delivery, LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
 from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.known_ids import recall
@@ -50,12 +57,15 @@ from rtcdp.runtime.parts import (
     folds_of,
     guarded_log_writer,
     log_reader,
+    log_writer,
     store_is_meant,
     store_of,
 )
+from rtcdp.runtime.process_telemetry import process_registry
 from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.settings import Settings, require_loopback
 from rtcdp.runtime.troubles import trouble_of_processor
+from rtcdp.store.measured import StoreTimes, measured_store
 
 MIN_FREE_BYTES = 8 * 2**20
 """With less the next commits fail. Half the log's WAL, before it is written back."""
@@ -64,6 +74,9 @@ _SPARK_BATCHES = 10
 
 OUTSIDE = (LOGIN_PATH, LOGOUT_PATH)
 """Answered past the limits on answers: their bodies come from anybody, and may come slowly."""
+
+STREAMS = ("events", "product_updates")
+"""What telemetry calls what the collectors take."""
 
 PAGE_NEEDS: Mapping[str, Need] = {**NEEDS, SNIPPET_PATH: "embed"}
 """What is answered to pages of other origins, and what each needs."""
@@ -141,6 +154,13 @@ class Roles:
     collects: bool = True
     answers: bool = True
 
+    @property
+    def part(self) -> str:
+        """What telemetry calls it."""
+        if self.collects:
+            return "http" if self.answers else "collector"
+        return "api"
+
 
 def run_http_server(
     settings: Settings, clock: Clock, stop: threading.Event, roles: Roles = Roles()
@@ -153,6 +173,7 @@ def run_http_server(
     require_loopback(settings)
     sys.setswitchinterval(_SWITCH_S)
     gate = _gate(settings, clock)
+    registry = process_registry(settings, roles.part)
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
@@ -165,20 +186,9 @@ def run_http_server(
             collector = stack.enter_context(_collector(settings, clock, writer, stop))
             recall(collector, reader, settings, clock)
             products = stack.enter_context(product_collector(settings, clock, stop))
-            routes += snippet_routes()
+            routes += [*snippet_routes(), *published_routes()]
         if roles.answers:
-            store = stack.enter_context(store_of(settings, read_only=True))
-            asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
-            folds_of(settings)  # refuses names that there are not
-            catalog = FollowedCatalog(settings.catalog, _say)
-            read = Installation(
-                store,
-                catalog,
-                clock,
-                log=asked,
-                allowed_lateness_ms=settings.admission.allowed_lateness_ms,
-                folds=FollowedFolds(catalog, settings.folds),
-            )
+            read = _installation(settings, clock, registry, stack)
             context = ApiContext(
                 read,
                 limits=settings.api,
@@ -187,9 +197,14 @@ def run_http_server(
                 commit_ms=commit_ms(settings),
                 history=history_of(settings),
                 stop=stop,
+                registry=registry,
                 writable=stack.enter_context(store_of(settings)),
+                door=Door(partial(_append, settings, clock), settings.admission),
             )
+            stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
+        else:
+            routes.append(plain_exposition(registry))
         app = Litestar(
             route_handlers=routes,
             guards=[entrance(gate)],
@@ -201,14 +216,44 @@ def run_http_server(
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
-            answers = app if context is None else at_once(app, context, may_read(gate))
-            inside = _directly(endpoints, with_manners(answers), settings.http)
+            answers = routed(app)
+            if context is not None:
+                answers = at_once(answers, context, may_read(gate))
+            flow = AnswerFlow(settings.http)
+            inside = _directly(endpoints, with_manners(answers), flow)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
+            front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
             collectors = [each for each in (collector, products) if each is not None]
+            flow.instrument(registry)
+            instrument(dict(zip(STREAMS, collectors, strict=False)), registry)
             runner.run(_serve(front, settings, stop, collectors))
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _installation(
+    settings: Settings, clock: Clock, registry: CollectorRegistry, stack: contextlib.ExitStack
+) -> Installation:
+    """What answers are read from, until the stack is closed; `registry` tells of it."""
+    store = stack.enter_context(store_of(settings, read_only=True))
+    asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
+    folds_of(settings)  # refuses names that there are not
+    catalog = FollowedCatalog(settings.catalog, _say)
+    return Installation(
+        measured_store(store, StoreTimes(registry, clock.monotonic)),
+        catalog,
+        clock,
+        log=asked,
+        allowed_lateness_ms=settings.admission.allowed_lateness_ms,
+        folds=FollowedFolds(catalog, settings.folds),
+    )
+
+
+def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
+    """Append by a writer of its own: it is seldom, and the collector may be elsewhere."""
+    with log_writer(settings, clock) as writer:
+        return writer.append(deliveries)
 
 
 def _gate(settings: Settings, clock: Clock) -> Gate:
@@ -243,10 +288,9 @@ def _say(trouble: str) -> None:
     _log.warning("%s", trouble)
 
 
-def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp, limits: HttpLimits) -> ASGIApp:
+def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp, flow: AnswerFlow) -> ASGIApp:
     """`app`, but with the collectors' endpoints past its router: an eighth less time a request.
     Whether the process is alive is answered past everything, and the API within its limits."""
-    flow = AnswerFlow(limits)
 
     async def within_limits(scope: Scope, receive: Receive, send: Send) -> None:
         # An answer that its client doesn't read is nobody's error.

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -35,6 +35,7 @@ from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
 from rtcdp.telemetry import Troubles
 
 SPARK = "rtcdp.runtime.spark_processing:spark_processor"
+TELEMETRY = "rtcdp.runtime.processor_telemetry:ProcessorTelemetry"
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Processing(Protocol):
     listeners: Listeners
     folds: tuple[Fold, ...]
     products: ProductUpdates | None
+    store: Store
 
     @property
     def progress(self) -> Progress: ...
@@ -62,6 +64,22 @@ class Processing(Protocol):
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Process until `stop` is set, or with `once` until the log's end is reached."""
         ...
+
+
+class Watching(AbstractContextManager[object], Protocol):
+    """What tells operators of the processors of this process, one after another."""
+
+    def watch(self, processor: Processing) -> None:
+        """Look at this one from now on. Called when it has the right to its store."""
+        ...
+
+
+class _Nobody(nullcontext[None]):
+    def watch(self, processor: Processing) -> None:
+        """Where nobody looks."""
+
+
+NOBODY_LOOKS = _Nobody()
 
 
 @contextmanager
@@ -134,23 +152,28 @@ def run_processor(
     help against.
     """
     note = TroubleNote(settings)
+    watching: Watching = NOBODY_LOOKS
+    if settings.telemetry.port:
+        watching = deferred(TELEMETRY)(settings, clock)
     try:
         catalog = FollowedCatalog(settings.catalog, _log.warning)
         chosen_folds(settings.folds, catalog.folds)
-        while True:
-            metrics, known = catalog.known
-            folds = folds_among(settings.folds, known)
-            with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
-                if on_epoch is not None:
-                    processor.listeners = replace(processor.listeners, on_epoch=on_epoch)
-                _keep_note(processor, note)
-                with _stopped_or_changed(stop, catalog) as ending:
-                    processor.run(ending)
-                if stop.is_set() and isinstance(processor, Processor):
-                    _drain(processor, clock)
-            if stop.is_set():
-                return
-            _tell_of_changes(settings, (*metrics, *folds), catalog)
+        with watching:
+            while True:
+                metrics, known = catalog.known
+                folds = folds_among(settings.folds, known)
+                with processor_of(settings, clock, lock_patience_s, metrics, folds) as processor:
+                    if on_epoch is not None:
+                        processor.listeners = replace(processor.listeners, on_epoch=on_epoch)
+                    _keep_note(processor, note)
+                    watching.watch(processor)
+                    with _stopped_or_changed(stop, catalog) as ending:
+                        processor.run(ending)
+                    if stop.is_set() and isinstance(processor, Processor):
+                        _drain(processor, clock)
+                if stop.is_set():
+                    return
+                _tell_of_changes(settings, (*metrics, *folds), catalog)
     except AlreadyRunning:
         raise
     except Exception as error:

@@ -29,6 +29,9 @@ from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
 from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
 from rtcdp.runtime.setting import PREFIX, Setting, checked_type, from_text
 from rtcdp.runtime.settings_file import code_named_by, read_file, refused_code
+from rtcdp.telemetry import FROM_ZERO as TELEMETRY_FROM_ZERO
+from rtcdp.telemetry import MEANINGS as TELEMETRY_MEANINGS
+from rtcdp.telemetry import TelemetryRules
 
 FILE_NAME = "rtcdp.toml"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -74,6 +77,7 @@ class Settings:
     kafka: KafkaTopicSettings = field(default_factory=KafkaTopicSettings)
     spark: SparkLimits = field(default_factory=SparkLimits)
     products: ProductLimits = field(default_factory=ProductLimits)
+    telemetry: TelemetryRules = field(default_factory=TelemetryRules)
 
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
@@ -217,6 +221,8 @@ MEANINGS: dict[str, str] = {
     "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
+    "api.files": "How many files of long lists may be sent at once.",
+    "api.file_rows": "How many rows of them are read, and held, at a time.",
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
@@ -253,6 +259,7 @@ MEANINGS: dict[str, str] = {
     "spark.page": "Whether Spark shows its own page, on port 4040.",
     "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
     "products.max_versions": "How many versions of a product are remembered: the newest.",
+    **TELEMETRY_MEANINGS,
 }
 
 _FOLLOWS = {
@@ -265,9 +272,11 @@ _FROM_ZERO = frozenset(
     {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
     | ACCESS_FROM_ZERO
+    | TELEMETRY_FROM_ZERO
     | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
 )
 _AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
+_AT_MOST["telemetry.port"] = 65_535
 _AT_MOST["api.held_out_percent"] = 100
 _AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
 

@@ -4,6 +4,7 @@ A child reads its input from a pipe whose other end only the supervisor holds. T
 input tells the child to stop, and it comes whether the supervisor closes the pipe or is killed.
 """
 
+import os
 import signal
 import subprocess
 import threading
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
 from rtcdp.telemetry import entry_in
+
+RESTARTS_VARIABLE = "RTCDP_PART_RESTARTS"
+"""Tells a part how often it was started again. No setting: nobody sets it by hand."""
 
 _KEPT_LINES = 3
 _WRONG_USAGE = 2
@@ -132,6 +136,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, RESTARTS_VARIABLE: str(self._restarts)},
         )
         self._process = process
         self._started_at = self._clock.monotonic()

@@ -91,13 +91,21 @@ class Epoch:
     def next_offsets(self) -> dict[int, int]:
         return {span.partition: span.next_offset for span in self.spans}
 
+    @property
+    def uncounted_by_reason(self) -> dict[tuple[str, str], int]:
+        """How many records are not counted, by verdict and reason: both are of closed lists."""
+        counts = self.uncounted.group_by("verdict", "reason").len()
+        return {(verdict, reason): count for verdict, reason, count in counts.iter_rows()}
+
 
 @dataclass(frozen=True)
 class EpochReport:
     """What one epoch did, for whoever watches: its number, where every partition is counted up to
     now, the records read, how many of them were admitted, how long it took from the read to the
     commit, how many event ids were ever forgotten early, and how many offsets of the log wait to be
-    counted, where that was asked."""
+    counted, where that was asked. `uncounted` are the records that were not admitted, by verdict
+    and reason. Of the keys whose rows were ever asked for, `cache_hits` were in memory, and
+    `cache_misses` were not."""
 
     epoch: int
     next_offsets: Mapping[int, int]
@@ -106,3 +114,6 @@ class EpochReport:
     duration_ms: float
     forgotten_ids: int
     waiting_offsets: int | None = None
+    uncounted: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    cache_hits: int = 0
+    cache_misses: int = 0

@@ -5,7 +5,9 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -17,6 +19,7 @@ from litestar import Litestar
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers import freshness as answers
+from rtcdp.api import routes
 from rtcdp.api.context import ApiContext
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.limits import ApiLimits
@@ -28,8 +31,10 @@ from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.store import StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 
+FILES = 2
 USERS = ["ada", "søren/å", "a//b/", "ユーザー", "%2F?#"]
 
 
@@ -55,7 +60,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Installation]:
     log, store = EmbeddedLogReader(tmp_path), SqliteStore(tmp_path / "store.db")
     Processor(log, store, metrics, AdmissionRules(), clock).run(threading.Event(), once=True)
     stop = threading.Event()
-    limits = ApiLimits(live_clients=1, live_every_ms=20)
+    limits = ApiLimits(live_clients=1, live_every_ms=20, files=FILES, file_rows=2)
     read = answers.Installation(store, metrics, clock, log)
     context = ApiContext(read, limits, stop=stop)
     app = Litestar(
@@ -120,6 +125,30 @@ async def test_the_live_stream_ends_when_the_server_stops(running: Installation)
         assert [line async for line in lines][-1] == ""
     running.server.stop()
     await running.serving
+
+
+async def test_a_file_that_can_not_be_read_to_its_end_is_cut_off(
+    running: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client sees that it is not whole, and others can still have theirs."""
+    path = "/api/metrics/user_page_view_counts"
+    whole = (await running.client.get(f"{path}?format=jsonl")).text.splitlines()
+    assert len(whole) == 2 * len(USERS)
+    page_of, reads = routes.windows_page, count(1)
+
+    def breaks_down(*asked: Any) -> Any:
+        if next(reads) % 3 == 0:
+            raise StoreUnavailable("the store is away")
+        return page_of(*asked)
+
+    monkeypatch.setattr(routes, "windows_page", breaks_down)
+    for form in ("csv", "jsonl", "parquet"):
+        for _ in range(2 * FILES):
+            reads = count(1)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await running.client.get(f"{path}?format={form}")
+    monkeypatch.undo()
+    assert (await running.client.get(f"{path}?format=jsonl")).text.splitlines() == whole
 
 
 async def test_pages_and_assets_are_served(running: Installation) -> None:

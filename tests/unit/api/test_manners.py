@@ -44,7 +44,9 @@ def endless() -> ServerSentEvent:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with TestClient(with_manners(Litestar([listed, posted, endless]))) as client:
+    with TestClient(
+        with_manners(Litestar([listed, posted, endless], logging_config=None))
+    ) as client:
         yield client
 
 

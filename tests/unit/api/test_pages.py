@@ -38,7 +38,9 @@ def told(installation: Installation, *given: Any) -> Told:
 def api_of(context: ApiContext, page: PageAt) -> TestClient[Litestar]:
     provided = {"context": Provide(lambda: context, sync_to_thread=False)}
     router = Router("/", route_handlers=[page.handler()], dependencies=provided)
-    return TestClient(Litestar([router], exception_handlers=exception_handlers))
+    return TestClient(
+        Litestar([router], exception_handlers=exception_handlers, logging_config=None)
+    )
 
 
 def test_a_page_is_given_the_name_the_id_and_the_question(

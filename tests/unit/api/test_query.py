@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import pytest
+from litestar import Litestar
 from litestar.testing import RequestFactory
 
 from rtcdp.answers.question import NAMES, Cursor, From, Nothing, Since, Texts
@@ -36,7 +37,7 @@ ASKED = Asked(Question, {"userId": "of this user", "source": "of this source"})
 
 
 def read(sent: bytes, asked: Asked = ASKED) -> Question:
-    request = RequestFactory().get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = sent
     return asked.read(request)
 
@@ -157,13 +158,13 @@ def test_what_is_no_duration_is_refused_with_an_example(since: str) -> None:
 
 
 def test_a_page_says_other_things_as_well() -> None:
-    request = RequestFactory().get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = b"tab=money&limit=7&metric=&state=open"
     assert ASKED.read_among(request) == Question(limit=7, state="open")
 
 
 def test_what_a_page_says_is_read_as_strictly() -> None:
-    request = RequestFactory().get("/")
+    request = RequestFactory(Litestar(logging_config=None)).get("/")
     request.scope["query_string"] = b"tab=money&limit=none"
     with pytest.raises(BadRequest, match="limit='none' is not possible"):
         ASKED.read_among(request)

@@ -14,4 +14,4 @@ def test_only_pages_that_are_there_are_named() -> None:
 
 def test_each_place_has_its_own_key() -> None:
     keys = [key for _, places in GROUPS for _, _, key in places]
-    assert len(set(keys)) == len(keys) == 11
+    assert len(set(keys)) == len(keys) == 12

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from rtcdp.answers.instant import iso_ms
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.page import PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS, HOUR_MS
@@ -13,9 +14,10 @@ from rtcdp.dashboard.zone import PageZone
 
 def asked(**question: int | str) -> PageAsked[PageQuestion]:
     request: Any = SimpleNamespace(path_params={"name": "shop"})
+    zone = PageZone(str(question.get("tz", "UTC")))
     context: Any = SimpleNamespace(installation="the installation")
     return PageAsked(
-        context, request, PageQuestion(**question), PageZone(), PageAddress("/"), 10 * DAY_MS
+        context, request, PageQuestion(**question), zone, PageAddress("/"), 10 * DAY_MS
     )
 
 
@@ -27,8 +29,15 @@ def test_nobody_who_says_nothing_gets_the_last_hour() -> None:
 
 def test_what_is_chosen_is_known() -> None:
     assert asked(last=DAY_MS).is_last("24h")
-    assert not asked(start_from=9 * DAY_MS).is_last("1h")
-    assert not asked(start_to=9 * DAY_MS).is_last("1h")
+    assert not asked(start_from="1970-01-10T00:00").is_last("1h")
+    assert not asked(start_to="1970-01-10").is_last("1h")
+
+
+def test_a_time_is_read_as_the_clocks_of_the_page_show_it() -> None:
+    here = asked(start_from="2026-10-25T02:30", start_to="2026-10-25T02:30", tz="Europe/Berlin")
+    assert here.period.length == HOUR_MS  # that hour comes twice
+    assert not here.period.moves
+    assert iso_ms(here.period.start) == "2026-10-25T00:30:00.000Z"
 
 
 def test_parts_of_the_path_are_there() -> None:

@@ -49,3 +49,45 @@ def test_what_is_wrong_is_said_on_a_page(pages: Pages, query: str) -> None:
     assert answer.status_code == 400
     assert "This can&#39;t be shown" in answer.text
     assert "<b>" not in answer.text
+
+
+def test_the_form_for_the_time_keeps_what_was_chosen_and_says_instants(pages: Pages) -> None:
+    chosen = "from=2025-03-30T00:00&to=&last=&tz=Europe/Berlin&cursor=x&whose=%3Cada%3E"
+    text = pages.get(f"/sessions?{chosen.replace('&cursor=x', '')}").text
+    assert 'name="from" step="any" required value="2025-03-30T00:00"' in text
+    assert 'name="to" step="any" value=""' in text
+    assert '<input type="hidden" name="whose" value="&lt;ada&gt;">' in text
+    # Written so that another zone does not move it.
+    assert "from=2025-03-29T23%3A00%3A00.000Z" in text
+    assert "from=2025-03-30T00" not in text
+    assert "from-to" not in pages.get("/docs").text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("from=yesterday", "from=&#39;yesterday&#39; is not a time"),
+        ("from=2026-02-30T10:00", "send a time of UTC like from=2026-01-31T09:30"),
+        ("from=2026-02-03T10:00&to=2026-02-03T09:00", "choose a From that is earlier than To"),
+        ("from=2026-02-03&last=1h", "both say where to begin"),
+    ],
+)
+def test_a_time_that_is_none_can_be_mended_where_it_is_refused(
+    pages: Pages, query: str, says: str
+) -> None:
+    answer = pages.get(f"/sessions?{query}&state=open")
+    assert answer.status_code == 400
+    assert says in answer.text
+    begin = query.partition("=")[2].partition("&")[0]
+    assert f'required value="{begin}' in answer.text
+    assert '<input type="hidden" name="state" value="open">' in answer.text
+    assert 'href="/explore"' in answer.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "time", ["from=0002-01-01", "to=0002-01-03", "to=9998-12-30", "from=0002-01-02&to=9998-12-30"]
+)
+def test_no_time_is_too_far_away_to_be_answered(pages: Pages, path: str, time: str) -> None:
+    answer = pages.get(f"{path}?{time}&tz=Asia/Kolkata")
+    assert answer.status_code < 500, answer.text

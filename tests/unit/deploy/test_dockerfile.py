@@ -22,7 +22,7 @@ LINES = [
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = ROOT / "requirements" / "full.txt"
-WITH_SPARK_ONLY = {"pandas", "protobuf", "py4j", "pyarrow", "pyspark"}
+WITH_SPARK_ONLY = {"pandas", "py4j", "pyarrow", "pyspark"}
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:

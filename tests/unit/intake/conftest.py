@@ -79,7 +79,9 @@ def collector(log: MemoryLog, clock: ManualClock) -> Iterator[Collector]:
 
 @pytest.fixture
 def app(collector: Collector) -> Litestar:
-    return Litestar(collector_routes(collector), on_startup=[document_collector])
+    return Litestar(
+        collector_routes(collector), on_startup=[document_collector], logging_config=None
+    )
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import { count, share } from "./format.js";
 import { byId, element } from "./element.js";
 
 const PARTS = [
-  ["admitted", "Admitted", "/api/events?verdict=admitted"],
-  ["duplicate", "Duplicate", "/api/duplicates"],
-  ["late", "Late", "/api/late-events"],
-  ["dead_letter", "Dead letters", "/api/dead-letters"],
+  ["admitted", "Admitted", "/events?verdict=admitted&from=1970-01-01"],
+  ["duplicate", "Duplicate", "/pipeline?records=duplicates&from=1970-01-01#records"],
+  ["late", "Late", "/pipeline?records=late&from=1970-01-01#records"],
+  ["dead_letter", "Dead letters", "/pipeline?records=dead_letters&from=1970-01-01#records"],
 ];
 
 const bars = new Map();

@@ -29,7 +29,13 @@ const keyOf = (window) => `${window.window_start} ${window.userId}`;
 function added(metric, window) {
   const meter = element("i", {});
   const number = element("b", {});
-  const query = new URLSearchParams({ metric, userId: window.userId, window_start: window.window_start });
+  const query = new URLSearchParams({
+    metric,
+    where: `userId=${window.userId}`,
+    from: window.window_start,
+    to: window.window_end,
+    back: location.pathname + location.search,
+  });
   const node = element(
     "tr",
     {},
@@ -41,7 +47,7 @@ function added(metric, window) {
       element("span", { class: "until" }, ` – ${timeOfDay(window.window_end)}`),
     ),
     element("td", { class: "number" }, element("div", { class: "meter" }, number, meter)),
-    element("td", {}, element("a", { href: `/api/events?${query}` }, "events")),
+    element("td", {}, element("a", { href: `/events?${query}` }, "events")),
   );
   const show = (views, largest) => {
     number.textContent = count(views);

@@ -23,12 +23,24 @@ from rtcdp.answers.uncounted import (
     uncounted_page,
 )
 from rtcdp.api.health import parts_of
+from rtcdp.api.pulse import PulseFigures
 from rtcdp.api.query import Asked
+from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.drawing.columns import ColumnOfTime, columns
 from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
-from rtcdp.dashboard.stories import Tab, api_address, from_to, in_time, instant_of
+from rtcdp.dashboard.period import DAY_MS, MINUTE_MS
+from rtcdp.dashboard.stories import (
+    EVENTS,
+    InTime,
+    Tab,
+    api_address,
+    from_to,
+    in_time,
+    instant_of,
+    user_href,
+)
+from rtcdp.dashboard.words import compact, count, plural
 from rtcdp.errors import BadRequest, did_you_mean
 from rtcdp.events.dead_letter import DeadLetterReason
 
@@ -44,6 +56,23 @@ _RECORDS: Mapping[Records, tuple[str, str]] = {
     "dead_letters": ("Dead letters", "/api/dead-letters"),
     "late": ("Late events", "/api/late-events"),
     "duplicates": ("Duplicates", "/api/duplicates"),
+}
+_VERDICT_OF: Mapping[str, str] = {
+    "dead_letters": "dead_letter",
+    "late": "late",
+    "duplicates": "duplicate",
+}
+_EVER: Mapping[str, str | None] = {"from": "1970-01-01", "to": None, "last": None}
+_DOES: Mapping[str, str] = {
+    "collector": "takes events in",
+    "log": "keeps them as they came",
+    "processor": "decides and counts",
+    "store": "keeps the answers",
+    "API": "gives the answers",
+}
+_OTHERS_DO: Mapping[str, str] = {
+    "disk": "has room for more",
+    "lag": "how far answers are behind",
 }
 _VERDICTS = (
     ("admitted", "Admitted"),
@@ -65,12 +94,15 @@ class PipelinePageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES
 
 @dataclass(frozen=True)
 class RecordShown:
-    """A record that was not counted."""
+    """A record that was not counted; a dead letter that can be fed in again says where, and by
+    which command."""
 
     record: UncountedRecord
     received_at: int | None
     event_time: int | None
     mend: str | None
+    mend_url: str | None
+    user_href: str | None
 
 
 @dataclass(frozen=True)
@@ -83,11 +115,23 @@ class Filling:
 
 @dataclass(frozen=True)
 class PartShown:
-    """A part of the installation, and what is wrong with it, if anything is."""
+    """A part of the installation, what it does and how much of it, and what is wrong with it, if
+    anything is. One that runs elsewhere is only known by what it does."""
 
     name: str
+    does: str
+    amount: str
     state: str
-    is_well: bool
+    is_well: bool | None
+
+
+@dataclass(frozen=True)
+class TotalShown:
+    """A part of the ledger's sum over all time, and the list of those in it."""
+
+    words: str
+    count: int
+    href: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +140,10 @@ class PipelineShown:
 
     sums: LedgerSums
     is_balanced: bool
+    totals: Sequence[TotalShown]
+    pulse: PulseFigures
+    lag_over_ms: float
+    counted_from: int | None
     flow: Markup
     throughput: Markup
     watermark: int | None
@@ -113,38 +161,64 @@ class PipelineShown:
 def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
     """The pipeline, and the records that are asked for. Raises `BadRequest` and
     `StoreUnavailable`."""
-    question, time = asked.question, in_time(asked)
+    question, time = asked.question, whole_minutes(in_time(asked))
     title, api = _RECORDS[question.records]
     reasons = _REASONS if question.records == "dead_letters" else ()
     with one_state(asked.installation) as still:
         sums = ledger_sums(still, LedgerSumsQuestion(**time))
-        records = uncounted_page(still, _uncounted(asked))
+        records = uncounted_page(still, _uncounted(asked, time))
     totals = sums.totals
     reason = question.reason if reasons else None
+    pulse = asked.context.pulse.figures()
     return PipelineShown(
         sums=sums,
         is_balanced=totals.received == sum(getattr(totals, name) for name, _ in _VERDICTS),
-        flow=flow_of(sums),
+        totals=[
+            TotalShown(words, getattr(totals, name), _href_of(asked.address, name, _EVER))
+            for name, words in _VERDICTS
+        ],
+        pulse=pulse,
+        lag_over_ms=pulse.lag_over_s * 1000,
+        counted_from=instant_of(sums.counted_from),
+        flow=flow_of(sums, asked.address),
         throughput=columns(_throughput(asked, sums)),
         watermark=instant_of(sums.watermark),
         committed_at=instant_of(sums.committed_at),
-        parts=_parts(asked),
+        parts=parts_shown(parts_of(asked.context), pulse),
         filling=_filling(asked),
         tabs=tuple(
-            Tab(words, asked.address.but(records=name, reason=None, cursor=None), words == title)
+            Tab(
+                f"{words} {count(_in_time(sums, _VERDICT_OF[name]))}",
+                asked.address.but(records=name, reason=None, cursor=None),
+                words == title,
+            )
             for name, (words, _) in _RECORDS.items()
         ),
         reasons=reasons,
         records=records,
-        record_items=[_record(each) for each in records.items],
+        record_items=[_record(asked, each) for each in records.items],
         api=api_address("/api/ledger", {"from": from_to(time)["from"]}),
         records_api=api_address(api, {"reason": reason, **from_to(time)}),
     )
 
 
-def _uncounted(asked: PageAsked[PipelinePageQuestion]) -> UncountedQuestion:
+def whole_minutes(time: InTime) -> InTime:
+    """A time of intake with the whole of its first and last minutes, as the ledger counts: so a
+    number and its list are of the same records."""
+    start, end = time["start_from"], time["start_to"]
+    return InTime(
+        start_from=None if start is None else start // MINUTE_MS * MINUTE_MS,
+        start_to=None if end is None else -(-end // MINUTE_MS) * MINUTE_MS,
+    )
+
+
+def _in_time(sums: LedgerSums, verdict: str) -> int:
+    return sum(getattr(each, verdict) for each in sums.sources)
+
+
+def _uncounted(asked: PageAsked[PipelinePageQuestion], time: InTime) -> UncountedQuestion:
     question = asked.question
-    common: dict[str, Any] = {**in_time(asked), "limit": _LISTED, "cursor": question.cursor}
+    common: dict[str, Any] = {**time, "limit": _LISTED, "cursor": question.cursor}
     match question.records:
         case "late":
             return LateEventsQuestion(**common)
@@ -160,7 +234,7 @@ def _uncounted(asked: PageAsked[PipelinePageQuestion]) -> UncountedQuestion:
     return DeadLettersQuestion(reason=(cast("Any", question.reason),), **common)
 
 
-def flow_of(sums: LedgerSums) -> Markup:
+def flow_of(sums: LedgerSums, address: PageAddress) -> Markup:
     """Whence records came, and what became of them, in the time that is looked at."""
     shown_sources = sums.sources[:_SOURCES_MAX]
     rest = sums.sources[_SOURCES_MAX:]
@@ -177,7 +251,10 @@ def flow_of(sums: LedgerSums) -> Markup:
         [FlowNode(source, totals.received) for source, totals in amounts],
         [
             FlowNode(
-                words, sum(getattr(totals, name) for _, totals in amounts), name, _href_of(name)
+                words,
+                sum(getattr(totals, name) for _, totals in amounts),
+                name,
+                _href_of(address, name),
             )
             for name, words in present
         ],
@@ -195,9 +272,20 @@ def _names() -> tuple[str, ...]:
     return tuple(LedgerTotals.__struct_fields__)
 
 
-def _href_of(verdict: str) -> str | None:
-    found = {"duplicate": "duplicates", "late": "late", "dead_letter": "dead_letters"}
-    return f"{PATH}?records={found[verdict]}#records" if verdict in found else None
+def _href_of(
+    address: PageAddress, verdict: str, time: Mapping[str, str | None] | None = None
+) -> str:
+    """The list of those with a verdict, in the time that is looked at or in another one."""
+    records = next((name for name, each in _VERDICT_OF.items() if each == verdict), None)
+    if records is None:
+        return address.elsewhere(EVENTS, **{"verdict": verdict, **(time or {})})
+    changes: dict[str, str | int | None] = {
+        "records": records,
+        "reason": None,
+        "cursor": None,
+        **(time or {}),
+    }
+    return f"{address.but(changes)}#records"
 
 
 def _throughput(asked: PageAsked[Any], sums: LedgerSums) -> list[ColumnOfTime]:
@@ -218,9 +306,32 @@ def _throughput(asked: PageAsked[Any], sums: LedgerSums) -> list[ColumnOfTime]:
     ]
 
 
-def _parts(asked: PageAsked[Any]) -> list[PartShown]:
-    states = parts_of(asked.context)
-    return [PartShown(name, state, state == "ok") for name, state in states.items()]
+def parts_shown(states: Mapping[str, str], pulse: PulseFigures) -> list[PartShown]:
+    """The parts in the order in which events come through them, and then what else is looked at."""
+    amounts = {
+        "collector": _each_second(pulse.taken_in_per_s, "event"),
+        "log": "" if pulse.waiting is None else f"{plural(pulse.waiting, 'record')} waiting",
+        "processor": _each_second(pulse.counted_per_s, "event"),
+        "store": _each_second(pulse.commits_per_s, "commit"),
+    }
+    known = {**states, "API": "ok"}
+    others = {name: _OTHERS_DO.get(name, "") for name in known if name not in _DOES}
+    return [
+        PartShown(
+            name=name,
+            does=does,
+            amount=amounts.get(name, ""),
+            state=known.get(name, "runs elsewhere"),
+            is_well=known[name] == "ok" if name in known else None,
+        )
+        for name, does in {**_DOES, **others}.items()
+    ]
+
+
+def _each_second(rate: float | None, what: str) -> str:
+    if rate is None:
+        return ""
+    return f"{compact(rate)} {what if rate == 1 else what + 's'}/s"
 
 
 def _filling(asked: PageAsked[Any]) -> list[Filling]:
@@ -231,13 +342,17 @@ def _filling(asked: PageAsked[Any]) -> list[Filling]:
     return [Filling(name, done) for name, done in (*metrics, *folds) if done is not None]
 
 
-def _record(record: UncountedRecord) -> RecordShown:
+def _record(asked: PageAsked[Any], record: UncountedRecord) -> RecordShown:
     is_letter = record.verdict == "dead_letter" and record.replayed_at is None
+    place = f"{record.partition}/{record.offset}"
+    user = record.userId
     return RecordShown(
         record=record,
         received_at=instant_of(record.received_at),
         event_time=instant_of(record.event_time),
         mend=f"rtcdp dead-letters replay --reason {record.reason}" if is_letter else None,
+        mend_url=f"/api/dead-letters/{place}/replay" if is_letter else None,
+        user_href=user_href(asked, "userId", user) if user else None,
     )
 
 

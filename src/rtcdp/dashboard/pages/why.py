@@ -1,23 +1,25 @@
 """Why is this number what it is: the events behind it, and those that were not counted, with the
 reasons. The time and the key that the number is of are those of the list."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from rtcdp.answers.drill_down import ADMITTED, Effort
-from rtcdp.answers.events import EventFound, EventsPage, EventsQuestion, events_page
+from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
 from rtcdp.answers.instant import read_instant
 from rtcdp.answers.query import QueryPage, QueryQuestion, query_page
 from rtcdp.answers.question import NAMES, Cursor, Texts
 from rtcdp.api.query import Asked
 from rtcdp.api.query_routes import QUERY_PATH
-from rtcdp.dashboard.address import own_address, segment, written
+from rtcdp.dashboard.address import own_address, written
+from rtcdp.dashboard.found_events import FoundEvent, found_event
+from rtcdp.dashboard.found_events import written as written_value
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
+from rtcdp.dashboard.stories import Tab
 from rtcdp.dashboard.where import Where, as_pairs, filters_in
-from rtcdp.dashboard.words import NOTHING, count
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
 
@@ -25,7 +27,6 @@ PATH = "/why"
 _EVENTS_PATH = "/api/events"
 _PAGE = 50
 _UNCOUNTED = ("duplicate", "late", "dead_letter", "unknown")
-_FIELDS = ("productId", "pageUrl", "value", "sessionId")
 
 
 class WhyQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
@@ -39,30 +40,6 @@ class WhyQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
     ] = "all"
     back: Annotated[str | None, msgspec.Meta(description="where the number stands")] = None
     cursor: Cursor = None
-
-
-@dataclass(frozen=True)
-class EventShown:
-    """One event: what became of it, and what it says."""
-
-    received_at: int
-    at: int | None
-    user: str | None
-    user_href: str | None
-    type: str
-    fields: Sequence[tuple[str, str]]
-    verdict: str
-    is_counted: bool
-    why: str
-
-
-@dataclass(frozen=True)
-class Tab:
-    """One of the lists to choose from."""
-
-    title: str
-    href: str
-    is_here: bool
 
 
 @dataclass(frozen=True)
@@ -81,7 +58,7 @@ class WhyShown:
     answer: QueryPage
     tabs: Sequence[Tab]
     back: str | None
-    events: Sequence[EventShown] = ()
+    events: Sequence[FoundEvent] = ()
     page: EventsPage | None = None
     counted: int = 0
     events_api: str = ""
@@ -114,7 +91,7 @@ def shown(asked: PageAsked[WhyQuestion]) -> WhyShown | None:
     base = WhyShown(
         title=_title(asked, column.metric),
         says=column.says,
-        value=_value(value),
+        value=written_value(value),
         start=start,
         end=end,
         filters=[f"{name} = {text}" for name, text in as_pairs(filters)],
@@ -162,7 +139,7 @@ def _with_events(asked: PageAsked[WhyQuestion], base: WhyShown, filters: Texts) 
         page = events_page(asked.installation, wanted, effort)
     except (NotThere, LogUnavailable) as error:
         return replace(base, trouble=f"{error}. {error.hint}.")
-    events = [_event(asked, found) for found in page.items]
+    events = [found_event(asked, found) for found in page.items]
     api = written(
         _EVENTS_PATH,
         [
@@ -182,46 +159,6 @@ def _with_events(asked: PageAsked[WhyQuestion], base: WhyShown, filters: Texts) 
         counted=sum(event.is_counted for event in events),
         events_api=api,
     )
-
-
-def _event(asked: PageAsked[WhyQuestion], found: EventFound) -> EventShown:
-    event: Mapping[str, Any] = msgspec.json.decode(found.event) or {}
-    user, said = event.get("userId"), [found.reason, found.message]
-    return EventShown(
-        received_at=read_instant("received_at", found.received_at),
-        at=_instant(event.get("timestamp")),
-        user=user if isinstance(user, str) else None,
-        user_href=asked.address.elsewhere(f"/users/{segment(user)}", **{"from": None, "to": None})
-        if isinstance(user, str) and user
-        else None,
-        type=str(event.get("eventType", NOTHING)),
-        fields=[(name, _value(event[name])) for name in _FIELDS if event.get(name) is not None],
-        verdict=found.verdict.replace("_", " "),
-        is_counted=found.verdict == ADMITTED,
-        why=": ".join(text for text in said if text),
-    )
-
-
-def _instant(sent: object) -> int | None:
-    """When the event says that it happened, which may be written in several ways."""
-    if isinstance(sent, bool) or not isinstance(sent, int | str):
-        return None
-    try:
-        return read_instant("timestamp", str(sent))
-    except BadRequest:
-        return None
-
-
-def _value(value: object) -> str:
-    match value:
-        case None:
-            return NOTHING
-        case list():
-            return ", ".join(" ".join(map(str, each.values())) for each in value) or NOTHING
-        case int() | float():
-            return count(value)
-        case _:
-            return str(value)
 
 
 def _title(asked: PageAsked[WhyQuestion], name: str) -> str:

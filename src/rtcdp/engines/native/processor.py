@@ -113,7 +113,7 @@ class Processor:
         limits: ProcessorLimits = ProcessorLimits(),
     ) -> None:
         self._log = log
-        self._store = store
+        self.store = store
         self._metrics = stored_metrics(metrics)
         self._folding = Folding((), store)
         self._rules = rules
@@ -127,6 +127,7 @@ class Processor:
         self._starts: dict[int, int] = {}
         self._left_out_in_a_row = 0
         self._has_forgotten = False
+        self._taken_count = 0
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
@@ -186,8 +187,8 @@ class Processor:
                     self.listeners.on_back()
                     if worked_s is not None:
                         if not once:
-                            keeps_up = self._ahead is None
-                            stop.wait(self._limits.rest_s(worked_s, keeps_up=keeps_up))
+                            taken, keeps_up = self._taken_count, self._ahead is None
+                            stop.wait(self._limits.rest_s(worked_s, taken, keeps_up=keeps_up))
                         continue
                     if once:
                         return
@@ -218,22 +219,22 @@ class Processor:
         """
         self._under_way = None
         self._keep_lease()
-        self._folding = Folding(self.folds, self._store)
+        self._folding = Folding(self.folds, self.store)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
-        self._store.prepare(self._metrics, (*self._folding.tables, *beside))
-        self._progress = self._store.progress()
+        self.store.prepare(self._metrics, (*self._folding.tables, *beside))
+        self._progress = self.store.progress()
         self._ahead = None
         self._reader = MergedReader(self._log, self._batch_bytes)
         check_continuation(self._log, self._progress)
-        before = self._store.put_rules_in_force(self._rules)
+        before = self.store.put_rules_in_force(self._rules)
         if before is not None:
             self.listeners.on_trouble(
                 rules_changed(before, self._rules, self._progress.next_offsets)
             )
         backfill(
             self._log,
-            self._store,
+            self.store,
             self._metrics,
             self._batch_bytes,
             replace(self.listeners, on_slice=self._keep_lease),
@@ -241,7 +242,7 @@ class Processor:
         )
         self._seen = remembered(
             self._log,
-            self._store,
+            self.store,
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
             self._keep_lease,
             self.listeners.on_trouble,
@@ -266,6 +267,7 @@ class Processor:
         started = time.perf_counter()
         next_offsets = self._next_offsets()
         pieces, decoded = self._taken(next_offsets)
+        self._taken_count = sum(piece.record_count for piece in pieces)
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
@@ -332,7 +334,7 @@ class Processor:
             return
         if not self._settle():
             return
-        attempt: Callable[[], object] = partial(self._store.commit, epoch)
+        attempt: Callable[[], object] = partial(self.store.commit, epoch)
         if self._has_forgotten:
             # Nobody knows any more which rows the next batch had to wait for.
             commit = None
@@ -381,7 +383,7 @@ class Processor:
         )
         mark, started = self._seen.mark(), time.perf_counter()
         epoch, report = self._folded(decoded, log_id)
-        attempt = partial(self._store.commit, epoch)
+        attempt = partial(self.store.commit, epoch)
         self._commit(_UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
 
     def _folded(self, decoded: DecodedBatch, log_id: str) -> tuple[Epoch, EpochReport]:
@@ -410,12 +412,15 @@ class Processor:
             admitted_count=batch.events.height,
             duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,
+            uncounted=epoch.uncounted_by_reason,
+            cache_hits=self._folding.cache_hits,
+            cache_misses=self._folding.cache_misses,
         )
 
     def _commit(self, under_way: _UnderWay) -> None:
         """Commit for sure, and tell of it."""
         patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
-        commit_for_sure(self._store, under_way.epoch, patience, under_way.attempt)
+        commit_for_sure(self.store, under_way.epoch, patience, under_way.attempt)
         self._folding.landed()
         self._progress = progress_after(self._progress, under_way.epoch)
         duration_ms = (time.perf_counter() - under_way.started) * 1000
@@ -447,7 +452,7 @@ class Processor:
         """Renew the lease when a third of its time is over."""
         now, ttl_s = self._clock.monotonic(), self._limits.lease_ttl_s
         if self._renewed_at is None or now - self._renewed_at >= ttl_s / 3:
-            self._store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
+            self.store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
             self._renewed_at = now
 
     def _expire_if_due(self) -> None:
@@ -458,7 +463,7 @@ class Processor:
         self._settle()
         self._upkeep().expire(self._progress)
         if self.folds:
-            with self._store.snapshot() as snapshot:
+            with self.store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
 
     def _upkeep(self) -> Upkeep:
@@ -467,7 +472,7 @@ class Processor:
             kept = self.store_retention
             self._kept_up = Upkeep(
                 self._log,
-                self._store,
+                self.store,
                 self._clock,
                 Keeping(
                     self.log_retention,

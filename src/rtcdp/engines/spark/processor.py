@@ -67,6 +67,7 @@ from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
 
 _RETRY_S = 0.5
 _POLL_S = 0.1
+_PROGRESS_S = 1.0
 _UPKEEP_S = 60.0
 _DRAIN_S = 30.0
 
@@ -115,7 +116,7 @@ class SparkProcessor:
         limits: SparkLimits,
     ) -> None:
         self._source = source
-        self._store = store
+        self.store = store
         self._metrics = stored_metrics(metrics)
         self._rules = rules
         self._clock = clock
@@ -128,6 +129,7 @@ class SparkProcessor:
         self._is_outgrown = False
         self._seen_bytes = 0.0
         self._slow_starts = 0
+        self._told_batch, self._asked_at = -1, float("-inf")
         self._log_id = ""
         self._stories: Stories | None = None
         self._started = 0.0
@@ -190,13 +192,13 @@ class SparkProcessor:
     def _recover(self, spark: SparkSession) -> None:
         """Prepare the store, read where it stands, and fill what is new in it."""
         self._keep_lease()
-        folding = Folding(self.folds, self._store)
+        folding = Folding(self.folds, self.store)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
-        self._store.prepare(self._metrics, (*folding.tables, *beside))
-        progress = self._store.progress()
+        self.store.prepare(self._metrics, (*folding.tables, *beside))
+        progress = self.store.progress()
         check_continuation(self._source.log, progress)
-        before = self._store.put_rules_in_force(self._rules)
+        before = self.store.put_rules_in_force(self._rules)
         if before is not None:
             self.listeners.on_trouble(rules_changed(before, self._rules, progress.next_offsets))
         if progress != self._progress:
@@ -215,8 +217,8 @@ class SparkProcessor:
 
     def _fill(self, spark: SparkSession, folding: Folding) -> None:
         """Compute the metrics and folds that are new over what is counted already."""
-        steps = spark_steps(spark, self._source, self._store, self.step_offsets)
-        log, store = self._source.log, self._store
+        steps = spark_steps(spark, self._source, self.store, self.step_offsets)
+        log, store = self._source.log, self.store
         with self._leased_meanwhile():
             fill_metrics(log, store, self._metrics, steps, self.listeners)
             if self._stories is not None:
@@ -252,6 +254,7 @@ class SparkProcessor:
                 self._keep_lease()
                 self._take_products()
                 self._keep_up()
+                self._tell_progress(query)
         finally:
             self._end(query)
         failure = self._failure or query.exception()
@@ -266,6 +269,17 @@ class SparkProcessor:
         if isinstance(failure, PySparkException | Py4JError):
             raise failure_of(failure, self._source.topic) from failure
         raise failure
+
+    def _tell_progress(self, query: StreamingQuery) -> None:
+        """Tell what Spark says of its newest batch, unless that is told."""
+        now = self._clock.monotonic()
+        if now - self._asked_at < _PROGRESS_S:
+            return
+        self._asked_at = now
+        progress = query.lastProgress
+        if progress is not None and progress["batchId"] != self._told_batch:
+            self._told_batch = int(progress["batchId"])
+            self.listeners.on_progress(self._told_batch, dict(progress["durationMs"]))
 
     def _start(self, spark: SparkSession, *, once: bool) -> StreamingQuery:
         source, limits = self._source, self._limits
@@ -283,7 +297,7 @@ class SparkProcessor:
                 self._fields(),
                 self._rules,
                 position.next_offsets,
-                passed_over(self._store, continuation.filled_from, position.next_offsets),
+                passed_over(self.store, continuation.filled_from, position.next_offsets),
             ),
             batch_offsets,
         )
@@ -360,7 +374,7 @@ class SparkProcessor:
         rows = with_notices(epoch.rows, self.folds, epoch.number)
         epoch = replace(epoch, committed_at=now_ms, log_id=self._log_id, marks=marks, rows=rows)
         patience = RetryPolicy(_RETRY_S, self._stop.wait, self.listeners.on_trouble)
-        commit_for_sure(self._store, epoch, patience)
+        commit_for_sure(self.store, epoch, patience)
         self._progress = progress_after(self._progress, epoch)
 
     def _take_products(self) -> bool:
@@ -385,6 +399,7 @@ class SparkProcessor:
                 duration_ms=(now - started) * 1000,
                 forgotten_ids=0,
                 waiting_offsets=self._waiting_offsets(),
+                uncounted=epoch.uncounted_by_reason,
             )
         )
 
@@ -403,7 +418,7 @@ class SparkProcessor:
         """Renew the lease when a third of its time is over."""
         now = self._clock.monotonic()
         if self._renewed_at is None or now - self._renewed_at >= self.lease_ttl_s / 3:
-            self._store.renew_lease(self._clock.now_ms(), int(self.lease_ttl_s * 1000))
+            self.store.renew_lease(self._clock.now_ms(), int(self.lease_ttl_s * 1000))
             self._renewed_at = now
 
     def _keep_up(self) -> None:

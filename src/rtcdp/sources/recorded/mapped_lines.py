@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rtcdp.errors import UsageError
-from rtcdp.events.event import MAX_EVENT_BYTES
+from rtcdp.events.codec import unmapped_line
 from rtcdp.sources.recorded.line_mapper import (
     LineMapper,
     MappedEvent,
@@ -25,7 +25,6 @@ MAX_ROW_LINES = 100
 """A CSV row with line breaks in its quoted texts may be as many lines long."""
 
 _MAX_NAME_LENGTH = 60
-_MAX_REASON_LENGTH = 1_000
 _BLANK = b" \t\r\n"
 _encode = msgspec.json.Encoder().encode
 
@@ -63,13 +62,7 @@ class MappedLine(NamedTuple):
     def _explained(self) -> bytes:
         if self.reason is None or not (self.is_mapped and self.whole):
             return self.text
-        try:
-            line = self.text.decode()
-        except UnicodeDecodeError:
-            return self.text
-        why = f"line {self.number}: {self.reason}"[:_MAX_REASON_LENGTH]
-        explained = _encode({"unmapped": why, "line": line})
-        return explained if len(explained) <= MAX_EVENT_BYTES else self.text
+        return unmapped_line(f"line {self.number}: {self.reason}", self.text)
 
 
 def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:

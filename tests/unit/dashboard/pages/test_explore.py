@@ -10,8 +10,6 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.clock import ManualClock
-from rtcdp.dashboard.pages.explore import labels
-from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Sum, TopK, tumbling
 from rtcdp.testing.driver import START_MS, Driver
 
@@ -154,12 +152,15 @@ def test_without_events_it_says_how_to_send_one(make_site, make_driver: MakeDriv
     assert "The catalog has no metric" in bare.page("/explore")
 
 
-def test_the_hour_that_comes_twice_is_told_apart() -> None:
-    zone, start = PageZone("Europe/Berlin"), 1_792_887_600_000  # 2026-10-25T00:00+02:00
-    hours = [start + hour * HOUR - HOUR for hour in range(1, 6)]
-    names = labels("hour", hours, zone)
-    assert len(set(names)) == 5
-    assert sum("UTC+" in name for name in names) == 2
-    assert labels("day", [start], zone) == ["25 Oct"]
-    assert labels("day", [start, start + 365 * DAY], zone) == ["25 Oct 2026", "25 Oct 2027"]
-    assert labels("month", [start], zone) == ["Oct 2026"]
+def test_weeks_begin_with_the_day_that_was_chosen(site) -> None:  # type: ignore[no-untyped-def]
+    week = "/explore?metrics=views.view_count&interval=week&from=2025-12-20&to=2026-01-08"
+
+    def begins(page: str) -> list[str]:
+        return [row[0].removesuffix(" …") for row in cells(page)]
+
+    assert begins(site.page(week)) == ["29 Dec", "22 Dec", "20 Dec"]
+    page = site.page(f"{week}&week_starts=sunday")
+    assert begins(page) == ["28 Dec", "21 Dec", "20 Dec"]
+    assert '<option value="sunday" selected>' in page
+    (answer,) = site.behind(page)
+    assert [item["views.view_count"] for item in answer["items"]] == [26, 0, 0]

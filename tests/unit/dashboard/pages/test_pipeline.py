@@ -1,19 +1,26 @@
 """The pipeline, as a page."""
 
 import re
+from collections.abc import Callable
+from html import unescape
 
 import pytest
 
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.ledger import LedgerTotals
 from rtcdp.answers.ledger_sums import LedgerSums, SourceSums
-from rtcdp.dashboard.pages.pipeline import flow_of
+from rtcdp.api.pulse import PulseFigures
+from rtcdp.dashboard.address import PageAddress
+from rtcdp.dashboard.pages.pipeline import flow_of, parts_shown
 from rtcdp.testing.driver import Driver
 from tests.drawn import tree_of
 from tests.unit.dashboard.pages.conftest import MakeSite, Site, cells
 
 
 @pytest.fixture
-def busy_site(driver: Driver, make_site: MakeSite, make_installation) -> Site:
+def busy_site(
+    driver: Driver, make_site: MakeSite, make_installation: Callable[..., Installation]
+) -> Site:
     """An event that counts, its copy, one too late, and two that are none."""
     event = {"userId": "ada", "eventType": "SEARCH", "timestamp": driver.now_ms, "eventId": "1"}
     driver.feed(event, event, {**event, "eventId": "2", "timestamp": driver.now_ms - 3_600_000})
@@ -26,7 +33,7 @@ def test_the_ledger_is_an_equation(busy_site: Site) -> None:
     page = busy_site.page("/pipeline")
     found = re.search(r'id="equation">(.*?)</p>', page, re.DOTALL)
     assert found is not None
-    numbers = [*map(int, re.findall(r"<b>(\d+)</b>", found[1]))]
+    numbers = [*map(int, re.findall(r"<b>(?:<a [^>]+>)?(\d+)<", found[1]))]
     totals = busy_site.behind(page)[0]["totals"]
     names = ("received", "admitted", "duplicate", "late", "dead_letter")
     assert numbers == [totals[name] for name in names] == [5, 1, 1, 1, 2]
@@ -43,7 +50,7 @@ def test_sources_and_what_became_of_theirs(busy_site: Site) -> None:
 
 def test_dead_letters_are_told_with_what_to_do(busy_site: Site) -> None:
     page = busy_site.page("/pipeline")
-    letters = busy_site.behind(page)[1]["items"]
+    letters = busy_site.behind(page)[-1]["items"]
     rows = cells(page, "uncounted")
     assert len(rows) == len(letters) == 2
     for row, letter in zip(rows, letters, strict=True):
@@ -59,7 +66,7 @@ def test_what_came_late_or_again_has_its_own_list(
     busy_site: Site, records: str, count: int
 ) -> None:
     page = busy_site.page(f"/pipeline?records={records}")
-    assert len(cells(page, "uncounted")) == count == len(busy_site.behind(page)[1]["items"])
+    assert len(cells(page, "uncounted")) == count == len(busy_site.behind(page)[-1]["items"])
 
 
 def test_only_those_with_a_reason(busy_site: Site) -> None:
@@ -70,9 +77,65 @@ def test_only_those_with_a_reason(busy_site: Site) -> None:
 
 def test_each_part_says_how_it_is(busy_site: Site) -> None:
     page = busy_site.page("/pipeline")
-    for part in ("store", "log", "lag"):
-        assert f"<b>{part}</b>" in page
+    rows = {row[0]: row[1:] for row in cells(page, "parts-table")}
+    assert [*rows] == ["collector", "log", "processor", "store", "API", "lag"]
+    assert [rows[part][0] for part in ("log", "store", "API", "lag")] == ["well"] * 4
+    assert rows["collector"] == ["elsewhere", "takes events in", ""]
     assert "not well" not in page
+
+
+def test_a_part_says_how_much_goes_through_it_or_what_is_wrong() -> None:
+    pulse = PulseFigures(7, 60.0, 2.5, 1.0, 0.5, 1)
+    shown = parts_shown({"collector": "full", "disk": "ok"}, pulse)
+    assert [(part.name, part.amount, part.is_well) for part in shown] == [
+        ("collector", "2.5 events/s", False),
+        ("log", "1 record waiting", None),
+        ("processor", "1 event/s", None),
+        ("store", "0.5 commits/s", None),
+        ("API", "", True),
+        ("disk", "", True),
+    ]
+
+
+def listed(site: Site, address: str) -> int:
+    """How many rows the list has that an address leads to."""
+    body = re.search(
+        r'<table id="(?:events|uncounted)">.*?</table>', site.page(unescape(address)), re.DOTALL
+    )
+    return 0 if body is None else body[0].count("<tr") - 1
+
+
+def test_a_number_leads_to_as_many_in_the_same_time_and_zone(busy_site: Site) -> None:
+    page = busy_site.page("/pipeline?last=1h&tz=Asia/Kolkata")
+    ends = re.findall(r'<a href="([^"]+)"[^>]*><rect class="node (\w+)"', page)
+    assert [verdict for _, verdict in ends] == ["admitted", "duplicate", "late", "dead_letter"]
+    assert all("last=1h" in address and "tz=Asia%2FKolkata" in address for address, _ in ends)
+    assert [listed(busy_site, address) for address, _ in ends] == [1, 1, 1, 2]
+    tabs = re.findall(r'<a href="([^"]+records=[^"]+)"[^>]*>[A-Z][a-z ]+ (\d+)</a>', page)
+    sums = re.findall(r'<b><a href="([^"]+)">(\d+)</a></b>', page)
+    assert (len(tabs), len(sums)) == (3, 4)
+    for address, number in [*tabs, *sums]:
+        assert listed(busy_site, address) == int(number)
+
+
+def test_a_time_has_all_of_its_first_minute_as_the_ledger_does(busy_site: Site) -> None:
+    page = busy_site.page("/pipeline?from=2026-01-01T00:00:00.001Z&to=2026-01-01T00:00:00.002Z")
+    assert len(cells(page, "uncounted")) == 2
+
+
+def test_a_dead_letter_can_be_mended_and_what_came_late_can_not(busy_site: Site) -> None:
+    page = busy_site.page("/pipeline")
+    assert re.findall(r'data-mend="([^"]+)"', page) == [
+        "/api/dead-letters/0/4/replay",
+        "/api/dead-letters/0/3/replay",
+    ]
+    assert "data-mend" not in busy_site.page("/pipeline?records=late")
+
+
+def test_a_cut_sum_is_said(busy_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtcdp.answers.ledger_sums._SLICE", 1)
+    monkeypatch.setattr("rtcdp.answers.ledger_sums.ROWS_MAX", 1)
+    assert "more minutes than are added up here" in busy_site.page("/pipeline")
 
 
 def test_nothing_says_what_to_do(quiet_site: Site) -> None:
@@ -100,5 +163,9 @@ def test_many_sources_stand_together() -> None:
         as_of=None,
         lag_ms=0,
     )
-    titles = [each[0].text for each in tree_of(flow_of(sums)).iter("rect") if len(each)]
+    titles = [
+        each[0].text
+        for each in tree_of(flow_of(sums, PageAddress("/pipeline"))).iter("rect")
+        if len(each)
+    ]
     assert titles[-2:] == ["other sources: 6, 33.3 %", "Admitted: 18, 100.0 %"]

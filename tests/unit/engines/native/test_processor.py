@@ -10,7 +10,13 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.engines.native.limits import REST_S_MAX, ProcessorLimits, StoreRetention
+from rtcdp.engines.native.limits import (
+    REST_S_MAX,
+    SMALL_EPOCH_RECORDS,
+    SMALL_EPOCH_REST_S,
+    ProcessorLimits,
+    StoreRetention,
+)
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery, LogReplaced, OffsetsMissing
 from rtcdp.log.limits import Retention
@@ -273,13 +279,19 @@ class Rests(threading.Event):
 
 
 @pytest.mark.parametrize(
-    ("max_batch_bytes", "worked_ms", "rest_s"),
-    [(2**20, 200, 0.2), (2**20, 3_000, REST_S_MAX), (400, 3_000, 0.03)],
+    ("records", "max_batch_bytes", "worked_ms", "rest_s"),
+    [
+        (SMALL_EPOCH_RECORDS, 2**20, 200, 0.2),
+        (SMALL_EPOCH_RECORDS - 1, 2**20, 200, SMALL_EPOCH_REST_S),
+        (3, 2**20, 3_000, REST_S_MAX),
+        (3, 400, 3_000, 0.03),
+    ],
 )
-def test_it_rests_as_long_as_it_worked_while_it_keeps_up(
-    installation: Installation, max_batch_bytes: int, worked_ms: int, rest_s: float
+def test_it_rests_as_long_as_it_worked_while_it_keeps_up_and_longer_after_a_small_epoch(
+    installation: Installation, records: int, max_batch_bytes: int, worked_ms: int, rest_s: float
 ) -> None:
-    installation.log.append([delivery("a"), delivery("b"), delivery("c")])
+    installation.log = MemoryLog()
+    installation.log.append([delivery(f"user {number}") for number in range(records)])
     stop = Rests()
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0.03)
     processor = Processor(

@@ -1,0 +1,126 @@
+"""How a pipeline ran in the last minutes: how far answers were behind, and how much went through
+each of its parts. Measured by whoever answers, a few times a minute or more."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import dropwhile
+
+from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.errors import RtcdpError
+
+EVERY_S = 1.0
+LAG_OVER_S = 900.0
+RATES_OVER_S = 60.0
+_KEPT = int(LAG_OVER_S / EVERY_S)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One look: at a time (seconds, monotonic) the lag, how many records the log had taken in (None
+    where it can't be asked), how many were counted, and the number of commits."""
+
+    at_s: float
+    lag_ms: int | None
+    taken_in: int | None
+    waiting: int | None
+    counted: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class PulseFigures:
+    """What beats tell: the lag that 95 of 100 of them did not exceed, over so many seconds; records
+    and commits a second of the last minute; and how many records wait to be counted. None where it
+    is not known."""
+
+    lag_p95_ms: int | None
+    lag_over_s: float
+    taken_in_per_s: float | None
+    counted_per_s: float | None
+    commits_per_s: float | None
+    waiting: int | None
+
+
+class Pulse:
+    """The beats of the last `LAG_OVER_S` seconds. Used by many threads, beaten by one."""
+
+    def __init__(self) -> None:
+        self._beats: deque[Beat] = deque(maxlen=_KEPT)
+
+    def beat(self, installation: Installation) -> None:
+        """Look at the installation. Raises `StoreUnavailable`."""
+        log = installation.log
+        with open_reading(installation) as reading:
+            progress = reading.snapshot.progress
+            counted = reading.snapshot.ledger_totals()["received"]
+        extents = "" if log is None else installation.sight.extents(log)
+        taken_in = waiting = None
+        if not isinstance(extents, str):
+            taken_in = sum(each.next_offset for each in extents)
+            waiting = sum(
+                each.next_offset
+                - max(each.first_offset, progress.next_offsets.get(each.partition, 0))
+                for each in extents
+            )
+        self._beats.append(
+            Beat(
+                at_s=installation.clock.monotonic(),
+                lag_ms=reading.freshness.lag_ms,
+                taken_in=taken_in,
+                waiting=None if waiting is None else max(0, waiting),
+                counted=counted,
+                epoch=progress.epoch,
+            )
+        )
+
+    def figures(self) -> PulseFigures:
+        """What the beats so far tell."""
+        return figures_of(tuple(self._beats))
+
+
+def figures_of(beats: Sequence[Beat]) -> PulseFigures:
+    """What some beats tell, oldest first."""
+    if not beats:
+        return PulseFigures(None, 0.0, None, None, None, None)
+    last = beats[-1]
+    lags = sorted(each.lag_ms for each in beats if each.lag_ms is not None)
+    lately = dropwhile(lambda each: last.at_s - each.at_s > RATES_OVER_S, beats)
+    first = next(lately)
+    return PulseFigures(
+        lag_p95_ms=lags[-(-95 * len(lags) // 100) - 1] if lags else None,
+        lag_over_s=last.at_s - beats[0].at_s,
+        taken_in_per_s=_rate(first.taken_in, last.taken_in, last.at_s - first.at_s),
+        counted_per_s=_rate(first.counted, last.counted, last.at_s - first.at_s),
+        commits_per_s=_rate(first.epoch, last.epoch, last.at_s - first.at_s),
+        waiting=last.waiting,
+    )
+
+
+def _rate(first: int | None, last: int | None, over_s: float) -> float | None:
+    if first is None or last is None or over_s <= 0:
+        return None
+    return max(0, last - first) / over_s
+
+
+@contextmanager
+def beating(pulse: Pulse, installation: Installation) -> Iterator[None]:
+    """Let it beat every `EVERY_S`, from a thread of its own. What is away then is left out."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(EVERY_S):
+            try:
+                pulse.beat(installation)
+            except RtcdpError:
+                continue  # the page says itself what is away
+
+    thread = threading.Thread(target=beat, name="pulse", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,44 @@
+// Feeds a dead letter in again, as it was mended, and says what became of it.
+
+import { loginToken } from "./login_token.js";
+
+const OUTCOMES = {
+  admitted: "It is counted.",
+  duplicate: "An event with this id was counted before: it is a duplicate.",
+  late: "It came too late to be counted.",
+  dead_letter: "It is a dead letter again.",
+  waiting: "It is in the log, and counted as soon as the processor comes to it.",
+};
+
+for (const form of document.querySelectorAll("form[data-mend]")) {
+  const button = form.querySelector("button");
+  button.hidden = false;
+  form.addEventListener("submit", (submitted) => {
+    submitted.preventDefault();
+    send(form, button);
+  });
+}
+
+async function send(form, button) {
+  const says = form.querySelector("[role=status]");
+  button.disabled = true;
+  says.textContent = "sending…";
+  try {
+    const answer = await fetch(form.dataset.mend, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...loginToken() },
+      body: JSON.stringify({ raw: form.elements.raw.value }),
+    });
+    const told = await answer.json();
+    says.textContent = answer.ok
+      ? `${OUTCOMES[told.outcome]} ${told.message ?? ""}`.trim()
+      : `Not taken: ${told.detail}. ${told.hint}`;
+    form.dataset.outcome = answer.ok ? told.outcome : "refused";
+    form.elements.raw.readOnly = answer.ok;
+    button.hidden = answer.ok;
+  } catch {
+    says.textContent = "The server can't be reached: try again.";
+  } finally {
+    button.disabled = false;
+  }
+}
