@@ -127,3 +127,10 @@ def test_writers_take_turns(directory):
     for thread in threads:
         thread.join()
     assert EmbeddedLogReader(directory).read(0, 0, 10_000).offsets.tolist() == list(range(60))
+
+
+def test_records_are_erased_from_a_log_of_the_first_format(directory, reader):
+    put_old_log(directory)
+    assert reader.erase({0: [1000, 1003]}) == 2
+    left = [each.raw for each in reader.read(0, 0, 10**6).each()]
+    assert left == [*OLD_RECORDS[:1000], b"", *OLD_RECORDS[1001:1003], b""]
