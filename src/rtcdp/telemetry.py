@@ -41,9 +41,9 @@ class TelemetryRules:
 
 
 MEANINGS: dict[str, str] = {
+    "telemetry.port": "Where a processor shows /metrics; 0: nowhere. The server has its own.",
     "telemetry.traces_to": "Where traces are sent by OTLP/HTTP, like http://127.0.0.1:4318.",
     "telemetry.trace_share": "Of which share of the requests there are traces, 1 at most.",
-    "telemetry.port": "Where a processor shows /metrics; 0: nowhere. The server has its own.",
 }
 """What each of them means, as settings."""
 
