@@ -222,9 +222,8 @@ def run_http_server(
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
-            answers = routed(app)
-            if context is not None:
-                answers = at_once(answers, context, may_read(gate))
+            inner = routed(app)
+            answers = inner if context is None else at_once(inner, context, may_read(gate))
             flow = AnswerFlow(settings.http)
             inside = _directly(endpoints, with_manners(answers), flow)
             inside = inside if tracing is None else tracing.app(inside)
