@@ -1,6 +1,7 @@
 """What operators see of an installation: a server and a processor that run, scraped as Prometheus
 does it."""
 
+import json
 import re
 import threading
 import time
@@ -11,20 +12,26 @@ from secrets import token_bytes
 
 import httpx
 import pytest
-from prometheus_client import Metric
+import yaml
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from rtcdp.access.key_file import change_keys, keys_path
 from rtcdp.access.keys import KeyWish
 from rtcdp.clock import SystemClock
+from rtcdp.engines.commit import NOBODY
+from rtcdp.engines.instruments import SPARK_PHASES, EngineInstruments
 from rtcdp.runtime.http_server import Roles, run_http_server
 from rtcdp.runtime.ports import claim_port, is_listening
 from rtcdp.runtime.processing import run_processor
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import TelemetryRules
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+OPERATIONS = ROOT / "docs" / "operations.md"
+RULES = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
 BOTH = Roles()
 CANARIES = ("canary@mail.example", "canary-user", "canary-id", "canary-product", "canary-source")
 
@@ -153,6 +160,37 @@ def test_the_docs_have_a_line_for_each_name_and_no_other(scraped) -> None:
     assert sorted(told) == sorted(name for name in there if name.startswith("rtcdp_"))
 
 
+@pytest.mark.parametrize("place", ["alerts", "dashboard"])
+def test_what_alerts_and_dashboards_ask_for_is_there(scraped, place: str) -> None:
+    there = known_series(scraped)
+    asked = [*(alerts() if place == "alerts" else panels())]
+    assert len(asked) >= 15
+    for expression in asked:
+        assert faults_in(expression, there) == [], expression
+
+
+def test_what_is_not_there_is_seen(scraped) -> None:
+    there = known_series(scraped)
+    assert faults_in("rate(rtcdp_lag_minutes[5m]) > 0", there) == ["no metric rtcdp_lag_minutes"]
+    unlabelled = 'rtcdp_store_seconds_count{operation="write",region=~"a|b"}'
+    assert faults_in(unlabelled, there) == [
+        "rtcdp_store_seconds_count has no operation write",
+        "rtcdp_store_seconds_count has no label region",
+    ]
+    assert faults_in("sum by (shop) (rtcdp_wal_bytes)", there) == [
+        "nothing here has the label shop"
+    ]
+
+
+def test_every_alert_says_whom_it_wakes_and_what_it_is() -> None:
+    rules = [rule for group in RULES["groups"] for rule in group["rules"]]
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"].keys() == {"summary"}
+    told = re.findall(r"^\| `(Rtcdp\w+)` \|", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted(rule["alert"] for rule in rules)
+
+
 def test_where_keys_are_needed_they_are_needed_here(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     wishes = [KeyWish(scope, (scope,)) for scope in ("read", "write")]
@@ -221,6 +259,72 @@ def values(text: str) -> dict[str, float]:
 def series(sample: Sample) -> str:
     labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
     return f"{sample.name}{{{labels}}}" if labels else sample.name
+
+
+Known = dict[str, dict[str, set[str]]]
+"""The values of each label of each series by its name."""
+
+
+def known_series(scraped: dict[str, str]) -> Known:
+    """What parts tell, and what Prometheus adds."""
+    found: Known = {"up": {"job": {"rtcdp"}, "instance": set()}}
+    for text in (*scraped.values(), of_spark()):
+        for family in families(text):
+            for sample in family.samples:
+                labels = found.setdefault(sample.name, {"job": {"rtcdp"}, "instance": set()})
+                for label, value in sample.labels.items():
+                    labels.setdefault(label, set()).add(value)
+    return found
+
+
+def of_spark() -> str:
+    """What a processor tells once Spark has told of a batch."""
+    registry = CollectorRegistry()
+    listeners = EngineInstruments(registry).heard_by(NOBODY)
+    listeners.on_progress(1, dict.fromkeys(SPARK_PHASES, 1))
+    return generate_latest(registry).decode()
+
+
+def faults_in(expression: str, there: Known) -> list[str]:
+    """What an expression of PromQL asks for that is not there: metrics, labels, and values of
+    labels. What has happened to nobody yet has its values in EXPECTED."""
+    faults, labels_there = [], set()
+    for name, _, matchers in re.findall(SELECTOR, expression):
+        if name not in there:
+            faults.append(f"no metric {name}")
+            continue
+        labels_there |= there[name].keys()
+        for label, _, value in re.findall(r'(\w+)\s*(=~|!=|!~|=)\s*"([^"]*)"', matchers):
+            if label not in there[name]:
+                faults.append(f"{name} has no label {label}")
+                continue
+            known = there[name][label] | EXPECTED.get(label, set())
+            faults += [
+                f"{name} has no {label} {one}" for one in value.split("|") if one not in known
+            ]
+    for group in re.findall(r"\b(?:by|on|without)\s*\(([^)]*)\)", expression):
+        labels = {label.strip() for label in group.split(",")}
+        faults += [f"nothing here has the label {each}" for each in sorted(labels - labels_there)]
+    return faults
+
+
+SELECTOR = r"\b(rtcdp_\w+|process_\w+|python_\w+|up\b)(\{([^}]*)\})?"
+EXPECTED = {"status": {"5xx"}, "result": {"hit"}}
+
+
+def alerts() -> Iterator[str]:
+    yield from (rule["expr"] for group in RULES["groups"] for rule in group["rules"])
+
+
+def panels() -> Iterator[str]:
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "rtcdp.json").read_text())
+    sources = yaml.safe_load(
+        (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml").read_text()
+    )
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            assert panel["datasource"]["uid"] == sources["datasources"][0]["uid"]
+            yield target["expr"]
 
 
 def name_of(family: Metric) -> str:

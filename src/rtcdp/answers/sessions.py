@@ -1,13 +1,21 @@
 """Sessions: a list of them, and the events that make one."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
 from rtcdp.answers.export import ColumnType
-from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, told_by, types_of_rows
+from rtcdp.answers.fold_rows import (
+    Only,
+    RowsPage,
+    RowsQuestion,
+    Told,
+    rows_page,
+    told_by,
+    types_of_rows,
+)
 from rtcdp.answers.folds import SESSIONS, SESSIONS_PATH, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
@@ -20,6 +28,7 @@ from rtcdp.answers.story import (
     shown_events,
     types_of_events,
 )
+from rtcdp.definitions import in_polars
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import timeline_of
@@ -31,6 +40,10 @@ class SessionsQuestion(RowsQuestion, frozen=True, kw_only=True, rename=NAMES):
     """Which sessions, by when they begin."""
 
     fold: Which = SESSIONS
+    kind: Annotated[
+        Literal["bounce", "engaged", "converted"] | None,
+        msgspec.Meta(description="only bounces, or those that are engaged, or have a conversion"),
+    ] = None
 
 
 class SessionEventsQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +73,17 @@ def sessions_page(installation: Installation, question: SessionsQuestion) -> Row
     for name in question.equals:
         if name != fold.key:
             raise BadRequest(f"{fold.name} are told by {fold.key}", f"send {fold.key}=…")
-    return rows_page(installation, fold, question)
+    kind = question.kind
+    return rows_page(installation, fold, question, None if kind is None else _is_of(kind))
+
+
+def _is_of(kind: str) -> Only:
+    """Which sessions have a flag."""
+
+    def only(told: Told) -> pl.Expr:
+        return next(in_polars(each.sql) for each in told.view.columns if each.field == kind)
+
+    return only
 
 
 def types_of_sessions(installation: Installation, name: str) -> dict[str, ColumnType]:

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 
 from rtcdp.answers.export import ColumnType
+from rtcdp.answers.fold_people import (
+    PathsPeopleQuestion,
+    RetentionPeopleQuestion,
+    paths_people,
+    retention_people,
+)
 from rtcdp.answers.fold_rows import RowsPage, RowsQuestion, rows_page, types_of_rows
 from rtcdp.answers.folds import (
     FOLDS_PATH,
@@ -173,6 +179,16 @@ STORY_PAGES = (
         "not over yet is null, and not in the pooled row.",
     ),
     PageAt(
+        f"{RETENTION_PATH}{{name:str}}/people",
+        "people_of_retention",
+        retention_people,
+        Asked(RetentionPeopleQuestion),
+        "Who is behind a number of a retention",
+        "The same selection as the number, so that there are as many: of a cohort and a period "
+        "after it, of a whole cohort, or of a period of all cohorts for which it is over.",
+        group="Look",
+    ),
+    PageAt(
         f"{PATHS_PATH}{{name:str}}",
         "paths",
         paths_page,
@@ -180,6 +196,16 @@ STORY_PAGES = (
         "Where people go",
         "Whole paths, the most frequent first; all others together are `other`.",
         is_file=True,
+    ),
+    PageAt(
+        f"{PATHS_PATH}{{name:str}}/people",
+        "people_of_paths",
+        paths_people,
+        Asked(PathsPeopleQuestion),
+        "Who has gone along some paths",
+        "The same selection as the numbers of the paths: a whole path, a node in its place, or all "
+        "that came so far, or ended there.",
+        group="Look",
     ),
 )
 """All of them, to be given to the API's router."""

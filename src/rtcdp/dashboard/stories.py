@@ -39,7 +39,8 @@ class InTime(TypedDict):
 
 def in_time(asked: PageAsked[Any]) -> InTime:
     """The time that is looked at. Raises `BadRequest`."""
-    return InTime(start_from=asked.period.start, start_to=asked.question.start_to)
+    period, has_end = asked.period, asked.question.start_to is not None
+    return InTime(start_from=period.start, start_to=period.end if has_end else None)
 
 
 def chosen_fold(asked: PageAsked[Any], kind: str, name: str | None = None) -> Fold | None:

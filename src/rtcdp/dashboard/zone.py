@@ -71,6 +71,11 @@ class PageZone:
         """Like `26 Nov`."""
         return self._day(instant, "%b")
 
+    def day_after(self, instant: int) -> int:
+        """When the next day begins on the clocks of this zone."""
+        tomorrow = self.local(instant).date() + timedelta(days=1)
+        return self.read("day", tomorrow.isoformat())
+
     def date(self, instant: int) -> str:
         """Like `2026-11-26`."""
         return f"{self.local(instant):%Y-%m-%d}"

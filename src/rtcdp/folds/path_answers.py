@@ -4,6 +4,9 @@ What is limited are whole paths: the rare ones together are "other", and nobody 
 left who only went on along a rare way.
 """
 
+from collections.abc import Sequence
+
+import msgspec
 import polars as pl
 
 from rtcdp.folds.paths import NODES_MAX
@@ -30,6 +33,34 @@ def whole_paths(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
     if rest == 0:
         return shown
     return pl.concat([shown, pl.DataFrame({"path": [None], "count": [rest]}, shown.schema)])
+
+
+def gone_along(
+    rows: pl.DataFrame,
+    path: Sequence[str] | None,
+    nodes: int | None,
+    node: str | None,
+    *,
+    among: int | None = None,
+) -> pl.DataFrame:
+    """The rows that have gone this whole path, that have so many nodes or more, and this one in
+    that place; `among` leaves those that are among so many most frequent ones."""
+    if among is not None:
+        frequent = whole_paths(rows, among)["path"].drop_nulls()
+        rows = rows.filter(pl.col("path").is_in(frequent.implode()))
+    if nodes is not None:
+        rows = rows.filter(pl.col("length") >= nodes)
+    if path is None and node is None:
+        return rows
+    # What is told of a path is text, which may be anything: it is read once for each that there is.
+    told = {text: msgspec.json.decode(text, type=list[str]) for text in rows["path"].unique()}
+    wanted = [
+        text
+        for text, each in told.items()
+        if (path is None or each == [*path])
+        and (node is None or nodes is None or each[nodes - 1] == node)
+    ]
+    return rows.filter(pl.col("path").is_in(wanted))
 
 
 def drop_off(rows: pl.DataFrame) -> pl.DataFrame:

@@ -42,30 +42,48 @@ def retention_cells(
     return bracket_cells(rows, definition, watermark, [(n, last) for n in periods])
 
 
+def came_back(
+    rows: pl.DataFrame, definition: Retention, watermark: int | None, after: int, mode: Mode = "on"
+) -> pl.DataFrame:
+    """The rows behind the cells of one period: the people who are counted there, of the cohorts for
+    which it is over."""
+    end = after + 1 if mode == "on" else definition.periods
+    is_over = _is_over(definition, watermark, end)
+    return rows.filter(_returned_within(after, end) & is_over)
+
+
+def _returned_within(first: int, end: int) -> pl.Expr:
+    mask = sum(1 << period for period in range(first, end))
+    return (pl.col("returned") & pl.lit(mask, pl.Int64)) != 0
+
+
+def _is_over(definition: Retention, watermark: int | None, end: int) -> pl.Expr:
+    """Whether the periods before `end` are over for everybody in a cohort."""
+    if watermark is None:
+        return pl.lit(False)
+    return definition.period_end(pl.col("cohort"), pl.lit(end - 1)) <= watermark
+
+
 def bracket_cells(
     rows: pl.DataFrame, definition: Retention, watermark: int | None, brackets: Brackets
 ) -> pl.DataFrame:
     """The same, with half-open brackets of periods in the place of single ones; `after` is the
     first period of each."""
     people = pl.col(_PEOPLE)
-    masks = [sum(1 << period for period in range(first, end)) for first, end in brackets]
     cohorts = (
         alike(rows)
         .group_by("cohort")
         .agg(
             people.sum().alias("size"),
             *(
-                people.filter((pl.col("returned") & pl.lit(mask, pl.Int64)) != 0)
-                .sum()
-                .alias(f"{number}")
-                for number, mask in enumerate(masks)
+                people.filter(_returned_within(*bracket)).sum().alias(f"{number}")
+                for number, bracket in enumerate(brackets)
             ),
         )
     )
     found = []
     for number, (first, end) in enumerate(brackets):
-        over = definition.period_end(pl.col("cohort"), pl.lit(end - 1))
-        is_complete = pl.lit(False) if watermark is None else over <= watermark
+        is_complete = _is_over(definition, watermark, end)
         cells = cohorts.select(
             "cohort",
             pl.lit(first, pl.Int64).alias("after"),

@@ -33,12 +33,12 @@ def asked(**fields: Any) -> Any:
 
 
 def test_a_time_has_an_end_where_one_was_said() -> None:
-    def time(end: int | None) -> Any:
+    def time(end: str | None) -> Any:
         period = Period(5, 9, moves=end is None)
         return in_time(asked(period=period, question=SimpleNamespace(start_to=end)))
 
     assert time(None) == {"start_from": 5, "start_to": None}
-    still = time(9)
+    still = time("1970-01-01T00:00:00.009Z")
     assert still == {"start_from": 5, "start_to": 9}
     assert from_to(still) == {
         "from": "1970-01-01T00:00:00.005Z",

@@ -59,13 +59,16 @@ def published(name: str) -> Iterator[tuple[str, int, int]]:
         yield address, int(port), int(inside)
 
 
+STANDARD_PORTS = {"postgresql": 5432, "mongodb": 27017, "prometheus": 9090, "grafana": 3000}
+
+
 def listening_ports(name: str) -> set[int]:
     """The ports that a service listens on, from its own settings."""
     environment = SERVICES[name].get("environment", {})
     if name == "kafka":
         return {int(port) for port in re.findall(r":(\d+)", environment["KAFKA_LISTENERS"])}
-    if name in ("postgresql", "mongodb"):
-        return {{"postgresql": 5432, "mongodb": 27017}[name]}
+    if name in STANDARD_PORTS:
+        return {STANDARD_PORTS[name]}
     if name in LISTENING:
         return {settings_of(name).port}
     command = SERVICES[name].get("command", [])
@@ -89,10 +92,12 @@ def test_a_service_is_made_of_what_compose_knows(name):
 
 
 def test_each_profile_has_its_services():
-    assert [n for n, s in SERVICES.items() if "embedded" in s["profiles"]] == ["platform"]
+    assert [n for n, s in SERVICES.items() if "embedded" in s["profiles"]] == [
+        *("platform", "prometheus", "grafana"),
+    ]
     assert {n for n, s in SERVICES.items() if "full" in s["profiles"]} == {
         *("kafka", "mongodb", "postgresql", "spark-master", "spark-worker"),
-        *("collector", "processor", "api", "generator"),
+        *("collector", "processor", "api", "generator", "prometheus", "grafana"),
     }
 
 
@@ -137,7 +142,29 @@ def test_a_health_check_is_complete_or_off(name):
 
 def test_volumes_are_declared_and_used():
     used = {entry.split(":")[0] for s in SERVICES.values() for entry in s.get("volumes", [])}
-    assert used == set(COMPOSE["volumes"])
+    files = {name for name in used if name.startswith("./")}
+    assert used - files == set(COMPOSE["volumes"])
+    assert all((DEPLOY / name).exists() for name in files)
+
+
+def test_prometheus_scrapes_whatever_tells_something():
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    scraped = {
+        (name, target["port"])
+        for job in config["scrape_configs"]
+        for target in job["dns_sd_configs"]
+        for name in target["names"]
+    }
+    tells = {(name, settings_of(name).port) for name in LISTENING}
+    told = ("platform", "processor")
+    assert scraped == tells | {(name, settings_of(name).telemetry.port) for name in told}
+    mounted = [entry.split(":")[1] for entry in SERVICES["prometheus"]["volumes"]]
+    assert set(config["rule_files"]) <= set(mounted)
+    provider = yaml.safe_load(
+        (DEPLOY / "grafana" / "provisioning" / "dashboards" / "rtcdp.yaml").read_text()
+    )
+    paths = {each["options"]["path"] for each in provider["providers"]}
+    assert paths <= {entry.split(":")[1] for entry in SERVICES["grafana"]["volumes"]}
 
 
 @pytest.mark.parametrize("name", OURS)

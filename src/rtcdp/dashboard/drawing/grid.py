@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rtcdp.dashboard.drawing.svg import element, shortened, together
+from rtcdp.dashboard.drawing.svg import element, link, shortened, together
 from rtcdp.dashboard.words import count
 
 SHADES = 10
@@ -18,10 +18,12 @@ _MIDDLE = {"text_anchor": "middle"}
 
 @dataclass(frozen=True)
 class GridCell:
-    """A `share` from 0 to 1, None where it is not known yet, and what is said of it."""
+    """A `share` from 0 to 1, None where it is not known yet, what is said of it, and the address
+    of those who are in it."""
 
     share: float | None
     says: str
+    href: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class GridRow:
     size: int
     cells: Sequence[GridCell]
     is_total: bool = False
+    href: str | None = None
 
 
 def grid(heads: Sequence[str], rows: Sequence[GridRow]) -> Markup:
@@ -50,9 +53,13 @@ def grid(heads: Sequence[str], rows: Sequence[GridRow]) -> Markup:
         class_="drawing grid",
         width=width,
         height=_ROW_PX * (len(rows) + 1),
-        role="img",
+        role="group" if any(_leads_on(row) for row in rows) else "img",
         aria_label=f"{count(len(rows))} rows of shares; the table below has the same numbers",
     )
+
+
+def _leads_on(row: GridRow) -> bool:
+    return row.href is not None or any(cell.href is not None for cell in row.cells)
 
 
 def _row(row: GridRow, place: int, most: float) -> Markup:
@@ -66,13 +73,17 @@ def _row(row: GridRow, place: int, most: float) -> Markup:
             x=0,
             y=base_line,
         ),
-        element(
-            "text",
-            count(row.size),
-            class_="note",
-            x=_LABEL_PX + _SIZE_PX - 12,
-            y=base_line,
-            text_anchor="end",
+        link(
+            row.href,
+            element(
+                "text",
+                count(row.size),
+                class_="note",
+                x=_LABEL_PX + _SIZE_PX - 12,
+                y=base_line,
+                text_anchor="end",
+            ),
+            label=f"{row.label}: the {count(row.size)} who started" if row.href else None,
         ),
         *(_cell(cell, at, top, most) for at, cell in enumerate(row.cells)),
     )
@@ -84,7 +95,8 @@ def _cell(cell: GridCell, place: int, top: float, most: float) -> Markup:
     if cell.share is None:
         return element("rect", element("title", cell.says), class_="unknown", **box)
     tone = shade(cell.share, most)
-    return together(
+    return link(
+        cell.href,
         element("rect", element("title", cell.says), class_=f"shade-{tone}", **box),
         element(
             "text",
@@ -94,6 +106,7 @@ def _cell(cell: GridCell, place: int, top: float, most: float) -> Markup:
             y=top + 17,
             **_MIDDLE,
         ),
+        label=cell.says if cell.href else None,
     )
 
 

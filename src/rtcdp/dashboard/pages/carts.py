@@ -13,6 +13,7 @@ from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_page, outcomes_of
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
@@ -62,6 +63,7 @@ class CartRow:
     what: str
     left_at: int | None
     right_at: int | None
+    href: str
     row: Mapping[str, Any]
 
 
@@ -148,6 +150,7 @@ def _row(asked: PageAsked[Any], fold: Fold, item: Mapping[str, Any]) -> CartRow:
         what=", ".join(str(item[name]) for name in on),
         left_at=instant_of(item["left_at"]),
         right_at=instant_of(item["right_at"]),
+        href=asked.address.elsewhere(f"{PATH}/{fold.name}/{segment(str(item['id']))}"),
         row=item,
     )
 

@@ -25,7 +25,7 @@ from rtcdp.api.query import Asked
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS
-from rtcdp.dashboard.stories import USERS, in_time
+from rtcdp.dashboard.stories import USERS, api_address, from_to, in_time
 from rtcdp.errors import NotThere
 
 PATH = "/recommendations"
@@ -82,7 +82,7 @@ def shown(asked: PageAsked[RecommendationsPageQuestion]) -> AdvicePageShown | No
         outcomes=outcomes or (),
         has_outcomes=outcomes is not None,
         trending_api=f"{RECOMMENDATIONS_PATH}/trending",
-        outcomes_api=f"{RECOMMENDATIONS_PATH}/outcomes",
+        outcomes_api=api_address(f"{RECOMMENDATIONS_PATH}/outcomes", {**from_to(in_time(asked))}),
     )
 
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from markupsafe import Markup
 
+from rtcdp.answers.fold_people import RetentionPeopleQuestion, retention_people
 from rtcdp.answers.folds import RETENTION_PATH
-from rtcdp.answers.question import NAMES, Cursor
+from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.one_state import one_state
+from rtcdp.answers.question import INSTANT, NAMES, Cursor
 from rtcdp.answers.retention import (
     KIND,
+    RetentionCell,
     RetentionCohort,
     RetentionPage,
     RetentionQuestion,
@@ -18,9 +22,11 @@ from rtcdp.answers.retention import (
 )
 from rtcdp.api.query import Asked
 from rtcdp.dashboard.drawing.grid import GridCell, GridRow, grid
+from rtcdp.dashboard.fold_people import FoldPeople, fold_people, href_of_people
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
+    InTime,
     Tab,
     api_address,
     chosen_fold,
@@ -34,6 +40,7 @@ from rtcdp.dashboard.zone import PageZone
 
 PATH = "/retention"
 _COHORTS = 31
+_PEOPLE = 25
 _COLUMNS_LEAST = 8
 _MODES = (("on", "in that period"), ("on_or_after", "then or later"))
 
@@ -45,7 +52,30 @@ class RetentionPageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAME
         Literal["on", "on_or_after"],
         msgspec.Meta(description="back in that very period, or in it or any later one"),
     ] = "on"
+    list: Annotated[
+        Literal["people"] | None,
+        msgspec.Meta(description="list those behind one number: of `cohort`, `after` its start"),
+    ] = None
+    cohort: Annotated[
+        int | None,
+        msgspec.Meta(description="the cohort that begins then; all, without it", extra=INSTANT),
+    ] = None
+    after: Annotated[
+        int | None,
+        msgspec.Meta(description="the period after the start; all, without it", ge=0, le=60),
+    ] = None
     cursor: Cursor = None
+    people_cursor: Cursor = None
+
+
+@dataclass(frozen=True)
+class CohortShown:
+    """A cohort as a row of the table: its people, and those of each cell, where there are some."""
+
+    label: str
+    cohort: RetentionCohort
+    href: str
+    cells: Sequence[tuple[RetentionCell, str | None]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,8 @@ class RetentionShown:
     modes: tuple[Tab, ...]
     drawing: Markup
     columns: int
-    rows: Sequence[tuple[str, RetentionCohort]]
+    rows: Sequence[CohortShown]
+    people: FoldPeople | None
     api: str
 
 
@@ -71,14 +102,13 @@ def shown(asked: PageAsked[RetentionPageQuestion]) -> RetentionShown | None:
     if fold is None:
         return None
     time, mode = in_time(asked), asked.question.mode
-    answer = retention_page(
-        asked.installation,
-        fold.name,
-        RetentionQuestion(mode=mode, limit=_COHORTS, cursor=asked.question.cursor, **time),
-    )
-    zone = PageZone(answer.tz)
-    rows = [(_label(zone, each), each) for each in answer.items]
-    columns = columns_of(answer)
+    cohorts = RetentionQuestion(mode=mode, limit=_COHORTS, cursor=asked.question.cursor, **time)
+    with one_state(asked.installation) as still:
+        answer = retention_page(still, fold.name, cohorts)
+        listed = _people(asked, time)
+        found = None if listed is None else retention_people(still, fold.name, listed)
+    zone, columns = PageZone(answer.tz), columns_of(answer)
+    rows = [_cohort(asked, zone, each, columns) for each in answer.items]
     return RetentionShown(
         answer=answer,
         description=fold.description,
@@ -86,13 +116,80 @@ def shown(asked: PageAsked[RetentionPageQuestion]) -> RetentionShown | None:
             asked.installation, fold, lambda each: asked.address.elsewhere(f"{PATH}/{each.name}")
         ),
         modes=tuple(
-            Tab(words, asked.address.but(mode=name, cursor=None), name == mode)
+            Tab(words, asked.address.but(mode=name, cursor=None, people_cursor=None), name == mode)
             for name, words in _MODES
         ),
-        drawing=grid([str(each) for each in range(columns)], [*_rows(answer, rows, columns)]),
+        drawing=grid(
+            [str(each) for each in range(columns)], [*_rows(asked, answer, rows, columns)]
+        ),
         columns=columns,
         rows=rows,
+        people=None
+        if found is None
+        else fold_people(
+            asked,
+            fold,
+            found,
+            _words(asked, zone, answer.unit),
+            (f"{RETENTION_PATH}{fold.name}/people", _asked_for(asked, time)),
+        ),
         api=api_address(f"{RETENTION_PATH}{fold.name}", {"mode": mode, **from_to(time)}),
+    )
+
+
+def _people(
+    asked: PageAsked[RetentionPageQuestion], time: InTime
+) -> RetentionPeopleQuestion | None:
+    question = asked.question
+    if question.list is None:
+        return None
+    return RetentionPeopleQuestion(
+        cohort_start=question.cohort,
+        after=question.after,
+        mode=question.mode,
+        limit=_PEOPLE,
+        cursor=question.people_cursor,
+        **time,
+    )
+
+
+def _asked_for(asked: PageAsked[RetentionPageQuestion], time: InTime) -> dict[str, object]:
+    question = asked.question
+    return {
+        "cohort_start": iso_ms_or_none(question.cohort),
+        "after": question.after,
+        "mode": question.mode,
+        **from_to(time),
+    }
+
+
+def _words(asked: PageAsked[RetentionPageQuestion], zone: PageZone, unit: str) -> str:
+    """What those have done who are listed."""
+    question = asked.question
+    start = "" if question.cohort is None else f" on {zone.date(question.cohort)}"
+    if question.after is None:
+        return f"started{start}"
+    when = "or later" if question.mode == "on_or_after" else "after it"
+    return f"started{start} and came back in {unit} {question.after} {when}"
+
+
+def _cohort(
+    asked: PageAsked[Any], zone: PageZone, cohort: RetentionCohort, columns: int
+) -> CohortShown:
+    start = cohort.cohort_start
+    return CohortShown(
+        label=_label(zone, cohort),
+        cohort=cohort,
+        href=href_of_people(asked, list="people", cohort=start),
+        cells=[
+            (
+                cell,
+                href_of_people(asked, list="people", cohort=start, after=cell.after)
+                if cell.returned
+                else None,
+            )
+            for cell in cohort.cells[:columns]
+        ],
     )
 
 
@@ -111,28 +208,33 @@ def _label(zone: PageZone, cohort: RetentionCohort) -> str:
 
 
 def _rows(
-    answer: RetentionPage, rows: Sequence[tuple[str, RetentionCohort]], columns: int
+    asked: PageAsked[Any], answer: RetentionPage, rows: Sequence[CohortShown], columns: int
 ) -> Iterator[GridRow]:
     if answer.pooled:
         pooled = {each.after: each for each in answer.pooled}
         cells = [
             GridCell(None, "not over yet")
             if (each := pooled.get(after)) is None
-            else GridCell(each.rate, _says("all", answer.unit, after, each.returned, each.size))
+            else GridCell(
+                each.rate,
+                _says("all", answer.unit, after, each.returned, each.size),
+                href_of_people(asked, list="people", after=after) if each.returned else None,
+            )
             for after in range(columns)
         ]
         yield GridRow("All", max(each.size for each in answer.pooled), cells, is_total=True)
-    for label, cohort in rows:
+    for row in rows:
         shown_cells = [
             GridCell(
                 cell.rate,
                 "not over yet"
                 if cell.returned is None
-                else _says(label, answer.unit, cell.after, cell.returned, cohort.size),
+                else _says(row.label, answer.unit, cell.after, cell.returned, row.cohort.size),
+                href,
             )
-            for cell in cohort.cells[:columns]
+            for cell, href in row.cells
         ]
-        yield GridRow(label, cohort.size, shown_cells)
+        yield GridRow(row.label, row.cohort.size, shown_cells, href=row.href)
 
 
 def _says(who: str, unit: str, after: int, returned: int, size: int) -> str:

@@ -1,6 +1,6 @@
 """Sessions: what they come to, and each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -8,6 +8,7 @@ import msgspec
 
 from rtcdp.answers.fold_rows import RowsPage
 from rtcdp.answers.folds import SESSIONS_PATH
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor, Texts
 from rtcdp.answers.session_days import SessionDays, SessionDaysQuestion, SessionSums, session_days
@@ -31,6 +32,7 @@ PATH = "/sessions"
 KIND = "sessions"
 _LISTED = 25
 _DAYS_MAX = 31
+_KINDS = ("bounce", "engaged", "converted")
 
 
 class SessionsPageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
@@ -42,6 +44,10 @@ class SessionsPageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES
         Literal["open", "final"] | None,
         msgspec.Meta(description="only those that may still go on, or that are over"),
     ] = None
+    kind: Annotated[
+        Literal["bounce", "engaged", "converted"] | None,
+        msgspec.Meta(description="only bounces, or those that are engaged, or have a conversion"),
+    ] = None
     cursor: Cursor = None
 
 
@@ -52,6 +58,7 @@ class DayOfSessions:
     start: int | None
     sums: SessionSums
     share: float
+    href: str | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class SessionsShown:
     description: str
     tabs: tuple[Tab, ...]
     total: SessionSums | None
+    hrefs: Mapping[str, str]
     days: Sequence[DayOfSessions]
     items: Sequence[SessionShown]
     api: str
@@ -85,6 +93,7 @@ def shown(asked: PageAsked[SessionsPageQuestion]) -> SessionsShown | None:
         fold=fold.name,
         equals=equals,
         state=question.state,
+        kind=question.kind,
         limit=_LISTED,
         cursor=question.cursor,
         **time,
@@ -94,7 +103,8 @@ def shown(asked: PageAsked[SessionsPageQuestion]) -> SessionsShown | None:
         answer = sessions_page(still, listed)
         days = session_days(still, summed)
     which = {"fold": None if fold.name == KIND else fold.name, **from_to(time)}
-    filters = {fold.key: question.whose, "state": question.state}
+    filters = {fold.key: question.whose, "state": question.state, "kind": question.kind}
+    everything = {"whose": None, "state": None, "kind": None, "cursor": None}
     return SessionsShown(
         answer=answer,
         key=fold.key,
@@ -104,16 +114,35 @@ def shown(asked: PageAsked[SessionsPageQuestion]) -> SessionsShown | None:
             asked.installation, fold, lambda each: asked.address.elsewhere(PATH, fold=each.name)
         ),
         total=days.total,
-        days=_days(days),
+        hrefs={
+            "all": asked.address.but({**everything}),
+            "open": asked.address.but({**everything, "state": "open"}),
+            **{kind: asked.address.but({**everything, "kind": kind}) for kind in _KINDS},
+        },
+        days=_days(asked, days),
         items=[session_shown(asked, fold, row) for row in answer.items],
         api=api_address(SESSIONS_PATH, {**which, **filters}),
         days_api=api_address(f"{SESSIONS_PATH}/days", {**which, "tz": asked.zone.name}),
     )
 
 
-def _days(days: SessionDays) -> list[DayOfSessions]:
+def _days(asked: PageAsked[Any], days: SessionDays) -> list[DayOfSessions]:
     most = max((each.session_count for each in days.items), default=1)
-    return [DayOfSessions(_start_of(each), each, each.session_count / most) for each in days.items]
+    found = []
+    for each in days.items:
+        start = _start_of(each)
+        href = None if start is None else _day_href(asked, start)
+        found.append(DayOfSessions(start, each, each.session_count / most, href))
+    return found
+
+
+def _day_href(asked: PageAsked[Any], start: int) -> str:
+    """The sessions of one day, as far as it lies in the time that is looked at."""
+    time = in_time(asked)
+    first, end = time["start_from"], asked.zone.day_after(start)
+    last = end if time["start_to"] is None else min(end, time["start_to"])
+    chosen = {"from": iso_ms(max(start, first or start)), "to": iso_ms(last), "last": None}
+    return asked.address.but({**chosen, "cursor": None})
 
 
 def _start_of(sums: SessionSums) -> int | None:

@@ -18,7 +18,7 @@ def test_the_list_is_the_apis(site: Site) -> None:
     rows = cells(page, "sessions")
     assert [row[0] for row in rows] == [each["userId"] for each in listed["items"]]
     assert [row[3] for row in rows] == [str(each["event_count"]) for each in listed["items"]]
-    assert f"<b>{days['total']['session_count']}</b>" in page
+    assert f">{days['total']['session_count']}</a></b>" in page
     assert len(rows) == days["total"]["session_count"] == 5
 
 
@@ -63,3 +63,14 @@ def test_days_are_those_of_the_zone(site: Site) -> None:
 def test_nobody_and_no_story_say_what_to_do(quiet_site: Site, bare_site: Site) -> None:
     assert "curl -X POST" in quiet_site.page("/sessions")
     assert "No sessions are told" in bare_site.page("/sessions")
+
+
+def test_each_figure_leads_to_as_many_and_filters_are_said_to_be_the_lists(site: Site) -> None:
+    page = site.page(WEEK)
+    assert "figures, and those by the day" not in page
+    found = re.findall(r'<a href="([^"#]+)#list">(\d+)[^<]*</a>', page)
+    assert len(found) > 5
+    for address, number in found:
+        listed = site.page(unescape(address))
+        assert len(cells(listed, "sessions") if int(number) else []) == int(number), address
+    assert "figures, and those by the day" in site.page(f"{WEEK}&whose=ann")
