@@ -52,6 +52,10 @@ class PageAt:
     columns: Callable[..., Mapping[str, ColumnType]] | None = None
     at_once: int = 1
 
+    def __post_init__(self) -> None:
+        if self.is_list and self.columns is None:
+            self._columns_of_items()
+
     @property
     def is_list(self) -> bool:
         """Whether it can be a file."""
@@ -119,6 +123,10 @@ class PageAt:
 
     def _columns_of_items(self, *_: object) -> Mapping[str, ColumnType]:
         (item,) = get_args(get_type_hints(self._page_type)["items"])
+        if not (isinstance(item, type) and issubclass(item, msgspec.Struct)):
+            raise TypeError(
+                f"the items of {self.path} don't say what they have: name the columns of its files"
+            )
         return columns_of(item)
 
     def _id(self, request: AnyRequest, what: str, names: Sequence[str]) -> str:

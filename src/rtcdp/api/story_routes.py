@@ -187,6 +187,8 @@ STORY_PAGES = (
         "The same selection as the number, so that there are as many: of a cohort and a period "
         "after it, of a whole cohort, or of a period of all cohorts for which it is over.",
         group="Look",
+        columns=_columns_of_rows,
+        at_once=20,
     ),
     PageAt(
         f"{PATHS_PATH}{{name:str}}",
@@ -206,6 +208,8 @@ STORY_PAGES = (
         "The same selection as the numbers of the paths: a whole path, a node in its place, or all "
         "that came so far, or ended there.",
         group="Look",
+        columns=_columns_of_rows,
+        at_once=20,
     ),
 )
 """All of them, to be given to the API's router."""

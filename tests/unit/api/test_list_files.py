@@ -34,6 +34,8 @@ LISTS = (
     "/api/funnels/shop_funnel?cohort=day",
     "/api/funnels/shop_funnel/people",
     "/api/retention/daily_retention",
+    "/api/retention/daily_retention/people",
+    "/api/paths/page_paths/people",
     "/api/joins/cart_outcomes",
     "/api/joins/cart_outcomes/totals?cohort=day",
 )
