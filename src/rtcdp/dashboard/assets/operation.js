@@ -111,7 +111,9 @@ async function send({ verb, target, headers, body }, result) {
   try {
     const token = verb === "GET" ? {} : loginToken();
     const answer = await fetch(target, { method: verb, headers: { ...headers, ...token }, body });
-    show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, pretty(await answer.text()));
+    const isText = !(answer.headers.get("Content-Type") ?? "").includes("parquet");
+    const text = isText ? pretty(await answer.text()) : `${(await answer.arrayBuffer()).byteLength} bytes; the command saves them`;
+    show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, text);
   } catch (error) {
     show(result, "No answer", String(error));
   }
