@@ -205,6 +205,29 @@ def enrichment(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def page(scale: Scale) -> Iterator[Figure]:
+    """The overview with many users in the store, and what open pages cost the intake."""
+    found = _run("bench.page", "--users", str(scale.users))
+    where = f"{scale.users:,} users in the store"
+    yield Figure(
+        f"first contentful paint of the overview, an hour and a month, {where}",
+        "≤ 1,000 ms",
+        f"{found['first_paint_ms']:,.0f} ms, {found['first_paint_month_ms']:,.0f} ms",
+    )
+    yield Figure(
+        f"a click on another figure of a month until it is painted, {where}",
+        "≤ 100 ms",
+        f"{found['click_ms']:,.0f} ms",
+    )
+    yield Figure(
+        f"the server's part of a month, and the first time, {where}",
+        "≤ 150 ms",
+        f"{found['month_ms']:,.0f} ms, {found['month_first_ms']:,.0f} ms",
+    )
+    cost = 1 - found["beside_events_per_s"] / found["alone_events_per_s"]
+    yield Figure("what 100 open pages cost the intake", "≤ 5 %", f"{100 * cost:.1f} %")
+
+
 def kafka(scale: Scale) -> Iterator[Figure]:
     """Kafka → PostgreSQL with the native engine."""
     with Servers(_run) as servers:
@@ -255,6 +278,7 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "fold-memory": fold_memory,
     "recommendations": recommendations,
     "enrichment": enrichment,
+    "page": page,
     "kafka": kafka,
     "spark": spark,
 }

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rtcdp.admission.erased import NOBODY_ERASED, ErasedUsers
 from rtcdp.admission.event_id_index import SeenIds
 from rtcdp.admission.order import columns_of, lined_up, rows_by_partition
 from rtcdp.admission.repeats import Forgotten, Ids, Repeats, places_of
@@ -23,7 +24,7 @@ from rtcdp.admission.steps import (
     assigned_id,
     behind_lateness,
 )
-from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, VERDICTS
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import (
     decode_lines,
@@ -36,8 +37,8 @@ from rtcdp.events.columns import (
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import RawRecord, Records
 
-ADMITTED, DUPLICATE, LATE, DEAD_LETTER = range(4)
-VERDICT_NAMES = np.array(["admitted", "duplicate", "late", "dead_letter"])
+ADMITTED, DUPLICATE, LATE, DEAD_LETTER, ERASED = range(5)
+VERDICT_NAMES = np.array(VERDICTS)
 """The names of the verdicts, by their codes."""
 _MINUTE_MS = 60_000
 
@@ -45,6 +46,9 @@ CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
 DUPLICATE_MESSAGE = "an earlier event has the same eventId"
 SUMMARY_MESSAGE = "{count} records of one request, of which this is the first: {message}"
 SUMMARY_OF_GOOD_MESSAGE = "a summary of rejected records holds one that is an event"
+_ERASED_RECORD = Rejection("corrupt", "log", "its user was erased")
+"""What stands for the event of a record that was erased; it is told as no dead letter."""
+
 CORRUPT_MESSAGE = "the stored bytes do not match their checksum; the disk may be failing"
 
 
@@ -84,11 +88,14 @@ class AdmittedBatch:
 
 
 def decode_batch(
-    pieces: Sequence[Records], fields: Sequence[str], rules: AdmissionRules | None
+    pieces: Sequence[Records],
+    fields: Sequence[str],
+    rules: AdmissionRules | None,
+    erased: ErasedUsers = NOBODY_ERASED,
 ) -> DecodedBatch:
     """Decode records, with the asked `fields` of their events, and judge them by the `rules` that
-    need nothing but the record: clock and lateness. Without rules, every event is taken for
-    admitted.
+    need nothing but the record: clock and lateness, after whether its user was `erased`. Without
+    rules, every event is taken for admitted.
 
     Pieces may be those of several partitions; those of one follow each other in the log. The cost
     of a step does not grow with the number of pieces.
@@ -99,6 +106,8 @@ def decode_batch(
         verdicts = decoded.verdicts
         verdicts[~imported & (behind_lateness(timestamps, received_at, rules) > 0)] = LATE
         verdicts[ahead_of_clock(timestamps, received_at, rules) > 0] = DEAD_LETTER
+        if erased:
+            verdicts[erased.among(decoded.events)] = ERASED
     return decoded
 
 
@@ -286,6 +295,8 @@ def _sources_of(pieces: Sequence[Records]) -> pl.Series:
 def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:
     if record.is_corrupt:
         return Rejection("corrupt", "log", CORRUPT_MESSAGE)
+    if record.is_erased:
+        return _ERASED_RECORD
     event = decode(record.raw)
     if record.stands_for > 1:
         return _of_summary(event, record.stands_for)
@@ -341,7 +352,9 @@ def _ledger(
             "minute": [
                 record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in decoded.rejected
             ],
-            "verdict": [DEAD_LETTER] * len(decoded.rejected),
+            "verdict": [
+                ERASED if record.is_erased else DEAD_LETTER for record, _ in decoded.rejected
+            ],
             "is_conflict": [False] * len(decoded.rejected),
             "weight": [record.stands_for for record, _ in decoded.rejected],
         },
@@ -358,6 +371,7 @@ def _ledger(
             (verdict == LATE).sum().cast(pl.Int64).alias("late"),
             pl.col("weight").filter(verdict == DEAD_LETTER).sum().alias("dead_letter"),
             pl.col("is_conflict").sum().cast(pl.Int64).alias("conflict"),
+            pl.col("weight").filter(verdict == ERASED).sum().alias("erased"),
         )
         .select(LEDGER_SCHEMA.names())
         .sort("source", "minute")
@@ -368,43 +382,19 @@ def _uncounted(
     decoded: DecodedBatch, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
     rejected = pl.DataFrame(
-        [
-            (
-                record.partition,
-                record.offset,
-                record.source,
-                record.received_at,
-                "dead_letter",
-                rejection.reason,
-                rejection.step,
-                rejection.message,
-                None,
-                None,
-                None,
-                record.raw,
-            )
-            for record, rejection in decoded.rejected
-        ],
-        schema=UNCOUNTED_SCHEMA,
-        orient="row",
+        [_row_of(*each) for each in decoded.rejected], schema=UNCOUNTED_SCHEMA, orient="row"
     )
     at = np.flatnonzero(verdicts != ADMITTED)
     if len(at) == 0:
         return rejected
     verdict = verdicts[at]
-    conflict = is_conflict[at]
+    told = [
+        _TOLD[verdict == DUPLICATE and conflict, int(verdict)]
+        for verdict, conflict in zip(verdict.tolist(), is_conflict[at].tolist(), strict=True)
+    ]
+    reason, step, message = zip(*told, strict=True)
     events = decoded.events[at]
-    reason = np.select(
-        [verdict == LATE, verdict == DEAD_LETTER, conflict],
-        ["late", "future", "conflict"],
-        "duplicate",
-    )
-    step = np.select([verdict == LATE, verdict == DEAD_LETTER], ["lateness", "clock"], "duplicate")
-    message = np.select(
-        [verdict == LATE, verdict == DEAD_LETTER, conflict],
-        [LATE_MESSAGE, FUTURE_MESSAGE, CONFLICT_MESSAGE],
-        DUPLICATE_MESSAGE,
-    )
+    is_told = pl.Series(verdict != ERASED)
     of_events = pl.DataFrame(
         {
             "partition": decoded.partitions[at],
@@ -412,17 +402,38 @@ def _uncounted(
             "source": events["source"],
             "received_at": decoded.received_at[at],
             "verdict": pl.Series(VERDICT_NAMES[verdict].tolist(), dtype=pl.String),
-            "reason": pl.Series(reason.tolist(), dtype=pl.String),
-            "step": pl.Series(step.tolist(), dtype=pl.String),
-            "message": pl.Series(message.tolist(), dtype=pl.String),
+            "reason": pl.Series(reason, dtype=pl.String),
+            "step": pl.Series(step, dtype=pl.String),
+            "message": pl.Series(message, dtype=pl.String),
             "event_id": shown_ids(events["eventId"]),
             "user_id": events["userId"],
             "event_time": events["timestamp"],
             "raw": _raw_of(decoded, at, verdict),
         },
         schema_overrides=UNCOUNTED_SCHEMA,
-    )
+    ).with_columns(pl.when(is_told).then(pl.col(name)) for name in _TOLD_OF_OTHERS)
     return pl.concat([rejected, of_events]).sort("partition", "offset")
+
+
+_TOLD = {
+    (False, DUPLICATE): ("duplicate", "duplicate", DUPLICATE_MESSAGE),
+    (True, DUPLICATE): ("conflict", "duplicate", CONFLICT_MESSAGE),
+    (False, LATE): ("late", "lateness", LATE_MESSAGE),
+    (False, DEAD_LETTER): ("future", "clock", FUTURE_MESSAGE),
+    (False, ERASED): (None, None, None),
+}
+"""Reason, step and message, by whether it is a conflict, and the verdict."""
+
+_TOLD_OF_OTHERS = ("event_id", "user_id", "event_time", "raw")
+"""What is told of a record unless it was erased."""
+
+
+def _row_of(record: RawRecord, rejection: Rejection) -> tuple[object, ...]:
+    place = record.partition, record.offset, record.source, record.received_at
+    if record.is_erased:
+        return *place, "erased", *[None] * (len(UNCOUNTED_SCHEMA) - len(place) - 1)
+    told = rejection.reason, rejection.step, rejection.message
+    return *place, "dead_letter", *told, None, None, None, record.raw
 
 
 def shown_ids(event_ids: pl.Series) -> pl.Series:
@@ -433,9 +444,9 @@ def shown_ids(event_ids: pl.Series) -> pl.Series:
 def _raw_of(
     decoded: DecodedBatch, at: npt.NDArray[np.intp], verdict: npt.NDArray[np.int8]
 ) -> pl.Series:
-    """The bytes of the late and dead records at these rows; null for duplicates."""
+    """The bytes of the late and dead records at these rows; null for others."""
     raw: list[bytes | None] = [None] * len(at)
-    keep = np.flatnonzero(verdict != DUPLICATE)
+    keep = np.flatnonzero((verdict == LATE) | (verdict == DEAD_LETTER))
     partitions, offsets = decoded.partitions[at[keep]], decoded.offsets[at[keep]]
     for piece in decoded.pieces if len(keep) else ():
         is_here = (partitions == piece.partition) & (offsets >= piece.first_offset)

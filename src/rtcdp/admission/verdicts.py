@@ -12,10 +12,11 @@ LEDGER_SCHEMA = pl.Schema(
         "late": pl.Int64,
         "dead_letter": pl.Int64,
         "conflict": pl.Int64,
+        "erased": pl.Int64,
     }
 )
 """`minute` is the start of the intake minute in UTC ms. Always: received = admitted + duplicate +
-late + dead_letter. `conflict` counts those duplicates that came with another content."""
+late + dead_letter + erased. `conflict` counts those duplicates that came with another content."""
 
 UNCOUNTED_SCHEMA = pl.Schema(
     {
@@ -33,8 +34,9 @@ UNCOUNTED_SCHEMA = pl.Schema(
         "raw": pl.Binary,
     }
 )
-"""One row per record that was not counted. `verdict` is duplicate, late or dead_letter; `raw` holds
-the record's bytes for late events and dead letters, and is null for duplicates."""
+"""One row per record that was not counted. `verdict` is duplicate, late, dead_letter or erased;
+`raw` holds the record's bytes for late events and dead letters, and is null for others. Of an
+erased one nothing is told but its place, its source and when it came."""
 
 UNCOUNTED_READ_SCHEMA = pl.Schema([*UNCOUNTED_SCHEMA.items(), ("replayed_at", pl.Int64())])
 """What a store tells of one: also when it was sent again (UTC ms), null where it was not."""
@@ -43,4 +45,4 @@ RECORDED_SCHEMA = pl.Schema({"offset": pl.Int64, "verdict": pl.String, "reason":
 """The recorded verdicts of some offsets of a partition, in their order: one row per record that was
 not counted."""
 
-VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
+VERDICTS = ("admitted", "duplicate", "late", "dead_letter", "erased")

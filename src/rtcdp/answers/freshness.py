@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.kept_days import KeptDays
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.resume import check_reach, check_same_log
@@ -93,7 +94,8 @@ class Installation:
 
     `log` is None where there is only a store: there is no drill-down then, and the lag is counted
     from the last commit. `allowed_lateness_ms` says how long after its end a window may still
-    change. `sight` is how the log is looked at. `folds` are the stories that the store holds.
+    change. `sight` is how the log is looked at. `folds` are the stories that the store holds, and
+    `days` what was read of whole days.
     """
 
     store: Store
@@ -103,6 +105,7 @@ class Installation:
     allowed_lateness_ms: int = AdmissionRules.allowed_lateness_ms
     sight: LogSight = field(default_factory=LogSight)
     folds: Sequence[Fold] = ()
+    days: KeptDays = field(default_factory=KeptDays)
 
 
 class Fresh(TypedDict):

@@ -1,4 +1,5 @@
-"""The ledger: what became of every record. received = admitted + duplicate + late + dead letter."""
+"""The ledger: what became of every record. received = admitted + duplicate + late + dead letter +
+erased."""
 
 from typing import cast
 
@@ -20,7 +21,8 @@ class LedgerQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
 
 
 class LedgerTotals(msgspec.Struct):
-    """Records over all time. `conflict` counts the duplicates that came with another content."""
+    """Records over all time. `conflict` counts the duplicates that came with another content,
+    `erased` the records of users who were erased."""
 
     received: int
     admitted: int
@@ -28,6 +30,7 @@ class LedgerTotals(msgspec.Struct):
     late: int
     dead_letter: int
     conflict: int
+    erased: int
 
 
 class LedgerItem(LedgerTotals):

@@ -19,6 +19,7 @@ from rtcdp.answers.export import ColumnType
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms, iso_ms_or_none, read_instant
 from rtcdp.answers.intervals import Cut, Interval, local_iso
+from rtcdp.answers.keeper import keeper_of
 from rtcdp.answers.metrics import is_incomplete
 from rtcdp.answers.query_columns import QueryColumn, columns_of
 from rtcdp.answers.query_rows import OTHER, Order, Parts, Rows, rows_of
@@ -160,6 +161,7 @@ def query_page(installation: Installation, question: QueryQuestion) -> QueryPage
     now_ms = installation.clock.now_ms()
     plan = _planned(installation, question, now_ms)
     # Asked before the snapshot is taken: a backfill that ends in between is in it entirely.
+    keeper = keeper_of(installation, list(plan.metrics.values()))
     incomplete = any(is_incomplete(installation.store, each) for each in plan.metrics.values())
     with open_reading(installation) as reading:
         snapshot = reading.snapshot
@@ -167,7 +169,7 @@ def query_page(installation: Installation, question: QueryQuestion) -> QueryPage
         limits = [complete_from_of(snapshot, metric) for metric in plan.metrics.values()]
         complete_from = max((limit for limit in limits if limit is not None), default=None)
         rollups = {
-            name: rolled_up(snapshot, metric, _wanted(plan, question, metric))
+            name: rolled_up(snapshot, metric, _wanted(plan, question, metric), keeper)
             for name, metric in plan.metrics.items()
         }
     parts = Parts(plan.metrics, rollups, plan.by)

@@ -95,7 +95,7 @@ def rows_of(
     index = index.sort(by_time, descending=[order.newest_first, *[False] * (len(by_time) - 1)])
     index = index.select(group)
     values = {
-        name: _values(rollup, parts.metrics[name], _wanted(columns, name), index)
+        name: values_of(rollup, parts.metrics[name], _wanted(columns, name), index)
         for name, rollup in placed.items()
     }
     estimates = {
@@ -142,7 +142,7 @@ def _ranked(parts: Parts, order: Order) -> pl.DataFrame:
         down = [*[order.descending] * len(first), *[False] * len(rest)]
         return keys.sort([*first, *rest], descending=down).with_row_index(_RANK)
     totals = {
-        value.metric.name: _values(
+        value.metric.name: values_of(
             parts.rollups[value.metric.name].merged(parts.by),
             value.metric,
             _wanted([order.column], value.metric.name),
@@ -194,7 +194,7 @@ def _index(
     return pl.concat([found, grid.select(group)]).unique()
 
 
-def _values(
+def values_of(
     rollup: Rollup, metric: Metric, names: Sequence[str], index: pl.DataFrame
 ) -> dict[str, Sequence[object]]:
     """The values of measures for each row of `index`, whose columns name the group; of a group that

@@ -8,14 +8,19 @@ Each event is looked at once: of windows that overlap, those side by side are ta
 rests as panes, each pane.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from rtcdp.answers.cursor import combinations
 from rtcdp.answers.enriched import read_as
+from rtcdp.answers.keeper import Keeper
+from rtcdp.answers.kept_days import whole_days
 from rtcdp.definitions import (
     BUCKET_START,
     ITEM,
@@ -31,6 +36,7 @@ from rtcdp.definitions import (
     tables_of,
 )
 from rtcdp.errors import BadRequest
+from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import Scan, StoreSnapshot
 
 ROWS_MAX = 1_000_000
@@ -38,6 +44,8 @@ ROWS_MAX = 1_000_000
 
 SIDE_ROWS_MAX = 2_000_000
 """So many members of distinct counts and items of top lists are read for one answer."""
+
+IntArray = NDArray[np.int64]
 
 _SLICE_ROWS = 100_000
 _GROUPS_AT_ONCE = 2_000
@@ -81,6 +89,11 @@ class Rollup:
             },
         )
 
+    @property
+    def row_count(self) -> int:
+        """How many rows it takes."""
+        return self.columns.height + sum(rows.height for rows in self.sides.values())
+
     def changed(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Rollup":
         """The same, with the rows of all parts changed alike; to be merged then."""
         sides = {name: change(rows) for name, rows in self.sides.items()}
@@ -121,14 +134,68 @@ def tile_end(metric: Metric, start: int) -> int:
     return start + window.bucket_ms if isinstance(window, Window) else window.end_of(start)
 
 
-def rolled_up(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup:
+def rolled_up(
+    snapshot: StoreSnapshot, metric: Metric, wanted: Wanted, keeper: Keeper | None = None
+) -> Rollup:
     """What the store holds of the metric between the first and the last of the edges, each of which
-    has to be a `tile_start`.
+    has to be a `tile_start`. With a `keeper`, days that were read before and are the same are not
+    read again.
 
     Only what `equals` asks for is read, each choice of its texts by itself. Raises `BadRequest`
-    when that is more than `ROWS_MAX` or `SIDE_ROWS_MAX`, or more choices than are looked for at
-    once, and `StoreUnavailable`.
+    when more than `ROWS_MAX` or `SIDE_ROWS_MAX` is to be read at once, or there are more choices
+    than are looked for at once, and `StoreUnavailable`.
     """
+    days = whole_days(wanted.edges[0], wanted.edges[-1])
+    mark_of = keeper.marks_of_metric(snapshot, metric) if keeper is not None and days else None
+    if keeper is None or mark_of is None:
+        return _read(snapshot, metric, wanted)
+    parts = []
+    for start, end in _stretches(wanted, days):
+        part = replace(wanted, edges=_within(wanted.edges, start, end))
+        day = start // DAY_MS
+
+        def read(part: Wanted = part) -> tuple[Rollup, int]:
+            found = _read(snapshot, metric, part)
+            return found, found.row_count
+
+        if day not in days:
+            parts.append(read()[0])
+            continue
+        equals = tuple(sorted(wanted.equals.items()))
+        names = tuple(measure.name for measure in wanted.measures)
+        name = (metric.fingerprint, names, wanted.by, equals, tuple(part.edges))
+        parts.append(keeper.days.get(name, mark_of(day), read))
+    return _together(parts, wanted.edges)
+
+
+def _stretches(wanted: Wanted, days: range) -> Iterator[tuple[int, int]]:
+    """Each of the whole days, and what is before and behind them."""
+    first, last = wanted.edges[0], wanted.edges[-1]
+    cuts = sorted({first, *(day * DAY_MS for day in days), days[-1] * DAY_MS + DAY_MS, last})
+    yield from pairwise(cuts)
+
+
+def _within(edges: Sequence[int], start: int, end: int) -> tuple[int, ...]:
+    """A stretch, cut at those of the edges that lie in it."""
+    return (start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end)
+
+
+def _together(parts: Sequence[Rollup], edges: Sequence[int]) -> Rollup:
+    """The parts of one time as one."""
+    first, at = parts[0], np.array(edges, np.int64)
+    sides = {name: pl.concat([part.sides[name] for part in parts]) for name in first.sides}
+    columns = pl.concat([part.columns for part in parts])
+    overfull = frozenset[str]().union(*(part.overfull for part in parts))
+    found = replace(first, columns=columns, sides=sides, overfull=overfull)
+    found = found.changed(lambda rows: _placed(rows, at))
+    starts = [part.columns[BUCKET_START].unique() for part in parts]
+    if not _placed(pl.concat(starts).to_frame(), at)[BUCKET_START].is_duplicated().any():
+        # No piece is of two parts.
+        return found
+    return found.merged(found.group)
+
+
+def _read(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> Rollup:
     snapshot = read_as(snapshot, metric)
     buckets, *_ = tables = tables_of(metric)
     by_name = {table.name: table for table in tables}
@@ -201,7 +268,7 @@ class _Reading:
         window = self._metric.window
         if isinstance(window, Window) and window.is_written_out:
             rows = rows.filter(pl.col(BUCKET_START) % window.size_ms == 0)
-        part = _merged(self._placed(rows), self._buckets, self._group)
+        part = _merged(_placed(rows, self._edges), self._buckets, self._group)
         both = pl.concat([self.columns, part])
         self.columns = _merged(both, self._buckets, self._group)
         groups = rows.select(BUCKET_START, *self._metric.key_names)
@@ -221,16 +288,16 @@ class _Reading:
             )
         if side.bound == "heaviest_items" and _longest(rows, side) > side.capacity:
             self.overfull.add(name)
-        part = _merged_side(self._placed(rows), side, self._group)
+        part = _merged_side(_placed(rows, self._edges), side, self._group)
         known = self.sides.get(name)
         both = part if known is None else pl.concat([known, part])
         self.sides[name] = both if known is None else _merged_side(both, side, self._group)
 
-    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """With the beginning of the time that they count for, in place of their own."""
-        starts = rows[BUCKET_START].to_numpy()
-        places = self._edges[np.searchsorted(self._edges, starts, side="right") - 1]
-        return rows.with_columns(pl.Series(BUCKET_START, places, pl.Int64))
+
+def _placed(rows: pl.DataFrame, edges: IntArray) -> pl.DataFrame:
+    """With the beginning of the time that they count for, in place of their own."""
+    places = edges[np.searchsorted(edges, rows[BUCKET_START].to_numpy(), side="right") - 1]
+    return rows.with_columns(pl.Series(BUCKET_START, places, pl.Int64))
 
 
 def _most_rows_of(side: Table) -> int:
@@ -257,6 +324,17 @@ def _merged(rows: pl.DataFrame, table: Table, group: Sequence[str]) -> pl.DataFr
 
 def _merged_side(rows: pl.DataFrame, side: Table, group: Sequence[str]) -> pl.DataFrame:
     if side.bound == "smallest_members":
+        if rows[BUCKET_START].n_unique() == 1 and len(group) == 1:
+            return _smallest(rows, side)
         members = rows.select(*group, MEMBER).unique().sort(MEMBER)
         return members.group_by(list(group), maintain_order=True).head(side.capacity)
     return rows.group_by(*group, ITEM).agg(pl.col(ITEM_COUNT).sum())
+
+
+def _smallest(rows: pl.DataFrame, side: Table) -> pl.DataFrame:
+    """The smallest members of one group."""
+    members = np.sort(rows[MEMBER].to_numpy())
+    is_first = np.append(True, members[1:] != members[:-1])
+    members = members[is_first][: side.capacity]
+    start = pl.repeat(rows[BUCKET_START][0], len(members), dtype=pl.Int64, eager=True)
+    return pl.DataFrame({BUCKET_START: start, MEMBER: members})

@@ -24,6 +24,7 @@ _MEANING = {
     "late": "Valid events that were older at intake than allowed.",
     "dead_letter": "Records that can't be admitted.",
     "conflict": "Duplicates that came with another content.",
+    "erased": "Records of users who were erased.",
 }
 
 

@@ -123,6 +123,11 @@ COMMANDS = {
         "Look at the sources that the log knows, and retire one.",
         "rtcdp.cli.looking:sources",
     ),
+    "users": Command(
+        ONE,
+        "Give out all that is known of a user, or erase it.",
+        "rtcdp.cli.users:users",
+    ),
     "keys": Command(
         ONE,
         "Make keys for who may send and ask, replace them, take them back.",

@@ -37,7 +37,8 @@ from rtcdp.runtime.parts import (
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.runtime.watching import Sample, watcher_of
 
-_COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict")
+_SELDOM = ("conflict", "erased")
+_COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict", "erased")
 
 
 @with_settings()
@@ -65,7 +66,7 @@ def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -
         say(Text(f"{totals['conflict']:,} duplicates came with another content", "yellow"))
     if not rows:
         return
-    counts = [count for count in _COUNTS if count != "conflict" or totals["conflict"]]
+    counts = [count for count in _COUNTS if count not in _SELDOM or totals[count]]
     table = listing("minute", "source", *(f">{count.replace('_', ' ')}" for count in counts))
     table.columns[0].no_wrap = True
     for row in rows:

@@ -30,7 +30,7 @@ INTERRUPTED = 130
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-_VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
+_VERDICTS = ("admitted", "duplicate", "late", "dead_letter", "erased")
 
 
 class Listing(Table):
@@ -146,8 +146,10 @@ def moment(instant_ms: int) -> str:
 
 
 def balance(totals: Mapping[str, int]) -> Text:
-    """received 12 = admitted 10 + duplicate 1 + late 1 + dead letter 0 ✓"""
-    parts = [f"{verdict.replace('_', ' ')} {totals.get(verdict, 0):,}" for verdict in _VERDICTS]
+    """received 12 = admitted 10 + duplicate 1 + late 1 + dead letter 0 ✓; erased ones where there
+    are any"""
+    shown = [name for name in _VERDICTS if name != "erased" or totals.get(name)]
+    parts = [f"{verdict.replace('_', ' ')} {totals.get(verdict, 0):,}" for verdict in shown]
     received = totals.get("received", 0)
     is_balanced = received == sum(totals.get(verdict, 0) for verdict in _VERDICTS)
     return Text.assemble(

@@ -42,7 +42,8 @@ Q = TypeVar("Q", bound=PageQuestion)
 
 @dataclass(frozen=True)
 class PageAsked(Generic[Q]):
-    """One request of a page. `now_ms` is the time that all of its answer is of."""
+    """One request of a page. `now_ms` is the time that all of its answer is of, and `still` the
+    installation in the one state that it is of; None: as it is."""
 
     context: ApiContext
     request: AnyRequest
@@ -51,10 +52,11 @@ class PageAsked(Generic[Q]):
     address: PageAddress
     now_ms: int
     default_period_ms: int = DEFAULT_MS
+    still: Installation | None = None
 
     @property
     def installation(self) -> Installation:
-        return self.context.installation
+        return self.still or self.context.installation
 
     @property
     def period(self) -> Period:

@@ -4,7 +4,7 @@ wrong said on a page as well."""
 import importlib
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from rtcdp import __version__
 from rtcdp.answers.instant import iso_ms
+from rtcdp.answers.one_state import one_state
 from rtcdp.api.address import AnyRequest, path_of
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import KEPT, tag_of
@@ -134,8 +135,11 @@ class Shell:
         return Response(body, media_type=HTML, headers={**KEPT, "ETag": tag_of(body), **_VARY})
 
     def _body(self, page: DashboardPage, asked: PageAsked[Any]) -> bytes:
-        around = self._around(page, asked.zone, asked.address, asked)
-        values = {**around, "page": page.shown(asked), "asked": asked}
+        with one_state(self._context.installation) as still:
+            # All that a page says is of one state of the store.
+            asked = replace(asked, still=still)
+            around = self._around(page, asked.zone, asked.address, asked)
+            values = {**around, "page": page.shown(asked), "asked": asked}
         return render(self._environment, page.template, values)
 
     def _wrong(

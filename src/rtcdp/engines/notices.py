@@ -5,7 +5,7 @@ gone. The last epochs' rest in the store, in a ring, so that a follower finds th
 and looks at no row that stayed. What is filled (a new fold) or has expired is no news.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -134,3 +134,27 @@ def _named(texts: pl.Series, fold: Fold) -> pl.DataFrame:
     schema = row_schema((name, types[name]) for name in table.primary_key)
     keys = [key for text in texts for key in msgspec.json.decode(text)]
     return pl.DataFrame(keys, schema, orient="row")
+
+
+def without_user(
+    snapshot: StoreSnapshot, user_id: str, gone: Mapping[str, int], epoch: int
+) -> pl.DataFrame:
+    """The notices that name a user, without these names; and, of folds of which rows have `gone`, a
+    new one for this epoch, which tells how many and names none: who follows them looks at all."""
+    page = snapshot.row_page(NOTICES, limit=1_000_000)
+    changed = {
+        (fold, _slot(epoch)): (fold, _slot(epoch), epoch, count, 0, "[]", "[]")
+        for fold, count in gone.items()
+    }
+    for row in page.iter_rows():
+        fold, slot, *counts, names_gone, names_changed = row
+        named = [_unnamed(names, user_id) for names in (names_gone, names_changed)]
+        if (fold, slot) not in changed and named != [names_gone, names_changed]:
+            changed[fold, slot] = (fold, slot, *counts, *named)
+    return pl.DataFrame(list(changed.values()), row_schema(NOTICES.columns), orient="row")
+
+
+def _unnamed(names: str, user_id: str) -> str:
+    keys = msgspec.json.decode(names)
+    kept = [key for key in keys if user_id not in key]
+    return names if len(kept) == len(keys) else msgspec.json.encode(kept).decode()

@@ -6,6 +6,7 @@ replayed once the defect is mended.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -56,12 +57,20 @@ def halves(pieces: Sequence[Records]) -> tuple[tuple[Records, ...], tuple[Record
 
 def places_left_out(store: Store) -> frozenset[tuple[int, int]]:
     """Partition and offset of the records that the store keeps as dead letters of this kind."""
+    return _places(store, UncountedScan(verdict="dead_letter", reason=REASON, limit=_PAGE))
+
+
+def erased_places(store: Store) -> frozenset[tuple[int, int]]:
+    """Partition and offset of the records that were erased, as long as the store knows of them."""
+    return _places(store, UncountedScan(verdict="erased", limit=_PAGE))
+
+
+def _places(store: Store, scan: UncountedScan) -> frozenset[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    scan = UncountedScan(verdict="dead_letter", reason=REASON, limit=_PAGE)
     while True:
         with store.snapshot() as snapshot:
             page = snapshot.uncounted(scan).select("received_at", "partition", "offset").rows()
         found += [(partition, offset) for _, partition, offset in page]
         if len(page) < _PAGE:
             return frozenset(found)
-        scan = UncountedScan(verdict="dead_letter", reason=REASON, after=page[-1], limit=_PAGE)
+        scan = replace(scan, after=page[-1])

@@ -6,7 +6,7 @@ position; `next_offset` is where to resume, and only that is ever stored.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,8 @@ class Delivery:
     means that `raw` is the index-th of the whole delivery. `received_at` is UTC milliseconds.
     `replay_of` is given for a replayed dead letter: its partition and offset, which make the new
     record's event id where it has none of its own, so that a second replay is a duplicate. Or it is
-    a `summary_mark`: each record stands for so many then, of which it is the first.
+    a `summary_mark`: each record stands for so many then, of which it is the first; or an
+    `erased_mark`.
     """
 
     lines: bytes
@@ -84,7 +85,7 @@ class Delivery:
         return self.line_count + len(self.rejects)
 
 
-_SUMMARY = "summary:"
+_SUMMARY, _ERASED = "summary:", "erased:"
 _SUMMARY_DIGITS_MAX = 7
 
 
@@ -94,9 +95,15 @@ def summary_mark(count: int) -> str:
     return f"{_SUMMARY}{count}"
 
 
+def erased_mark(count: int = 1) -> str:
+    """The mark of a record whose bytes were taken out of the log, with its user; it stood for
+    `count` records."""
+    return f"{_ERASED}{count}"
+
+
 @dataclass(frozen=True)
 class RawRecord:
-    """One record by itself, or a summary."""
+    """One record by itself, or a summary; or the place of one that was erased."""
 
     partition: int
     offset: int
@@ -110,11 +117,16 @@ class RawRecord:
     @property
     def stands_for(self) -> int:
         """How many records were taken in for this one."""
-        if self.replay_of is None or not self.replay_of.startswith(_SUMMARY):
+        if self.replay_of is None or not self.replay_of.startswith((_SUMMARY, _ERASED)):
             return 1
-        count = self.replay_of.removeprefix(_SUMMARY)
+        _, _, count = self.replay_of.partition(":")
         is_number = count.isascii() and count.isdigit() and len(count) <= _SUMMARY_DIGITS_MAX
         return max(1, int(count)) if is_number else 1
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing of it is left but its place, its source and when it came."""
+        return self.replay_of is not None and self.replay_of.startswith(_ERASED)
 
 
 Int64Array = npt.NDArray[np.int64]
@@ -298,6 +310,21 @@ class LogReader(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ErasableLog(Protocol):
+    """A log that can take the bytes of single records out of the midst of it."""
+
+    def erase(self, offsets: Mapping[int, Sequence[int]]) -> int:
+        """Take the bytes of the records at these offsets, by partition, out of the log for good.
+
+        What is left of each is an odd record with an `erased_mark`: its place, its source, when it
+        came, and how many it stood for. Offsets that aren't there (any more) are passed over, and
+        so are records that are erased already: a second call finishes what a first one began.
+        Returns how many were erased now. Raises what a reader raises.
+        """
+        ...
 
 
 class LogWriter(Protocol):

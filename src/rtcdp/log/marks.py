@@ -14,8 +14,8 @@ _CHECKSUM_BYTES = 8
 
 
 def mark_of(record: RawRecord) -> LogMark | None:
-    """The mark of a record; None for one whose bytes can't be trusted."""
-    if record.is_corrupt:
+    """The mark of a record; None for one whose bytes can't be trusted, or were erased."""
+    if record.is_corrupt or record.is_erased:
         return None
     digest = hashlib.blake2b(record.raw, digest_size=_CHECKSUM_BYTES)
     digest.update(b"%d %d" % (record.offset, record.received_at))

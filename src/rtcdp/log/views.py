@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rtcdp.log.contract import LogExtent, LogReader, RawRecord, Records
+from rtcdp.log.contract import LogExtent, LogReader, RawRecord, Records, erased_mark
 from rtcdp.log.limits import Retention
 
 
@@ -60,12 +60,19 @@ class BoundedLogReader:
 
 class MaskedLogReader:
     """Another reader's records; those at the `places`, each a partition and an offset, are given
-    as corrupt ones, which are counted as dead letters and in nothing else."""
+    as corrupt ones, which are counted as dead letters and in nothing else, and those at the
+    `erased` places as erased ones."""
 
-    def __init__(self, log: LogReader, places: Collection[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        places: Collection[tuple[int, int]],
+        erased: Collection[tuple[int, int]] = (),
+    ) -> None:
         self._log = log
         self._masked: dict[int, set[int]] = {}
-        for partition, offset in places:
+        self._erased = frozenset(erased)
+        for partition, offset in (*places, *self._erased):
             self._masked.setdefault(partition, set()).add(offset)
 
     def log_id(self) -> str:
@@ -81,7 +88,7 @@ class MaskedLogReader:
         records = self._log.read(partition, offset, max_bytes)
         masked = self._masked.get(partition, set())
         here = {at for at in masked if records.first_offset <= at < records.next_offset}
-        return _masked(records, here) if here else records
+        return self._without(records, here) if here else records
 
     def offset_at(self, partition: int, received_at: int) -> int:
         return self._log.offset_at(partition, received_at)
@@ -101,6 +108,18 @@ class MaskedLogReader:
     def close(self) -> None:
         """The reader behind it belongs to somebody else."""
 
+    def _without(self, records: Records, offsets: set[int]) -> Records:
+        hidden = [self._hidden(record) for record in records.each() if record.offset in offsets]
+        kept = without(records, offsets)
+        return replace(kept, odd=tuple(sorted([*kept.odd, *hidden], key=_offset_of)))
+
+    def _hidden(self, record: RawRecord) -> RawRecord:
+        if record.is_erased:
+            return record
+        if (record.partition, record.offset) in self._erased:
+            return replace(record, raw=b"", replay_of=erased_mark(record.stands_for))
+        return replace(record, is_corrupt=True)
+
 
 def without(records: Records, offsets: Collection[int]) -> Records:
     """The records but those at these offsets, which count as gaps then."""
@@ -115,14 +134,6 @@ def without(records: Records, offsets: Collection[int]) -> Records:
         imported=records.imported[is_kept],
         odd=tuple(record for record in records.odd if record.offset not in offsets),
     )
-
-
-def _masked(records: Records, offsets: set[int]) -> Records:
-    hidden = [
-        replace(record, is_corrupt=True) for record in records.each() if record.offset in offsets
-    ]
-    kept = without(records, offsets)
-    return replace(kept, odd=tuple(sorted([*kept.odd, *hidden], key=_offset_of)))
 
 
 def _offset_of(record: RawRecord) -> int:

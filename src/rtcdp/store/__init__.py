@@ -20,7 +20,14 @@ from rtcdp.store.contract import (
     StoreUnavailable,
     UncountedScan,
 )
-from rtcdp.store.epoch import Epoch, EpochReport, EpochSpan, RowChanges, TableChange
+from rtcdp.store.epoch import (
+    Epoch,
+    EpochReport,
+    EpochSpan,
+    Erasure,
+    RowChanges,
+    TableChange,
+)
 
 __all__ = [
     "Acknowledgement",
@@ -28,6 +35,7 @@ __all__ = [
     "EpochRefused",
     "EpochReport",
     "EpochSpan",
+    "Erasure",
     "Floors",
     "Lease",
     "LeaseHeld",

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import polars as pl
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table
@@ -196,7 +197,7 @@ class UncountedScan:
     narrows it; None leaves it open.
     """
 
-    verdict: Literal["duplicate", "late", "dead_letter"] | None = None
+    verdict: Literal["duplicate", "late", "dead_letter", "erased"] | None = None
     reason: str | None = None
     source: str | None = None
     user_id: str | None = None
@@ -273,7 +274,7 @@ class StoreSnapshot(Protocol):
         ...
 
     def ledger_totals(self) -> dict[str, int]:
-        """received, admitted, duplicate, late, dead_letter and conflict over all time."""
+        """received, admitted, duplicate, late, dead_letter, conflict and erased over all time."""
         ...
 
     def uncounted(self, scan: UncountedScan) -> pl.DataFrame:
@@ -395,6 +396,15 @@ class Store(Protocol):
 
     def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
         """Forget that an alarm was seen. Returns whether it had been."""
+        ...
+
+    def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
+        """Who was erased. With `only_pending`, those of whom the log may still hold something."""
+        ...
+
+    def end_erasures(self) -> None:
+        """Remember that the log holds nothing any more of whoever was erased, and overwrite what
+        the store itself has deleted, where its files are its own. Only a writer calls this."""
         ...
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:

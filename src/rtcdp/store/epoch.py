@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.definitions import RowTable, Table
 from rtcdp.log.contract import LogMark
 
@@ -47,6 +48,16 @@ class RowChanges:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """What an epoch takes out before its changes are merged: `removed` are whole rows of metrics'
+    tables, as they rest. The epoch reads no records then; its ledger moves counts of before to
+    `erased`, and the rows of `uncounted` stand in for all that was kept of these records."""
+
+    user: ErasedUser
+    removed: tuple[TableChange, ...] = ()
+
+
+@dataclass(frozen=True)
 class EpochSpan:
     """What an epoch read from one partition: offsets `[first_offset, next_offset)`, and the range
     of event times among its records (both None when no record had one), for finding events again
@@ -69,7 +80,7 @@ class Epoch:
     the last record that was read, per partition. `remembered_from` says, per partition, from which
     offset on ids are remembered after this epoch; a partition that is left out stays as it was.
     `rows` changes each row table at most once. `shard` is the group of partitions that the epoch is
-    of; there is only 0 as yet.
+    of; there is only 0 as yet. With an `erasure`, it takes a user out.
     """
 
     number: int
@@ -86,6 +97,7 @@ class Epoch:
     marks: Mapping[int, LogMark] = field(default_factory=dict)
     rows: tuple[RowChanges, ...] = ()
     shard: int = 0
+    erasure: Erasure | None = None
 
     @property
     def next_offsets(self) -> dict[int, int]:
@@ -95,7 +107,9 @@ class Epoch:
     def uncounted_by_reason(self) -> dict[tuple[str, str], int]:
         """How many records are not counted, by verdict and reason: both are of closed lists."""
         counts = self.uncounted.group_by("verdict", "reason").len()
-        return {(verdict, reason): count for verdict, reason, count in counts.iter_rows()}
+        return {
+            (verdict, reason or verdict): count for verdict, reason, count in counts.iter_rows()
+        }
 
 
 @dataclass(frozen=True)

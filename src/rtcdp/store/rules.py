@@ -31,14 +31,14 @@ class EpochUnbalanced(RtcdpError):
 
 
 def check_balance(epoch: Epoch) -> None:
-    """Raises `EpochUnbalanced` unless received = admitted + duplicate + late + dead_letter in every
-    row of the epoch's ledger, and all received together are what its spans read."""
+    """Raises `EpochUnbalanced` unless received = admitted + duplicate + late + dead_letter + erased
+    in every row of the epoch's ledger, and all received together are what its spans read. Only an
+    erasure may count less of anything than before, and receives nothing."""
     read = sum(span.next_offset - span.first_offset for span in epoch.spans) - epoch.gaps
     received = 0
     for row in epoch.ledger.iter_rows(named=True):
         accounted = sum(row[verdict] for verdict in VERDICTS)
-        lowest = min(row["conflict"], *(row[verdict] for verdict in VERDICTS))
-        if row["received"] != accounted or lowest < 0 or row["conflict"] > row["duplicate"]:
+        if row["received"] != accounted or (epoch.erasure is None and _is_odd(row)):
             raise EpochUnbalanced(
                 f"the ledger of epoch {epoch.number} does not balance: {row}",
                 "this is a defect of the engine; report it with this message",
@@ -49,6 +49,11 @@ def check_balance(epoch: Epoch) -> None:
             f"epoch {epoch.number} read {read} records and accounts for {received}",
             "this is a defect of the engine; report it with this message",
         )
+
+
+def _is_odd(row: Mapping[str, int]) -> bool:
+    lowest = min(row["conflict"], *(row[verdict] for verdict in VERDICTS))
+    return lowest < 0 or row["conflict"] > row["duplicate"]
 
 
 def check_follows(progress: Progress, epoch: Epoch) -> None:

@@ -111,5 +111,6 @@ def _ledger(
         "late": verdicts["late"],
         "dead_letter": verdicts["dead_letter"],
         "conflict": 0,
+        "erased": verdicts["erased"],
     }
     return pl.DataFrame([row], LEDGER_SCHEMA)

@@ -64,6 +64,8 @@ class Oracle:
         return self
 
     def _verdict(self, record: RawRecord) -> str:
+        if record.is_erased:
+            return "erased"
         event = decode(record.raw)
         if record.is_corrupt or record.stands_for > 1 or isinstance(event, Rejection):
             return "dead_letter"

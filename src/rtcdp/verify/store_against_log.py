@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.definitions import Fold, Metric, RowTable, Table, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
-from rtcdp.engines.quarantine import places_left_out
+from rtcdp.engines.quarantine import erased_places, places_left_out
 from rtcdp.engines.resume import check_same_log
 from rtcdp.folds.timeline import HOUR_MS, row_tables_of
 from rtcdp.log.contract import LogReader, RawRecord
@@ -40,7 +41,6 @@ LedgerCounts = Mapping[tuple[str, int, str], int]
 """Counts by source, minute (UTC ms) and verdict."""
 
 LEDGER = "ledger"
-_VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 _LEDGER_PAGE = 10_000
 _SLICE_BYTES = 4 * 2**20
 
@@ -161,17 +161,20 @@ def verify(
     folds = [each for each in compared if isinstance(each, Fold)]
     with store.snapshot() as snapshot:
         stored, stories = _read_store(snapshot, metrics), read_stories(snapshot, folds)
+    # What repeats an event that was erased is a duplicate for ever.
+    is_told = len(stored.progress.next_offsets) > 1 or bool(store.erased_users())
     oracle = Oracle(
         metrics,
         RulesByPlace(stored.history, rules).of,
-        RecordedDuplicates(store).has if len(stored.progress.next_offsets) > 1 else None,
+        RecordedDuplicates(store).has if is_told else None,
     )
     admitted = Admitted(folds)
     oracle.on_admitted = admitted.take
     horizon = horizon_after_trim(log, stored.progress.next_offsets, rules)
     horizon = horizon.moved_to(*_expired_before(stored, kept))
     # What an engine failed at is a dead letter, and no rule of a record can foretell it.
-    known_log = MaskedLogReader(log, places_left_out(store))
+    erased = erased_places(store) if store.erased_users() else ()
+    known_log = MaskedLogReader(log, places_left_out(store), erased)
     events = _feed(oracle, known_log, stored.progress.next_offsets, on_progress)
     tables = [table for metric in metrics for table in tables_of(metric)]
     told = story_differences(stories, admitted, horizon.hours_from)
@@ -268,11 +271,11 @@ def ledger_differences(
         if horizon.has_minute(minute):
             wanted[source, minute][verdict] += count
     rows: dict[Key, Values] = {
-        key: (counts.total(), *(counts[verdict] for verdict in _VERDICTS))
+        key: (counts.total(), *(counts[verdict] for verdict in VERDICTS))
         for key, counts in wanted.items()
     }
     stored: dict[Key, Values] = {
-        (row["source"], row["minute"]): (row["received"], *(row[v] for v in _VERDICTS))
+        (row["source"], row["minute"]): (row["received"], *(row[v] for v in VERDICTS))
         for row in found.iter_rows(named=True)
         if horizon.has_minute(row["minute"])
     }

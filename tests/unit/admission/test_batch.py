@@ -128,6 +128,7 @@ def test_rejected_records_are_dead_letters_with_their_bytes(intakes: Intakes) ->
         "late": 0,
         "dead_letter": 1,
         "conflict": 0,
+        "erased": 0,
     }
 
 

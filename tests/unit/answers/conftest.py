@@ -7,7 +7,9 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.store.sqlite import SqliteStore
+from rtcdp.testing.driver import Driver
 from tests.told import DAY, HOUR, START, Teller, carts, visits
+from tests.unit.answers.days import days_of_a_shop
 
 NOW = START + DAY + 2 * HOUR + 5_000
 
@@ -40,3 +42,9 @@ def carts_told(make_teller: MakeTeller) -> Installation:
     teller = make_teller()
     teller.tell(carts(), START + 3 * DAY, [2])
     return teller.installation(START + 3 * DAY, allowed_lateness_ms=HOUR)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[tuple[Driver, Installation]]:
+    with days_of_a_shop(tmp_path) as found:
+        yield found

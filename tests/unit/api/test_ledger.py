@@ -34,6 +34,7 @@ def test_totals_balance(api: Api) -> None:
         "late": 1,
         "dead_letter": 1,
         "conflict": 0,
+        "erased": 0,
     }
 
 

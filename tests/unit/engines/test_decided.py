@@ -45,6 +45,7 @@ def record(store: SqliteStore, *uncounted: dict[str, object], admitted: int) -> 
         "received": received,
         "admitted": admitted,
         "conflict": 0,
+        "erased": 0,
     }
     for verdict in ("duplicate", "late", "dead_letter"):
         ledger[verdict] = verdicts.count(verdict)

@@ -20,10 +20,10 @@ def test_an_epoch_that_read_nothing_needs_no_ledger():
 @pytest.mark.parametrize(
     "row",
     [
-        ("a", 0, 3, 1, 1, 0, 0, 0),
-        ("a", 0, 3, 5, -2, 0, 0, 0),
-        ("a", 0, 3, 2, 1, 0, 0, 2),
-        ("a", 0, 3, 2, 1, 0, 0, -1),
+        ("a", 0, 3, 1, 1, 0, 0, 0, 0),
+        ("a", 0, 3, 5, -2, 0, 0, 0, 0),
+        ("a", 0, 3, 2, 1, 0, 0, 2, 0),
+        ("a", 0, 3, 2, 1, 0, 0, -1, 0),
     ],
     ids=["sum", "negative", "more conflicts than duplicates", "negative conflicts"],
 )
@@ -35,7 +35,9 @@ def test_a_row_that_does_not_balance_is_named(row):
 
 def test_all_received_are_what_was_read():
     two_sources = pl.DataFrame(
-        [("a", 0, 1, 1, 0, 0, 0, 0), ("b", 0, 1, 1, 0, 0, 0, 0)], LEDGER_SCHEMA, orient="row"
+        [("a", 0, 1, 1, 0, 0, 0, 0, 0), ("b", 0, 1, 1, 0, 0, 0, 0, 0)],
+        LEDGER_SCHEMA,
+        orient="row",
     )
     check_balance(replace(EpochMaker().make(admitted=2), ledger=two_sources))
     with pytest.raises(EpochUnbalanced, match="read 3 records and accounts for 2"):

@@ -13,7 +13,8 @@ class Figure:
     """`values` are those of the pieces, `before` those of the pieces that it is compared with;
     `total` is of all the time up to now, `closed_total` of the pieces that have ended, and
     `before_total` of as many before. `missing` says why there is nothing, if so; less is
-    `is_better` for some. A figure that is `incomplete` is still being filled from the log."""
+    `is_better` for some. A figure that is `incomplete` is still being filled from the log. `note`
+    says what it leaves out."""
 
     name: str
     title: str
@@ -27,6 +28,7 @@ class Figure:
     missing: str | None = None
     is_better: Literal["more", "less"] = "more"
     incomplete: bool = False
+    note: str | None = None
 
     @property
     def change(self) -> float | None:
@@ -57,9 +59,10 @@ FIGURES = (
     Figure("sessions", "Sessions", "count", "Visits that began"),
     Figure("revenue", "Revenue", "money", "The values of purchases"),
     Figure("orders", "Orders", "count", "Purchases"),
-    Figure("conversion", "Conversion", "share", "Of the sessions, those with a purchase"),
-    Figure("bounce", "Bounce rate", "share", "Of the sessions, those with one page view",
-           is_better="less"),
+    Figure("conversion", "Conversion", "share",
+           "Of the sessions that are over, those with a purchase"),
+    Figure("bounce", "Bounce rate", "share",
+           "Of the sessions that are over, those with one page view", is_better="less"),
     Figure("carts", "Carts", "count", "Products that were put into a cart"),
 )  # fmt: skip
 """The figures of the overview, in the order of its cards."""

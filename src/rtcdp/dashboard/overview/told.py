@@ -7,6 +7,7 @@ from typing import TypeVar
 from rtcdp.answers.freshness import Installation
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.counted import (
+    ACTIVE_USERS,
     CATEGORIES,
     REVENUE,
     TYPE_OF,
@@ -63,13 +64,7 @@ def told(
     )
     by_category = asked(
         "categories",
-        lambda: counted(
-            installation,
-            buckets,
-            CATEGORIES,
-            tuple(_BY_CATEGORY.values()),
-            {CATEGORY: categories} if categories else None,
-        ),
+        lambda: counted(installation, buckets, CATEGORIES, tuple(_BY_CATEGORY.values())),
     )
     found = asked("visits", lambda: visits(installation, buckets, ends))
 
@@ -82,13 +77,15 @@ def told(
         if name in TYPE_OF:
             if by_type is None:
                 return wanted.but_missing(troubles["types"])
-            return by_type.figure(wanted, "event_count", TYPE_OF[name])
+            return by_type.figure(wanted, "event_count", [(TYPE_OF[name],)])
         if name in _BY_MINUTE:
             if minutes is None:
                 return wanted.but_missing(troubles["minutes"])
             return minutes.figure(wanted, _BY_MINUTE[name])
-        people = asked(name, lambda: users(installation, buckets, wanted))
-        return people or wanted.but_missing(troubles[name])
+        people = asked(name, lambda: users(installation, buckets))
+        if people is None:
+            return wanted.but_missing(troubles[name])
+        return people.figure(wanted, ACTIVE_USERS)
 
     figures = tuple(figure(wanted) for wanted in FIGURES)
     return Told(figures, by_type, by_category, found, troubles)
@@ -108,4 +105,4 @@ def _of_categories(
         return wanted.but_missing("not told apart by pages and categories at once")
     if by_category is None:
         return wanted.but_missing(troubles["categories"])
-    return by_category.together(categories).figure(wanted, column)
+    return by_category.figure(wanted, column, [(each,) for each in categories])

@@ -1,6 +1,5 @@
 """What happens, at one look: figures with their charts, and where they come from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,11 +10,11 @@ from rtcdp.answers.question import NAMES
 from rtcdp.api.query import Asked
 from rtcdp.dashboard.drawing.curve import Block, Curve, block, curve, top_of
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
-from rtcdp.dashboard.overview.counted import top
-from rtcdp.dashboard.overview.figures import Figure, Row
-from rtcdp.dashboard.overview.told import FILTERS, Told, told
+from rtcdp.dashboard.overview.figures import Figure
+from rtcdp.dashboard.overview.lists import Listed, lists_of
+from rtcdp.dashboard.overview.told import FILTERS, told
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.errors import BadRequest, NotThere
+from rtcdp.dashboard.period import Period
 
 Name = Literal["users", "views", "sessions", "revenue", "orders", "conversion", "bounce", "carts"]
 
@@ -59,21 +58,6 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A list. `by` is the filter that a row sets, if it sets one; `since` says from when on it is,
-    where that is before what was asked for; `missing` why there is none."""
-
-    title: str
-    name: str
-    head: str
-    rows: Sequence[Row] = ()
-    by: str | None = None
-    kind: str = "count"
-    since: str | None = None
-    missing: str | None = None
-
-
-@dataclass(frozen=True)
 class Filter:
     """A filter that is set."""
 
@@ -84,7 +68,8 @@ class Filter:
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the page shows."""
+    """All that the page shows: of whole pieces, so that its `shown_time` may be longer than what
+    was asked for."""
 
     buckets: Buckets
     cards: tuple[Card, ...]
@@ -93,6 +78,7 @@ class Overview:
     filters: tuple[Filter, ...]
     ledger: Ledger
     is_empty: bool
+    shown_time: Period
 
 
 _TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
@@ -110,12 +96,13 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
         buckets=buckets,
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
         chart=_chart(chosen, buckets),
-        lists=_lists(asked, buckets, found),
+        lists=lists_of(asked, buckets, found, filters),
         filters=tuple(
             Filter(name, _TITLES[name], text) for name, texts in filters.items() for text in texts
         ),
         ledger=ledger,
         is_empty=ledger.totals.received == 0 and not ledger.lag_ms,
+        shown_time=Period(buckets.start, buckets.end, asked.period.moves),
     )
 
 
@@ -142,59 +129,6 @@ def _chart(figure: Figure, buckets: Buckets) -> Chart:
         open=block(closed, values[closed], top, slots) if is_open else None,
         rows=tuple(zip(buckets.starts, values, before, strict=True)),
     )
-
-
-def _lists(asked: PageAsked[OverviewQuestion], buckets: Buckets, found: Told) -> tuple[Listed, ...]:
-    visits, types, categories = found.visits, found.types, found.categories
-    troubles = found.troubles
-    return (
-        _largest(asked, buckets, Listed("Pages", "pages", "Views"), "top_pages.pages"),
-        Listed(
-            "Entry pages",
-            "entry-pages",
-            "Sessions",
-            visits.ends["entry_page"] if visits else (),
-            by="entry_page",
-            missing=troubles.get("visits"),
-        ),
-        Listed(
-            "Exit pages",
-            "exit-pages",
-            "Sessions",
-            visits.ends["exit_page"] if visits else (),
-            by="exit_page",
-            missing=troubles.get("visits"),
-        ),
-        _largest(asked, buckets, Listed("Products", "products", "Views"), "top_products.products"),
-        Listed(
-            "Categories",
-            "categories",
-            "Revenue",
-            categories.list("revenue") if categories else (),
-            by="category",
-            kind="money",
-            missing=troubles.get("categories"),
-        ),
-        Listed(
-            "Event types",
-            "types",
-            "Events",
-            types.list("event_count") if types else (),
-            missing=troubles.get("types"),
-        ),
-    )
-
-
-def _largest(
-    asked: PageAsked[OverviewQuestion], buckets: Buckets, listed: Listed, column: str
-) -> Listed:
-    """A list that a metric keeps for whole windows of its own."""
-    try:
-        start, rows = top(asked.installation, buckets, column)
-    except (NotThere, BadRequest) as error:
-        return Listed(listed.title, listed.name, listed.head, missing=str(error))
-    since = f"since {asked.zone.minute(start)}" if start < buckets.start else None
-    return Listed(listed.title, listed.name, listed.head, rows, since=since)
 
 
 PAGE = DashboardPage(

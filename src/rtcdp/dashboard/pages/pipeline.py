@@ -79,6 +79,7 @@ _VERDICTS = (
     ("duplicate", "Duplicate"),
     ("late", "Late"),
     ("dead_letter", "Dead letters"),
+    ("erased", "Erased"),
 )
 
 
@@ -176,6 +177,7 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         totals=[
             TotalShown(words, getattr(totals, name), _href_of(asked.address, name, _EVER))
             for name, words in _VERDICTS
+            if name != "erased" or totals.erased
         ],
         pulse=pulse,
         lag_over_ms=pulse.lag_over_s * 1000,

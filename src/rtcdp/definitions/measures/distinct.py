@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from rtcdp.definitions.measures.contract import Measure, SqlOf, States, ValueType
 from rtcdp.definitions.predicate import Predicate
 from rtcdp.definitions.state import Side
@@ -39,8 +41,10 @@ class Distinct(Measure):
     def final(self, states: States) -> list[object]:
         kept = DISTINCT_EXACT_UP_TO
         sizes = states.members.group_by(states.group).len(name="size")
-        smallest = states.members.sort(MEMBER).group_by(states.group).head(kept)
-        kth = smallest.group_by(states.group).max()
+        smallest = states.members
+        if (sizes["size"] > kept).any():
+            smallest = smallest.sort(MEMBER).group_by(states.group).head(kept)
+        kth = smallest.group_by(states.group).agg(pl.col(MEMBER).max())
         found = states.beside(sizes.join(kth, on=states.group))
         return [
             _beyond(last) if size is not None and size >= kept else size or 0

@@ -10,14 +10,15 @@ last one is being committed; epochs are committed one after the other all the sa
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
 from rtcdp.admission.batch import DecodedBatch, admit, decode_batch, reject
-from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, Mark, SeenIds
+from rtcdp.admission.erased import NOBODY_ERASED, ErasedUser, ErasedUsers
+from rtcdp.admission.event_id_index import CLOCK_SLACK_MS, SeenIds
 from rtcdp.admission.merged_reader import MergedReader
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
@@ -33,9 +34,18 @@ from rtcdp.engines.commit import (
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
+from rtcdp.engines.native.erasing import (
+    Erased,
+    erase_places,
+    erase_user,
+    erased_anew,
+    finish_erasures,
+)
+from rtcdp.engines.native.erasure import Parts
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.recovery import remembered
+from rtcdp.engines.native.recovery import remembered, too_many_ids
+from rtcdp.engines.native.under_way import Ahead, Pieces, Threads, UnderWay
 from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.engines.quarantine import (
@@ -50,47 +60,13 @@ from rtcdp.engines.resume import (
     rules_changed,
 )
 from rtcdp.engines.upkeep import Keeping, Upkeep
-from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing, Records
+from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing
 from rtcdp.log.limits import Retention
 from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
 from rtcdp.store.row_changes import fitted_rows
 
 LEFT_OUT_IN_A_ROW_MAX = 100
 """When so many records in a row can't be counted, it isn't their fault."""
-
-Pieces = tuple[Records, ...]
-
-
-@dataclass(frozen=True)
-class _UnderWay:
-    """An epoch that is being committed: of which pieces, by which log; `mark` is what the index of
-    ids was like before. `attempt` returns when the first attempt is done, and raises what came of
-    it. The report lacks how long it took."""
-
-    epoch: Epoch
-    pieces: Pieces
-    log_id: str
-    mark: Mark
-    attempt: Callable[[], object]
-    report: EpochReport
-    started: float
-
-
-@dataclass(frozen=True)
-class _Threads:
-    """What works beside the loop: one reads and decodes, the other commits."""
-
-    decode: ThreadPoolExecutor
-    commit: ThreadPoolExecutor
-
-
-@dataclass(frozen=True)
-class _Ahead:
-    """What is being read and decoded from `next_offsets` on, in another thread."""
-
-    next_offsets: Mapping[int, int]
-    pieces: Future[Pieces]
-    decoded: Future[DecodedBatch]
 
 
 class Processor:
@@ -122,11 +98,13 @@ class Processor:
         self._progress = Progress()
         self._seen = SeenIds(rules.dedup_window_ms, limits.seen_ids_capacity)
         self._reader = MergedReader(log, limits.batch_bytes(has_folds=False))
-        self._ahead: _Ahead | None = None
-        self._under_way: _UnderWay | None = None
+        self._ahead: Ahead | None = None
+        self._under_way: UnderWay | None = None
         self._starts: dict[int, int] = {}
         self._left_out_in_a_row = 0
         self._has_forgotten = False
+        self._erased = NOBODY_ERASED
+        self._to_be_erased: list[tuple[int, int]] = []
         self._taken_count = 0
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
@@ -169,7 +147,7 @@ class Processor:
             ThreadPoolExecutor(1, "decode") as decode,
             ThreadPoolExecutor(1, "commit") as commit,
         ):
-            threads = _Threads(decode, commit)
+            threads = Threads(decode, commit)
             is_ready = self._is_sure = False
             while not stop.is_set() or self._under_way:
                 try:
@@ -201,7 +179,7 @@ class Processor:
                     check_log_id(self._progress, self._log.log_id())
                     raise
 
-    def _round(self, threads: _Threads) -> float | None:
+    def _round(self, threads: Threads) -> float | None:
         """One batch of all partitions: how long it took, in seconds; None if there was nothing."""
         started = self._clock.monotonic()
         has_worked = self._process(threads)
@@ -210,6 +188,29 @@ class Processor:
         self._upkeep().look()
         self._expire_if_due()
         return worked_s if has_worked else None
+
+    def erase(self, user_id: str, salt: str) -> Erased:
+        """Erase a user, between two epochs; see `erase_user`. What is remembered of stories and of
+        users is read anew after it."""
+        self._settle()
+        self._keep_lease()
+        if not self._is_sure:
+            self.recover()
+        user = ErasedUser.of(user_id, salt, self._clock.now_ms())
+        tables = self._folding.tables
+        names = [fold.name for fold in self.folds]
+        parts = Parts(
+            *(self._log, self.store, self._metrics, tables, names),
+            *(self._batch_bytes, self._keep_lease),
+        )
+        try:
+            return erase_user(parts, user, user_id)
+        finally:
+            # Whatever became of it.
+            self._is_sure, self._ahead = False, None
+            self._folding.drop()
+            self._progress = self.store.progress()
+            self._erased = ErasedUsers(self.store.erased_users())
 
     def recover(self) -> None:
         """Prepare the store, read where it stands, fill new metrics, remember the last ids.
@@ -227,6 +228,8 @@ class Processor:
         self._ahead = None
         self._reader = MergedReader(self._log, self._batch_bytes)
         check_continuation(self._log, self._progress)
+        finish_erasures(self._log, self.store)
+        self._erased = ErasedUsers(self.store.erased_users())
         before = self.store.put_rules_in_force(self._rules)
         if before is not None:
             self.listeners.on_trouble(
@@ -248,7 +251,7 @@ class Processor:
             self.listeners.on_trouble,
         )
         if self._seen.forgotten_early:
-            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early))
+            self.listeners.on_trouble(too_many_ids(self._seen.forgotten_early))
         self._upkeep().look()
         self._is_sure = True
 
@@ -262,7 +265,7 @@ class Processor:
         self._upkeep().look()
         return has_worked
 
-    def _process(self, threads: _Threads | None) -> bool:
+    def _process(self, threads: Threads | None) -> bool:
         self._keep_lease()
         started = time.perf_counter()
         next_offsets = self._next_offsets()
@@ -271,6 +274,7 @@ class Processor:
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
+            self._erase_from_log()
             return was_under_way
         # Asked after the reading, so that no record of another log slips in.
         log_id = self._log.log_id()
@@ -300,14 +304,14 @@ class Processor:
         pieces = self._reader.read(next_offsets)
         return pieces, partial(self._decode, pieces)
 
-    def _read_ahead(self, ahead: ThreadPoolExecutor, next_offsets: Mapping[int, int]) -> _Ahead:
+    def _read_ahead(self, ahead: ThreadPoolExecutor, next_offsets: Mapping[int, int]) -> Ahead:
         pieces = ahead.submit(self._reader.read, next_offsets)
         decoded = ahead.submit(lambda: self._decode(pieces.result()))
-        return _Ahead(next_offsets, pieces, decoded)
+        return Ahead(next_offsets, pieces, decoded)
 
     def _decode(self, pieces: Pieces) -> DecodedBatch:
         fields = dict.fromkeys((*fields_of(self._metrics), *self._folding.fields))
-        return decode_batch(pieces, tuple(fields), self._rules)
+        return decode_batch(pieces, tuple(fields), self._rules, self._erased)
 
     def _count(
         self,
@@ -341,7 +345,7 @@ class Processor:
         if commit is not None:
             attempt = commit.submit(attempt).result
         self._folding.under_way(attempt)
-        self._under_way = _UnderWay(epoch, pieces, log_id, mark, attempt, report, started)
+        self._under_way = UnderWay(epoch, pieces, log_id, mark, attempt, report, started)
         if commit is None:
             self._settle()
 
@@ -384,7 +388,7 @@ class Processor:
         mark, started = self._seen.mark(), time.perf_counter()
         epoch, report = self._folded(decoded, log_id)
         attempt = partial(self.store.commit, epoch)
-        self._commit(_UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
+        self._commit(UnderWay(epoch, pieces, log_id, mark, attempt, report, started))
 
     def _folded(self, decoded: DecodedBatch, log_id: str) -> tuple[Epoch, EpochReport]:
         """The epoch that follows all that is counted or under way."""
@@ -393,7 +397,7 @@ class Processor:
         forgotten = self._seen.forgotten_early
         batch = admit(decoded, self._seen)
         if self._seen.forgotten_early > forgotten:
-            self.listeners.on_trouble(_too_many_ids(self._seen.forgotten_early - forgotten))
+            self.listeners.on_trouble(too_many_ids(self._seen.forgotten_early - forgotten))
         changes = changes_of(self._metrics, batch.events)
         epoch = epoch_after(before, decoded, batch, changes, log_id)
         rows = self._folding.fold(batch.events, epoch.number)
@@ -417,7 +421,7 @@ class Processor:
             cache_misses=self._folding.cache_misses,
         )
 
-    def _commit(self, under_way: _UnderWay) -> None:
+    def _commit(self, under_way: UnderWay) -> None:
         """Commit for sure, and tell of it."""
         patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
         commit_for_sure(self.store, under_way.epoch, patience, under_way.attempt)
@@ -426,6 +430,7 @@ class Processor:
         duration_ms = (time.perf_counter() - under_way.started) * 1000
         self.listeners.on_epoch(replace(under_way.report, duration_ms=duration_ms))
         self._log.acknowledge(self._progress.next_offsets)
+        self._to_be_erased += erased_anew(under_way.epoch, under_way.pieces)
 
     def _reached(self) -> Progress:
         """Where the store stands when what is under way is committed."""
@@ -461,10 +466,18 @@ class Processor:
             return
         self._expired_at = now
         self._settle()
+        self._erase_from_log()
         self._upkeep().expire(self._progress)
         if self.folds:
             with self.store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
+
+    def _erase_from_log(self) -> None:
+        """Take out what came again of users who were erased; the log is written anew for it, so
+        that it waits for a pause."""
+        if self._to_be_erased:
+            erase_places(self._log, self._to_be_erased)
+            self._to_be_erased = []
 
     def _upkeep(self) -> Upkeep:
         """Made when it is first needed, for what it keeps is set after the processor is made."""
@@ -483,10 +496,3 @@ class Processor:
                 self.listeners.on_trouble,
             )
         return self._kept_up
-
-
-def _too_many_ids(forgotten: int) -> str:
-    return (
-        f"{forgotten:,} event ids were forgotten before the dedup window ended: repeats of them "
-        "would count; raise processor.seen_ids_capacity"
-    )

@@ -60,3 +60,11 @@ def rounds_between(
     while pieces := reader.read(reached):
         yield pieces
         reached |= {piece.partition: piece.next_offset for piece in pieces}
+
+
+def too_many_ids(forgotten: int) -> str:
+    """What to say of event ids that were forgotten before their time."""
+    return (
+        f"{forgotten:,} event ids were forgotten before the dedup window ended: repeats of them "
+        "would count; raise processor.seen_ids_capacity"
+    )

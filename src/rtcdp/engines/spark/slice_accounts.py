@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rtcdp.admission.verdicts import LEDGER_SCHEMA
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, VERDICTS
 from rtcdp.engines.spark.exchange import STANDS_FOR, Int64Array, SliceAccount, pack_frame
 from rtcdp.log.contract import Records
 
 _MINUTE_MS = 60_000
-_VERDICTS = ("admitted", "duplicate", "late", "dead_letter")
 _UNCOUNTED_ROW_BYTES = 300
 """What a row of an uncounted record takes besides its bytes, about."""
 
@@ -74,7 +73,7 @@ def ledger_of(events: pl.DataFrame, uncounted: pl.DataFrame) -> pl.DataFrame:
         .group_by("source", "minute")
         .agg(
             received.sum().alias("received"),
-            *(received.filter(verdict == name).sum().alias(name) for name in _VERDICTS),
+            *(received.filter(verdict == name).sum().alias(name) for name in VERDICTS),
             pl.lit(0, pl.Int64).alias("conflict"),
         )
         .select(LEDGER_SCHEMA.names())

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from rtcdp.errors import UsageError
@@ -19,6 +20,7 @@ from rtcdp.log.embedded.columns import (
     pieces_of,
     records_of,
 )
+from rtcdp.log.embedded.erasing import erase_from_chunk, write_anew
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
@@ -239,6 +241,32 @@ class EmbeddedLogReader:
                     return deleted
                 deleted += step
                 time.sleep(_POLL_S)
+
+    def erase(self, offsets: Mapping[int, Sequence[int]]) -> int:
+        """See `rtcdp.log.contract.ErasableLog`. Afterwards neither the file nor its WAL holds a
+        byte of these records, or of any that were deleted before; appends wait while the file is
+        written anew.
+
+        Raises `LogUnavailable` as well while a reader keeps the WAL from being emptied: what was
+        erased is erased, and to be asked for again."""
+        wanted = sorted(offsets.get(PARTITION, ()))
+        if identity(self._path) is None:
+            return 0
+        with errors_of(self._path), closing(self._connected()) as connection:
+            if not has_schema(connection, self._path):
+                return 0
+            connection.execute("PRAGMA secure_delete = ON")
+            turn = partial(write_turn, self._directory, self._lock_timeout_ms)
+            erased, at, among = 0, -1, frozenset(wanted)
+            for offset in wanted:
+                if offset < at:
+                    continue
+                with turn():
+                    count, at = erase_from_chunk(connection, offset, among, self._path)
+                erased += count
+            with turn():
+                write_anew(connection, self._path)
+        return erased
 
     def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
         """The file has no place for it, and nobody who would ask."""

@@ -7,6 +7,7 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import BUCKET_START, MERGES
+from rtcdp.errors import UsageError
 from rtcdp.store.contract import Progress, RowsRefused
 from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 from rtcdp.store.mongo.head import COUNTS, Definition, Head, Kept, LastSpan, State
@@ -46,6 +47,11 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
 
     Raises `EpochRefused`, `EpochUnbalanced`, `StateMismatch`, and `RowsRefused`.
     """
+    if epoch.erasure is not None:
+        raise UsageError(
+            "a store on MongoDB can't take a user out yet",
+            "erase on PostgreSQL or SQLite, or let the store be computed again from an erased log",
+        )
     progress = head.state.progress
     check_follows(progress, epoch)
     check_definitions(head.state.definitions, prepared, (*epoch.changes, *epoch.rows))

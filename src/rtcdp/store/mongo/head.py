@@ -394,7 +394,7 @@ def _state(found: Document, floors: Floors) -> State:
             },
             marks={p["partition"]: LogMark(*p["mark"]) for p in partitions if p.get("mark")},
         ),
-        totals=found["totals"],
+        totals={**dict.fromkeys(COUNTS, 0), **found["totals"]},
         definitions=tuple(_definition(each) for each in found["metrics"]),
         last_spans=tuple(LastSpan(*each) for each in found["last_spans"]),
         recent=tuple((revision, at) for revision, at in found["recent"]),

@@ -76,7 +76,8 @@ class Layout:
 
     `place` are the fields that say which row it is, in order, each with its kind; `columns` are the
     values, which merge by their rules or take each other's place; `dates` are those of them that
-    are points in time. `table` is the metric's table that it is made for, if it is.
+    are points in time. `table` is the metric's table that it is made for, if it is. The last
+    columns may be `younger` than some documents, which have zeros in their places.
 
     A document whose row was deleted says since when in `_gone_at`, and has no values; a version
     without values, of a row that has some, is of a time when it was gone.
@@ -87,6 +88,7 @@ class Layout:
     columns: tuple[Column | Value, ...]
     dates: frozenset[str] = frozenset()
     table: Table | None = None
+    younger: int = 0
 
     @cached_property
     def place_names(self) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ class Layout:
         one, and all others that can still be read, newest first."""
         number = document[REVISION]
         names = () if GONE_AT in document else self.column_names
-        versions = [[number, *(document[name] for name in names)]]
+        versions = [[number, *self._values(document, names)]]
         if self.dates:
             versions = [[_date_as_integer(value) for value in versions[0]]]
         for older in document.get(BEFORE, ()):
@@ -192,13 +194,19 @@ class Layout:
         if document[REVISION] <= revision:
             if document[REVISION] < since or GONE_AT in document:
                 return None
-            values = tuple([document[name] for name in self.column_names])
+            values = tuple(self._values(document, self.column_names))
             return tuple(map(_date_as_integer, values)) if self.dates else values
         for number, *values in document.get(BEFORE, ()):
             if number <= revision:
                 is_gone = bool(self.columns) and not values
-                return None if is_gone or number < since else tuple(values)
+                missing = len(self.columns) - len(values) if self.younger else 0
+                return None if is_gone or number < since else (*values, *[0] * missing)
         return None
+
+    def _values(self, document: Document, names: Sequence[str]) -> list[Any]:
+        if self.younger:
+            return [document.get(name, 0) for name in names]
+        return [document[name] for name in names]
 
     def rows_at(
         self, documents: Iterable[Document], revision: int, since: int = 0
@@ -282,6 +290,7 @@ LEDGER = Layout(
     collection="_ledger",
     place=(("minute", "date"), ("source", "text")),
     columns=tuple(Column(name, "integer", "add") for name in LEDGER_SCHEMA.names()[2:]),
+    younger=1,
 )
 
 CHECKSUMS = Layout(

@@ -124,6 +124,12 @@ def encode(plan: Plan) -> bytes:
     return zstandard.compress(msgspec.msgpack.encode(written))
 
 
+def _with_younger(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The columns of the ledger, with zeros for one that the version which wrote them knew not."""
+    zeros = [0] * len(next(iter(columns.values()), ()))
+    return {name: columns.get(name, zeros) for name in LEDGER.schema}
+
+
 def decode(data: bytes) -> Plan:
     """The plan that was encoded."""
     written = msgspec.msgpack.decode(zstandard.decompress(data), type=_Written)
@@ -136,7 +142,7 @@ def decode(data: bytes) -> Plan:
         revision=written.revision,
         readable=written.readable,
         changes=tuple(changes),
-        ledger=pl.DataFrame(written.ledger.columns, LEDGER.schema),
+        ledger=pl.DataFrame(_with_younger(written.ledger.columns), LEDGER.schema),
         spans=pl.DataFrame(written.spans.columns, SPANS.schema),
         uncounted=pl.DataFrame(written.uncounted.columns, UNCOUNTED_SCHEMA),
         rows=tuple(

@@ -13,6 +13,7 @@ from dataclasses import replace
 import polars as pl
 from pymongo import UpdateOne
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table, tables_of
@@ -198,6 +199,14 @@ class MongoStore:
     def withdraw_acknowledgement(self, series: str, window_start: int) -> bool:
         with self._writing() as database:
             return take_acknowledgement_away(database, series, window_start)
+
+    def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
+        """Nobody: a store on MongoDB can't take a user out yet."""
+        del only_pending
+        return ()
+
+    def end_erasures(self) -> None:
+        """There are none."""
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._writing() as database:

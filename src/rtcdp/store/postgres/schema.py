@@ -18,6 +18,7 @@ from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
+from rtcdp.store.sql.erasures import erasure_tables
 from rtcdp.store.sql.merge import in_key_order
 from rtcdp.store.sql.rows import SUM_SCHEMA, replace_rows, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
@@ -49,6 +50,7 @@ MIGRATIONS: Migrations = (
     row_tables(POSTGRES),
     tables_out_of_sight(POSTGRES),
     acknowledgement_tables(POSTGRES),
+    erasure_tables(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
@@ -114,6 +116,10 @@ class PostgresWriter(PostgresConnection):
         self.send_rows(upsert(POSTGRES, table), stored.rows)
         if table.bound != "none":
             self.send_rows(trim(table), groups_of(table, stored.rows))
+
+    def take_out(self, sql: str, table: Table, keys: pl.DataFrame) -> None:
+        """Run a statement for each of these primary keys, as they rest."""
+        self.run(sql, stored_rows(table, keys).rows)
 
     def change_rows(self, changes: FittedRows) -> DailySums:
         """Delete and replace rows; what those that were there bring to the sums of their days.

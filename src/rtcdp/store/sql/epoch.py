@@ -18,6 +18,7 @@ from rtcdp.store.rules import (
     check_prepared,
     fitted,
 )
+from rtcdp.store.sql.erasures import apply_erasure, taken_off
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
     SqlConnection,
@@ -62,6 +63,9 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     check_follows(read_progress(connection), epoch)
     check_definitions(connection, prepared, (*epoch.changes, *epoch.rows))
     check_balance(epoch)
+    if epoch.erasure is not None:
+        apply_erasure(connection, epoch.erasure, epoch.uncounted)
+        _add_sums(connection, taken_off(epoch.erasure))
     merge_changes(connection, epoch.changes)
     write_rows(connection, epoch.rows)
     _add_to_ledger(connection, epoch.ledger)

@@ -144,6 +144,10 @@ class SqlWriter(SqlConnection, Protocol):
         return, as with `send`."""
         ...
 
+    def take_out(self, sql: str, table: Table, keys: pl.DataFrame) -> None:
+        """Run a statement for each of the primary `keys` of a metric's table, as they rest."""
+        ...
+
     def change_rows(self, changes: FittedRows) -> DailySums:
         """Delete and replace rows of a row table. Returns what the rows that were there bring to
         its sums, by day."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime
 from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table
@@ -25,6 +26,7 @@ from rtcdp.store.sql.definitions import (
     raise_floors,
 )
 from rtcdp.store.sql.epoch import apply_epoch
+from rtcdp.store.sql.erasures import end_erasures, read_erased_users
 from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql.reading import read_fingerprints, read_tables
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
@@ -175,6 +177,21 @@ class SqlStore:
         with self._writing() as connection:
             return take_acknowledgement_away(connection, series, window_start)
 
+    def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
+        with self._readers.reading() as snapshot:
+            if snapshot is None:
+                return ()
+            return read_erased_users(snapshot.connection, only_pending=only_pending)
+
+    def end_erasures(self) -> None:
+        with self._leased() as connection:
+            end_erasures(connection)
+        self._overwrite_deleted()
+
+    def _overwrite_deleted(self) -> None:
+        """Leave nothing of deleted rows in files that belong to nobody else; a server has its own
+        ways."""
+
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._leased() as connection:
             return put_rules(connection, rules)
@@ -248,13 +265,19 @@ class SqlStore:
             raise UsageError(
                 "this store was opened for reading only", "write through the engine's process"
             )
+        with self._between_transactions() as writer:
+            writer.begin()
+            yield writer
+            writer.commit()
+
+    @contextmanager
+    def _between_transactions(self) -> Iterator[SqlWriter]:
+        """The writer, alone, outside of a transaction."""
         with self._lock:
             if self._writer is None:
                 self._writer = self._open_writer()
             try:
-                self._writer.begin()
                 yield self._writer
-                self._writer.commit()
             except BaseException:
                 self._drop_writer()
                 raise

@@ -137,6 +137,10 @@ class SqliteConnection:
     def merge(self, table: Table, rows: pl.DataFrame) -> None:
         merge_one_by_one(self, table, rows)
 
+    def take_out(self, sql: str, table: Table, keys: pl.DataFrame) -> None:
+        del table
+        self.run(sql, keys)
+
     def change_rows(self, changes: FittedRows) -> DailySums:
         """Delete and replace rows; what those that were there bring to the sums of their days."""
         table = changes.table

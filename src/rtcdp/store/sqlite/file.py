@@ -8,6 +8,7 @@ from pathlib import Path
 from rtcdp.private_files import make_private_folder
 from rtcdp.store.contract import StateMismatch, StoreGone, StoreUnavailable
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
+from rtcdp.store.sql.erasures import erasure_tables
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
@@ -40,6 +41,7 @@ MIGRATIONS: Migrations = (
     row_tables(SQLITE),
     tables_out_of_sight(SQLITE),
     acknowledgement_tables(SQLITE),
+    erasure_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rtcdp.store.contract import StoreUnavailable
 from rtcdp.store.sql.store import SqlStore
 from rtcdp.store.sqlite.file import SqliteWriter, gone, identity, open_writer
 from rtcdp.store.sqlite.readers import SqliteReaders
@@ -28,6 +29,23 @@ class SqliteStore(SqlStore):
             lambda: self._opened(path, busy_timeout_ms),
             read_only=read_only,
         )
+
+    def _overwrite_deleted(self) -> None:
+        """Write the file anew, without free pages, and empty its WAL.
+
+        Raises `StoreUnavailable` while a reader keeps the WAL from being emptied."""
+        with self._between_transactions() as writer:
+            assert isinstance(writer, SqliteWriter)
+            connection = writer
+            # What it works on would be as large as the file.
+            connection.pragma("temp_store = FILE")
+            connection.run("VACUUM")
+            if connection.pragma("wal_checkpoint(TRUNCATE)") != 0:
+                raise StoreUnavailable(
+                    "somebody reads the store's file, so that its WAL can't be emptied",
+                    "end what has been reading it for long; it is tried again",
+                )
+            self._drop_writer()
 
     def _opened(self, path: Path, busy_timeout_ms: int) -> SqliteWriter:
         if self._file_readers.has_seen_store and identity(path) is None:

@@ -15,7 +15,7 @@ EMPTY = Figure("x", "X", "count", "")
 
 def test_numbers_of_a_key_stand_in_their_pieces(shop: Installation, hour: Buckets) -> None:
     types = counted(shop, hour, "events_by_type", ("event_count",))
-    views = types.figure(EMPTY, "event_count", "PAGE_VIEW")
+    views = types.figure(EMPTY, "event_count", [("PAGE_VIEW",)])
     assert (views.total, views.closed_total, views.before_total) == (6, 5, 2)
     assert views.values[-1] == 1
     assert sum(value or 0 for value in views.before) == 2
@@ -30,19 +30,20 @@ def test_a_time_before_that_is_not_whole_is_compared_with_nothing(
     shop: Installation, hour: Buckets
 ) -> None:
     types = counted(shop, hour, "events_by_type", ("event_count",))
-    cut = replace(types, complete_from=hour.before[0] + 1)
-    assert cut.figure(EMPTY, "event_count", "PAGE_VIEW").before_total is None
-    assert cut.together(("PAGE_VIEW",)).figure(EMPTY, "event_count").change is None
+    cut = replace(types, pieces=replace(types.pieces, complete_from=hour.before[0] + 1))
+    assert cut.figure(EMPTY, "event_count", [("PAGE_VIEW",)]).before_total is None
+    assert cut.figure(EMPTY, "event_count").change is None
 
 
 def test_several_values_of_a_key_are_added_up(shop: Installation, hour: Buckets) -> None:
     types = counted(shop, hour, "events_by_type", ("event_count",))
-    both = types.together(("PURCHASE", "ADD_TO_CART", "NEVER_SEEN"))
-    assert both.figure(EMPTY, "event_count").total == 2
+    both = [("PURCHASE",), ("ADD_TO_CART",), ("NEVER_SEEN",)]
+    assert types.figure(EMPTY, "event_count", both).total == 2
+    assert [row.label for row in types.list("event_count", both)] == ["ADD_TO_CART", "PURCHASE"]
 
 
 def test_who_comes_twice_is_one_user(shop: Installation, hour: Buckets) -> None:
-    people = users(shop, hour, EMPTY)
+    people = users(shop, hour).figure(EMPTY, "active_users")
     assert (people.total, people.closed_total, people.before_total) == (4, 3, 1)
     assert sum(value or 0 for value in people.values) > 4
 
@@ -50,8 +51,8 @@ def test_who_comes_twice_is_one_user(shop: Installation, hour: Buckets) -> None:
 def test_the_largest_of_a_metric_are_of_its_whole_windows(
     shop: Installation, hour: Buckets
 ) -> None:
-    start, rows = top(shop, hour, "top_pages.pages")
-    assert start <= hour.start
+    start, end, rows = top(shop, hour, "top_pages", "pages")
+    assert start <= hour.start < hour.end <= end
     assert (rows[0].label, rows[0].value) == ("/", 4)
 
 
@@ -59,4 +60,4 @@ def test_what_the_catalog_lacks_is_said(shop: Installation, hour: Buckets) -> No
     with pytest.raises(NotThere, match="nothing"):
         counted(shop, hour, "nothing", ("x",))
     with pytest.raises(NotThere, match="nothing"):
-        top(shop, hour, "nothing.x")
+        top(shop, hour, "nothing", "x")

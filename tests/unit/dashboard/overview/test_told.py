@@ -11,7 +11,7 @@ def test_each_figure_has_its_number(shop: Installation, hour: Buckets) -> None:
     found = told(shop, hour, {})
     assert {figure.name: figure.total for figure in found.figures} == {
         **{"users": 4, "views": 6, "sessions": 4, "revenue": 30, "orders": 1},
-        **{"conversion": 0.25, "bounce": 0.5, "carts": 1},
+        **{"conversion": 1 / 3, "bounce": 1 / 3, "carts": 1},
     }
     assert not found.troubles
 

@@ -24,9 +24,12 @@ def test_sessions_stand_where_they_began(shop: Installation, hour: Buckets) -> N
     assert (sessions.total, sessions.closed_total, sessions.before_total) == (4, 3, 1)
     assert sessions.values[-1] == 1
     assert figures["revenue"].total == 30
+    # Dan has just come: whether he buys, or looks at a second page, is still open.
+    assert figures["conversion"].total == figures["conversion"].closed_total
+    assert figures["conversion"].note == figures["bounce"].note == "1 still going on"
     assert figures["conversion"].closed_total == pytest.approx(1 / 3)
     assert figures["conversion"].before_total == 1
-    assert figures["bounce"].total == 0.5
+    assert figures["bounce"].total == pytest.approx(1 / 3)
     assert figures["bounce"].values[0] is None
     assert len(sessions.before) == hour.closed
 

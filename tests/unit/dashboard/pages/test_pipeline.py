@@ -152,8 +152,8 @@ def test_a_time_of_ages_is_drawn_as_its_last_years(busy_site: Site) -> None:
 def test_many_sources_stand_together() -> None:
     totals = {"received": 2, "admitted": 2, "duplicate": 0, "late": 0, "dead_letter": 0}
     sums = LedgerSums(
-        totals=LedgerTotals(**totals, conflict=0),
-        sources=[SourceSums(**totals, conflict=0, source=f"s{at}") for at in range(9)],
+        totals=LedgerTotals(**totals, conflict=0, erased=0),
+        sources=[SourceSums(**totals, conflict=0, erased=0, source=f"s{at}") for at in range(9)],
         stretches=[],
         stretch_ms=60_000,
         watermark=None,

@@ -106,6 +106,7 @@ def test_the_culprit_becomes_a_dead_letter_and_its_neighbours_count(
         "late": 0,
         "dead_letter": 1,
         "conflict": 0,
+        "erased": 0,
     }
 
 
@@ -124,10 +125,10 @@ def test_a_record_that_can_t_be_decoded_is_found_as_well(
 ) -> None:
     real = processing.decode_batch
 
-    def failing(pieces, fields, rules):  # type: ignore[no-untyped-def]
+    def failing(pieces, fields, rules, erased):  # type: ignore[no-untyped-def]
         if any(b'"bad"' in piece.lines for piece in pieces):
             raise AssertionError("a line of the log is not a verified event")
-        return real(pieces, fields, rules)
+        return real(pieces, fields, rules, erased)
 
     installation.log.append([delivery(*(f"u{n:02}" for n in range(20)), "bad")])
     monkeypatch.setattr(processing, "decode_batch", failing)

@@ -30,7 +30,7 @@ NOTHING = UNCOUNTED_SCHEMA.to_frame(eager=True)
 def a_slice(first: int, end: int, position: int = 0, **given) -> SliceAccount:
     """All its records are candidates of minute 0."""
     count = end - first
-    ledger = pl.DataFrame([("s", 0, count, count, 0, 0, 0, 0)], LEDGER_SCHEMA, orient="row")
+    ledger = pl.DataFrame([("s", 0, count, count, 0, 0, 0, 0, 0)], LEDGER_SCHEMA, orient="row")
     fields = {
         "partition": 0,
         "position": position,
@@ -80,7 +80,7 @@ def test_what_only_fills_the_index_is_not_counted_again() -> None:
     part = whole_of(batch, {0: 5}, progress)
     epoch = epoch_of(part, tally_of(batch), uncounted(4), (), progress)
     assert (epoch.number, epoch.spans[0].first_offset, epoch.spans[0].next_offset) == (8, 3, 5)
-    assert epoch.ledger.rows() == [("s", 0, 2, 1, 1, 0, 0, 0)]
+    assert epoch.ledger.rows() == [("s", 0, 2, 1, 1, 0, 0, 0, 0)]
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_a_batch_that_begins_before_the_store_means_another_engine() -> None:
 def test_a_part_has_its_own_times_and_counts() -> None:
     rows = pl.DataFrame(
         [
-            ("s", 0, 2, 2, 0, 0, 0, 0, 0, 5, 9, 70),
-            ("s", 0, 1, 1, 0, 0, 0, 0, 0, 3, 4, 90),
-            ("t", 0, 1, 0, 0, 0, 1, 0, 1, None, None, 10),
+            ("s", 0, 2, 2, 0, 0, 0, 0, 0, 0, 5, 9, 70),
+            ("s", 0, 1, 1, 0, 0, 0, 0, 0, 0, 3, 4, 90),
+            ("t", 0, 1, 0, 0, 0, 1, 0, 0, 1, None, None, 10),
         ],
         PART_LEDGER_SCHEMA,
         orient="row",
@@ -147,4 +147,4 @@ def test_a_part_has_its_own_times_and_counts() -> None:
     epoch = epoch_of(Part({0: (4, 7), 1: (0, 1)}), tally_of_part(rows), NOTHING, (), progress)
     assert [(s.min_event_time, s.max_event_time) for s in epoch.spans] == [(3, 9), (None, None)]
     assert epoch.max_received_at == {0: 90, 1: 40}
-    assert epoch.ledger.rows() == [("s", 0, 3, 3, 0, 0, 0, 0), ("t", 0, 1, 0, 0, 0, 1, 0)]
+    assert epoch.ledger.rows() == [("s", 0, 3, 3, 0, 0, 0, 0, 0), ("t", 0, 1, 0, 0, 0, 1, 0, 0)]

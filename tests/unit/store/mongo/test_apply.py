@@ -103,7 +103,7 @@ def test_a_plan_is_carried_out_in_pieces_in_any_order_and_as_often_as_one_likes(
         changes=(
             PlannedChange(layout.table, 0, frame_of(layout.table, *((0, u, 1) for u in users))),
         ),
-        ledger=LEDGER.frame([(60_000, "s", 1, 1, 0, 0, 0, 0)]),
+        ledger=LEDGER.frame([(60_000, "s", 1, 1, 0, 0, 0, 0, 0)]),
         uncounted=uncounted_of({"offset": 3, "raw": b"\xff", "received_at": 5}),
     )
     tasks = list(row_tasks(mongo_database, plan))

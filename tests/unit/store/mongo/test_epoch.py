@@ -39,7 +39,7 @@ def test_a_plan_makes_the_next_revision_of_tables_as_they_are_defined(head, tabl
     step = plan_epoch(head, epochs.make(change(table, row()), change(table)), None)
     assert step.plan.revision == 7
     assert [(c.table, c.since, c.rows.height) for c in step.plan.changes] == [(table, 4, 1)]
-    assert step.plan.ledger.rows() == [(0, "default", 1, 1, 0, 0, 0, 0)]
+    assert step.plan.ledger.rows() == [(0, "default", 1, 1, 0, 0, 0, 0, 0)]
     assert step.plan.spans.rows() == [(0, 0, 1, None, None, 0)]
 
 

@@ -48,6 +48,7 @@ STATE = State(
         "late": 0,
         "dead_letter": 0,
         "conflict": 1,
+        "erased": 0,
     },
     definitions=(Definition("m", "f", True, False, 2, ("m", "m__top"), {0: 4}, 17),),
     last_spans=(LastSpan(0, 0, 5, None, 8, 11), LastSpan(7, 0, 1, 1, 1, 1)),

@@ -90,7 +90,7 @@ VERSIONS = ([Int64(7), 70, 1, 1, 1, 1], [Int64(4), 40, 1, 1, 1, 1])
 
 
 def ledger_document(revision, *before):
-    return stored(LEDGER, (0, "s"), (revision * 10, 1, 1, 1, 1, 0), revision, before)
+    return stored(LEDGER, (0, "s"), (revision * 10, 1, 1, 1, 1, 0, 0), revision, before)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def plan(written_out):
             PlannedChange(buckets, 3, rows_of(buckets, rows)),
             PlannedChange(users, 0, rows_of(users, (0, "/a", "ada", -5))),
         ),
-        ledger=pl.DataFrame([(0, "s", 1, 1, 0, 0, 0, 0)], LEDGER.schema, orient="row"),
+        ledger=pl.DataFrame([(0, "s", 1, 1, 0, 0, 0, 0, 0)], LEDGER.schema, orient="row"),
         spans=pl.DataFrame([(0, 0, 1, None, None, 9)], SPANS.schema, orient="row"),
         uncounted=uncounted_of({"raw": bytes(range(256)), "offset": 3}),
         rows=(PlannedRows(VISITS, 4, VISIT.delete, VISIT.replace),),

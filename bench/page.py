@@ -1,0 +1,147 @@
+"""How fast the overview is with many users in the store, and what open pages cost the intake.
+
+    python -m bench.page [--users N] [--keep DIR]
+
+A platform with a past of visits (`bench.page_past`). A real Chromium opens the overview: when it
+first paints, and how long a click on another figure takes until its answer is painted. The server's
+part of a month is asked for over HTTP. Then `OPEN_PAGES` live streams are read, or are not, in
+turns, while the collector takes in what it can.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from bench.engine import written
+from bench.installation import Platform
+from bench.page_past import page_past
+
+OPEN_PAGES = 100
+TURNS = 3
+TURN_S = 4.0
+_SENDERS, _BATCH = 8, 100
+_CLICKS = 8
+_MONTH = "/?last=30d"
+_PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+_HTML = {"Accept": "text/html"}
+
+
+def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float]:
+    """Run a platform. Returns milliseconds: of the first paint, of clicks until they are painted,
+    of the server for a month (the first time, and then); and events/s that were taken in without
+    open pages and beside them."""
+    with contextlib.ExitStack() as stack:
+        data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
+        if not (data / "log").exists():
+            now = round(time.time() * 1000)
+            written(data / "log", page_past(users, now), lambda _: now, "import")
+        platform = stack.enter_context(Platform(data))
+        platform.wait_until_caught_up(600)
+        found = _month(platform.url) | _painted(platform.url)
+        return found | _beside_pages(platform.url)
+
+
+def _month(url: str) -> dict[str, float]:
+    took = []
+    with httpx.Client(timeout=120, headers=_HTML) as client:
+        for _ in range(10):
+            began = time.perf_counter()
+            client.get(url + _MONTH).raise_for_status()
+            took.append((time.perf_counter() - began) * 1000)
+    return {"month_first_ms": took[0], "month_ms": median(took[1:])}
+
+
+def _painted(url: str) -> dict[str, float]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch()
+        found = {}
+        for name, path in (("", "/"), ("_month", _MONTH)):
+            paints = []
+            for _ in range(5):
+                page = browser.new_context().new_page()
+                page.goto(url + path)
+                page.wait_for_function(_PAINTED)
+                paints.append(float(page.evaluate(_PAINTED)))
+                page.context.close()
+            found[f"first_paint{name}_ms"] = median(paints)
+        page = browser.new_page()
+        page.goto(url + _MONTH)
+        clicks = [_clicked(page) for _ in range(_CLICKS)]
+        browser.close()
+    return found | {"click_ms": median(clicks)}
+
+
+def _clicked(page: Page) -> float:
+    """From a click on a figure that is not shown until its page is painted."""
+    other = page.locator("#figures a:not([aria-current])").first
+    began: float = page.evaluate("performance.timeOrigin + performance.now()")
+    other.click(no_wait_after=True)
+    page.wait_for_function(f"performance.timeOrigin > {began} && {_PAINTED}")
+    return float(page.evaluate(f"performance.timeOrigin + {_PAINTED}")) - began
+
+
+def _beside_pages(url: str) -> dict[str, float]:
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(TURNS):
+        for is_open in (False, True):
+            rates[is_open].append(asyncio.run(_turn(url, OPEN_PAGES if is_open else 0)))
+    return {"alone_events_per_s": median(rates[False]), "beside_events_per_s": median(rates[True])}
+
+
+async def _turn(url: str, readers: int) -> float:
+    """Events a second that are taken in while so many streams are read."""
+    limits = httpx.Limits(max_connections=readers + _SENDERS)
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        streams = [asyncio.create_task(_read(client)) for _ in range(readers)]
+        await asyncio.sleep(1)
+        sent = [0]
+        end = time.monotonic() + TURN_S
+        senders = [_send(client, sent, end, number) for number in range(_SENDERS)]
+        began = time.monotonic()
+        await asyncio.gather(*senders)
+        rate = sent[0] / (time.monotonic() - began)
+        assert not any(stream.done() for stream in streams), "a stream has ended"
+        for stream in streams:
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+    return rate
+
+
+async def _read(client: httpx.AsyncClient) -> None:
+    async with client.stream("GET", "/api/live", params={"anomalies": "true"}) as stream:
+        stream.raise_for_status()
+        async for _ in stream.aiter_raw():
+            pass
+
+
+async def _send(client: httpx.AsyncClient, sent: list[int], end: float, number: int) -> None:
+    while time.monotonic() < end:
+        now = round(time.time() * 1000)
+        lines = [
+            f'{{"userId":"l{number}-{n}","timestamp":{now},"eventType":"PAGE_VIEW","pageUrl":"/"}}'
+            for n in range(_BATCH)
+        ]
+        (await client.post("/v1/events", content="\n".join(lines))).raise_for_status()
+        sent[0] += _BATCH
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--keep", type=Path, help="a data folder to be kept, and used again")
+    chosen = parser.parse_args()
+    found: dict[str, Any] = measure(chosen.users, chosen.keep)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The commands `users export`, `users erase` and `users verify-receipt`."""
+
+import getpass
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from rtcdp.access.audit import AuditLog
+from rtcdp.cli.options import with_settings
+from rtcdp.cli.terminal import ListingGroup, PlainCommand, moment, number, say
+from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.private_files import open_private_file
+from rtcdp.runtime.erasing import erase as erase_user
+from rtcdp.runtime.parts import log_reader, require_store, store_of
+from rtcdp.runtime.receipts import Receipt, is_genuine, path_of, read_receipt
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.user_export import encoded, export_user
+
+User = Annotated[str, typer.Argument(metavar="USER", help="The user's id, as events have it.")]
+
+users = typer.Typer(
+    name="users",
+    cls=ListingGroup,
+    add_completion=False,
+    help="Give out all that is known of a user, or erase it.",
+)
+
+
+@users.command("export", cls=PlainCommand)
+@with_settings("catalog", "folds")
+def export(
+    settings: Settings,
+    user: User,
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Where to; without it, here.")
+    ] = None,
+) -> None:
+    """Write all that is known of a user, one JSON object a line: what an erasure takes out."""
+    require_store(settings)
+    count = 0
+    with store_of(settings, read_only=True) as store, log_reader(settings) as log:
+        lines = export_user(settings, log, store, user)
+        if to is None:
+            for line in lines:
+                typer.echo(encoded(line).decode())
+            return
+        with os.fdopen(open_private_file(to), "wb") as file:
+            for line in lines:
+                file.write(encoded(line) + b"\n")
+                count += 1
+    say(f"wrote {number(count)} lines to {to}")
+
+
+@users.command("erase", cls=PlainCommand)
+@with_settings("catalog", "folds")
+def erase(
+    settings: Settings,
+    user: User,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether that is meant.")] = False,
+) -> None:
+    """Take a user out of log and store for good, and keep a signed receipt."""
+    require_store(settings)
+    if not yes and not typer.confirm("This can't be undone. Erase the user?", err=True):
+        raise UsageError("nothing was erased", "say yes, or give --yes")
+    clock = SystemClock()
+    AuditLog(settings.data_dir, clock).note("command line", "users.erase")
+    receipt = erase_user(settings, clock, user, _who())
+    _show(receipt, path_of(settings.data_dir, receipt))
+    if receipt.found:
+        raise typer.Exit(1)
+
+
+@users.command("verify-receipt", cls=PlainCommand)
+@with_settings()
+def verify_receipt(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A receipt.")],
+    *,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Is it about this user?")
+    ] = None,
+) -> None:
+    """Tell whether a receipt is as this installation signed it."""
+    receipt = read_receipt(file)
+    if not is_genuine(settings.data_dir, receipt):
+        say(Text("the receipt is not as it was signed here", "bold red"))
+        raise typer.Exit(1)
+    if user is not None and not receipt.is_of(user):
+        say(Text("the receipt is genuine, and about somebody else", "yellow"))
+        raise typer.Exit(1)
+    say(f"genuine: signed here, of an erasure at {moment(receipt.erased_at)} by {receipt.by}")
+
+
+def _show(receipt: Receipt, path: Path) -> None:
+    records = sum(receipt.records.values())
+    rows = sum(receipt.rows.values())
+    say(
+        f"erased {number(records)} records and {number(rows)} rows of {len(receipt.rows)} tables; "
+        f"{number(receipt.log_records)} records lost their bytes in the log"
+    )
+    for trace in receipt.found:
+        say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
+    if not receipt.found:
+        say("no file of the installation holds the id any more")
+    for note in receipt.notes:
+        say(Text(note, "yellow"))
+    say(f"receipt: {path}")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

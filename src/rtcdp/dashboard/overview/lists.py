@@ -1,0 +1,146 @@
+"""Lists of the overview: what figures come from, the largest first. Each says which filters don't
+narrow it, and of which time it is where that is not the one of the figures."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rtcdp.answers.metrics import find_metric
+from rtcdp.answers.pieces import pieces_of, whole_windows
+from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.counted import CATEGORIES, TYPES, top
+from rtcdp.dashboard.overview.figures import Row, ranked
+from rtcdp.dashboard.overview.told import CATEGORY, Told
+from rtcdp.dashboard.overview.visits import ENDS
+from rtcdp.dashboard.page import PageAsked
+from rtcdp.definitions import Count, Metric, Property, Sum
+from rtcdp.errors import BadRequest, NotThere
+
+EXPLORE = "/explore"
+
+Filters = Mapping[str, tuple[str, ...]]
+Timed = tuple[int, int, tuple[Row, ...]]
+"""Rows, and the time (UTC ms) that they are of."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list. `by` is the filter that a row sets, if it sets one; where it doesn't, `metric` and
+    `field` say what Explore shows of a row. `aside` says what else the rows are of, `missing` why
+    there are none."""
+
+    title: str
+    name: str
+    head: str
+    rows: Sequence[Row] = ()
+    by: str | None = None
+    metric: str | None = None
+    field: str | None = None
+    kind: str = "count"
+    aside: str | None = None
+    missing: str | None = None
+
+
+def lists_of(
+    asked: PageAsked[Any], buckets: Buckets, found: Told, filters: Filters
+) -> tuple[Listed, ...]:
+    """All lists: those that every shop has, and one for each metric of the catalog that is counted
+    by a property. Raises `StoreUnavailable`."""
+    lists = _Lists(asked, buckets, filters)
+    visits, types, categories = found.visits, found.types, found.categories
+    kept = [(each,) for each in filters.get(CATEGORY, ())] or None
+    ends = [
+        Listed(
+            f"{title} pages",
+            f"{title.lower()}-pages",
+            "Sessions",
+            visits.ends[name] if visits else (),
+            by=name,
+            aside=lists.not_narrowed(*ENDS),
+            missing=found.troubles.get("visits"),
+        )
+        for title, name in zip(("Entry", "Exit"), ENDS, strict=True)
+    ]
+    return (
+        lists.largest(Listed("Pages", "pages", "Views"), "top_pages", "pages"),
+        *ends,
+        lists.largest(Listed("Products", "products", "Views"), "top_products", "products"),
+        Listed(
+            "Categories",
+            "categories",
+            "Revenue",
+            categories.list("revenue", kept) if categories else (),
+            by=CATEGORY,
+            metric=CATEGORIES,
+            kind="money",
+            aside=lists.not_narrowed(CATEGORY),
+            missing=found.troubles.get("categories"),
+        ),
+        Listed(
+            "Event types",
+            "types",
+            "Events",
+            types.list("event_count") if types else (),
+            metric=TYPES,
+            field="eventType",
+            aside=lists.not_narrowed(),
+            missing=found.troubles.get("types"),
+        ),
+        *lists.properties(),
+    )
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What lists are made for."""
+
+    asked: PageAsked[Any]
+    buckets: Buckets
+    filters: Filters
+
+    def not_narrowed(self, *by: str) -> str | None:
+        """Which of the filters that are set don't narrow a list that can be narrowed `by` some."""
+        names = [name for name, texts in self.filters.items() if texts and name not in by]
+        return f"not narrowed by {' and '.join(names).replace('_', ' ')}" if names else None
+
+    def largest(self, listed: Listed, metric: str, measure: str) -> Listed:
+        """A list that a metric keeps for whole windows of its own."""
+        return self._timed(
+            listed, lambda: top(self.asked.installation, self.buckets, metric, measure)
+        )
+
+    def properties(self) -> Iterator[Listed]:
+        """A list for each metric that has a property for its key, and something that adds up."""
+        for metric in self.asked.installation.metrics:
+            adding = [each for each in metric.measures if isinstance(each, Count | Sum)]
+            if len(metric.key) == 1 and isinstance(metric.key[0], Property) and adding:
+                kind = "money" if isinstance(adding[0], Sum) else "count"
+                listed = Listed(
+                    metric.title,
+                    f"of-{metric.name}",
+                    adding[0].name.replace("_", " ").capitalize(),
+                    metric=metric.name,
+                    field=metric.key_names[0],
+                    kind=kind,
+                )
+                measure = adding[0].name
+                yield self._timed(listed, lambda m=metric, n=measure: self._grouped(m, n))  # type: ignore[misc]
+
+    def _grouped(self, metric: Metric, measure: str) -> Timed:
+        windows = find_metric(self.asked.installation.metrics, metric.name)
+        start, end = whole_windows(windows, self.buckets.start, self.buckets.end)
+        found = pieces_of(self.asked.installation, metric.name, (measure,), (start, end))
+        groups = found.by_group(measure, start, end)
+        return start, end, ranked([(" ".join(group), value) for group, value in groups if value])
+
+    def _timed(self, listed: Listed, read: Callable[[], Timed]) -> Listed:
+        try:
+            start, end, rows = read()
+        except (NotThere, BadRequest) as error:
+            return replace(listed, missing=str(error))
+        zone, notes = self.asked.zone, [self.not_narrowed()]
+        if start < self.buckets.start:
+            notes.insert(0, f"since {zone.minute(start)}")
+        if end > self.buckets.end and end <= self.asked.now_ms:
+            notes.insert(0, f"until {zone.minute(end)}")
+        return replace(listed, rows=rows, aside=", ".join(n for n in notes if n) or None)

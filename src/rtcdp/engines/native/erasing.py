@@ -1,0 +1,95 @@
+"""A user is erased: first in the store, in one commit; then in the log, which may be interrupted
+and is finished by whoever comes next."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from rtcdp.admission.erased import ErasedUser
+from rtcdp.engines.native.erasure import Parts, Place, erasing_epoch, traces_of
+from rtcdp.engines.quarantine import erased_places
+from rtcdp.log.contract import ErasableLog, LogReader, Records
+from rtcdp.store import Epoch, Store
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What an erasure took out: records by the verdict that they had, rows by table, and how many
+    records lost their bytes in the log. `epoch` is that of the store which did it."""
+
+    user: ErasedUser
+    epoch: int
+    records: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    log_records: int = 0
+    log_is_erasable: bool = True
+
+
+def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
+    """Take a user out of the store and the log.
+
+    Everything up to the store's progress goes; what the log holds beyond that is refused when it is
+    counted. To be called by the only writer, with nothing under way. Raises what log and store
+    raise; if it is interrupted after the store's commit, `finish_erasures` does the rest.
+    """
+    traces = traces_of(parts, user_id)
+    epoch = erasing_epoch(parts, user, user_id, traces)
+    parts.store.commit(epoch)
+    erased = finish_erasures(parts.log, parts.store)
+    return Erased(
+        user,
+        epoch.number,
+        dict(traces.counts),
+        _rows_gone(epoch),
+        erased,
+        isinstance(parts.log, ErasableLog),
+    )
+
+
+def finish_erasures(log: LogReader, store: Store) -> int:
+    """Take out of the log what the store has erased already, if there is anything. Returns how many
+    records lost their bytes now."""
+    if not store.erased_users(only_pending=True):
+        return 0
+    erased = erase_places(log, erased_places(store))
+    store.end_erasures()
+    return erased
+
+
+def erase_places(log: LogReader, places: Iterable[Place]) -> int:
+    """Take records out of a log, where it can do that; returns how many."""
+    if not isinstance(log, ErasableLog):
+        return 0
+    offsets: defaultdict[int, list[int]] = defaultdict(list)
+    for partition, offset in places:
+        offsets[partition].append(offset)
+    return log.erase(offsets) if offsets else 0
+
+
+def erased_anew(epoch: Epoch, pieces: Iterable[Records]) -> list[Place]:
+    """The records of an epoch that are erased, and still have their bytes in the log."""
+    if not epoch.ledger["erased"].sum():
+        return []
+    erased = epoch.uncounted.filter(pl.col("verdict") == "erased")
+    bare = {
+        (piece.partition, record.offset)
+        for piece in pieces
+        for record in piece.odd
+        if record.is_erased
+    }
+    return [place for place in erased.select("partition", "offset").rows() if place not in bare]
+
+
+def _rows_gone(epoch: Epoch) -> dict[str, int]:
+    """How many rows of each table were deleted, less those that were put back with other counts."""
+    gone: defaultdict[str, int] = defaultdict(int)
+    for change in epoch.rows:
+        gone[change.table.name] += change.delete.height
+    if epoch.erasure is not None:
+        for taken in epoch.erasure.removed:
+            gone[taken.table.name] += taken.rows.height
+    for put_back in epoch.changes:
+        gone[put_back.table.name] -= put_back.rows.height
+    return {name: count for name, count in sorted(gone.items()) if count > 0}

@@ -1,0 +1,337 @@
+"""The erasure of a user: what is known of them, and the epoch that takes all of it out.
+
+The rule. Everything that names the user goes: their records in the log, their rows of folds and
+timelines, their rows of metrics by user, their late events, duplicates and dead letters. Counts
+that name nobody are computed anew from what is left of the log, as if the user had never been;
+those of windows that begin before what the log still holds can't be, and stay as they are, without
+a name. The ledger moves the user's records to `erased`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from rtcdp.admission.batch import ADMITTED
+from rtcdp.admission.erased import ErasedUser
+from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, fields_of, tables_of
+from rtcdp.engines.decided import decided_batches, readable_from
+from rtcdp.engines.merging import merge_rows
+from rtcdp.engines.native.lowering import changes_of
+from rtcdp.engines.native.recovery import rounds_between
+from rtcdp.engines.native.user_rows import groups_of, named_rows, rows_of_groups
+from rtcdp.engines.notices import NOTICES, without_user
+from rtcdp.engines.resume import records_between
+from rtcdp.log.contract import LogReader, RawRecord
+from rtcdp.log.named import names_user
+from rtcdp.store import (
+    Epoch,
+    Erasure,
+    Progress,
+    RowChanges,
+    Store,
+    StoreSnapshot,
+    TableChange,
+    UncountedScan,
+)
+
+USER = "userId"
+_MINUTE_MS = 60_000
+_PAGE = 1_000
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A record that is known of a user. `verdict` is empty where nobody knows any more what was
+    decided of it."""
+
+    place: Place
+    source: str
+    received_at: int
+    verdict: str
+    reason: str | None = None
+    stands_for: int = 1
+
+
+@dataclass
+class Traces:
+    """What log and store know of a user: records by their place, their admitted events, and
+    what these brought to each metric's table."""
+
+    records: dict[Place, Known] = field(default_factory=dict)
+    brought: defaultdict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Records by verdict."""
+        return Counter(known.verdict for known in self.records.values() if known.verdict)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an erasure works on: a store that follows a log, with these metrics and row tables in
+    it, and how much of the log is read at once."""
+
+    log: LogReader
+    store: Store
+    metrics: Sequence[Metric]
+    row_tables: Sequence[RowTable]
+    folds: Sequence[str]
+    batch_bytes: int
+    on_slice: Callable[[], None] = lambda: None
+
+
+def traces_of(parts: Parts, user_id: str) -> Traces:
+    """Look through the log and the uncounted records for a user. Reads the whole log."""
+    traces = Traces()
+    progress = parts.store.progress()
+    with parts.store.snapshot() as snapshot:
+        for known in _uncounted_of(snapshot, user_id):
+            traces.records[known.place] = known
+    odd = _in_log(parts, progress, user_id, traces)
+    for record in odd:
+        place = record.partition, record.offset
+        before = traces.records.get(place)
+        verdict = "" if before is None else before.verdict
+        reason = None if before is None else before.reason
+        traces.records[place] = Known(
+            place, record.source, record.received_at, verdict, reason, record.stands_for
+        )
+    return traces
+
+
+def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) -> Epoch:
+    """The epoch that takes a user out of the store."""
+    progress = parts.store.progress()
+    tables = {table.name: table for metric in parts.metrics for table in tables_of(metric)}
+    touched = {name: groups_of(tables[name], rows) for name, rows in traces.brought.items() if rows}
+    with parts.store.snapshot() as snapshot:
+        whole_from = _whole_from(parts.log, progress, snapshot)
+        anew = {
+            name: groups.filter(pl.col(BUCKET_START) >= whole_from)
+            for name, groups in touched.items()
+        }
+        removed = [
+            change
+            for metric in parts.metrics
+            for change in _removed(snapshot, metric, user_id, anew)
+        ]
+        rows = _row_changes(snapshot, parts, user_id, progress.epoch + 1)
+        floor = snapshot.floors.uncounted_from
+    records = list(traces.records.values())
+    return Epoch(
+        number=progress.epoch + 1,
+        spans=(),
+        changes=tuple(_counted_anew(parts, progress, traces, anew)),
+        ledger=_moved(records, progress, floor),
+        uncounted=_standing_in(records),
+        committed_at=user.erased_at,
+        rows=tuple(rows),
+        erasure=Erasure(user, tuple(removed)),
+    )
+
+
+def _in_log(parts: Parts, progress: Progress, user_id: str, traces: Traces) -> list[RawRecord]:
+    """Note the user's events that the log holds; returns the odd records that name the user."""
+    found: list[RawRecord] = []
+    fields = tuple(dict.fromkeys((*fields_of(parts.metrics), USER)))
+    starts = {p: parts.log.extent(p).first_offset for p in progress.next_offsets}
+    rounds = partial(rounds_between, round_bytes=parts.batch_bytes)
+    batches = decided_batches(parts.log, parts.store, starts, progress.next_offsets, fields, rounds)
+    for decided in batches:
+        parts.on_slice()
+        for piece in decided.pieces:
+            found += [
+                record
+                for record in piece.odd
+                if not record.is_erased and names_user(record.raw, user_id)
+            ]
+        is_theirs = (decided.events[USER] == user_id).fill_null(False).to_numpy()
+        if not is_theirs.any():
+            continue
+        sources = decided.events["source"].to_list()
+        for row in is_theirs.nonzero()[0].tolist():
+            place = int(decided.partitions[row]), int(decided.offsets[row])
+            is_decided = place[1] >= progress.decided_from.get(place[0], 0)
+            is_admitted = is_decided and decided.verdicts[row] == ADMITTED
+            traces.records.setdefault(
+                place,
+                Known(
+                    place,
+                    sources[row],
+                    int(decided.received_at[row]),
+                    "admitted" if is_admitted else "",
+                ),
+            )
+        admitted = decided.events.filter(is_theirs & (decided.verdicts == ADMITTED))
+        for change in changes_of(parts.metrics, admitted):
+            traces.brought[change.table.name].append(change.rows)
+    return found
+
+
+def _uncounted_of(snapshot: StoreSnapshot, user_id: str) -> Iterator[Known]:
+    """The uncounted records of a user, and the dead letters that name them."""
+    theirs = UncountedScan(user_id=user_id, limit=_PAGE)
+    letters = UncountedScan(verdict="dead_letter", limit=_PAGE)
+    for scan, is_all in ((theirs, True), (letters, False)):
+        for row in _pages(snapshot, scan):
+            if is_all or names_user(row["raw"] or b"", user_id):
+                place = row["partition"], row["offset"]
+                yield Known(place, row["source"], row["received_at"], row["verdict"], row["reason"])
+
+
+def _pages(snapshot: StoreSnapshot, scan: UncountedScan) -> Iterator[dict[str, Any]]:
+    after: tuple[int, int, int] | None = None
+    while True:
+        page = snapshot.uncounted(UncountedScan(**{**vars(scan), "after": after}))
+        yield from page.iter_rows(named=True)
+        if page.height < scan.limit:
+            return
+        after = page.select("received_at", "partition", "offset").row(-1)
+
+
+def _whole_from(log: LogReader, progress: Progress, snapshot: StoreSnapshot) -> int:
+    """Windows that begin at this time or later have all their events in the log."""
+    skews = [entry.rules.max_clock_skew_ms for entry in snapshot.admission_rules()]
+    skew = max(skews, default=AdmissionRules.max_clock_skew_ms)
+    whole_from = -(2**62)
+    for partition, end in progress.next_offsets.items():
+        first = readable_from(log, progress, partition)
+        if first == 0:
+            continue
+        records = next(iter(records_between(log, partition, first, end)), None)
+        record = None if records is None else next(records.each(), None)
+        received_at = (
+            progress.max_received_at.get(partition, 0) if record is None else record.received_at
+        )
+        whole_from = max(whole_from, received_at + skew + 1)
+    return whole_from
+
+
+def _removed(
+    snapshot: StoreSnapshot, metric: Metric, user_id: str, anew: Mapping[str, pl.DataFrame]
+) -> Iterator[TableChange]:
+    """Whole rows of a metric's tables that name the user, or are to be counted anew."""
+    for table in tables_of(metric):
+        rows = [
+            rows_of_groups(snapshot, table, anew[table.name])
+            for _ in (1,)
+            if table.name in anew and not anew[table.name].is_empty()
+        ]
+        rows += named_rows(snapshot, metric, table, user_id)
+        found = pl.concat(rows).unique(table.primary_key) if rows else None
+        if found is not None and not found.is_empty():
+            yield TableChange(table, found)
+
+
+def _row_changes(
+    snapshot: StoreSnapshot, parts: Parts, user_id: str, epoch: int
+) -> Iterator[RowChanges]:
+    """The rows of folds and timelines go; nobody is told by name."""
+    gone: dict[str, int] = {}
+    for table in parts.row_tables:
+        if table.group_key != (USER,):
+            continue
+        rows = snapshot.rows(table, pl.DataFrame({USER: [user_id]}))
+        if rows.is_empty():
+            continue
+        if table.name in parts.folds:
+            gone[table.name] = rows.height
+        yield RowChanges(table, rows.select(table.primary_key), rows.clear(), rows)
+    if parts.folds:
+        notices = without_user(snapshot, user_id, gone, epoch)
+        if not notices.is_empty():
+            yield RowChanges(NOTICES, notices.select(NOTICES.primary_key).clear(), notices)
+
+
+def _counted_anew(
+    parts: Parts, progress: Progress, traces: Traces, anew: Mapping[str, pl.DataFrame]
+) -> Iterator[TableChange]:
+    """What everybody else brings to the groups that the user had a part in."""
+    wanted = {name: groups for name, groups in anew.items() if not groups.is_empty()}
+    if not wanted:
+        return
+    tables = {table.name: table for metric in parts.metrics for table in tables_of(metric)}
+    metrics = [m for m in parts.metrics if any(t.name in wanted for t in tables_of(m))]
+    starts = {p: readable_from(parts.log, progress, p) for p in progress.next_offsets}
+    gone = pl.DataFrame(
+        list(traces.records), {"partition": pl.Int64, "offset": pl.Int64}, orient="row"
+    )
+    found: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
+    rounds = partial(rounds_between, round_bytes=parts.batch_bytes)
+    batches = decided_batches(
+        parts.log, parts.store, starts, progress.next_offsets, fields_of(metrics), rounds
+    )
+    for decided in batches:
+        parts.on_slice()
+        places = pl.DataFrame({"partition": decided.partitions, "offset": decided.offsets})
+        is_left = (
+            ~places.join(
+                gone.with_columns(gone=pl.lit(True)),
+                on=["partition", "offset"],
+                how="left",
+                maintain_order="left",
+            )["gone"]
+            .fill_null(False)
+            .to_numpy()
+        )
+        others = decided.events.filter(is_left & (decided.verdicts == ADMITTED))
+        for change in changes_of(metrics, others):
+            name = change.table.name
+            if name in wanted:
+                group = [BUCKET_START, *change.table.key]
+                rows = change.rows.join(wanted[name], on=group, how="semi")
+                found[name].append(rows)
+    for name, parts_of_it in found.items():
+        table: Table = tables[name]
+        merged = merge_rows(pl.concat(parts_of_it).lazy(), table).select(table.column_names)
+        yield TableChange(table, merged.sort(table.primary_key).collect())
+
+
+def _moved(records: Sequence[Known], progress: Progress, floor: int | None) -> pl.DataFrame:
+    """Ledger rows that move what was counted to `erased`. Minutes that retention has deleted keep
+    what they count in the totals."""
+    moved: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    for known in records:
+        minute = known.received_at // _MINUTE_MS * _MINUTE_MS
+        is_expired = floor is not None and 0 < minute < floor
+        if known.verdict in ("", "erased") or is_expired:
+            continue
+        counts = moved[known.source, minute]
+        counts[known.verdict] -= known.stands_for
+        counts["conflict"] -= known.reason == "conflict"
+        counts["erased"] += known.stands_for
+    del progress
+    return pl.DataFrame(
+        [
+            {"source": source, "minute": minute, "received": 0}
+            | {name: counts[name] for name in LEDGER_SCHEMA.names()[3:]}
+            for (source, minute), counts in sorted(moved.items())
+        ],
+        LEDGER_SCHEMA,
+    )
+
+
+def _standing_in(records: Sequence[Known]) -> pl.DataFrame:
+    """What stands for the records from now on."""
+    return pl.DataFrame(
+        [
+            {
+                "partition": known.place[0],
+                "offset": known.place[1],
+                "source": known.source,
+                "received_at": known.received_at,
+                "verdict": "erased",
+            }
+            for known in sorted(records, key=lambda known: known.place)
+        ],
+        UNCOUNTED_SCHEMA,
+    )

@@ -1,0 +1,97 @@
+"""Records taken out of the embedded log: their bytes go, their offsets stay.
+
+A chunk is read, packed anew without these records, and put in its own place in one transaction; so
+a reader sees it as it was or as it is, and a kill leaves it as one of both. Then the file is
+written anew.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord, erased_mark
+from rtcdp.log.embedded.chunk import Chunk, chunks_of, contents_of, header_of
+from rtcdp.log.embedded.columns import pieces_of, records_of
+from rtcdp.log.embedded.errors import malformed
+from rtcdp.log.embedded.file import transaction
+
+_CHUNK_WITH = "SELECT * FROM chunk WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1"
+
+
+def erase_from_chunk(
+    connection: sqlite3.Connection, offset: int, wanted: Collection[int], path: Path
+) -> tuple[int, int]:
+    """Take the `wanted` records out of the chunk that holds `offset`. The caller holds the write
+    turn.
+
+    Returns how many were taken out now, and where the chunk ends. Raises `LogFailed` for a chunk
+    that is damaged: nobody can tell which of its bytes are whose.
+    """
+    with transaction(connection, "IMMEDIATE"):
+        row = connection.execute(_CHUNK_WITH, (offset,)).fetchone()
+        if row is None:
+            return 0, offset + 1
+        chunk = Chunk._make(row)
+        header = header_of(chunk)
+        if header is None or contents_of(chunk) is None:
+            raise malformed(path, f"the chunk with offset {offset} is damaged: none can be erased")
+        end = chunk.first_offset + header.record_count
+        records = records_of(list(pieces_of([chunk], end)), chunk.first_offset)
+        odd = {record.offset for record in records.odd}
+        each = list(records.each())
+        gone = {one.offset for one in each if one.offset in wanted and not one.is_erased}
+        if gone:
+            connection.execute("DELETE FROM chunk WHERE first_offset = ?", (chunk.first_offset,))
+            connection.executemany(
+                f"INSERT INTO chunk VALUES ({', '.join('?' * len(chunk))})",  # noqa: S608
+                list(chunks_of(_without(each, odd, gone), chunk.first_offset)),
+            )
+    return len(gone), max(end, offset + 1)
+
+
+def write_anew(connection: sqlite3.Connection, path: Path) -> None:
+    """Write the file anew, so that no page holds anything but what is there, and empty its WAL.
+    Needs as much room again for a while. The caller holds the write turn.
+
+    Overwriting what is deleted would not do: pages that were freed and used again hold old bytes
+    behind the new ones. Raises `LogUnavailable` while a reader keeps the WAL from being emptied.
+    """
+    # What it works on would be as large as the file.
+    connection.execute("PRAGMA temp_store = FILE")
+    connection.execute("VACUUM")
+    ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if busy:
+        raise LogUnavailable(
+            f"somebody reads {path}, so that its WAL can't be emptied",
+            "end what has been reading it for long, and try again",
+        )
+
+
+def _without(
+    records: Sequence[RawRecord], odd: Collection[int], gone: Collection[int]
+) -> Iterator[Delivery]:
+    """The records of a chunk as they would be appended, those that are gone without their bytes."""
+
+    def kind(record: RawRecord) -> tuple[object, ...]:
+        is_gone = record.offset in gone
+        mark = erased_mark(record.stands_for) if is_gone else record.replay_of
+        return record.source, record.intake, record.received_at, mark
+
+    for (*_, mark), group in groupby(records, kind):
+        members = list(group)
+        first = members[0]
+        lines = [] if mark else [one.raw + b"\n" for one in members if one.offset not in odd]
+        yield Delivery(
+            lines=b"".join(lines),
+            line_count=len(lines),
+            received_at=first.received_at,
+            source=first.source,
+            intake=first.intake,
+            rejects=tuple(
+                (place, b"" if one.offset in gone else one.raw)
+                for place, one in enumerate(members)
+                if mark or one.offset in odd
+            ),
+            replay_of=str(mark) if mark else None,
+        )

@@ -1,0 +1,108 @@
+"""Receipts of erasures: what was taken out, when and by whom, and what a search found afterwards.
+
+A receipt names the user by a salted hash alone. It is signed with HMAC-SHA256 under a key of the
+installation, which rests beside its data: so the installation itself can tell its own receipts from
+others, and nobody without the key can change one.
+"""
+
+import hmac
+import os
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_bytes
+
+import msgspec
+
+from rtcdp.admission.erased import erased_digest
+from rtcdp.errors import UsageError
+from rtcdp.private_files import FILE_MODE, make_private_folder, open_private_file
+
+FOLDER = "erasures"
+KEY_NAME = "receipts.key"
+_KEY_BYTES = 32
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """A file that holds the user's id, and how often."""
+
+    place: str
+    count: int
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure did. `records` counts by the verdict that they had, `rows` by table;
+    `erased_at` is UTC ms; `found` is what was left. `signature` is over all the rest (hex)."""
+
+    user_digest: str
+    salt: str
+    erased_at: int
+    by: str
+    epoch: int
+    records: dict[str, int]
+    rows: dict[str, int]
+    log_records: int
+    found: tuple[Traced, ...] = ()
+    notes: tuple[str, ...] = ()
+    signature: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its file is called."""
+        return f"{self.erased_at}-{self.user_digest[:12]}.json"
+
+    def is_of(self, user_id: str) -> bool:
+        """Whether it is about this user."""
+        return erased_digest(user_id, self.salt) == self.user_digest
+
+
+def keep_receipt(data_dir: Path, receipt: Receipt) -> Receipt:
+    """Sign a receipt, and write it into the folder of the data. Returns it with its signature."""
+    make_private_folder(data_dir / FOLDER)
+    signed = msgspec.structs.replace(receipt, signature=_signature(receipt, _key(data_dir)))
+    descriptor = open_private_file(path_of(data_dir, signed))
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(signed)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return signed
+
+
+def path_of(data_dir: Path, receipt: Receipt) -> Path:
+    """Where a receipt rests."""
+    return data_dir / FOLDER / receipt.name
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The receipt in a file. Raises `UsageError` when it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Receipt)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} is no receipt: {error}", "name a file of an erasure") from error
+
+
+def is_genuine(data_dir: Path, receipt: Receipt) -> bool:
+    """Whether this installation signed the receipt as it is. Raises `UsageError` where there is no
+    key."""
+    path = data_dir / FOLDER / KEY_NAME
+    if not path.is_file():
+        raise UsageError(f"{path} is missing", "name the data folder that the receipt is of")
+    return hmac.compare_digest(_signature(receipt, path.read_bytes()), receipt.signature)
+
+
+def _signature(receipt: Receipt, key: bytes) -> str:
+    unsigned = msgspec.structs.replace(receipt, signature="")
+    text = msgspec.json.encode(unsigned, order="deterministic")
+    return hmac.new(key, text, sha256).hexdigest()
+
+
+def _key(data_dir: Path) -> bytes:
+    path = data_dir / FOLDER / KEY_NAME
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes()

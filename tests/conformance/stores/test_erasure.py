@@ -1,0 +1,86 @@
+"""A user is taken out in one commit: rows go, others come, and the ledger moves what it counted."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from rtcdp.admission.erased import ErasedUser
+from rtcdp.admission.verdicts import LEDGER_SCHEMA
+from rtcdp.definitions import tables_of
+from rtcdp.errors import UsageError
+from rtcdp.store import Erasure, Scan, TableChange, UncountedScan
+from rtcdp.store.checksums import check_sums
+from rtcdp.store.mongo import MongoStore
+from rtcdp.store.rules import EpochUnbalanced
+from rtcdp.testing.epochs import uncounted_of
+
+USER = ErasedUser.of("ada", "00" * 16, 77)
+LONG = "é" * 1200
+
+
+def views_of(views, *rows):
+    (table,) = tables_of(views)
+    schema = {"window_start": pl.Int64, "userId": pl.String} | dict.fromkeys(
+        ("view_count", "least", "most"), pl.Int64
+    )
+    named = dict(zip(schema, table.column_names, strict=True))
+    return TableChange(table, pl.DataFrame(list(rows), schema, orient="row").rename(named))
+
+
+def erasing(epochs, removed, *changes, uncounted=(), **moved):
+    counts = dict.fromkeys(LEDGER_SCHEMA.names()[2:], 0) | moved
+    epoch = epochs.make(*changes, admitted=0)
+    return replace(
+        epoch,
+        spans=(),
+        ledger=pl.DataFrame([{"source": "default", "minute": 0} | counts], LEDGER_SCHEMA),
+        uncounted=uncounted_of(*uncounted),
+        erasure=Erasure(USER, (removed,)),
+    )
+
+
+@pytest.fixture
+def views(metrics):
+    return metrics["views"]
+
+
+def test_a_user_goes_and_the_rest_balances(store, epochs, views):
+    old = views_of(views, (0, "ada", 2, 1, 9), (0, LONG, 3, 1, 9), (0, "bob", 1, 5, 5))
+    letter = {"verdict": "dead_letter", "reason": "future", "raw": b"ada", "user_id": "ada"}
+    store.commit(epochs.make(old, admitted=6, uncounted=[letter]))
+    gone = TableChange(old.table, old.rows.filter(pl.col("userId") != "bob"))
+    anew = views_of(views, (0, LONG, 1, 4, 4))
+    rows = [{"offset": 6, "verdict": "erased"}, {"offset": 0, "verdict": "erased"}]
+    epoch = erasing(epochs, gone, anew, uncounted=rows, admitted=-1, dead_letter=-1, erased=2)
+    if isinstance(store, MongoStore):
+        with pytest.raises(UsageError, match="MongoDB can't take a user out yet"):
+            store.commit(epoch)
+        assert store.progress().epoch == 1
+        return
+    store.commit(epoch)
+    with store.snapshot() as snapshot:
+        found = snapshot.scan(Scan(old.table)).select("userId", "view_count").rows()
+        assert sorted(found) == [("bob", 1), (LONG, 1)]
+        assert snapshot.ledger_totals() == {
+            **dict.fromkeys(LEDGER_SCHEMA.names()[2:], 0),
+            **{"received": 7, "admitted": 5, "erased": 2},
+        }
+        erased = snapshot.uncounted(UncountedScan(verdict="erased"))
+        assert erased.select("offset", "raw", "user_id").sort("offset").rows() == [
+            (0, None, None),
+            (6, None, None),
+        ]
+        assert snapshot.uncounted(UncountedScan()).height == 2
+        assert check_sums(snapshot, [views]).is_sound
+    assert list(store.erased_users(only_pending=True)) == [USER]
+    store.end_erasures()
+    assert list(store.erased_users(only_pending=True)) == []
+    assert list(store.erased_users()) == [USER]
+
+
+def test_only_an_erasure_may_count_less(store, epochs):
+    row = dict.fromkeys(LEDGER_SCHEMA.names()[2:], 0) | {"admitted": -1, "erased": 1}
+    ledger = pl.DataFrame([{"source": "default", "minute": 0} | row], LEDGER_SCHEMA)
+    with pytest.raises(EpochUnbalanced, match="does not balance"):
+        store.commit(replace(epochs.make(admitted=0), ledger=ledger))

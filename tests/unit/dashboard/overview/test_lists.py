@@ -1,0 +1,76 @@
+"""Lists of the overview."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.api.context import ApiContext
+from rtcdp.dashboard.address import PageAddress
+from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of
+from rtcdp.dashboard.overview.told import told
+from rtcdp.dashboard.page import PageAsked, PageQuestion
+from rtcdp.dashboard.zone import PageZone
+from rtcdp.definitions import Count, Metric, Property, tumbling
+from rtcdp.testing.driver import START_MS, Driver
+from tests.unit.dashboard.overview.conftest import NOW, DriversTime
+
+COUNTRIES = Metric(
+    "views_by_country", "Countries", tumbling(hours=1), (Count("views"),), (Property("country"),)
+)
+
+
+def lists(
+    installation: Installation, buckets: Buckets, filters: Filters | None = None
+) -> dict[str, Listed]:
+    asked: PageAsked[Any] = PageAsked(
+        ApiContext(installation),
+        cast("Any", None),
+        PageQuestion(),
+        PageZone(),
+        PageAddress("/"),
+        NOW,
+    )
+    found = told(installation, buckets, filters or {})
+    return {each.name: each for each in lists_of(asked, buckets, found, filters or {})}
+
+
+def labels(listed: Listed) -> list[tuple[str, float]]:
+    return [(row.label, row.value) for row in listed.rows]
+
+
+def test_a_list_says_which_filters_do_not_narrow_it(shop: Installation, hour: Buckets) -> None:
+    found = lists(shop, hour, {"entry_page": ("/a",), "exit_page": (), "category": ()})
+    assert labels(found["entry-pages"]) == [("/a", 1)]
+    assert found["entry-pages"].aside is None
+    assert found["types"].aside == "not narrowed by entry page"
+    assert "not narrowed by entry page" in (found["pages"].aside or "")
+    assert found["categories"].aside == "not narrowed by entry page"
+    one = lists(shop, hour, {"category": ("none such",)})
+    assert not one["categories"].rows
+    assert one["exit-pages"].aside == "not narrowed by category"
+
+
+def test_a_list_of_longer_windows_says_since_when(shop: Installation, hour: Buckets) -> None:
+    assert lists(shop, hour)["pages"].aside is None
+    moved = replace(hour, edges=tuple(edge + 60_000 for edge in hour.edges))
+    assert lists(shop, moved)["pages"].aside == "since 01:00"
+
+
+def test_a_metric_by_a_property_is_a_list(tmp_path: Path, hour: Buckets) -> None:
+    driver = Driver((COUNTRIES,), tmp_path)
+    driver.advance(seconds=(NOW - START_MS) // 1000)
+    for country in ("de", "fr", "de"):
+        view = {"userId": "a", "eventType": "PAGE_VIEW", "timestamp": NOW - 60_000}
+        driver.feed({**view, "properties": {"country": country}}, intake="import")
+    driver.process()
+    shop = Installation(driver.store, (COUNTRIES,), DriversTime(driver), driver.log)
+    listed = lists(shop, hour)["of-views_by_country"]
+    assert (listed.title, listed.metric, listed.field) == (
+        "Countries",
+        "views_by_country",
+        "country",
+    )
+    assert labels(listed) == [("de", 2), ("fr", 1)]
+    driver.close()

@@ -1,0 +1,31 @@
+from rtcdp.clock import ManualClock
+from rtcdp.log.contract import Delivery
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+
+
+def records(log):
+    return list(log.read(0, 0, 10**6).each())
+
+
+def test_records_lose_their_bytes_and_nothing_else_changes(tmp_path):
+    writer, log = EmbeddedLogWriter(tmp_path, ManualClock(5)), EmbeddedLogReader(tmp_path)
+    lines = b"".join(b'{"n":"secret %d"}\n' % n for n in range(9))
+    writer.append([Delivery(lines, 9, 7, "till", rejects=((2, b"secret reject"),))])
+    writer.append([Delivery(b"", 0, 8, rejects=((0, b"secret sum"),), replay_of="summary:40")])
+    before = records(log)
+    wanted = (1, 2, 3, 10)
+    assert log.erase({0: wanted[:2]}) == 2
+    assert log.erase({0: wanted}) == 2
+    assert log.erase({0: [*wanted, 99], 1: [0]}) == 0
+    for was, now in zip(before, records(log), strict=True):
+        if was.offset not in wanted:
+            assert now == was
+            continue
+        assert (now.is_erased, now.raw, now.stands_for) == (True, b"", was.stands_for)
+        assert (now.source, now.received_at, now.intake) == (was.source, was.received_at, "live")
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert [held.count(b"secret %d" % n) for n in range(4)] == [1, 0, 0, 1]
+    assert b"secret sum" not in held
+    assert b"secret reject" not in held
+    writer.close()
+    log.close()
