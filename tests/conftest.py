@@ -6,6 +6,11 @@ import signal
 from logging.handlers import QueueHandler
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is: no test holds it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.leftovers", "tests.servers", "tests.spark_session"]
 

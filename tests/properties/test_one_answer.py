@@ -132,7 +132,7 @@ def tables_after(metric: Metric, feed: Sequence[Event], seed: int) -> dict[str, 
     return dump
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(metrics, st.lists(events, max_size=40), st.integers(0, 2**32))
 def test_the_engine_agrees_with_the_oracle(metric: Metric, batch: list[Event], seed: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -152,7 +152,7 @@ def test_the_engine_agrees_with_the_oracle(metric: Metric, batch: list[Event], s
         driver.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(metrics, st.lists(events, max_size=30), st.integers(0, 2**32))
 def test_order_cuts_repeats_and_restarts_change_nothing(
     metric: Metric, batch: list[Event], seed: int

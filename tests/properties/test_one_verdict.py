@@ -57,7 +57,7 @@ def rows_of(events: list[CustomerActivityEvent]) -> list[dict[str, object]]:
     return [{name: row[name] for name in row if name != "properties"} for row in rows]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(encoded_event(), min_size=1, max_size=12))
 @example([b'{"userId":"a","timestamp":1,"eventType":"A","value":1234567890.1234567}'])
 def test_columns_equal_the_exact_events(records: list[bytes]) -> None:
@@ -71,7 +71,7 @@ def test_columns_equal_the_exact_events(records: list[bytes]) -> None:
     assert split_lines(lines).to_list() == [record.strip().decode() for record, _ in accepted]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(encoded_event(), min_size=1, max_size=4))
 def test_a_batch_is_clean_only_if_every_event_is_accepted(records: list[bytes]) -> None:
     if is_clean(b"\n".join(records)):
@@ -91,7 +91,7 @@ times = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(clean_event, max_size=6), st.lists(times, min_size=6, max_size=6), encoded_event())
 def test_many_are_decoded_as_each_of_them_is(
     events: list[dict[str, object]], moments: list[object], odd: bytes
@@ -102,7 +102,7 @@ def test_many_are_decoded_as_each_of_them_is(
         assert repr(decode_all(some)) == repr([decode(record) for record in some])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(-(2.0**33), 2.0**33), min_size=1, max_size=50))
 def test_amounts_are_read_to_the_last_bit(values: list[float]) -> None:
     lines = b"".join(
@@ -113,7 +113,7 @@ def test_amounts_are_read_to_the_last_bit(values: list[float]) -> None:
     assert frame["value"].to_list() == pl.Series(values).to_list()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=80) | st.text(max_size=40).map(str.encode))
 def test_any_bytes_get_a_verdict(record: bytes) -> None:
     verdict = decode(record)

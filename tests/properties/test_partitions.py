@@ -125,7 +125,7 @@ actions = st.lists(st.sampled_from(["feed", "feed", "step", "restart"]), max_siz
 
 
 @pytest.mark.parametrize("max_bytes", [150, 700, 10**9])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps=steps, starts=skews, cuts=st.lists(st.integers(1, 9), min_size=1), actions=actions)
 def test_every_verdict_is_that_of_all_records_in_the_order_of_intake(
     max_bytes: int,

@@ -203,7 +203,7 @@ def questions(draw: st.DrawFn) -> tuple[QueryQuestion, list[str]]:
     return question, names
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(questions())
 def test_a_query_is_what_the_events_say(
     installation: Installation, asked: tuple[QueryQuestion, list[str]]
@@ -267,7 +267,7 @@ def ms_of(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     time=ranges,
     interval=st.sampled_from(("none", "hour", "day", "week")),

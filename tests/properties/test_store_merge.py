@@ -82,14 +82,14 @@ def histories(draw):
     return batches(), batches()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories())
 def test_order_and_batches_change_nothing(history):
     one, other = history
     assert dumps_after(one) == dumps_after(other)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(histories())
 def test_the_store_agrees_with_a_merge_in_memory(history):
     batches, _ = history

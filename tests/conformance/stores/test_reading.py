@@ -161,9 +161,7 @@ def test_items_come_with_the_heaviest_first(store, epochs, tables):
         assert snapshot.members(top, groups)["item"].to_list() == ["y", "b", "z"]
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5, unique=True))
 def test_any_text_comes_back_as_it_was(store, tables, texts):
     views = tables["views"]

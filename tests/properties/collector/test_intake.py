@@ -94,7 +94,7 @@ def taken(requests: list[tuple[bytes, str, str]]) -> tuple[list[IntakeAnswer], l
     return answers, found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(packed(), encoded)
 def test_the_log_has_exactly_what_was_sent_in_its_order(request, encoding) -> None:
     records, body, content_type = request
@@ -118,7 +118,7 @@ def test_the_log_has_exactly_what_was_sent_in_its_order(request, encoding) -> No
     assert answer.accepted + answer.duplicates + len(rejected) == len(records)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(packed(), max_size=8))
 def test_requests_at_the_same_time_add_up(requests) -> None:
     answers, found = taken([(body, content_type, "") for _, body, content_type in requests])

@@ -43,7 +43,7 @@ cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("funnel", FUNNELS.values(), ids=FUNNELS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stories(times, TYPES))
 def test_a_whole_story_agrees_with_trying_every_way(funnel, events):
     rows = funnel.rows(frame_of(events), "userId").rows(named=True)
@@ -51,7 +51,7 @@ def test_a_whole_story_agrees_with_trying_every_way(funnel, events):
 
 
 @pytest.mark.parametrize("name", ["plain", "held", "by session", "by attempt"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(stories(times, TYPES), cut_sizes, st.frozensets(st.integers(0, 9)))
 def test_any_order_cut_and_restart_give_the_same(name, events, cuts, forget_at):
     funnel = FUNNELS[name]
@@ -60,7 +60,7 @@ def test_any_order_cut_and_restart_give_the_same(name, events, cuts, forget_at):
 
 
 @pytest.mark.parametrize("name", ["plain", "step by step", "any order", "open", "the same twice"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories(times, TYPES), st.data())
 def test_another_event_never_lowers_a_depth(name, events, data):
     funnel = FUNNELS[name]

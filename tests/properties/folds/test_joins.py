@@ -23,7 +23,7 @@ cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories(times, TYPES))
 def test_they_agree_with_paper(definition, events):
     rows = definition.rows(frame_of(events), "userId").rows(named=True)
@@ -31,7 +31,7 @@ def test_they_agree_with_paper(definition, events):
 
 
 @pytest.mark.parametrize("name", ["by product", "by nothing else"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data(), cut_sizes, st.frozensets(st.integers(0, 9)))
 def test_any_order_and_cut_give_the_same(name, data, cuts, forget_at):
     events = data.draw(stories(times, TYPES))
@@ -40,7 +40,7 @@ def test_any_order_and_cut_give_the_same(name, data, cuts, forget_at):
     assert in_words(found.values(), definition) == rows_of(events, definition)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories(times, TYPES))
 def test_nobody_has_two_partners_and_none_comes_before(events):
     definition = DEFINITIONS["by nothing else"]

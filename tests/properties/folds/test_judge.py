@@ -71,7 +71,7 @@ def wrong(step, events):
 
 
 @pytest.mark.parametrize("name", KNOWN)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.data())
 def test_what_the_platform_tells_is_what_the_judge_tells(name, data):
     step, types, times = KNOWN[name]

@@ -28,7 +28,7 @@ cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(stories(st.integers(0, 80), TYPES))
 def test_they_agree_with_paper(definition, events):
     rows = definition.rows(frame_of(events), "userId").rows(named=True)
@@ -36,7 +36,7 @@ def test_they_agree_with_paper(definition, events):
 
 
 @pytest.mark.parametrize("span", [80, 400])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data(), cut_sizes, st.frozensets(st.integers(0, 9)))
 def test_any_order_and_cut_give_the_same(span, data, cuts, forget_at):
     events = data.draw(stories(st.integers(0, span), TYPES))

@@ -34,14 +34,14 @@ def named(draw, times):
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(named(st.integers(0, 100)))
 def test_they_agree_with_paper(events):
     rows = STEP.rows(frame_of(events), "userId").rows(named=True)
     assert in_words(rows, STEP) == rows_of(events, STEP)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data(), cut_sizes, st.frozensets(st.integers(0, 9)))
 def test_any_order_and_cut_give_the_same(data, cuts, forget_at):
     events = data.draw(named(st.integers(0, 100)))

@@ -28,7 +28,7 @@ cut_sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(stories(times, TYPES))
 def test_it_agrees_with_paper(definition, events):
     rows = definition.rows(frame_of(events), "userId").rows(named=True)
@@ -36,7 +36,7 @@ def test_it_agrees_with_paper(definition, events):
 
 
 @pytest.mark.parametrize("name", ["plain", "each day", "rolling", "months", "rolling, each"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(stories(times, TYPES), cut_sizes, st.frozensets(st.integers(0, 9)))
 def test_any_order_and_cut_give_the_same(name, events, cuts, forget_at):
     definition = DEFINITIONS[name]
@@ -55,7 +55,7 @@ half_years = st.integers(0, 400).map(lambda n: SPRING + n * 11 * HOUR)
 
 
 @pytest.mark.parametrize("name", LONG)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(stories(half_years, TYPES), cut_sizes, st.frozensets(st.integers(0, 9)))
 @example([event(SPRING, eventId="e0"), event(SPRING + 11 * HOUR, eventId="e1")], [1], frozenset())
 def test_of_a_long_story_what_lies_near_is_enough(name, events, cuts, forget_at):

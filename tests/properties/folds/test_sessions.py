@@ -25,7 +25,7 @@ forgetting = st.frozensets(st.integers(0, 9))
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data(), cut_sizes, forgetting)
 def test_any_order_cut_and_restart_give_the_naive_rows(options, data, cuts, forget_at):
     step = HOUR if options.midnight else 1
@@ -34,7 +34,7 @@ def test_any_order_cut_and_restart_give_the_naive_rows(options, data, cuts, forg
     assert in_words(found.values()) == rows_of(events, options)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(stories(st.integers(0, 120), TYPES), st.randoms())
 def test_a_whole_story_at_once_is_the_definition(events, random):
     options = OPTIONS["plain"]

@@ -57,7 +57,7 @@ def is_odd(delivery, index):
     return delivery.replay_of is not None or index in dict(delivery.rejects)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups, st.sampled_from([1, 30, 10_000]), st.integers(1, 80))
 def test_every_record_comes_back_from_every_start(groups, max_chunk_bytes, max_bytes):
     with tempfile.TemporaryDirectory() as name:
@@ -84,7 +84,7 @@ def test_every_record_comes_back_from_every_start(groups, max_chunk_bytes, max_b
         reader.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups, st.data())
 def test_after_retention_and_restart_offsets_go_on_and_what_is_left_is_unchanged(groups, data):
     with tempfile.TemporaryDirectory() as name:

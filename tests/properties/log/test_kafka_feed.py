@@ -27,7 +27,7 @@ def arrivals(draw):
     return runs, offset + draw(st.integers(0, 3))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(arrivals(), st.data())
 def test_a_feed_gives_each_message_once(arrived, data):
     runs, end = arrived

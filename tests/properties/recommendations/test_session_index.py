@@ -65,7 +65,7 @@ def answers(index, session):
 
 
 @pytest.mark.parametrize("taste", TASTES.values(), ids=TASTES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sessions, baskets)
 def test_points_are_those_on_paper(taste, rows, basket):
     index = index_of(frame(rows))
@@ -74,7 +74,7 @@ def test_points_are_those_on_paper(taste, rows, basket):
     assert points(index, basket, taste) == pytest.approx(expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sessions, baskets)
 def test_many_products_give_the_same_points_as_few(rows, basket):
     """Of many of them those that are there are sorted, of few each has a place."""
@@ -84,7 +84,7 @@ def test_many_products_give_the_same_points_as_few(rows, basket):
         assert answers(index, basket) == few
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(sessions, st.lists(st.tuples(sessions, st.integers(0, 9)), max_size=4), baskets, st.data())
 def test_changes_leave_no_trace(rows, changes, basket, data):
     """Sessions come, change and go in any order, and the index is joined at any time: answers are,
@@ -104,7 +104,7 @@ def test_changes_leave_no_trace(rows, changes, basket, data):
     assert index.sessions().equals(anew.sessions())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sessions, sessions, st.integers(0, 6), st.none() | st.tuples(hours, users))
 def test_the_newest_are_held_and_of_those_of_one_time_the_first_users(rows, more, count, edge):
     there = {row[:2]: row for row in (*rows, *more)}
@@ -119,7 +119,7 @@ def test_the_newest_are_held_and_of_those_of_one_time_the_first_users(rows, more
     assert index.oldest == (None if not last else (last[0][1], last[0][0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sessions, baskets)
 def test_one_s_own_session_is_not_heard(rows, basket):
     """As if it were not there, but for how rare things are."""

@@ -154,7 +154,7 @@ def test_settings_say_what_is_told() -> None:
 
 
 @given(st.lists(st.integers(0, 50), max_size=120), st.sampled_from([0, 1, 6, 24]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_series_is_judged_by_what_came_before(counts: list[int], per_day: int) -> None:
     values = np.array(counts, float)
     whole = judge(Series(values, per_day, len(values)), USUAL)

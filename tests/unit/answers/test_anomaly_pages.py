@@ -69,9 +69,7 @@ def hour_of(anomaly: Anomaly) -> int:
     return (read_instant("start", anomaly.window_start) - START) // HOUR
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_every_page_tells_the_same(installation: Installation, data: st.DataObject) -> None:
     whole = told(installation, -60_000, HOURS)

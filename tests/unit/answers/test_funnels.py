@@ -68,9 +68,7 @@ def questions(draw):
     return asked
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=questions(), seed=st.randoms(use_true_random=False))
 def test_every_number_is_the_length_of_its_list(make_teller, asked, seed):
     teller = make_teller(*BROKEN_DOWN.values())

@@ -60,7 +60,7 @@ def naive(window: Window, views: list[tuple[str, int]]) -> list[tuple[str, str, 
     return [(iso_ms(start), user, counts[start, user]) for start, user in newest_first]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(overlapping, views, st.integers(1, 7))
 def test_pages_of_windows_equal_the_definition(
     window: Window, views: list[tuple[str, int]], limit: int

@@ -44,9 +44,7 @@ def test_the_windows_of_a_user_have_exactly_four_fields(api: Api, driver: Driver
     ]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(user_ids)
 def test_any_user_id_can_be_asked_for(api: Api, driver: Driver, user_id: str) -> None:
     view(driver, user_id)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtcdp.events.codec import decode
@@ -54,7 +54,6 @@ def event(**fields: object) -> dict[str, object]:
     return {"userId": "ada", "eventType": "A", "timestamp": 5, **fields}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(addresses, properties, st.none() | st.floats(-200, 200)), max_size=5))
 @example([("https://Ann:pw@Shop.EXAMPLE:8080/a/b?c#d", {"plan type": "pro"}, 10.0)])
 @example([("//[::1]:80", {"quantity": 3}, 0.0), ("?q", None, None), ("", {}, -0.0)])

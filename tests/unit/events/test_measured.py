@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcdp.events.derived import Batch, Property, UrlPath, derived
@@ -14,7 +14,6 @@ times = st.integers(-(10**13), 10**14)
 numbers = st.none() | st.floats(-(2.0**33), 2.0**33) | st.sampled_from([0.0, 1e-6, -1e-6, 1e-5])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-(10**13), 10**14), numbers, st.none() | st.text(max_size=3)))
 )

@@ -1,7 +1,7 @@
 """Packed sets are joined as sets are, and keep the smallest members."""
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcdp.folds.packed_sets import hashed, joined, unpacked
@@ -14,7 +14,6 @@ def packed(members):
     return "".join(f",{member:016x}" for member in sorted(members)) or None
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), row), max_size=20), st.integers(1, 5))
 def test_joining_is_the_union_of_sets(rows, members_max):
     rows.sort(key=lambda pair: pair[0])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcdp.folds.segments import first_places, numbered, reached, running_max, search_within
@@ -10,7 +10,6 @@ from rtcdp.folds.segments import first_places, numbered, reached, running_max, s
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 40)), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(rows)
 def test_the_running_max_of_each_segment(pairs):
     pairs.sort(key=lambda pair: pair[0])
@@ -22,7 +21,6 @@ def test_the_running_max_of_each_segment(pairs):
     assert running_max(values, begins).tolist() == expected
 
 
-@settings(deadline=None)
 @given(rows, st.integers(-3, 60))
 def test_the_search_stays_in_its_segment(pairs, ahead):
     pairs.sort()
@@ -37,7 +35,6 @@ def test_the_search_stays_in_its_segment(pairs, ahead):
     assert search_within(segments, values, values + ahead).tolist() == expected
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30))
 def test_what_is_reached_by_jumps(jumps):
     size = len(jumps)

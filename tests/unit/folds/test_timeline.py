@@ -50,7 +50,7 @@ def expected(events, events_max):
     return told, sorted((*hour, count) for hour, count in not_told.items() if count > 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(stories(times, ("PAGE_VIEW", "PURCHASE")), cut_sizes, st.integers(1, 4))
 def test_what_is_told_of_an_hour_depends_on_the_events_alone(events, cuts, events_max):
     if not events:
@@ -62,7 +62,7 @@ def test_what_is_told_of_an_hour_depends_on_the_events_alone(events, cuts, event
     assert overflow_of(rows, TABLE, events_max).rows() == not_told
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(stories(times, ("PAGE_VIEW", "PURCHASE")), cut_sizes, st.integers(1, 4))
 def test_compaction_leaves_one_chunk_that_tells_the_same(events, cuts, events_max):
     if not events:
@@ -91,7 +91,7 @@ anything = (
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(anything, anything, numbers), min_size=1, max_size=5))
 def test_every_text_and_number_is_told_as_it_was(told):
     events = [

@@ -81,9 +81,7 @@ histories = st.lists(
 )
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories)
 def test_rows_are_merged_as_sqlite_merges_them(writer, connection, written_out, history):
     tables = [replace(table, capacity=3) for table in tables_of(written_out)]
