@@ -32,6 +32,10 @@ from rtcdp.events.derived import UNKNOWN_PRODUCT
 from rtcdp.store import Scan, StoreSnapshot
 
 _BUCKETS_AT_ONCE_MAX = 64
+_BUCKETS_AT_ONCE_OF_MANY_ROWS = 512
+_MANY_ROWS = 10_000
+"""Whoever asks for so many rows gets them in fewer and longer steps."""
+
 _LOOKED_UP_ONE_BY_ONE = 200
 """So many panes that a version begins in are read by themselves; of more, all products' moments."""
 
@@ -84,6 +88,8 @@ class _Enriched:
         """As promised by `StoreSnapshot`, for the metric's own table of buckets."""
         steps, found = self._steps, []
         upper, missing, at_once = _first_not_wanted(scan), scan.limit, 1
+        is_long = missing is None or missing >= _MANY_ROWS
+        most = _BUCKETS_AT_ONCE_OF_MANY_ROWS if is_long else _BUCKETS_AT_ONCE_MAX
         while missing is None or missing > 0:
             newest = self._newest_before(upper, scan)
             if newest is None:
@@ -96,7 +102,7 @@ class _Enriched:
             rows = rows if missing is None else rows.head(missing)
             found.append(rows)
             missing = None if missing is None else missing - rows.height
-            upper, at_once = oldest, min(2 * at_once, _BUCKETS_AT_ONCE_MAX)
+            upper, at_once = oldest, min(2 * at_once, most)
         return pl.concat(found) if found else _nothing(self._snapshot, self._by_pane, scan.table)
 
     def members(self, table: Table, groups: pl.DataFrame) -> pl.DataFrame:

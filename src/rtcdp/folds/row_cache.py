@@ -15,8 +15,8 @@ from rtcdp.folds.rows import empty_rows
 
 ROWS_MAX = 1_000_000
 
-_TURNS = "turns"
-_KNOWN_FROM, _KNOWN_TURNS = "known from", "known turns"
+_TURNS, _PUT, _PLACE = "turns", "a put", "a place"
+_KNOWN_FROM, _KNOWN_TURNS, _KNOWN_PUT = "known from", "known turns", "known put"
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,60 @@ class Kept:
 
 
 class _Generation:
-    """Some keys: from when on all their rows are known, for how many turns, and these rows."""
+    """Some keys: from when on all their rows are known, for how many turns, and these rows.
+
+    Keys and rows have the number of the `put` that they came with. Rows that have another number
+    than their key are no longer known; they are swept out many at a time, since to leave out some
+    copies all others.
+    """
 
     def __init__(self, kept: Kept) -> None:
-        self.rows = kept.nothing
-        types = {kept.key: pl.String, RANGE_FROM: pl.Int64, _TURNS: pl.Int64}
+        self._kept = kept
+        self.rows = kept.nothing.with_columns(pl.lit(0, pl.Int64).alias(_PUT))
+        types = {kept.key: pl.String, RANGE_FROM: pl.Int64, _TURNS: pl.Int64, _PUT: pl.Int64}
         self.spans = pl.DataFrame(schema=types)
+
+    @property
+    def size(self) -> int:
+        """How many rows, or keys if these are more, there are."""
+        return max(self.rows.height, self.spans.height)
+
+    def rows_from(self, spans: pl.DataFrame) -> pl.DataFrame:
+        """The rows of keys that are known, from the beginnings of their spans on."""
+        known = spans.select(self._kept.key, RANGE_FROM, pl.col(_PUT).alias(_KNOWN_PUT))
+        found = (
+            self._placed()
+            .join(known, on=self._kept.key)
+            .filter(
+                pl.col(_PUT) == pl.col(_KNOWN_PUT), pl.col(self._kept.time) >= pl.col(RANGE_FROM)
+            )
+        )
+        return self.rows[found[_PLACE]].drop(_PUT)
+
+    def sweep(self) -> None:
+        """Let go of the rows that are no longer known."""
+        known = self.spans.select(self._kept.key, pl.col(_PUT).alias(_KNOWN_PUT))
+        placed = self._placed().join(known, on=self._kept.key, maintain_order="left")
+        self.rows = self.rows[placed.filter(pl.col(_PUT) == pl.col(_KNOWN_PUT))[_PLACE]]
+
+    def _placed(self) -> pl.DataFrame:
+        """What tells rows apart, and where they lie: of a few columns, which are compared sooner
+        than all of them are moved."""
+        return self.rows.select(self._kept.key, self._kept.time, _PUT).with_row_index(_PLACE)
 
 
 class SpanCache:
     """Rows by key and span of time, in front of what reads them.
 
     Two generations make it forget what was not touched for longest: when the younger one is half
-    as full as may be, it becomes the older one, and what was the older one is forgotten. A key
-    without a row in reach counts like a row.
+    as full as may be, with a quarter at least that is still known, it becomes the older one, and
+    what was the older one is forgotten. A key without a row in reach counts like a row.
     """
 
     def __init__(self, kept: Kept, read: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         self._kept = kept
         self._read = read
+        self._puts = 0
         self.hits = self.misses = 0
         self.drop()
 
@@ -69,7 +104,7 @@ class SpanCache:
     @property
     def size(self) -> int:
         """How many rows, or keys if these are more, are kept."""
-        return sum(max(each.rows.height, each.spans.height) for each in (self._young, self._old))
+        return self._young.size + self._old.size
 
     def rows(self, spans: pl.DataFrame, *, anew: bool = True) -> pl.DataFrame:
         """All rows of the keys from the beginnings of their spans on, from here where they are
@@ -87,8 +122,7 @@ class SpanCache:
                 is_known &= (pl.col(_KNOWN_TURNS) < turns_max).fill_null(False)
             hit, missing = beside.filter(is_known), beside.filter(~is_known).select(missing.columns)
             turns.append(hit.select(key, pl.col(_KNOWN_TURNS).alias(_TURNS)))
-            rows = generation.rows.join(hit.select(key, RANGE_FROM), on=key)
-            found.append(rows.filter(time >= pl.col(RANGE_FROM)).drop(RANGE_FROM))
+            found.append(generation.rows_from(hit))
             # What lies before that is read; what changed since is not among it.
             older = hit.filter(pl.col(_KNOWN_FROM) > pl.col(RANGE_FROM))
             asked.append(older.select(key, RANGE_FROM, pl.col(_KNOWN_FROM).alias(RANGE_TO)))
@@ -110,30 +144,35 @@ class SpanCache:
         """Remember all rows of these keys from the beginnings of their spans on, in the place of
         what is known of them."""
         self.forget(spans)
+        self._puts += 1
+        number = pl.lit(self._puts, pl.Int64).alias(_PUT)
         young, spans = self._young, spans.select(self._kept.key, RANGE_FROM)
-        young.spans = pl.concat([young.spans, self._with_turns(spans)])
-        young.rows = pl.concat([young.rows, rows])
+        spans = self._with_turns(spans).with_columns(number)
+        young.spans = pl.concat([young.spans, spans.select(young.spans.columns)])
+        young.rows = pl.concat([young.rows, rows.with_columns(number)])
         self._turn_over()
 
     def forget(self, keys: pl.DataFrame) -> None:
         """Know nothing of these keys any more."""
-        key = self._kept.key
         for generation in (self._young, self._old):
             if not generation.spans.is_empty():
-                generation.spans = generation.spans.join(keys, on=key, how="anti")
-                generation.rows = generation.rows.join(keys, on=key, how="anti")
+                generation.spans = generation.spans.join(keys, on=self._kept.key, how="anti")
 
     def add(self, rows: pl.DataFrame) -> None:
         """Remember further rows of keys that are known; what is not known of others stays so."""
         for generation in (self._young, self._old):
             if not generation.spans.is_empty():
-                more = rows.join(generation.spans, on=self._kept.key, how="semi")
+                known = generation.spans.select(self._kept.key, _PUT)
+                more = rows.join(known, on=self._kept.key)
                 generation.rows = pl.concat([generation.rows, more])
         self._turn_over()
 
     def _turn_over(self) -> None:
-        young = self._young
-        if max(young.rows.height, young.spans.height) * 2 >= self._kept.rows_max:
+        young, rows_max = self._young, self._kept.rows_max
+        if young.size * 2 < rows_max:
+            return
+        young.sweep()
+        if young.size * 4 >= rows_max:
             self._old, self._young = young, _Generation(self._kept)
 
     def _with_turns(self, spans: pl.DataFrame) -> pl.DataFrame:

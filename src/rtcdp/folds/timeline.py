@@ -170,7 +170,7 @@ def decoded(rows: pl.DataFrame, key: str, fields: pl.Schema) -> pl.DataFrame:
     texts = texts.with_columns(
         pl.when(pl.col(name) != _NULL).then(pl.col(name)).alias(name) for name in fields
     )
-    if _contain(texts.select(fields.names()), ["\\"]):
+    if _contain(texts.select(_text_fields(fields)), ["\\"]):
         texts = texts.with_columns(
             pl.col(name).str.replace_many(list(_ESCAPES.values()), list(_ESCAPES))
             for name in fields
@@ -181,10 +181,15 @@ def decoded(rows: pl.DataFrame, key: str, fields: pl.Schema) -> pl.DataFrame:
 def _lines(events: pl.DataFrame) -> pl.Series:
     """Each event as a line."""
     texts = events.select(pl.all().cast(pl.String))
-    if _contain(texts, list(_ESCAPES)):
+    if _contain(texts.select(_text_fields(events.schema)), list(_ESCAPES)):
         texts = texts.select(pl.all().str.replace_many(_ESCAPES))
     fields = pl.all().fill_null(_NULL)
     return texts.select(pl.concat_str(fields, separator=_BETWEEN_FIELDS)).to_series()
+
+
+def _text_fields(fields: pl.Schema) -> list[str]:
+    """The fields that could have anything to escape: no number has."""
+    return [name for name, dtype in fields.items() if dtype == pl.String]
 
 
 def _contain(texts: pl.DataFrame, parts: list[str]) -> bool:

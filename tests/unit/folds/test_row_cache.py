@@ -1,6 +1,9 @@
 """The cache gives what the store would, forgets what is old, and holds no more than it may."""
 
+from random import Random
+
 import polars as pl
+import pytest
 
 from rtcdp.definitions import Fold
 from rtcdp.folds.row_cache import Kept, RowCache, SpanCache
@@ -95,3 +98,40 @@ def test_further_rows_are_remembered_of_keys_that_are_known():
     cache.put(ann, nothing)
     cache.add(pl.DataFrame({"who": ["ann", "bob"], "at": [1, 2]}))
     assert cache.rows(both).rows() == [("ann", 1)]
+
+
+@pytest.mark.parametrize("rows_max", [12, 60, 10_000])
+def test_whatever_is_written_over_added_and_forgotten_it_gives_what_is_there(rows_max: int):
+    nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64, "says": pl.Int64})
+    there: dict[str, dict[int, int]] = {name: {} for name in "abcdefgh"}
+
+    def rows_of(names: list[str]) -> pl.DataFrame:
+        rows = [(name, at, says) for name in names for at, says in there[name].items()]
+        return pl.DataFrame(rows, nothing.schema, orient="row")
+
+    def read(spans: pl.DataFrame) -> pl.DataFrame:
+        return rows_of(spans["who"].to_list()).join(spans, on="who").select(nothing.columns)
+
+    random = Random(7)
+    cache = SpanCache(Kept("who", "at", nothing, rows_max), read)
+    for number in range(300):
+        names = random.sample(sorted(there), random.randint(1, 4))
+        spans = pl.DataFrame({"who": names, "from": [0] * len(names)})
+        found = cache.rows(spans)
+        assert sorted(found.rows()) == sorted(rows_of(names).rows())
+        done = random.choice(["put", "put", "put", "add", "forget"])
+        if done == "add":
+            more = pl.DataFrame([(names[0], 1000 + number, number)], nothing.schema, orient="row")
+            there[names[0]][1000 + number] = number
+            cache.add(more)
+            continue
+        for name in names:
+            # One row is written over, and another one may go.
+            there[name] = {at: says for at, says in there[name].items() if random.random() < 0.7}
+            there[name][random.randint(0, 5)] = number
+        if done == "put":
+            cache.put(spans, rows_of(names))
+        else:
+            cache.forget(spans)
+    assert cache.hits > 100 or rows_max == 12
+    assert cache.size <= rows_max

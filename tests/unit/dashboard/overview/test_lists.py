@@ -1,16 +1,24 @@
 """Lists of the overview."""
 
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any, cast
 
+from litestar import Litestar
+from litestar.testing import TestClient
+
 from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
+from rtcdp.api.manners import with_manners
+from rtcdp.api.problem import exception_handlers
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of
 from rtcdp.dashboard.overview.told import told
 from rtcdp.dashboard.page import PageAsked, PageQuestion
+from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Property, tumbling
 from rtcdp.testing.driver import START_MS, Driver
@@ -56,6 +64,22 @@ def test_a_list_of_longer_windows_says_since_when(shop: Installation, hour: Buck
     assert lists(shop, hour)["pages"].aside is None
     moved = replace(hour, edges=tuple(edge + 60_000 for edge in hour.edges))
     assert lists(shop, moved)["pages"].aside == "since 01:00"
+
+
+def test_a_row_that_is_no_filter_leads_to_what_explore_tells_of_it(shop: Installation) -> None:
+    app = Litestar(
+        dashboard_routes(ApiContext(shop)),
+        exception_handlers=exception_handlers,
+        logging_config=None,
+    )
+    with TestClient(with_manners(app)) as client:
+        client.headers["Accept"] = "text/html"
+        page = client.get("/").text
+        href = re.search(r'href="(/explore[^"]*PURCHASE[^"]*)"', page)
+        assert href is not None
+        explored = client.get(unescape(href[1]))
+    assert explored.status_code == 200
+    assert "where=eventType%3DPURCHASE" in href[1]
 
 
 def test_a_metric_by_a_property_is_a_list(tmp_path: Path, hour: Buckets) -> None:
