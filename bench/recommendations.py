@@ -4,18 +4,22 @@
 
 A platform with a past of sessions of three products each, of one user each, spread over the last 25
 days. While events of products come in, clients ask for users and for products, mostly for popular
-ones, each again as soon as it is answered. Clients and servers share the machine.
+ones, each again as soon as it is answered. Clients and servers share the machine; the events are
+sent by a process of its own, as whoever takes the time of answers must not wait for that.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.sharedctypes import SynchronizedArray
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import httpx
@@ -51,23 +55,13 @@ def measure(
         began = time.monotonic()
         httpx.get(f"{platform.url}/api/recommendations/product/p1", timeout=60).raise_for_status()
         first_s = time.monotonic() - began
-        stop = threading.Event()
-        sent = [0] * SENDERS
-        loads = [
-            threading.Thread(target=_load, args=(platform.url, rate / SENDERS, stop, sent, number))
-            for number in range(SENDERS)
-        ]
-        for load in loads:
-            load.start()
-        asyncio.run(_ask(platform.url, sessions, WARM_S))
-        started, before = time.monotonic(), sum(sent)
-        took_ms, refused = asyncio.run(_ask(platform.url, sessions, seconds))
-        lasted_s = time.monotonic() - started
-        reached = (sum(sent) - before) / lasted_s
+        with _loaded(platform.url, rate) as sent:
+            asyncio.run(_ask(platform.url, sessions, WARM_S))
+            started, before = time.monotonic(), sum(sent)
+            took_ms, refused = asyncio.run(_ask(platform.url, sessions, seconds))
+            lasted_s = time.monotonic() - started
+            reached = (sum(sent) - before) / lasted_s
         memory_mb = platform.memory_mb()
-        stop.set()
-        for load in loads:
-            load.join()
     return {
         "sessions": sessions,
         "answers_per_s": len(took_ms) / lasted_s,
@@ -101,7 +95,32 @@ def _products(rng: np.random.Generator, count: int) -> list[int]:
     return found
 
 
-def _load(url: str, rate: float, stop: threading.Event, sent: list[int], number: int) -> None:
+@contextlib.contextmanager
+def _loaded(url: str, rate: float) -> Iterator["SynchronizedArray[int]"]:
+    """A steady load from a process of its own, which counts what each of its senders sent."""
+    spawning = multiprocessing.get_context("spawn")
+    sent, stop = spawning.Array("q", SENDERS), spawning.Event()
+    process = spawning.Process(target=_load_all, args=(url, rate, stop, sent))
+    process.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        process.join()
+
+
+def _load_all(url: str, rate: float, stop: Event, sent: "SynchronizedArray[int]") -> None:
+    senders = [
+        threading.Thread(target=_load, args=(url, rate / SENDERS, stop, sent, number))
+        for number in range(SENDERS)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+
+
+def _load(url: str, rate: float, stop: Event, sent: "SynchronizedArray[int]", number: int) -> None:
     """Events of users who look at products, at a steady rate, from one sender of several."""
     rng = np.random.default_rng([2, number])
     due = time.monotonic()

@@ -7,6 +7,7 @@ entries for whoever shows them, and folds what is repeated.
 import logging
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,15 +36,23 @@ class TelemetryRules:
     `trace_share` of the requests that nobody else has begun a trace of."""
 
     port: int = 0
+    traces_to: str = ""
+    trace_share: float = 0.01
 
 
 MEANINGS: dict[str, str] = {
     "telemetry.port": "Where a processor shows /metrics; 0: nowhere. The server has its own.",
+    "telemetry.traces_to": "Where traces are sent by OTLP/HTTP, like http://127.0.0.1:4318.",
+    "telemetry.trace_share": "Of which share of the requests there are traces, 1 at most.",
 }
 """What each of them means, as settings."""
 
-FROM_ZERO = frozenset({"telemetry.port"})
+FROM_ZERO = frozenset({"telemetry.port", "telemetry.trace_share"})
 """Those that may be 0."""
+
+CURRENT_TRACE: ContextVar[str] = ContextVar("CURRENT_TRACE", default="")
+"""What continues the trace of what is done now, as `traceparent` says it (W3C Trace Context); empty
+where it is not traced."""
 
 _KEYS_MAX = 1_000
 _DIGITS = re.compile(r"\d+")
@@ -52,13 +61,15 @@ _formatter = logging.Formatter()
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened. `time` is ISO-8601 UTC with milliseconds; `level` is a name of
-    Python's levels, like WARNING; `exception` is a traceback."""
+    Python's levels, like WARNING; `exception` is a traceback, and `trace` the id of the trace that
+    it happened in."""
 
     time: str
     level: str
     part: str
     message: str
     exception: str = ""
+    trace: str = ""
 
     def as_text(self) -> str:
         """`2026-01-31T09:30:00.250Z WARNING processor: …`; a traceback follows, indented."""
@@ -158,6 +169,7 @@ class _Teller(logging.Handler):
                 level=record.levelname,
                 part=self._part,
                 message=message,
+                trace=CURRENT_TRACE.get()[3:35],
                 exception=_formatter.formatException(record.exc_info) if record.exc_info else "",
             )
         )

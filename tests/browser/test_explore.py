@@ -4,7 +4,10 @@ behind a number."""
 import csv
 import io
 import time
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -27,6 +30,22 @@ METRIC = Metric(
 """
 
 
+ODD_DAYS = (
+    ("Europe/Berlin", "2026-03-29"),  # of 23 hours
+    ("America/New_York", "2025-11-02"),  # of 25
+    ("Australia/Lord_Howe", "2026-04-05"),  # of 24.5
+    ("Asia/Kolkata", "2026-05-05"),  # begins at half past an hour of UTC
+)
+
+
+def half_hours_of(zone: str, day: str) -> list[int]:
+    """The half hours of a local day, in UTC ms, found by looking at each of three days."""
+    begin = datetime.fromisoformat(f"{day}T00:00Z") - timedelta(days=1)
+    instants = (begin + timedelta(minutes=30 * number) for number in range(3 * 48))
+    local = ((each, each.astimezone(ZoneInfo(zone))) for each in instants)
+    return [int(at.timestamp() * 1000) for at, here in local if f"{here:%Y-%m-%d}" == day]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def told(platform: Any) -> None:
     """One view of a page with a hostile name in each of the 25 hours of that day in Berlin."""
@@ -40,7 +59,12 @@ def told(platform: Any) -> None:
         }
         for hour in range(25)
     ]
-    platform.import_all(views)
+    half_hours = [
+        {"userId": f"u{number % 7}", "eventType": "PAGE_VIEW", "timestamp": instant, "pageUrl": "/"}
+        for zone, day in ODD_DAYS
+        for number, instant in enumerate(half_hours_of(zone, day))
+    ]
+    platform.import_all([*views, *half_hours])
     platform.ledger()
 
 
@@ -72,6 +96,42 @@ def test_a_day_of_25_hours_has_25_rows_and_the_zone_is_kept(visitor: Any) -> Non
     page.wait_for_url("**interval=day**")
     assert names(page) == ["25 Oct"]
     assert rows(page)[0][1] == "25"
+
+
+@pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
+def test_an_odd_day_is_the_same_in_chart_table_file_api_and_list(
+    visitor: Any, zone: str, day: str
+) -> None:
+    hours: Counter[str] = Counter()
+    for instant in half_hours_of(zone, day):
+        local = datetime.fromtimestamp(instant / 1000, ZoneInfo(zone))
+        hours[f"{local:%Y-%m-%dT%H:00%z}"] += 1
+    counts = [str(number) for number in hours.values()]
+    following = f"{datetime.fromisoformat(day) + timedelta(days=1):%Y-%m-%d}"
+    time = f"from={day}T00:00&to={following}T00:00"
+    page = visitor.open(
+        f"/explore?metrics=events_by_type.event_count&interval=hour&{time}&tz={zone}"
+    )
+    assert [row[1] for row in rows(page)[::-1]] == counts
+    assert page.locator("svg.lines title").count() == len(hours)
+    api = page.locator(".behind > a").first.get_attribute("href")
+    items = page.request.get(api).json()["items"][::-1]
+    assert [str(item["events_by_type.event_count"]) for item in items] == counts
+    starts = [datetime.fromisoformat(item["local_start"]) for item in items]
+    assert [f"{start:%Y-%m-%dT%H:00%z}" for start in starts] == list(hours)
+    file = csv.DictReader(io.StringIO(page.request.get(f"{api}&format=csv").text()))
+    assert [row["events_by_type.event_count"] for row in file][::-1] == counts
+    page.select_option("select[name=interval]", "day")
+    page.wait_for_url("**interval=day**")
+    assert [row[1] for row in rows(page)] == [str(hours.total())]
+    # Half hours are further apart for each user than a session lasts.
+    page.goto(f"/sessions?{time}&tz={zone}")
+    listed = page.locator(".behind > a").first.get_attribute("href")
+    file = csv.DictReader(io.StringIO(page.request.get(f"{listed}&format=csv").text()))
+    assert len(list(file)) == hours.total()
+    days = listed.replace("/api/sessions?", f"/api/sessions/days?tz={zone}&")
+    (told,) = page.request.get(days).json()["items"]
+    assert (told["day"], told["session_count"]) == (day, hours.total())
 
 
 def test_time_filters_and_zone_survive_reload_back_and_forward(visitor: Any) -> None:
@@ -143,9 +203,31 @@ def test_a_number_leads_to_its_events_and_back(visitor: Any) -> None:
     assert page.locator("#number").inner_text() == "25"
     assert page.locator("#events tbody tr").count() == 25
     assert page.locator("script:has-text('alert')").count() == 0
+    api = page.locator(".behind > a").last.get_attribute("href")
+    told = [each["event"]["timestamp"] for each in page.request.get(api).json()["items"]]
+    shown = page.eval_on_selector_all("#events time", "all => all.map(each => each.dateTime)")
+    assert [datetime.fromisoformat(each).timestamp() * 1000 for each in shown] == told
     page.get_by_role("link", name="← Back").click()
     page.wait_for_url("**/explore?**")
     assert rows(page)[0][1] == "25"
+
+
+def test_a_file_of_a_list_is_all_that_its_pages_show(visitor: Any) -> None:
+    page = visitor.open("/sessions?from=2026-05-04&to=2026-05-06&tz=Asia/Kolkata")
+    with page.expect_download() as download:
+        page.locator(".behind", has_text="/api/sessions?").get_by_role("link", name="CSV").click()
+    saved = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    shown: list[list[str]] = []
+    while True:
+        shown += page.eval_on_selector_all(
+            "#sessions tbody tr",
+            "rows => rows.map(r => [r.cells[0].innerText.trim(), r.cells[3].innerText.trim()])",
+        )
+        if not page.locator("a[rel=next]").count():
+            break
+        page.locator("a[rel=next]").click()
+    assert shown == [[row["userId"], row["event_count"]] for row in saved]
+    assert len(shown) > 25
 
 
 def test_a_metric_file_appears_without_a_restart(visitor: Any, platform: Any) -> None:

@@ -146,6 +146,29 @@ def test_the_docs_list_every_route(visitor):
     )
 
 
+def test_names_in_the_docs_are_those_of_the_catalog_and_keys_are_real_fields(visitor):
+    page = visitor.open("/docs")
+    expect(page.locator(".operation").first).to_be_attached()
+    folds = page.request.get("/api/folds").json()["items"]
+    for kind, path in (("funnel", "funnels"), ("retention", "retention"), ("paths", "paths")):
+        names = [fold["name"] for fold in folds if fold["kind"] == kind]
+        offered = page.locator(f"#get-api-{path}-name select[aria-label=name] option")
+        assert names
+        assert offered.all_text_contents() == names
+    every = page.locator("#get-api-folds-name select[aria-label=name] option")
+    assert every.all_text_contents() == [fold["name"] for fold in folds]
+    for metric in page.request.get("/api/metrics").json()["items"]:
+        fields = page.locator(f"#get-api-metrics-{metric['name']} .fields label")
+        assert set(metric["key"]) <= set(fields.all_text_contents()), metric["name"]
+    commands = page.locator(".operation .snippet pre").all_text_contents()
+    assert len(commands) == page.locator(".operation").count()
+    assert all(command.startswith("curl ") for command in commands)
+    operation = page.locator("#get-api-funnels-name-people")
+    operation.evaluate("(node) => (node.open = true)")
+    operation.get_by_role("button", name="Try it").click()
+    expect(operation.locator(".answer h3")).to_contain_text("200 OK")
+
+
 def test_a_route_can_be_tried_in_the_docs(visitor):
     page = visitor.open("/docs#get-api-analytics-user-userId-page-views")
     page.get_by_role("textbox", name="userId").fill("it's; rm")

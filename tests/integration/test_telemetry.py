@@ -3,10 +3,8 @@ does it."""
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_bytes
 
@@ -22,17 +20,16 @@ from rtcdp.access.keys import KeyWish
 from rtcdp.clock import SystemClock
 from rtcdp.engines.commit import NOBODY
 from rtcdp.engines.instruments import SPARK_PHASES, EngineInstruments
-from rtcdp.runtime.http_server import Roles, run_http_server
-from rtcdp.runtime.ports import claim_port, is_listening
-from rtcdp.runtime.processing import run_processor
+from rtcdp.runtime.http_server import Roles
+from rtcdp.runtime.ports import claim_port
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import TelemetryRules
+from tests.running import running
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 OPERATIONS = ROOT / "docs" / "operations.md"
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
-BOTH = Roles()
 CANARIES = ("canary@mail.example", "canary-user", "canary-id", "canary-product", "canary-source")
 
 
@@ -40,7 +37,7 @@ CANARIES = ("canary@mail.example", "canary-user", "canary-id", "canary-product",
 def scraped(tmp_path_factory) -> dict[str, str]:
     """What each part says after some traffic, by its name; `again` is the server, after more."""
     settings = settings_in(tmp_path_factory.mktemp("told"))
-    with running(settings, processor=True), httpx.Client(trust_env=False) as client:
+    with running(settings), httpx.Client(trust_env=False) as client:
         client.base_url = settings.base_url
         now = SystemClock().now_ms()
         event = {"eventId": CANARIES[2], "userId": CANARIES[0], "eventType": "PAGE_VIEW"}
@@ -199,7 +196,7 @@ def test_where_keys_are_needed_they_are_needed_here(tmp_path: Path) -> None:
         change_keys(path, lambda ring, w=wish: ring.with_new(w, 0, token_bytes)).token
         for wish in wishes
     )
-    with running(settings, Roles(answers=False), processor=True), httpx.Client() as client:
+    with running(settings, Roles(answers=False)), httpx.Client() as client:
         for address in (f"{settings.base_url}/metrics", processors_address(settings)):
 
             def status(token: str | None, address: str = address, **headers: str) -> int:
@@ -219,27 +216,6 @@ def settings_in(folder: Path) -> Settings:
 
 def processors_address(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.telemetry.port}/metrics"
-
-
-@contextmanager
-def running(settings: Settings, roles: Roles = BOTH, *, processor: bool) -> Iterator[None]:
-    stop, clock = threading.Event(), SystemClock()
-    threads = [threading.Thread(target=run_http_server, args=(settings, clock, stop, roles))]
-    ports = [settings.port]
-    if processor:
-        threads.append(threading.Thread(target=run_processor, args=(settings, clock, stop)))
-        ports.append(settings.telemetry.port)
-    for thread in threads:
-        thread.start()
-    while not all(is_listening(settings.host, port) for port in ports):
-        assert all(thread.is_alive() for thread in threads)
-        time.sleep(0.02)
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def families(text: str) -> list[Metric]:

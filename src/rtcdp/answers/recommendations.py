@@ -226,7 +226,7 @@ class Adviser:
         few milliseconds at most; None where it may take longer."""
         if question.category or question.diversity:
             return None
-        known = self.history.at_hand(self.installation.clock)
+        known = self.history.at_hand(self.installation)
         if known is None or user_id is None:
             return known
         is_busy = known.model.index.most_of_user(user_id) > OWN_SESSIONS_MAX

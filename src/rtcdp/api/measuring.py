@@ -115,6 +115,12 @@ def routed(app: "ASGIApp") -> "ASGIApp":
     return routing
 
 
+def route_of(scope: Any) -> str:
+    """The label of a request that `measured` has seen, once its answer has begun."""
+    asked = scope.get(_ASKED)
+    return str(scope["path"]) if asked is None else str(asked.route)
+
+
 def name_route(scope: Any, pattern: str | None) -> None:
     """Say which route a request is for, by its pattern. Every metric has one of its own, and they
     are told together."""

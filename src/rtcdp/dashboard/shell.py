@@ -24,7 +24,7 @@ from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
-from rtcdp.dashboard.period import OFFERED, REFRESHED_MS
+from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
 from rtcdp.dashboard.rendered import KEPT_S, RenderedPages
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
 from rtcdp.errors import BadRequest, RtcdpError
@@ -60,7 +60,9 @@ def _time_form(zone: PageZone, address: PageAddress, asked: PageAsked[Any] | Non
         return TimeForm(begin, end, kept)
     period = asked.period
     end = "" if asked.question.start_to is None else zone.field(period.end)
-    return TimeForm(zone.field(period.start), end, kept)
+    # What moves with the clock is offered to the minute.
+    since = period.start // MINUTE_MS * MINUTE_MS if period.moves else period.start
+    return TimeForm(zone.field(since), end, kept)
 
 
 def _sent(name: str, zone: PageZone, address: PageAddress) -> str:

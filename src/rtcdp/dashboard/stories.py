@@ -16,6 +16,7 @@ from rtcdp.dashboard.page import PageAsked
 from rtcdp.definitions import Fold
 
 EVENTS = "/events"
+RECOMMENDATIONS = "/recommendations"
 USERS = "/users/"
 SESSIONS = "/sessions/"
 

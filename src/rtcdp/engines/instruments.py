@@ -138,6 +138,11 @@ class _Growth:
         return now - before if now >= before else now
 
 
+def heard_too(listeners: Listeners, on_epoch: Callable[[EpochReport], None]) -> Listeners:
+    """`listeners`, and one more who hears of epochs."""
+    return replace(listeners, on_epoch=_each(on_epoch, listeners.on_epoch))
+
+
 def _each(first: Callable[..., object], then: Callable[..., object]) -> Callable[..., None]:
     def both(*told: object) -> None:
         first(*told)

@@ -42,6 +42,7 @@ from rtcdp.log.contract import (
     summary_mark,
 )
 from rtcdp.log.limits import SOURCE_NAME
+from rtcdp.telemetry import CURRENT_TRACE
 
 _DRAIN_PAUSE_S = 0.002
 _SHARE_OF_PARTS = 0.75
@@ -308,6 +309,7 @@ class Collector:
             source=source,
             intake=intake,
             rejects=batch.rejects,
+            trace=CURRENT_TRACE.get(),
         )
         with INTAKE:
             duplicates = await self._submit(delivery, batch)

@@ -69,7 +69,8 @@ class Delivery:
     `replay_of` is given for a replayed dead letter: its partition and offset, which make the new
     record's event id where it has none of its own, so that a second replay is a duplicate. Or it is
     a `summary_mark`: each record stands for so many then, of which it is the first; or an
-    `erased_mark`.
+    `erased_mark`. `trace` is what continues the trace of the request that it came with (a
+    `traceparent`), if there is one.
     """
 
     lines: bytes
@@ -79,6 +80,7 @@ class Delivery:
     intake: Intake = "live"
     rejects: tuple[tuple[int, bytes], ...] = ()
     replay_of: str | None = None
+    trace: str = ""
 
     @property
     def record_count(self) -> int:
@@ -141,7 +143,8 @@ class Records:
     one per newline. The arrays have one entry per line: `offsets` (int64), `received_at` (int64,
     UTC ms), `source_codes` (int64, index into `sources`), `imported` (bool). `odd` holds the
     others, sorted by offset: records that the codec rejected at intake, stored records whose
-    checksum fails, and replayed dead letters.
+    checksum fails, and replayed dead letters. `traces` continue those that some of the records
+    have brought with them.
     """
 
     partition: int
@@ -154,6 +157,7 @@ class Records:
     imported: npt.NDArray[np.bool_]
     sources: tuple[str, ...]
     odd: tuple[RawRecord, ...] = ()
+    traces: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """How many offsets they span; 0 only when there was nothing to read."""

@@ -7,6 +7,7 @@ can't say of itself stands in headers: `rtcdp-source` (the record's source), `rt
 message repeats). A message without them is a live record of the default source.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,13 @@ from rtcdp.log.limits import SOURCE_NAME
 SOURCE_HEADER = "rtcdp-source"
 INTAKE_HEADER = "rtcdp-intake"
 REPLAY_HEADER = "rtcdp-replay-of"
+TRACE_HEADER = "traceparent"
+"""Of W3C Trace Context, as any producer sends it; only what is sampled is taken notice of."""
+
+TRACES_MAX = 32
+"""Of so many traces in a batch is taken notice."""
+
+_SAMPLED = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 
 UNKNOWN_RECEIVED_AT = 0
 """The intake time of a message without one: it moves no watermark, its event becomes a dead letter
@@ -61,12 +69,15 @@ class _Marks:
     source: str = DEFAULT_SOURCE
     intake: Intake = "live"
     replay_of: str | None = None
+    trace: str = ""
 
 
 _PLAIN = _Marks()
 
 
-def headers_for(source: str, intake: Intake, replay_of: str | None) -> list[tuple[str, bytes]]:
+def headers_for(
+    source: str, intake: Intake, replay_of: str | None, trace: str = ""
+) -> list[tuple[str, bytes]]:
     """The headers that say this; none for a live record of the default source."""
     headers = []
     if source != DEFAULT_SOURCE:
@@ -75,6 +86,8 @@ def headers_for(source: str, intake: Intake, replay_of: str | None) -> list[tupl
         headers.append((INTAKE_HEADER, intake.encode()))
     if replay_of is not None:
         headers.append((REPLAY_HEADER, replay_of.encode()))
+    if trace:
+        headers.append((TRACE_HEADER, trace.encode()))
     return headers
 
 
@@ -94,6 +107,7 @@ def records_of(batch: WireBatch) -> Records:
     imported = np.zeros(len(batch.values), np.bool_)
     sources: tuple[str, ...] = (DEFAULT_SOURCE,)
     marked = {} if batch.headers is None else _marked(batch.headers)
+    traces = dict.fromkeys(marks.trace for marks in marked.values() if marks.trace)
     if marked:
         sources = tuple(dict.fromkeys([*sources, *(marks.source for marks in marked.values())]))
         code_of = {name: code for code, name in enumerate(sources)}
@@ -123,6 +137,7 @@ def records_of(batch: WireBatch) -> Records:
         imported=imported,
         sources=sources,
         odd=odd,
+        traces=tuple(traces)[:TRACES_MAX],
     )
 
 
@@ -190,10 +205,12 @@ def _marked(headers: Sequence[Headers | None]) -> dict[int, _Marks]:
 def _marks_of(pairs: Headers) -> _Marks:
     texts = {name: value.decode(errors="replace") for name, value in pairs if value is not None}
     source = texts.get(SOURCE_HEADER, DEFAULT_SOURCE)
+    trace = texts.get(TRACE_HEADER, "")
     return _Marks(
         source=source if SOURCE_NAME.fullmatch(source) else DEFAULT_SOURCE,
         intake="import" if texts.get(INTAKE_HEADER) == "import" else "live",
         replay_of=texts.get(REPLAY_HEADER),
+        trace=trace if _SAMPLED.fullmatch(trace) else "",
     )
 
 

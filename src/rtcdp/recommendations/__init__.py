@@ -12,17 +12,8 @@ from rtcdp.recommendations.ranking import (
     recommended,
     trending,
 )
-from rtcdp.recommendations.session_index import (
-    ITEMS,
-    SESSIONS_SCHEMA,
-    START,
-    TOLD,
-    USER,
-    Ints,
-    SessionIndex,
-    index_of,
-    keys_frame,
-)
+from rtcdp.recommendations.session_index import Edge, SessionIndex, index_of, keys_frame
+from rtcdp.recommendations.session_part import ITEMS, SESSIONS_SCHEMA, START, TOLD, USER, Ints
 
 __all__ = [
     "ITEMS",
@@ -31,6 +22,7 @@ __all__ = [
     "START",
     "TOLD",
     "USER",
+    "Edge",
     "Ints",
     "Model",
     "Reason",

@@ -20,15 +20,8 @@ from rtcdp.recommendations.scoring import (
     last_items,
     scored,
 )
-from rtcdp.recommendations.session_index import (
-    ITEMS,
-    SESSIONS_SCHEMA,
-    START,
-    USER,
-    SessionIndex,
-    index_of,
-    keys_frame,
-)
+from rtcdp.recommendations.session_index import SessionIndex, index_of, keys_frame
+from rtcdp.recommendations.session_part import ITEMS, SESSIONS_SCHEMA, START, USER
 
 CLICKS_SCHEMA = pl.Schema({"session": pl.String(), "at": pl.Int64(), "item": pl.String()})
 """An item that was looked at in a session, at a time (UTC ms)."""

@@ -16,7 +16,8 @@ from rtcdp.recommendations.scoring import (
     looked_at,
     scored_by,
 )
-from rtcdp.recommendations.session_index import Floats, Ints, SessionIndex
+from rtcdp.recommendations.session_index import SessionIndex
+from rtcdp.recommendations.session_part import Floats, Ints
 
 Source = Literal["sessions", "trending", "popular"]
 """Whence a recommendation is: of sessions like this one, or of what stands in for them."""
@@ -171,12 +172,10 @@ def popular(index: SessionIndex) -> Scores:
 def trending(index: SessionIndex) -> Scores:
     """How far the sessions of the last day go beyond what all days before let expect, in standard
     deviations of chance; of items that do. The last day ends with the newest session."""
-    there = index.starts[index.is_there]
-    if len(there) == 0:
+    end, begin = index.newest_start, index.oldest_start
+    if end is None or begin is None:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
-    end, begin = int(there.max()), int(there.min())
-    new = np.flatnonzero(index.is_there & (index.starts > end - TREND_MS))
-    held = index.codes[index.items_of(new)[0]]
+    held = index.codes[index.items_of(index.begun_after(end - TREND_MS))[0]]
     counts = np.bincount(held, minlength=len(index.counts)).astype(np.float64)
     days_before = max(1.0, (end - TREND_MS - begin) / TREND_MS)
     usual = (index.counts - counts) / days_before

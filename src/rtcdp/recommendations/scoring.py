@@ -13,7 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from rtcdp.recommendations.session_index import Codes, Floats, Ints, SessionIndex, ranges
+from rtcdp.recommendations.session_index import SessionIndex
+from rtcdp.recommendations.session_part import Codes, Floats, Ints, ranges
 
 Pointed = tuple[Codes, Floats]
 """Items by number, each as often as it may be, with points."""

@@ -10,139 +10,36 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
-import xxhash
 
-Ints = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from rtcdp.recommendations.session_part import (
+    KEY,
+    SESSIONS_SCHEMA,
+    START,
+    USER,
+    Codes,
+    Flags,
+    Floats,
+    Ints,
+    ItemCodes,
+    Part,
+    Postings,
+    cleaned,
+    hash_of,
+    part_of,
+    postings,
+    ranges,
+    recoded,
+)
 
-USER, START, ITEMS, TOLD = "user", "start", "items", "told"
-SESSIONS_SCHEMA = pl.Schema({USER: pl.String(), START: pl.Int64(), ITEMS: pl.List(pl.String())})
-"""A session: whose it is, when it began (UTC ms), and its items in order; of an item that is there
-again, the first time counts. A user's sessions begin at different times. Beside these columns there
-may be `TOLD`, a text that is kept of each session."""
-
-_KEY = [USER, START]
-_KEPT = [*_KEY, TOLD]
 RECENT_MAX, RECENT_SHARE = 20_000, 8
 """Changed sessions stand apart until there are more than that, and more than one in so many; and
 items that no session holds are remembered until so many more are that than are held."""
 
-UNKNOWN = -1
 
-
-class ItemCodes:
-    """Numbers for items, in the order in which they were seen. It only grows, so that indexes of
-    one family share it, and whoever reads an older one is not disturbed; when all is sorted again,
-    a new family begins."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
-        self.names: list[str] = []
-
-    def code_of(self, item: str) -> int:
-        """The number of an item, or `UNKNOWN`."""
-        return self._codes.get(item, UNKNOWN)
-
-    def encoded(self, items: pl.Series) -> Codes:
-        """The numbers of items, new ones for those that were not seen before."""
-        different = items.unique(maintain_order=True)
-        for name in different.to_list():
-            if name not in self._codes:
-                self._codes[name] = len(self.names)
-                self.names.append(name)
-        numbers = pl.Series([self._codes[name] for name in different.to_list()], dtype=pl.Int32)
-        return items.replace_strict(different, numbers, return_dtype=pl.Int32).to_numpy()
-
-
-@dataclass(frozen=True)
-class _Postings:
-    """Which entries hold each item, a slice of `entries` by `ends`, oldest session first, and
-    whose `sessions` they are; and how many of each item's are of sessions that are gone."""
-
-    ends: Ints
-    entries: Ints
-    sessions: Ints
-    gone: Ints
-
-    def newest(self, code: int, count: int) -> slice:
-        """At least the newest `count` entries that are not gone, as far as there are so many."""
-        if code >= len(self.ends) - 1:
-            return slice(0, 0)
-        first, end = int(self.ends[code]), int(self.ends[code + 1])
-        return slice(max(first, end - count - int(self.gone[code])), end)
-
-    def lacks(self, code: int) -> bool:
-        """Whether any entry of an item is gone."""
-        return code < len(self.gone) and bool(self.gone[code])
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Sessions sorted by (start, user): `keys` and what is told of them, and their items, those of
-    session n being `codes[ends[n]:ends[n + 1]]`."""
-
-    keys: pl.DataFrame
-    starts: Ints
-    ends: Ints
-    codes: Codes
-
-    def places(self, keys: pl.DataFrame) -> Ints:
-        """Where among these sessions those with such keys are, as far as they are there."""
-        pairs, places = self._at_once(keys)
-        same = self.users.gather(places) == keys[USER].gather(pairs)
-        found: Ints = places[same.to_numpy()]
-        return found
-
-    @cached_property
-    def users(self) -> pl.Series:
-        """Whose each session is."""
-        return self.keys[USER]
-
-    @cached_property
-    def told(self) -> pl.Series:
-        """What is told of each session."""
-        return self.keys[TOLD]
-
-    @cached_property
-    def by_user(self) -> tuple[npt.NDArray[np.uint64], Ints]:
-        """The hashes of the users in order, and the place of each one's session."""
-        hashes = np.fromiter(map(_hash_of, self.users), np.uint64, len(self.users))
-        order = np.argsort(hashes, kind="stable")
-        return hashes[order], order
-
-    def places_of_user(self, user: str) -> list[int]:
-        """Where the sessions of a user are, oldest first."""
-        first, end = self.range_of(_hash_of(user))
-        if first == end:
-            return []
-        places = self.by_user[1][first:end].tolist()
-        return [place for place in places if self.users[place] == user]
-
-    def range_of(self, user_hash: int) -> tuple[int, int]:
-        """From where to where, among `by_user`, users with a hash are."""
-        hashes, wanted = self.by_user[0], np.uint64(user_hash)
-        end = np.searchsorted(hashes, wanted, side="right")
-        return int(np.searchsorted(hashes, wanted)), int(end)
-
-    def ranks(self, keys: pl.DataFrame) -> Ints:
-        """How many of these sessions come before each of these keys."""
-        before: Ints = np.searchsorted(self.starts, keys[START].to_numpy())
-        pairs, places = self._at_once(keys)
-        is_less = self.users.gather(places) < keys[USER].gather(pairs)
-        less: Ints = np.bincount(pairs[is_less.to_numpy()], minlength=keys.height)
-        before += less
-        return before
-
-    def _at_once(self, keys: pl.DataFrame) -> tuple[Ints, Ints]:
-        """Each key with each session that begins at its time, as two columns of places."""
-        starts = keys[START].to_numpy()
-        first = np.searchsorted(self.starts, starts)
-        counts = np.searchsorted(self.starts, starts, side="right") - first
-        return np.repeat(np.arange(len(starts)), counts), ranges(first, counts)
+Edge = tuple[int, str | None]
+"""What is left out beyond: sessions that began before a time (UTC ms), and of those that began just
+then, of users that come after a name; all are kept where there is none."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +59,10 @@ class SessionIndex:
     is_there: Flags
     codes: Codes
     counts: Ints
-    _base: _Part
-    _recent: _Part
-    _of_base: _Postings
-    _of_recent: _Postings
+    _base: Part
+    _recent: Part
+    _of_base: Postings
+    _of_recent: Postings
 
     @cached_property
     def session_count(self) -> int:
@@ -182,8 +79,27 @@ class SessionIndex:
     @cached_property
     def oldest_start(self) -> int | None:
         """When the oldest session began (UTC ms); None where there is none."""
-        there = self.starts[self.is_there]
-        return int(there.min()) if len(there) else None
+        size = self._base.height
+        of_base = np.flatnonzero(self.is_there[:size])[:1]
+        # Both parts are in order, and all of the recent ones are there.
+        firsts = [*self.starts[of_base].tolist(), *self.starts[size : size + 1].tolist()]
+        return min(firsts, default=None)
+
+    @cached_property
+    def newest_start(self) -> int | None:
+        """When the newest session began (UTC ms); None where there is none."""
+        size = self._base.height
+        of_base = np.flatnonzero(self.is_there[:size])[-1:]
+        lasts = [*self.starts[of_base].tolist(), *self.starts[size:][-1:].tolist()]
+        return max(lasts, default=None)
+
+    def begun_after(self, start: int) -> Ints:
+        """The numbers of the sessions that began later than that (UTC ms)."""
+        size, after = self._base.height, start + 1
+        first = int(np.searchsorted(self.starts[:size], after))
+        of_base = first + np.flatnonzero(self.is_there[first:size])
+        first = size + int(np.searchsorted(self.starts[size:], after))
+        return np.concatenate([of_base, np.arange(first, len(self.starts))])
 
     def codes_of(self, items: Iterable[str]) -> Ints:
         """The numbers of items, of those that any session holds."""
@@ -225,21 +141,21 @@ class SessionIndex:
 
     def numbers_of(self, keys: pl.DataFrame) -> Ints:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
-        of_recent = self._recent.places(keys) + self._base.keys.height
+        of_recent = self._recent.places(keys) + self._base.height
         numbers = np.concatenate([self._base.places(keys), of_recent])
         there: Ints = numbers[self.is_there[numbers]]
         return there
 
     def most_of_user(self, user: str) -> int:
         """How many sessions a user has at most; told at once."""
-        ranges_of_parts = [part.range_of(_hash_of(user)) for part in (self._base, self._recent)]
+        ranges_of_parts = [part.range_of(hash_of(user)) for part in (self._base, self._recent)]
         return sum(end - first for first, end in ranges_of_parts)
 
     def of_user(self, user: str, newest: int) -> tuple[Ints, list[str | None]]:
         """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
         found = [
             (int(self.starts[number]), number, part, place)
-            for part, first in ((self._base, 0), (self._recent, self._base.keys.height))
+            for part, first in ((self._base, 0), (self._recent, self._base.height))
             for place in part.places_of_user(user)
             if self.is_there[number := first + place]
         ]
@@ -256,136 +172,156 @@ class SessionIndex:
 
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
-        parts = [_frame(self._base, self.items), _frame(self._recent, self.items)]
+        parts = [self._base.frame(self.items), self._recent.frame(self.items)]
         there = pl.concat(parts).filter(pl.Series(self.is_there))
         return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 
-    def changed(self, sessions: pl.DataFrame, gone: pl.DataFrame) -> "SessionIndex":
+    def changed(
+        self,
+        sessions: pl.DataFrame,
+        gone: pl.DataFrame,
+        edge: Edge | None = None,
+        count_max: int | None = None,
+    ) -> "SessionIndex":
         """An index with these sessions, in the place of those with their keys, and without those
-        whose keys (`user`, `start`) are among `gone`."""
-        away = pl.concat([sessions.select(_KEY), gone.select(_KEY)]).unique()
-        sessions = _cleaned(sessions)
-        base_size = self._base.keys.height
-        is_there = self.is_there[:base_size].copy()
+        whose keys (`user`, `start`) are among `gone`; without what is beyond the `edge`, and with
+        the newest `count_max` at most, of those that began at the same time the first users."""
+        away = pl.concat([sessions.select(KEY), gone.select(KEY)]).unique()
+        size = self._base.height
+        was_there = self.is_there[:size]
+        is_there = was_there.copy()
         is_there[self._base.places(away)] = False
-        recent = _frame(self._recent, self.items).join(away, on=_KEY, how="anti", nulls_equal=True)
-        recent = pl.concat([recent, sessions])
+        stays = np.ones(self._recent.height, np.bool_)
+        stays[self._recent.places(away)] = False
+        recent = self._recent.among(np.flatnonzero(stays))
+        recent = recent.joined(part_of(cleaned(sessions), self.items))
+        if edge is not None:
+            is_there, recent = _within(self._base, is_there, recent, edge)
+        edge = None if count_max is None else _edge_of(self._base, is_there, recent, count_max)
+        if edge is not None:
+            is_there, recent = _within(self._base, is_there, recent, edge)
         held = int((self.counts > 0).sum())
-        is_full = recent.height > max(RECENT_MAX, base_size // RECENT_SHARE)
+        is_full = recent.height > _room(size)
         if is_full or len(self.items.names) > 2 * held + RECENT_MAX:
-            kept = _frame(self._base, self.items).filter(pl.Series(is_there))
             # Items that no session holds any more are forgotten with it.
-            return _built(ItemCodes(), pl.concat([kept, recent]))
-        gone_places = np.flatnonzero(~is_there)
-        begins, ends = self._base.ends[gone_places], self._base.ends[gone_places + 1]
-        lost = self._base.codes[ranges(begins, ends - begins)]
+            return _built(
+                *recoded(self._base.among(np.flatnonzero(is_there)).joined(recent), self.items)
+            )
+        lost = self._base.codes[self._base.entries_of(np.flatnonzero(was_there & ~is_there))]
         lost_counts = np.bincount(lost, minlength=len(self.items.names))
+        lost_counts[: len(self._of_base.gone)] += self._of_base.gone
         of_base = replace(self._of_base, gone=lost_counts)
-        return _joined(self.items, (self._base, of_base), _part(recent, self.items), is_there)
+        return _joined(self.items, (self._base, of_base), recent, is_there)
 
     def without_before(self, start: int) -> "SessionIndex":
         """An index without the sessions that began before a time (UTC ms)."""
-        is_old = self.is_there & (self.starts < start)
-        if not is_old.any():
+        oldest = self.oldest_start
+        if oldest is None or oldest >= start:
             return self
-        keys = pl.concat([self._base.keys, self._recent.keys]).filter(pl.Series(is_old))
-        return self.changed(SESSIONS_SCHEMA.to_frame(), keys.select(_KEY))
+        return self.changed(SESSIONS_SCHEMA.to_frame(), keys_frame(()), (start, None))
+
+    @cached_property
+    def oldest(self) -> Edge | None:
+        """The oldest session that is there, of those that began at the same time the one of the
+        last user."""
+        if self.oldest_start is None:
+            return None
+        size, start = self._base.height, self.oldest_start
+        users = [
+            user
+            for part, first in ((self._base, 0), (self._recent, size))
+            for place in range(*_span_of(part, start))
+            if self.is_there[first + place] and (user := part.users[place]) is not None
+        ]
+        return start, max(users)
 
 
 def index_of(sessions: pl.DataFrame) -> SessionIndex:
     """The index of these sessions, in any order. They have the columns of `SESSIONS_SCHEMA`."""
-    return _built(ItemCodes(), _cleaned(sessions))
-
-
-def ranges(firsts: Ints, counts: Ints) -> Ints:
-    """The numbers of ranges, one behind the other: `counts` numbers from each of `firsts` on."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(firsts - ends + counts, counts)
-
-
-def _hash_of(user: str) -> int:
-    return xxhash.xxh3_64_intdigest(user.encode(errors="surrogatepass"))
-
-
-def _cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
-    """Sessions that have an item, each item once."""
-    different = pl.col(ITEMS).list.unique(maintain_order=True)
-    told = pl.col(TOLD) if TOLD in sessions.columns else pl.lit(None, pl.String).alias(TOLD)
-    return sessions.select(USER, START, different, told).filter(pl.col(ITEMS).list.len() > 0)
-
-
-def _built(items: ItemCodes, sessions: pl.DataFrame) -> SessionIndex:
-    base = _part(sessions, items)
-    everyone = np.ones(base.keys.height, np.bool_)
-    of_base = _postings(base, len(items.names), 0, 0)
-    nothing = _cleaned(SESSIONS_SCHEMA.to_frame())
-    return _joined(items, (base, of_base), _part(nothing, items), everyone)
-
-
-def _part(sessions: pl.DataFrame, items: ItemCodes) -> _Part:
-    ordered = sessions.sort(START, USER)
-    lengths = ordered[ITEMS].list.len().to_numpy().astype(np.int64)
-    codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
-    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return _Part(ordered.select(_KEPT), ordered[START].to_numpy(), ends, codes)
-
-
-def _postings(part: _Part, item_count: int, first_entry: int, first_session: int) -> _Postings:
-    """The postings of a part whose entries and sessions are numbered from these on."""
-    counts = np.bincount(part.codes, minlength=item_count)
-    entries = np.argsort(part.codes, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    sessions = np.repeat(np.arange(len(part.ends) - 1), np.diff(part.ends))[entries]
-    gone = np.zeros(item_count, np.int64)
-    return _Postings(ends, entries + first_entry, sessions + first_session, gone)
-
-
-def _joined(
-    items: ItemCodes, base: tuple[_Part, _Postings], recent: _Part, is_there: Flags
-) -> SessionIndex:
-    """One index of a base, of which some sessions are there, and of recent sessions."""
-    part, of_base = base
-    size, further = part.keys.height, recent.keys.height
-    is_there = np.concatenate([is_there, np.ones(further, np.bool_)])
-    # Between two sessions of the base there is room for all recent ones.
-    order = np.concatenate(
-        [
-            np.arange(size) * (further + 1) + further,
-            part.ranks(recent.keys) * (further + 1) + np.arange(further),
-        ]
-    )
-    entry_count = len(part.codes)
-    ends = np.concatenate([part.ends, recent.ends[1:] + entry_count])
-    # The base is counted already: there are millions of entries.
-    counts = np.bincount(recent.codes, minlength=len(items.names))
-    known = len(of_base.ends) - 1
-    counts[:known] += np.diff(of_base.ends) - of_base.gone[:known]
-    return SessionIndex(
-        items=items,
-        starts=np.concatenate([part.starts, recent.starts]),
-        ends=ends,
-        order=order,
-        is_there=is_there,
-        codes=np.concatenate([part.codes, recent.codes]),
-        counts=counts,
-        _base=part,
-        _recent=recent,
-        _of_base=of_base,
-        _of_recent=_postings(recent, len(items.names), entry_count, size),
-    )
-
-
-def _frame(part: _Part, items: ItemCodes) -> pl.DataFrame:
-    """The sessions of a part, as they were given."""
-    if part.keys.is_empty():
-        return _cleaned(SESSIONS_SCHEMA.to_frame())
-    names = pl.Series(items.names, dtype=pl.String).gather(part.codes)
-    numbers = np.repeat(np.arange(part.keys.height), np.diff(part.ends))
-    lists = pl.DataFrame({"n": numbers, ITEMS: names}).group_by("n", maintain_order=True).all()
-    return part.keys.with_columns(lists[ITEMS]).select(USER, START, ITEMS, TOLD)
+    items = ItemCodes()
+    return _built(part_of(cleaned(sessions), items), items)
 
 
 def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:
     """Keys of sessions as a frame."""
     return pl.DataFrame(list(keys), {USER: pl.String(), START: pl.Int64()}, orient="row")
+
+
+def _room(base_size: int) -> int:
+    """How many sessions may stand apart from so many."""
+    return max(RECENT_MAX, base_size // RECENT_SHARE)
+
+
+def _span_of(part: Part, start: int) -> tuple[int, int]:
+    """From where to where sessions begin at a time."""
+    ends = part.starts.searchsorted(start, side="right")
+    return int(part.starts.searchsorted(start)), int(ends)
+
+
+def _within(base: Part, is_there: Flags, recent: Part, edge: Edge) -> tuple[Flags, Part]:
+    """Without what is beyond an edge."""
+    start, last_user = edge
+    kept = []
+    for part in (base, recent):
+        first, end = _span_of(part, start)
+        stays = np.arange(part.height) >= first
+        if last_user is not None:
+            stays[first:end] = (part.users[first:end] <= last_user).to_numpy()
+        kept.append(stays)
+    is_there = is_there & kept[0]
+    return is_there, recent if kept[1].all() else recent.among(np.flatnonzero(kept[1]))
+
+
+def _edge_of(base: Part, is_there: Flags, recent: Part, count_max: int) -> Edge | None:
+    """The edge within which the newest `count_max` are; None where there are no more."""
+    surplus = int(is_there.sum()) + recent.height - count_max
+    if surplus <= 0:
+        return None
+    oldest = np.concatenate(
+        [base.starts[np.flatnonzero(is_there)[:surplus]], recent.starts[:surplus]]
+    )
+    start = int(np.partition(oldest, surplus - 1)[surplus - 1])
+    first, end = _span_of(base, start)
+    same = base.users[first:end].filter(pl.Series(is_there[first:end]))
+    before = int(is_there[:first].sum())
+    first, end = _span_of(recent, start)
+    users = pl.concat([same, recent.users[first:end]]).sort()
+    left = len(users) - (surplus - before - first)
+    return (start, users[left - 1]) if left else (start + 1, None)
+
+
+def _built(base: Part, items: ItemCodes) -> SessionIndex:
+    everyone = np.ones(base.height, np.bool_)
+    of_base = postings(base, len(items.names), 0, 0)
+    nothing = part_of(cleaned(SESSIONS_SCHEMA.to_frame()), items)
+    return _joined(items, (base, of_base), nothing, everyone)
+
+
+def _joined(
+    items: ItemCodes, base: tuple[Part, Postings], recent: Part, is_there: Flags
+) -> SessionIndex:
+    """One index of a base, of which some sessions are there, and of recent sessions."""
+    part, of_base = base
+    size, further = part.height, recent.height
+    # Between two sessions of the base there is room for all recent ones.
+    order = np.empty(size + further, np.int64)
+    order[:size] = np.arange(further, size * (further + 1) + further, further + 1)
+    order[size:] = part.ranks(recent.keys) * (further + 1) + np.arange(further)
+    entry_count = len(part.codes)
+    # The base is counted already: there are millions of entries.
+    counts = np.bincount(recent.codes, minlength=len(items.names))
+    of_items = of_base.counts
+    counts[: len(of_items)] += of_items
+    return SessionIndex(
+        items=items,
+        starts=np.concatenate([part.starts, recent.starts]),
+        ends=np.concatenate([part.ends, recent.ends[1:] + entry_count]),
+        order=order,
+        is_there=np.concatenate([is_there, np.ones(further, np.bool_)]),
+        codes=np.concatenate([part.codes, recent.codes]),
+        counts=counts,
+        _base=part,
+        _recent=recent,
+        _of_base=of_base,
+        _of_recent=postings(recent, len(items.names), entry_count, size),
+    )

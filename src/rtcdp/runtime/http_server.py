@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -48,6 +49,7 @@ from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import Appended, Delivery, LogWriter
 from rtcdp.runtime.answer_flow import AnswerFlow, TooSlow
+from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.guarded_log import GuardedLogWriter
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.listening import HttpServer, listening_socket
@@ -63,7 +65,7 @@ from rtcdp.runtime.parts import (
 )
 from rtcdp.runtime.process_telemetry import process_registry
 from rtcdp.runtime.product_door import product_collector
-from rtcdp.runtime.settings import Settings, require_loopback
+from rtcdp.runtime.settings import Settings, require_loopback, require_tracing
 from rtcdp.runtime.troubles import trouble_of_processor
 from rtcdp.store.measured import StoreTimes, measured_store
 
@@ -74,6 +76,8 @@ _SPARK_BATCHES = 10
 
 OUTSIDE = (LOGIN_PATH, LOGOUT_PATH)
 """Answered past the limits on answers: their bodies come from anybody, and may come slowly."""
+
+TRACING = "rtcdp.runtime.tracing:Tracing"
 
 STREAMS = ("events", "product_updates")
 """What telemetry calls what the collectors take."""
@@ -175,6 +179,7 @@ def run_http_server(
     gate = _gate(settings, clock)
     registry = process_registry(settings, roles.part)
     with contextlib.ExitStack() as stack:
+        tracing = _tracing(settings, clock, roles, stack)
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
         context: ApiContext | None = None
@@ -183,7 +188,8 @@ def run_http_server(
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
             writer = stack.enter_context(writing)
-            collector = stack.enter_context(_collector(settings, clock, writer, stop))
+            traced = writer if tracing is None else tracing.writer(writer)
+            collector = stack.enter_context(_collector(settings, clock, traced, stop))
             recall(collector, reader, settings, clock)
             products = stack.enter_context(product_collector(settings, clock, stop))
             routes += [*snippet_routes(), *published_routes()]
@@ -216,11 +222,11 @@ def run_http_server(
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
-            answers = routed(app)
-            if context is not None:
-                answers = at_once(answers, context, may_read(gate))
+            inner = routed(app)
+            answers = inner if context is None else at_once(inner, context, may_read(gate))
             flow = AnswerFlow(settings.http)
             inside = _directly(endpoints, with_manners(answers), flow)
+            inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
             collectors = [each for each in (collector, products) if each is not None]
@@ -230,6 +236,15 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.ExitStack) -> Any:
+    """What traces requests until the stack is closed (`rtcdp.runtime.tracing.Tracing`), which takes
+    long to be imported; None where nobody wants it. Raises `PartMissing`."""
+    if not settings.telemetry.traces_to:
+        return None
+    require_tracing()
+    return stack.enter_context(deferred(TRACING)(settings, roles.part, clock))
 
 
 def _installation(

@@ -153,7 +153,7 @@ def run_processor(
     """
     note = TroubleNote(settings)
     watching: Watching = NOBODY_LOOKS
-    if settings.telemetry.port:
+    if settings.telemetry.port or settings.telemetry.traces_to:
         watching = deferred(TELEMETRY)(settings, clock)
     try:
         catalog = FollowedCatalog(settings.catalog, _log.warning)

@@ -276,7 +276,7 @@ _FROM_ZERO = frozenset(
     | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
 )
 _AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
-_AT_MOST["telemetry.port"] = 65_535
+_AT_MOST |= {"telemetry.port": 65_535, "telemetry.trace_share": 1}
 _AT_MOST["api.held_out_percent"] = 100
 _AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
 
@@ -388,6 +388,15 @@ def require_present(settings: Settings) -> None:
                 f"{part} needs {adapter.library}, which is not installed",
                 f"run `make full` in the checkout, or `pip install 'rtcdp[{adapter.extra}]'`",
             )
+
+
+def require_tracing() -> None:
+    """Raise `PartMissing` unless what sends traces is installed."""
+    if importlib.util.find_spec("opentelemetry") is None:
+        raise PartMissing(
+            "telemetry.traces_to needs opentelemetry, which is not installed",
+            "run `make full` in the checkout, or `pip install 'rtcdp[otel]'`",
+        )
 
 
 def without_password(url: str) -> str:

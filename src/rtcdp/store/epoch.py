@@ -118,8 +118,8 @@ class EpochReport:
     now, the records read, how many of them were admitted, how long it took from the read to the
     commit, how many event ids were ever forgotten early, and how many offsets of the log wait to be
     counted, where that was asked. `uncounted` are the records that were not admitted, by verdict
-    and reason. Of the keys whose rows were ever asked for, `cache_hits` were in memory, and
-    `cache_misses` were not."""
+    and reason; `traces` continue those that records brought with them. Of the keys whose rows were
+    ever asked for, `cache_hits` were in memory, and `cache_misses` were not."""
 
     epoch: int
     next_offsets: Mapping[int, int]
@@ -129,5 +129,6 @@ class EpochReport:
     forgotten_ids: int
     waiting_offsets: int | None = None
     uncounted: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    traces: tuple[str, ...] = ()
     cache_hits: int = 0
     cache_misses: int = 0

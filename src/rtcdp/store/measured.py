@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from prometheus_client import CollectorRegistry, Histogram
 
 from rtcdp.store.contract import Progress, Store, StoreSnapshot
 from rtcdp.store.epoch import Epoch
 from rtcdp.telemetry import LATENCY_BUCKETS_S
+
+
+class Timed(Protocol):
+    """What takes times."""
+
+    def timed(self, operation: str) -> AbstractContextManager[None]:
+        """A block whose time is taken: `commit`, `read` or `progress`."""
+        ...
 
 
 class StoreTimes:
@@ -37,7 +45,7 @@ class StoreTimes:
             self._seconds.labels(operation).observe(self._monotonic() - began)
 
 
-def measured_store(store: Store, times: StoreTimes) -> Store:
+def measured_store(store: Store, times: Timed) -> Store:
     """`store`, whose times are told."""
     return cast("Store", _MeasuredStore(store, times))
 
@@ -45,7 +53,7 @@ def measured_store(store: Store, times: StoreTimes) -> Store:
 class _MeasuredStore:
     """All else is the store's own."""
 
-    def __init__(self, store: Store, times: StoreTimes) -> None:
+    def __init__(self, store: Store, times: Timed) -> None:
         self._store = store
         self._times = times
 

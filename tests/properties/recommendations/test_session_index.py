@@ -26,10 +26,12 @@ from tests.properties.recommendations import naive_neighbours
 ITEMS = ("hat", "kite", "lamp", "shoe", "sock", "tent")
 HOUR = 3_600_000
 
+users = st.sampled_from(("ann", "bob", "cay", "é"))
+hours = st.integers(0, 40).map(lambda hour: hour * HOUR)
 sessions = st.lists(
     st.tuples(
-        st.sampled_from(("ann", "bob", "cay", "é")),
-        st.integers(0, 40).map(lambda hour: hour * HOUR),
+        users,
+        hours,
         st.lists(st.sampled_from(ITEMS), max_size=6),
     ),
     max_size=14,
@@ -100,6 +102,21 @@ def test_changes_leave_no_trace(rows, changes, basket, data):
     anew = index_of(frame(there.values()))
     assert answers(index, basket) == answers(anew, basket)
     assert index.sessions().equals(anew.sessions())
+
+
+@settings(max_examples=60, deadline=None)
+@given(sessions, sessions, st.integers(0, 6), st.none() | st.tuples(hours, users))
+def test_the_newest_are_held_and_of_those_of_one_time_the_first_users(rows, more, count, edge):
+    there = {row[:2]: row for row in (*rows, *more)}
+    some = [row for row in there.values() if row[2]]
+    newest = sorted(some, key=lambda row: (-row[1], row[0]))
+    if edge is not None:
+        start, user = edge
+        newest = [row for row in newest if row[1] > start or (row[1] == start and row[0] <= user)]
+    index = index_of(frame(rows)).changed(frame(more), keys_frame(()), edge, count)
+    assert index.sessions().equals(index_of(frame(newest[:count])).sessions())
+    last = newest[:count][-1:]
+    assert index.oldest == (None if not last else (last[0][1], last[0][0]))
 
 
 @settings(max_examples=60, deadline=None)

@@ -29,6 +29,12 @@ def sessions(history, read):
     return known(history, read).model.index.sessions().rows()
 
 
+def wait_for_looks():
+    for thread in threading.enumerate():
+        if thread.name == product_history.LOOK_BESIDE:
+            thread.join(5)
+
+
 @pytest.fixture
 def teller(make_teller):
     teller = make_teller()
@@ -97,9 +103,7 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later) is first
-    for thread in threading.enumerate():
-        if thread.name == product_history.LOOK_BESIDE:
-            thread.join(5)
+    wait_for_looks()
     assert known(history, later).model.index.session_count == 3
 
 
@@ -122,15 +126,20 @@ def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_l
     history, then = ProductHistory(), START + DAY
 
     def at_hand(after_ms):
-        return history.at_hand(teller.installation(then + after_ms).clock)
+        return history.at_hand(teller.installation(then + after_ms))
 
     assert at_hand(0) is None
     seen_then = history.glance(teller.installation(then))
     assert at_hand(49) is seen_then
-    assert at_hand(51) is None
+    assert at_hand(101) is None
     with history._glancing:
         assert at_hand(999) is seen_then
         assert at_hand(1_001) is None
+    # The first one whose look is due is told what is there, and the next one what is new.
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    assert at_hand(51) is seen_then
+    wait_for_looks()
+    assert at_hand(100).model.index.session_count == 3
 
 
 def test_a_store_without_anything_has_no_sessions(make_teller):

@@ -90,6 +90,7 @@ POISON = {
     "1e999 in an unknown field": (event_with(',"x":1e999'), "out_of_range"),
     "2^63 as a value": (event_with(',"value":9223372036854775808'), "out_of_range"),
     "2^64 in an unknown field": (event_with(',"x":18446744073709551616'), "out_of_range"),
+    "2^64 in properties": (event_with(',"properties":{"x":18446744073709551616}'), "out_of_range"),
     "5,000 digits": (event_with(',"x":' + "9" * 5000), "out_of_range"),
     "a value too large to add up": (event_with(',"value":1.1e10'), "out_of_range"),
     "depth 100,000": (event_with(',"x":' + "[" * 30_000 + "]" * 30_000), "too_deep"),

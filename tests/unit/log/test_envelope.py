@@ -6,7 +6,7 @@ import pytest
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import DEFAULT_SOURCE, summary_mark
-from rtcdp.log.envelope import UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
+from rtcdp.log.envelope import TRACES_MAX, UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
 
 GOOD = b'{"userId":"u","timestamp":1,"eventType":"A"}'
 
@@ -83,3 +83,22 @@ def test_a_summary_stands_for_as_many_as_its_header_says():
     marks = headers_for("web", "live", summary_mark(9_900))
     records = read(b"{}", GOOD, headers=[marks, None])
     assert (records.record_count, records.received_count) == (2, 9_901)
+
+
+def test_a_trace_goes_with_a_message_and_is_taken_notice_of() -> None:
+    trace = f"00-{1:032x}-{2:016x}-01"
+    ours = headers_for("shop", "live", None, trace)
+    unsampled = [("traceparent", f"{trace[:-1]}0".encode())]
+    strange = [("traceparent", b"canary@mail.example")]
+    records = read(GOOD, GOOD, GOOD, GOOD, headers=[ours, unsampled, strange, ours])
+    assert records.traces == (trace,)
+    assert records.sources[records.source_codes[0]] == "shop"
+    assert len(records.offsets) == 4
+    assert read(GOOD, headers=[headers_for("shop", "live", None)]).traces == ()
+
+
+def test_of_very_many_traces_some_are_taken_notice_of() -> None:
+    headers = [
+        headers_for(DEFAULT_SOURCE, "live", None, f"00-{n:032x}-{2:016x}-01") for n in range(99)
+    ]
+    assert len(read(*[GOOD] * 99, headers=headers).traces) == TRACES_MAX

@@ -5,6 +5,8 @@ import { byId, element } from "./element.js";
 import { operation, outline, prose } from "./operation.js";
 
 const SCHEMA = "/openapi.json";
+const FOLDS = "/api/folds";
+const METRICS = "/api/metrics";
 const VERBS = ["get", "post", "put", "patch", "delete"];
 const ERRORS = "Errors";
 
@@ -12,6 +14,8 @@ async function load() {
   const answer = await fetch(SCHEMA);
   if (!answer.ok) throw new Error(`${SCHEMA} answered ${answer.status}`);
   const schema = await answer.json();
+  const [folds, metrics] = await Promise.all([itemsOf(FOLDS), itemsOf(METRICS)]);
+  const namesFor = (path, parameter) => names(folds, metrics, path, parameter);
   const all = Object.entries(schema.paths).flatMap(([path, item]) =>
     VERBS.filter((verb) => item[verb]).map((verb) => ({ path, verb, description: item[verb] })),
   );
@@ -23,9 +27,33 @@ async function load() {
     " to each command.",
   );
   byId("groups").replaceChildren(...[...groups, { name: ERRORS }].flatMap(({ name }) => [linkTo(name), " "]));
-  byId("operations").append(...groups.map((tag) => group(schema, tag, all)), errors(schema, all));
+  byId("operations").append(...groups.map((tag) => group(schema, tag, all, namesFor)), errors(schema, all));
   openNamed();
   addEventListener("hashchange", openNamed);
+}
+
+/** What a catalog holds now; nothing where it can't be read: names are written by hand then. */
+async function itemsOf(path) {
+  try {
+    return (await (await fetch(path)).json()).items ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** The names of the catalog that may stand in a place of an address: those of folds whose own addresses
+ * begin as it does, or of all metrics. Undefined where it takes anything. */
+function names(folds, metrics, path, parameter) {
+  const place = `{${parameter.name}}`;
+  if (parameter.in === "path" && parameter.name === "name" && path.includes(place)) {
+    const before = path.slice(0, path.indexOf(place));
+    return folds.filter(({ url, rows_url }) => [url, rows_url].some((each) => each.startsWith(before))).map(({ name }) => name);
+  }
+  if (parameter.in === "query" && parameter.name === "fold") {
+    return folds.filter(({ kind }) => path.includes(`/${kind}`)).map(({ name }) => name);
+  }
+  if (parameter.in === "query" && parameter.name === "metric") return metrics.map(({ name }) => name);
+  return undefined;
 }
 
 const idOf = (name) => `group-${name.toLowerCase()}`;
@@ -40,13 +68,13 @@ function section(name, words, ...children) {
 }
 
 /** The addresses of a heading. Those with a second tag stand together where the first of them is. */
-function group(schema, tag, all) {
+function group(schema, tag, all, namesFor) {
   const nodes = [];
   const folds = new Map();
   for (const { path, verb, description } of all) {
     const [name, within] = description.tags;
     if (name !== tag.name) continue;
-    const node = operation(schema, path, verb, description);
+    const node = operation(schema, path, verb, description, namesFor);
     if (within === undefined) {
       nodes.push(node);
       continue;

@@ -10,7 +10,8 @@ const STREAM = "/api/live";
 /** Text in which `names` between backticks are set as code. */
 export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
 
-export function operation(schema, path, verb, description) {
+/** `namesFor` tells of a parameter of a path which names of the catalog it takes, if it is such a one. */
+export function operation(schema, path, verb, description, namesFor) {
   const name = [verb, ...path.split(/\W+/).filter(Boolean)].join("-");
   return element(
     "details",
@@ -26,16 +27,16 @@ export function operation(schema, path, verb, description) {
       "div",
       { class: "inside" },
       element("p", {}, ...prose(description.description ?? "")),
-      form(schema, path, verb, description),
+      form(schema, path, verb, description, namesFor),
       ...answers(schema, description),
       ...refusals(description),
     ),
   );
 }
 
-function form(schema, path, verb, description) {
+function form(schema, path, verb, description, namesFor) {
   const parameters = description.parameters ?? [];
-  const fields = parameters.map((parameter) => field(parameter));
+  const fields = parameters.map((parameter) => field(parameter, namesFor(path, parameter)));
   const inputs = new Map(parameters.map((parameter, i) => [parameter, fields[i][1]]));
   const taken = description.requestBody?.content["application/json"]?.schema;
   const sample = taken && JSON.stringify(sampleOf(schema, taken), null, 2);
@@ -76,13 +77,14 @@ async function copyFrom(button, node) {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 }
 
-function field(parameter) {
+function field(parameter, names) {
   const label = element("label", {}, parameter.name);
-  const names = { "aria-label": parameter.name, required: Boolean(parameter.required) };
-  const words = parameter.schema?.enum;
+  const told = { "aria-label": parameter.name, required: Boolean(parameter.required) };
+  const words = names?.length ? names : parameter.schema?.enum;
+  const choices = parameter.required ? words : ["", ...(words ?? [])];
   const input = words
-    ? element("select", names, ...["", ...words].map((word) => element("option", { value: word }, word)))
-    : element("input", { ...names, placeholder: parameter.required ? "required" : "", autocomplete: "off" });
+    ? element("select", told, ...choices.map((word) => element("option", { value: word }, word)))
+    : element("input", { ...told, placeholder: parameter.required ? "required" : "", autocomplete: "off" });
   const limits = limitsOf(parameter.schema ?? {});
   const said = [parameter.description?.replace(/\.$/, ""), limits].filter(Boolean).join("; ");
   return [label, input, element("span", { class: "quiet" }, ...prose(said))];
@@ -109,7 +111,9 @@ async function send({ verb, target, headers, body }, result) {
   try {
     const token = verb === "GET" ? {} : loginToken();
     const answer = await fetch(target, { method: verb, headers: { ...headers, ...token }, body });
-    show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, pretty(await answer.text()));
+    const isText = !(answer.headers.get("Content-Type") ?? "").includes("parquet");
+    const text = isText ? pretty(await answer.text()) : `${(await answer.arrayBuffer()).byteLength} bytes; the command saves them`;
+    show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, text);
   } catch (error) {
     show(result, "No answer", String(error));
   }

@@ -20,7 +20,8 @@ const word = (text) => (/^[\w:/.=@%+-]+$/.test(text) ? text : `'${text.replaceAl
 
 /** The same with curl. */
 export function commandOf({ verb, target, headers, body }, isStream) {
-  const parts = [`curl ${isStream ? "-N " : ""}${word(location.origin + target)}`];
+  const flags = isStream ? "-N " : /[?&]format=(csv|jsonl|parquet)/.test(target) ? "-OJ " : "";
+  const parts = [`curl ${flags}${word(location.origin + target)}`];
   if (verb !== "GET" && !(verb === "POST" && body)) parts.push(`-X ${verb}`);
   for (const [name, value] of Object.entries(headers)) parts.push(`-H ${word(`${name}: ${value}`)}`);
   if (body) parts.push(`--data-raw ${word(body)}`);

@@ -167,7 +167,7 @@ def _pairs(asked: PageAsked[ExploreQuestion], query: QueryQuestion) -> list[tupl
     """The same question to the API."""
     period = asked.period
     if period.moves:
-        time = [("since", f"{-(-period.length // MINUTE_MS)}m")]
+        time = [("since", _since(period.length))]
     else:
         time = [("from", iso_ms(period.start)), ("to", iso_ms(period.end))]
     found = [*(("metrics", text) for text in query.metrics)]
@@ -180,6 +180,13 @@ def _pairs(asked: PageAsked[ExploreQuestion], query: QueryQuestion) -> list[tupl
     if query.group_by:
         found.append(("limit", str(query.limit)))
     return [*found, ("fill", query.fill)] if query.fill != "none" else found
+
+
+def _since(length_ms: int) -> str:
+    """How long that is, in the longest unit that it is whole in, or in minutes."""
+    units = (("d", DAY_MS), ("h", HOUR_MS))
+    whole = (f"{length_ms // each}{unit}" for unit, each in units if length_ms % each == 0)
+    return next(whole, f"{-(-length_ms // MINUTE_MS)}m")
 
 
 def _offered(asked: PageAsked[ExploreQuestion], texts: Sequence[str]) -> dict[str, Any]:

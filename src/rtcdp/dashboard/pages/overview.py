@@ -1,10 +1,12 @@
 """What happens, at one look: figures with their charts, and where they come from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
 
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.ledger import Ledger, LedgerQuestion, ledger_page
 from rtcdp.answers.question import NAMES
 from rtcdp.api.query import Asked
@@ -15,6 +17,7 @@ from rtcdp.dashboard.overview.lists import Listed, lists_of
 from rtcdp.dashboard.overview.told import FILTERS, told
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import Period
+from rtcdp.dashboard.stories import EVENTS
 
 Name = Literal["users", "views", "sessions", "revenue", "orders", "conversion", "bounce", "carts"]
 
@@ -47,7 +50,7 @@ class Card:
 class Chart:
     """The figure that is shown large: its curve, that of the time before, the piece of time that is
     still open, and its rows: when each piece began (UTC ms), its number, and that of the one before
-    that it is compared with."""
+    that it is compared with. `behind` is where the events or sessions are that it counts."""
 
     figure: Figure
     top: float
@@ -55,6 +58,7 @@ class Chart:
     before: Curve
     open: Block | None
     rows: tuple[tuple[int, float | None, float | None], ...]
+    behind: str | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,20 @@ class Overview:
     shown_time: Period
 
 
+_COUNTED = "admitted"
+_SESSIONS = "/sessions"
+_BEHIND: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "users": (EVENTS, {"verdict": _COUNTED}),
+    "views": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PAGE_VIEW"}),
+    "sessions": (_SESSIONS, {}),
+    "revenue": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
+    "orders": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
+    "conversion": (_SESSIONS, {"kind": "converted"}),
+    "bounce": (_SESSIONS, {"kind": "bounce"}),
+    "carts": (EVENTS, {"verdict": _COUNTED, "where": "eventType=ADD_TO_CART"}),
+}
+"""Where the page is, and what it is asked, that lists what a figure counts."""
+
 _TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
 
 
@@ -95,7 +113,7 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
     return Overview(
         buckets=buckets,
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
-        chart=_chart(chosen, buckets),
+        chart=_chart(chosen, buckets, _behind(asked, buckets, chosen)),
         lists=lists_of(asked, buckets, found, filters),
         filters=tuple(
             Filter(name, _TITLES[name], text) for name, texts in filters.items() for text in texts
@@ -115,7 +133,22 @@ def _card(figure: Figure, buckets: Buckets, is_chosen: bool) -> Card:
     return Card(figure, curve(closed, _ROOM * top_of(closed), len(closed)), is_chosen)
 
 
-def _chart(figure: Figure, buckets: Buckets) -> Chart:
+def _behind(asked: PageAsked[OverviewQuestion], buckets: Buckets, figure: Figure) -> str | None:
+    """None where filters are set: of the events behind them nothing says whether they pass."""
+    if any(getattr(asked.question, name) for name in FILTERS):
+        return None
+    path, wanted = _BEHIND[figure.name]
+    return _elsewhere(asked, path, buckets.start, **wanted)
+
+
+def _elsewhere(asked: PageAsked[OverviewQuestion], path: str, start: int, **more: str) -> str:
+    """Another page, of the time that numbers here are of, with a way back if it has room for it."""
+    time = {"from": iso_ms(start), "to": asked.question.start_to, "last": None}
+    back = {"back": asked.address.but()} if path == EVENTS else {}
+    return asked.address.elsewhere(path, **{**time, **more, **back})
+
+
+def _chart(figure: Figure, buckets: Buckets, behind: str | None) -> Chart:
     slots, closed = len(buckets.starts), buckets.closed
     values = figure.values or (None,) * slots
     before = (*figure.before, *[None] * slots)[:slots]
@@ -128,6 +161,7 @@ def _chart(figure: Figure, buckets: Buckets) -> Chart:
         before=curve(before, top, slots),
         open=block(closed, values[closed], top, slots) if is_open else None,
         rows=tuple(zip(buckets.starts, values, before, strict=True)),
+        behind=behind,
     )
 
 

@@ -170,7 +170,7 @@ def _words(asked: PageAsked[RetentionPageQuestion], zone: PageZone, unit: str) -
     if question.after is None:
         return f"started{start}"
     when = "or later" if question.mode == "on_or_after" else "after it"
-    return f"started{start} and came back in {unit} {question.after} {when}"
+    return f"started{start} and came back, {unit} {question.after} {when}"
 
 
 def _cohort(

@@ -21,6 +21,8 @@ from rtcdp.api.query import Asked
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.stories import (
+    EVENTS,
+    RECOMMENDATIONS,
     USERS,
     EventShown,
     SessionShown,
@@ -70,6 +72,8 @@ class UserShown:
     stretches: Sequence[Stretch]
     funnels: Sequence[PositionShown]
     advice: RecommendationsPage | None
+    product_hrefs: Sequence[str]
+    events_href: str
     api: str
     advice_api: str
 
@@ -94,6 +98,7 @@ def shown(asked: PageAsked[UserPageQuestion]) -> UserShown | None:
         if told is None or fold is None
         else [session_shown(asked, fold, row) for row in told.items]
     )
+    advice = _advice(asked, user_id)
     return UserShown(
         answer=answer,
         sessions=sessions,
@@ -102,7 +107,14 @@ def shown(asked: PageAsked[UserPageQuestion]) -> UserShown | None:
         first_seen=sessions[-1].start if sessions else None,
         stretches=stretches([event_shown(event) for event in answer.items], sessions),
         funnels=[_position(asked, each) for each in answer.funnels],
-        advice=_advice(asked, user_id),
+        advice=advice,
+        product_hrefs=[
+            asked.address.elsewhere(RECOMMENDATIONS, product=each.productId)
+            for each in (() if advice is None else advice.items)
+        ],
+        events_href=asked.address.elsewhere(
+            EVENTS, **{"where": f"userId={user_id}", "from": "1970-01-01", "to": None, "last": None}
+        ),
         api=f"{USERS_PATH}{segment(user_id)}",
         advice_api=f"{RECOMMENDATIONS_PATH}/user/{segment(user_id)}",
     )

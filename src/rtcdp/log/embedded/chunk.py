@@ -2,25 +2,31 @@
 
 A chunk holds consecutive records: the verified lines as NDJSON, the odd records (rejects and
 replayed dead letters) as a list, and runs that say, in offset order, how many records came when,
-from which source, how, and whether they are odd. One checksum covers the header (offset, count,
-times, runs), another one header and contents: where only the contents are damaged, intake times
-and sources of the lost records are still known.
+from which source, how, and whether they are odd. Many lines are compressed together.
+
+One checksum covers the header (offset, count, times, runs), another one header and contents, as
+they are stored: where only the contents are damaged, intake times and sources of the lost records
+are still known.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.log.contract import Delivery, Int64Array
 
 MAX_CHUNK_BYTES = 8 * 2**20
 MAX_CHUNK_RECORDS = 100_000
+_COMPRESSED_FROM_BYTES = 4_096
+_ZSTD_LEVEL = 1
 
 RUN = np.dtype(
     [("count", "<u4"), ("source", "<u2"), ("imported", "?"), ("odd", "?"), ("received_at", "<i8")]
@@ -40,7 +46,11 @@ class OddRecord(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A row of the table `chunk`, columns in its order."""
+    """A row of the table `chunk`.
+
+    `line_bytes` is how long `lines` are when they are read; they are compressed (zstd) where that
+    is more than they have. Chunks of the first format have no `line_bytes`.
+    """
 
     first_offset: int
     record_count: int
@@ -51,6 +61,7 @@ class Chunk(NamedTuple):
     spans: bytes
     odd: bytes
     lines: bytes
+    line_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,9 +137,20 @@ def contents_of(chunk: Chunk) -> tuple[bytes, list[OddRecord]] | None:
     """The lines and the odd records, or None when the checksum over them fails."""
     if not isinstance(chunk.lines, bytes) or not isinstance(chunk.odd, bytes):
         return None
+    if type(chunk.line_bytes) not in (int, NoneType):
+        return None
     if _checksum(chunk) != chunk.checksum:
         return None
-    return chunk.lines, [OddRecord(raw, replay_of) for raw, replay_of in _decode_odd(chunk.odd)]
+    odd = [OddRecord(raw, replay_of) for raw, replay_of in _decode_odd(chunk.odd)]
+    lines, length = chunk.lines, chunk.line_bytes
+    if length is not None and length != len(lines):
+        lines = zstandard.ZstdDecompressor().decompress(lines, max_output_size=length)
+    return lines, odd
+
+
+def stored_bytes(chunk: Chunk) -> int:
+    """About what a chunk takes up."""
+    return len(chunk.lines) + len(chunk.odd) + len(chunk.spans)
 
 
 def line_ends(lines: bytes) -> Int64Array:
@@ -193,6 +215,7 @@ def _chunk(group: Sequence[Delivery], first_offset: int) -> Chunk:
             odd.extend((raw, None) for _, raw in delivery.rejects)
         else:
             odd.extend((raw, delivery.replay_of) for raw in _in_order(delivery))
+    joined = b"".join(lines)
     return _sealed(
         Chunk(
             first_offset=first_offset,
@@ -203,9 +226,18 @@ def _chunk(group: Sequence[Delivery], first_offset: int) -> Chunk:
             checksum=0,
             spans=_encode((sources, np.array(runs, RUN).tobytes())),
             odd=_encode(odd),
-            lines=b"".join(lines),
+            lines=_stored(joined),
+            line_bytes=len(joined),
         )
     )
+
+
+def _stored(lines: bytes) -> bytes:
+    """Compressed, where that makes them shorter."""
+    if len(lines) < _COMPRESSED_FROM_BYTES:
+        return lines
+    compressed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(lines)
+    return compressed if len(compressed) < len(lines) else lines
 
 
 def _counts_of(delivery: Delivery) -> Iterator[tuple[int, bool]]:
@@ -243,7 +275,10 @@ def _header_checksum(chunk: Chunk) -> int:
 
 def _checksum(chunk: Chunk) -> int:
     """Over the lengths too, so that a byte can't move from one column to the other."""
-    seed = np.array([chunk.header_checksum, len(chunk.odd), len(chunk.lines)], "<i8").tobytes()
+    lengths = [chunk.header_checksum, len(chunk.odd), len(chunk.lines)]
+    if chunk.line_bytes is not None:
+        lengths.append(chunk.line_bytes)
+    seed = np.array(lengths, "<i8").tobytes()
     return zlib.crc32(chunk.lines, zlib.crc32(chunk.odd, zlib.crc32(seed)))
 
 

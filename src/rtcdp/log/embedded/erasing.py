@@ -14,9 +14,13 @@ from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord, erased_mark
 from rtcdp.log.embedded.chunk import Chunk, chunks_of, contents_of, header_of
 from rtcdp.log.embedded.columns import pieces_of, records_of
 from rtcdp.log.embedded.errors import malformed
-from rtcdp.log.embedded.file import transaction
+from rtcdp.log.embedded.file import INSERT_CHUNK, bring_up_to_date, transaction
 
-_CHUNK_WITH = "SELECT * FROM chunk WHERE first_offset <= ? ORDER BY first_offset DESC LIMIT 1"
+_CHUNK_WITH = (
+    "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
+    " checksum, spans, odd, lines, line_bytes FROM chunk WHERE first_offset <= ?"
+    " ORDER BY first_offset DESC LIMIT 1"
+)
 
 
 def erase_from_chunk(
@@ -28,6 +32,7 @@ def erase_from_chunk(
     Returns how many were taken out now, and where the chunk ends. Raises `LogFailed` for a chunk
     that is damaged: nobody can tell which of its bytes are whose.
     """
+    bring_up_to_date(connection)
     with transaction(connection, "IMMEDIATE"):
         row = connection.execute(_CHUNK_WITH, (offset,)).fetchone()
         if row is None:
@@ -44,8 +49,7 @@ def erase_from_chunk(
         if gone:
             connection.execute("DELETE FROM chunk WHERE first_offset = ?", (chunk.first_offset,))
             connection.executemany(
-                f"INSERT INTO chunk VALUES ({', '.join('?' * len(chunk))})",  # noqa: S608
-                list(chunks_of(_without(each, odd, gone), chunk.first_offset)),
+                INSERT_CHUNK, list(chunks_of(_without(each, odd, gone), chunk.first_offset))
             )
     return len(gone), max(end, offset + 1)
 

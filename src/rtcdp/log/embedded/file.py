@@ -23,7 +23,10 @@ from rtcdp.private_files import make_private_folder
 
 FILE_NAME = "log.db"
 LOCK_NAME = "log.lock"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: lines may be compressed. Files of format 1 are read as they are; a writer brings them up to
+date when it opens them, and older versions refuse them from then on."""
+
 APPLICATION_ID = 0x5254434C  # "RTCL"
 PAGE_BYTES = 16_384
 """Chunks are large blobs: 4 KiB pages would halve the speed of reading. A small commit writes three
@@ -42,6 +45,7 @@ CREATE TABLE chunk (
     received_at_max INTEGER NOT NULL,
     header_checksum INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
+    line_bytes INTEGER,
     spans BLOB NOT NULL,
     odd BLOB NOT NULL,
     lines BLOB NOT NULL
@@ -56,6 +60,13 @@ CREATE TABLE extent (
 CREATE TABLE about (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE source (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
+
+INSERT_CHUNK = (
+    "INSERT INTO chunk (first_offset, record_count, received_at_min, received_at_max,"
+    " header_checksum, checksum, spans, odd, lines, line_bytes)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+"""Stores a `Chunk` in a file that is up to date."""
 
 
 class LogVersionMismatch(UsageError):
@@ -125,11 +136,11 @@ def connect(path: Path, lock_timeout_ms: int) -> sqlite3.Connection:
 
 
 def has_schema(connection: sqlite3.Connection, path: Path) -> bool:
-    """True if the file is a log of this version, False if it is still empty.
+    """True if the file is a log of this version or of one before, False if it is still empty.
 
     Raises `LogVersionMismatch` for anything else.
     """
-    version = single(connection, "PRAGMA user_version")
+    version = version_of(connection)
     if version == 0 and single(connection, "SELECT count(*) FROM sqlite_master") == 0:
         return False
     if single(connection, "PRAGMA application_id") != APPLICATION_ID:
@@ -142,6 +153,26 @@ def has_schema(connection: sqlite3.Connection, path: Path) -> bool:
             "upgrade rtcdp, or name another directory for the log",
         )
     return True
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The file's format."""
+    return int(single(connection, "PRAGMA user_version"))
+
+
+def line_bytes_in(version: int) -> str:
+    """SQL for a chunk's `line_bytes` in a file of this format; NULL in chunks of the first."""
+    return "NULL" if version == 1 else "line_bytes"
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Let a file of the first format hold compressed lines. The chunks that are there stay as they
+    are. The caller holds the write turn."""
+    if version_of(connection) == SCHEMA_VERSION:
+        return
+    with transaction(connection, "IMMEDIATE"):
+        connection.execute("ALTER TABLE chunk ADD COLUMN line_bytes INTEGER")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def create_schema(connection: sqlite3.Connection, path: Path, created_at: int) -> None:

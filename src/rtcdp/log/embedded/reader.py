@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 
 from rtcdp.errors import UsageError
@@ -30,10 +31,12 @@ from rtcdp.log.embedded.file import (
     file_of,
     has_schema,
     identity,
+    line_bytes_in,
     read_extent,
     single,
     transaction,
     used_bytes,
+    version_of,
     write_turn,
 )
 from rtcdp.log.limits import Retention
@@ -92,7 +95,16 @@ def _not_from_the_future(received_at: list[object], now_ms: int) -> list[int]:
 
 _POLL_S = 0.004
 _EMPTY = LogExtent(PARTITION, 0, 0, 0)
-_CHUNKS = "SELECT * FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT ? OFFSET ?"
+_CHUNKS = (
+    "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
+    " checksum, spans, odd, lines, {line_bytes} FROM chunk WHERE first_offset >= ?"
+    " ORDER BY first_offset LIMIT ? OFFSET ?"
+)
+_SIZES = (
+    "SELECT iif(first_offset + record_count > ?,"
+    " max(coalesce({line_bytes}, length(lines)), 0) + ? * (length(odd) - 1), 0)"
+    " FROM chunk WHERE first_offset >= ? ORDER BY first_offset"
+)
 _HAS_FURTHER = "SELECT 1 FROM chunk WHERE first_offset >= ? ORDER BY first_offset LIMIT 1 OFFSET ?"
 _CHUNK_HEADER = (
     "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
@@ -198,7 +210,7 @@ class EmbeddedLogReader:
                     return None
                 later: int | None = single(connection, _OLDEST_SINCE, first[0] + 1)
         times = [] if later is None else [later]
-        header = header_of(Chunk._make((*first, b"", b"")))
+        header = header_of(Chunk(*(*first, b"", b"")))
         if header is not None:
             ends = first[0] + header.runs["count"].cumsum()
             times += header.runs["received_at"][ends > offset].tolist()
@@ -342,11 +354,9 @@ def _chunks_from(connection: sqlite3.Connection, offset: int, max_bytes: int) ->
     start = single(
         connection, "SELECT max(first_offset) FROM chunk WHERE first_offset <= ?", offset
     )
-    sizes = connection.execute(
-        "SELECT iif(first_offset + record_count > ?, length(lines) + ? * (length(odd) - 1), 0)"
-        " FROM chunk WHERE first_offset >= ? ORDER BY first_offset",
-        (offset, ODD_WEIGHT, start),
-    )
+    line_bytes = line_bytes_in(version_of(connection))
+    sizes_sql, chunks_sql = (sql.format(line_bytes=line_bytes) for sql in (_SIZES, _CHUNKS))
+    sizes = connection.execute(sizes_sql, (offset, ODD_WEIGHT, start))
     rows = total = 0
     for (size,) in sizes:
         if total and total + (size or 0) > max_bytes:
@@ -354,12 +364,12 @@ def _chunks_from(connection: sqlite3.Connection, offset: int, max_bytes: int) ->
         total += size or 0
         rows += 1
     sizes.close()
-    chunks = list(map(Chunk._make, connection.execute(_CHUNKS, (start, rows, 0))))
+    chunks = list(starmap(Chunk, connection.execute(chunks_sql, (start, rows, 0))))
     while header_of(chunks[-1]) is None:
-        further = connection.execute(_CHUNKS, (start, 1, len(chunks))).fetchall()
+        further = connection.execute(chunks_sql, (start, 1, len(chunks))).fetchall()
         if not further:
             break
-        chunks += map(Chunk._make, further)
+        chunks += starmap(Chunk, further)
     return chunks
 
 

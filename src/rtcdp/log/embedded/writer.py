@@ -15,13 +15,15 @@ from rtcdp.log.contract import (
     LogFull,
     LogUnavailable,
 )
-from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of
+from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of, stored_bytes
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
+    INSERT_CHUNK,
     LOCK_TIMEOUT_MS,
     PAGE_BYTES,
     beside_bytes,
+    bring_up_to_date,
     connect,
     create_file,
     create_schema,
@@ -149,6 +151,7 @@ class EmbeddedLogWriter:
         with write_turn(self._directory, self._lock_timeout_ms):
             if not has_schema(connection, self._path):
                 create_schema(connection, self._path, now_ms)
+            bring_up_to_date(connection)
             newest = single(connection, "SELECT max(first_offset) FROM chunk")
             if isinstance(newest, int) and newest >= read_extent(connection, self._path)[0]:
                 raise malformed(self._path, "a chunk lies behind the end of the log")
@@ -217,13 +220,13 @@ class EmbeddedLogWriter:
         chunks = list(chunks_of(deliveries, first_offset, self._max_chunk_bytes))
         if not chunks:
             return
-        size = sum(len(chunk.lines) + len(chunk.odd) + len(chunk.spans) for chunk in chunks)
+        size = sum(map(stored_bytes, chunks))
         if used_bytes(connection) + size + beside_bytes(self._path) > self._max_bytes:
             raise LogFull(
                 f"{self._path} holds the {self._max_bytes} bytes that it may",
                 "let a processor catch up, so that old records can be deleted, or raise the limit",
             )
-        connection.executemany("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", chunks)
+        connection.executemany(INSERT_CHUNK, chunks)
         last = chunks[-1]
         newest = next(each.received_at for each in reversed(deliveries) if each.record_count)
         write_extent(
@@ -275,8 +278,7 @@ def _placed(deliveries: Sequence[Delivery], first_offset: int) -> list[Appended]
 def _wal_bytes_of(chunk: Chunk) -> int:
     """About what a chunk adds to the WAL. SQLite writes whole pages: of one event a commit, five
     hundred times its size."""
-    size = len(chunk.lines) + len(chunk.odd) + len(chunk.spans)
-    return (-(-size // PAGE_BYTES) + _OTHER_PAGES) * PAGE_BYTES
+    return (-(-stored_bytes(chunk) // PAGE_BYTES) + _OTHER_PAGES) * PAGE_BYTES
 
 
 def _size_of_wal(path: Path) -> int:

@@ -188,7 +188,7 @@ class _Group:
                 f"a delivery says that it has {delivery.line_count} lines, "
                 f"but it has {len(self._lines)}"
             )
-        marks = headers_for(delivery.source, delivery.intake, delivery.replay_of)
+        marks = headers_for(delivery.source, delivery.intake, delivery.replay_of, delivery.trace)
         self.headers: list[tuple[str, str | bytes | None]] = [*marks]
         # A client takes the time 0 for "now".
         self.time_ms = max(1, delivery.received_at)

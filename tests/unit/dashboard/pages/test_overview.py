@@ -1,6 +1,15 @@
 """The overview."""
 
+import re
+from collections.abc import Callable
+from html import unescape
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.catalog.catalog import load_catalog
+from rtcdp.clock import ManualClock
+from rtcdp.testing.driver import Driver
 from tests.unit.dashboard.conftest import Pages
+from tests.unit.dashboard.pages.conftest import MakeSite, Site
 
 
 def test_every_figure_is_a_tab_and_says_what_the_catalog_lacks(pages: Pages) -> None:
@@ -26,3 +35,32 @@ def test_a_chart_that_there_is_none_of_is_refused(pages: Pages) -> None:
     answer = pages.get("/?chart=everything")
     assert answer.status_code == 400
     assert "everything" in answer.text
+
+
+def test_numbers_of_events_lead_to_as_many(
+    make_driver: Callable[..., Driver], make_site: MakeSite
+) -> None:
+    catalog = load_catalog()
+    driver = make_driver(*catalog)
+    driver.advance(seconds=3600)
+    view = {"eventType": "PAGE_VIEW", "timestamp": driver.now_ms - 60_000}
+    driver.feed(*({**view, "userId": f"u{n}", "pageUrl": f"/{n % 2}&"} for n in range(5)))
+    driver.feed({**view, "userId": "u0", "eventType": "PURCHASE", "value": 3})
+    driver.process()
+    driver.advance(seconds=60)
+    clock = ManualClock(driver.now_ms)
+    site = make_site(Installation(driver.store, catalog, clock, driver.log))
+    page = site.page("/?last=6h&chart=views")
+    [behind] = re.findall(r'<a id="behind" href="([^"]+)">Why 5\?', page)
+    listed = site.page(unescape(behind))
+    assert listed.count("<tr data-verdict") == 5
+    assert '<a href="/?last=6h&amp;chart=views">← Back</a>' in listed
+
+
+def test_numbers_of_sessions_lead_to_them(site: Site) -> None:
+    for chart, asked in (("sessions", ""), ("bounce", "kind=bounce"), ("conversion", "converted")):
+        page = site.page(f"/?last=7d&chart={chart}")
+        [behind] = re.findall(r'<a id="behind" href="(/sessions\?[^"]+)"', page)
+        assert asked in behind
+        assert site.page(unescape(behind)).count("data-session>") > 0
+    assert 'id="behind"' not in site.page("/?last=7d&chart=sessions&entry_page=%2F")

@@ -1,6 +1,7 @@
 """The reader: extents, waiting, finding a time, and reading past damage."""
 
 import os
+import random
 import threading
 import time
 
@@ -27,6 +28,10 @@ EVERYTHING = Retention(max_age_ms=0, max_bytes=0, min_age_ms=0)
 NOW = 1000
 
 
+def incompressible(size):
+    return random.Random(1).randbytes(size).replace(b"\n", b"x") + b"\n"
+
+
 def append_at(writer, *times, count=2):
     for received_at in times:
         writer.append([Delivery(b'{"a":1}\n' * count, count, received_at)])
@@ -46,7 +51,7 @@ def test_a_chunk_of_exactly_the_largest_age_stays(writer, reader):
 
 def test_a_log_that_is_too_large_loses_its_oldest_chunks(writer, reader):
     for received_at in range(10):
-        writer.append([Delivery(b"x" * 99_999 + b"\n", 1, received_at)])
+        writer.append([Delivery(incompressible(99_999), 1, received_at)])
     limit = reader.extent(0).bytes - 300_000
     deleted = reader.expire({0: 10}, Retention(max_bytes=limit, min_age_ms=0), NOW)
     assert 0 < deleted < 10
@@ -273,6 +278,39 @@ def test_what_is_damaged_looks_alike_from_every_start_and_at_every_limit(
             while start + len(seen) < 10:
                 seen += reader.read(0, start + len(seen), max_bytes).each()
             assert seen == whole[start:]
+
+
+def test_many_lines_come_back_from_every_start_and_at_every_limit(reader, writer):
+    expected = []
+    for chunk in range(3):
+        said = [b'{"chunk":%d,"line":%d}' % (chunk, n) for n in range(1000)]
+        body = b"".join(line + b"\n" for line in said)
+        writer.append([Delivery(body, 1000, 5, rejects=((7, b"odd"),))])
+        expected += [*said[:7], b"odd", *said[7:]]
+    for start in range(0, len(expected), 331):
+        for max_bytes in (1, 5_000, 30_000, 10**6):
+            found = reader.read(0, start, max_bytes)
+            assert [each.raw for each in found.each()] == expected[start : found.next_offset]
+            size = len(found.lines) + sum(len(odd.raw) for odd in found.odd)
+            assert len(found) == 1 or size <= max_bytes
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE chunk SET line_bytes = line_bytes - 1 WHERE first_offset = 1000",
+        "UPDATE chunk SET line_bytes = NULL WHERE first_offset = 1000",
+        "UPDATE chunk SET line_bytes = length(lines) WHERE first_offset = 1000",
+        "UPDATE chunk SET lines = CAST(lines || x'00' AS BLOB) WHERE first_offset = 1000",
+    ],
+)
+def test_damage_to_many_lines_is_seen_and_the_neighbours_are_read(damage, reader, writer, sql):
+    for _ in range(3):
+        writer.append([lines(1000)])
+    sql(damage)
+    records = reader.read(0, 0, 10**6)
+    assert [odd.offset for odd in records.odd if odd.is_corrupt] == list(range(1000, 2000))
+    assert len(records.offsets) == 2000
 
 
 @pytest.mark.parametrize("missing", [2, 4])

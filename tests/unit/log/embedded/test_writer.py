@@ -1,5 +1,6 @@
 """The writer: where records come to rest, and what it refuses."""
 
+import random
 import shutil
 import sqlite3
 from contextlib import closing
@@ -24,6 +25,13 @@ from rtcdp.log.limits import MAX_SOURCES, Retention
 
 def lines(count, received_at=5, source="web"):
     return Delivery(b'{"a":1}\n' * count, count, received_at, source)
+
+
+def incompressible(size, count=1):
+    """Lines that take as much room on disk as they are long."""
+    noise = random.Random(1).randbytes(size).replace(b"\n", b"x")
+    length = size // count
+    return b"".join(noise[n * length : (n + 1) * length] + b"\n" for n in range(count))
 
 
 def test_each_delivery_learns_its_place(writer):
@@ -67,11 +75,14 @@ def test_a_refused_source_is_not_remembered(writer):
 
 def test_a_full_log_refuses_until_records_are_deleted(directory, reader):
     writer = EmbeddedLogWriter(directory, ManualClock(), max_bytes=2**20)
-    batch = Delivery(b"x" * 99 + b"\n", 1, 5), *[lines(5000)] * 4
+    batch = (
+        Delivery(b"x" * 99 + b"\n", 1, 5),
+        Delivery(incompressible(160_000, 20_000), 20_000, 5),
+    )
     for _ in range(3):
         writer.append(batch)
     with pytest.raises(LogFull, match="1048576"):
-        writer.append([lines(60_000)])
+        writer.append([Delivery(incompressible(600_000, 60_000), 60_000, 5)])
     appended = reader.extent(0).next_offset
     assert appended == 3 * 20_001
     assert reader.extent(0).bytes <= 2**20
@@ -185,7 +196,7 @@ def test_a_reader_in_the_way_only_delays_the_checkpoint(directory, writer, monke
     monkeypatch.setattr(embedded_writer, "MAX_WAL_BYTES", 20_000_000)
     monkeypatch.setattr(embedded_writer, "_RESTART_PATIENCE_MS", 1)
     wal = file_of(directory).with_name("log.db-wal")
-    batch = [Delivery(b"x" * 999_999 + b"\n", 1, 5)] * 8
+    batch = [Delivery(incompressible(999_999), 1, 5)] * 8
     slow = sqlite3.connect(file_of(directory), isolation_level=None)
     slow.execute("BEGIN")
     slow.execute("SELECT count(*) FROM chunk").fetchall()
