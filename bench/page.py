@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -19,12 +20,15 @@ from statistics import median
 from typing import Any
 
 import httpx
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
 
 from bench.engine import written
 from bench.installation import Platform
 from bench.page_past import page_past
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPEN_PAGES = 100
 TURNS = 3
 TURN_S = 4.0
@@ -32,6 +36,10 @@ _SENDERS, _BATCH = 8, 100
 _CLICKS = 8
 _MONTH = "/?last=30d"
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+say = Console(stderr=True).print
+_ORIGIN = "performance.timeOrigin"
+_NOW = "performance.timeOrigin + performance.now()"
+_PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
 
 
@@ -47,6 +55,7 @@ def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float
         platform = stack.enter_context(Platform(data))
         platform.wait_until_caught_up(600)
         found = _month(platform.url) | _painted(platform.url)
+        say(found)
         return found | _beside_pages(platform.url)
 
 
@@ -62,15 +71,17 @@ def _month(url: str) -> dict[str, float]:
 
 def _painted(url: str) -> dict[str, float]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch()
+        found_at = next(filter(None, map(shutil.which, BROWSERS)), None)
+        browser = playwright.chromium.launch(
+            executable_path=found_at, args=["--no-sandbox", "--disable-gpu"]
+        )
         found = {}
         for name, path in (("", "/"), ("_month", _MONTH)):
             paints = []
             for _ in range(5):
                 page = browser.new_context().new_page()
                 page.goto(url + path)
-                page.wait_for_function(_PAINTED)
-                paints.append(float(page.evaluate(_PAINTED)))
+                paints.append(_first_paint(page, 0) - float(page.evaluate(_ORIGIN)))
                 page.context.close()
             found[f"first_paint{name}_ms"] = median(paints)
         page = browser.new_page()
@@ -83,10 +94,22 @@ def _painted(url: str) -> dict[str, float]:
 def _clicked(page: Page) -> float:
     """From a click on a figure that is not shown until its page is painted."""
     other = page.locator("#figures a:not([aria-current])").first
-    began: float = page.evaluate("performance.timeOrigin + performance.now()")
+    began = float(page.evaluate(_NOW))
     other.click(no_wait_after=True)
-    page.wait_for_function(f"performance.timeOrigin > {began} && {_PAINTED}")
-    return float(page.evaluate(f"performance.timeOrigin + {_PAINTED}")) - began
+    return _first_paint(page, began) - began
+
+
+def _first_paint(page: Page, after: float) -> float:
+    """When the page that was asked for after some time was painted first, by the browser's own
+    clock. Asked from outside: pages let nobody evaluate texts in them."""
+    end = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < end:
+        with contextlib.suppress(PlaywrightError):
+            origin, painted = page.evaluate(f"[{_ORIGIN}, {_PAINTED} ?? null]")
+            if origin > after and painted is not None:
+                return float(origin + painted)
+        time.sleep(0.01)
+    raise TimeoutError("the page was not painted")
 
 
 def _beside_pages(url: str) -> dict[str, float]:
