@@ -159,21 +159,26 @@ class SpanCache:
                 generation.spans = generation.spans.join(keys, on=self._kept.key, how="anti")
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Remember further rows of keys that are known; what is not known of others stays so."""
+        """Remember further rows of keys that are known, from when on they are; what is not known of
+        others, or lies before, stays so."""
+        known_from = pl.col(RANGE_FROM).alias(_KNOWN_FROM)
         for generation in (self._young, self._old):
             if not generation.spans.is_empty():
-                known = generation.spans.select(self._kept.key, _PUT)
+                known = generation.spans.select(self._kept.key, known_from, _PUT)
                 more = rows.join(known, on=self._kept.key)
-                generation.rows = pl.concat([generation.rows, more])
+                more = more.filter(pl.col(self._kept.time) >= pl.col(_KNOWN_FROM))
+                generation.rows = pl.concat([generation.rows, more.drop(_KNOWN_FROM)])
         self._turn_over()
 
     def _turn_over(self) -> None:
         young, rows_max = self._young, self._kept.rows_max
-        if young.size * 2 < rows_max:
-            return
-        young.sweep()
-        if young.size * 4 >= rows_max:
-            self._old, self._young = young, _Generation(self._kept)
+        if young.size * 2 >= rows_max:
+            young.sweep()
+            if young.size * 4 >= rows_max:
+                self._old, self._young = young, _Generation(self._kept)
+        # What is added to keys of the older one makes that grow.
+        if self.size > rows_max:
+            self._old = _Generation(self._kept)
 
     def _with_turns(self, spans: pl.DataFrame) -> pl.DataFrame:
         """These spans, each with how many batches in a row were served from here."""

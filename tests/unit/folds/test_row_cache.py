@@ -100,37 +100,51 @@ def test_further_rows_are_remembered_of_keys_that_are_known():
     assert cache.rows(both).rows() == [("ann", 1)]
 
 
+def test_further_rows_of_keys_that_are_known_for_long_are_bounded_as_well():
+    nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64})
+    cache = SpanCache(Kept("who", "at", nothing, 20), lambda _: nothing)
+    names = [f"u{number}" for number in range(10)]
+    cache.put(pl.DataFrame({"who": names, "from": [0] * len(names)}), nothing)
+    for number in range(200):
+        cache.add(pl.DataFrame({"who": ["u0"], "at": [number]}))
+        assert cache.size <= 20
+
+
 @pytest.mark.parametrize("rows_max", [12, 60, 10_000])
 def test_whatever_is_written_over_added_and_forgotten_it_gives_what_is_there(rows_max: int):
     nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64, "says": pl.Int64})
     there: dict[str, dict[int, int]] = {name: {} for name in "abcdefgh"}
 
-    def rows_of(names: list[str]) -> pl.DataFrame:
-        rows = [(name, at, says) for name in names for at, says in there[name].items()]
+    def rows_of(spans: pl.DataFrame) -> pl.DataFrame:
+        rows = [
+            (name, at, says)
+            for name, start in spans.select("who", "from").rows()
+            for at, says in there[name].items()
+            if at >= start
+        ]
         return pl.DataFrame(rows, nothing.schema, orient="row")
 
-    def read(spans: pl.DataFrame) -> pl.DataFrame:
-        return rows_of(spans["who"].to_list()).join(spans, on="who").select(nothing.columns)
-
     random = Random(7)
-    cache = SpanCache(Kept("who", "at", nothing, rows_max), read)
+    cache = SpanCache(Kept("who", "at", nothing, rows_max), rows_of)
     for number in range(300):
         names = random.sample(sorted(there), random.randint(1, 4))
-        spans = pl.DataFrame({"who": names, "from": [0] * len(names)})
+        starts = [random.choice([0, 0, 3, 6]) for _ in names]
+        spans = pl.DataFrame({"who": names, "from": starts})
         found = cache.rows(spans)
-        assert sorted(found.rows()) == sorted(rows_of(names).rows())
+        assert sorted(found.rows()) == sorted(rows_of(spans).rows())
         done = random.choice(["put", "put", "put", "add", "forget"])
         if done == "add":
-            more = pl.DataFrame([(names[0], 1000 + number, number)], nothing.schema, orient="row")
-            there[names[0]][1000 + number] = number
-            cache.add(more)
+            name = names[0]
+            at = random.choice(sorted(set(range(9)) - set(there[name])) or [9 + number])
+            there[name][at] = number
+            cache.add(pl.DataFrame([(name, at, number)], nothing.schema, orient="row"))
             continue
         for name in names:
             # One row is written over, and another one may go.
             there[name] = {at: says for at, says in there[name].items() if random.random() < 0.7}
             there[name][random.randint(0, 5)] = number
         if done == "put":
-            cache.put(spans, rows_of(names))
+            cache.put(spans, rows_of(spans))
         else:
             cache.forget(spans)
     assert cache.hits > 100 or rows_max == 12
