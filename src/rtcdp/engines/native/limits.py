@@ -8,10 +8,10 @@ REST_S_MAX = 0.5
 """What an epoch costs however little is in it takes less time than this. Who worked for longer had
 much to do, and finds more of it, or nothing, sooner for not resting."""
 
-SMALL_EPOCH_RECORDS, SMALL_EPOCH_REST_S = 100, 0.4
-"""An epoch of fewer records than these costs as much as one of many times as many. After it, what
-comes is let gather for this time: who has little to count is nearly idle, and still answers within
-a fraction of a second. The first event after a pause waits for nothing."""
+SMALL_LOAD_RECORDS_PER_S, SMALL_EPOCH_REST_S = 250, 0.4
+"""An epoch of few records costs as much as one of many times as many. Where fewer than so many come
+in a second, what comes next is let gather for this time: who has little to count is nearly idle,
+and still answers within a fraction of a second. The first event after a pause waits for nothing."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ProcessorLimits:
     `max_batch_bytes`: how much of the log one epoch takes, and `max_fold_batch_bytes` where folds
     run: a user's story is written once an epoch, however much of it is new. `epoch_every_s`: the
     shortest time from one epoch to the next, so that a trickle of events does not keep a processor
-    busy; one that keeps up rests as long as it worked, or `REST_S_MAX`, after a small epoch
+    busy; one that keeps up rests as long as it worked, or `REST_S_MAX`, under a small load
     `SMALL_EPOCH_REST_S` at least, and one that is behind no longer than `epoch_every_s`. `poll_s`:
     the longest sleep while the log is at rest. `retry_s`: the pause before a commit is tried again.
     `seen_ids_capacity`: how many event ids are remembered.
@@ -42,14 +42,17 @@ class ProcessorLimits:
         """How much of the log one epoch takes."""
         return self.max_fold_batch_bytes if has_folds else self.max_batch_bytes
 
-    def rest_s(self, worked_s: float, record_count: int, *, keeps_up: bool) -> float:
-        """How long to rest after an epoch of so many records that took so long. What is below 0 is
-        no rest."""
+    def rest_s(
+        self, worked_s: float, record_count: int, gathered_s: float, *, keeps_up: bool
+    ) -> float:
+        """How long to rest after an epoch that took so long, of so many records that gathered for
+        so long. What is below 0 is no rest."""
         rest_s = self.epoch_every_s - worked_s
         if not (keeps_up and self.epoch_every_s):
             return rest_s
-        # A small epoch costs much for the little that is in it.
-        least_s = SMALL_EPOCH_REST_S if record_count < SMALL_EPOCH_RECORDS else rest_s
+        # By what comes in a second, as after a short rest there is little of the greatest load.
+        is_small = record_count < SMALL_LOAD_RECORDS_PER_S * gathered_s
+        least_s = SMALL_EPOCH_REST_S if is_small else rest_s
         return max(rest_s, least_s, min(worked_s, REST_S_MAX))
 
 

@@ -105,7 +105,7 @@ class Processor:
         self._has_forgotten = False
         self._erased = NOBODY_ERASED
         self._to_be_erased: list[tuple[int, int]] = []
-        self._taken_count = 0
+        self._taken_count, self._round_began = 0, float("-inf")
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
         self._kept_up: Upkeep | None = None
@@ -161,12 +161,11 @@ class Processor:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
                         self._is_sure = True
-                    worked_s = self._round(threads)
+                    rest_s = self._round(threads)
                     self.listeners.on_back()
-                    if worked_s is not None:
+                    if rest_s is not None:
                         if not once:
-                            taken, keeps_up = self._taken_count, self._ahead is None
-                            stop.wait(self._limits.rest_s(worked_s, taken, keeps_up=keeps_up))
+                            stop.wait(rest_s)
                         continue
                     if once:
                         return
@@ -180,14 +179,16 @@ class Processor:
                     raise
 
     def _round(self, threads: Threads) -> float | None:
-        """One batch of all partitions: how long it took, in seconds; None if there was nothing."""
-        started = self._clock.monotonic()
+        """One batch of all partitions: how long (s) to rest after it; None if there was nothing."""
+        before, self._round_began = self._round_began, self._clock.monotonic()
         has_worked = self._process(threads)
         has_worked |= self._take_products(is_idle=not has_worked)
-        worked_s = self._clock.monotonic() - started
+        worked_s = self._clock.monotonic() - self._round_began
         self._upkeep().look()
         self._expire_if_due()
-        return worked_s if has_worked else None
+        gathered_s, keeps_up = self._round_began - before, self._ahead is None
+        rest_s = self._limits.rest_s(worked_s, self._taken_count, gathered_s, keeps_up=keeps_up)
+        return rest_s if has_worked else None
 
     def erase(self, user_id: str, salt: str) -> Erased:
         """Erase a user, between two epochs; see `erase_user`. What is remembered of stories and of

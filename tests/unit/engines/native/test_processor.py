@@ -1,7 +1,7 @@
 """The loop of the native engine over a log in memory and a real store."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native.limits import (
     REST_S_MAX,
-    SMALL_EPOCH_RECORDS,
     SMALL_EPOCH_REST_S,
     ProcessorLimits,
     StoreRetention,
@@ -266,33 +265,27 @@ def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
 
 
 class Rests(threading.Event):
-    """Notes for how long it was waited for the first time, and is set then."""
+    """Notes for how long it was waited, and is set when that was so often; before, `meanwhile` is
+    called."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1, meanwhile: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self.first_s: float | None = None
+        self.waited_s: list[float | None] = []
+        self._count, self._meanwhile = count, meanwhile
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.first_s = timeout if self.first_s is None else self.first_s
-        self.set()
-        return True
+        self.waited_s.append(timeout)
+        if len(self.waited_s) == self._count:
+            self.set()
+        else:
+            self._meanwhile()
+        return self.is_set()
 
 
-@pytest.mark.parametrize(
-    ("records", "max_batch_bytes", "worked_ms", "rest_s"),
-    [
-        (SMALL_EPOCH_RECORDS, 2**20, 200, 0.2),
-        (SMALL_EPOCH_RECORDS - 1, 2**20, 200, SMALL_EPOCH_REST_S),
-        (3, 2**20, 3_000, REST_S_MAX),
-        (3, 400, 3_000, 0.03),
-    ],
-)
-def test_it_rests_as_long_as_it_worked_while_it_keeps_up_and_longer_after_a_small_epoch(
-    installation: Installation, records: int, max_batch_bytes: int, worked_ms: int, rest_s: float
+def run_slowly(
+    installation: Installation, stop: Rests, worked_ms: int, max_batch_bytes: int = 2**20
 ) -> None:
-    installation.log = MemoryLog()
-    installation.log.append([delivery(f"user {number}") for number in range(records)])
-    stop = Rests()
+    """Run a processor until it is stopped, each of whose epochs takes so long."""
     limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0.03)
     processor = Processor(
         installation.log,
@@ -306,7 +299,49 @@ def test_it_rests_as_long_as_it_worked_while_it_keeps_up_and_longer_after_a_smal
         processor.listeners, on_epoch=lambda _: installation.clock.advance(worked_ms)
     )
     processor.run(stop)
-    assert stop.first_s == pytest.approx(rest_s, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("records", "max_batch_bytes", "worked_ms", "rest_s"),
+    [
+        (200, 2**20, 200, SMALL_EPOCH_REST_S),
+        (3, 2**20, 3_000, REST_S_MAX),
+        (3, 400, 3_000, 0.03),
+    ],
+)
+def test_it_rests_as_long_as_it_worked_while_it_keeps_up_and_longer_after_a_pause(
+    installation: Installation, records: int, max_batch_bytes: int, worked_ms: int, rest_s: float
+) -> None:
+    installation.log = MemoryLog()
+    installation.log.append([delivery(f"user {number}") for number in range(records)])
+    stop = Rests()
+    run_slowly(installation, stop, worked_ms, max_batch_bytes)
+    assert stop.waited_s == [pytest.approx(rest_s, abs=0.001)]
+
+
+@pytest.mark.parametrize(
+    ("records", "gathered_ms", "worked_ms", "rest_s"),
+    [
+        (60, 60, 20, 0.02),
+        (101, 400, 200, 0.2),
+        (99, 400, 200, SMALL_EPOCH_REST_S),
+        (1, 60, 20, SMALL_EPOCH_REST_S),
+        (1_000, 5_000, 3_000, REST_S_MAX),
+    ],
+)
+def test_it_rests_longer_where_few_events_come_in_a_second(
+    installation: Installation, records: int, gathered_ms: int, worked_ms: int, rest_s: float
+) -> None:
+    installation.log = MemoryLog()
+    installation.log.append([delivery("first")])
+
+    def meanwhile() -> None:
+        installation.clock.advance(gathered_ms - worked_ms)
+        installation.log.append([delivery(f"user {number}") for number in range(records)])
+
+    stop = Rests(2, meanwhile)
+    run_slowly(installation, stop, worked_ms)
+    assert stop.waited_s[1] == pytest.approx(rest_s, abs=0.001)
 
 
 def test_it_does_not_rest_when_it_is_to_end_where_the_log_does(installation: Installation) -> None:
@@ -316,7 +351,7 @@ def test_it_does_not_rest_when_it_is_to_end_where_the_log_does(installation: Ins
         installation.log, installation.store, [PER_USER], AdmissionRules(), installation.clock
     ).run(stop, once=True)
     assert installation.rows() == [(NOW, "a", 1)]
-    assert stop.first_s is None
+    assert stop.waited_s == []
 
 
 def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation) -> None:
