@@ -6,12 +6,13 @@ each epoch changes among these. An installation without that fold has none.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from rtcdp.answers.fold_rows import told_by
+from rtcdp.answers.folds import is_incomplete
 from rtcdp.answers.freshness import Freshness, Installation, Reading, open_reading
 from rtcdp.answers.product_rows import Bounds, Held, followed, held_in
 from rtcdp.definitions import Fold
@@ -31,7 +32,8 @@ LOOK_EVERY_S = 1.0
 """How often, at most, such a look is taken."""
 
 LOOK_SHARE = 5
-"""And one in so many parts of the time at most is spent in looking."""
+"""And one in so many parts of the time at most is spent in looking. All is read anew seldom, so
+that how long this took says nothing of the next look, unless that read all as well."""
 
 GLANCE_S = 0.05
 """For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
@@ -47,6 +49,9 @@ most."""
 ANEW_EVERY_S = 600.0
 """Where an epoch changed more rows than it names, all are read again after so long."""
 
+FILLING_EVERY_S = 5.0
+"""And so often, at most, while the fold is being filled, which no epoch names; then once more."""
+
 
 @dataclass(frozen=True)
 class HistoryLimits:
@@ -60,7 +65,8 @@ class HistoryLimits:
 class Known:
     """What is recommended from, up to an epoch, and how fresh that was then. What was `read_anew`
     then (monotonic seconds) has followed named changes since; `is_exact` says whether it missed
-    none. Sessions that began before `since` (UTC ms), or are beyond the `edge`, are not heard."""
+    none. While `is_filling` no engine has told all of it. Sessions that began before `since` (UTC
+    ms), or are beyond the `edge`, are not heard."""
 
     fold: Fold
     model: Model
@@ -70,6 +76,7 @@ class Known:
     since: int
     is_exact: bool = True
     edge: Edge | None = None
+    is_filling: bool = False
 
 
 class ProductHistory:
@@ -80,9 +87,10 @@ class ProductHistory:
         self._looking = threading.Lock()
         self._known: Known | None = None
         self._looked_at = float("-inf")
-        self._took_s = 0.0
+        self._took_s = self._read_s = 0.0
         self._glanced: tuple[Known, float] | None = None
         self._glancing = threading.Lock()
+        self._noting = threading.Lock()
 
     def at_hand(self, installation: Installation) -> Known | None:
         """The same as `glance`, where that takes no time; None where a look is due. One that has
@@ -94,10 +102,9 @@ class ProductHistory:
         age_s = installation.clock.monotonic() - glanced[1]
         if not 0 <= age_s < (GLANCED_S_MAX if self._glancing.locked() else RENEWED_S):
             return None
-        if age_s >= GLANCE_S and self._glancing.acquire(blocking=False):
-            threading.Thread(
-                target=self._renew, args=(installation,), name=LOOK_BESIDE, daemon=True
-            ).start()
+        is_due = age_s >= GLANCE_S and self._glancing.acquire(blocking=False)
+        if is_due and not _is_begun_beside(self._renew, installation):
+            self._glancing.release()
         return glanced[0]
 
     def glance(self, installation: Installation) -> Known:
@@ -125,69 +132,120 @@ class ProductHistory:
             self._glancing.release()
 
     def _glance_now(self, installation: Installation) -> Known:
-        now = installation.clock.monotonic()
+        now, fold = installation.clock.monotonic(), product_fold(installation.folds)
+        # Asked before the snapshot is taken: what is complete by then is in it entirely.
+        is_filling = is_incomplete(installation.store, fold)
         with open_reading(installation) as reading:
-            found = self.known(installation, reading)
-            # What was looked at since then is not in it.
-            if found.epoch == reading.snapshot.progress.epoch:
-                found = replace(found, freshness=reading.freshness)
-        self._glanced = found, now
+            found = self.known(installation, reading, is_filling=is_filling)
+            fresh = reading.freshness
+            if found.epoch != reading.snapshot.progress.epoch:
+                # What was looked at since then is not in it.
+                fresh = _later(found.freshness, installation.clock.now_ms())
+        is_filling = is_filling or found.is_filling
+        return self._noted(replace(found, freshness=fresh, is_filling=is_filling), now)
+
+    def _noted(self, found: Known, now: float) -> Known:
+        """What is at hand from now on: of two that looked at the same time the newer one."""
+        with self._noting:
+            before = self._glanced
+            if before is not None and before[0].fold == found.fold:
+                known, then = before
+                if (known.epoch, then) > (found.epoch, now):
+                    return known
+            self._glanced = found, now
         return found
 
-    def known(self, installation: Installation, reading: Reading) -> Known:
-        """What is recommended from now. The first one to ask waits until all is read; afterwards a
-        look that may take long is taken by a thread of its own. Raises `NotThere` where no fold
-        tells of products, and `StoreUnavailable`."""
+    def known(
+        self, installation: Installation, reading: Reading, *, is_filling: bool = False
+    ) -> Known:
+        """What is recommended from now; whether the fold `is_filling` was asked before the reading.
+        The first one to ask waits until all is read; afterwards a look that may take long is taken
+        by a thread of its own. Raises `NotThere` where no fold tells of products, and
+        `StoreUnavailable`."""
         fold = product_fold(installation.folds)
-        known = self._known
-        if known is None or known.fold != fold or self._took_s < SHORT_S:
+        known, now = self._known, installation.clock.monotonic()
+        is_late = self._is_late(known, now, is_filling=is_filling)
+        takes_s = max(self._took_s, self._read_s) if is_late else self._took_s
+        if known is None or known.fold != fold or takes_s < SHORT_S:
             with self._looking:
-                return self._look(installation, reading, fold)
-        rests_s = installation.clock.monotonic() - self._looked_at
-        is_due = rests_s >= max(LOOK_EVERY_S, LOOK_SHARE * self._took_s)
-        if known.epoch != reading.snapshot.progress.epoch and is_due:
-            threading.Thread(
-                target=self._look_beside, args=(installation, fold), name=LOOK_BESIDE, daemon=True
-            ).start()
+                return self._look(installation, reading, fold, is_filling=is_filling)
+        is_due = now - self._looked_at >= max(LOOK_EVERY_S, LOOK_SHARE * self._took_s)
+        if is_due and (is_late or known.epoch < reading.snapshot.progress.epoch):
+            _is_begun_beside(self._look_beside, installation, fold)
         return known
+
+    def _is_late(self, known: Known | None, now: float, *, is_filling: bool) -> bool:
+        """Whether all is to be read anew, as something of it was never named."""
+        if known is None:
+            return False
+        age_s = now - known.read_anew
+        if is_filling:
+            return age_s >= max(FILLING_EVERY_S, LOOK_SHARE * self._read_s)
+        return known.is_filling or (not known.is_exact and age_s >= ANEW_EVERY_S)
 
     def _look_beside(self, installation: Installation, fold: Fold) -> None:
         if not self._looking.acquire(blocking=False):
             return
         try:
+            is_filling = is_incomplete(installation.store, fold)
             with open_reading(installation) as reading:
-                self._look(installation, reading, fold)
+                self._look(installation, reading, fold, is_filling=is_filling)
         except RtcdpError:
             # Whoever asks is told so by the reading of its own.
             return
         finally:
             self._looking.release()
 
-    def _look(self, installation: Installation, reading: Reading, fold: Fold) -> Known:
+    def _look(
+        self, installation: Installation, reading: Reading, fold: Fold, *, is_filling: bool
+    ) -> Known:
         began, now = time.perf_counter(), installation.clock.monotonic()
         known, epoch = self._known, reading.snapshot.progress.epoch
-        if known is not None and known.fold == fold and known.epoch >= epoch and known.is_exact:
+        if known is not None and known.fold != fold:
+            known = None
+        is_late = self._is_late(known, now, is_filling=is_filling)
+        if known is not None and known.epoch >= epoch and (known.epoch > epoch or not is_late):
             return known
         since = installation.clock.now_ms() // HOUR_MS * HOUR_MS - self.limits.days * DAY_MS
         floor = told_by(installation, reading, fold).complete_from
         since = since if floor is None else max(since, floor)
         held, is_exact, bounds = None, True, Bounds(since, self.limits.sessions)
-        if known is not None and known.fold == fold:
-            is_late = not known.is_exact and now - known.read_anew >= ANEW_EVERY_S
-            if not is_late:
-                before = Held(known.model.index, known.edge)
-                held, is_exact = followed(reading.snapshot, fold, before, known.epoch, bounds)
+        if known is not None and not is_late:
+            before = Held(known.model.index, known.edge)
+            held, is_exact = followed(reading.snapshot, fold, before, known.epoch, bounds)
+        took_s_max = float("inf")
         if known is None or held is None:
+            if known is None or known.read_anew != self._looked_at:
+                took_s_max = SHORT_S
             held, read_anew = held_in(reading.snapshot, fold, bounds), now
+            self._read_s = time.perf_counter() - began
         else:
             read_anew, is_exact = known.read_anew, is_exact and known.is_exact
+            is_filling = known.is_filling
         model, fresh = Model(held.index.ready()), reading.freshness
-        found = Known(fold, model, epoch, fresh, read_anew, since, is_exact, held.edge)
+        found = Known(fold, model, epoch, fresh, read_anew, since, is_exact, held.edge, is_filling)
         # Worked out here, so that no answer waits for it.
         assert len(found.model.stand_ins) > 0
         self._known, self._looked_at = found, now
-        self._took_s = time.perf_counter() - began
+        self._took_s = min(took_s_max, time.perf_counter() - began)
         return found
+
+
+def _is_begun_beside(work: Callable[..., None], *asked: object) -> bool:
+    """Have it done beside the answers. False where no more threads can be had: whoever asks later
+    has it done then."""
+    try:
+        threading.Thread(target=work, args=asked, name=LOOK_BESIDE, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _later(fresh: Freshness, now_ms: int) -> Freshness:
+    """How fresh it is by now."""
+    if fresh.as_of is None:
+        return fresh
+    return replace(fresh, lag_ms=max(0, now_ms - fresh.as_of))
 
 
 def product_fold(folds: Sequence[Fold]) -> Fold:

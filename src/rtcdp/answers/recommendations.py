@@ -143,7 +143,8 @@ class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     somebody who is held out, and gets what stands in for sessions, or nothing. `fallback` says what
     stood in where sessions told too little. Where a category was asked for, `category_unknown` says
     how many of the best products were left out as nothing is known of theirs. `sessions` were
-    heard, those that began `history_from` or later."""
+    heard, those that began `history_from` or later. `incomplete` is there while no engine has told
+    all sessions."""
 
     items: list[RecommendedItem]
     recommendation_id: str
@@ -155,6 +156,7 @@ class RecommendationsPage(msgspec.Struct, omit_defaults=True):
     lag_ms: int | None
     fallback: Source | None = None
     category_unknown: int | None = None
+    incomplete: bool = False
     warning: str | None = None
 
 
@@ -167,14 +169,15 @@ class TrendingItem(msgspec.Struct):
 
 
 class TrendingPage(msgspec.Struct, omit_defaults=True):
-    """Products that are trending, the strongest first; the last day ends with the newest
-    session."""
+    """Products that are trending, the strongest first; the last day ends with the newest session.
+    `incomplete` is there while no engine has told all sessions."""
 
     items: list[TrendingItem]
     sessions: int
     history_from: str | None
     as_of: str | None
     lag_ms: int | None
+    incomplete: bool = False
     warning: str | None = None
 
 
@@ -288,6 +291,7 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
         history_from=_history_from(known),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        incomplete=known.is_filling,
         warning=fresh.warning,
     )
 
@@ -312,6 +316,7 @@ def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
         history_from=_history_from(known),
         as_of=fresh.as_of_text,
         lag_ms=fresh.lag_ms,
+        incomplete=known.is_filling,
         fallback=next((each.source for each in found if each.source != "sessions"), None),
         warning=fresh.warning,
     )

@@ -29,7 +29,14 @@ from rtcdp.answers.recommendations import (
 )
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
+from rtcdp.cli.story_options import (
+    WHICH,
+    Time,
+    installation_of,
+    percent,
+    remark_on,
+    remark_on_counting,
+)
 from rtcdp.cli.terminal import listing, number, say
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Settings
@@ -168,6 +175,7 @@ def _show_outcomes(page: OutcomesPage) -> None:
 
 
 def _show(page: RecommendationsPage, days: int) -> None:
+    remark_on_counting(page)
     if page.sessions == 0:
         say(f"no session with a product began in the time that is looked at, {days:,} d")
         say(Text("for older ones set api.history_days, or RTCDP_API_HISTORY_DAYS", "dim"))

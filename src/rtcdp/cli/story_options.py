@@ -123,11 +123,16 @@ def _of_options(text: str) -> str:
 
 def remark_on(page: Any) -> None:
     """Say what keeps an answer from being whole, beside the result."""
-    if page.incomplete:
-        remark(Text("not all events are in it yet: they are still being counted", "yellow"))
+    remark_on_counting(page)
     if page.complete_from is not None:
         text = f"what is older than {page.complete_from[:16].replace('T', ' ')} UTC is not whole"
         remark(Text(text, "yellow"))
+
+
+def remark_on_counting(page: Any) -> None:
+    """Say, beside the result, whether events of it are still being counted."""
+    if page.incomplete:
+        remark(Text("not all events are in it yet: they are still being counted", "yellow"))
 
 
 def percent(share: float | None) -> str:

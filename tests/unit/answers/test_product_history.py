@@ -1,16 +1,19 @@
 """What recommendations are made of follows the rows of the store, and is bounded."""
 
 import threading
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from rtcdp.answers import product_history
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.catalog.catalog import load_folds
 from rtcdp.errors import NotThere
 from rtcdp.testing.epochs import row_changes
 from tests.stories import event
-from tests.told import DAY, HOUR, MINUTE, START
+from tests.told import DAY, HOUR, MINUTE, START, Teller
 
 
 def seen(user, at, *products):
@@ -33,6 +36,12 @@ def wait_for_looks():
     for thread in threading.enumerate():
         if thread.name == product_history.LOOK_BESIDE:
             thread.join(5)
+
+
+@pytest.fixture(autouse=True)
+def no_look_is_long(monkeypatch):
+    """Unless a test says so, whatever else the machine does."""
+    monkeypatch.setattr(product_history, "SHORT_S", 60.0)
 
 
 @pytest.fixture
@@ -96,6 +105,62 @@ def test_what_an_epoch_does_not_name_is_read_again(teller):
     assert sessions(history, later) == sessions(ProductHistory(), later)
 
 
+def test_what_is_read_again_later_is_not_worked_out_anew_until_then(teller):
+    history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
+    known(history, read)
+    teller.tell([row for n in range(300) for row in seen(f"u{n:03d}", HOUR + n, "hat")], START)
+    found = known(history, read)
+    assert not found.is_exact
+    assert known(history, read) is found
+
+
+def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
+    read_all = product_history.held_in
+    took_s = iter([30.0])
+
+    def slowly(*asked):
+        ahead_s[0] += next(took_s, 0.0)
+        return read_all(*asked)
+
+    ahead_s = [0.0]
+    monkeypatch.setattr(product_history, "SHORT_S", 0.05)
+    monkeypatch.setattr(product_history, "held_in", slowly)
+    usual = product_history.time.perf_counter
+    monkeypatch.setattr(product_history.time, "perf_counter", lambda: usual() + ahead_s[0])
+    history = ProductHistory()
+    known(history, teller.installation(START + DAY))
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    later = teller.installation(START + DAY + 1_000)
+    assert known(history, later).model.index.session_count == 2
+    wait_for_looks()
+    assert known(history, later).model.index.session_count == 3
+
+
+def test_while_the_fold_is_filled_all_is_read_again_and_once_more_at_its_end(make_teller):
+    *others, fold = sorted(load_folds(), key=lambda each: each.name == "product_sessions")
+    before = make_teller(*others)
+    before.tell([event(START)], START)
+    teller = Teller(before.store)
+    fill = partial(teller.store.commit_backfill, fold.name, next_offsets={0: 0})
+    history = ProductHistory()
+
+    def glanced(after_s):
+        found = history.glance(teller.installation(START + DAY + 1_000 * after_s))
+        return found.model.index.session_count, found.is_filling
+
+    def filled(user):
+        told = {name: "" if kind == "text" else 0 for name, kind in fold.table.columns}
+        told |= {fold.key: user, fold.step.order[0]: START, "products": '["hat"]', "deeds": "v"}
+        return row_changes(fold.table, put=[[told[name] for name in fold.table.column_names]])
+
+    fill([filled("ada")], complete=False)
+    assert glanced(0) == (1, True)
+    fill([filled("bob")], complete=False)
+    assert (glanced(4), glanced(6)) == ((1, True), (2, True))
+    fill([filled("cay")], complete=True)
+    assert glanced(7) == (3, False)
+
+
 def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     history, read = ProductHistory(), teller.installation(START + DAY)
     monkeypatch.setattr(product_history, "SHORT_S", -1.0)
@@ -105,6 +170,36 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     assert known(history, later) is first
     wait_for_looks()
     assert known(history, later).model.index.session_count == 3
+
+
+def test_what_is_behind_says_how_far(teller, monkeypatch):
+    history, then = ProductHistory(), START + DAY
+    monkeypatch.setattr(product_history, "SHORT_S", -1.0)
+    first = history.glance(teller.installation(then)).freshness
+    teller.tell(seen("cay", HOUR, "hat"), then)
+    later = history.glance(teller.installation(then + 900)).freshness
+    assert (later.as_of, later.lag_ms) == (first.as_of, first.lag_ms + 900)
+
+
+def test_of_two_glances_at_the_same_time_the_newer_one_is_kept(teller):
+    history, read = ProductHistory(), teller.installation(START + DAY)
+    newer = history.glance(read)
+    older = replace(newer, epoch=newer.epoch - 1)
+    assert history._noted(older, START) is newer
+    assert history.at_hand(read) is newer
+
+
+def test_where_no_thread_can_be_had_the_next_one_looks(teller, monkeypatch):
+    history, then = ProductHistory(), START + DAY
+    first = history.glance(teller.installation(then))
+
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        assert history.at_hand(teller.installation(then + 60)) is first
+    assert history.at_hand(teller.installation(then + 101)) is None
 
 
 def test_without_the_fold_nothing_can_be_recommended(make_teller):
