@@ -5,7 +5,8 @@
 A platform with a past of sessions of three products each, of one user each, spread over the last 25
 days. While events of products come in, clients ask for users and for products, mostly for popular
 ones, each again as soon as it is answered. Clients and servers share the machine; the events are
-sent by a process of its own, as whoever takes the time of answers must not wait for that.
+sent by a process of its own, as whoever takes the time of answers must not wait for that. It is
+measured from when answers know of events of that load.
 """
 
 import argparse
@@ -18,6 +19,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
 from multiprocessing.sharedctypes import SynchronizedArray
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -35,15 +39,17 @@ DAY_MS = 86_400_000
 CLIENTS = 8
 SENDERS = 4
 BATCH_EVENTS = 100
-WARM_S = 5.0
+WARM_S, WARM_S_MAX = 5.0, 120.0
+WARMING, MEASURED = 0, 1
 
 
 def measure(
     sessions: int = 1_000_000, rate: int = 5_000, seconds: float = 20, keep: Path | None = None
 ) -> dict[str, float]:
     """Run a platform for a while. Returns answers/s, the median, 99th percentile and maximum of
-    their times in ms, answers that were refused, the reached rate of the load in events/s, how long
-    (s) the first answer took, which reads all sessions, and the memory (MB) of the server."""
+    their times in ms, how far (ms) an answer was behind at most, answers that were refused, the
+    reached rate of the load in events/s, how long (s) the first answer took, which reads all
+    sessions, and the memory (MB) of the server."""
     with contextlib.ExitStack() as stack:
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         if not (data / "log").exists():
@@ -56,19 +62,20 @@ def measure(
         httpx.get(f"{platform.url}/api/recommendations/product/p1", timeout=60).raise_for_status()
         first_s = time.monotonic() - began
         with _loaded(platform.url, rate) as sent:
-            asyncio.run(_ask(platform.url, sessions, WARM_S))
+            _warm_up(platform.url, sessions, time.time() * 1000)
             started, before = time.monotonic(), sum(sent)
-            took_ms, refused = asyncio.run(_ask(platform.url, sessions, seconds))
+            asked = asyncio.run(_ask(platform.url, sessions, seconds, MEASURED))
             lasted_s = time.monotonic() - started
             reached = (sum(sent) - before) / lasted_s
         memory_mb = platform.memory_mb()
     return {
         "sessions": sessions,
-        "answers_per_s": len(took_ms) / lasted_s,
-        "p50_ms": float(np.percentile(took_ms, 50)),
-        "p99_ms": float(np.percentile(took_ms, 99)),
-        "max_ms": float(max(took_ms)),
-        "refused": refused,
+        "answers_per_s": len(asked.took_ms) / lasted_s,
+        "p50_ms": float(np.percentile(asked.took_ms, 50)),
+        "p99_ms": float(np.percentile(asked.took_ms, 99)),
+        "max_ms": float(max(asked.took_ms)),
+        "behind_ms_max": asked.behind_ms_max,
+        "refused": asked.refused,
         "load_events_per_s": reached,
         "first_answer_s": first_s,
         "largest_process_mb": memory_mb,
@@ -97,12 +104,17 @@ def _products(rng: np.random.Generator, count: int) -> list[int]:
 
 @contextlib.contextmanager
 def _loaded(url: str, rate: float) -> Iterator["SynchronizedArray[int]"]:
-    """A steady load from a process of its own, which counts what each of its senders sent."""
+    """A steady load from a process of its own, which counts what each of its senders sent; all of
+    them have begun."""
     spawning = multiprocessing.get_context("spawn")
     sent, stop = spawning.Array("q", SENDERS), spawning.Event()
     process = spawning.Process(target=_load_all, args=(url, rate, stop, sent))
     process.start()
     try:
+        while min(sent[:]) == 0:
+            if process.exitcode is not None:
+                raise RuntimeError("the load ended before it began")
+            time.sleep(0.1)
         yield sent
     finally:
         stop.set()
@@ -144,16 +156,45 @@ def _load(url: str, rate: float, stop: Event, sent: "SynchronizedArray[int]", nu
             time.sleep(max(0.0, due - time.monotonic()))
 
 
-async def _ask(url: str, users: int, seconds: float) -> tuple[list[float], int]:
-    """How long (ms) each answer took, and how many there were that were none."""
+@dataclass
+class _Asked:
+    """How long (ms) each answer took, how far (ms) one was behind at most, up to when (UTC ms) the
+    freshest one told of everything, and how many there were that were none."""
+
+    took_ms: list[float] = field(default_factory=list)
+    behind_ms_max: float = 0.0
+    as_of_max: float = 0.0
+    refused: int = 0
+
+    def note(self, head: bytes, took_ms: float) -> None:
+        as_of = re.search(rb"x-as-of: (\S+)", head, re.IGNORECASE)
+        if as_of is None or not head.startswith(b"HTTP/1.1 200"):
+            self.refused += 1
+            return
+        self.took_ms.append(took_ms)
+        as_of_ms = datetime.fromisoformat(as_of[1].decode()).timestamp() * 1000
+        self.as_of_max = max(self.as_of_max, as_of_ms)
+        self.behind_ms_max = max(self.behind_ms_max, time.time() * 1000 - as_of_ms)
+
+
+def _warm_up(url: str, users: int, loaded_at: float) -> None:
+    """Ask until answers tell of what came since then (UTC ms)."""
+    end = time.monotonic() + WARM_S_MAX
+    for turn in count():
+        if asyncio.run(_ask(url, users, WARM_S, WARMING, turn)).as_of_max > loaded_at:
+            return
+        if time.monotonic() > end:
+            raise TimeoutError(f"no answer within {WARM_S_MAX:g} s tells of the load")
+
+
+async def _ask(url: str, users: int, seconds: float, *phase: int) -> _Asked:
+    """What came of asking for a while. Of each phase other things are asked for."""
     host, port = url.removeprefix("http://").split(":")
     end = time.monotonic() + seconds
-    took_ms: list[float] = []
-    refused = 0
+    asked = _Asked()
 
     async def client(number: int) -> None:
-        nonlocal refused
-        rng = np.random.default_rng(number)
+        rng = np.random.default_rng([*phase, number])
         reader, writer = await asyncio.open_connection(host, int(port))
         while time.monotonic() < end:
             whose = f"user/u{rng.integers(0, users)}"
@@ -165,14 +206,11 @@ async def _ask(url: str, users: int, seconds: float) -> tuple[list[float], int]:
             answer = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
             await reader.readexactly(int(length[1]) if length else 0)
-            if answer.startswith(b"HTTP/1.1 200"):
-                took_ms.append((time.perf_counter() - began) * 1000)
-            else:
-                refused += 1
+            asked.note(answer, (time.perf_counter() - began) * 1000)
         writer.close()
 
     await asyncio.gather(*(client(number) for number in range(CLIENTS)))
-    return took_ms, refused
+    return asked
 
 
 if __name__ == "__main__":

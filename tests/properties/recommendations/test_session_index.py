@@ -22,6 +22,7 @@ from rtcdp.recommendations import (
 )
 from rtcdp.recommendations.scoring import PLAIN_NEIGHBOURS, USUAL, Taste, last_items, scored
 from tests.properties.recommendations import naive_neighbours
+from tests.scale import scaled
 
 ITEMS = ("hat", "kite", "lamp", "shoe", "sock", "tent")
 HOUR = 3_600_000
@@ -104,7 +105,7 @@ def test_changes_leave_no_trace(rows, changes, basket, data):
     assert index.sessions().equals(anew.sessions())
 
 
-@settings(max_examples=60)
+@settings(max_examples=scaled(20, chaos=300))
 @given(sessions, sessions, st.integers(0, 6), st.none() | st.tuples(hours, users))
 def test_the_newest_are_held_and_of_those_of_one_time_the_first_users(rows, more, count, edge):
     there = {row[:2]: row for row in (*rows, *more)}
