@@ -54,6 +54,14 @@ def items(page):
     return [each.productId for each in page.items]
 
 
+def test_what_is_still_being_filled_is_incomplete(adviser):
+    known = adviser.known()
+    question = ProductRecommendations()
+    assert not for_product(adviser, "shoe", question, known).incomplete
+    filling = replace(known, is_filling=True)
+    assert for_product(adviser, "shoe", question, filling).incomplete
+
+
 def test_what_goes_with_a_product_and_why(adviser):
     page = for_product(adviser, "shoe", ProductRecommendations(limit=3))
     assert items(page) == ["sock", "hat", "lace"]

@@ -1,7 +1,7 @@
 """The loop of the native engine over a log in memory and a real store."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,6 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
 from rtcdp.engines.native.limits import (
-    REST_S_MAX,
-    SMALL_EPOCH_REST_S,
     ProcessorLimits,
     StoreRetention,
 )
@@ -262,96 +260,6 @@ def test_it_does_not_wait_for_its_next_epoch_when_it_is_stopped(
     processor.listeners = replace(processor.listeners, on_epoch=lambda _: stop.set())
     processor.run(stop)
     assert installation.rows() == [(NOW, "a", 1)]
-
-
-class Rests(threading.Event):
-    """Notes for how long it was waited, and is set when that was so often; before, `meanwhile` is
-    called."""
-
-    def __init__(self, count: int = 1, meanwhile: Callable[[], object] = lambda: None) -> None:
-        super().__init__()
-        self.waited_s: list[float | None] = []
-        self._count, self._meanwhile = count, meanwhile
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waited_s.append(timeout)
-        if len(self.waited_s) == self._count:
-            self.set()
-        else:
-            self._meanwhile()
-        return self.is_set()
-
-
-def run_slowly(
-    installation: Installation, stop: Rests, worked_ms: int, max_batch_bytes: int = 2**20
-) -> None:
-    """Run a processor until it is stopped, each of whose epochs takes so long."""
-    limits = ProcessorLimits(max_batch_bytes=max_batch_bytes, epoch_every_s=0.03)
-    processor = Processor(
-        installation.log,
-        installation.store,
-        [PER_USER],
-        AdmissionRules(),
-        installation.clock,
-        limits,
-    )
-    processor.listeners = replace(
-        processor.listeners, on_epoch=lambda _: installation.clock.advance(worked_ms)
-    )
-    processor.run(stop)
-
-
-@pytest.mark.parametrize(
-    ("records", "max_batch_bytes", "worked_ms", "rest_s"),
-    [
-        (200, 2**20, 200, SMALL_EPOCH_REST_S),
-        (3, 2**20, 3_000, REST_S_MAX),
-        (3, 400, 3_000, 0.03),
-    ],
-)
-def test_it_rests_as_long_as_it_worked_while_it_keeps_up_and_longer_after_a_pause(
-    installation: Installation, records: int, max_batch_bytes: int, worked_ms: int, rest_s: float
-) -> None:
-    installation.log = MemoryLog()
-    installation.log.append([delivery(f"user {number}") for number in range(records)])
-    stop = Rests()
-    run_slowly(installation, stop, worked_ms, max_batch_bytes)
-    assert stop.waited_s == [pytest.approx(rest_s, abs=0.001)]
-
-
-@pytest.mark.parametrize(
-    ("records", "gathered_ms", "worked_ms", "rest_s"),
-    [
-        (60, 60, 20, 0.02),
-        (101, 400, 200, 0.2),
-        (99, 400, 200, SMALL_EPOCH_REST_S),
-        (1, 60, 20, SMALL_EPOCH_REST_S),
-        (1_000, 5_000, 3_000, REST_S_MAX),
-    ],
-)
-def test_it_rests_longer_where_few_events_come_in_a_second(
-    installation: Installation, records: int, gathered_ms: int, worked_ms: int, rest_s: float
-) -> None:
-    installation.log = MemoryLog()
-    installation.log.append([delivery("first")])
-
-    def meanwhile() -> None:
-        installation.clock.advance(gathered_ms - worked_ms)
-        installation.log.append([delivery(f"user {number}") for number in range(records)])
-
-    stop = Rests(2, meanwhile)
-    run_slowly(installation, stop, worked_ms)
-    assert stop.waited_s[1] == pytest.approx(rest_s, abs=0.001)
-
-
-def test_it_does_not_rest_when_it_is_to_end_where_the_log_does(installation: Installation) -> None:
-    installation.log.append([delivery("a")])
-    stop = Rests()
-    Processor(
-        installation.log, installation.store, [PER_USER], AdmissionRules(), installation.clock
-    ).run(stop, once=True)
-    assert installation.rows() == [(NOW, "a", 1)]
-    assert stop.waited_s == []
 
 
 def test_ids_that_are_forgotten_early_raise_an_alarm(installation: Installation) -> None:
