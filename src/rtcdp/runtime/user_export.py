@@ -86,7 +86,7 @@ def _raws(log: LogReader, records: dict[tuple[int, int], Known]) -> dict[tuple[i
             if among.isdisjoint(range(piece.first_offset, piece.next_offset)):
                 continue
             for record in piece.each():
-                if record.offset in among:
+                if record.offset in among and not record.is_corrupt:
                     raws[partition, record.offset] = record.raw
     return raws
 

@@ -17,7 +17,9 @@ from rtcdp.store import Epoch, Store
 @dataclass(frozen=True)
 class Erased:
     """What an erasure took out: records by the verdict that they had, rows by table, and how many
-    records lost their bytes in the log. `epoch` is that of the store which did it."""
+    records lost their bytes in the log. `epoch` is that of the store which did it. `damaged`
+    records of the log can't be read; with `has_lost_counted` some of them counted once, so that
+    counts stayed as they are which would have been computed anew."""
 
     user: ErasedUser
     epoch: int
@@ -25,6 +27,8 @@ class Erased:
     rows: Mapping[str, int] = field(default_factory=dict)
     log_records: int = 0
     log_is_erasable: bool = True
+    damaged: int = 0
+    has_lost_counted: bool = False
 
 
 def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
@@ -45,6 +49,8 @@ def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
         _rows_gone(epoch),
         erased,
         isinstance(parts.log, ErasableLog),
+        traces.damaged,
+        traces.lost_at is not None,
     )
 
 

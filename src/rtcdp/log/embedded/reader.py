@@ -274,7 +274,7 @@ class EmbeddedLogReader:
                 if offset < at:
                     continue
                 with turn():
-                    count, at = erase_from_chunk(connection, offset, among, self._path)
+                    count, at = erase_from_chunk(connection, offset, among)
                 erased += count
             with turn():
                 write_anew(connection, self._path)
