@@ -4,6 +4,7 @@ of the log says, the ledger balances, and no file holds a byte of their ids."""
 import json
 import random
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +164,18 @@ def test_old_events_bring_nobody_back_and_new_ones_count(shop: Shop) -> None:
     assert shop.totals()["erased"] == before["erased"] + len(theirs)
     assert shop.holds(user) == []
     shop.check()
+    # The files are not written anew each time, but before a run ends, and where one was killed.
+    shop.writer.append([again])
+    shop.count()
+    assert shop.holds(user) != []
+    shop.engine.run(threading.Event(), once=True)
+    assert shop.holds(user) == []
+    shop.writer.append([again])
+    shop.engine.step()
+    shop.start(shop.store)
+    assert shop.holds(user) == []
+    shop.check()
+    before = shop.totals()
     shop.writer.append([Delivery(new, 1, now)])
     shop.count()
     assert shop.totals()["admitted"] == before["admitted"] + 1

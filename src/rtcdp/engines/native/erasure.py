@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from rtcdp.admission.batch import ADMITTED, DecodedBatch
@@ -98,8 +99,11 @@ def traces_of(parts: Parts, user_id: str) -> Traces:
     traces = Traces()
     progress = parts.store.progress()
     with parts.store.snapshot() as snapshot:
-        for known in _uncounted_of(snapshot, user_id):
-            traces.records[known.place] = known
+        for row in uncounted_of(snapshot, user_id):
+            place = row["partition"], row["offset"]
+            traces.records[place] = Known(
+                place, row["source"], row["received_at"], row["verdict"], row["reason"]
+            )
     odd = _in_log(parts, progress, user_id, traces)
     for record in odd:
         place = record.partition, record.offset
@@ -130,6 +134,7 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
         ]
         rows = _row_changes(snapshot, parts, user_id, progress.epoch + 1)
         floor = snapshot.floors.uncounted_from
+        seen = _alarms_seen(snapshot, parts.metrics, user_id)
     records = list(traces.records.values())
     return Epoch(
         number=progress.epoch + 1,
@@ -139,7 +144,7 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
         uncounted=_standing_in(records),
         committed_at=user.erased_at,
         rows=tuple(rows),
-        erasure=Erasure(user, tuple(removed)),
+        erasure=Erasure(user, tuple(removed), tuple(seen)),
     )
 
 
@@ -201,15 +206,14 @@ def _later(one: int | None, other: int | None) -> int | None:
     return max((each for each in (one, other) if each is not None), default=None)
 
 
-def _uncounted_of(snapshot: StoreSnapshot, user_id: str) -> Iterator[Known]:
+def uncounted_of(snapshot: StoreSnapshot, user_id: str) -> Iterator[dict[str, Any]]:
     """The uncounted records of a user, and the dead letters that name them."""
     theirs = UncountedScan(user_id=user_id, limit=_PAGE)
     letters = UncountedScan(verdict="dead_letter", limit=_PAGE)
     for scan, is_all in ((theirs, True), (letters, False)):
         for row in _pages(snapshot, scan):
             if is_all or is_of_user(row["raw"] or b"", user_id):
-                place = row["partition"], row["offset"]
-                yield Known(place, row["source"], row["received_at"], row["verdict"], row["reason"])
+                yield row
 
 
 def _pages(snapshot: StoreSnapshot, scan: UncountedScan) -> Iterator[dict[str, Any]]:
@@ -256,6 +260,20 @@ def _removed(
         found = pl.concat(rows).unique(table.primary_key) if rows else None
         if found is not None and not found.is_empty():
             yield TableChange(table, found)
+
+
+def _alarms_seen(
+    snapshot: StoreSnapshot, metrics: Sequence[Metric], user_id: str
+) -> list[tuple[str, int]]:
+    """Series and window of the user's alarms that somebody has acknowledged: each names the metric
+    and then its key."""
+    by_user = {metric.name for metric in metrics if USER in metric.key_columns}
+    found = []
+    for seen in snapshot.acknowledgements(-(2**62), 2**62):
+        metric, *key = msgspec.json.decode(seen.series)
+        if metric in by_user and user_id in key:
+            found.append((seen.series, seen.window_start))
+    return found
 
 
 def _row_changes(

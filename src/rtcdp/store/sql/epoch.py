@@ -18,7 +18,7 @@ from rtcdp.store.rules import (
     check_prepared,
     fitted,
 )
-from rtcdp.store.sql.erasures import apply_erasure, taken_off
+from rtcdp.store.sql.erasures import apply_erasure, begin_erasures_again, taken_off
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
     SqlConnection,
@@ -70,6 +70,8 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     write_rows(connection, epoch.rows)
     _add_to_ledger(connection, epoch.ledger)
     _insert_uncounted(connection, epoch.uncounted)
+    if epoch.erasure is None and epoch.ledger["erased"].sum():
+        begin_erasures_again(connection)
     for span in epoch.spans:
         _add_span(connection, span, epoch.committed_at)
     _advance(connection, epoch)

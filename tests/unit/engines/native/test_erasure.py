@@ -8,7 +8,7 @@ from rtcdp.definitions import tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.erasure import Parts, traces_of
 from rtcdp.log.contract import Delivery
-from rtcdp.store import Scan
+from rtcdp.store import Acknowledgement, Scan
 from tests.properties.test_erasure import FOLDS, METRICS, SALT, Shop
 
 
@@ -52,11 +52,16 @@ def views_of(shop):
 
 def test_what_others_say_of_a_user_is_theirs(shop):
     say(shop, "ada")
+    alarms = [f'["{name}","{key}"]' for name, key in (("value_by_user", "ada"), ("top", "ada"))]
+    for series in alarms:
+        shop.store.acknowledge(Acknowledgement(series, 0, "me", 0, ""))
     say(shop, "bob", replay_of="0:7", text="/of/ada")
     done = shop.engine.erase("ada", SALT)
     assert (done.records, done.log_records) == ({"admitted": 1}, 1)
     assert [b"/of/ada" in each.raw for each in shop.log.read(0, 0, 10**6).each()] == [False, True]
     assert views_of(shop) == 1
+    with shop.store.snapshot() as snapshot:
+        assert [each.series for each in snapshot.acknowledgements(0, 1)] == alarms[1:]
     shop.check()
 
 
