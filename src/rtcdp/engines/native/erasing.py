@@ -105,7 +105,7 @@ class ErasedAgain:
 
 def _comes_again(epoch: Epoch, pieces: Iterable[Records]) -> bool:
     """Whether records of an epoch are erased, and still have their bytes in the log."""
-    if not epoch.ledger["erased"].sum():
+    if epoch.ledger.is_empty() or not epoch.ledger["erased"].sum():
         return False
     erased = epoch.uncounted.filter(pl.col("verdict") == "erased")
     bare = {
