@@ -343,7 +343,7 @@ def _merged(rows: pl.DataFrame, table: Table, group: Sequence[str]) -> pl.DataFr
 
 def _merged_side(rows: pl.DataFrame, side: Table, group: Sequence[str]) -> pl.DataFrame:
     if side.bound == "smallest_members":
-        if rows[BUCKET_START].n_unique() == 1 and len(group) == 1:
+        if tuple(group) == (BUCKET_START,) and rows[BUCKET_START].n_unique() == 1:
             return _smallest(rows, side)
         members = rows.select(*group, MEMBER).unique().sort(MEMBER)
         return members.group_by(list(group), maintain_order=True).head(side.capacity)
