@@ -22,11 +22,11 @@ EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra o
 help: ## Show this list
 	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
 	awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
-		'/^[a-z]+:.*## / { printf "  %smake %-7s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
+		'/^[a-z]+:.*## / { printf "  %smake %-11s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.runtime ## Make the environment in .venv, with everything that running needs
 
-full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
+full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL, MongoDB and traces need
 
 dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the like
 

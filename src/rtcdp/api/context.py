@@ -18,7 +18,7 @@ from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.mending import Door, Mender
+from rtcdp.answers.mending import MendedIntake, Mender
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
 from rtcdp.api.limits import ApiLimits, HttpLimits
@@ -84,9 +84,9 @@ class ApiContext:
     commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
     is set when the server is about to stop, and ends the live streams. `writable` is the
-    installation's store, opened for what people write there; `door` lets mended records into its
-    log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files` are the
-    long ones that are being sent."""
+    installation's store, opened for what people write there; `mended_intake` takes mended records
+    into its log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files`
+    are the long ones that are being sent."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -99,7 +99,7 @@ class ApiContext:
     stop: threading.Event = field(default_factory=threading.Event)
     writable: Store | None = None
     files: FilesUnderWay = field(default_factory=FilesUnderWay)
-    door: Door | None = None
+    mended_intake: MendedIntake | None = None
     pulse: Pulse = field(default_factory=Pulse)
 
     @property
@@ -110,11 +110,11 @@ class ApiContext:
     @property
     def mender(self) -> Mender:
         """What feeds dead letters in again. Raises `NotThere` on a server without a log."""
-        if self.door is None:
+        if self.mended_intake is None:
             raise NotThere(
                 "this server has no log to feed records into", "ask the one that runs with --log"
             )
-        return Mender(self.installation, self.store, self.door)
+        return Mender(self.installation, self.store, self.mended_intake)
 
     @property
     def adviser(self) -> Adviser:

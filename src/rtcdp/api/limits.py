@@ -17,7 +17,7 @@ class ApiLimits:
     held out, and get what is popular, or, if `held_out_get_nothing`, nothing.
     """
 
-    live_clients: int = 100
+    live_clients: int = 500
     live_every_ms: int = 500
     files: int = 4
     file_rows: int = 1000

@@ -23,7 +23,7 @@ from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.mending import Door
+from rtcdp.answers.mending import MendedIntake
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
 from rtcdp.api.context import ApiContext, Check, FilesUnderWay
@@ -205,7 +205,7 @@ def run_http_server(
                 registry=registry,
                 writable=stack.enter_context(store_of(settings)),
                 files=stack.enter_context(FilesUnderWay(settings.api.files, settings.http)),
-                door=Door(partial(_append, settings, clock), settings.admission),
+                mended_intake=MendedIntake(partial(_append, settings, clock), settings.admission),
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
