@@ -412,7 +412,7 @@ class Processor:
             duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,
             uncounted=epoch.uncounted_by_reason,
-            traces=tuple(trace for piece in decoded.pieces for trace in piece.traces),
+            traces=decoded.traces,
             cache_hits=self._folding.cache_hits,
             cache_misses=self._folding.cache_misses,
         )
