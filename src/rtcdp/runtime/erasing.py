@@ -21,7 +21,7 @@ from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.resume import records_between
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import ErasableLog, LogReader, Records
-from rtcdp.log.embedded.file import file_of
+from rtcdp.log.embedded import file_of
 from rtcdp.log.named import pattern_of
 from rtcdp.runtime.parts import (
     folds_of,
