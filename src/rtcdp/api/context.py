@@ -1,11 +1,15 @@
 """What the API is built from, assembled once and passed to every handler; and how an answer leaves:
 with its freshness in the headers, and never cached."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from functools import partial
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
 
 import msgspec
 from litestar import MediaType, Response
@@ -17,13 +21,14 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.mending import MendedIntake, Mender
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
-from rtcdp.api.limits import ApiLimits
+from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.api.probes import Probes
 from rtcdp.api.pulse import Pulse
 from rtcdp.errors import NotThere
 from rtcdp.store import Store
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 AS_OF_HEADER = "X-As-Of"
 LAG_HEADER = "X-Lag-Ms"
@@ -36,11 +41,27 @@ ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 _WARNING_LETTERS_MAX = 500
 
 
-@dataclass
 class FilesUnderWay:
-    """How many long files are being sent now, by one event loop."""
+    """The long files that are being sent now, by one event loop. They are read by threads of their
+    own, one for each of the `most` that there may be: those that all others share stay free. Their
+    clients have to read them at the `pace` of long answers."""
 
-    under_way: int = 0
+    def __init__(self, most: int = ApiLimits.files, pace: HttpLimits | None = None) -> None:
+        self.under_way = 0
+        self.pace = pace or HttpLimits()
+        self._threads = ThreadPoolExecutor(max(1, most), "files")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for what is being read."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns, done by one of the threads. Raises what it raises."""
+        bound = partial(copy_context().run, work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
 
     @contextmanager
     def one(self) -> Iterator[None]:

@@ -222,7 +222,7 @@ MEANINGS: dict[str, str] = {
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
     "api.files": "How many files of long lists may be sent at once.",
-    "api.file_rows": "How many rows of them are read, and held, at a time.",
+    "api.file_rows": "How many rows of them are read at a time; of Parquet ten times as many held.",
     "api.events_bytes": "How much of the log a look at single events may read.",
     "api.slice_bytes": "How much of it is read at a time.",
     "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
