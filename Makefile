@@ -15,18 +15,18 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .PHONY: help setup full dev up test check bench chaos assets screenshots lock clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
-	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py
+	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 2
 EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra spark
 
 help: ## Show this list
 	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
 	awk -F ':.*## ' -v bold="$$bold" -v plain="$$plain" \
-		'/^[a-z]+:.*## / { printf "  %smake %-7s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
+		'/^[a-z]+:.*## / { printf "  %smake %-11s%s %s\n", bold, $$1, plain, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.runtime ## Make the environment in .venv, with everything that running needs
 
-full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL and MongoDB need
+full: $(VENV)/.full ## Add what Kafka, Spark, PostgreSQL, MongoDB and traces need
 
 dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the like
 

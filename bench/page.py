@@ -4,8 +4,9 @@
 
 A platform with a past of visits (`bench.page_past`). A real Chromium opens the overview: when it
 first paints, and how long a click on another figure takes until its answer is painted. The server's
-part of a month is asked for over HTTP. Then `OPEN_PAGES` live streams are read, or are not, in
-turns, while the collector takes in what it can.
+part of a month is asked for over HTTP. Then `OPEN_PAGES` pages are open, or are not, in turns,
+while the collector takes in what it can: each reads the live stream, and asks for its page again as
+often as the script of an open page does.
 """
 
 import argparse
@@ -41,6 +42,10 @@ _ORIGIN = "performance.timeOrigin"
 _NOW = "performance.timeOrigin + performance.now()"
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
+_REFRESH_S = 2.0
+"""How often an open page is asked for again while events come in (`assets/refresh.js`)."""
+
+_SHARED = {**_HTML, "Cache-Control": "max-age=1"}
 
 
 def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float]:
@@ -121,10 +126,12 @@ def _beside_pages(url: str) -> dict[str, float]:
 
 
 async def _turn(url: str, readers: int) -> float:
-    """Events a second that are taken in while so many streams are read."""
-    limits = httpx.Limits(max_connections=readers + _SENDERS)
+    """Events a second that are taken in while so many pages are open."""
+    limits = httpx.Limits(max_connections=2 * readers + _SENDERS)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-        streams = [asyncio.create_task(_read(client)) for _ in range(readers)]
+        streams = [
+            asyncio.create_task(part(client)) for _ in range(readers) for part in (_read, _refresh)
+        ]
         await asyncio.sleep(1)
         sent = [0]
         end = time.monotonic() + TURN_S
@@ -132,7 +139,7 @@ async def _turn(url: str, readers: int) -> float:
         began = time.monotonic()
         await asyncio.gather(*senders)
         rate = sent[0] / (time.monotonic() - began)
-        assert not any(stream.done() for stream in streams), "a stream has ended"
+        assert not any(stream.done() for stream in streams), "a page was refused, or has ended"
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
@@ -144,6 +151,12 @@ async def _read(client: httpx.AsyncClient) -> None:
         stream.raise_for_status()
         async for _ in stream.aiter_raw():
             pass
+
+
+async def _refresh(client: httpx.AsyncClient) -> None:
+    while True:
+        (await client.get("/", headers=_SHARED)).raise_for_status()
+        await asyncio.sleep(_REFRESH_S)
 
 
 async def _send(client: httpx.AsyncClient, sent: list[int], end: float, number: int) -> None:

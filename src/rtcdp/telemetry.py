@@ -10,10 +10,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import msgspec
 
 from rtcdp.clock import Clock
+from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_json_text, as_text
 
 REPEAT_S = 60.0
@@ -28,16 +30,32 @@ LATENCY_BUCKETS_S = (
 SIZE_BUCKETS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 """Where numbers of things that are done together are told apart."""
 
+PARTITIONS_MAX = 1_000
+"""Of so many partitions each is told; of further ones none."""
+
+TRACES_MAX = 32
+"""Of so many traces of a batch, an append or an epoch is told; those of further ones end there."""
+
 
 @dataclass(frozen=True)
 class TelemetryRules:
     """Where operators look. A processor shows its telemetry on `port` (0: nowhere); the HTTP server
     has it at its own. Traces are sent `traces_to` an OTLP/HTTP address (none: there are none), of
-    `trace_share` of the requests that nobody else has begun a trace of."""
+    `trace_share` of the requests that nobody else has begun a trace of. Raises `UsageError` for
+    what is no address."""
 
     port: int = 0
     traces_to: str = ""
     trace_share: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.traces_to and not _is_http(self.traces_to):
+            # Before the last @ there may be a password.
+            _, at, shown = self.traces_to.rpartition("@")
+            raise UsageError(
+                f"telemetry.traces_to is {('…' if at else '') + at + shown!r}, no address of http",
+                "write for example http://127.0.0.1:4318",
+            )
 
 
 MEANINGS: dict[str, str] = {
@@ -178,3 +196,11 @@ class _Teller(logging.Handler):
 def _iso(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

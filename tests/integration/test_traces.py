@@ -132,10 +132,11 @@ def send_and_ask(client: httpx.Client) -> None:
 
 
 class TracedLog(EmbeddedLogReader):
-    """Records that bring their trace with them, as those of Kafka do."""
+    """Records that bring their trace with them, as those of Kafka do, two partitions of which may
+    have the same."""
 
     def read(self, partition: int, offset: int, max_bytes: int) -> Records:
-        return replace(super().read(partition, offset, max_bytes), traces=(TRACEPARENT,))
+        return replace(super().read(partition, offset, max_bytes), traces=(TRACEPARENT,) * 2)
 
 
 def test_what_records_bring_with_them_is_told_of_their_epoch(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_many_are_decoded_as_each_of_them_is(
 ) -> None:
     timed = [{"timestamp": moment, **event} for moment, event in zip(moments, events, strict=False)]
     records = [json.dumps(event, ensure_ascii=False).encode() for event in timed]
-    for some in (records, [*records, odd], [odd]):
+    two_in_one = [b"\n".join(records[:2]), b""]
+    for some in (records, [*records, odd], [odd], [*records[2:], *two_in_one]):
         assert repr(decode_all(some)) == repr([decode(record) for record in some])
 
 

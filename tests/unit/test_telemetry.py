@@ -4,7 +4,8 @@ import logging
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.telemetry import Entry, Troubles, entry_in, entry_now, tell_entries
+from rtcdp.errors import UsageError
+from rtcdp.telemetry import Entry, TelemetryRules, Troubles, entry_in, entry_now, tell_entries
 
 log = logging.getLogger("rtcdp.test")
 
@@ -111,3 +112,22 @@ def test_the_last_one_to_listen_hears(told, clock):
     tell_entries(other.append, "http", clock)
     log.info("hey")
     assert (len(told), len(other)) == (0, 1)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:4318", "https://ada:s3cret@[::1]/otlp/"])
+def test_traces_go_to_addresses_of_http(address):
+    assert TelemetryRules(traces_to=address).traces_to == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1:4318", "localhost:4318", "grpc://h:4317", "http:///v1", "http://h:port"),
+        *("ada:s3cret@host:4318", "ftp://ada:s3@cret@host", "http://[::1"),
+    ],
+)
+def test_other_addresses_are_refused_without_their_password(address):
+    with pytest.raises(UsageError, match=r"^telemetry\.traces_to is '") as refused:
+        TelemetryRules(traces_to=address)
+    assert "http://127.0.0.1:4318" in refused.value.hint
+    assert "cret" not in str(refused.value)

@@ -39,9 +39,7 @@ WITHOUT_UNIT_TEST = {
         for kind in ("mongo", "sql")
     },
     "intake/instruments.py": "tests/integration/test_telemetry.py scrapes a server that collects",
-    "runtime/exposure.py": "tests/integration/test_telemetry.py scrapes a processor, with keys",
     "runtime/processor_telemetry.py": "tests/integration/test_telemetry.py scrapes a processor",
-    "runtime/tracing.py": "tests/integration/test_traces.py receives what it sends",
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }

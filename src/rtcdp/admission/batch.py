@@ -36,6 +36,7 @@ from rtcdp.events.columns import (
 )
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import RawRecord, Records
+from rtcdp.telemetry import TRACES_MAX
 
 ADMITTED, DUPLICATE, LATE, DEAD_LETTER, ERASED = range(5)
 VERDICT_NAMES = np.array(VERDICTS)
@@ -73,6 +74,12 @@ class DecodedBatch:
     has_id: npt.NDArray[np.bool_]
     contents: npt.NDArray[np.uint64]
     rejected: tuple[tuple[RawRecord, Rejection], ...]
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """The traces that its records have brought with them, each once, `TRACES_MAX` at most."""
+        every = dict.fromkeys(trace for piece in self.pieces for trace in piece.traces)
+        return tuple(every)[:TRACES_MAX]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from rtcdp.log.contract import Delivery
 
 _ID_BYTES_MAX = 400
 _EVENT_ID = re.compile(rb'"eventId"\s*:\s*"([^"\\\x00-\x1f]{1,%d})"' % _ID_BYTES_MAX)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
+"""A text, which may be cut off, or a bracket."""
 
 
 def still_dead(raw: bytes, now_ms: int, rules: AdmissionRules) -> Rejection | None:
@@ -46,15 +48,27 @@ def event_id_in(raw: bytes) -> str | None:
     often, and by whomever, the letter is mended."""
     try:
         sent = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = _EVENT_ID.search(raw)
-        try:
-            text = found[1].decode() if found else None
-        except UnicodeDecodeError:
-            text = None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        text = _event_id_scanned(raw)
     else:
         text = sent.get("eventId") if isinstance(sent, dict) else None
     return text if isinstance(text, str) and _is_id(text) else None
+
+
+def _event_id_scanned(raw: bytes) -> str | None:
+    """The event id in what can't be parsed: that of the outermost object, not of its properties."""
+    depth = 0
+    for token in _TOKEN.finditer(raw):
+        if token[0] in b"{[":
+            depth += 1
+        elif token[0] in b"]}":
+            depth -= 1
+        elif depth == 1 and (found := _EVENT_ID.match(raw, token.start())):
+            try:
+                return found[1].decode()
+            except UnicodeDecodeError:
+                return None
+    return None
 
 
 def _is_id(text: str) -> bool:

@@ -1,5 +1,7 @@
 """What admission decides of a record, and how its decisions are written down: shapes of data."""
 
+from typing import Literal, get_args
+
 import polars as pl
 
 LEDGER_SCHEMA = pl.Schema(
@@ -45,4 +47,5 @@ RECORDED_SCHEMA = pl.Schema({"offset": pl.Int64, "verdict": pl.String, "reason":
 """The recorded verdicts of some offsets of a partition, in their order: one row per record that was
 not counted."""
 
-VERDICTS = ("admitted", "duplicate", "late", "dead_letter", "erased")
+Verdict = Literal["admitted", "duplicate", "late", "dead_letter", "erased"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

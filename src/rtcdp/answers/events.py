@@ -6,6 +6,7 @@ from typing import Annotated, Literal, cast, get_args
 
 import msgspec
 
+from rtcdp.admission.verdicts import Verdict
 from rtcdp.answers.cursor import OFFSET, PARTITION, Shape, read_cursor, write_cursor
 from rtcdp.answers.drill_down import (
     Effort,
@@ -38,6 +39,9 @@ from rtcdp.log.contract import LogUnavailable
 _FORWARDS = (PARTITION, OFFSET)
 _BACKWARDS: tuple[Shape, ...] = ("desc", PARTITION, OFFSET)
 
+FoundVerdict = Literal[Verdict, "unknown"]
+"""What became of a record, as far as the store still knows."""
+
 FILTERS = {name: f"events with this {name}" for name in get_args(TextField)}
 
 
@@ -68,7 +72,7 @@ class EventsQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
         ),
     ] = None
     verdict: Annotated[
-        tuple[Literal["admitted", "duplicate", "late", "dead_letter", "unknown"], ...],
+        tuple[FoundVerdict, ...],
         msgspec.Meta(description="what became of them"),
     ] = ()
     start_from: From = None

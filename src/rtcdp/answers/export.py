@@ -32,6 +32,9 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _ITEM_COUNT = "count"
 
+_GROUP_ROWS = 4096
+"""So many rows of a Parquet file of many are gathered before they are written."""
+
 _TYPES: Mapping[ColumnType, Any] = {
     "instant": pl.Datetime("ms", "UTC"),
     "integer": pl.Int64,
@@ -90,7 +93,7 @@ def write_parquet(
     def frames(*_: object) -> Iterator[pl.DataFrame]:
         return (_frame(columns, rows).cast(schema) for rows in parts)
 
-    register_io_source(frames, schema=schema).sink_parquet(file)
+    register_io_source(frames, schema=schema).sink_parquet(file, row_group_size=_GROUP_ROWS)
 
 
 def _csv(lines: Iterable[Iterable[object]]) -> bytes:

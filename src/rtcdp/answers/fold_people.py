@@ -24,7 +24,7 @@ from rtcdp.answers.question import INSTANT, NAMES, Cursor, From, Limit, Since, T
 from rtcdp.answers.retention import KIND as RETENTION
 from rtcdp.definitions import Fold
 from rtcdp.errors import BadRequest
-from rtcdp.folds.path_answers import gone_along
+from rtcdp.folds.path_answers import alike, among_frequent, gone_along
 from rtcdp.folds.paths import NODES_MAX
 from rtcdp.folds.retention import PERIODS_MAX, Retention
 from rtcdp.folds.retention_answers import came_back
@@ -119,12 +119,13 @@ def retention_people(
     position = read_cursor(question.cursor, position_of(fold))
     span = span_of(question.start_from, question.start_to, question.since, installation)
     with open_told(installation, fold) as told:
-        rows = pl.concat(slices_of(told, told.kept(span), fold.table.value_names))
-        if cohort is not None:
-            rows = rows.filter(pl.col("cohort") == cohort)
-        if after is not None:
-            rows = came_back(rows, definition, told.watermark, after, question.mode)
-        return _page(told, rows, position, question.limit)
+        found = []
+        for rows in slices_of(told, told.kept(span), fold.table.value_names):
+            people = rows if cohort is None else rows.filter(pl.col("cohort") == cohort)
+            if after is not None:
+                people = came_back(people, definition, told.watermark, after, question.mode)
+            found.append(people)
+        return _page(told, pl.concat(found), position, question.limit)
 
 
 def paths_people(
@@ -139,10 +140,17 @@ def paths_people(
     position = read_cursor(question.cursor, position_of(fold))
     span = span_of(question.start_from, question.start_to, question.since, installation)
     with open_told(installation, fold) as told:
-        rows = pl.concat(slices_of(told, told.kept(span), fold.table.value_names))
-        rows = gone_along(rows, path, question.nodes, question.node, among=question.among)
-        if question.ended is not None:
-            rows = rows.filter((pl.col("length") == question.nodes) & (pl.col("is_cut") == 0))
+        found, counted = [], []
+        for rows in slices_of(told, told.kept(span), fold.table.value_names):
+            if question.among is not None:
+                counted.append(alike(rows))
+            gone = gone_along(rows, path, question.nodes, question.node)
+            if question.ended is not None:
+                gone = gone.filter((pl.col("length") == question.nodes) & (pl.col("is_cut") == 0))
+            found.append(gone)
+        rows = pl.concat(found)
+        if question.among is not None:
+            rows = among_frequent(rows, pl.concat(counted), question.among)
         return _page(told, rows, position, question.limit)
 
 

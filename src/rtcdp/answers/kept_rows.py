@@ -2,15 +2,17 @@
 again."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import polars as pl
 
 from rtcdp.answers.fold_rows import Span, Told, slices_of
 from rtcdp.answers.keeper import marks_of_rows
-from rtcdp.answers.kept_days import KeptDays, whole_days
+from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays, Stretch, detached, stretches, whole_days
 from rtcdp.definitions import Fold
-from rtcdp.events.calendar import DAY_MS
+from rtcdp.errors import BadRequest
+
+TOTAL_ROWS_MAX = 10_000_000
+"""So many rows are put together for one answer."""
 
 Narrow = Callable[[Fold, pl.DataFrame], pl.DataFrame]
 """Makes of rows of a fold what is kept of them. It may look at nothing else."""
@@ -22,29 +24,39 @@ def rows_kept(
     """The rows that begin in [`start`, `end`) (UTC ms), in any order, as `narrow` makes them of the
     `columns` and the primary key.
 
-    Raises `BadRequest` for a day, or what is read at once, that has too many of them.
+    Raises `BadRequest` for a day, or what is read at once, that has too many of them, and for more
+    than `TOTAL_ROWS_MAX` in all.
     """
     start, end = span
     table = told.fold.table
-    whole = whole_days(start, end)
-    mark_of = marks_of_rows(told.snapshot, table) if whole else None
+    marks = marks_of_rows(told.snapshot, table) if whole_days(start, end) else None
+    parts: list[pl.DataFrame] = []
+    row_count = size = 0
 
-    def read(first: int, last: int) -> pl.DataFrame:
-        kept = told.kept(Span(first, last))
-        return pl.concat(narrow(told.fold, rows) for rows in slices_of(told, kept, columns))
+    def read(stretch: Stretch) -> tuple[pl.DataFrame, int | None]:
+        kept = told.kept(Span(stretch.start, stretch.end))
+        slices = slices_of(told, kept, columns)
+        found = pl.concat(detached(narrow(told.fold, rows)) for rows in slices)
+        # One answer pushes no part of its own out again.
+        takes = _size_of(found)
+        return found, takes if size + takes <= days.bytes_max else None
 
-    def of_day(day: int) -> tuple[pl.DataFrame, int]:
-        found = read(day * DAY_MS, (day + 1) * DAY_MS)
-        return found, found.height
-
-    if mark_of is None:
-        return read(start, end)
-    parts = []
-    if start < whole[0] * DAY_MS:
-        parts.append(read(start, whole[0] * DAY_MS))
-    for day in whole:
-        name = (table.name, told.fold.fingerprint, tuple(columns), narrow, day)
-        parts.append(days.get(name, mark_of(day), partial(of_day, day)))
-    if whole[-1] * DAY_MS + DAY_MS < end:
-        parts.append(read(whole[-1] * DAY_MS + DAY_MS, end))
+    for stretch in stretches(marks or {}, start, end):
+        if marks is None or stretch.day is None:
+            found, _ = read(stretch)
+        else:
+            name = (table.name, told.fold.fingerprint, tuple(columns), narrow, stretch.day)
+            found = days.get(name, marks[stretch.day], lambda each=stretch: read(each))  # type: ignore[misc]
+            size += _size_of(found)
+        row_count += found.height
+        if row_count > TOTAL_ROWS_MAX:
+            raise BadRequest(
+                f"{told.fold.name} has more than {TOTAL_ROWS_MAX:,} rows in this time",
+                "ask for less of it with from and to, or since: since=7d",
+            )
+        parts.append(found)
     return pl.concat(parts)
+
+
+def _size_of(rows: pl.DataFrame) -> int:
+    return ENTRY_BYTES + int(rows.estimated_size())

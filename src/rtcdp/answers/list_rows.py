@@ -1,7 +1,8 @@
 """Items of lists as rows of a table: what columns they have, and what stands in them.
 
 Of an item that holds a list of others, like the cells of a cohort, each is a row of its own, with
-what the item says besides before it. What is neither a number nor a text is written as JSON.
+what the item says besides before it; one that holds none is one row. What is neither a number nor a
+text is written as JSON.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +54,7 @@ def _rows(item: msgspec.Struct) -> Iterator[Row]:
             inner = value
         elif value is not msgspec.UNSET:
             row[name] = _plain(value)
-    if inner is None:
+    if not inner:
         yield row
         return
     for each in inner:

@@ -9,13 +9,14 @@ import msgspec
 
 from rtcdp.admission.replays import event_id_in, replay_of, still_dead
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.verdicts import Verdict
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.uncounted import UncountedRecord, shown_record
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import Appended, Delivery
-from rtcdp.store import Store, StoreSnapshot, UncountedScan
+from rtcdp.store import Store, StoreSnapshot, StoreUnavailable, UncountedScan
 
 PATIENCE_S = 3.0
 """So long an answer waits for the record to be counted."""
@@ -23,7 +24,7 @@ PATIENCE_S = 3.0
 _LOOK_EVERY_S = 0.05
 _LAST_OFFSET = 2**62
 
-Outcome = Literal["admitted", "duplicate", "late", "dead_letter", "waiting"]
+Outcome = Literal[Verdict, "waiting"]
 Place = tuple[int, int]
 
 
@@ -47,7 +48,7 @@ class ReplayedPage(msgspec.Struct, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class Door:
+class MendedIntake:
     """How records get into the installation's log: `append` is a log writer's, and by the `rules`
     is decided what counts."""
 
@@ -57,19 +58,22 @@ class Door:
 
 @dataclass(frozen=True)
 class Mender:
-    """What mends: an installation, its store opened for writing, and the door. Waits for what it
-    fed in to be counted at most `PATIENCE_S`."""
+    """What mends: an installation, its store opened for writing, and the way into its log. Waits
+    for what it fed in to be counted at most `PATIENCE_S`."""
 
     installation: Installation
     store: Store
-    door: Door
+    intake: MendedIntake
 
     def replay(self, place: Place, mended: Mended) -> ReplayedPage:
         """Append the record to the log and mark the dead letter at a place. Tried again, also by
-        several at once or after a crash in between, it counts once: it has one event id.
+        several at once or after a crash in between, it counts once for as long as event ids are
+        remembered: it has one. Later, where the mark is missing, it would count again;
+        `rtcdp.runtime.dead_letters` looks into the log and marks it.
 
         Raises `NotThere` where no dead letter lies there, `BadRequest` for one that was replayed or
-        what would be a dead letter again, and what the log and the store raise.
+        what would be a dead letter again, `StoreUnavailable` that says so where the record rests in
+        the log and the mark failed, and what the log and the store raise.
         """
         letter, raw = self._letter(place)
         if letter.replayed_at is not None:
@@ -79,14 +83,23 @@ class Mender:
             )
         sent = _sent(raw, mended)
         now_ms = self.installation.clock.now_ms()
-        _check(raw, sent, still_dead(sent, now_ms, self.door.rules))
-        [appended] = self.door.append([replay_of(*place, letter.source, sent, now_ms)])
-        self.store.mark_replayed([place], now_ms)
+        _check(raw, sent, still_dead(sent, now_ms, self.intake.rules))
+        [appended] = self.intake.append([replay_of(*place, letter.source, sent, now_ms)])
+        self._mark(place, now_ms)
         outcome, message = self._outcome((appended.partition, appended.first_offset))
         letter, _ = self._letter(place)
         with open_reading(self.installation) as reading:
             fresh = reading.freshness.fields
         return ReplayedPage(outcome=outcome, letter=letter, message=message, **fresh)
+
+    def _mark(self, place: Place, now_ms: int) -> None:
+        try:
+            self.store.mark_replayed([place], now_ms)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"the record is in the log, but its letter can't be marked as replayed: {error}",
+                "don't send it again: rtcdp dead-letters replay --all marks it",
+            ) from error
 
     def _letter(self, place: Place) -> tuple[UncountedRecord, bytes | None]:
         row = None

@@ -1,10 +1,11 @@
 """Several answers of one state of the store: a number on a page, and the list behind it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.answers.freshness import Installation
 from rtcdp.errors import UsageError
 from rtcdp.store import Store, StoreSnapshot
@@ -12,8 +13,8 @@ from rtcdp.store import Store, StoreSnapshot
 
 class _StillStore:
     """A store that has one snapshot for all who ask, opened for the first of them, and is itself in
-    all else. What is still being filled it says as of just before: what was whole by then is whole
-    in the snapshot."""
+    all else. What is still being filled, and who was erased, it says as of just before: what was
+    whole by then is whole in the snapshot, and who was erased is not in it."""
 
     def __init__(self, store: Store, opened: ExitStack) -> None:
         self._store = store
@@ -21,6 +22,7 @@ class _StillStore:
         self._snapshot: StoreSnapshot | None = None
         self._metrics: Mapping[str, str] = {}
         self._offsets: dict[str, Mapping[int, int] | None] = {}
+        self._erased: Sequence[ErasedUser] = ()
 
     @contextmanager
     def snapshot(self) -> Iterator[StoreSnapshot]:
@@ -28,6 +30,7 @@ class _StillStore:
             self._metrics = self._store.metrics()
             for name in (*self._metrics, *self._store.row_tables()):
                 self._offsets[name] = self._store.backfill_offsets(name)
+            self._erased = self._store.erased_users()
             self._snapshot = self._opened.enter_context(self._store.snapshot())
         yield self._snapshot
 
@@ -40,6 +43,11 @@ class _StillStore:
         if name not in self._offsets:
             raise UsageError(f"the store had no {name} yet", "ask again")
         return self._offsets[name]
+
+    def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
+        if self._snapshot is None or only_pending:
+            return self._store.erased_users(only_pending=only_pending)
+        return self._erased
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.keeper import keeper_of
@@ -125,5 +126,5 @@ def pieces_of(
     incomplete = is_incomplete(installation.store, metric)
     with open_reading(installation) as reading:
         rollup = rolled_up(reading.snapshot, metric, wanted, keeper)
-        complete_from = complete_from_of(reading.snapshot, metric)
+        complete_from = complete_from_of(read_as(reading.snapshot, metric), metric)
     return Pieces(metric, tuple(edges), rollup, incomplete, complete_from)

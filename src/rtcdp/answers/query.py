@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rtcdp.answers.enriched import read_as
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms, iso_ms_or_none, read_instant
@@ -166,7 +167,9 @@ def query_page(installation: Installation, question: QueryQuestion) -> QueryPage
     with open_reading(installation) as reading:
         snapshot = reading.snapshot
         watermark = snapshot.progress.watermark(installation.allowed_lateness_ms)
-        limits = [complete_from_of(snapshot, metric) for metric in plan.metrics.values()]
+        limits = [
+            complete_from_of(read_as(snapshot, metric), metric) for metric in plan.metrics.values()
+        ]
         complete_from = max((limit for limit in limits if limit is not None), default=None)
         rollups = {
             name: rolled_up(snapshot, metric, _wanted(plan, question, metric), keeper)

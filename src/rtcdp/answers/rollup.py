@@ -11,7 +11,6 @@ rests as panes, each pane.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from rtcdp.answers.cursor import combinations
 from rtcdp.answers.enriched import read_as
 from rtcdp.answers.keeper import Keeper
-from rtcdp.answers.kept_days import whole_days
+from rtcdp.answers.kept_days import ENTRY_BYTES, Stretch, detached, stretches, whole_days
 from rtcdp.definitions import (
     BUCKET_START,
     ITEM,
@@ -36,14 +35,18 @@ from rtcdp.definitions import (
     tables_of,
 )
 from rtcdp.errors import BadRequest
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import Scan, StoreSnapshot
 
 ROWS_MAX = 1_000_000
-"""So many windows and panes of all keys are read of a metric for one answer."""
+"""So many windows and panes of all keys are read of a metric at once: of a day that can be kept, or
+of all that can't."""
 
 SIDE_ROWS_MAX = 2_000_000
-"""So many members of distinct counts and items of top lists are read for one answer."""
+"""So many members of distinct counts and items of top lists are read at once. What is put together
+for one answer has no more rows than both of these in all, once each part has been merged."""
+
+_EDGE_BYTES = 40
+"""What an edge takes in the name of what is kept."""
 
 IntArray = NDArray[np.int64]
 
@@ -94,6 +97,12 @@ class Rollup:
         """How many rows it takes."""
         return self.columns.height + sum(rows.height for rows in self.sides.values())
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it takes, about."""
+        frames = (self.columns, *self.sides.values())
+        return sum(int(rows.estimated_size()) for rows in frames)
+
     def changed(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Rollup":
         """The same, with the rows of all parts changed alike; to be merged then."""
         sides = {name: change(rows) for name, rows in self.sides.items()}
@@ -139,44 +148,54 @@ def rolled_up(
 ) -> Rollup:
     """What the store holds of the metric between the first and the last of the edges, each of which
     has to be a `tile_start`. With a `keeper`, days that were read before and are the same are not
-    read again.
+    read again, unless `equals` asks for some of it.
 
     Only what `equals` asks for is read, each choice of its texts by itself. Raises `BadRequest`
-    when more than `ROWS_MAX` or `SIDE_ROWS_MAX` is to be read at once, or there are more choices
-    than are looked for at once, and `StoreUnavailable`.
+    when more than `ROWS_MAX` or `SIDE_ROWS_MAX` is to be read at once, more than both of them is to
+    be put together, or there are more choices than are looked for at once, and `StoreUnavailable`.
     """
-    days = whole_days(wanted.edges[0], wanted.edges[-1])
-    mark_of = keeper.marks_of_metric(snapshot, metric) if keeper is not None and days else None
-    if keeper is None or mark_of is None:
+    start, end = wanted.edges[0], wanted.edges[-1]
+    is_kept = keeper is not None and not wanted.equals and len(whole_days(start, end)) > 0
+    marks = keeper.marks_of_metric(snapshot, metric) if keeper is not None and is_kept else None
+    if keeper is None or marks is None:
         return _read(snapshot, metric, wanted)
-    parts = []
-    for start, end in _stretches(wanted, days):
-        part = replace(wanted, edges=_within(wanted.edges, start, end))
-        day = start // DAY_MS
+    days = keeper.days
+    measures = tuple(measure.name for measure in wanted.measures)
+    parts: list[Rollup] = []
+    row_count = size = 0
 
-        def read(part: Wanted = part) -> tuple[Rollup, int]:
-            found = _read(snapshot, metric, part)
-            return found, found.row_count
+    def read(part: Wanted) -> tuple[Rollup, int | None]:
+        found = _read(snapshot, metric, part).changed(detached)
+        # One answer pushes no part of its own out again.
+        takes = _size_of(found, part)
+        return found, takes if size + takes <= days.bytes_max else None
 
-        if day not in days:
-            parts.append(read()[0])
-            continue
-        equals = tuple(sorted(wanted.equals.items()))
-        names = tuple(measure.name for measure in wanted.measures)
-        name = (metric.fingerprint, names, wanted.by, equals, tuple(part.edges))
-        parts.append(keeper.days.get(name, mark_of(day), read))
+    for stretch in stretches(marks, start, end):
+        part = replace(wanted, edges=_within(wanted.edges, stretch))
+        if stretch.day is None:
+            found, _ = read(part)
+        else:
+            name = (metric.name, metric.fingerprint, measures, wanted.by, tuple(part.edges))
+            found = days.get(name, marks[stretch.day], lambda each=part: read(each))  # type: ignore[misc]
+            size += _size_of(found, part)
+        row_count += found.row_count
+        if row_count > ROWS_MAX + SIDE_ROWS_MAX:
+            raise BadRequest(
+                f"{metric.name} has more than {ROWS_MAX + SIDE_ROWS_MAX:,} windows and different"
+                " texts there",
+                _LESS,
+            )
+        parts.append(found)
     return _together(parts, wanted.edges)
 
 
-def _stretches(wanted: Wanted, days: range) -> Iterator[tuple[int, int]]:
-    """Each of the whole days, and what is before and behind them."""
-    first, last = wanted.edges[0], wanted.edges[-1]
-    cuts = sorted({first, *(day * DAY_MS for day in days), days[-1] * DAY_MS + DAY_MS, last})
-    yield from pairwise(cuts)
+def _size_of(found: Rollup, part: Wanted) -> int:
+    return ENTRY_BYTES + found.size_bytes + _EDGE_BYTES * len(part.edges)
 
 
-def _within(edges: Sequence[int], start: int, end: int) -> tuple[int, ...]:
+def _within(edges: Sequence[int], stretch: Stretch) -> tuple[int, ...]:
     """A stretch, cut at those of the edges that lie in it."""
+    start, end = stretch.start, stretch.end
     return (start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end)
 
 
@@ -324,7 +343,7 @@ def _merged(rows: pl.DataFrame, table: Table, group: Sequence[str]) -> pl.DataFr
 
 def _merged_side(rows: pl.DataFrame, side: Table, group: Sequence[str]) -> pl.DataFrame:
     if side.bound == "smallest_members":
-        if rows[BUCKET_START].n_unique() == 1 and len(group) == 1:
+        if tuple(group) == (BUCKET_START,) and rows[BUCKET_START].n_unique() == 1:
             return _smallest(rows, side)
         members = rows.select(*group, MEMBER).unique().sort(MEMBER)
         return members.group_by(list(group), maintain_order=True).head(side.capacity)

@@ -123,7 +123,9 @@ class _Answer:
                 start["headers"].append((b"content-length", b"%d" % len(piece)))
         if start is not None:
             await self.to_client(start)
-        if piece or not more:
+        # The first piece tells whoever waits that the answer is begun, also while nothing of it has
+        # come out of the compressor.
+        if piece or not more or start is not None:
             await self.to_client({"type": "http.response.body", "body": piece, "more_body": more})
 
     async def _compressed(self, piece: bytes, *, last: bool) -> bytes:

@@ -1,11 +1,15 @@
 """What the API is built from, assembled once and passed to every handler; and how an answer leaves:
 with its freshness in the headers, and never cached."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from functools import partial
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
 
 import msgspec
 from litestar import MediaType, Response
@@ -14,16 +18,17 @@ from litestar.params import SkipValidation
 from prometheus_client import CollectorRegistry
 
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.mending import Door, Mender
+from rtcdp.answers.mending import MendedIntake, Mender
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
-from rtcdp.api.limits import ApiLimits
+from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.api.probes import Probes
 from rtcdp.api.pulse import Pulse
 from rtcdp.errors import NotThere
 from rtcdp.store import Store
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 AS_OF_HEADER = "X-As-Of"
 LAG_HEADER = "X-Lag-Ms"
@@ -36,11 +41,27 @@ ANSWER_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 _WARNING_LETTERS_MAX = 500
 
 
-@dataclass
 class FilesUnderWay:
-    """How many long files are being sent now, by one event loop."""
+    """The long files that are being sent now, by one event loop. They are read by threads of their
+    own, one for each of the `most` that there may be: those that all others share stay free. Their
+    clients have to read them at the `pace` of long answers."""
 
-    under_way: int = 0
+    def __init__(self, most: int = ApiLimits.files, pace: HttpLimits | None = None) -> None:
+        self.under_way = 0
+        self.pace = pace or HttpLimits()
+        self._threads = ThreadPoolExecutor(max(1, most), "files")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for what is being read."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `work` returns, done by one of the threads. Raises what it raises."""
+        bound = partial(copy_context().run, work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -63,9 +84,9 @@ class ApiContext:
     commit even when nothing is wrong. `probes` keep the checks that are under way. `registry` holds
     telemetry of other parts, for `/metrics`. `history` is what recommendations are made of. `stop`
     is set when the server is about to stop, and ends the live streams. `writable` is the
-    installation's store, opened for what people write there; `door` lets mended records into its
-    log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files` are the
-    long ones that are being sent."""
+    installation's store, opened for what people write there; `mended_intake` takes mended records
+    into its log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files`
+    are the long ones that are being sent."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -78,7 +99,7 @@ class ApiContext:
     stop: threading.Event = field(default_factory=threading.Event)
     writable: Store | None = None
     files: FilesUnderWay = field(default_factory=FilesUnderWay)
-    door: Door | None = None
+    mended_intake: MendedIntake | None = None
     pulse: Pulse = field(default_factory=Pulse)
 
     @property
@@ -89,11 +110,11 @@ class ApiContext:
     @property
     def mender(self) -> Mender:
         """What feeds dead letters in again. Raises `NotThere` on a server without a log."""
-        if self.door is None:
+        if self.mended_intake is None:
             raise NotThere(
                 "this server has no log to feed records into", "ask the one that runs with --log"
             )
-        return Mender(self.installation, self.store, self.door)
+        return Mender(self.installation, self.store, self.mended_intake)
 
     @property
     def adviser(self) -> Adviser:

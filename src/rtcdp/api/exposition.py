@@ -16,6 +16,7 @@ from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
 from rtcdp.store import StoreUnavailable
+from rtcdp.telemetry import PARTITIONS_MAX
 
 _MEANING = {
     "received": "Records that were taken in and looked at.",
@@ -38,10 +39,6 @@ def plain_exposition(registry: CollectorRegistry) -> HTTPRouteHandler:
         return _in_text(registry)
 
     return told
-
-
-PARTITIONS_MAX = 1_000
-"""Of so many partitions each is told; of further ones none."""
 
 
 class StoreTelemetry(CollectorRegistry):

@@ -8,7 +8,8 @@ class ApiLimits:
     """What one client may cost.
 
     `live_clients` streams at once; a tick every `live_every_ms`. `files` of lists at once that are
-    longer than the `file_rows` that are read of them at a time. A drill-down request reads at most
+    longer than the `file_rows` that are read of them at a time; of Parquet files some ten times as
+    many are held. A drill-down request reads at most
     `events_bytes` of the log, in slices of `slice_bytes`. `ready_lag_ms` is how far behind
     the server may be and still call itself ready, and `ready_stall_ms` for how long records may
     wait without any being counted. Recommendations are made of the sessions of the last
@@ -16,7 +17,7 @@ class ApiLimits:
     held out, and get what is popular, or, if `held_out_get_nothing`, nothing.
     """
 
-    live_clients: int = 100
+    live_clients: int = 500
     live_every_ms: int = 500
     files: int = 4
     file_rows: int = 1000
@@ -42,7 +43,8 @@ class HttpLimits:
     `max_answers` are worked out at once, `max_waiting_answers` wait for that. Beyond: 503. Answers
     that are longer than a slice are sent by and by, and together hold `max_answer_bytes`; when
     there is no room for another one, the slowest gives way, or else it waits for `patience_s`.
-    Beyond: 503. After `answer_grace_s` such an answer has to be read at `min_answer_bytes_per_s`.
+    Beyond: 503. After `answer_grace_s` such an answer, or a file of a list, has to be read at
+    `min_answer_bytes_per_s`.
     """
 
     max_connections: int = 8_000

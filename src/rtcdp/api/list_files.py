@@ -1,14 +1,17 @@
 """Lists as files: all of a list, from its first page to its last, as CSV, JSON lines or Parquet.
 
 Pages are read one by one while the client takes them, so that a list of any length costs the memory
-of a page. Whoever sends `limit` gets a page as a file, and where the next one is.
+of a page. A Parquet file is written first, to the folder for temporary files, and costs that of
+some ten pages. Whoever sends `limit` gets a page as a file, and where the next one is.
 """
 
 import asyncio
+import shutil
+import tempfile
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from tempfile import TemporaryFile
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -19,6 +22,7 @@ from litestar.response import Stream
 from rtcdp.answers.export import (
     ColumnType,
     Form,
+    Row,
     csv_head,
     csv_lines,
     exported,
@@ -35,6 +39,9 @@ from rtcdp.api.problem import TooManyClients
 from rtcdp.errors import RtcdpError
 
 _PIECE_BYTES = 65_536
+_LEFT_FREE_BYTES = 64 * 2**20
+"""So much of the disk that temporary files are on is left to others."""
+
 _MAGIC = b"PAR1"
 """What every Parquet file begins with."""
 
@@ -117,31 +124,60 @@ def _whole(form: Form, asked: AskedList, page: Any) -> bytes:
 async def _sent(
     context: ApiContext, form: Form, asked: AskedList, first: Any, may_have: Callable[[], bool]
 ) -> AsyncGenerator[bytes]:
-    """The file in pieces. It ends early, so that its client sees it, when the server stops and when
-    the client may not have it any more."""
+    """The file in pieces. It ends early, so that its client sees it, when the server stops, when
+    the client may not have it any more, and when it takes the file too slowly."""
     is_read = threading.Event()
     pages = asked.pages(
         first, lambda: may_have() and not context.stop.is_set() and not is_read.is_set()
     )
-    columns = asked.columns_in(first)
+    columns, pace = asked.columns_in(first), context.files.pace
+    clock = asyncio.get_running_loop().time
+    sent_bytes, taken_s = 0, 0.0
     with context.files.one():
         try:
-            if form == "parquet":
-                yield _MAGIC
-                with TemporaryFile() as file:
-                    parts = (list(rows_of(page.items)) for page in pages)
-                    await asyncio.to_thread(write_parquet, file, columns, parts, asked.counted)
-                    file.seek(len(_MAGIC))
-                    while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
-                        yield piece
-                return
-            if form == "csv":
-                yield csv_head(columns)
-            while (lines := await asyncio.to_thread(_next_lines, form, columns, pages)) is not None:
-                for start in range(0, len(lines), _PIECE_BYTES):
-                    yield lines[start : start + _PIECE_BYTES]
+            async with aclosing(_pieces(context, form, asked, columns, pages)) as pieces:
+                async for piece in pieces:
+                    began_s = clock()
+                    yield piece
+                    # Only what the client takes: finding the next rows may be long.
+                    taken_s += clock() - began_s
+                    sent_bytes += len(piece)
+                    due_s = pace.answer_grace_s + sent_bytes / pace.min_answer_bytes_per_s
+                    if taken_s > due_s:
+                        raise FileCutOff(f"{asked.name} is read too slowly")
         finally:
             is_read.set()
+
+
+async def _pieces(
+    context: ApiContext,
+    form: Form,
+    asked: AskedList,
+    columns: Mapping[str, ColumnType],
+    pages: Iterator[Any],
+) -> AsyncGenerator[bytes]:
+    """The file, from what is known at once on: others have the turn from then on."""
+    read = context.files.read
+    if form == "parquet":
+        yield _MAGIC
+        with tempfile.TemporaryFile() as file:
+            await read(write_parquet, file, columns, _parts(asked, pages), asked.counted)
+            file.seek(len(_MAGIC))
+            while piece := await read(file.read, _PIECE_BYTES):
+                yield piece
+        return
+    yield csv_head(columns) if form == "csv" else b""
+    while (lines := await read(_next_lines, form, columns, pages)) is not None:
+        for start in range(0, len(lines), _PIECE_BYTES):
+            yield lines[start : start + _PIECE_BYTES]
+
+
+def _parts(asked: AskedList, pages: Iterator[Any]) -> Iterator[Sequence[Row]]:
+    """The rows of each page, for as long as there is room for them on the disk."""
+    for page in pages:
+        if shutil.disk_usage(tempfile.gettempdir()).free < _LEFT_FREE_BYTES:
+            raise FileCutOff(f"{asked.name} has no room: free some of {tempfile.gettempdir()}")
+        yield list(rows_of(page.items))
 
 
 def _next_lines(

@@ -20,7 +20,8 @@ _BODY_BYTES_MAX = 4 * 2**20
     summary="Feed a dead letter in again, as it came or mended",
     description="`raw` is the event as it should have been sent; without it, it is fed in as it "
     "came. It keeps the event id that it came with, is never late, and counts once however often "
-    "it is tried. The answer waits a moment to tell what became of it.",
+    "it is tried while event ids are remembered. The answer waits a moment to tell what became of "
+    "it; one with the status 503 says whether it rests in the log already.",
     operation_class=documented(_LETTER, group="Operate"),
     request_max_body_size=_BODY_BYTES_MAX,
     status_code=200,

@@ -1,12 +1,12 @@
 """How a pipeline ran in the last minutes: how far answers were behind, and how much went through
-each of its parts. Measured by whoever answers, a few times a minute or more."""
+each of its parts. Measured by whoever answers, every `EVERY_S`."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import dropwhile
 
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.errors import RtcdpError
@@ -15,6 +15,7 @@ EVERY_S = 1.0
 LAG_OVER_S = 900.0
 RATES_OVER_S = 60.0
 _KEPT = int(LAG_OVER_S / EVERY_S)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,22 +77,26 @@ class Pulse:
             )
         )
 
-    def figures(self) -> PulseFigures:
-        """What the beats so far tell."""
-        return figures_of(tuple(self._beats))
+    def figures(self, now_s: float) -> PulseFigures:
+        """What the beats so far tell at a time (seconds, monotonic)."""
+        return figures_of(tuple(self._beats), now_s)
 
 
-def figures_of(beats: Sequence[Beat]) -> PulseFigures:
-    """What some beats tell, oldest first."""
-    if not beats:
+def figures_of(beats: Sequence[Beat], now_s: float) -> PulseFigures:
+    """What some beats tell at a time, oldest first: those that are not too old by then."""
+    kept = [each for each in beats if now_s - each.at_s <= LAG_OVER_S]
+    if not kept:
         return PulseFigures(None, 0.0, None, None, None, None)
-    last = beats[-1]
-    lags = sorted(each.lag_ms for each in beats if each.lag_ms is not None)
-    lately = dropwhile(lambda each: last.at_s - each.at_s > RATES_OVER_S, beats)
-    first = next(lately)
+    lags = sorted(each.lag_ms for each in kept if each.lag_ms is not None)
+    lag_p95_ms = lags[-(-95 * len(lags) // 100) - 1] if lags else None
+    lag_over_s = now_s - kept[0].at_s
+    lately = [each for each in kept if now_s - each.at_s <= RATES_OVER_S]
+    if not lately:
+        return PulseFigures(lag_p95_ms, lag_over_s, None, None, None, None)
+    first, last = lately[0], lately[-1]
     return PulseFigures(
-        lag_p95_ms=lags[-(-95 * len(lags) // 100) - 1] if lags else None,
-        lag_over_s=last.at_s - beats[0].at_s,
+        lag_p95_ms=lag_p95_ms,
+        lag_over_s=lag_over_s,
         taken_in_per_s=_rate(first.taken_in, last.taken_in, last.at_s - first.at_s),
         counted_per_s=_rate(first.counted, last.counted, last.at_s - first.at_s),
         commits_per_s=_rate(first.epoch, last.epoch, last.at_s - first.at_s),
@@ -107,15 +112,22 @@ def _rate(first: int | None, last: int | None, over_s: float) -> float | None:
 
 @contextmanager
 def beating(pulse: Pulse, installation: Installation) -> Iterator[None]:
-    """Let it beat every `EVERY_S`, from a thread of its own. What is away then is left out."""
+    """Let it beat every `EVERY_S`, from a thread of its own. What is away then is left out, and an
+    error of our own is logged once for as long as it stays."""
     stop = threading.Event()
 
     def beat() -> None:
+        told = ""
         while not stop.wait(EVERY_S):
             try:
                 pulse.beat(installation)
+                told = ""
             except RtcdpError:
                 continue  # the page says itself what is away
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next may be well
+                if repr(error) != told:
+                    _log.error("looking at the pipeline failed", exc_info=error)
+                told = repr(error)
 
     thread = threading.Thread(target=beat, name="pulse", daemon=True)
     thread.start()

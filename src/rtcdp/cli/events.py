@@ -30,7 +30,7 @@ _COLUMNS = (
 )
 _STYLES = {
     **{"late": "yellow", "duplicate": "yellow", "dead_letter": "red"},
-    **{WAITING: "dim", UNKNOWN: "dim"},
+    **{WAITING: "dim", UNKNOWN: "dim", "erased": "dim"},
 }
 _POLL_S = 0.25
 
@@ -47,7 +47,8 @@ class Which:
     type: Annotated[str | None, _field("--type", "Only of this type, like PURCHASE.")] = None
     source: Annotated[str | None, _field("--source", "Only those of this source.")] = None
     verdict: Annotated[
-        str | None, _field("--verdict", "Only admitted, duplicate, late or dead_letter ones.")
+        str | None,
+        _field("--verdict", "Only admitted, duplicate, late, dead_letter or erased ones."),
     ] = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """The commands `users export`, `users erase` and `users verify-receipt`."""
 
-import getpass
 import os
+import pwd
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +42,7 @@ def export(
 ) -> None:
     """Write all that is known of a user, one JSON object a line: what an erasure takes out."""
     require_store(settings)
+    AuditLog(settings.data_dir, SystemClock()).note("command line", "users.export")
     count = 0
     with store_of(settings, read_only=True) as store, log_reader(settings) as log:
         lines = export_user(settings, log, store, user)
@@ -80,21 +81,26 @@ def erase(
 @with_settings()
 def verify_receipt(
     settings: Settings,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A receipt.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Receipts.")],
     *,
     user: Annotated[
         str | None, typer.Option("--user", metavar="USER", help="Is it about this user?")
     ] = None,
 ) -> None:
-    """Tell whether a receipt is as this installation signed it."""
-    receipt = read_receipt(file)
-    if not is_genuine(settings.data_dir, receipt):
-        say(Text("the receipt is not as it was signed here", "bold red"))
+    """Tell whether receipts are as this installation signed them; with a user, whether one of them
+    is about that user."""
+    receipts = [read_receipt(file) for file in files]
+    for file, receipt in zip(files, receipts, strict=True):
+        if not is_genuine(settings.data_dir, receipt):
+            which = f": {file}" if len(files) > 1 else ""
+            say(Text(f"the receipt is not as it was signed here{which}", "bold red"))
+            raise typer.Exit(1)
+    about = [each for each in receipts if user is None or each.is_of(user)]
+    if not about:
+        say(Text("genuine, and about somebody else", "yellow"))
         raise typer.Exit(1)
-    if user is not None and not receipt.is_of(user):
-        say(Text("the receipt is genuine, and about somebody else", "yellow"))
-        raise typer.Exit(1)
-    say(f"genuine: signed here, of an erasure at {moment(receipt.erased_at)} by {receipt.by}")
+    for receipt in about:
+        say(f"genuine: signed here, of an erasure at {moment(receipt.erased_at)} by {receipt.by}")
 
 
 def _show(receipt: Receipt, path: Path) -> None:
@@ -107,14 +113,15 @@ def _show(receipt: Receipt, path: Path) -> None:
     for trace in receipt.found:
         say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
     if not receipt.found:
-        say("no file of the installation holds the id any more")
+        say("no file of the installation and no record of its log holds the id any more")
     for note in receipt.notes:
         say(Text(note, "yellow"))
     say(f"receipt: {path}")
 
 
 def _who() -> str:
+    """By the system's own word: environment variables may say anything."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"user {os.getuid()}"

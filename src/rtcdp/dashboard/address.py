@@ -8,6 +8,10 @@ from urllib.parse import parse_qsl, quote, urlencode
 TAKEN_ALONG = ("from", "to", "last", "tz")
 """What a visitor has chosen on one page and finds on the next one."""
 
+PEOPLE_CURSOR = "people_cursor"
+CURSORS = ("cursor", PEOPLE_CURSOR)
+"""Where in its lists a page is: at another time or with another filter, they begin anew."""
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -41,11 +45,18 @@ class PageAddress:
 
     def hidden(self, *names: str) -> Pairs:
         """What a form that asks for `names` has to send besides."""
-        return tuple(pair for pair in self.pairs if pair[0] not in names and pair[1])
+        away = (*names, *CURSORS)
+        return tuple(pair for pair in self.pairs if pair[0] not in away and pair[1])
+
+    def moving(self, **more: str | None) -> str:
+        """This address at a time that moves with the clock, with other values."""
+        return self.but({**dict.fromkeys(("from", "to", *CURSORS)), **more})
 
 
 def read_address(path: str, query: bytes) -> PageAddress:
     """The address of a request; what is not UTF-8 has been refused before."""
+    # Two slashes at the beginning would lead to another server.
+    path = f"/{path.lstrip('/')}"
     return PageAddress(path, tuple(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
 
 

@@ -7,12 +7,10 @@ from typing import Any
 import msgspec
 
 from rtcdp.answers.fold_people import FoldPeoplePage
+from rtcdp.dashboard.address import PEOPLE_CURSOR
 from rtcdp.dashboard.page import PageAsked
 from rtcdp.dashboard.stories import api_address, instant_of, user_href
 from rtcdp.definitions import Fold
-
-CURSOR = "people_cursor"
-"""Where in the list one is; `cursor` is the place among what stands above it."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,15 @@ def fold_people(
     """The list; `api` is its address for programs, with what was asked for there."""
     address = asked.address
     further = answer.next_cursor
-    begun = any(name == CURSOR for name, _ in address.pairs)
-    close = {**dict.fromkeys(_CHOOSING), CURSOR: None}
+    begun = any(name == PEOPLE_CURSOR for name, _ in address.pairs)
+    close = {**dict.fromkeys(_CHOOSING), PEOPLE_CURSOR: None}
     return FoldPeople(
         words=words,
         key=fold.key,
         answer=answer,
         items=[_person(asked, fold, item) for item in answer.items],
-        first_href=f"{address.but({CURSOR: None})}#people" if begun else None,
-        next_href=f"{address.but({CURSOR: further})}#people" if further else None,
+        first_href=f"{address.but({PEOPLE_CURSOR: None})}#people" if begun else None,
+        next_href=f"{address.but({PEOPLE_CURSOR: further})}#people" if further else None,
         close_href=address.but({**close}),
         api=api_address(*api),
     )
@@ -69,7 +67,7 @@ _CHOOSING = ("cohort", "after", "list", "path", "nodes", "node", "ended")
 
 def href_of_people(asked: PageAsked[Any], **chosen: str | int) -> str:
     """The page with the list of those behind another number."""
-    every = {**dict.fromkeys((*_CHOOSING, CURSOR)), **chosen}
+    every = {**dict.fromkeys((*_CHOOSING, PEOPLE_CURSOR)), **chosen}
     return f"{asked.address.but({**every})}#people"
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rtcdp.errors import BadRequest
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
@@ -49,13 +50,16 @@ def period_of(
     start: int | None, end: int | None, last_ms: int | None, now_ms: int, default_ms: int
 ) -> Period:
     """The period that `from`, `to` and `last` ask for, of `default_ms` if they ask for nothing.
+    It begins with the first time that events have at the earliest.
 
     Raises `BadRequest` where they contradict each other.
     """
     if last_ms is not None and start is not None:
         raise BadRequest("last and from both say where to begin", "send one of them")
     until = now_ms if end is None else end
-    begin = until - (last_ms or default_ms) if start is None else start
+    begin = start
+    if begin is None:
+        begin = max(MIN_TIMESTAMP_MS, until - (last_ms or default_ms))
     if begin >= until:
         raise BadRequest(
             "the time that is asked for ends before it begins",

@@ -54,7 +54,7 @@ class TimeForm:
 def _time_form(zone: PageZone, address: PageAddress, asked: PageAsked[Any] | None) -> TimeForm:
     """Filled with the time that is shown, or, where there is none, with what was sent. Without an
     end where the time goes on: up to now."""
-    kept = (*address.hidden("from", "to", "last", "tz", "cursor"), ("tz", zone.name))
+    kept = (*address.hidden("from", "to", "last", "tz"), ("tz", zone.name))
     if asked is None:
         begin, end = (_sent(name, zone, address) for name in _TIMES)
         return TimeForm(begin, end, kept)

@@ -109,8 +109,8 @@ class PageZone:
         """
         try:
             found = self._read(name, text, is_end=is_end)
-        except (ValueError, OverflowError):
-            found = None
+        except (BadRequest, ValueError, OverflowError):
+            found = None  # what the API would say has no word of this zone
         if found is None or not MIN_TIMESTAMP_MS <= found <= MAX_TIMESTAMP_MS:
             raise BadRequest(
                 f"{name}={text[:100]!r} is not a time that events have",

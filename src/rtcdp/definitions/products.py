@@ -7,6 +7,9 @@ of the set of updates: of two with one beginning, the one that was taken in late
 from rtcdp.definitions.row_table import RowTable
 from rtcdp.definitions.row_view import RowView, ShownColumn, field_column
 
+EVENTS_TOPIC = "raw_customer_events"
+"""The usual topic of events; of another one, the topic of products has the name in it."""
+
 PRODUCT_STREAM = "product_updates"
 """What the second stream is called: its topic, its folder and its file."""
 

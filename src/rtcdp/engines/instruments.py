@@ -7,10 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from rtcdp.engines.commit import TRYING_AGAIN, Listeners
 from rtcdp.store import EpochReport
-from rtcdp.telemetry import LATENCY_BUCKETS_S, SIZE_BUCKETS
-
-PARTITIONS_MAX = 1_000
-"""Of so many partitions each is told; of further ones none."""
+from rtcdp.telemetry import LATENCY_BUCKETS_S, PARTITIONS_MAX, SIZE_BUCKETS
 
 
 class EngineInstruments:

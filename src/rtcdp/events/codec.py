@@ -8,7 +8,7 @@ of them accepts, the columnar decoder reads as the same values.
 
 import json
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -23,6 +23,10 @@ from rtcdp.events.faults import OUT_OF_YEARS, faults_of
 T = TypeVar("T")
 
 _MAX_REASON_LENGTH = 1_000
+_CUT_LENGTH = 8_192
+"""So many characters with a reason, however they are escaped, are shorter than an event may be."""
+_PIECE_BYTES = 256 * 1024
+"""What is decoded at once: objects take some 24 times the room of their text."""
 
 
 class UnmappedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,21 +77,38 @@ def decode(record: bytes) -> CustomerActivityEvent | Rejection:
 
 def unmapped_line(why: str, line: bytes) -> bytes:
     """What comes in the place of a line that no event can be made of, for `decode` to reject as
-    `not_mapped` with the text `why`; the line itself where that can't be put into JSON, or would
-    be longer than an event may be."""
+    `not_mapped` with the text `why`. It holds the line, or its beginning where the whole would be
+    longer than an event may be; U+FFFD stands there for bytes that are no UTF-8.
+
+    Never the line itself: that may be an event, or several, of what it only seems to hold."""
+    text = line.decode(errors="replace")
+    return _explained(why, text) or _encode(_unmapped(why, text[:_CUT_LENGTH]))
+
+
+def whole_unmapped_line(why: str, line: bytes) -> bytes | None:
+    """The same with the whole line, as it came; None where that can't be."""
     try:
-        text = line.decode()
-        explained = _encode(UnmappedLine(why[:_MAX_REASON_LENGTH], text))
-    except UnicodeError:
-        return line
-    return explained if len(explained) <= rules.MAX_EVENT_BYTES else line
+        return _explained(why, line.decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def _explained(why: str, text: str) -> bytes | None:
+    explained = _encode(_unmapped(why, text))
+    return explained if len(explained) <= rules.MAX_EVENT_BYTES else None
+
+
+def _unmapped(why: str, text: str) -> UnmappedLine:
+    return UnmappedLine(why[:_MAX_REASON_LENGTH].encode(errors="replace").decode(), text)
 
 
 def decode_all(records: Sequence[bytes]) -> list[CustomerActivityEvent | Rejection]:
     """What `decode` says of each record; several times as fast where all of them are clean."""
     events: list[KnownFieldsOnly] = []
     together = b"\n".join(records)
-    is_sure = not _BEYOND_MICROSECONDS.search(together.decode("utf-8", "replace"))
+    # A record may be empty, and be passed over, while another holds two lines.
+    is_sure = together.count(b"\n") == len(records) - 1
+    is_sure = is_sure and not _BEYOND_MICROSECONDS.search(together.decode("utf-8", "replace"))
     if is_sure and is_clean(together, events) and len(events) == len(records):
         return [_event_of(event) for event in events]
     return [decode(record) for record in records]
@@ -186,12 +207,27 @@ def _are_plain_properties(lines: bytes, count: int) -> bool:
     is_nested = b"[" in lines or lines.count(b"{") != count
     if is_nested and any(_is_too_deep(line, rules.MAX_NESTING - 1) for line in lines.split(b"\n")):
         return False
+    return all(map(_are_plain_numbers, _pieces(lines)))
+
+
+def _are_plain_numbers(lines: bytes) -> bool:
+    """Whether every number in these lines can be one; the decoder of events has passed it over."""
     try:
-        # Whether every number in it can be one; the decoder of events has passed it over.
         _decode_any_lines(lines)
     except (msgspec.DecodeError, RecursionError):
         return False
-    return not (_has_long_number(lines) and _has_integer_out_of_range(lines))
+    return not _has_long_number(lines) or not any(
+        _has_long_number(line) and _has_integer_out_of_range(line) for line in lines.split(b"\n")
+    )
+
+
+def _pieces(lines: bytes) -> Iterator[bytes]:
+    """The same lines, some at a time."""
+    start = 0
+    while start < len(lines):
+        end = lines.find(b"\n", start + _PIECE_BYTES) + 1 or len(lines)
+        yield lines[start:end]
+        start = end
 
 
 def _validated(wire: EventOnTheWire[str]) -> CustomerActivityEvent | DeadLetterReason:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
+from rtcdp.breather import Breather
 from rtcdp.folds.paths import NODES_MAX
 
 _GONE = "gone"
@@ -35,31 +36,30 @@ def whole_paths(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
     return pl.concat([shown, pl.DataFrame({"path": [None], "count": [rest]}, shown.schema)])
 
 
+def among_frequent(rows: pl.DataFrame, counted: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """The rows with one of so many most frequent paths among those `counted`."""
+    frequent = whole_paths(counted, limit)["path"].drop_nulls()
+    return rows.filter(pl.col("path").is_in(frequent.implode()))
+
+
 def gone_along(
-    rows: pl.DataFrame,
-    path: Sequence[str] | None,
-    nodes: int | None,
-    node: str | None,
-    *,
-    among: int | None = None,
+    rows: pl.DataFrame, path: Sequence[str] | None, nodes: int | None, node: str | None
 ) -> pl.DataFrame:
     """The rows that have gone this whole path, that have so many nodes or more, and this one in
-    that place; `among` leaves those that are among so many most frequent ones."""
-    if among is not None:
-        frequent = whole_paths(rows, among)["path"].drop_nulls()
-        rows = rows.filter(pl.col("path").is_in(frequent.implode()))
+    that place."""
     if nodes is not None:
         rows = rows.filter(pl.col("length") >= nodes)
     if path is None and node is None:
         return rows
     # What is told of a path is text, which may be anything: it is read once for each that there is.
-    told = {text: msgspec.json.decode(text, type=list[str]) for text in rows["path"].unique()}
-    wanted = [
-        text
-        for text, each in told.items()
-        if (path is None or each == [*path])
-        and (node is None or nodes is None or each[nodes - 1] == node)
-    ]
+    wanted, breather = [], Breather()
+    for text in rows["path"].unique():
+        breather.breathe()
+        each = msgspec.json.decode(text, type=list[str])
+        if path is not None and each != [*path]:
+            continue
+        if node is None or nodes is None or each[nodes - 1] == node:
+            wanted.append(text)
     return rows.filter(pl.col("path").is_in(wanted))
 
 

@@ -328,7 +328,7 @@ class Collector:
                     raise
             else:
                 judge = self._judge
-                clean = clean_batch(plain, limits) if judge is decode else None
+                clean = clean_batch(plain, content_type, limits, judge)
                 if clean is not None:
                     return clean
                 if not takes_long(plain):

@@ -14,7 +14,10 @@ from litestar.openapi.spec import Schema
 
 import rtcdp
 from rtcdp.access.needs import READ
+from rtcdp.definitions.products import EVENTS_TOPIC, PRODUCT_STREAM
 from rtcdp.intake.documentation import event_schema, product_update_schema
+from rtcdp.log.envelope import INTAKE_HEADER, SOURCE_HEADER
+from rtcdp.log.limits import SOURCE_NAME
 
 ASYNCAPI_PATH = "/asyncapi.json"
 EVENT_SCHEMA_PATH = "/schemas/customer-activity-event.json"
@@ -55,12 +58,12 @@ def _asyncapi(event: dict[str, Any], update: dict[str, Any]) -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {
             "events": _channel(
-                "raw_customer_events",
+                EVENTS_TOPIC,
                 "Events. The key is the userId; records without one are taken as well.",
                 "event",
             ),
             "productUpdates": _channel(
-                "product_updates",
+                PRODUCT_STREAM,
                 "What products are called, cost and belong to. The key is the productId.",
                 "productUpdate",
             ),
@@ -106,8 +109,8 @@ def _message(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         "headers": {
             "type": "object",
             "properties": {
-                "rtcdp-source": {**text, "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"},
-                "rtcdp-intake": {**text, "enum": ["import"]},
+                SOURCE_HEADER: {**text, "pattern": f"^{SOURCE_NAME.pattern}$"},
+                INTAKE_HEADER: {**text, "enum": ["import"]},
             },
         },
         "payload": payload,

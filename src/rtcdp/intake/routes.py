@@ -22,7 +22,7 @@ from rtcdp.intake.cloud_events import (
     event_line_of_headers,
 )
 from rtcdp.intake.collector import Collector, IntakeAnswer
-from rtcdp.intake.decompression import decompress
+from rtcdp.intake.decompression import decompress, too_large
 from rtcdp.intake.problem import RequestRefused, document_of
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
 
@@ -121,7 +121,10 @@ async def _take(
         encoding = _text(headers.get(b"content-encoding", b"")).strip()
         has_attributes = b"ce-specversion" in headers and media_type not in CLOUD_EVENT_TYPES
         if has_attributes and collector.takes_events:
-            plain = decompress(body, encoding, collector.limits_of_one)
+            limits = collector.limits_of_one
+            plain = decompress(body, encoding, limits)
+            if len(plain) > limits.max_decompressed_bytes:
+                raise too_large(limits)
             body = event_line_of_headers(headers, media_type or _PLAIN_JSON, plain)
             media_type, encoding = _PLAIN_JSON, ""
         return await collector.take(body, media_type, encoding, source, intake)

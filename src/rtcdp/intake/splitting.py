@@ -116,7 +116,7 @@ def split(body: bytes, content_type: str, limits: CollectorLimits, judge: Judge 
     `content_type` is the media type in lower case, without parameters. Raises `RequestRefused`
     when the body can't be split (400) or holds more than `max_events_per_request` (413).
     """
-    clean = clean_batch(body, limits) if judge is decode else None
+    clean = clean_batch(body, content_type, limits, judge)
     return clean or judged_batch(body, content_type, limits, judge)
 
 
@@ -143,11 +143,15 @@ def judged_batch(
     return _judge(lines, limits, judge)
 
 
-def clean_batch(body: bytes, limits: CollectorLimits) -> Batch | None:
+def clean_batch(
+    body: bytes, content_type: str, limits: CollectorLimits, judge: Judge = decode
+) -> Batch | None:
     """The whole body as NDJSON of verified events, if it is that; the path nearly all take.
 
     Raises `RequestRefused` (413) when it holds more than `max_events_per_request`.
     """
+    if judge is not decode or content_type in CLOUD_EVENT_TYPES:
+        return None
     if body.count(b"\n") > limits.max_events_per_request:
         return None
     events: list[KnownFieldsOnly] = []

@@ -19,15 +19,13 @@ from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.log.contract import DEFAULT_SOURCE, Int64Array, Intake, RawRecord, Records
 from rtcdp.log.limits import SOURCE_NAME
+from rtcdp.telemetry import TRACES_MAX
 
 SOURCE_HEADER = "rtcdp-source"
 INTAKE_HEADER = "rtcdp-intake"
 REPLAY_HEADER = "rtcdp-replay-of"
 TRACE_HEADER = "traceparent"
 """Of W3C Trace Context, as any producer sends it; only what is sampled is taken notice of."""
-
-TRACES_MAX = 32
-"""Of so many traces in a batch is taken notice."""
 
 _SAMPLED = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 

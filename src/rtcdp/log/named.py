@@ -12,6 +12,18 @@ def names_user(raw: bytes, user_id: str) -> bool:
     return pattern_of(user_id).search(raw) is not None
 
 
+def is_of_user(raw: bytes, user_id: str) -> bool:
+    """Whether a record is the user's: what says whose it is is theirs or somebody else's, whatever
+    else stands in it; of all others whoever is named in them is meant."""
+    try:
+        event = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return names_user(raw, user_id)
+    if isinstance(event, dict) and isinstance(event.get("userId"), str):
+        return bool(event["userId"] == user_id)
+    return names_user(raw, user_id)
+
+
 def spellings(user_id: str) -> tuple[bytes, ...]:
     """The id as UTF-8, and as JSON writes it where that differs."""
     as_json = msgspec.json.encode(user_id)[1:-1]

@@ -6,6 +6,7 @@ from typing import Any
 
 from rtcdp.admission.replays import replay_of, still_dead
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.admission.steps import position_id
 from rtcdp.clock import Clock
 from rtcdp.log.contract import Delivery, LogReader, LogWriter
 from rtcdp.store import Store, UncountedScan
@@ -51,24 +52,26 @@ def replay_dead_letters(
     """Append the bytes of the wanted dead letters that were never replayed, and mark them.
 
     The new records have their true intake time and are marked as imported, because their events
-    may be old by now: they are never late. What a replay that was interrupted has appended already
-    is found in the log and only marked. Records that would be dead letters again are left out.
-    Raises what the log and the store raise.
+    may be old by now: they are never late. What a replay that was interrupted has appended already,
+    as it came or mended, is found in the log and only marked. Records that would be dead letters
+    again are left out. Raises what the log and the store raise.
     """
     done = Replayed()
     in_the_log = _replays_in(parts.log)
     scan = replace(wanted, verdict="dead_letter", only_not_replayed=True, limit=_PAGE)
     for page in _pages(parts.store, scan):
         now_ms = clock.now_ms()
-        ready = [letter for letter in page if _can_be_admitted(letter, now_ms, rules)]
-        deliveries = [_delivery(letter, now_ms) for letter in ready]
-        fresh = [delivery for delivery in deliveries if delivery.replay_of not in in_the_log]
+        missing = [letter for letter in page if _position(letter) not in in_the_log]
+        fresh = [letter for letter in missing if _can_be_admitted(letter, now_ms, rules)]
         if fresh:
-            parts.writer.append(fresh)
-        if ready:
-            places = [(letter["partition"], letter["offset"]) for letter in ready]
+            parts.writer.append([_delivery(letter, now_ms) for letter in fresh])
+            in_the_log.update(map(_position, fresh))
+        rest_there = [letter for letter in page if _position(letter) in in_the_log]
+        if rest_there:
+            places = [(letter["partition"], letter["offset"]) for letter in rest_there]
             parts.store.mark_replayed(places, now_ms)
-        done = Replayed(done.replayed + len(ready), done.still_dead + len(page) - len(ready))
+        still_there = len(page) - len(rest_there)
+        done = Replayed(done.replayed + len(rest_there), done.still_dead + still_there)
     return done
 
 
@@ -98,6 +101,10 @@ def _pages(store: Store, scan: UncountedScan) -> Iterator[list[DeadLetter]]:
             return
         last = page[-1]
         scan = replace(scan, after=(last["received_at"], last["partition"], last["offset"]))
+
+
+def _position(letter: DeadLetter) -> str:
+    return position_id(letter["partition"], letter["offset"])
 
 
 def _can_be_admitted(letter: DeadLetter, now_ms: int, rules: AdmissionRules) -> bool:

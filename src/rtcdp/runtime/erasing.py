@@ -1,7 +1,13 @@
-"""The erasure of a user from an installation: done, looked for, and signed for."""
+"""The erasure of a user from an installation: done, looked for, and signed for.
 
+Files are searched as they rest, and the log's records as they are read: in its file, many of them
+are compressed.
+"""
+
+import os
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +16,20 @@ from secrets import token_hex
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.native.erasing import Erased
+from rtcdp.engines.native.erasure import USER
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.resume import records_between
 from rtcdp.errors import UsageError
+from rtcdp.log.contract import ErasableLog, LogReader, Records
+from rtcdp.log.embedded import file_of
 from rtcdp.log.named import pattern_of
-from rtcdp.runtime.parts import folds_of, metrics_left_out, store_of, stored_metrics_of
+from rtcdp.runtime.parts import (
+    folds_of,
+    log_reader,
+    metrics_left_out,
+    store_of,
+    stored_metrics_of,
+)
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.receipts import Receipt, Traced, keep_receipt
 from rtcdp.runtime.settings import Settings
@@ -43,8 +59,41 @@ def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
     with store_of(settings, read_only=True) as store:
         catalog: list[Metric | Fold] = [*stored_metrics_of(settings), *folds_of(settings)]
         left_out = metrics_left_out(store, catalog)
-    found = tuple(find(places_of(settings), user_id))
-    return keep_receipt(settings.data_dir, _receipt(erased, by, user_id, found, left_out))
+    with log_reader(settings) as log:
+        found = found_of(settings, log, user_id)
+    notes = _notes(erased, user_id, left_out, _others(folds_of(settings)))
+    return keep_receipt(settings.data_dir, _receipt(erased, by, found, notes))
+
+
+def found_of(settings: Settings, log: LogReader, user_id: str) -> tuple[Traced, ...]:
+    """What still holds the id: records of a log that can erase, and files of this machine. What
+    stands in a record is not told of the log's file as well."""
+    records = tuple(find_in_log(log, user_id)) if isinstance(log, ErasableLog) else ()
+    of_log = sum(each.count for each in records)
+    folder = settings.log_path
+    log_file = None if folder is None else str(file_of(folder).resolve())
+    files = (
+        Traced(each.place, each.count - of_log) if each.place == log_file else each
+        for each in find(places_of(settings), user_id)
+    )
+    return (*records, *(each for each in files if each.count > 0))
+
+
+def find_in_log(log: LogReader, user_id: str) -> Iterator[Traced]:
+    """How often the id stands in the records of each partition, as a word of its own. Reads the
+    whole log."""
+    pattern = pattern_of(user_id)
+    for partition in log.partitions():
+        extent = log.extent(partition)
+        pieces = records_between(log, partition, extent.first_offset, extent.next_offset)
+        count = sum(_count_among(piece, pattern) for piece in pieces)
+        if count:
+            yield Traced(f"records of partition {partition} of the log", count)
+
+
+def _count_among(records: Records, pattern: re.Pattern[bytes]) -> int:
+    texts = (records.lines, *(record.raw for record in records.odd))
+    return sum(1 for text in texts for _ in pattern.finditer(text))
 
 
 def places_of(settings: Settings) -> list[Path]:
@@ -75,9 +124,10 @@ def _count_in(path: Path, user_id: str) -> int:
     pattern, overlap = pattern_of(user_id), 8 * len(user_id.encode()) + 2
     count, kept = 0, b""
     with suppress(FileNotFoundError), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         while block := file.read(_BLOCK_BYTES):
             text = kept + block
-            is_last = len(block) < _BLOCK_BYTES
+            is_last = len(block) < _BLOCK_BYTES or file.tell() >= size
             end = len(text) if is_last else len(text) - overlap
             begins = 1 if kept else 0
             count += sum(begins <= each.start() < end for each in pattern.finditer(text))
@@ -91,18 +141,32 @@ def _salt_of(settings: Settings) -> str:
     return known[0].salt if known else token_hex(_SALT_BYTES)
 
 
-def _receipt(
-    erased: Erased, by: str, user_id: str, found: Sequence[Traced], left_out: Sequence[str]
-) -> Receipt:
-    notes = []
+def _others(folds: Sequence[Fold]) -> list[str]:
+    """Folds that are not kept by user."""
+    return sorted(fold.name for fold in folds if fold.table.group_key != (USER,))
+
+
+def _notes(
+    erased: Erased, user_id: str, left_out: Sequence[str], others: Sequence[str]
+) -> Iterator[str]:
+    """What whoever reads the receipt has to know beside it."""
     if not erased.log_is_erasable:
-        notes.append(
+        yield (
             "the log can't erase: its records go with the topic's retention, and never count again"
         )
     if left_out:
-        notes.append(f"not looked at, because they stand still: {', '.join(left_out)}")
+        yield f"not looked at, because they stand still: {', '.join(left_out)}"
+    if others:
+        yield f"not looked at, because they are not kept by user: {', '.join(others)}"
+    if erased.damaged:
+        yield f"{erased.damaged:,} records of the log are damaged: nobody can tell whose they are"
+    if erased.has_lost_counted:
+        yield "counts of windows that damaged records may be in stayed as they were, without a name"
     if len(user_id.encode()) < SHORT_ID:
-        notes.append("the id is short: what was found of it may be chance")
+        yield "the id is short: what was found of it may be chance"
+
+
+def _receipt(erased: Erased, by: str, found: Sequence[Traced], notes: Iterable[str]) -> Receipt:
     return Receipt(
         user_digest=erased.user.digest,
         salt=erased.user.salt,

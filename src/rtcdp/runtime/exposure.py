@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -33,7 +33,9 @@ PATH = "/metrics"
 AT_ONCE_MAX = 8
 """So many are answered at once; further ones are cut off, and come again."""
 
-_PATIENCE_S = 5.0
+PATIENCE_S = 5.0
+"""A connection takes no longer, whatever its client does."""
+
 _BACKLOG = 16
 
 _log = logging.getLogger(__name__)
@@ -105,9 +107,7 @@ class _Application:
 
 
 class _Handler(WSGIRequestHandler):
-    """Says nothing of requests, and waits for nobody for long."""
-
-    timeout = _PATIENCE_S
+    """Says nothing of requests."""
 
     def log_message(self, *_: Any) -> None:
         return None
@@ -148,16 +148,46 @@ class _Server(ThreadingMixIn, WSGIServer):
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # as where no thread can be started
+            self._room.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
-            request.settimeout(_PATIENCE_S)
-            if self._tls is not None:
-                request = self._tls.wrap_socket(request, server_side=True)
-            super().process_request_thread(request, client_address)
+            with suppress(OSError, RuntimeError), self._for_a_while(request) as connection:
+                super().process_request_thread(connection, client_address)
         finally:
             self._room.release()
 
+    @contextmanager
+    def _for_a_while(self, request: socket.socket) -> Iterator[socket.socket]:
+        """The connection, over TLS where that is wanted, until `PATIENCE_S` are over. Raises
+        `OSError` where the client doesn't speak TLS, and `RuntimeError` where there is no thread
+        for the clock."""
+        request.settimeout(PATIENCE_S)
+        if self._tls is not None:
+            request = self._tls.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+        end = threading.Timer(PATIENCE_S, _cut, (request,))
+        end.daemon = True
+        try:
+            end.start()
+            if isinstance(request, ssl.SSLSocket):
+                request.do_handshake()
+            yield request
+        finally:
+            end.cancel()
+            self.shutdown_request(request)
+
     def handle_error(self, *_: Any) -> None:
         """A client that goes away, or is no client, is nobody's error."""
+
+
+def _cut(connection: socket.socket) -> None:
+    """End a connection that another thread is at."""
+    with suppress(OSError):
+        # Past TLS, which another thread is using.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

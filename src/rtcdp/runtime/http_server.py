@@ -23,10 +23,10 @@ from rtcdp.access.gate import Gate
 from rtcdp.access.key_file import keys_path, make_secret
 from rtcdp.access.needs import Need
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.mending import Door
+from rtcdp.answers.mending import MendedIntake
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.api.at_once import at_once
-from rtcdp.api.context import ApiContext, Check
+from rtcdp.api.context import ApiContext, Check, FilesUnderWay
 from rtcdp.api.documentation import openapi_config
 from rtcdp.api.entrance import behind, entrance, may_read, page_guests
 from rtcdp.api.exposition import plain_exposition
@@ -182,8 +182,7 @@ def run_http_server(
         tracing = _tracing(settings, clock, roles, stack)
         reader = stack.enter_context(log_reader(settings))
         routes: list[ControllerRouterHandler] = []
-        context: ApiContext | None = None
-        collector, writer, products = None, None, None
+        context, collector, writer, products = None, None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
@@ -205,7 +204,8 @@ def run_http_server(
                 stop=stop,
                 registry=registry,
                 writable=stack.enter_context(store_of(settings)),
-                door=Door(partial(_append, settings, clock), settings.admission),
+                files=stack.enter_context(FilesUnderWay(settings.api.files, settings.http)),
+                mended_intake=MendedIntake(partial(_append, settings, clock), settings.admission),
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)

@@ -68,7 +68,8 @@ class _OfPart(Scraped):
         )
         wal = GaugeMetricFamily(
             "rtcdp_wal_bytes",
-            "Of these, what is not written back yet (the write-ahead log).",
+            "The size of the write-ahead log; above 64 MiB something keeps it from being written"
+            " back.",
             labels=["place"],
         )
         free = GaugeMetricFamily(

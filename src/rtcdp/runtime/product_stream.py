@@ -9,14 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
-from rtcdp.definitions.products import PRODUCT_STREAM
+from rtcdp.definitions.products import EVENTS_TOPIC, PRODUCT_STREAM
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.runtime.parts import log_reader
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Store
-
-EVENTS_TOPIC = "raw_customer_events"
-"""The usual topic of events; of another one, the topic of products has the name in it."""
 
 
 def product_log_url(settings: Settings) -> str:

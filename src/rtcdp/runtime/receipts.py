@@ -7,15 +7,17 @@ others, and nobody without the key can change one.
 
 import hmac
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
+from tempfile import NamedTemporaryFile
 
 import msgspec
 
 from rtcdp.admission.erased import erased_digest
 from rtcdp.errors import UsageError
-from rtcdp.private_files import FILE_MODE, make_private_folder, open_private_file
+from rtcdp.private_files import make_private_folder, open_private_file
 
 FOLDER = "erasures"
 KEY_NAME = "receipts.key"
@@ -82,11 +84,11 @@ def read_receipt(path: Path) -> Receipt:
 
 def is_genuine(data_dir: Path, receipt: Receipt) -> bool:
     """Whether this installation signed the receipt as it is. Raises `UsageError` where there is no
-    key."""
+    key, or what is there is none."""
     path = data_dir / FOLDER / KEY_NAME
     if not path.is_file():
         raise UsageError(f"{path} is missing", "name the data folder that the receipt is of")
-    return hmac.compare_digest(_signature(receipt, path.read_bytes()), receipt.signature)
+    return hmac.compare_digest(_signature(receipt, _key_in(path)), receipt.signature)
 
 
 def _signature(receipt: Receipt, key: bytes) -> str:
@@ -96,13 +98,24 @@ def _signature(receipt: Receipt, key: bytes) -> str:
 
 
 def _key(data_dir: Path) -> bytes:
+    """The installation's key, made where there is none. It appears as a whole, so that nobody who
+    is killed leaves half of one, and two that make it at once agree."""
     path = data_dir / FOLDER / KEY_NAME
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(token_bytes(_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+    if not path.exists():
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{KEY_NAME}-") as file:
+            file.write(token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    return _key_in(path)
+
+
+def _key_in(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise UsageError(
+            f"{path} is no key: it has {len(key)} bytes instead of {_KEY_BYTES}",
+            "bring it back from a copy; without one, delete it, and old receipts prove nothing",
+        )
+    return key

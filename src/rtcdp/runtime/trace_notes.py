@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 NOTES = "traces"
 MAX_BYTES = 2**20
 """A file that is longer becomes the one of before, which is forgotten with the next."""
+
+_BEFORE = f"{NOTES}.old"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def write_notes(directory: Path, notes: Sequence[Note]) -> None:
         finally:
             os.close(file)
         if size > MAX_BYTES:
-            path.replace(path.with_name(f"{NOTES}.old"))
+            path.replace(directory / _BEFORE)
     except OSError:
         return
 
@@ -49,6 +52,7 @@ class NoteReader:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NOTES
+        self._before = directory / _BEFORE
         self._identity = 0
         self._read_bytes = 0
 
@@ -57,13 +61,26 @@ class NoteReader:
         try:
             with self._path.open("rb") as file:
                 status = os.fstat(file.fileno())
+                notes: list[Note] = []
                 if status.st_ino != self._identity or status.st_size < self._read_bytes:
+                    notes = self._rest_of_the_one_before()
                     self._identity, self._read_bytes = status.st_ino, 0
-                file.seek(self._read_bytes)
-                text = file.read(2 * MAX_BYTES)
+                return notes + self._rest_of(file)
+        except OSError:
+            return self._rest_of_the_one_before()
+
+    def _rest_of_the_one_before(self) -> list[Note]:
+        """What came between the last look and the turn, where it was read up to there."""
+        try:
+            with self._before.open("rb") as file:
+                is_ours = os.fstat(file.fileno()).st_ino == self._identity
+                return self._rest_of(file) if is_ours else []
         except OSError:
             return []
-        whole, _, _ = text.rpartition(b"\n")
+
+    def _rest_of(self, file: BinaryIO) -> list[Note]:
+        file.seek(self._read_bytes)
+        whole, _, _ = file.read(2 * MAX_BYTES).rpartition(b"\n")
         self._read_bytes += len(whole) + 1 if whole else 0
         return list(_notes_in(whole.decode(errors="replace")))
 

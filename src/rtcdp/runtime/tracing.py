@@ -33,10 +33,7 @@ from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.trace_notes import Note, NoteReader, write_notes
 from rtcdp.store import EpochReport
 from rtcdp.store.measured import measured_store
-from rtcdp.telemetry import CURRENT_TRACE
-
-TRACES_MAX = 32
-"""Of so many traces of a group or an epoch it is told; those of further ones end there."""
+from rtcdp.telemetry import CURRENT_TRACE, TRACES_MAX
 
 NOTES_MAX = 10_000
 EPOCHS_MAX = 256
@@ -245,13 +242,14 @@ class CountingTraces:
             partition: (self._reached.get(partition, 0), end)
             for partition, end in report.next_offsets.items()
         }
-        self._reached = dict(report.next_offsets)
         commit = min(max(self._commit_began_ms, began), now)
+        # Before `_reached` says that it is counted: the other thread may look at any time.
         self._new.append(
             CountedEpoch(
                 *(report.epoch, report.record_count, began, commit, now), ranges, report.traces
             )
         )
+        self._reached = dict(report.next_offsets)
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK_S):
@@ -259,6 +257,9 @@ class CountingTraces:
         self._look()
 
     def _look(self) -> None:
+        # First of all: whatever is counted up to here is among the epochs, and what is counted
+        # while this looks is left for the next time.
+        reached = self._reached
         while self._new:
             epoch = self._new.popleft()
             self._epochs.append(epoch)
@@ -272,11 +273,12 @@ class CountingTraces:
         numbers: dict[int, dict[str, None]] = {}
         waiting = []
         for note in self._pending:
+            if note.first_offset >= reached.get(note.partition, 0):
+                waiting.append(note)
+                continue
             epoch_of = next((each for each in self._epochs if each.counts(note)), None)
             if epoch_of is not None:
                 numbers.setdefault(epoch_of.number, {})[note.trace] = None
-            elif note.first_offset >= self._reached.get(note.partition, 0):
-                waiting.append(note)
         self._pending = deque(waiting, maxlen=NOTES_MAX)
         for number, texts in numbers.items():
             for text in list(texts)[:TRACES_MAX]:

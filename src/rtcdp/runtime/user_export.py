@@ -9,14 +9,14 @@ import polars as pl
 
 from rtcdp.answers.instant import iso_ms
 from rtcdp.definitions import tables_of
-from rtcdp.engines.native.erasure import USER, Known, Parts, traces_of
+from rtcdp.engines.native.erasure import USER, Known, Parts, traces_of, uncounted_of
 from rtcdp.engines.native.user_rows import named_rows
 from rtcdp.engines.resume import records_between
 from rtcdp.folds.timeline import TIMELINE, row_tables_of
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.parts import folds_of, stored_metrics_of
 from rtcdp.runtime.settings import Settings
-from rtcdp.store import Store, UncountedScan
+from rtcdp.store import Store
 
 _BATCH_BYTES = 16 * 2**20
 
@@ -32,7 +32,12 @@ def export_user(settings: Settings, log: LogReader, store: Store, user_id: str) 
     tables = row_tables_of(folds)
     parts = Parts(log, store, metrics, tables, [fold.name for fold in folds], _BATCH_BYTES)
     records = traces_of(parts, user_id).records
-    kept = _kept(store, user_id)
+    with store.snapshot() as snapshot:
+        kept = {
+            (row["partition"], row["offset"]): row["raw"]
+            for row in uncounted_of(snapshot, user_id)
+            if row["raw"] is not None
+        }
     raws = _raws(log, records)
     for place, known in sorted(records.items()):
         yield _record(known, raws.get(place) or kept.get(place))
@@ -45,12 +50,11 @@ def export_user(settings: Settings, log: LogReader, store: Store, user_id: str) 
         for row_table in tables:
             if row_table.group_key != (USER,):
                 continue
-            # Of a timeline there is nothing but the events once more.
-            if not row_table.name.startswith(TIMELINE):
-                for row in snapshot.rows(row_table, pl.DataFrame({USER: [user_id]})).iter_rows(
-                    named=True
-                ):
-                    yield {"kind": "fold", "name": row_table.name, "row": _plain(row)}
+            # Timelines tell events once more, and keep them longer than the log does.
+            kind = "timeline" if row_table.name.startswith(TIMELINE) else "fold"
+            rows = snapshot.rows(row_table, pl.DataFrame({USER: [user_id]}))
+            for row in rows.iter_rows(named=True):
+                yield {"kind": kind, "name": row_table.name, "row": _plain(row)}
 
 
 def encoded(line: Line) -> bytes:
@@ -86,16 +90,9 @@ def _raws(log: LogReader, records: dict[tuple[int, int], Known]) -> dict[tuple[i
             if among.isdisjoint(range(piece.first_offset, piece.next_offset)):
                 continue
             for record in piece.each():
-                if record.offset in among:
+                if record.offset in among and not record.is_corrupt:
                     raws[partition, record.offset] = record.raw
     return raws
-
-
-def _kept(store: Store, user_id: str) -> dict[tuple[int, int], bytes]:
-    with store.snapshot() as snapshot:
-        rows = snapshot.uncounted(UncountedScan(user_id=user_id, limit=100_000))
-    found = rows.filter(pl.col("raw").is_not_null()).select("partition", "offset", "raw")
-    return {(partition, offset): raw for partition, offset, raw in found.rows()}
 
 
 def _plain(row: Line) -> Line:

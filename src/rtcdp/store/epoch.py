@@ -50,11 +50,13 @@ class RowChanges:
 @dataclass(frozen=True)
 class Erasure:
     """What an epoch takes out before its changes are merged: `removed` are whole rows of metrics'
-    tables, as they rest. The epoch reads no records then; its ledger moves counts of before to
-    `erased`, and the rows of `uncounted` stand in for all that was kept of these records."""
+    tables, as they rest; `acknowledgements` are series and window starts of acknowledged alarms.
+    The epoch reads no records then; its ledger moves counts of before to `erased`, and the rows of
+    `uncounted` stand in for all that was kept of these records."""
 
     user: ErasedUser
     removed: tuple[TableChange, ...] = ()
+    acknowledgements: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Reads the log from its beginning, one record at a time, so it is for operators w
 the conformance suite and for tests of faults. May run while others append and process.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from rtcdp.log.contract import LogReader
 from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
 from rtcdp.verify.interleaving import decided_elsewhere, in_decision_order
-from rtcdp.verify.judge import Judge, Place, PlainRecord, Rules, Verdict
+from rtcdp.verify.judge import ERASED, Judge, Place, PlainRecord, Rules, Verdict
 from rtcdp.verify.plain import is_fold_judged, plain_metric, plain_records
 from rtcdp.verify.stored import Kept, Stored, read_stored, recorded_verdict, view_rows
 from rtcdp.verify.story_agreement import (
@@ -167,7 +168,11 @@ def _judge(
     """Judges the records of each partition, from an offset on; twice where the first time shows
     verdicts that no one could foretell."""
     lines, starts = records_from
-    given = {p: v for p, v in stored.verdicts.items() if v.reason == PROCESSOR_ERROR}
+    given = {
+        place: verdict
+        for place, verdict in stored.verdicts.items()
+        if verdict.reason == PROCESSOR_ERROR or verdict.verdict == ERASED
+    }
     judge = Judge(metrics, history, given, keeps_events=keeps_events).feed(
         in_decision_order(lines.values())
     )
@@ -180,6 +185,7 @@ def _judge(
     unforeseen = decided_elsewhere(judge, records, recorded, window_ms)
     if any(starts.values()):
         unforeseen |= _repeats_of_what_is_gone(judge, records, stored.verdicts, window_ms)
+    unforeseen |= _repeats_of_what_was_erased(judge, records, recorded, window_ms)
     if not unforeseen:
         return judge
     judge = Judge(metrics, history, given | unforeseen, keeps_events=keeps_events)
@@ -204,6 +210,30 @@ def _repeats_of_what_is_gone(
         is_soon = records[place].received_at - begins <= window_ms(place)
         if is_first and is_soon and recorded.get(place, verdict).verdict == "duplicate":
             found[place] = recorded[place]
+    return found
+
+
+def _repeats_of_what_was_erased(
+    judge: Judge,
+    records: Mapping[Place, PlainRecord],
+    recorded: Callable[[Place], Verdict],
+    window_ms: Callable[[Place], int],
+) -> dict[Place, Verdict]:
+    """The recorded duplicates that may repeat a record which was erased since, for nobody can tell
+    its id any more: of the same source, and taken in within the window of one."""
+    times: defaultdict[str, list[int]] = defaultdict(list)
+    for place, verdict in judge.verdicts.items():
+        if verdict.verdict == ERASED:
+            insort(times[records[place].source], records[place].received_at)
+    found = {}
+    for place in judge.ids if times else ():
+        record, told = records[place], recorded(place)
+        if told.verdict != "duplicate" or told == judge.verdicts[place]:
+            continue
+        erased, window = times[record.source], window_ms(place)
+        at = bisect_left(erased, record.received_at - window)
+        if at < len(erased) and erased[at] <= record.received_at + window:
+            found[place] = told
     return found
 
 

@@ -16,6 +16,7 @@ from rtcdp.verify.event_values import Event, starts_of, value_in
 
 Place = tuple[int, int]  # a partition and an offset
 Key = tuple[Any, ...]
+ERASED = "erased"
 _EVERYTHING: Mapping[str, Any] = {"is": "all", "of": ()}
 _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _COMPARISONS |= {"==": operator.eq}
@@ -58,7 +59,8 @@ class Rules(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`verdict` is admitted, duplicate, late or dead_letter; `reason` is empty where admitted."""
+    """`verdict` is admitted, duplicate, late, dead_letter or erased; `reason` is empty where
+    admitted or erased."""
 
     verdict: str
     reason: str = ""
@@ -71,7 +73,8 @@ class Judge:
     """Feed it records in the order of their decision, and ask what should have come of them.
 
     `rules` are those in force, the oldest first. `given` are verdicts that nobody can foretell, as
-    they were recorded: records that the engine failed at, and repeats of records that are gone.
+    they were recorded: records that the engine failed at, those that were erased with their user,
+    and repeats of records that are gone.
     With `keeps_events`, what is admitted is kept in `admitted`, for the stories that it tells.
     """
 
@@ -122,6 +125,8 @@ class Judge:
     def _judged(self, record: PlainRecord, given: Verdict | None) -> tuple[dict[str, Any], Verdict]:
         """The event's fields, if it is one, and the verdict."""
         place = (record.partition, record.offset)
+        if given is not None and given.verdict == ERASED:
+            return {}, given
         if record.is_corrupt:
             return {}, Verdict("dead_letter", "corrupt")
         try:

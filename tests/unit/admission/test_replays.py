@@ -19,6 +19,11 @@ EVENT = b'{"userId":"ada","eventType":"SEARCH","timestamp":%d}'
         (b'{"eventId":"%s"}' % (b"x" * 101), None),
         (b'{"eventId": "\xff"', None),
         (b"[]", None),
+        (b'{"properties":{"eventId":"b"},"eventId":"a","userId"', "a"),
+        (b'{"properties":{"eventId":"b"},"pageUrl":"\\"{", "userId"', None),
+        (b'{"pageUrl":"}{","eventId":"a","userId"', "a"),
+        (b'{"eventId":"a","properties":%s' % (b"[" * 5_000), "a"),
+        (b'{"eventId":"a","properties":%s%s}' % (b"[" * 5_000, b"]" * 5_000), "a"),
     ],
 )
 def test_an_event_id_is_read_as_far_as_one_can(raw: bytes, found: str | None) -> None:

@@ -23,8 +23,8 @@ class CountedDays(KeptDays):
 
     reads = 0
 
-    def get(self, name: Hashable, mark: Mark, read: Callable[[], tuple[T, int]]) -> T:
-        def counted() -> tuple[T, int]:
+    def get(self, name: Hashable, mark: Mark, read: Callable[[], tuple[T, int | None]]) -> T:
+        def counted() -> tuple[T, int | None]:
             self.reads += 1
             return read()
 

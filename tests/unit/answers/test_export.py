@@ -2,13 +2,16 @@
 
 import csv
 import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 import polars as pl
 import pytest
 
-from rtcdp.answers.export import ColumnType, exported
+from rtcdp.answers.export import ColumnType, Row, exported, write_parquet
 
 COLUMNS: dict[str, ColumnType] = {
     "window_start": "instant",
@@ -85,6 +88,21 @@ def test_parquet_has_types() -> None:
         {"estimated": None, **row, "window_start": datetime(2026, 1, 1, tzinfo=UTC)} for row in ROWS
     ]
     assert frame.to_dicts() == expected
+
+
+def test_a_long_parquet_file_is_written_while_its_rows_are_read() -> None:
+    sizes: list[int] = []
+    with tempfile.TemporaryFile() as file:
+
+        def parts() -> Iterator[Sequence[Row]]:
+            for part in range(30):
+                sizes.append(os.fstat(file.fileno()).st_size)
+                yield [{"n": part * 1000 + row} for row in range(1000)]
+
+        write_parquet(file, {"n": "integer"}, parts())
+        file.seek(0)
+        assert pl.read_parquet(file)["n"].to_list() == list(range(30_000))
+    assert sizes[20] > len(b"PAR1")
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

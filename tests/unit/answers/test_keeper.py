@@ -20,9 +20,9 @@ def test_the_mark_of_a_day_changes_with_its_events(shop: tuple[Driver, Installat
         found = []
         with installation.store.snapshot() as snapshot:
             for name in names:
-                mark_of = keeper.marks_of_metric(snapshot, metrics[name])
-                assert mark_of is not None
-                found.append((mark_of(FIRST), mark_of(FIRST + 1)))
+                marks_of = keeper.marks_of_metric(snapshot, metrics[name])
+                assert marks_of is not None
+                found.append((marks_of[FIRST], marks_of[FIRST + 1]))
         return found
 
     before = marks()

@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
+from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers import mending
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.mending import Door, Mended, Mender, ReplayedPage
+from rtcdp.answers.mending import Mended, MendedIntake, Mender, ReplayedPage
+from rtcdp.clock import ManualClock
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import Appended, Delivery
+from rtcdp.runtime.dead_letters import Parts, Replayed, replay_dead_letters
+from rtcdp.store import StoreUnavailable, UncountedScan
 from rtcdp.testing.driver import Driver
 
 HOUR_S = 3_600
@@ -26,7 +30,7 @@ def mender(driver: Driver, make_installation: Callable[..., Installation]) -> Me
         driver.process()
         return appended
 
-    return Mender(make_installation(), driver.store, Door(append))
+    return Mender(make_installation(), driver.store, MendedIntake(append))
 
 
 def sent(driver: Driver, **fields: object) -> Mended:
@@ -105,7 +109,7 @@ def test_two_at_once_and_one_that_died_before_the_mark_count_once(
         both.wait(10)
         return driver.log.append(deliveries)
 
-    patient = Mender(mender.installation, mender.store, Door(append))
+    patient = Mender(mender.installation, mender.store, MendedIntake(append))
     take(driver, b'{"userId":"ada"}')
     mended, told = sent(driver), list[ReplayedPage]()
     threads = [
@@ -120,6 +124,29 @@ def test_two_at_once_and_one_that_died_before_the_mark_count_once(
     driver.process()
     found = totals(driver)
     assert (found["received"], found["admitted"], found["duplicate"]) == (3, 1, 1)
+
+
+def test_a_mark_that_failed_is_made_up_for_by_the_command_line(
+    driver: Driver, mender: Mender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when nobody remembers the event id any more."""
+    take(driver, b'{"userId":"ada"}')
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailable("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.store, "mark_replayed", fail)
+        with pytest.raises(StoreUnavailable, match="is in the log") as failed:
+            mender.replay(FIRST, sent(driver))
+    assert "don't send it again: rtcdp dead-letters replay --all marks it" in failed.value.hint
+    driver.advance(seconds=2 * HOUR_S)
+    parts = Parts(driver.log, driver.log, driver.store)
+    clock = ManualClock(driver.now_ms)
+    assert replay_dead_letters(parts, clock, AdmissionRules(), UncountedScan()) == Replayed(1)
+    driver.process()
+    assert totals(driver)["admitted"] == 1
+    assert "fed in again at" in refusal(mender, sent(driver))
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 7), (9, 0), (0, 10**40)])

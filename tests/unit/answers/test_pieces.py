@@ -4,6 +4,8 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.pieces import fits, pieces_of, whole_windows
+from rtcdp.answers.query import QueryQuestion, query_page
+from rtcdp.definitions.enrichment import stored_as
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
@@ -40,3 +42,18 @@ def test_pieces_are_of_whole_windows(shop: tuple[Driver, Installation]) -> None:
         pieces_of(installation, "orders", ("order_count",), (START_MS, START_MS + 1))
     with pytest.raises(NotThere):
         pieces_of(installation, "orders", ("nothing",), (START_MS, END))
+
+
+def test_what_is_counted_by_products_says_from_when_on_it_is_whole(
+    shop: tuple[Driver, Installation],
+) -> None:
+    """What it is made of rests under other names."""
+    _, installation = shop
+    name = "revenue_by_category"
+    stored = stored_as(next(each for each in installation.metrics if each.name == name))
+    assert stored is not None
+    installation.store.limit_completeness(stored.by_pane.name, START_MS + DAY_MS)
+    found = pieces_of(installation, name, ("revenue",), (START_MS, END))
+    assert found.complete_from == START_MS + DAY_MS
+    question = QueryQuestion(metrics=(f"{name}.revenue",), start_from=START_MS, start_to=END)
+    assert query_page(installation, question).complete_from == "2026-01-02T00:00:00.000Z"

@@ -68,6 +68,21 @@ def test_a_user_of_three_minutes_is_one_of_the_hour(driver: Driver) -> None:
     assert USERS.measures[1].final(states) == [2]
 
 
+def test_different_texts_are_told_apart_by_a_key_of_one_window(
+    make_driver: Callable[..., Driver],
+) -> None:
+    by_type = Metric("t", "T", tumbling(hours=1), (Distinct("users", "userId"),), ("eventType",))
+    driver = make_driver(by_type)
+    for user, kind in [("ada", "SEARCH"), ("bob", "SEARCH"), ("ada", "PURCHASE")]:
+        driver.feed({"userId": user, "eventType": kind, "timestamp": START_MS})
+    driver.process()
+    wanted = Wanted(by_type.measures, (START_MS, START_MS + HOUR), ("eventType",))
+    with driver.store.snapshot() as snapshot:
+        found = rolled_up(snapshot, by_type, wanted).merged(("eventType",))
+    counts = found.sides["users"].group_by("eventType").len()
+    assert sorted(counts.rows()) == [("PURCHASE", 1), ("SEARCH", 2)]
+
+
 def test_the_slices_that_are_read_change_nothing(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,14 @@
 """Lists as files."""
 
+import asyncio
 import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +16,15 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Request, Response, get
 from litestar.testing import TestClient
 
-from rtcdp.api.limits import ApiLimits
+from rtcdp.api.context import ApiContext, FilesUnderWay
+from rtcdp.api.limits import ApiLimits, HttpLimits
+from rtcdp.api.list_files import AskedList, list_answer
+from rtcdp.api.manners import with_manners
 from rtcdp.definitions import Count, Metric, TopK, tumbling
+from rtcdp.runtime.answer_flow import AnswerFlow
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from tests.told import DAY, HOUR, START, Teller, visits
@@ -106,11 +114,16 @@ def is_same(found: Any, said: Any) -> bool:
     return bool(found == said or found == as_text(said))
 
 
-@pytest.mark.parametrize("at_once", [1, 1000])
-def test_a_file_holds_what_all_pages_do(make_told: Callable[..., Api], at_once: int) -> None:
+@pytest.mark.parametrize(
+    ("at_once", "paths"),
+    [(1, (LISTS[0], LISTS[1], LISTS[9])), (1000, LISTS)],
+)
+def test_a_file_holds_what_all_pages_do(
+    make_told: Callable[..., Api], at_once: int, paths: Sequence[str]
+) -> None:
     """However many pages it is read in."""
     told = make_told(limits=ApiLimits(file_rows=at_once))
-    for path in LISTS:
+    for path in paths:
         items = all_items(told, path)
         assert items, path
         lines = as_file(told, path, "jsonl").text.splitlines()
@@ -196,3 +209,121 @@ def test_windows_and_events_are_read_to_the_end(
     assert [json.loads(row["event"]) for row in rows] == [each["event"] for each in events]
     narrowed = as_file(api, "/api/events?userId=u4", "jsonl").text
     assert [json.loads(each) for each in narrowed.splitlines()] == events[4:]
+
+
+PATIENCE_S = 20.0
+
+
+class Number(msgspec.Struct):
+    n: int
+
+
+class Numbers(msgspec.Struct):
+    items: list[Number]
+    next_cursor: str | None
+    as_of: str | None = None
+    lag_ms: int | None = None
+    warning: str | None = None
+
+
+class Question(msgspec.Struct):
+    cursor: str | None = None
+    limit: int = 1
+
+
+class SlowList:
+    """A list of three pages, of which the first is empty and the others come once they may, on a
+    server that works out one answer at a time."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self.is_asked, self.may = threading.Event(), threading.Event()
+
+        @get("/slow", sync_to_thread=True)
+        def slow(request: Request[Any, Any, Any]) -> Response[Any]:
+            asked = AskedList("slow", Question(), self.page_of, {"n": "integer"})
+            return list_answer(request, context, asked)
+
+        @get("/quick")
+        async def quick() -> str:
+            return await asyncio.to_thread(str, 7)
+
+        self.flow = AnswerFlow(HttpLimits(max_answers=1))
+        self.app: Any = with_manners(Litestar([slow, quick], logging_config=None))
+
+    def page_of(self, question: Question) -> Numbers:
+        page = int(question.cursor or 0)
+        if page:
+            self.is_asked.set()
+            assert self.may.wait(PATIENCE_S)
+        return Numbers([Number(page)] if page else [], str(page + 1) if page < 2 else None)
+
+    async def ask(self, path: str, query: str = "", rest_s: float = 0.0) -> list[Any]:
+        """What is sent to a client that rests before it takes the next message."""
+        messages: list[Any] = []
+        is_over = asyncio.Event()
+
+        async def receive() -> Any:
+            await is_over.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            messages.append(message)
+            await asyncio.sleep(rest_s)
+            if not message.get("more_body", True):
+                is_over.set()
+
+        headers = [(b"accept-encoding", b"zstd"), (b"host", b"here")]
+        asked = {"method": "GET", "path": path, "raw_path": path.encode(), "headers": headers}
+        told = {"query_string": query.encode(), "root_path": "", "scheme": "http", "state": {}}
+        scope: Any = {"type": "http", "http_version": "1.1", **asked, **told}
+        try:
+            await self.flow.serve(self.app, scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - the server ends the connection
+            messages.append(error)
+        return messages
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_while_a_file_is_read_others_have_the_turn_and_the_threads(
+    make_context: Callable[..., ApiContext], form: str
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    with FilesUnderWay() as files:
+        slow = SlowList(make_context(files=files))
+        task = asyncio.create_task(slow.ask("/slow", f"format={form}"))
+        try:
+            while not slow.is_asked.is_set():
+                assert not task.done()
+                await asyncio.sleep(0.001)
+            quick = await asyncio.wait_for(slow.ask("/quick"), PATIENCE_S / 4)
+            assert quick[-1]["body"] == b"7"
+        finally:
+            slow.may.set()
+        messages = await task
+    assert messages[-1]["more_body"] is False
+    assert files.under_way == 0
+
+
+async def test_who_takes_a_file_too_slowly_loses_it(
+    make_context: Callable[..., ApiContext],
+) -> None:
+    pace = HttpLimits(answer_grace_s=0.5, min_answer_bytes_per_s=10**9)
+    with FilesUnderWay(pace=pace) as files:
+        slow = SlowList(make_context(files=files))
+        slow.may.set()
+        whole = await slow.ask("/slow", "format=csv")
+        assert whole[-1]["more_body"] is False
+        cut = await slow.ask("/slow", "format=csv", rest_s=0.6)
+    assert isinstance(cut[-1], Exception)
+    assert all(message.get("more_body", True) for message in cut[:-1])
+    assert files.under_way == 0
+
+
+def test_a_parquet_file_leaves_room_on_the_disk(
+    make_told: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = make_told(limits=ApiLimits(file_rows=1))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+    assert told.get("/api/sessions?format=parquet").content[4:] == b""
+    assert told.get("/api/sessions?format=csv").text.count("\n") > 1

@@ -6,7 +6,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from rtcdp.answers.mending import Door
+from rtcdp.answers.mending import MendedIntake
 from rtcdp.log.contract import Appended, Delivery
 from rtcdp.testing.driver import Driver
 
@@ -24,7 +24,7 @@ def api(driver: Driver, make_api: Callable[..., Api]) -> Api:
         driver.process()
         return appended
 
-    return make_api(door=Door(append), writable=driver.store)
+    return make_api(mended_intake=MendedIntake(append), writable=driver.store)
 
 
 def test_the_letter_of_a_list_is_mended_and_told_as_replayed(api: Api, driver: Driver) -> None:

@@ -29,7 +29,17 @@ def test_time_and_zone_are_taken_along() -> None:
 
 
 def test_a_form_sends_the_rest() -> None:
-    assert HERE.hidden("tz", "cursor", "page") == (("last", "1h"),)
+    assert HERE.hidden("tz", "page") == (("last", "1h"),)
+
+
+def test_lists_begin_anew_at_another_time_and_in_a_form() -> None:
+    here = read_address("/paths", b"from=1&to=2&nodes=3&cursor=x&people_cursor=y")
+    assert here.moving(last="1h") == "/paths?nodes=3&last=1h"
+    assert here.hidden("from") == (("to", "2"), ("nodes", "3"))
+
+
+def test_an_address_leads_to_this_server_however_many_slashes_it_begins_with() -> None:
+    assert read_address("//evil.test", b"").but() == "/evil.test"
 
 
 def test_an_empty_field_is_not_sent_again_and_again() -> None:

@@ -86,7 +86,16 @@ def test_a_time_that_is_none_can_be_mended_where_it_is_refused(
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
-    "time", ["from=0002-01-01", "to=0002-01-03", "to=9998-12-30", "from=0002-01-02&to=9998-12-30"]
+    "time",
+    [
+        "from=0002-01-01",
+        "to=0002-01-03",
+        "to=9998-12-30",
+        "from=0002-01-02&to=9998-12-30",
+        "last=999999w",
+        "to=0002-02-01T00:00&last=3000d",
+        "from=0002-01-01T00:00&to=0003-06-01T00:00",
+    ],
 )
 def test_no_time_is_too_far_away_to_be_answered(pages: Pages, path: str, time: str) -> None:
     answer = pages.get(f"{path}?{time}&tz=Asia/Kolkata")

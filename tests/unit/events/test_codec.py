@@ -1,8 +1,12 @@
 """One record, one verdict: what is an event, and why something is none."""
 
+import json
+import time
+import tracemalloc
+
 import pytest
 
-from rtcdp.events.codec import decode, is_clean, parse_timestamp_ms
+from rtcdp.events.codec import decode, is_clean, parse_timestamp_ms, unmapped_line
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import CustomerActivityEvent
 
@@ -192,6 +196,64 @@ def test_a_clean_batch_is_recognised_and_its_events_handed_out() -> None:
 )
 def test_a_batch_is_clean_only_if_each_line_is_one_event(lines: bytes) -> None:
     assert not is_clean(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a,b",
+        b"",
+        b"\xff" * 70_000,
+        b"\x01" * 70_000,
+        "😀".encode() * 20_000,
+        event_with("") + b"\n" + event_with(""),
+        event_with(',"x":"' + "y" * 65_400 + '"'),
+    ],
+    ids=["short", "empty", "no UTF-8", "escapes", "wide", "two events", "a long event"],
+)
+def test_an_unmapped_line_is_rejected_with_its_beginning(line: bytes) -> None:
+    for why in ("no time", "\x01" * 2_000, "\ud800"):
+        verdict = decode(unmapped_line(why, line))
+        assert isinstance(verdict, Rejection)
+        assert verdict.reason == "not_mapped"
+        kept = json.loads(unmapped_line(why, line))["line"]
+        assert line.decode(errors="replace").startswith(kept)
+        assert len(kept) >= min(len(line.decode(errors="replace")), 8_192)
+
+
+PADDED = event_with(',"properties":{"a":"' + "x" * 1_000 + '","b":[' + "1.5," * 40 + "2]}")
+LONG = event_with(',"properties":{"a":1234567890123456789}')
+
+
+def test_one_long_number_does_not_make_its_neighbours_slow() -> None:
+    def least_s(lines: list[bytes]) -> float:
+        body = b"\n".join(lines)
+        times = []
+        for _ in range(3):
+            start = time.thread_time()
+            assert is_clean(body)
+            times.append(time.thread_time() - start)
+        return min(times)
+
+    assert least_s([PADDED] * 1_000 + [LONG]) < 3 * least_s([PADDED] * 1_000)
+
+
+def test_a_large_batch_is_not_made_objects_of_at_once() -> None:
+    body = b"\n".join([event_with(',"properties":{"a":[' + "1.5," * 1_000 + "2]}")] * 1_000)
+    tracemalloc.start()
+    assert is_clean(body)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4 * len(body)
+
+
+@pytest.mark.parametrize("number", ["92345678901234567890", "1e999"])
+@pytest.mark.parametrize("place", [0, 700, 1_400])
+def test_a_number_that_is_none_is_found_wherever_it_stands(number: str, place: int) -> None:
+    lines = [PADDED] * 1_400
+    assert is_clean(b"\n".join(lines))
+    lines.insert(place, event_with(f',"properties":{{"a":{number}}}'))
+    assert not is_clean(b"\n".join(lines))
 
 
 @pytest.mark.parametrize("digits", ["999", "999999", "9999999", "999999999", "99949999999999999"])

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.intake.cloud_events import event_line
+from rtcdp.intake.limits import CollectorLimits
+from rtcdp.intake.splitting import split
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ATTRIBUTES = {
@@ -112,6 +114,49 @@ async def test_a_binary_one_may_be_compressed(client: httpx.AsyncClient, log) ->
     response = await client.post("/v1/events", content=packed, headers=headers)
     assert response.json()["accepted"] == 1
     assert [json.loads(record) for record in log.records] == [WHOLE]
+
+
+async def test_a_binary_one_that_holds_several_events_is_none_of_them(
+    client: httpx.AsyncClient, log
+) -> None:
+    """However long: what they are without their attributes is not what was sent."""
+    lines = b"".join(
+        json.dumps({**WHOLE, "eventId": str(each)}).encode() + b"\n" for each in range(900)
+    )
+    for body in (lines, lines + b'{"x":"\xff"}'):
+        message = to_binary_event(made(WHOLE))
+        response = await client.post("/v1/events", content=body, headers=message.headers)
+        answer = response.json()
+        assert (answer["accepted"], answer["rejected_count"]) == (0, 1)
+        assert answer["rejected"][0]["code"] == "not_mapped"
+    assert log.records == []
+    ((_, kept),) = log.deliveries[0].rejects
+    assert lines.decode().startswith(json.loads(kept)["line"])
+
+
+async def test_a_plain_event_is_no_cloud_event(client: httpx.AsyncClient, log) -> None:
+    """Be it so long that it leaves no room for the reason."""
+    members = {f"n{each}": "x" * 1_000 for each in range(64)}
+    for event in (WHOLE, {**WHOLE, **members}):
+        headers = {"content-type": "application/cloudevents+json"}
+        answer = (await client.post("/v1/events", json=event, headers=headers)).json()
+        assert [each["code"] for each in answer["rejected"]] == ["not_mapped"]
+        body = json.dumps(event).encode()
+        assert split(body, headers["content-type"], CollectorLimits()).line_count == 0
+    assert log.records == []
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_binary_one_is_no_longer_than_what_is_looked_at_at_once(
+    client: httpx.AsyncClient, log, encoding
+) -> None:
+    body = json.dumps(WHOLE).encode() + b" " * CollectorLimits().max_inline_bytes
+    message = to_binary_event(made(WHOLE))
+    packed = gzip.compress(body) if encoding == "gzip" else body
+    headers = {**message.headers, "content-encoding": encoding}
+    response = await client.post("/v1/events", content=packed, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+    assert log.appends == 0
 
 
 async def test_headers_of_a_cloud_event_say_nothing_to_a_plain_request(

@@ -6,7 +6,8 @@ import pytest
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.log.contract import DEFAULT_SOURCE, summary_mark
-from rtcdp.log.envelope import TRACES_MAX, UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
+from rtcdp.log.envelope import UNKNOWN_RECEIVED_AT, WireBatch, headers_for, records_of
+from rtcdp.telemetry import TRACES_MAX
 
 GOOD = b'{"userId":"u","timestamp":1,"eventType":"A"}'
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from rtcdp.admission.replays import replay_of
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
@@ -87,6 +88,20 @@ def test_a_replay_that_died_before_it_could_mark_them_counts_nothing_twice(
     installation.process()
     totals = installation.totals()
     assert (totals["admitted"], totals["duplicate"]) == (1, 0)
+
+
+def test_one_that_was_mended_and_not_marked_is_only_marked(installation):
+    installation.take(b"nonsense", b"nonsense too")
+    now_ms = installation.clock.now_ms()
+    mended = msgspec.json.encode({"userId": "ada", "timestamp": now_ms, "eventType": "VIEW"})
+    installation.log.append([replay_of(0, 0, "default", mended, now_ms)])
+    installation.process()
+    installation.clock.advance(2 * AN_HOUR_MS)
+    assert installation.replay() == Replayed(replayed=1, still_dead=1)
+    installation.process()
+    assert installation.totals()["admitted"] == 1
+    marked = [letter["replayed_at"] for letter in dead_letters_of(installation.store, ANY, 2)]
+    assert marked == [None, installation.clock.now_ms()]
 
 
 def test_what_would_be_a_dead_letter_again_stays_where_it_is(installation):

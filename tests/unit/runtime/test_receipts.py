@@ -35,3 +35,16 @@ def test_another_installation_signs_otherwise(tmp_path):
         is_genuine(tmp_path, kept)
     with pytest.raises(UsageError, match="is no receipt"):
         read_receipt(tmp_path / "nothing.json")
+
+
+def test_half_a_key_signs_nothing_and_proves_nothing(tmp_path):
+    kept = keep_receipt(tmp_path, RECEIPT)
+    assert sorted(path.name for path in (tmp_path / "erasures").iterdir()) == [
+        kept.name,
+        "receipts.key",
+    ]
+    (tmp_path / "erasures" / "receipts.key").write_bytes(b"")
+    with pytest.raises(UsageError, match="is no key"):
+        keep_receipt(tmp_path, RECEIPT)
+    with pytest.raises(UsageError, match="is no key"):
+        is_genuine(tmp_path, kept)

@@ -28,6 +28,17 @@ def test_a_long_file_begins_anew_and_is_followed(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * MAX_BYTES
 
 
+def test_what_came_between_the_last_look_and_the_turn_is_read(tmp_path: Path) -> None:
+    reader = NoteReader(tmp_path)
+    notes = [Note(0, n, n + 1, TRACE) for n in range(MAX_BYTES // 60 + 2)]
+    write_notes(tmp_path, notes[:1])
+    assert reader.new() == notes[:1]
+    write_notes(tmp_path, notes[1:-1])
+    assert not (tmp_path / NOTES).exists()
+    write_notes(tmp_path, notes[-1:])
+    assert (reader.new(), reader.new()) == (notes[1:], [])
+
+
 def test_what_is_damaged_or_half_is_passed_over(tmp_path: Path) -> None:
     reader = NoteReader(tmp_path)
     whole = f"0 1 2 {TRACE}"

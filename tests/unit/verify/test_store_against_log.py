@@ -101,7 +101,7 @@ def test_the_ledger_is_compared_by_source_minute_and_verdict():
     found = ledger_row(received=3, admitted=2, late=1)
     assert ledger_differences(expected, found) == []
     assert ledger_differences(expected, ledger_row(received=3, admitted=3)) == [
-        Difference("ledger", ("shop", 60_000), (3, 2, 0, 1, 0), (3, 3, 0, 0, 0))
+        Difference("ledger", ("shop", 60_000), (3, 2, 0, 1, 0, 0), (3, 3, 0, 0, 0, 0))
     ]
     assert ledger_differences(expected, found.clear()) != []
 

@@ -7,6 +7,7 @@ const OUTCOMES = {
   duplicate: "An event with this id was counted before: it is a duplicate.",
   late: "It came too late to be counted.",
   dead_letter: "It is a dead letter again.",
+  erased: "Its user was erased: it is not counted.",
   waiting: "It is in the log, and counted as soon as the processor comes to it.",
 };
 
@@ -32,7 +33,7 @@ async function send(form, button) {
     const told = await answer.json();
     says.textContent = answer.ok
       ? `${OUTCOMES[told.outcome]} ${told.message ?? ""}`.trim()
-      : `Not taken: ${told.detail}. ${told.hint}`;
+      : `${told.detail}. ${told.hint}`;
     form.dataset.outcome = answer.ok ? told.outcome : "refused";
     form.elements.raw.readOnly = answer.ok;
     button.hidden = answer.ok;

@@ -6,6 +6,7 @@ import { commandOf, requestOf, sampleOf } from "./request.js";
 
 const MAX_DEPTH = 6;
 const STREAM = "/api/live";
+const SHOWN_BYTES = 65_536;
 
 /** Text in which `names` between backticks are set as code. */
 export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
@@ -111,12 +112,31 @@ async function send({ verb, target, headers, body }, result) {
   try {
     const token = verb === "GET" ? {} : loginToken();
     const answer = await fetch(target, { method: verb, headers: { ...headers, ...token }, body });
-    const isText = !(answer.headers.get("Content-Type") ?? "").includes("parquet");
-    const text = isText ? pretty(await answer.text()) : `${(await answer.arrayBuffer()).byteLength} bytes; the command saves them`;
+    const isFile = answer.headers.has("Content-Disposition");
+    const text = isFile ? await beginningOf(answer) : pretty(await answer.text());
     show(result, `${answer.status} ${answer.statusText} · ${verb} ${target}`, text);
   } catch (error) {
     show(result, "No answer", String(error));
   }
+}
+
+/** How a file begins, which may be of any length: the rest is not asked for. */
+async function beginningOf(answer) {
+  const reader = answer.body.getReader();
+  if (answer.headers.get("Content-Type").includes("parquet")) {
+    await reader.cancel();
+    return "A Parquet file; the command saves it";
+  }
+  const decoder = new TextDecoder();
+  let [text, size] = ["", 0];
+  while (size < SHOWN_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value.subarray(0, SHOWN_BYTES - size), { stream: true });
+    size += value.length;
+  }
+  await reader.cancel();
+  return `${text}\n… so far the first 64 KB; the command saves all of it`;
 }
 
 function show(result, title, text) {

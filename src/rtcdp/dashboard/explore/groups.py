@@ -49,21 +49,19 @@ def _group(answer: QueryPage, item: Mapping[str, Any]) -> Group | None:
 
 
 def labels(interval: str, starts: Sequence[int], zone: PageZone) -> list[str]:
-    """What times are called that begin there. Where two have one name, those of the night that
-    clocks are put back are told apart by how far they are from UTC, and days by their year."""
-    is_clock = interval in ("minute", "hour")
-    names = [
-        f"{zone.day(start)}, {zone.minute(start)}"
-        if is_clock
-        else f"{zone.local(start):%b %Y}"
-        if interval == "month"
-        else zone.day(start)
-        for start in starts
-    ]
-    times = Counter(names)
-    return [
-        name
-        if times[name] == 1
-        else f"{name} {zone.offset(start) if is_clock else zone.local(start).year}"
-        for name, start in zip(names, starts, strict=True)
-    ]
+    """What times are called that begin there. Where two have one name, they are told apart by their
+    year, and those of the night that clocks are put back by how far they are from UTC."""
+    ways = [_ways(interval, start, zone) for start in starts]
+    times = Counter(name for names in ways for name in names)
+    return [next((name for name in names if times[name] == 1), names[-1]) for names in ways]
+
+
+def _ways(interval: str, start: int, zone: PageZone) -> Sequence[str]:
+    """What a time may be called, the best name first."""
+    day, year, clock = zone.day(start), zone.local(start).year, zone.minute(start)
+    if interval == "month":
+        return (f"{zone.local(start):%b %Y}",)
+    if interval not in ("minute", "hour"):
+        return day, f"{day} {year}"
+    names = f"{day}, {clock}", f"{day} {year}, {clock}"
+    return *names, *(f"{name} {zone.offset(start)}" for name in names)

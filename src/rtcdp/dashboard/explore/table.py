@@ -113,10 +113,15 @@ def _row(
 
 
 def _only(asked: _Asked, item: Mapping[str, Any]) -> str | None:
-    """The same page of one group alone, unless it is that already."""
+    """The same page of one group alone, in place of those that it is of, unless it is that."""
     field, pairs = asked.query.group_by[0], asked.address.pairs
-    pair = ("where", f"{field}={item[field]}")
-    return None if pair in pairs else written(asked.address.path, [*pairs, pair])
+    others = [
+        (name, text)
+        for name, text in pairs
+        if name != "where" or text.partition("=")[0].strip() != field
+    ]
+    wanted = [*others, ("where", f"{field}={item[field]}")]
+    return None if sorted(wanted) == sorted(pairs) else written(asked.address.path, wanted)
 
 
 def _cell(asked: _Asked, column: QueryColumnDescription, item: Mapping[str, Any] | None) -> Cell:

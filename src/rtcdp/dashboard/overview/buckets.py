@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from rtcdp.answers.intervals import Cut, Interval
 from rtcdp.dashboard.period import DAY_MS, HOUR_MS, Period
+from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 _BY_MINUTE_MS = 6 * HOUR_MS
 _BY_HOUR_MS = 8 * DAY_MS
@@ -16,7 +17,8 @@ _SLACK_MS = HOUR_MS
 @dataclass(frozen=True)
 class Buckets:
     """`edges` (UTC ms) are where pieces begin, and where the last one ends; those before `closed`
-    have ended. `before` are the edges of as many pieces as have ended, just before the first."""
+    have ended. `before` are the edges of as many pieces as have ended, just before the first; the
+    last one alone where events can't be that old."""
 
     interval: Interval
     zone: str
@@ -83,6 +85,7 @@ def buckets_of(period: Period, zone: str, now_ms: int) -> Buckets:
     if closed:
         # A piece more, since those of another month may be an hour longer.
         longest = max(after - first for first, after in pairwise(edges))
-        begin = cut.start_of(start - (edges[closed] - start) - longest)
-        before = tuple(cut.edges(begin, start))[-closed - 1 :]
+        earliest = start - (edges[closed] - start) - longest
+        if earliest >= MIN_TIMESTAMP_MS:
+            before = tuple(cut.edges(cut.start_of(earliest), start))[-closed - 1 :]
     return Buckets(interval, zone, edges, before, now_ms)

@@ -114,14 +114,14 @@ class _Lists:
         for metric in self.asked.installation.metrics:
             adding = [each for each in metric.measures if isinstance(each, Count | Sum)]
             if len(metric.key) == 1 and isinstance(metric.key[0], Property) and adding:
-                kind = "money" if isinstance(adding[0], Sum) else "count"
+                is_money = isinstance(adding[0], Sum) and adding[0].field == "value"
                 listed = Listed(
                     metric.title,
                     f"of-{metric.name}",
                     adding[0].name.replace("_", " ").capitalize(),
                     metric=metric.name,
                     field=metric.key_names[0],
-                    kind=kind,
+                    kind="money" if is_money else "count",
                 )
                 measure = adding[0].name
                 yield self._timed(listed, lambda m=metric, n=measure: self._grouped(m, n))  # type: ignore[misc]
@@ -138,9 +138,16 @@ class _Lists:
             start, end, rows = read()
         except (NotThere, BadRequest) as error:
             return replace(listed, missing=str(error))
-        zone, notes = self.asked.zone, [self.not_narrowed()]
-        if start < self.buckets.start:
-            notes.insert(0, f"since {zone.minute(start)}")
-        if end > self.buckets.end and end <= self.asked.now_ms:
-            notes.insert(0, f"until {zone.minute(end)}")
+        buckets, notes = self.buckets, [self.not_narrowed()]
+        if end > buckets.end and buckets.end < self.asked.now_ms:
+            is_open = end > self.asked.now_ms
+            notes.insert(0, f"until {'now' if is_open else self._when(end, buckets.end - 1)}")
+        if start < buckets.start:
+            notes.insert(0, f"since {self._when(start, buckets.start)}")
         return replace(listed, rows=rows, aside=", ".join(n for n in notes if n) or None)
+
+    def _when(self, instant: int, shown: int) -> str:
+        """An instant, with its day where that is another one than the day that is shown there."""
+        zone = self.asked.zone
+        minute, day = zone.minute(instant), zone.day(instant)
+        return minute if day == zone.day(shown) else f"{day} {minute}"

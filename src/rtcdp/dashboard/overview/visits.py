@@ -1,8 +1,8 @@
 """Figures and lists that sessions are counted for, also of those alone that began or ended on some
 pages.
 
-Shares are of sessions that are over: of one that goes on nobody knows yet whether it will have a
-second page, or a purchase. How many go on is said beside them.
+Shares are of sessions that are over, which no event can change any more: of one that goes on nobody
+knows yet whether it will have a second page, or a purchase. How many go on is said beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ import polars as pl
 from rtcdp.answers.fold_rows import open_told
 from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import EARLIEST
 from rtcdp.answers.kept_rows import rows_kept
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.figures import Figure, Numbers, Row, ranked
@@ -97,7 +98,7 @@ def visits(
     # In the order of their beginnings, so that pieces lie side by side.
     rows = rows if rows["start"].is_sorted() else rows.sort("start")
     places = np.searchsorted(rows["start"].to_numpy(), np.array(edges)).tolist()
-    pieces = [_summed(rows[at:after], buckets.now_ms) for at, after in pairwise(places)]
+    pieces = [_summed(rows[at:after], told.watermark) for at, after in pairwise(places)]
 
     def together(first: int, after: int) -> dict[str, float]:
         sums = {name: sum(each[name] for each in pieces[first:after]) for name in _SUMMED}
@@ -135,16 +136,16 @@ def _narrowed(fold: Fold, rows: pl.DataFrame) -> pl.DataFrame:
         "value_units",
         "value_micros",
         (pl.col("converted") == 1).alias("is_converted"),
-        *(pl.col(name).fill_null(_NOWHERE).cast(pl.Categorical) for name in ENDS),
+        *(pl.col(name).fill_null(_NOWHERE) for name in ENDS),
     ).sort("start")
 
 
 _SUMMED = ("sessions", "page_view_count", "micros", "over", "converted", "bounces")
 
 
-def _summed(rows: pl.DataFrame, now_ms: int) -> dict[str, float]:
-    """What the sessions of one piece come to."""
-    is_over = rows["over_from"] <= now_ms
+def _summed(rows: pl.DataFrame, watermark: int | None) -> dict[str, float]:
+    """What the sessions of one piece come to; those are over that the list of sessions calls so."""
+    is_over = rows["over_from"] <= (EARLIEST if watermark is None else watermark)
     micros = int(rows["value_units"].sum()) * MICROS_PER_UNIT + int(rows["value_micros"].sum())
     return {
         "sessions": rows.height,

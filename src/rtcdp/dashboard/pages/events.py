@@ -1,13 +1,13 @@
-"""The events themselves, what came last first, and what became of each."""
+"""The events themselves, newest first in each partition of the log, and what became of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
 from rtcdp.answers.drill_down import Effort
-from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
+from rtcdp.answers.events import EventsPage, EventsQuestion, FoundVerdict, events_page
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
 from rtcdp.dashboard.address import own_address, written
@@ -22,9 +22,7 @@ from rtcdp.log.contract import LogUnavailable
 _API = "/api/events"
 _LISTED = 50
 
-Verdict = Literal["admitted", "duplicate", "late", "dead_letter", "unknown"]
-
-_VERDICTS: tuple[tuple[Verdict | None, str], ...] = (
+_VERDICTS: tuple[tuple[FoundVerdict | None, str], ...] = (
     (None, "All"),
     ("admitted", "Counted"),
     ("duplicate", "Duplicates"),
@@ -39,7 +37,7 @@ class EventsPageQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
     metric: Annotated[str | None, msgspec.Meta(description="those that this metric looks at")] = (
         None
     )
-    verdict: Annotated[Verdict | None, msgspec.Meta(description="what became of them")] = None
+    verdict: Annotated[FoundVerdict | None, msgspec.Meta(description="what became of them")] = None
     back: Annotated[str | None, msgspec.Meta(description="where one came from")] = None
     cursor: Cursor = None
 
@@ -54,7 +52,8 @@ class Chosen:
 
 @dataclass(frozen=True)
 class EventsShown:
-    """A page of events; `trouble` says why there is none."""
+    """A page of events, the newest first of `partitions`, one after the other; `trouble` says why
+    there is none."""
 
     items: Sequence[FoundEvent]
     answer: EventsPage | None
@@ -62,6 +61,7 @@ class EventsShown:
     chosen: Sequence[Chosen]
     back: str | None
     api: str
+    partitions: int = 1
     trouble: str = ""
 
 
@@ -72,7 +72,7 @@ def shown(asked: PageAsked[EventsPageQuestion]) -> EventsShown:
     wanted: dict[str, Any] = {"metric": question.metric}
     if question.verdict is not None:
         wanted["verdict"] = (question.verdict,)
-    answer, trouble = None, ""
+    answer, partitions, trouble = None, 1, ""
     try:
         answer = events_page(
             asked.installation,
@@ -86,6 +86,8 @@ def shown(asked: PageAsked[EventsPageQuestion]) -> EventsShown:
             ),
             Effort(limits.events_bytes, limits.slice_bytes),
         )
+        assert asked.installation.log is not None
+        partitions = len(asked.installation.log.partitions())
     except LogUnavailable as error:
         trouble = f"{error}. {error.hint}."
     except NotThere as error:
@@ -101,6 +103,7 @@ def shown(asked: PageAsked[EventsPageQuestion]) -> EventsShown:
         chosen=_chosen(asked),
         back=None if question.back is None else own_address(question.back),
         api=written(_API, [*pairs, *as_pairs(filters), ("order", "desc")]),
+        partitions=partitions,
         trouble=trouble,
     )
 

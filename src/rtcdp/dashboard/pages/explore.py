@@ -210,9 +210,7 @@ def _offered(asked: PageAsked[ExploreQuestion], texts: Sequence[str]) -> dict[st
         "filters": [
             (text, asked.address.without("where", text)) for text in dict.fromkeys(question.where)
         ],
-        "kept": asked.address.hidden(
-            "metrics", "group_by", "interval", "week_starts", "limit", "cursor"
-        ),
+        "kept": asked.address.hidden("metrics", "group_by", "interval", "week_starts", "limit"),
         "filter_example": common[0] if common else None,
     }
 

@@ -93,8 +93,8 @@ _BEHIND: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "sessions": (_SESSIONS, {}),
     "revenue": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
     "orders": (EVENTS, {"verdict": _COUNTED, "where": "eventType=PURCHASE"}),
-    "conversion": (_SESSIONS, {"kind": "converted"}),
-    "bounce": (_SESSIONS, {"kind": "bounce"}),
+    "conversion": (_SESSIONS, {"kind": "converted", "state": "final"}),
+    "bounce": (_SESSIONS, {"kind": "bounce", "state": "final"}),
     "carts": (EVENTS, {"verdict": _COUNTED, "where": "eventType=ADD_TO_CART"}),
 }
 """Where the page is, and what it is asked, that lists what a figure counts."""
@@ -138,12 +138,13 @@ def _behind(asked: PageAsked[OverviewQuestion], buckets: Buckets, figure: Figure
     if any(getattr(asked.question, name) for name in FILTERS):
         return None
     path, wanted = _BEHIND[figure.name]
-    return _elsewhere(asked, path, buckets.start, **wanted)
+    return _elsewhere(asked, path, buckets, **wanted)
 
 
-def _elsewhere(asked: PageAsked[OverviewQuestion], path: str, start: int, **more: str) -> str:
+def _elsewhere(asked: PageAsked[OverviewQuestion], path: str, buckets: Buckets, **more: str) -> str:
     """Another page, of the time that numbers here are of, with a way back if it has room for it."""
-    time = {"from": iso_ms(start), "to": asked.question.start_to, "last": None}
+    end = None if asked.question.start_to is None else iso_ms(buckets.end)
+    time = {"from": iso_ms(buckets.start), "to": end, "last": None}
     back = {"back": asked.address.but()} if path == EVENTS else {}
     return asked.address.elsewhere(path, **{**time, **more, **back})
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 import msgspec
 from markupsafe import Markup
 
+from rtcdp.answers.drill_down import ADMITTED
 from rtcdp.answers.folds import folds_page
 from rtcdp.answers.ledger import LedgerTotals
 from rtcdp.answers.ledger_sums import LedgerSums, LedgerSumsQuestion, ledger_sums
@@ -128,11 +129,11 @@ class PartShown:
 
 @dataclass(frozen=True)
 class TotalShown:
-    """A part of the ledger's sum over all time, and the list of those in it."""
+    """A part of the ledger's sum over all time, and the list of those in it, if there is one."""
 
     words: str
     count: int
-    href: str
+    href: str | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         records = uncounted_page(still, _uncounted(asked, time))
     totals = sums.totals
     reason = question.reason if reasons else None
-    pulse = asked.context.pulse.figures()
+    pulse = asked.context.pulse.figures(asked.context.installation.clock.monotonic())
     return PipelineShown(
         sums=sums,
         is_balanced=totals.received == sum(getattr(totals, name) for name, _ in _VERDICTS),
@@ -256,7 +257,8 @@ def flow_of(sums: LedgerSums, address: PageAddress) -> Markup:
                 words,
                 sum(getattr(totals, name) for _, totals in amounts),
                 name,
-                _href_of(address, name),
+                # Events are listed by when they happened, which is another time than this one.
+                None if name == ADMITTED else _href_of(address, name),
             )
             for name, words in present
         ],
@@ -276,8 +278,11 @@ def _names() -> tuple[str, ...]:
 
 def _href_of(
     address: PageAddress, verdict: str, time: Mapping[str, str | None] | None = None
-) -> str:
-    """The list of those with a verdict, in the time that is looked at or in another one."""
+) -> str | None:
+    """The list of those with a verdict, in the time that is looked at or in another one; None for
+    the erased ones, of which nothing is left to list."""
+    if verdict == "erased":
+        return None
     records = next((name for name, each in _VERDICT_OF.items() if each == verdict), None)
     if records is None:
         return address.elsewhere(EVENTS, **{"verdict": verdict, **(time or {})})

@@ -21,6 +21,7 @@ from rtcdp.answers.retention import (
     retention_page,
 )
 from rtcdp.api.query import Asked
+from rtcdp.dashboard.address import CURSORS
 from rtcdp.dashboard.drawing.grid import GridCell, GridRow, grid
 from rtcdp.dashboard.fold_people import FoldPeople, fold_people, href_of_people
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
@@ -116,7 +117,7 @@ def shown(asked: PageAsked[RetentionPageQuestion]) -> RetentionShown | None:
             asked.installation, fold, lambda each: asked.address.elsewhere(f"{PATH}/{each.name}")
         ),
         modes=tuple(
-            Tab(words, asked.address.but(mode=name, cursor=None, people_cursor=None), name == mode)
+            Tab(words, asked.address.but({**dict.fromkeys(CURSORS), "mode": name}), name == mode)
             for name, words in _MODES
         ),
         drawing=grid(

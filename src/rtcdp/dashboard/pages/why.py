@@ -3,12 +3,12 @@ reasons. The time and the key that the number is of are those of the list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from rtcdp.answers.drill_down import ADMITTED, Effort
-from rtcdp.answers.events import EventsPage, EventsQuestion, events_page
+from rtcdp.answers.events import EventsPage, EventsQuestion, FoundVerdict, events_page
 from rtcdp.answers.instant import read_instant
 from rtcdp.answers.query import QueryPage, QueryQuestion, query_page
 from rtcdp.answers.question import NAMES, Cursor, Texts
@@ -26,7 +26,7 @@ from rtcdp.log.contract import LogUnavailable
 PATH = "/why"
 _EVENTS_PATH = "/api/events"
 _PAGE = 50
-_UNCOUNTED = ("duplicate", "late", "dead_letter", "unknown")
+_UNCOUNTED = tuple(each for each in get_args(FoundVerdict) if each != ADMITTED)
 
 
 class WhyQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):

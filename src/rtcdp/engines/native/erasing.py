@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from rtcdp.admission.erased import ErasedUser
+from rtcdp.clock import Clock
 from rtcdp.engines.native.erasure import Parts, Place, erasing_epoch, traces_of
 from rtcdp.engines.quarantine import erased_places
 from rtcdp.log.contract import ErasableLog, LogReader, Records
@@ -17,7 +18,9 @@ from rtcdp.store import Epoch, Store
 @dataclass(frozen=True)
 class Erased:
     """What an erasure took out: records by the verdict that they had, rows by table, and how many
-    records lost their bytes in the log. `epoch` is that of the store which did it."""
+    records lost their bytes in the log. `epoch` is that of the store which did it. `damaged`
+    records of the log can't be read; with `has_lost_counted` some of them counted once, so that
+    counts stayed as they are which would have been computed anew."""
 
     user: ErasedUser
     epoch: int
@@ -25,6 +28,8 @@ class Erased:
     rows: Mapping[str, int] = field(default_factory=dict)
     log_records: int = 0
     log_is_erasable: bool = True
+    damaged: int = 0
+    has_lost_counted: bool = False
 
 
 def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
@@ -45,6 +50,8 @@ def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
         _rows_gone(epoch),
         erased,
         isinstance(parts.log, ErasableLog),
+        traces.damaged,
+        traces.lost_at is not None,
     )
 
 
@@ -68,10 +75,38 @@ def erase_places(log: LogReader, places: Iterable[Place]) -> int:
     return log.erase(offsets) if offsets else 0
 
 
-def erased_anew(epoch: Epoch, pieces: Iterable[Records]) -> list[Place]:
-    """The records of an epoch that are erased, and still have their bytes in the log."""
-    if not epoch.ledger["erased"].sum():
-        return []
+class ErasedAgain:
+    """Takes out of the log what comes again of users who were erased.
+
+    Log and store are written anew for it, so it waits for a pause, and is done once in `every_s`
+    at most, or nobody could be kept from slowing everything down by old events. The store knows
+    that something waits: whoever starts next takes it out.
+    """
+
+    def __init__(self, log: LogReader, store: Store, clock: Clock, every_s: float) -> None:
+        self._log, self._store, self._clock, self._every_s = log, store, clock, every_s
+        self._is_waiting = False
+        self._tried_at: float | None = None
+
+    def note(self, epoch: Epoch, pieces: Iterable[Records]) -> None:
+        """Look at what was committed."""
+        self._is_waiting |= isinstance(self._log, ErasableLog) and _comes_again(epoch, pieces)
+
+    def take_out(self, *, at_once: bool = False) -> None:
+        """Take out what waits, if it is time, or `at_once`. Raises what log and store raise."""
+        now = self._clock.monotonic()
+        is_due = self._tried_at is None or now - self._tried_at >= self._every_s
+        if self._is_waiting and (is_due or at_once):
+            # Before it is tried, for what failed has to wait as well.
+            self._tried_at = now
+            finish_erasures(self._log, self._store)
+            self._is_waiting = False
+
+
+def _comes_again(epoch: Epoch, pieces: Iterable[Records]) -> bool:
+    """Whether records of an epoch are erased, and still have their bytes in the log."""
+    if epoch.ledger.is_empty() or not epoch.ledger["erased"].sum():
+        return False
     erased = epoch.uncounted.filter(pl.col("verdict") == "erased")
     bare = {
         (piece.partition, record.offset)
@@ -79,7 +114,7 @@ def erased_anew(epoch: Epoch, pieces: Iterable[Records]) -> list[Place]:
         for record in piece.odd
         if record.is_erased
     }
-    return [place for place in erased.select("partition", "offset").rows() if place not in bare]
+    return any(place not in bare for place in erased.select("partition", "offset").rows())
 
 
 def _rows_gone(epoch: Epoch) -> dict[str, int]:

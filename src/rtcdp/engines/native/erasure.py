@@ -4,7 +4,8 @@ The rule. Everything that names the user goes: their records in the log, their r
 timelines, their rows of metrics by user, their late events, duplicates and dead letters. Counts
 that name nobody are computed anew from what is left of the log, as if the user had never been;
 those of windows that begin before what the log still holds can't be, and stay as they are, without
-a name. The ledger moves the user's records to `erased`.
+a name, and so do those that had events which the disk has damaged since. The ledger moves the
+user's records to `erased`.
 """
 
 from collections import Counter, defaultdict
@@ -13,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
 import polars as pl
 
-from rtcdp.admission.batch import ADMITTED
+from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
@@ -28,7 +30,7 @@ from rtcdp.engines.native.user_rows import groups_of, named_rows, rows_of_groups
 from rtcdp.engines.notices import NOTICES, without_user
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import LogReader, RawRecord
-from rtcdp.log.named import names_user
+from rtcdp.log.named import is_of_user
 from rtcdp.store import (
     Epoch,
     Erasure,
@@ -64,10 +66,13 @@ class Known:
 @dataclass
 class Traces:
     """What log and store know of a user: records by their place, their admitted events, and
-    what these brought to each metric's table."""
+    what these brought to each metric's table. `damaged` records of the log, whoever's they are,
+    can't be read; `lost_at` (UTC ms) is when the last of those came in that counted once."""
 
     records: dict[Place, Known] = field(default_factory=dict)
     brought: defaultdict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
+    damaged: int = 0
+    lost_at: int | None = None
 
     @property
     def counts(self) -> Counter[str]:
@@ -94,8 +99,11 @@ def traces_of(parts: Parts, user_id: str) -> Traces:
     traces = Traces()
     progress = parts.store.progress()
     with parts.store.snapshot() as snapshot:
-        for known in _uncounted_of(snapshot, user_id):
-            traces.records[known.place] = known
+        for row in uncounted_of(snapshot, user_id):
+            place = row["partition"], row["offset"]
+            traces.records[place] = Known(
+                place, row["source"], row["received_at"], row["verdict"], row["reason"]
+            )
     odd = _in_log(parts, progress, user_id, traces)
     for record in odd:
         place = record.partition, record.offset
@@ -114,7 +122,7 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
     tables = {table.name: table for metric in parts.metrics for table in tables_of(metric)}
     touched = {name: groups_of(tables[name], rows) for name, rows in traces.brought.items() if rows}
     with parts.store.snapshot() as snapshot:
-        whole_from = _whole_from(parts.log, progress, snapshot)
+        whole_from = _whole_from(parts.log, progress, snapshot, traces.lost_at)
         anew = {
             name: groups.filter(pl.col(BUCKET_START) >= whole_from)
             for name, groups in touched.items()
@@ -126,16 +134,17 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
         ]
         rows = _row_changes(snapshot, parts, user_id, progress.epoch + 1)
         floor = snapshot.floors.uncounted_from
+        seen = _alarms_seen(snapshot, parts.metrics, user_id)
     records = list(traces.records.values())
     return Epoch(
         number=progress.epoch + 1,
         spans=(),
         changes=tuple(_counted_anew(parts, progress, traces, anew)),
-        ledger=_moved(records, progress, floor),
+        ledger=_moved(records, floor),
         uncounted=_standing_in(records),
         committed_at=user.erased_at,
         rows=tuple(rows),
-        erasure=Erasure(user, tuple(removed)),
+        erasure=Erasure(user, tuple(removed), tuple(seen)),
     )
 
 
@@ -149,11 +158,9 @@ def _in_log(parts: Parts, progress: Progress, user_id: str, traces: Traces) -> l
     for decided in batches:
         parts.on_slice()
         for piece in decided.pieces:
-            found += [
-                record
-                for record in piece.odd
-                if not record.is_erased and names_user(record.raw, user_id)
-            ]
+            traces.damaged += sum(record.is_corrupt for record in piece.odd)
+            found += [record for record in piece.odd if _is_theirs(record, user_id)]
+        traces.lost_at = _later(traces.lost_at, _lost_at(decided, progress))
         is_theirs = (decided.events[USER] == user_id).fill_null(False).to_numpy()
         if not is_theirs.any():
             continue
@@ -177,15 +184,36 @@ def _in_log(parts: Parts, progress: Progress, user_id: str, traces: Traces) -> l
     return found
 
 
-def _uncounted_of(snapshot: StoreSnapshot, user_id: str) -> Iterator[Known]:
+def _is_theirs(record: RawRecord, user_id: str) -> bool:
+    """Of a damaged record nobody can tell."""
+    return not (record.is_erased or record.is_corrupt) and is_of_user(record.raw, user_id)
+
+
+def _lost_at(decided: DecodedBatch, progress: Progress) -> int | None:
+    """When the last of those records came in that counted once, and can't be read any more."""
+    return max(
+        (
+            record.received_at or progress.max_received_at.get(record.partition, 0)
+            for record, _ in decided.rejected
+            if not record.is_erased
+            and record.offset >= progress.decided_from.get(record.partition, 0)
+        ),
+        default=None,
+    )
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def uncounted_of(snapshot: StoreSnapshot, user_id: str) -> Iterator[dict[str, Any]]:
     """The uncounted records of a user, and the dead letters that name them."""
     theirs = UncountedScan(user_id=user_id, limit=_PAGE)
     letters = UncountedScan(verdict="dead_letter", limit=_PAGE)
     for scan, is_all in ((theirs, True), (letters, False)):
         for row in _pages(snapshot, scan):
-            if is_all or names_user(row["raw"] or b"", user_id):
-                place = row["partition"], row["offset"]
-                yield Known(place, row["source"], row["received_at"], row["verdict"], row["reason"])
+            if is_all or is_of_user(row["raw"] or b"", user_id):
+                yield row
 
 
 def _pages(snapshot: StoreSnapshot, scan: UncountedScan) -> Iterator[dict[str, Any]]:
@@ -198,20 +226,22 @@ def _pages(snapshot: StoreSnapshot, scan: UncountedScan) -> Iterator[dict[str, A
         after = page.select("received_at", "partition", "offset").row(-1)
 
 
-def _whole_from(log: LogReader, progress: Progress, snapshot: StoreSnapshot) -> int:
-    """Windows that begin at this time or later have all their events in the log."""
+def _whole_from(
+    log: LogReader, progress: Progress, snapshot: StoreSnapshot, lost_at: int | None
+) -> int:
+    """Windows that begin at this time or later have all their events in the log, and readable."""
     skews = [entry.rules.max_clock_skew_ms for entry in snapshot.admission_rules()]
     skew = max(skews, default=AdmissionRules.max_clock_skew_ms)
-    whole_from = -(2**62)
+    whole_from = -(2**62) if lost_at is None else lost_at + skew + 1
     for partition, end in progress.next_offsets.items():
         first = readable_from(log, progress, partition)
         if first == 0:
             continue
         records = next(iter(records_between(log, partition, first, end)), None)
         record = None if records is None else next(records.each(), None)
-        received_at = (
-            progress.max_received_at.get(partition, 0) if record is None else record.received_at
-        )
+        received_at = 0 if record is None else record.received_at
+        # That of a record whose chunk lost its header is unknown.
+        received_at = received_at or progress.max_received_at.get(partition, 0)
         whole_from = max(whole_from, received_at + skew + 1)
     return whole_from
 
@@ -230,6 +260,20 @@ def _removed(
         found = pl.concat(rows).unique(table.primary_key) if rows else None
         if found is not None and not found.is_empty():
             yield TableChange(table, found)
+
+
+def _alarms_seen(
+    snapshot: StoreSnapshot, metrics: Sequence[Metric], user_id: str
+) -> list[tuple[str, int]]:
+    """Series and window of the user's alarms that somebody has acknowledged: each names the metric
+    and then its key."""
+    by_user = {metric.name for metric in metrics if USER in metric.key_columns}
+    found = []
+    for seen in snapshot.acknowledgements(-(2**62), 2**62):
+        metric, *key = msgspec.json.decode(seen.series)
+        if metric in by_user and user_id in key:
+            found.append((seen.series, seen.window_start))
+    return found
 
 
 def _row_changes(
@@ -296,7 +340,7 @@ def _counted_anew(
         yield TableChange(table, merged.sort(table.primary_key).collect())
 
 
-def _moved(records: Sequence[Known], progress: Progress, floor: int | None) -> pl.DataFrame:
+def _moved(records: Sequence[Known], floor: int | None) -> pl.DataFrame:
     """Ledger rows that move what was counted to `erased`. Minutes that retention has deleted keep
     what they count in the totals."""
     moved: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
@@ -309,7 +353,6 @@ def _moved(records: Sequence[Known], progress: Progress, floor: int | None) -> p
         counts[known.verdict] -= known.stands_for
         counts["conflict"] -= known.reason == "conflict"
         counts["erased"] += known.stands_for
-    del progress
     return pl.DataFrame(
         [
             {"source": source, "minute": minute, "received": 0}

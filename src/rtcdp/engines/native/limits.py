@@ -25,8 +25,9 @@ class ProcessorLimits:
     `SMALL_EPOCH_REST_S` at least, and one that is behind no longer than `epoch_every_s`. `poll_s`:
     the longest sleep while the log is at rest. `retry_s`: the pause before a commit is tried again.
     `seen_ids_capacity`: how many event ids are remembered.
-    `expire_every_s`: how often old data is deleted. `lease_ttl_s`: for how long the right to write
-    to the store outlasts a processor that dies.
+    `expire_every_s`: how often old data is deleted. `erase_again_every_s`: the shortest time from
+    one rewriting of the files to the next, where erased users' old events keep coming.
+    `lease_ttl_s`: for how long the right to write to the store outlasts a processor that dies.
     """
 
     max_batch_bytes: int = 16 * 2**20
@@ -36,6 +37,7 @@ class ProcessorLimits:
     retry_s: float = 0.5
     seen_ids_capacity: int = SEEN_IDS_CAPACITY
     expire_every_s: float = 60.0
+    erase_again_every_s: float = 86_400.0
     lease_ttl_s: float = 15.0
 
     def batch_bytes(self, *, has_folds: bool) -> int:

@@ -34,13 +34,7 @@ from rtcdp.engines.commit import (
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.backfill import backfill
 from rtcdp.engines.native.epochs import epoch_after
-from rtcdp.engines.native.erasing import (
-    Erased,
-    erase_places,
-    erase_user,
-    erased_anew,
-    finish_erasures,
-)
+from rtcdp.engines.native.erasing import Erased, ErasedAgain, erase_user, finish_erasures
 from rtcdp.engines.native.erasure import Parts
 from rtcdp.engines.native.limits import ProcessorLimits, StoreRetention
 from rtcdp.engines.native.lowering import changes_of
@@ -104,7 +98,7 @@ class Processor:
         self._left_out_in_a_row = 0
         self._has_forgotten = False
         self._erased = NOBODY_ERASED
-        self._to_be_erased: list[tuple[int, int]] = []
+        self._again = ErasedAgain(log, store, clock, limits.erase_again_every_s)
         self._taken_count, self._round_began = 0, float("-inf")
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
@@ -168,6 +162,7 @@ class Processor:
                             stop.wait(rest_s)
                         continue
                     if once:
+                        self._again.take_out(at_once=True)
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
@@ -275,7 +270,7 @@ class Processor:
         if not pieces:
             was_under_way = self._under_way is not None
             self._settle()
-            self._erase_from_log()
+            self._again.take_out()
             return was_under_way
         # Asked after the reading, so that no record of another log slips in.
         log_id = self._log.log_id()
@@ -418,7 +413,7 @@ class Processor:
             duration_ms=0,
             forgotten_ids=self._seen.forgotten_early,
             uncounted=epoch.uncounted_by_reason,
-            traces=tuple(trace for piece in decoded.pieces for trace in piece.traces),
+            traces=decoded.traces,
             cache_hits=self._folding.cache_hits,
             cache_misses=self._folding.cache_misses,
         )
@@ -432,7 +427,7 @@ class Processor:
         duration_ms = (time.perf_counter() - under_way.started) * 1000
         self.listeners.on_epoch(replace(under_way.report, duration_ms=duration_ms))
         self._log.acknowledge(self._progress.next_offsets)
-        self._to_be_erased += erased_anew(under_way.epoch, under_way.pieces)
+        self._again.note(under_way.epoch, under_way.pieces)
 
     def _reached(self) -> Progress:
         """Where the store stands when what is under way is committed."""
@@ -468,18 +463,11 @@ class Processor:
             return
         self._expired_at = now
         self._settle()
-        self._erase_from_log()
+        self._again.take_out()
         self._upkeep().expire(self._progress)
         if self.folds:
             with self.store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
-
-    def _erase_from_log(self) -> None:
-        """Take out what came again of users who were erased; the log is written anew for it, so
-        that it waits for a pause."""
-        if self._to_be_erased:
-            erase_places(self._log, self._to_be_erased)
-            self._to_be_erased = []
 
     def _upkeep(self) -> Upkeep:
         """Made when it is first needed, for what it keeps is set after the processor is made."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rtcdp.clock import Clock
-from rtcdp.log.embedded.file import LogVersionMismatch
+from rtcdp.log.embedded.file import LogVersionMismatch, file_of
 from rtcdp.log.embedded.reader import EmbeddedLogReader
 from rtcdp.log.embedded.writer import EmbeddedLogWriter, TooManySources
 from rtcdp.log.limits import LogOptions
@@ -13,6 +13,7 @@ __all__ = [
     "EmbeddedLogWriter",
     "LogVersionMismatch",
     "TooManySources",
+    "file_of",
     "open_reader",
     "open_writer",
 ]

@@ -134,7 +134,8 @@ def header_of(chunk: Chunk) -> Header | None:
 
 
 def contents_of(chunk: Chunk) -> tuple[bytes, list[OddRecord]] | None:
-    """The lines and the odd records, or None when the checksum over them fails."""
+    """The lines and the odd records, or None when the checksum over them fails, or
+    the lines are not as long as the chunk says."""
     if not isinstance(chunk.lines, bytes) or not isinstance(chunk.odd, bytes):
         return None
     if type(chunk.line_bytes) not in (int, NoneType):
@@ -144,7 +145,12 @@ def contents_of(chunk: Chunk) -> tuple[bytes, list[OddRecord]] | None:
     odd = [OddRecord(raw, replay_of) for raw, replay_of in _decode_odd(chunk.odd)]
     lines, length = chunk.lines, chunk.line_bytes
     if length is not None and length != len(lines):
-        lines = zstandard.ZstdDecompressor().decompress(lines, max_output_size=length)
+        try:
+            if zstandard.frame_content_size(lines) != length:
+                return None
+            lines = zstandard.ZstdDecompressor().decompress(lines)
+        except zstandard.ZstdError:
+            return None
     return lines, odd
 
 

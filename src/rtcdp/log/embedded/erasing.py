@@ -13,7 +13,6 @@ from pathlib import Path
 from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord, erased_mark
 from rtcdp.log.embedded.chunk import Chunk, chunks_of, contents_of, header_of
 from rtcdp.log.embedded.columns import pieces_of, records_of
-from rtcdp.log.embedded.errors import malformed
 from rtcdp.log.embedded.file import INSERT_CHUNK, bring_up_to_date, transaction
 
 _CHUNK_WITH = (
@@ -22,15 +21,19 @@ _CHUNK_WITH = (
     " ORDER BY first_offset DESC LIMIT 1"
 )
 
+_BLANK = "UPDATE chunk SET odd = zeroblob(1), lines = x'' WHERE first_offset = ?"
+"""No chunk has these contents, whose checksum fails then."""
+
 
 def erase_from_chunk(
-    connection: sqlite3.Connection, offset: int, wanted: Collection[int], path: Path
+    connection: sqlite3.Connection, offset: int, wanted: Collection[int]
 ) -> tuple[int, int]:
     """Take the `wanted` records out of the chunk that holds `offset`. The caller holds the write
     turn.
 
-    Returns how many were taken out now, and where the chunk ends. Raises `LogFailed` for a chunk
-    that is damaged: nobody can tell which of its bytes are whose.
+    Returns how many were taken out now, and where the chunk ends. Of a chunk that is damaged nobody
+    can tell which bytes are whose: it loses all of them, and stays damaged, which whoever reads it
+    is told as before.
     """
     bring_up_to_date(connection)
     with transaction(connection, "IMMEDIATE"):
@@ -40,7 +43,9 @@ def erase_from_chunk(
         chunk = Chunk._make(row)
         header = header_of(chunk)
         if header is None or contents_of(chunk) is None:
-            raise malformed(path, f"the chunk with offset {offset} is damaged: none can be erased")
+            connection.execute(_BLANK, (chunk.first_offset,))
+            end = offset if header is None else chunk.first_offset + header.record_count
+            return 0, max(end, offset + 1)
         end = chunk.first_offset + header.record_count
         records = records_of(list(pieces_of([chunk], end)), chunk.first_offset)
         odd = {record.offset for record in records.odd}

@@ -256,8 +256,9 @@ class EmbeddedLogReader:
 
     def erase(self, offsets: Mapping[int, Sequence[int]]) -> int:
         """See `rtcdp.log.contract.ErasableLog`. Afterwards neither the file nor its WAL holds a
-        byte of these records, or of any that were deleted before; appends wait while the file is
-        written anew.
+        byte of these records, or of any that were deleted before. Appends wait while the file is
+        written anew, and are refused (`LogUnavailable`) after `LOCK_TIMEOUT_MS`: a large log takes
+        longer.
 
         Raises `LogUnavailable` as well while a reader keeps the WAL from being emptied: what was
         erased is erased, and to be asked for again."""
@@ -274,7 +275,7 @@ class EmbeddedLogReader:
                 if offset < at:
                     continue
                 with turn():
-                    count, at = erase_from_chunk(connection, offset, among, self._path)
+                    count, at = erase_from_chunk(connection, offset, among)
                 erased += count
             with turn():
                 write_anew(connection, self._path)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rtcdp.errors import UsageError
-from rtcdp.events.codec import unmapped_line
+from rtcdp.events.codec import whole_unmapped_line
 from rtcdp.sources.recorded.line_mapper import (
     LineMapper,
     MappedEvent,
@@ -48,7 +48,8 @@ class MappedLine(NamedTuple):
 
     def wire_line(self, shift_ms: int = 0) -> bytes:
         """The event as JSON with its time moved by `shift_ms`. If there is none, `text`; or, where
-        a mapping found none in it, what says why together with `text` (`rtcdp.events.codec`)."""
+        a mapping found none in it, what says why together with `text` (`rtcdp.events.codec`), as
+        long as that holds all of it."""
         if self.event is None:
             return self._explained()
         instant_ms, members = self.event
@@ -62,7 +63,8 @@ class MappedLine(NamedTuple):
     def _explained(self) -> bytes:
         if self.reason is None or not (self.is_mapped and self.whole):
             return self.text
-        return unmapped_line(f"line {self.number}: {self.reason}", self.text)
+        # The strict rule has said no to it: `text` alone is rejected as well.
+        return whole_unmapped_line(f"line {self.number}: {self.reason}", self.text) or self.text
 
 
 def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:

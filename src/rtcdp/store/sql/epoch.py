@@ -18,7 +18,7 @@ from rtcdp.store.rules import (
     check_prepared,
     fitted,
 )
-from rtcdp.store.sql.erasures import apply_erasure, taken_off
+from rtcdp.store.sql.erasures import apply_erasure, begin_erasures_again, taken_off
 from rtcdp.store.sql.reading import read_definitions, read_progress
 from rtcdp.store.sql.statements import (
     SqlConnection,
@@ -70,6 +70,8 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     write_rows(connection, epoch.rows)
     _add_to_ledger(connection, epoch.ledger)
     _insert_uncounted(connection, epoch.uncounted)
+    if epoch.erasure is None and _has_erased(epoch.ledger):
+        begin_erasures_again(connection)
     for span in epoch.spans:
         _add_span(connection, span, epoch.committed_at)
     _advance(connection, epoch)
@@ -126,6 +128,11 @@ def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
     _add_counts(connection, "_ledger", ("source", "minute"), rows)
     total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
     _add_counts(connection, "_ledger_totals", ("id",), total)
+
+
+def _has_erased(ledger: pl.DataFrame) -> bool:
+    """Whether records of users came in who were erased."""
+    return not ledger.is_empty() and bool(fitted(ledger, LEDGER_SCHEMA)["erased"].sum())
 
 
 def _add_counts(

@@ -9,6 +9,7 @@ import polars as pl
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.store.checksums import sums_of_changes
 from rtcdp.store.epoch import Erasure
+from rtcdp.store.sql.acknowledgements import take_acknowledgement_away
 from rtcdp.store.sql.statements import (
     Dialect,
     SqlConnection,
@@ -52,6 +53,8 @@ def apply_erasure(connection: SqlWriter, erasure: Erasure, uncounted: pl.DataFra
         connection.run(
             f'DELETE FROM _uncounted WHERE "partition" = {p(1)} AND "offset" = {p(2)}', places
         )
+    for series, window_start in erasure.acknowledgements:
+        take_acknowledgement_away(connection, series, window_start)
     user = erasure.user
     connection.run(
         f"INSERT INTO _erased_users ({names(*_SCHEMA, 'is_pending')})"
@@ -72,6 +75,11 @@ def read_erased_users(connection: SqlConnection, *, only_pending: bool) -> Seque
     condition = " WHERE is_pending = 1" if only_pending else ""
     rows = connection.query(f"SELECT {names(*_SCHEMA)} FROM _erased_users{condition}", _SCHEMA)
     return [ErasedUser(*row) for row in rows.iter_rows()]
+
+
+def begin_erasures_again(connection: SqlConnection) -> None:
+    """The log may hold something again of whoever was erased."""
+    connection.run("UPDATE _erased_users SET is_pending = 1 WHERE is_pending = 0")
 
 
 def end_erasures(connection: SqlConnection) -> None:

@@ -184,9 +184,10 @@ class SqlStore:
             return read_erased_users(snapshot.connection, only_pending=only_pending)
 
     def end_erasures(self) -> None:
+        # First, so that whoever is interrupted here does it again.
+        self._overwrite_deleted()
         with self._leased() as connection:
             end_erasures(connection)
-        self._overwrite_deleted()
 
     def _overwrite_deleted(self) -> None:
         """Leave nothing of deleted rows in files that belong to nobody else; a server has its own

@@ -28,4 +28,8 @@ def test_the_hour_that_comes_twice_is_told_apart() -> None:
     assert sum("UTC+" in name for name in names) == 2
     assert labels("day", [start], zone) == ["25 Oct"]
     assert labels("day", [start, start + 365 * DAY], zone) == ["25 Oct 2026", "25 Oct 2027"]
+    later = [*hours, *(hour + 365 * DAY for hour in hours)]
+    assert len(set(labels("hour", later, zone))) == 10
+    winters = [start + 90 * DAY, start + 455 * DAY]
+    assert labels("hour", winters, zone) == ["23 Jan 2027, 01:20", "23 Jan 2028, 01:20"]
     assert labels("month", [start], zone) == ["Oct 2026"]

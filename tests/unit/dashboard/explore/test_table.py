@@ -36,6 +36,16 @@ def test_several_numbers_have_a_row_for_each_group() -> None:
     ]
 
 
+def test_one_group_alone_is_shown_in_place_of_those_that_are_shown() -> None:
+    both = PageAddress("/explore", (*HERE.pairs, ("interval", "day"), ("where", "userId=b")))
+    answer = answer_of([(0, "a", 1), (0, "b", 2)], columns=("views.n", "views.m"))
+    found = table(grouped(answer), ASKED, both, PageZone())
+    assert [row.only_href for row in found.rows] == [
+        "/explore?interval=day&where=userId%3Da",
+        "/explore?interval=day&where=userId%3Db",
+    ]
+
+
 def test_so_many_numbers_are_shown_and_all_rows_are_counted() -> None:
     times = [(hour, "a", 1) for hour in range(ROWS_MAX + 5)]
     found = shown(times, ("views.n",))  # type: ignore[arg-type]

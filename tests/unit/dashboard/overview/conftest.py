@@ -50,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     directory: Path = tmp_path_factory.mktemp("shop")
     driver = Driver(load_catalog(), directory, folds=load_folds())
     driver.advance(seconds=2 * 3600 + 12)
-    first, second = START_MS + 20 * MINUTE_MS, START_MS + HOUR_MS + 20 * MINUTE_MS
+    first, second = START_MS + 15 * MINUTE_MS, START_MS + HOUR_MS + 15 * MINUTE_MS
     events = [
         *visit("ada", first, "/", "/mug", bought=10),
         *visit("ada", second, "/", "/mug", bought=30),

@@ -18,9 +18,10 @@ from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of
 from rtcdp.dashboard.overview.told import told
 from rtcdp.dashboard.page import PageAsked, PageQuestion
+from rtcdp.dashboard.period import DAY_MS, HOUR_MS
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.dashboard.zone import PageZone
-from rtcdp.definitions import Count, Metric, Property, tumbling
+from rtcdp.definitions import Count, Metric, Property, Sum, tumbling
 from rtcdp.testing.driver import START_MS, Driver
 from tests.unit.dashboard.overview.conftest import NOW, DriversTime
 
@@ -28,15 +29,20 @@ COUNTRIES = Metric(
     "views_by_country", "Countries", tumbling(hours=1), (Count("views"),), (Property("country"),)
 )
 
+UTC = PageZone()
+
 
 def lists(
-    installation: Installation, buckets: Buckets, filters: Filters | None = None
+    installation: Installation,
+    buckets: Buckets,
+    filters: Filters | None = None,
+    zone: PageZone = UTC,
 ) -> dict[str, Listed]:
     asked: PageAsked[Any] = PageAsked(
         ApiContext(installation),
         cast("Any", None),
         PageQuestion(),
-        PageZone(),
+        zone,
         PageAddress("/"),
         NOW,
     )
@@ -64,6 +70,21 @@ def test_a_list_of_longer_windows_says_since_when(shop: Installation, hour: Buck
     assert lists(shop, hour)["pages"].aside is None
     moved = replace(hour, edges=tuple(edge + 60_000 for edge in hour.edges))
     assert lists(shop, moved)["pages"].aside == "since 01:00"
+
+
+def test_a_list_of_longer_windows_says_until_when(shop: Installation, hour: Buckets) -> None:
+    early = replace(hour, edges=tuple(edge - 600_000 for edge in hour.edges[:-1]))
+    assert lists(shop, early)["pages"].aside == "since 00:00, until 02:00"
+    later = replace(hour, edges=tuple(edge + 60_000 for edge in hour.edges[:-3]))
+    assert early.end < later.end < NOW
+    assert lists(shop, later)["pages"].aside == "since 01:00, until 02:00"
+    late = Buckets("minute", "UTC", (NOW - 12_000, NOW - 6_000), (NOW - 12_000,), NOW)
+    assert lists(shop, late)["pages"].aside == "until now"
+    # In India hours of UTC begin half past: one begins on the day before the one that is shown.
+    midnight = START_MS - 5 * HOUR_MS - HOUR_MS // 2
+    day = Buckets("day", "Asia/Kolkata", (midnight, midnight + DAY_MS), (midnight,), NOW)
+    pages = lists(shop, day, zone=PageZone("Asia/Kolkata"))["pages"]
+    assert pages.aside == "since 31 Dec 23:30"
 
 
 def test_a_row_that_is_no_filter_leads_to_what_explore_tells_of_it(shop: Installation) -> None:
@@ -97,4 +118,14 @@ def test_a_metric_by_a_property_is_a_list(tmp_path: Path, hour: Buckets) -> None
         "country",
     )
     assert labels(listed) == [("de", 2), ("fr", 1)]
+    driver.close()
+
+
+def test_only_the_values_of_events_are_money(tmp_path: Path, hour: Buckets) -> None:
+    of_value = replace(COUNTRIES, name="worth", measures=(Sum("worth"),))
+    of_grams = replace(COUNTRIES, name="weight", measures=(Sum("grams", Property("grams")),))
+    driver = Driver((of_value, of_grams), tmp_path)
+    shop = Installation(driver.store, (of_value, of_grams), DriversTime(driver), driver.log)
+    found = lists(shop, hour)
+    assert (found["of-worth"].kind, found["of-weight"].kind) == ("money", "count")
     driver.close()

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.answers.fold_rows import open_told
+from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Installation
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.figures import FIGURES, Figure
 from rtcdp.dashboard.overview.visits import visits
 from rtcdp.errors import NotThere
+from rtcdp.store import RowScan
+from tests.unit.dashboard.overview.conftest import MINUTE_MS
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
 
@@ -32,6 +36,16 @@ def test_sessions_stand_where_they_began(shop: Installation, hour: Buckets) -> N
     assert figures["bounce"].total == pytest.approx(1 / 3)
     assert figures["bounce"].values[0] is None
     assert len(sessions.before) == hour.closed
+
+
+def test_what_may_still_come_late_keeps_a_session_open(shop: Installation, hour: Buckets) -> None:
+    """As the list of sessions has it."""
+    patient = replace(shop, allowed_lateness_ms=40 * MINUTE_MS)
+    conversion = told(patient, hour)["conversion"]
+    assert (conversion.total, conversion.note) == (None, "4 still going on")
+    with open_told(patient, find_fold(patient.folds, "sessions")) as state:
+        rows = state.snapshot.row_scan(RowScan(state.fold.table, hour.start, hour.end, limit=10))
+        assert rows.filter(state.is_open()).height == 4
 
 
 def test_a_time_before_that_is_not_whole_is_compared_with_nothing(

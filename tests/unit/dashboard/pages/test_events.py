@@ -8,6 +8,7 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.testing.driver import Driver
+from rtcdp.testing.memory_log import MemoryLog
 from tests.unit.dashboard.pages.conftest import MakeSite, Site
 
 WINDOW = "from=2026-01-01T00:00:00Z&to=2026-01-01T00:01:00Z"
@@ -43,6 +44,14 @@ def test_the_list_is_that_of_the_api(site: Site, asked: str, found: list[str]) -
     page = site.page(f"/events?{asked}")
     assert verdicts(page) == found
     assert [item["verdict"] for item in site.behind(page)[0]["items"]] == found
+
+
+def test_the_order_of_several_partitions_is_said(
+    site: Site, make_site: MakeSite, make_told: Callable[..., Installation]
+) -> None:
+    assert "What came last, first" in site.page("/events")
+    several = make_site(make_told([], log=MemoryLog(partitions=2)))
+    assert "Newest first, partition by partition" in several.page("/events")
 
 
 def test_names_are_text_and_lead_to_people(site: Site) -> None:

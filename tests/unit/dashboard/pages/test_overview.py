@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.catalog.catalog import load_catalog
@@ -64,3 +65,19 @@ def test_numbers_of_sessions_lead_to_them(site: Site) -> None:
         assert asked in behind
         assert site.page(unescape(behind)).count("data-session>") > 0
     assert 'id="behind"' not in site.page("/?last=7d&chart=sessions&entry_page=%2F")
+
+
+def test_what_is_behind_a_number_is_of_the_time_that_is_shown(site: Site) -> None:
+    """Of whole pieces, also at its end; on paper as well. Shares are of what is over."""
+    page = site.page("/?from=2026-01-01T10:00:10Z&to=2026-01-01T11:00:10Z&chart=bounce")
+    [behind] = re.findall(r'<a id="behind" href="(/sessions\?[^"]+)"', page)
+    asked = parse_qs(urlsplit(unescape(behind)).query)
+    assert (asked["from"], asked["to"]) == (
+        ["2026-01-01T10:00:00.000Z"],
+        ["2026-01-01T11:01:00.000Z"],
+    )
+    assert asked["state"] == ["final"]
+    printed = re.search(r'only-printed">(.*)</p>', site.page("/?last=30d"))
+    assert printed is not None
+    # Days of the zone.
+    assert re.findall(r'datetime="[^T]+T([^"]+)"', printed[1]) == ["00:00:00.000Z"] * 2

@@ -1,8 +1,10 @@
 """Chunks: how deliveries are packed, and that no damage goes unseen."""
 
 import pytest
+import zstandard
 
 from rtcdp.log.contract import Delivery
+from rtcdp.log.embedded import chunk as chunks
 from rtcdp.log.embedded.chunk import (
     MAX_CHUNK_RECORDS,
     check_delivery,
@@ -10,6 +12,9 @@ from rtcdp.log.embedded.chunk import (
     contents_of,
     header_of,
 )
+
+ZSTD = zstandard.ZstdCompressor()
+LINES = b"a\n" * 3_000
 
 
 def only_chunk(*deliveries, first_offset=0):
@@ -87,6 +92,17 @@ def test_a_column_of_another_type_is_damage(nothing):
     assert header_of(chunk._replace(received_at_min=nothing)) is None
     assert header_of(chunk._replace(spans=nothing)) is None
     assert contents_of(chunk._replace(lines=nothing)) is None
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"", ZSTD.compress(b"a\n" * 4_000), ZSTD.compress(b"a\n"), ZSTD.compress(LINES)[:-2]],
+    ids=["nothing", "more", "less", "cut"],
+)
+def test_lines_of_another_length_than_is_said_are_damage(stored, monkeypatch):
+    """Under a checksum that fits, as a hand that edits a file would leave it."""
+    monkeypatch.setattr(chunks, "_stored", lambda _: stored)
+    assert contents_of(only_chunk(Delivery(LINES, 3_000, 5))) is None
 
 
 def test_a_byte_can_not_move_between_lines_and_odd_records():

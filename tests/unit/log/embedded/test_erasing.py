@@ -1,3 +1,8 @@
+import sqlite3
+from contextlib import closing
+
+import pytest
+
 from rtcdp.clock import ManualClock
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
@@ -27,5 +32,22 @@ def test_records_lose_their_bytes_and_nothing_else_changes(tmp_path):
     assert [held.count(b"secret %d" % n) for n in range(4)] == [1, 0, 0, 1]
     assert b"secret sum" not in held
     assert b"secret reject" not in held
+    writer.close()
+    log.close()
+
+
+@pytest.mark.parametrize("what", ["checksum = checksum + 1", "spans = x'00'"])
+def test_a_damaged_chunk_loses_all_its_bytes_and_stays_damaged(tmp_path, what):
+    writer, log = EmbeddedLogWriter(tmp_path, ManualClock(5)), EmbeddedLogReader(tmp_path)
+    for name in (b"left", b"damaged", b"third"):
+        writer.append([Delivery(b'{"n":"%s"}\n' % name * 2, 2, 7)])
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as file:
+        file.execute(f"UPDATE chunk SET {what} WHERE first_offset = 2")  # noqa: S608
+    assert log.erase({0: [1, 3, 4]}) == 2
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert [held.count(name) for name in (b"left", b"damaged", b"third")] == [1, 0, 1]
+    found = records(log)
+    assert [each.is_corrupt for each in found] == [False, False, True, True, False, False]
+    assert [each.is_erased for each in found] == [False, True, False, False, True, False]
     writer.close()
     log.close()

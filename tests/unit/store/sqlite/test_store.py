@@ -2,11 +2,14 @@
 
 import os
 import threading
+from dataclasses import replace
 
+import polars as pl
 import pytest
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.definitions import Count, Metric, tables_of, tumbling
-from rtcdp.store import EpochRefused, Scan, StoreGone, StoreUnavailable
+from rtcdp.store import EpochRefused, Erasure, Scan, StoreGone, StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.store.sqlite.connection import SqliteConnection
 from rtcdp.testing.epochs import EpochMaker, change
@@ -30,6 +33,20 @@ def epochs():
 
 def one_more(epochs):
     return epochs.make(change(TABLE, (0, "ada", 1)))
+
+
+def test_an_erasure_is_not_over_while_the_file_holds_what_was_deleted(store, epochs, path):
+    user = ErasedUser.of("ada", "00" * 16, 77)
+    store.commit(replace(epochs.make(admitted=0), spans=(), erasure=Erasure(user)))
+    reader = SqliteConnection(path, read_only=True, busy_timeout_ms=0)
+    reader.run("BEGIN")
+    reader.query("SELECT epoch FROM _progress", pl.Schema({"epoch": pl.Int64()}))
+    with pytest.raises(StoreUnavailable, match="WAL can't be emptied"):
+        store.end_erasures()
+    assert store.erased_users(only_pending=True) == [user]
+    reader.close()
+    store.end_erasures()
+    assert store.erased_users(only_pending=True) == []
 
 
 def test_nothing_is_made_before_it_is_written(path):
