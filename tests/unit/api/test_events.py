@@ -108,7 +108,7 @@ def test_from_and_to_are_event_times_and_narrow_a_window(api: Api) -> None:
         ({"window_start": "0"}, "send metric=NAME with it"),
         ({"measure": "page_view_count"}, "send metric=NAME with it"),
         (cell(1, "ada"), "send a multiple of 30000 ms since 1970"),
-        ({"verdict": "lost"}, "send admitted, duplicate, late, dead_letter or unknown"),
+        ({"verdict": "lost"}, "send admitted, duplicate, late, dead_letter, erased or unknown"),
     ],
 )
 def test_a_question_without_an_answer_is_refused(
