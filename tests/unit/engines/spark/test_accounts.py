@@ -107,7 +107,7 @@ def test_conflicts_are_counted_among_the_duplicates() -> None:
     batch = account_of([a_slice(0, 5)], [verdicts(5, 1, 2, conflicts=(2,))])
     rows = pl.concat([uncounted(1), uncounted(2, reason="conflict")])
     epoch = epoch_of(whole_of(batch, {0: 5}, Progress()), tally_of(batch), rows, (), Progress())
-    assert epoch.ledger.rows() == [("s", 0, 5, 3, 2, 0, 0, 1)]
+    assert epoch.ledger.rows() == [("s", 0, 5, 3, 2, 0, 0, 1, 0)]
     check_balance(epoch)
 
 
