@@ -123,6 +123,7 @@ def test_what_is_not_counted_is_in_the_ledger(driver: Driver) -> None:
         "late": 1,
         "dead_letter": 1,
         "conflict": 1,
+        "erased": 0,
     }
 
 

@@ -11,7 +11,7 @@ def test_epochs_follow_each_other_and_balance():
     assert (first.number, first.next_offsets) == (5, {2: 14})
     assert (second.number, second.next_offsets) == (6, {2: 15})
     assert first.uncounted.select("partition", "offset", "verdict").rows() == [(2, 13, "late")]
-    assert first.ledger.row(0) == ("default", 60_000, 4, 3, 0, 1, 0, 0)
+    assert first.ledger.row(0) == ("default", 60_000, 4, 3, 0, 1, 0, 0, 0)
 
 
 def test_what_is_not_said_of_an_uncounted_record_is_that_of_a_dead_letter():
