@@ -6,6 +6,7 @@ and what pytest collects: `test_*.py`, `*_test.py` and `conftest.py`. So tests m
 """
 
 import ast
+import threading
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ ALL, NONE = "all", "none"
 """How the folds that run are chosen, if not by their names."""
 
 Definition = Metric | Fold
+
+_PARSING = threading.Lock()
+"""Python 3.11 counts the depth of a syntax tree for all threads together, and fails where two of
+them make one at once (https://github.com/python/cpython/issues/106905)."""
 
 _PASSED_OVER = ("_*", ".*", "test_*.py", "*_test.py", "conftest.py")
 _EXAMPLE = "METRIC = Metric(name=…, title=…, window=tumbling(minutes=1), measures=(Count(…),))"
@@ -226,7 +231,9 @@ class _Unreadable(Exception):
 
 def _line_of_name(file: Path, name: str) -> int | None:
     """The line in which a name is bound."""
-    for node in ast.parse(file.read_bytes()).body:
+    with _PARSING:
+        tree = ast.parse(file.read_bytes())
+    for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(each, ast.Name) and each.id == name for each in targets):
             return node.lineno
