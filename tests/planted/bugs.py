@@ -359,10 +359,10 @@ BUGS = (
         "changed rules are not on record",
         (
             "engines.native.processor:Processor.recover",
-            "before = self._store.put_rules_in_force(self._rules)",
+            "before = self.store.put_rules_in_force(self._rules)",
             "before = None\n"
             "    if not self._progress.epoch:\n"
-            "        self._store.put_rules_in_force(self._rules)",
+            "        self.store.put_rules_in_force(self._rules)",
         ),
     ),
     bug(
