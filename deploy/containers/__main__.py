@@ -98,7 +98,9 @@ def main() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RtcdpError as error:
-        complain(error)
+        first, *rest = str(error).splitlines()
+        complain(type(error)(first, error.hint))
+        sys.stderr.writelines(f"{line}\n" for line in rest)
         return error.exit_code
     return 0
 

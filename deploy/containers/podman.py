@@ -13,6 +13,7 @@ from rtcdp.errors import RtcdpError
 
 _SHORT_S = 120
 _LAST_LINES = 25
+_LIMIT = 16_384
 
 
 class ContainersFailed(RtcdpError):
@@ -134,12 +135,12 @@ def run(
 
 
 def _containers(folder: Path) -> str:
-    """Limits that the machine has itself: it may not be allowed to raise them."""
+    """Limits below those of this machine, which it may not be allowed to raise."""
     limits = [
-        f'"{name}={soft}:{hard}"'
+        f'"{name}={most}:{most}"'
         for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
-        for soft, hard in [resource.getrlimit(number)]
-        if hard >= 0
+        for _, hard in [resource.getrlimit(number)]
+        for most in [_LIMIT if hard < 0 else min(hard, _LIMIT)]
     ]
     # crun does not know every arrangement of control groups; where runc is there, it is asked.
     runtime = 'runtime = "runc"\n' if shutil.which("runc") else ""
