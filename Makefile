@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full dev up test check bench chaos containers assets screenshots lock clean programs
+.PHONY: help setup full dev up test check bench chaos containers wheel assets screenshots lock clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
@@ -60,6 +60,9 @@ chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile
 
 containers: $(VENV)/.dev ## Build all images and run them with podman, as root (ARGS="embedded --keep")
 	$(BIN)/python -m deploy.containers $(ARGS)
+
+wheel: $(VENV)/.dev ## Build the wheel, run it elsewhere, and list what it is made of (in dist/)
+	$(BIN)/python -m deploy.wheel
 
 assets: $(VENV)/.dev ## Fetch again what pages load that others wrote, and check its hashes
 	$(BIN)/python -m deploy.vendored_assets

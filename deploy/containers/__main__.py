@@ -1,9 +1,7 @@
 """Build and run the containers of `deploy/` from a terminal: `python -m deploy.containers`."""
 
-import shutil
 import sys
 import time
-import venv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +10,11 @@ import typer
 from rich.text import Text
 
 from deploy.containers import checks
-from deploy.containers.images import ROOT, remove_storage
-from deploy.containers.podman import ContainersFailed, podman_in, run
+from deploy.containers.images import remove_storage
+from deploy.containers.podman import ContainersFailed, podman_in
+from deploy.tools import PINS, pinned_environment, told_whole
 from rtcdp.cli.terminal import complain, remark
 from rtcdp.errors import RtcdpError
-
-_PINS = ROOT / "requirements" / "tools.txt"
-_INSTALLED_WITHIN_S = 600
 
 
 class Step(StrEnum):
@@ -53,9 +49,10 @@ def containers(
 
     wanted = steps or list(Step)
     podman = podman_in(folder)
-    tools = _tools(podman.folder)
+    tools = pinned_environment(podman.folder / "tools", PINS)
     try:
         podman.remove_all()
+        checks.check_unit(podman.folder, tell)
         with_servers = Step.full in wanted or Step.kubernetes in wanted or wanted == [Step.images]
         checks.make_images(podman, tell, with_spark=with_servers)
         unseen = [
@@ -78,19 +75,6 @@ def containers(
             remove_storage(podman.folder)
 
 
-def _tools(folder: Path) -> Path:
-    """An environment with the pinned tools, made once for each set of pins."""
-    tools = folder / "tools"
-    installed = tools / "pins.txt"
-    if not installed.exists() or installed.read_bytes() != _PINS.read_bytes():
-        venv.create(tools, clear=True, with_pip=True)
-        pip = (str(tools / "bin" / "python"), "-m", "pip", "--quiet", "install")
-        environment = podman_in(folder).environment
-        run((*pip, "--require-hashes", f"--requirement={_PINS}"), environment, _INSTALLED_WITHIN_S)
-        shutil.copy(_PINS, installed)
-    return tools
-
-
 def main() -> int:
     """Run the command line; the exit code, which is that of the command `rtcdp`."""
     try:
@@ -98,8 +82,8 @@ def main() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RtcdpError as error:
-        first, *rest = str(error).splitlines()
-        complain(type(error)(first, error.hint))
+        short, rest = told_whole(error)
+        complain(short)
         sys.stderr.writelines(f"{line}\n" for line in rest)
         return error.exit_code
     return 0

@@ -1,5 +1,6 @@
 """What `make containers` goes through, step by step, each told in a line."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import httpx
 
 from deploy.containers import kubernetes, profiles, questions
 from deploy.containers.images import (
-    ROOT,
     SIZE_MAX,
     StandIn,
     build,
@@ -19,6 +19,8 @@ from deploy.containers.images import (
 from deploy.containers.podman import ContainersFailed, Podman
 from deploy.containers.profiles import Profile
 from deploy.containers.questions import API, COLLECTOR
+from deploy.servers.jars import needed_program
+from deploy.tools import ROOT, run
 
 Tell = Callable[[str], None]
 
@@ -28,6 +30,8 @@ TARGETS = {
 }
 """What Prometheus has to see, as its instances are called."""
 KILLED = {"embedded": "platform", "full": "processor"}
+EXPOSURE_MAX = 20
+"""How exposed the unit of systemd may be, in its own tenths."""
 _METRICS_PORT = 29464
 _SPANS = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:4318/spans').read().decode())"
 
@@ -55,7 +59,7 @@ def make_images(podman: Podman, tell: Tell, *, with_spark: bool) -> None:
 def check_profile(podman: Podman, tools: Path, name: str, tell: Tell) -> frozenset[str]:
     """Bring a profile up, ask it, kill a part of it, take it down; the names in alert rules that
     had no series there. Raises `ContainersFailed`."""
-    profile = Profile(name, podman, tools / "bin" / "podman-compose")
+    profile = Profile(name, podman, tools / "podman-compose")
     services = profiles.services_of(profiles.compose_file(), name)
     has_collector = "collector" in services
     with profile.up(services):
@@ -82,6 +86,23 @@ def check_profile(podman: Podman, tools: Path, name: str, tell: Tell) -> frozens
     _require_nothing_left(podman)
     tell(f"{name}: all is down, and nothing is left")
     return watched.unseen
+
+
+def check_unit(folder: Path, tell: Tell) -> None:
+    """Let systemd read the unit, and judge how it is confined, in tenths: 96 is not at all.
+
+    Raises `ToolFailed` and `ContainersFailed`; `PartMissing` without systemd's tool.
+    """
+    analyze = needed_program("systemd-analyze", "systemd")
+    unit = folder / "rtcdp.service"
+    installed = re.compile(r"^ExecStart=\S+", re.MULTILINE)
+    written = (ROOT / "deploy" / "rtcdp.service").read_text()
+    unit.write_text(installed.sub("ExecStart=/bin/true", written))
+    # A key that it does not know is told, and is no failure.
+    if f"{unit}:" in (said := run((analyze, "verify", str(unit)), 60, merged=True)):
+        raise ContainersFailed(f"systemd does not take the unit as it is:\n{said}", "mend it")
+    judged = (analyze, "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", str(unit))
+    tell(f"the unit of systemd: {run(judged, 60).strip().splitlines()[-1].lstrip('→ ')}")
 
 
 def check_kubernetes(podman: Podman, tools: Path, tell: Tell) -> None:
@@ -115,7 +136,7 @@ def _check_pods_of_files(podman: Podman, tell: Tell) -> None:
 
 def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
     """The pods of collector, processor and API, on the compose file's Kafka and PostgreSQL."""
-    profile = Profile("full", podman, tools / "bin" / "podman-compose")
+    profile = Profile("full", podman, tools / "podman-compose")
     published = {
         "rtcdp-collector": {"http": 8082},
         "rtcdp-processor": {"metrics": _METRICS_PORT},

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.containers.podman import ContainersFailed, Podman, run
+from deploy.containers.podman import ContainersFailed, Podman
 from deploy.servers.jars import kafka_jars, mongo_jars, needed_program
+from deploy.tools import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 STAND_INS = Path(__file__).parent / "stand_ins"
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 SIZE_MAX = 400_000_000
@@ -74,7 +74,7 @@ def make_debian(podman: Podman) -> None:
         f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("doc", "info", "locale", "man")
     ]
     command = (mmdebstrap, "--quiet", "--variant=minbase", *left_out, "bookworm", str(archive))
-    run(command, podman.environment, _BUILD_WITHIN_S)
+    run(command, _BUILD_WITHIN_S)
     podman.run("import", "--quiet", str(archive), DEBIAN)
     archive.unlink()
 
@@ -153,12 +153,12 @@ def _network_files(folder: Path) -> Iterator[tuple[Path, str]]:
         yield written, "/etc/pip.conf"
     maven = Path.home() / ".m2" / "settings.xml"
     if maven.is_file():
-        yield maven, "/root/.m2/settings.xml"
+        yield maven, "/usr/share/maven/conf/settings.xml"
 
 
 def _settings_of_pip() -> dict[str, str]:
     command = (sys.executable, "-m", "pip", "config", "list")
-    return pip_settings(run(command, os.environ, 60).splitlines())
+    return pip_settings(run(command, 60).splitlines())
 
 
 def pip_settings(lines: Sequence[str]) -> dict[str, str]:

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import yaml
 
-from deploy.containers.images import ROOT
-from deploy.containers.podman import Podman, run
+from deploy.containers.podman import Podman
 from deploy.containers.questions import wait_until
 from deploy.servers.server_process import accepts_connections
+from deploy.tools import ROOT, run
 
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 WORKLOADS = ("Deployment", "StatefulSet")
@@ -41,12 +41,12 @@ def validate(tools: Path) -> int:
     Raises `ContainersFailed`, which names what does not fit.
     """
     files = [str(each) for each in sorted(MANIFESTS.glob("*.yaml")) if "kustom" not in each.name]
-    validator = str(tools / "bin" / "kubernetes-validate")
-    run((validator, "--strict", "--quiet", *files), {}, 120)
+    validator = str(tools / "kubernetes-validate")
+    run((validator, "--strict", "--quiet", *files), 120)
     # What Spark makes executors of is a manifest within a manifest.
     template = tools / "executor.yaml"
     template.write_text(executor_template())
-    run((validator, "--strict", "--quiet", str(template)), {}, 120)
+    run((validator, "--strict", "--quiet", str(template)), 120)
     return len(documents_of()) + 1
 
 

@@ -3,16 +3,15 @@
 import os
 import resource
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.servers.jars import needed_program
+from deploy.tools import ToolFailed, run
 from rtcdp.errors import RtcdpError
 
 _SHORT_S = 120
-_LAST_LINES = 25
 _LIMIT = 16_384
 
 
@@ -30,20 +29,20 @@ class Podman:
     def run(self, *arguments: str, within_s: float = _SHORT_S, **variables: str) -> str:
         """Run `podman …` and return what it says on standard output.
 
-        Raises `ContainersFailed` when it fails, or takes longer.
+        Raises `ToolFailed` when it fails, or takes longer.
         """
-        return run(("podman", *arguments), {**self.environment, **variables}, within_s)
+        return run(("podman", *arguments), within_s, {**self.environment, **variables})
 
     def succeeds(self, *arguments: str, within_s: float = _SHORT_S) -> bool:
         """Whether `podman …` ends with 0. Raises nothing for another end."""
         try:
             self.run(*arguments, within_s=within_s)
-        except ContainersFailed:
+        except ToolFailed:
             return False
         return True
 
     def lines(self, *arguments: str) -> list[str]:
-        """The lines that `podman …` says, such as ids. Raises `ContainersFailed`."""
+        """The lines that `podman …` says, such as ids. Raises `ToolFailed`."""
         return self.run(*arguments).split()
 
     def remove_all(self) -> None:
@@ -95,43 +94,6 @@ def podman_in(folder: Path) -> Podman:
             "BUILDAH_FORMAT": "docker",
         },
     )
-
-
-def run(
-    command: tuple[str, ...],
-    environment: Mapping[str, str],
-    within_s: float,
-    *,
-    merged: bool = False,
-) -> str:
-    """What a program says on standard output; `merged` with standard error.
-
-    Raises `ContainersFailed` when it fails, or takes longer than `within_s`; the text ends with its
-    last lines.
-    """
-    shown = " ".join(command[:4])
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=dict(environment),
-            timeout=within_s,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ContainersFailed(
-            f"{shown} … took longer than {within_s:.0f} s", "try again"
-        ) from error
-    if done.returncode != 0:
-        said = "\n  ".join((done.stdout + (done.stderr or "")).splitlines()[-_LAST_LINES:])
-        raise ContainersFailed(
-            f"{shown} … ended with {done.returncode}:\n  {said}", "mend what it says"
-        )
-    return done.stdout
 
 
 def _containers(folder: Path) -> str:

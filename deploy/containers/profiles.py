@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from deploy.containers.images import ROOT
-from deploy.containers.podman import ContainersFailed, Podman, run
+from deploy.containers.podman import ContainersFailed, Podman
+from deploy.tools import ROOT, ToolFailed, run
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 PROJECT = "rtcdp-check"
@@ -78,7 +78,7 @@ class Profile:
                 has_none = checks[service].get("healthcheck") == {"disable": True}
                 self.wait_healthy(service, is_checked=not has_none)
             yield
-        except ContainersFailed as error:
+        except (ContainersFailed, ToolFailed) as error:
             raise ContainersFailed(f"{error}\n{self._last_words()}", error.hint) from error
         finally:
             self._compose("down", "--volumes", "--timeout", "20")
@@ -122,13 +122,13 @@ class Profile:
                 *(sys.executable, str(self.tool), f"--project-name={PROJECT}"),
                 *(f"--file={COMPOSE}", f"--profile={self.name}", *arguments),
             ),
-            self.podman.environment,
             _UP_WITHIN_S,
+            self.podman.environment,
         )
 
     def _last_words(self) -> str:
         said = []
         for container in self.podman.lines("ps", "--all", "--format={{.Names}}"):
             logs = ("podman", "logs", f"--tail={_LAST_LINES}", container)
-            said.append(f"--- {container}\n{run(logs, self.podman.environment, 60, merged=True)}")
+            said.append(f"--- {container}\n{run(logs, 60, self.podman.environment, merged=True)}")
         return "\n".join(said)

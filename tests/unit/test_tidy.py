@@ -209,7 +209,9 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 def test_pins_are_exact_and_say_nothing_of_where_to_download() -> None:
     address = re.compile(r"://|^\s*--(?!hash=sha256:)|^[a-zA-Z].*(?<!\\)$", re.MULTILINE)
     pins = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [path.name for path in pins] == ["dev.txt", "full.txt", "lock.txt", "runtime.txt"]
+    assert [path.name for path in pins] == [
+        *("dev.txt", "full.txt", "lock.txt", "runtime.txt", "tools.txt"),
+    ]
     hold("pins are names, versions and hashes", matches(address, pins))
 
 

@@ -1,12 +1,8 @@
 """What the unit of systemd says of rtcdp is true of rtcdp."""
 
 import re
-import shutil
-import subprocess
 from configparser import ConfigParser
 from pathlib import Path
-
-import pytest
 
 from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.cli.up import _parts
@@ -59,17 +55,3 @@ def test_what_a_restart_can_t_mend_is_not_started_again():
 def test_it_may_open_a_file_for_every_connection():
     settings = load({}, ENVIRONMENT)
     assert int(SERVICE["LimitNOFILE"]) >= settings.http.max_connections + 256
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-def test_systemd_takes_it_and_finds_it_well_confined(tmp_path):
-    there = TEXT.replace("/opt/rtcdp/.venv/bin/rtcdp", "/bin/true")
-    path = tmp_path / "rtcdp.service"
-    path.write_text(there)
-    # A threshold in tenths: 10 is no confinement at all, and a plain service has 9.6.
-    for asked in (("verify",), ("security", "--offline=true", "--threshold=20")):
-        program = shutil.which("systemd-analyze")
-        assert program is not None
-        done = subprocess.run([program, *asked, path], check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "rtcdp.service:" not in done.stderr, done.stderr
