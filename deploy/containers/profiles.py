@@ -1,9 +1,8 @@
 """The compose file's profiles: brought up in the order of what waits for what, and taken down."""
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -81,7 +80,9 @@ class Profile:
         except (ContainersFailed, ToolFailed) as error:
             raise ContainersFailed(f"{error}\n{self._last_words()}", error.hint) from error
         finally:
-            self._compose("down", "--volumes", "--timeout", "20")
+            # What is left then is found by whoever asks `Podman.left`.
+            with suppress(ToolFailed):
+                self._compose("down", "--volumes", "--timeout", "20")
 
     def container(self, service: str) -> str:
         """The id of the service's container. Raises `ContainersFailed` when it has none."""
@@ -119,7 +120,7 @@ class Profile:
     def _compose(self, *arguments: str) -> None:
         run(
             (
-                *(sys.executable, str(self.tool), f"--project-name={PROJECT}"),
+                *(str(self.tool), f"--project-name={PROJECT}"),
                 *(f"--file={COMPOSE}", f"--profile={self.name}", *arguments),
             ),
             _UP_WITHIN_S,
