@@ -66,7 +66,8 @@ def test_nobody_is_erased_by_a_receipt_that_was_not_signed_here(shop, new, tmp_p
     assert not (new.data_dir / STAGE).exists()
 
 
-def test_a_damaged_backup_writes_nothing(shop, new, tmp_path):
+@pytest.mark.usefixtures("shop")
+def test_a_damaged_backup_writes_nothing(new, tmp_path):
     path = tmp_path / "backup" / "store.db"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(BackupDamaged):
