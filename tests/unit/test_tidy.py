@@ -29,6 +29,7 @@ MEASURES = (
 MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures the same questions"
 
 WITHOUT_UNIT_TEST = {
+    "answers/user_data.py": "a protocol and a shape of data; the API and the runtime are tested",
     "errors.py": "three classes without behaviour",
     "log/contract.py": "a protocol and shapes of data; every log is tested against it",
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
