@@ -120,12 +120,16 @@ class ErasureRequests:
                     _wipe(path)
 
     def begin(self, request_id: str) -> ErasureState | None:
-        """Say that a request is begun, and return how far it was before; None where it was taken
-        back."""
+        """Say that a request is begun, and return how far it was before; None where it is ended, or
+        was taken back."""
         with self._alone():
             if not self.file_of(request_id).exists():
                 return None
             state = self.state(request_id)
+            if state.state in ("done", "failed"):
+                # Whoever ended it was interrupted.
+                self.end(state)
+                return None
             self.tell(msgspec.structs.replace(state, state="erasing"))
             return state
 
