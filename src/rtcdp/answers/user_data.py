@@ -8,6 +8,8 @@ import msgspec
 
 from rtcdp.errors import RtcdpError
 
+USER_DATA_PATH, ERASURES_PATH = "/api/user-data/", "/api/erasures/"
+
 ErasureStage = Literal["waiting", "erasing", "done", "failed"]
 
 

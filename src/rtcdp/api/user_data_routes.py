@@ -11,7 +11,7 @@ from litestar.response import Stream
 
 from rtcdp.access.needs import ADMIN, OPEN
 from rtcdp.answers.question import Nothing
-from rtcdp.answers.user_data import ErasureState, UserData
+from rtcdp.answers.user_data import ERASURES_PATH, USER_DATA_PATH, ErasureState, UserData
 from rtcdp.api.address import AnyRequest, text_in_path
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
@@ -20,7 +20,6 @@ from rtcdp.api.problem import TooManyClients
 from rtcdp.api.query import Asked
 from rtcdp.errors import NotThere
 
-USER_DATA_PATH, ERASURES_PATH = "/api/user-data/", "/api/erasures/"
 _USER = f"{USER_DATA_PATH}{{userId:path}}"
 _NOTHING = Asked(Nothing)
 _LINES = 200
