@@ -142,7 +142,7 @@ def _show(receipt: Receipt, path: Path) -> None:
     for trace in receipt.found:
         say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
     if not receipt.found:
-        say("no file of the installation and no record of its log holds the id any more")
+        say("no file, no table and no record of the installation holds the id any more")
     for note in receipt.notes:
         say(Text(note, "yellow"))
     say(f"receipt: {path}")

@@ -6,6 +6,7 @@ are compressed.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from rtcdp.engines.native.erasure import USER
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import ErasableLog, LogReader, Records
 from rtcdp.log.embedded import file_of
-from rtcdp.log.named import pattern_of
+from rtcdp.log.named import pattern_of, spellings
+from rtcdp.runtime.adapters import STORES
 from rtcdp.runtime.parts import (
     folds_of,
     log_reader,
@@ -69,8 +71,8 @@ def receipt_of(
 def found_of(
     settings: Settings, log: LogReader, user_id: str, search: Search = WHOLE
 ) -> tuple[Traced, ...]:
-    """What still holds the id: records of a log that can erase, and files of this machine. What
-    stands in a record is not told of the log's file as well."""
+    """What still holds the id: records of a log that can erase, files of this machine, and tables
+    of a server. What stands in a record is not told of the log's file as well."""
     records = tuple(find_in_log(log, user_id, search)) if isinstance(log, ErasableLog) else ()
     of_log = sum(each.count for _, each in records)
     folder = settings.log_path
@@ -82,7 +84,23 @@ def found_of(
         of_log -= each.count - count
         files.append(Traced(each.place, count))
     told = [each for is_left, each in records if is_left]
-    return (*told, *(each for each in files if each.count > 0))
+    tables = find_in_tables(settings, user_id)
+    return (*told, *(each for each in files if each.count > 0), *tables)
+
+
+def find_in_tables(settings: Settings, user_id: str) -> Iterator[Traced]:
+    """How often the id stands in each table of a store on a server that can be searched, as a word
+    of its own."""
+    if not STORES[settings.store_kind].is_searched:
+        return
+    values_with = STORES[settings.store_kind].opener("values_with")
+    pattern = pattern_of(user_id)
+    counts: Counter[str] = Counter()
+    for table, value in values_with(settings.store_url, spellings(user_id)):
+        counts[table] += sum(1 for _ in pattern.finditer(value))
+    for table, count in sorted(counts.items()):
+        if count:
+            yield Traced(f"the table {table} of the store", count)
 
 
 def _files_of_log(folder: Path) -> tuple[str, ...]:

@@ -2,12 +2,14 @@ from contextlib import closing
 
 import pytest
 
-from rtcdp.clock import ManualClock
+from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.runtime.erased_search import Search, find, found_of
+from rtcdp.runtime.erased_search import Search, find, find_in_tables, found_of
+from rtcdp.runtime.erasing import erase
 from rtcdp.runtime.receipts import Traced
 from rtcdp.runtime.settings import Settings
+from tests.unit.runtime.small_shop import count, visit
 
 
 def test_an_id_is_found_across_the_blocks_of_a_file_and_counted_once(tmp_path):
@@ -44,3 +46,17 @@ def test_what_stands_compressed_in_the_log_is_found_and_counted_once(tmp_path):
         (tmp_path / "left-out").unlink()
         assert found_of(settings, log, "ada") == (Traced("records of partition 0 of the log", 2),)
         assert found_of(settings, log, "eve") == ()
+
+
+def test_the_tables_of_a_server_are_searched_as_well(postgres_schema_url, tmp_path):
+    settings = Settings(data_dir=tmp_path, store=postgres_schema_url)
+    broken = b'{"userId":"ada@example.org","timestamp":"never"}'
+    visit(settings, "ada@example.org", "bob@example.org", broken=broken)
+    count(settings)
+    tables = {each.place.split()[2] for each in find_in_tables(settings, "ada@example.org")}
+    assert {"_uncounted", "__sessions", "__user_page_view_counts"} <= tables, tables
+    assert list(find_in_tables(settings, "da@example.org")) == []
+    receipt = erase(settings, SystemClock(), "ada@example.org", "test")
+    assert (receipt.records, receipt.found) == ({"admitted": 1, "dead_letter": 1}, ())
+    assert list(find_in_tables(settings, "ada@example.org")) == []
+    assert list(find_in_tables(settings, "bob@example.org")) != []
