@@ -21,14 +21,17 @@ from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import (
     folds_of,
     log_reader,
+    metrics_of,
     require_log,
     require_store,
     store_of,
     stored_metrics_of,
 )
+from rtcdp.runtime.product_stream import with_product_log
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.verify.independent import Findings, summary, verify_independently
+from rtcdp.verify.products import verify_products
 from rtcdp.verify.store_against_log import Difference, Verification
 from rtcdp.verify.store_against_log import verify as compare
 from rtcdp.verify.stored import Kept
@@ -170,11 +173,12 @@ def _kept(settings: Settings) -> Kept:
 def _against_the_oracle(settings: Settings) -> Verification:
     with (
         log_reader(settings) as log,
+        log_reader(with_product_log(settings)) as updates,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
     ):
         task = bar.add_task("verifying", total=None)
-        return compare(
+        found = compare(
             log,
             store,
             [*stored_metrics_of(settings), *folds_of(settings)],
@@ -182,6 +186,8 @@ def _against_the_oracle(settings: Settings) -> Verification:
             _kept(settings),
             lambda read, total: bar.update(task, completed=read, total=total),
         )
+        versions = settings.products.max_versions
+        return found.beside(verify_products(updates, store, metrics_of(settings), versions))
 
 
 def _independently(settings: Settings) -> Findings:
