@@ -39,6 +39,7 @@ from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
+from rtcdp.dashboard.overview.warming import warming
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -208,6 +209,7 @@ def run_http_server(
                 mended_intake=MendedIntake(partial(_append, settings, clock), settings.admission),
             )
             stack.enter_context(beating(context.pulse, read))
+            stack.enter_context(warming(read))
             routes += routes_of(context, gate)
         else:
             routes.append(plain_exposition(registry))
