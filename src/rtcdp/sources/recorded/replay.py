@@ -318,6 +318,6 @@ def _size_bytes(path: Path) -> int:
         # Its first lines are looked at before anything is sent, and would be gone then.
         raise UsageError(
             f"{path} is no file, and can't be read twice",
-            "name a file, plain or gzip; what comes through a pipe is written to one first",
+            "name a file, plain, gzip or zstd; what comes through a pipe is written to one first",
         )
     return found.st_size
