@@ -51,7 +51,9 @@ class HowToEvaluate:
 
 @with_options
 def recommendations(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recorded file, plain or gzip.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recorded file, plain, gzip or zstd.")
+    ],
     *,
     how: HowToEvaluate,
     form: Form,

@@ -56,13 +56,20 @@ def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
         assert isinstance(processor, Processor)
         processor.run(threading.Event(), once=True)
         erased = processor.erase(user_id, _salt_of(settings))
+    return keep_receipt(settings.data_dir, receipt_of(settings, erased, user_id, by))
+
+
+def receipt_of(
+    settings: Settings, erased: Erased, user_id: str, by: str, notes: Sequence[str] = ()
+) -> Receipt:
+    """Look for what is left of a user who was erased; the receipt, which is not signed yet."""
     with store_of(settings, read_only=True) as store:
         catalog: list[Metric | Fold] = [*stored_metrics_of(settings), *folds_of(settings)]
         left_out = metrics_left_out(store, catalog)
     with log_reader(settings) as log:
         found = found_of(settings, log, user_id)
-    notes = _notes(erased, user_id, left_out, _others(folds_of(settings)))
-    return keep_receipt(settings.data_dir, _receipt(erased, by, found, notes))
+    told = (*notes, *_notes(erased, user_id, left_out, _others(folds_of(settings))))
+    return _receipt(erased, by, found, told)
 
 
 def found_of(settings: Settings, log: LogReader, user_id: str) -> tuple[Traced, ...]:

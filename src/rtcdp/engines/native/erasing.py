@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from rtcdp.admission.erased import ErasedUser
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.clock import Clock
 from rtcdp.engines.native.erasure import Parts, Place, erasing_epoch, traces_of
 from rtcdp.engines.quarantine import erased_places
 from rtcdp.log.contract import ErasableLog, LogReader, Records
-from rtcdp.store import Epoch, Store
+from rtcdp.store import Epoch, Erasure, Store
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,22 @@ def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
         isinstance(parts.log, ErasableLog),
         traces.damaged,
         traces.lost_at is not None,
+    )
+
+
+def refuse_user(store: Store, user: ErasedUser) -> None:
+    """Let nothing count any more that happened to somebody before they were erased, who is known by
+    the hash alone. To be called by the only writer, with nothing under way."""
+    store.commit(
+        Epoch(
+            number=store.progress().epoch + 1,
+            spans=(),
+            changes=(),
+            ledger=pl.DataFrame(schema=LEDGER_SCHEMA),
+            uncounted=pl.DataFrame(schema=UNCOUNTED_SCHEMA),
+            committed_at=user.erased_at,
+            erasure=Erasure(user),
+        )
     )
 
 

@@ -185,14 +185,15 @@ class Processor:
         rest_s = self._limits.rest_s(worked_s, self._taken_count, gathered_s, keeps_up=keeps_up)
         return rest_s if has_worked else None
 
-    def erase(self, user_id: str, salt: str) -> Erased:
-        """Erase a user, between two epochs; see `erase_user`. What is remembered of stories and of
-        users is read anew after it."""
+    def erase(self, user_id: str, salt: str, erased_at: int | None = None) -> Erased:
+        """Erase a user, between two epochs, as of now or of another time (UTC ms); see
+        `erase_user`. What is remembered of stories and of users is read anew after it."""
         self._settle()
         self._keep_lease()
         if not self._is_sure:
             self.recover()
-        user = ErasedUser.of(user_id, salt, self._clock.now_ms())
+        now = self._clock.now_ms()
+        user = ErasedUser.of(user_id, salt, now if erased_at is None else erased_at)
         tables = self._folding.tables
         names = [fold.name for fold in self.folds]
         parts = Parts(
