@@ -90,10 +90,9 @@ def clicks_of(path: Path, mapping_name: str) -> tuple[pl.DataFrame, str]:
     mapping = load_mapping(mapping_name)
     with RecordedFile(path) as file:
         rows = [
-            (*(_text(members.get(name)) for name in _NAMES), at)
+            (*(_text(event.members.get(name)) for name in _NAMES), event.timestamp_ms)
             for line in mapped_lines(file, mapping)
-            if line.event is not None
-            for at, members in (line.event,)
+            if (event := line.event) is not None
         ]
         damage = file.damage or ""
     events = pl.DataFrame(rows, _EVENTS, orient="row").filter(
