@@ -90,9 +90,10 @@ def clicks_of(path: Path, mapping_name: str) -> tuple[pl.DataFrame, str]:
     mapping = load_mapping(mapping_name)
     with RecordedFile(path) as file:
         rows = [
-            (*(_text(event.members.get(name)) for name in _NAMES), event.timestamp_ms)
+            (*(_text(members.get(name)) for name in _NAMES), at)
             for line in mapped_lines(file, mapping)
-            if (event := line.event) is not None
+            if line.event is not None
+            for at, members, _ in (line.event,)
         ]
         damage = file.damage or ""
     events = pl.DataFrame(rows, _EVENTS, orient="row").filter(
