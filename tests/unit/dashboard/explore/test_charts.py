@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from rtcdp.dashboard.explore.charts import LINES_MAX, charts
+from rtcdp.dashboard.explore.charts import LINES_MAX, charts, in_words
 from rtcdp.dashboard.explore.groups import grouped
 from rtcdp.dashboard.zone import PageZone
 from tests.unit.dashboard.explore.answers import ASKED, answer_of
