@@ -4,6 +4,7 @@ import { byId } from "./element.js";
 import { prepareCopying } from "./copying.js";
 import { prepareKeys } from "./keys.js";
 import { refreshSoon } from "./refresh.js";
+import { prepareVisits } from "./visit.js";
 import { prepareZone } from "./zone.js";
 
 const RETRY_MS = 2000;
@@ -70,4 +71,5 @@ function setState(state, words) {
 prepareZone();
 prepareKeys();
 prepareCopying();
+prepareVisits();
 connect();
