@@ -4,9 +4,9 @@
 
 A platform with a past of visits (`bench.page_past`). A real Chromium opens the overview: when it
 first paints, and how long a click on another figure takes until its numbers are painted. The
-server's part of a month is asked for over HTTP. Meanwhile `OPEN_PAGES` pages are open, or are not, in turns,
-while the collector takes in what it can: each reads the live stream, and asks for its page again as
-often as the script of an open page does.
+server's part of a month is asked for over HTTP. Between, `OPEN_PAGES` pages are open, or are not,
+in turns, while the collector takes in what it can: each reads the live stream, and asks for its
+page again as often as the script of an open page does.
 """
 
 import argparse

@@ -15,6 +15,7 @@ from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.one_state import one_state
 from rtcdp.clock import repeating
+from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.lists import lists_of
 from rtcdp.dashboard.overview.told import told
@@ -97,6 +98,7 @@ class Nobody:
     installation: Installation
     now_ms: int
     zone: PageZone = PageZone()
+    address: PageAddress = PageAddress("/")
 
 
 def read_ahead(installation: Installation, buckets: Buckets) -> None:
