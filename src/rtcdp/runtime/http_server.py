@@ -39,6 +39,7 @@ from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
+from rtcdp.dashboard.overview.warming import warming
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -251,12 +252,13 @@ def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.E
 def _installation(
     settings: Settings, clock: Clock, registry: CollectorRegistry, stack: contextlib.ExitStack
 ) -> Installation:
-    """What answers are read from, until the stack is closed; `registry` tells of it."""
+    """What answers are read from, and read ahead from, until the stack is closed; `registry` tells
+    of it."""
     store = stack.enter_context(store_of(settings, read_only=True))
     asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
     folds_of(settings)  # refuses names that there are not
     catalog = FollowedCatalog(settings.catalog, _say)
-    return Installation(
+    installation = Installation(
         measured_store(store, StoreTimes(registry, clock.monotonic)),
         catalog,
         clock,
@@ -264,6 +266,8 @@ def _installation(
         allowed_lateness_ms=settings.admission.allowed_lateness_ms,
         folds=FollowedFolds(catalog, settings.folds),
     )
+    stack.enter_context(warming(installation))
+    return installation
 
 
 def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:

@@ -378,6 +378,10 @@ class Store(Protocol):
         """Where to resume the backfill of a metric or row table; None when it is complete."""
         ...
 
+    def backfills(self) -> Mapping[str, Mapping[int, int] | None]:
+        """The `backfill_offsets` of all metrics and row tables that are here, at one time."""
+        ...
+
     def commit_backfill(
         self,
         metric: str,
