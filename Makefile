@@ -12,7 +12,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full dev up test check bench chaos containers wheel assets screenshots lock clean programs
+.PHONY: help setup full dev up test check bench chaos containers wheel assets examples screenshots lock \
+	clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
@@ -66,6 +67,9 @@ wheel: $(VENV)/.dev ## Build the wheel, run it elsewhere, and list what it is ma
 
 assets: $(VENV)/.dev ## Fetch again what pages load that others wrote, and check its hashes
 	$(BIN)/python -m deploy.vendored_assets
+
+examples: $(VENV)/.dev ## Take the example answers of /docs again, of the same kind of shop
+	$(BIN)/python -m deploy.example_answers
 
 screenshots: $(VENV)/.dev ## Take the pictures of the pages again, of a shop that a seed has made up
 	$(BIN)/python -m deploy.screenshots $(ARGS)

@@ -6,9 +6,10 @@ or in one that was made anew beside a store that goes on, it never would be.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 
+from rtcdp.clock import repeating
 from rtcdp.engines.resume import check_reach, check_same_log
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import (
@@ -142,19 +143,6 @@ class GuardedLogWriter:
             writer.close()
 
 
-@contextmanager
-def watched(writer: GuardedLogWriter) -> Iterator[None]:
+def watched(writer: GuardedLogWriter) -> AbstractContextManager[None]:
     """Let the writer look every `LOOK_EVERY_S`, from a thread of its own."""
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(LOOK_EVERY_S):
-            writer.look()
-
-    thread = threading.Thread(target=look, name="log-guard", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return repeating("log-guard", LOOK_EVERY_S, writer.look)
