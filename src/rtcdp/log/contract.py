@@ -60,6 +60,20 @@ class LogReplaced(OffsetsMissing):
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of a recorded file, which is imported once: all of it or nothing.
+
+    `key` names all text of the file up to its end, and `after` all text before it (both are hex
+    digits); it is `byte_count` long. `name` is what the file was called.
+    """
+
+    after: str
+    key: str
+    byte_count: int
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Delivery:
     """Records that came together, to be appended.
 
@@ -70,7 +84,8 @@ class Delivery:
     record's event id where it has none of its own, so that a second replay is a duplicate. Or it is
     a `summary_mark`: each record stands for so many then, of which it is the first; or an
     `erased_mark`. `trace` is what continues the trace of the request that it came with (a
-    `traceparent`), if there is one.
+    `traceparent`), if there is one. `piece` is what the records are of, if that is to be imported
+    once.
     """
 
     lines: bytes
@@ -81,6 +96,7 @@ class Delivery:
     rejects: tuple[tuple[int, bytes], ...] = ()
     replay_of: str | None = None
     trace: str = ""
+    piece: Piece | None = None
 
     @property
     def record_count(self) -> int:
@@ -260,7 +276,8 @@ class LogMark:
 @dataclass(frozen=True)
 class Appended:
     """Where a delivery came to rest: its records have the offsets from `first_offset` on. Both are
-    -1 where a log spreads them over partitions and does not ask where they went."""
+    -1 where a log spreads them over partitions and does not ask where they went, and `record_count`
+    is 0 where they are of a piece that was imported before."""
 
     partition: int
     first_offset: int
@@ -343,3 +360,14 @@ class LogWriter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ImportRegister(Protocol):
+    """A writer that knows for ever which pieces of recorded files it has appended. It appends none
+    a second time: the deliveries of one that is there come to rest nowhere."""
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that were imported and follow the text which `key` names. Raises what `append`
+        raises when the log can't be read."""
+        ...
