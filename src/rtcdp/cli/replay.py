@@ -165,11 +165,13 @@ def _replay_products(settings: Settings, files: list[Path], how: HowToReplay) ->
 def _feed(plan: ReplayPlan, sink: Sink, clock: Clock, stop: threading.Event) -> ReplayReport:
     with progress_bar(counted=False) as bar:
         task = bar.add_task("reading", total=None)
+        began_s = clock.monotonic()
 
         def show(report: ReplayReport) -> None:
+            rate = report.records / max(clock.monotonic() - began_s, 0.001)
             bar.update(
                 task,
-                description=f"{report.phase}: {report.records:,} records",
+                description=f"{report.phase}: {report.records:,} records, {number(round(rate))}/s",
                 total=report.total_bytes,
                 completed=report.bytes_read,
             )

@@ -130,9 +130,8 @@ async def _take(
             body = event_line_of_headers(headers, media_type or _PLAIN_JSON, plain)
             media_type, encoding = _PLAIN_JSON, ""
         if HEADER in headers and intake == "import":
-            return await _take_piece(
-                collector, headers[HEADER], (body, media_type, encoding), source
-            )
+            piece = piece_named(headers[HEADER])
+            return await _take_piece(collector, piece, (body, media_type, encoding), source)
         return await collector.take(body, media_type, encoding, source, intake)
 
 
