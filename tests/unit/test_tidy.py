@@ -31,6 +31,7 @@ MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures t
 WITHOUT_UNIT_TEST = {
     "errors.py": "three classes without behaviour",
     "log/contract.py": "a protocol and shapes of data; every log is tested against it",
+    "log/piece.py": "a shape of data; tests/unit/log/embedded/test_imported.py keeps it in a log",
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
     "definitions/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
     "definitions/words.py": "tests/unit/catalog/test_reference.py reads them where people do",

@@ -42,11 +42,11 @@ from rtcdp.log.contract import (
     LogFull,
     LogUnavailable,
     LogWriter,
-    Piece,
     Records,
     summary_mark,
 )
 from rtcdp.log.limits import SOURCE_NAME
+from rtcdp.log.piece import Piece
 from rtcdp.telemetry import CURRENT_TRACE
 
 _DRAIN_PAUSE_S = 0.002

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from rtcdp.intake.problem import RequestRefused
-from rtcdp.log.contract import Piece
+from rtcdp.log.piece import Piece
 
 HEADER = b"rtcdp-piece"
 

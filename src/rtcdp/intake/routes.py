@@ -25,7 +25,8 @@ from rtcdp.intake.collector import Collector, IntakeAnswer
 from rtcdp.intake.decompression import decompress, too_large
 from rtcdp.intake.pieces import HEADER, KnownPiece, KnownPieces, piece_named
 from rtcdp.intake.problem import RequestRefused, document_of
-from rtcdp.log.contract import DEFAULT_SOURCE, Intake, Piece
+from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.log.piece import Piece
 
 _HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"}

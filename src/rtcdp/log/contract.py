@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcdp.errors import RtcdpError
+from rtcdp.log import limits
 from rtcdp.log.limits import Retention
+from rtcdp.log.piece import Piece
 
 Intake = Literal["live", "import"]
 """How records came: `live` ones can be late, imported history never is."""
 
-DEFAULT_SOURCE = "default"
+DEFAULT_SOURCE = limits.DEFAULT_SOURCE
 
 
 class LogUnavailable(RtcdpError):
@@ -57,20 +59,6 @@ class OffsetsMissing(RtcdpError):
 
 class LogReplaced(OffsetsMissing):
     """The log is another one than that which was counted so far: it was deleted and made anew."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a recorded file, which is imported once: all of it or nothing.
-
-    `key` names all text of the file up to its end, and `after` all text before it (both are hex
-    digits); it is `byte_count` long. `name` is what the file was called.
-    """
-
-    after: str
-    key: str
-    byte_count: int
-    name: str = ""
 
 
 @dataclass(frozen=True)

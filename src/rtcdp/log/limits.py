@@ -10,6 +10,8 @@ KeyField = Literal["userId", "productId"]
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""
 
+DEFAULT_SOURCE = "default"
+
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a source may be called."""
 

@@ -22,8 +22,8 @@ from rtcdp.log.contract import (
     LogUnavailable,
     LogWriter,
     OffsetsMissing,
-    Piece,
 )
+from rtcdp.log.piece import Piece
 from rtcdp.store import Progress
 
 LOOK_EVERY_S = 0.5

@@ -11,7 +11,8 @@ from rtcdp.events.judged import Run
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.splitting import NDJSON_TYPES
-from rtcdp.log.contract import DEFAULT_SOURCE, Intake, Piece
+from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.log.piece import Piece
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.parts import log_reader, log_writer
 from rtcdp.runtime.product_door import product_collector

@@ -20,7 +20,8 @@ import msgspec
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.events.judged import Run
-from rtcdp.log.contract import DEFAULT_SOURCE, Piece
+from rtcdp.log.limits import DEFAULT_SOURCE
+from rtcdp.log.piece import Piece
 from rtcdp.sources.pause import Pause
 from rtcdp.sources.sinks import Receipt
 from rtcdp.telemetry import Troubles

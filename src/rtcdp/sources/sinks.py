@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from rtcdp.errors import PartMissing
 from rtcdp.events.judged import Run
-from rtcdp.log.contract import Piece
+from rtcdp.log.piece import Piece
 from rtcdp.private_files import open_private_file
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from rtcdp.intake.pieces import piece_named
 from rtcdp.intake.problem import RequestRefused
-from rtcdp.log.contract import Piece
+from rtcdp.log.piece import Piece
 
 ONE, TWO = "0" * 32, "a1" * 16
 

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rtcdp.log.contract import Delivery, Piece
+from rtcdp.log.contract import Delivery
+from rtcdp.log.piece import Piece
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS imported_piece (

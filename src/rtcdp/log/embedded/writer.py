@@ -8,14 +8,7 @@ from pathlib import Path
 
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import (
-    Appended,
-    Delivery,
-    LogFailed,
-    LogFull,
-    LogUnavailable,
-    Piece,
-)
+from rtcdp.log.contract import Appended, Delivery, LogFailed, LogFull, LogUnavailable
 from rtcdp.log.embedded import imported
 from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of, stored_bytes
 from rtcdp.log.embedded.columns import PARTITION
@@ -41,6 +34,7 @@ from rtcdp.log.embedded.file import (
     write_turn,
 )
 from rtcdp.log.limits import MAX_SOURCES
+from rtcdp.log.piece import Piece
 
 MAX_LOG_BYTES = 24 * 2**30
 """More than a reader's retention keeps by default, so that intake goes on while it catches up."""

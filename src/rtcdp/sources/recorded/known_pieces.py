@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from rtcdp.log.contract import Piece
+from rtcdp.log.piece import Piece
 from rtcdp.sources.recorded.mapping import Mapping
 
 _KEY_BYTES = 16

@@ -13,7 +13,7 @@ import polars as pl
 from rtcdp.events.codec import is_clean
 from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
 from rtcdp.events.judged import Run, run_of
-from rtcdp.log.contract import Piece
+from rtcdp.log.piece import Piece
 from rtcdp.sources.recorded.event_columns import EventColumns
 from rtcdp.sources.recorded.known_pieces import PieceKeys, Register
 from rtcdp.sources.recorded.line_columns import column_reader, lines_of
@@ -222,7 +222,9 @@ class _AsTheyAre:
     def _judge(self, part: "_Part", smaller: Sequence[int], mapped: MappedBlock) -> None:
         events: list[KnownFieldsOnly] = []
         lines = b"\n".join([*part.lines, b""])
-        if is_clean(lines, events) and len(events) == len(part.lines):
+        # White space around the first or the last one would not be seen.
+        is_plain = lines.startswith(b"{") and lines.endswith(b"}\n")
+        if is_plain and is_clean(lines, events) and len(events) == len(part.lines):
             named = lines if all(event.event_id for event in events) else self._named(part, events)
             if named is not None:
                 mapped.add_verified(named, len(events))

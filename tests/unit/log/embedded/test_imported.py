@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.log.contract import Delivery, LogFull, Piece
+from rtcdp.log.contract import Delivery, LogFull
 from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.piece import Piece
 
 FIRST = Piece("0" * 32, "a" * 32, 8, "day.csv")
 
