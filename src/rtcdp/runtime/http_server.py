@@ -68,6 +68,7 @@ from rtcdp.runtime.process_telemetry import process_registry
 from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.settings import Settings, require_loopback, require_tracing
 from rtcdp.runtime.troubles import trouble_of_processor
+from rtcdp.runtime.user_data import InstallationUserData
 from rtcdp.store.measured import StoreTimes, measured_store
 
 MIN_FREE_BYTES = 8 * 2**20
@@ -207,6 +208,7 @@ def run_http_server(
                 writable=stack.enter_context(store_of(settings)),
                 files=stack.enter_context(FilesUnderWay(settings.api.files, settings.http)),
                 mended_intake=MendedIntake(partial(_append, settings, clock), settings.admission),
+                user_data=InstallationUserData(settings, clock),
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
@@ -225,8 +227,7 @@ def run_http_server(
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
             answers = inner if context is None else at_once(inner, context, may_read(gate))
-            flow = AnswerFlow(settings.http)
-            inside = _directly(endpoints, with_manners(answers), flow)
+            inside = _directly(endpoints, with_manners(answers), flow := AnswerFlow(settings.http))
             inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
