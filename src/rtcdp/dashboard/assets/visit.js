@@ -59,6 +59,14 @@ function press(link) {
   link.setAttribute("aria-current", "true");
 }
 
+/** Whether all that a page loads is loaded here. */
+function hasAllOf(fresh) {
+  const [known, wanted] = [document, fresh].map((page) =>
+    [...page.head.querySelectorAll("script[src], link[href]")].map((each) => each.getAttribute("src") ?? each.getAttribute("href")),
+  );
+  return wanted.every((each) => known.includes(each));
+}
+
 function visit(address) {
   if (address === location.href) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
@@ -77,7 +85,8 @@ function show(address) {
     request,
     (fresh) => {
       // Somewhere else than it was asked for: a login, perhaps.
-      if (new URL(request.responseURL).pathname !== location.pathname) return location.reload();
+      const isElsewhere = new URL(request.responseURL).pathname !== location.pathname;
+      if (isElsewhere || !hasAllOf(fresh)) return location.reload();
       showWhole(fresh);
       if (focused !== document.body && !focused.isConnected) main.focus({ preventScroll: true });
     },
