@@ -52,8 +52,8 @@ function choiceOf(event) {
   if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) {
     return null;
   }
-  // Links of drawings are no such elements as have their address in parts.
-  const link = event.target.closest?.("a[href]:not([target], [download])");
+  // Whoever turns a page of a list wants to read it from its beginning. Links of drawings have no address in parts.
+  const link = event.target.closest?.("a[href]:not([target], [download], .pager a)");
   const address = link && new URL(link.getAttribute("href"), location.href);
   return !link || address.hash || !isSamePage(address) ? null : { link, address: address.href };
 }
