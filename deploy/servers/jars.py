@@ -32,6 +32,12 @@ def mongo_jars() -> Path:
     return _fetched("mongo")
 
 
+def schema_registry_archive() -> Path:
+    """The archive that the schema registry is unpacked from."""
+    (archive,) = _fetched("schema-registry", "copy").iterdir()
+    return archive
+
+
 def spark_kafka_jars() -> tuple[Path, ...]:
     """What goes into `spark.jars` so that Spark can read Kafka, sorted by name. What Spark brings
     along itself is left out."""
@@ -63,8 +69,9 @@ def java() -> str:
     return needed_program("java", "openjdk-17-jdk-headless")
 
 
-def _fetched(name: str) -> Path:
-    """The folder of this pom's jars; fetches them when no process has done so before.
+def _fetched(name: str, goal: str = "copy-dependencies") -> Path:
+    """The folder of this pom's jars; fetches them, by this goal of Maven's dependency plugin, when
+    no process has done so before.
 
     Raises `PartMissing` when Maven is absent or can't reach the registry.
     """
@@ -73,7 +80,7 @@ def _fetched(name: str) -> Path:
     if not folder.is_dir():
         with _alone():
             if not folder.is_dir():
-                _fetch(pom, folder)
+                _fetch(pom, folder, goal)
     return folder
 
 
@@ -92,7 +99,7 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _fetch(pom: Path, folder: Path) -> None:
+def _fetch(pom: Path, folder: Path, goal: str) -> None:
     java()
     maven = needed_program("mvn", "maven")
     with tempfile.TemporaryDirectory(dir=_cache()) as unfinished:
@@ -105,7 +112,7 @@ def _fetch(pom: Path, folder: Path) -> None:
                 "--strict-checksums",
                 f"-Dmaven.repo.local={_cache() / 'maven'}",
                 f"--file={pom}",
-                "dependency:copy-dependencies",
+                f"dependency:{goal}",
                 f"-DoutputDirectory={jars}",
                 "-DincludeScope=runtime",
             ),
