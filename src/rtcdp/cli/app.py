@@ -128,6 +128,16 @@ COMMANDS = {
         "Give out all that is known of a user, or erase it.",
         "rtcdp.cli.users:users",
     ),
+    "backup": Command(
+        ONE,
+        "Copy the installation into a new folder, while it runs.",
+        "rtcdp.cli.backup:backup",
+    ),
+    "restore": Command(
+        ONE,
+        "Bring an installation back from a backup, into a new place, and check it.",
+        "rtcdp.cli.restore:restore",
+    ),
     "keys": Command(
         ONE,
         "Make keys for who may send and ask, replace them, take them back.",

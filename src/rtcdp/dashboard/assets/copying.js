@@ -1,13 +1,23 @@
 // Commands that can be copied. `__ORIGIN__` in them is where this page came from.
 
 export function prepareCopying() {
+  showButtons();
+  document.addEventListener("rtcdp:refreshed", showButtons);
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest?.(".snippet .copy");
+    if (button) copy(button, snippetOf(button));
+  });
+}
+
+const snippetOf = (button) => button.closest(".snippet").querySelector("pre");
+
+function showButtons() {
   for (const button of document.querySelectorAll(".snippet .copy")) {
-    const snippet = button.closest(".snippet").querySelector("pre");
+    const snippet = snippetOf(button);
     if (snippet.textContent.includes("__ORIGIN__")) {
       snippet.textContent = snippet.textContent.replaceAll("__ORIGIN__", location.origin);
     }
     button.hidden = false;
-    button.addEventListener("click", () => copy(button, snippet));
   }
 }
 

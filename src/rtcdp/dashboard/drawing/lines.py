@@ -90,7 +90,7 @@ def _round_up(value: float) -> float:
     if value <= 0:
         return 0.0
     unit = 10.0 ** floor(log10(value))
-    return next(each * unit for each in (1, 2, 4, 5, 8, 10) if each * unit >= value)
+    return next(each * unit for each in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if each * unit >= value)
 
 
 def _shapes(line: Line, count: int, y: Height, open_from: int) -> list[Markup]:
