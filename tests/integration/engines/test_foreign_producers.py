@@ -1,11 +1,10 @@
-"""Producers that write by a schema registry and as CloudEvents say, among those that write as we do:
+"""Producers that write by a schema registry and as CloudEvents say, among those that write as ours:
 every message is counted once, or is a dead letter that says why, whatever happens to the registry.
 """
 
 import json
 import threading
 import time
-from dataclasses import replace
 from io import BytesIO
 
 import fastavro
@@ -13,13 +12,11 @@ import pytest
 from confluent_kafka import Producer
 
 from rtcdp.clock import SystemClock
-from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import UncountedScan
-from tests.integration.engines.topic_installation import dump_of
 from tests.schemas import Registry, framed
 from tests.servers import unused_name
 
