@@ -5,7 +5,6 @@ import pickle
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -39,27 +38,6 @@ ADA = {
 }
 LINE = b'{"userId":"ada","eventType":"PURCHASE","timestamp":"2026-01-01T00:00:00Z","value":2.5}'
 PLAIN = b'{"userId":"eve","eventType":"SEARCH","timestamp":1767225600000}'
-
-SHOP = """
-syntax = "proto3";
-package shop;
-import "google/protobuf/timestamp.proto";
-import "money.proto";
-message Unused { string a = 1; }
-message Outer {
-  enum Kind { UNKNOWN = 0; PURCHASE = 1; }
-  message Sold {
-    string user_id = 1;
-    Kind event_type = 2;
-    google.protobuf.Timestamp timestamp = 3;
-    int64 count = 4;
-    repeated string tags = 5;
-    map<string, int64> parts = 6;
-    money.Price price = 7;
-  }
-}
-"""
-MONEY = 'syntax = "proto3"; package money; message Price { int64 micros = 1; }'
 
 MAPPING = """
 format = "ndjson"
@@ -95,11 +73,6 @@ def avro(schema: dict[str, Any], content: dict[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def field(number: int, content: bytes) -> bytes:
-    """A field of Protobuf that has a length."""
-    return bytes([number << 3 | 2, len(content)]) + content
-
-
 def why_not(line: bytes) -> str:
     rejection = decode(line)
     assert isinstance(rejection, Rejection)
@@ -113,66 +86,6 @@ def test_avro_is_read_by_the_id_or_the_guid_of_its_schema(registry: Registry) ->
     assert translated(registry.url, framed(number, payload)) == LINE
     assert translated(registry.url, b"\1" + guid.bytes + payload) == LINE
     assert translated(registry.url, payload, __value_schema_id=b"\1" + guid.bytes) == LINE
-
-
-def test_a_schema_may_refer_to_others(registry: Registry) -> None:
-    price = {
-        "type": "record",
-        "name": "shop.Price",
-        "fields": [
-            {
-                "name": "amount",
-                "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
-            }
-        ],
-    }
-    refers = {**EVENT, "fields": [*EVENT["fields"], {"name": "price", "type": "shop.Price"}]}
-    whole = {**EVENT, "fields": [*EVENT["fields"], {"name": "price", "type": price}]}
-    inner, _ = registry.add(price)
-    number, _ = registry.add(
-        refers, references=[{"name": "shop.Price", "subject": f"schema-{inner}", "version": 1}]
-    )
-    payload = avro(whole, {**ADA, "price": {"amount": Decimal("12.30")}})
-    line = translated(registry.url, framed(number, payload))
-    assert line == LINE[:-1] + b',"price":{"amount":12.30}}'
-
-
-def test_json_of_a_schema_is_left_to_the_strict_rule_as_it_came(registry: Registry) -> None:
-    number, _ = registry.add({"type": "object"}, "JSON")
-    for body in (PLAIN, b'{"userId":"a","userId":"b"}', b'{ "value": 1e999 }', b"nothing"):
-        assert translated(registry.url, framed(number, body)) == body
-
-
-def test_protobuf_is_read_by_the_message_that_it_names(registry: Registry) -> None:
-    inner, _ = registry.add(MONEY, "PROTOBUF")
-    refers = [{"name": "money.proto", "subject": f"schema-{inner}", "version": 1}]
-    number, guid = registry.add(SHOP, "PROTOBUF", refers)
-    body = b"".join(
-        [
-            field(1, b"ada"),
-            bytes([2 << 3, 1]),
-            field(3, bytes([8, 100])),
-            bytes([4 << 3, 0xAC, 0x02]),
-            field(5, b"new") + field(5, b"red"),
-            field(6, field(1, b"box") + bytes([2 << 3, 7])),
-            field(7, bytes([8, 5])),
-        ]
-    )
-    expected = {
-        "userId": "ada",
-        "eventType": "PURCHASE",
-        "timestamp": "1970-01-01T00:01:40Z",
-        "count": 300,
-        "tags": ["new", "red"],
-        "parts": {"box": 7},
-        "price": {"micros": 5},
-    }
-    sold = b"\x04\x02\x00"  # two numbers: the second message, and the first in that
-    assert json.loads(translated(registry.url, framed(number, sold + body))) == expected
-    header = b"\1" + guid.bytes + sold
-    assert json.loads(translated(registry.url, body, __value_schema_id=header)) == expected
-    assert translated(registry.url, framed(number, b"\0" + field(1, b"x"))) == b'{"a":"x"}'
-    assert "not of the schema" in why_not(translated(registry.url, framed(number, b"\x02\x12")))
 
 
 @pytest.mark.parametrize("spoil", [lambda all_: all_[:-1], lambda all_: all_ + b"x"])
@@ -194,21 +107,6 @@ def test_a_schema_that_is_not_there_is_asked_for_once_and_so_is_one_that_is(
     assert lines[:1] + lines[2:4] == [LINE, None, PLAIN]
     assert "the schema registry has no schema 99" in why_not(lines[1] or b"")
     assert sorted(registry.asked) == ["/schemas/ids/1", "/schemas/ids/99"]
-
-
-@pytest.mark.parametrize(
-    ("schema", "kind", "why"),
-    [
-        ('{"type": "record"}', "AVRO", "can't be used"),
-        ("message {", "PROTOBUF", "schema.proto:1"),
-        ("x", "XML", "its schema is XML"),
-    ],
-)
-def test_a_schema_that_is_none_makes_dead_letters(
-    registry: Registry, schema: str, kind: str, why: str
-) -> None:
-    number, _ = registry.add(schema, kind)
-    assert why in why_not(translated(registry.url, framed(number, b"\0")))
 
 
 def test_while_the_registry_is_away_nothing_is_read_and_nothing_is_lost(
