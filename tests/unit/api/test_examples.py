@@ -15,7 +15,7 @@ def test_answers_are_described_with_an_example(api: Api) -> None:
     [example] = seen["content"]["application/json"]["examples"].values()
     assert example["value"]["anomaly"]["acknowledged"]["by"] == "Ada"
     assert json.loads(example["description"]) == {"by": "Ada", "note": "a bot"}
-    assert example["summary"].startswith("/api/anomalies/")
+    assert example["summary"].startswith("POST /api/anomalies/")
     without = {
         f"{verb} {path}"
         for path, item in paths.items()
