@@ -14,10 +14,11 @@ def test_the_help_names_every_command_in_its_panel(rtcdp):
     commands = re.findall(r"│ ([a-z][a-z-]*) +[A-Z]", text)
     assert commands == [
         *("up", "replay"),
-        *("collect", "process", "serve", "generate", "users", "keys"),
+        *("collect", "process", "serve", "generate"),
         *("status", "events", "metrics", "query", "sessions", "user", "funnel", "retention"),
         *("paths", "joins", "anomalies", "recommend"),
         *("ledger", "dead-letters", "sources", "config"),
+        *("users", "backup", "restore", "keys"),
         *("check", "verify", "evaluate", "doctor"),
     ]
 
