@@ -3,19 +3,20 @@ narrow it, and of which time it is where that is not the one of the figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Protocol
 
+from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.pieces import pieces_of, whole_windows
-from rtcdp.dashboard.address import written
+from rtcdp.dashboard.address import PageAddress, written
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.counted import CATEGORIES, TYPES, top
 from rtcdp.dashboard.overview.figures import Row, ranked
 from rtcdp.dashboard.overview.told import CATEGORY, Told
 from rtcdp.dashboard.overview.visits import ENDS
-from rtcdp.dashboard.page import PageAsked
 from rtcdp.dashboard.stories import EVENTS
+from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Property, Sum
 from rtcdp.errors import BadRequest, NotThere
 
@@ -24,6 +25,22 @@ EXPLORE = "/explore"
 Filters = Mapping[str, tuple[str, ...]]
 Timed = tuple[int, int, tuple[Row, ...]]
 """Rows, and the time (UTC ms) that they are of."""
+
+
+class Asking(Protocol):
+    """For whom lists are made, when (UTC ms), and where they stand."""
+
+    @property
+    def installation(self) -> Installation: ...
+
+    @property
+    def now_ms(self) -> int: ...
+
+    @property
+    def zone(self) -> PageZone: ...
+
+    @property
+    def address(self) -> PageAddress: ...
 
 
 @dataclass(frozen=True)
@@ -45,9 +62,7 @@ class Listed:
     missing: str | None = None
 
 
-def lists_of(
-    asked: PageAsked[Any], buckets: Buckets, found: Told, filters: Filters
-) -> tuple[Listed, ...]:
+def lists_of(asked: Asking, buckets: Buckets, found: Told, filters: Filters) -> tuple[Listed, ...]:
     """All lists: those that every shop has, and one for each metric of the catalog that is counted
     by a property. Raises `StoreUnavailable`."""
     lists = _Lists(asked, buckets, filters)
@@ -100,7 +115,7 @@ def lists_of(
 class _Lists:
     """What lists are made for."""
 
-    asked: PageAsked[Any]
+    asked: Asking
     buckets: Buckets
     filters: Filters
 
