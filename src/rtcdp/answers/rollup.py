@@ -376,6 +376,8 @@ def _smallest(rows: pl.DataFrame, capacity: int) -> pl.DataFrame:
 
 def _smallest_of(members: IntArray, count: int) -> IntArray:
     """The smallest different ones, in order. Of many, only as many are sorted as it takes."""
+    if len(members) <= count and bool((members[1:] > members[:-1]).all()):
+        return members
     looked_at = 2 * count
     while looked_at < len(members):
         found = _different(np.partition(members, looked_at)[:looked_at])
@@ -388,4 +390,5 @@ def _smallest_of(members: IntArray, count: int) -> IntArray:
 def _different(members: IntArray) -> IntArray:
     """In order, each once."""
     in_order = np.sort(members)
-    return in_order[np.append(True, in_order[1:] != in_order[:-1])]
+    found: IntArray = in_order[np.append(True, in_order[1:] != in_order[:-1])]
+    return found

@@ -92,7 +92,7 @@ class HowToReplay:
 def replay(
     settings: Settings,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Recorded files, plain or gzip.")
+        list[Path], typer.Argument(metavar="FILE", help="Recorded files, plain, gzip or zstd.")
     ],
     *,
     how: HowToReplay,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -15,6 +15,7 @@ from rtcdp.breather import INTAKE
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import decode
+from rtcdp.events.judged import Run
 from rtcdp.intake.deadlines import Deadlines
 from rtcdp.intake.decompression import decompress
 from rtcdp.intake.group_commit import CommittedGroup, GroupCommit, NotAppended
@@ -25,6 +26,7 @@ from rtcdp.intake.splitting import (
     Batch,
     Judge,
     RejectedEvent,
+    batch_of_runs,
     clean_batch,
     judged_batch,
     split,
@@ -300,6 +302,20 @@ class Collector:
         self.check_open()
         self.check_source(source)
         batch = await self._split(body, content_type, encoding)
+        return await self._take(batch, received_at, source, intake)
+
+    async def take_runs(self, runs: Sequence[Run], source: str = DEFAULT_SOURCE) -> IntakeAnswer:
+        """Take in recorded history that its reader has judged, as far as the runs say so; returns
+        when it is durable. No duplicates are told from it. Raises `RequestRefused` as `take` does.
+        """
+        self.check_open()
+        self.check_source(source)
+        batch = batch_of_runs(runs, self.limits)
+        return await self._take(batch, self._clock.now_ms(), source, "import")
+
+    async def _take(
+        self, batch: Batch, received_at: int, source: str, intake: Intake
+    ) -> IntakeAnswer:
         if batch.event_count == 0:
             return IntakeAnswer(0, 0)
         delivery = Delivery(

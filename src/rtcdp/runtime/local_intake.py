@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rtcdp.clock import Clock
+from rtcdp.events.judged import Run
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.splitting import NDJSON_TYPES
@@ -54,6 +55,12 @@ class LocalSink:
             duplicates=answer.duplicates,
             rejected=answer.rejected_count,
         )
+
+    def write_runs(self, runs: Sequence[Run]) -> Receipt:
+        """Append what the runs hold, of which duplicates are not told from others; all of it is on
+        disk when it returns."""
+        answer = self._runner.run(self._collector.take_runs(runs, self._source))
+        return Receipt(accepted=answer.accepted, rejected=answer.rejected_count)
 
     def close(self) -> None:
         """Nothing to do: each write is complete."""

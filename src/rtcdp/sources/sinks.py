@@ -5,9 +5,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from rtcdp.errors import PartMissing
+from rtcdp.events.judged import Run
 from rtcdp.private_files import open_private_file
 
 
@@ -48,6 +49,15 @@ class Sink(Protocol):
     def write(self, lines: Sequence[bytes]) -> Receipt: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class RunSink(Sink, Protocol):
+    """A sink that takes what has been judged as such."""
+
+    def write_runs(self, runs: Sequence[Run]) -> Receipt:
+        """Take the records of all runs, in order."""
+        ...
 
 
 class StreamSink:

@@ -7,7 +7,7 @@ a replay reads and what the ledger counts is the same number.
 import math
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, starmap
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Literal, Protocol
 
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
+from rtcdp.events.judged import Run
 from rtcdp.sources.pause import Pause
+from rtcdp.sources.recorded.mapped_blocks import mapped_blocks
 from rtcdp.sources.recorded.mapped_lines import MappedLine, mapped_lines
 from rtcdp.sources.recorded.mapping import Mapping
 from rtcdp.sources.recorded.recorded_file import RecordedFile
-from rtcdp.sources.sinks import Receipt, Sink
+from rtcdp.sources.sinks import Receipt, RunSink, Sink
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 1_500_000
@@ -134,6 +136,8 @@ class Replay:
         """Replay all files, or until `pause` says stop; returns what was done."""
         self._progress = progress
         check_files(self._plan)
+        if math.isinf(self._plan.speed) and not self._plan.shift_to_now:
+            return self._run_by_blocks(pause)
         shift_ms = self._find_shift_ms() if self._plan.shift_to_now else 0
         for path, bytes_before in self._files():
             with RecordedFile(path) as file:
@@ -149,6 +153,24 @@ class Replay:
                 self._damage += () if file.damage is None else (file.damage,)
         self._bytes_read = self._total_bytes
         self._flush()
+        return self._report("send")
+
+    def _run_by_blocks(self, pause: Pause) -> ReplayReport:
+        for path, bytes_before in self._files():
+            with RecordedFile(path) as file:
+                for mapped in mapped_blocks(file, self._plan.mapping):
+                    self._events += mapped.events
+                    self._blank += mapped.blank
+                    for line in mapped.others:
+                        self._take_other(line, path)
+                    self._bytes_read = bytes_before + file.bytes_read()
+                    self._send(mapped.runs)
+                    self._tell("send")
+                    if pause(0):
+                        return self._report("send")
+                self._damage += () if file.damage is None else (file.damage,)
+        self._bytes_read = self._total_bytes
+        self._tell("send")
         return self._report("send")
 
     def _files(self) -> Iterator[tuple[Path, int]]:
@@ -171,9 +193,9 @@ class Replay:
                         last_ms = max(last_ms, instant_ms)
                     if first_ms is not None and self._plan.speed <= 1:
                         return now_ms - first_ms
-                    if position % BATCH_LINES == 0 and self._progress is not None:
+                    if position % BATCH_LINES == 0:
                         self._bytes_read = bytes_before + file.bytes_read()
-                        self._progress(self._report("scan"))
+                        self._tell("scan")
         if first_ms is None or last_ms is None:
             return 0
         return now_ms + int((last_ms - first_ms) / self._plan.speed) - last_ms
@@ -198,12 +220,28 @@ class Replay:
         if line.event is not None:
             self._events += 1
         else:
-            self._raw += 1
-            self._cut += not line.whole
-            self._remember(line, path)
-        wire_line = line.wire_line(shift_ms)
+            self._take_other(line, path)
+        self._add(line.wire_line(shift_ms))
+
+    def _add(self, wire_line: bytes) -> None:
         self._batch.append(wire_line)
         self._batch_bytes += len(wire_line) + 1
+
+    def _send(self, runs: Sequence[Run]) -> None:
+        if isinstance(self._sink, RunSink):
+            self._receipt += self._sink.write_runs(runs) if runs else Receipt()
+            return
+        for run in runs:
+            for record in run.records():
+                self._add(record)
+                if self._is_full():
+                    self._flush()
+        self._flush()
+
+    def _take_other(self, line: MappedLine, path: Path) -> None:
+        self._raw += 1
+        self._cut += not line.whole
+        self._remember(line, path)
 
     def _remember(self, line: MappedLine, path: Path) -> None:
         kind = () if line.reason is None else (line.reason.column, line.reason.expected)
@@ -220,8 +258,11 @@ class Replay:
             self._receipt += self._sink.write(self._batch)
             self._batch = []
             self._batch_bytes = 0
+        self._tell("send")
+
+    def _tell(self, phase: Literal["scan", "send"]) -> None:
         if self._progress is not None:
-            self._progress(self._report("send"))
+            self._progress(self._report(phase))
 
     def _report(self, phase: Literal["scan", "send"]) -> ReplayReport:
         return ReplayReport(
@@ -277,6 +318,6 @@ def _size_bytes(path: Path) -> int:
         # Its first lines are looked at before anything is sent, and would be gone then.
         raise UsageError(
             f"{path} is no file, and can't be read twice",
-            "name a file, plain or gzip; what comes through a pipe is written to one first",
+            "name a file, plain, gzip or zstd; what comes through a pipe is written to one first",
         )
     return found.st_size
