@@ -27,14 +27,16 @@ class SystemClock:
 
 
 @contextmanager
-def repeating(name: str, every_s: float, act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` every `every_s` seconds, first after that time, from a thread of that name; at the
-    end of the block no call is under way any more. An error ends the thread, not the block."""
+def repeating(name: str, every_s: float, act: Callable[[], bool | None]) -> Iterator[None]:
+    """Call `act` every `every_s` seconds, first after that time, from a thread of that name, unless
+    it says False: then it is done. At the end of the block no call is under way any more. An error
+    ends the thread, not the block."""
     over = threading.Event()
 
     def run() -> None:
         while not over.wait(every_s):
-            act()
+            if act() is False:
+                return
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from rtcdp.access.grant import AccessRefused
+from rtcdp.answers.user_data import TooManyErasures
 from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.problem_document import (
@@ -49,6 +50,7 @@ class TooManyClients(RtcdpError):
 _STATUS_OF: tuple[tuple[type[RtcdpError], HTTPStatus], ...] = (
     (BadRequest, HTTPStatus.BAD_REQUEST),
     (NotThere, HTTPStatus.NOT_FOUND),
+    (TooManyErasures, HTTPStatus.TOO_MANY_REQUESTS),
     (TooManyClients, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),

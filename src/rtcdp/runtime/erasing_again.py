@@ -24,7 +24,7 @@ from rtcdp.engines.resume import records_between
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.log.contract import ErasableLog, LogReader, RawRecord
-from rtcdp.runtime.erasing import receipt_of
+from rtcdp.runtime.erased_search import receipt_of
 from rtcdp.runtime.parts import folds_of, log_reader, store_of, stored_metrics_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.receipts import Receipt, is_genuine, keep_receipt, read_receipt

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from tempfile import NamedTemporaryFile
 
 import msgspec
@@ -18,10 +18,12 @@ import msgspec
 from rtcdp.admission.erased import erased_digest
 from rtcdp.errors import UsageError
 from rtcdp.private_files import make_private_folder, open_private_file
+from rtcdp.store import Store
 
 FOLDER = "erasures"
 KEY_NAME = "receipts.key"
 _KEY_BYTES = 32
+_SALT_BYTES = 16
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -55,6 +57,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     def is_of(self, user_id: str) -> bool:
         """Whether it is about this user."""
         return erased_digest(user_id, self.salt) == self.user_digest
+
+
+def salt_of(store: Store) -> str:
+    """The salt that an installation hashes erased users with (hex): always the same, so that a
+    batch's users are hashed once."""
+    known = store.erased_users()
+    return known[0].salt if known else token_hex(_SALT_BYTES)
 
 
 def keep_receipt(data_dir: Path, receipt: Receipt, *, is_again: bool = False) -> Receipt:

@@ -56,6 +56,15 @@ def test_no_byte_changes_unseen(backup, name):
         check_files(backup, read_manifest(backup))
 
 
+def test_nothing_that_it_says_changes_unseen(backup):
+    text = (backup / NAME).read_bytes()
+    changed = text.replace(b'"epoch": 3', b'"epoch": 4')
+    assert changed != text
+    (backup / NAME).write_bytes(changed)
+    with pytest.raises(BackupDamaged, match="not as it was written"):
+        read_manifest(backup)
+
+
 def test_what_is_missing_or_too_much_is_named(backup):
     (backup / "more").write_text("x")
     with pytest.raises(BackupDamaged, match="more is there"):

@@ -1,8 +1,12 @@
+from contextlib import closing
+
 import pytest
 
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.log.embedded import EmbeddedLogReader
+from rtcdp.log.limits import Retention
 from rtcdp.runtime.erasing_again import erase_again, not_yet_erased, receipts_in
 from rtcdp.runtime.receipts import Receipt, keep_receipt
 from tests.unit.runtime.small_shop import count, files_with, settings_of, visit
@@ -30,6 +34,9 @@ def test_whoever_has_a_record_of_any_kind_is_found_by_the_hash(tmp_path):
     settings, clock = settings_of(tmp_path), SystemClock()
     visit(settings, "ada", "bob", broken=b'{"userId":"deb","timestamp":"never"}')
     count(settings)
+    # Of these, the store alone knows.
+    with closing(EmbeddedLogReader(settings.log_path)) as log:
+        assert log.expire({0: 9}, Retention(0, 0, 0), clock.now_ms() + 9) == 3
     visit(settings, "fay", broken=b'{"userId":"gil","timestamp":"never"}')
     names = ("ada", "deb", "fay", "gil", "nobody")
     wanted = [ErasedUser.of(name, SALT, clock.now_ms() + 60_000) for name in names]

@@ -110,6 +110,7 @@ def visits(
         return sums if users is None else {**sums, "users": users.between(first, after)}
 
     columns = _columns(pieces, users)
+    shown = [part for part in parts if part.end > buckets.start] or parts[-1:]
     return Visits(
         buckets=buckets,
         by_piece={name: each[count_before:] for name, each in columns.items()},
@@ -117,7 +118,7 @@ def visits(
         total=together(count_before, last),
         closed=together(count_before, count_before + buckets.closed),
         before=together(0, count_before),
-        ends={end: _ranked([part.ends[end] for part in parts], end) for end in ENDS},
+        ends={end: _ranked([each.ends[end] for each in shown], end) for end in ENDS},
         incomplete=told.incomplete,
         has_all_before=buckets.has_all_before(told.complete_from),
     )
@@ -126,10 +127,12 @@ def visits(
 @dataclass(frozen=True)
 class _Part:
     """What sessions of a part of the time come to: of each of `starts`, where pieces of it begin
-    (UTC ms), the sums at a `watermark`; of those that are shown, how many began and ended on which
-    page. From the watermark `over_from` on all of them are over, and the sums stay as they are."""
+    (UTC ms), the sums at a `watermark`; and how many began and ended on which page, if the time
+    that is shown begins within it, since then. From the watermark `over_from` on all of them are
+    over, and the sums stay as they are."""
 
     starts: tuple[int, ...]
+    end: int
     sums: Mapping[str, tuple[int, ...]]
     ends: Mapping[str, pl.DataFrame]
     watermark: int
@@ -181,14 +184,18 @@ class _Asked:
                 yield self.summed(part.rows(), part.stretch)
                 continue
             stretch = part.stretch
-            shown_from = min(max(self.shown_from, stretch.start), stretch.end)
-            name = (*asked, self.starts_in(stretch), stretch.end, shown_from)
+            name = (*asked, self.starts_in(stretch), stretch.end, self.shown_in(stretch))
             found = self.days.get(name, part.mark, partial(self._to_keep, part))
             yield found if found.holds_at(self.watermark) else self._to_keep(part)[0]
 
     def _to_keep(self, part: Part) -> tuple[_Part, int | None]:
         summed = self.summed(part.rows(), part.stretch)
         return summed, summed.size if summed.over_from <= self.watermark else None
+
+    def shown_in(self, stretch: Stretch) -> int:
+        """From when on sessions of a stretch are shown, if any are."""
+        is_cut = stretch.start < self.shown_from < stretch.end
+        return self.shown_from if is_cut else stretch.start
 
     def starts_in(self, stretch: Stretch) -> tuple[int, ...]:
         """Where pieces of a stretch begin: with it, or at an edge in it."""
@@ -211,9 +218,10 @@ class _Asked:
             "converted": is_over & rows["is_converted"].to_numpy(),
             "bounces": is_over & (views == 1),
         }
-        shown = rows[int(np.searchsorted(began, self.shown_from)) :]
+        shown = rows[int(np.searchsorted(began, self.shown_in(stretch))) :]
         return _Part(
             starts,
+            stretch.end,
             {name: _between(each, places) for name, each in columns.items()},
             {end: shown.group_by(end).len(name=_COUNT) for end in ENDS},
             self.watermark,

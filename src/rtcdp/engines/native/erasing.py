@@ -2,8 +2,8 @@
 and is finished by whoever comes next."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -33,27 +33,31 @@ class Erased:
     has_lost_counted: bool = False
 
 
-def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
+def erase_user(
+    parts: Parts, user: ErasedUser, user_id: str, on_committed: Callable[[Erased], None]
+) -> Erased:
     """Take a user out of the store and the log.
 
     Everything up to the store's progress goes; what the log holds beyond that is refused when it is
     counted. To be called by the only writer, with nothing under way. Raises what log and store
-    raise; if it is interrupted after the store's commit, `finish_erasures` does the rest.
+    raise. When the store has forgotten the user, `on_committed` is told what that took out; if it
+    is interrupted after that, `finish_erasures` does the rest.
     """
     traces = traces_of(parts, user_id)
     epoch = erasing_epoch(parts, user, user_id, traces)
     parts.store.commit(epoch)
-    erased = finish_erasures(parts.log, parts.store)
-    return Erased(
+    erased = Erased(
         user,
         epoch.number,
         dict(traces.counts),
         _rows_gone(epoch),
-        erased,
+        0,
         isinstance(parts.log, ErasableLog),
         traces.damaged,
         traces.lost_at is not None,
     )
+    on_committed(erased)
+    return replace(erased, log_records=finish_erasures(parts.log, parts.store))
 
 
 def refuse_user(store: Store, user: ErasedUser) -> None:

@@ -6,6 +6,7 @@ from rtcdp.store.postgres.copying import (
     copy_store,
     holds_a_store,
 )
+from rtcdp.store.postgres.searching import values_with
 from rtcdp.store.postgres.store import PostgresStore
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "copy_store",
     "holds_a_store",
     "open_store",
+    "values_with",
 ]
 
 
