@@ -18,7 +18,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 2
-EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra spark
+EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra schemas --extra spark
 
 help: ## Show this list
 	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
