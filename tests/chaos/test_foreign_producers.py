@@ -3,6 +3,7 @@ registry that freezes costs time and no message."""
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -65,6 +66,18 @@ def settings(kafka_server, registry, spark_jars, tmp_path):
     )
 
 
+@contextmanager
+def frozen(registry):
+    """It does not answer for a while, and that has passed at the end."""
+    registry.pause()
+    thawing = threading.Timer(FROZEN_S, registry.resume)
+    thawing.start()
+    try:
+        yield
+    finally:
+        thawing.join()
+
+
 def process(settings):
     """Run until all is counted."""
     stop = threading.Event()
@@ -100,16 +113,12 @@ def dump_of(settings):
 
 def test_both_engines_read_the_same_while_the_registry_freezes(settings, registry, spark):
     del spark
-    registry.pause()
-    thawing = threading.Timer(FROZEN_S, registry.resume)
-    thawing.start()
-    try:
+    with frozen(registry):
         process(settings)
-    finally:
-        thawing.join()
     native = dump_of(settings)
     by_spark = replace(settings, data_dir=settings.data_dir.parent / "spark", engine="spark")
-    process(by_spark)
+    with frozen(registry):
+        process(by_spark)
     assert differing(native, dump_of(by_spark)) == []
     ledger = native[LEDGER]
     assert int(ledger["received"].sum()) == MESSAGES
