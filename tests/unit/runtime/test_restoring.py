@@ -60,6 +60,15 @@ def test_the_receipts_of_an_installation_that_is_still_there_are_found(shop, new
     assert files_with(new.data_dir, "ada") == []
 
 
+def test_another_installation_in_the_place_of_the_first_has_no_say(shop, new, tmp_path):
+    shop.data_dir.rename(tmp_path / "gone")
+    visit(shop, "ada", "bob")
+    erase(shop, CLOCK, "ada", "test")
+    restored = restore(new, CLOCK, tmp_path / "backup")
+    assert (restored.erased_since, restored.has_origin) == (0, False)
+    assert files_with(new.data_dir, "ada") != []
+
+
 def test_nobody_is_erased_by_a_receipt_that_was_not_signed_here(shop, new, tmp_path):
     receipt = erase(shop, CLOCK, "ada", "test")
     forged = tmp_path / "forged.json"
