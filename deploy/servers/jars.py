@@ -32,6 +32,12 @@ def mongo_jars() -> Path:
     return fetched_jars(_POMS / "mongo.xml")
 
 
+def schema_registry_archive() -> Path:
+    """The archive that the schema registry is unpacked from."""
+    (archive,) = fetched_jars(_POMS / "schema-registry.xml").iterdir()
+    return archive
+
+
 def spark_kafka_jars() -> tuple[Path, ...]:
     """What goes into `spark.jars` so that Spark can read Kafka, sorted by name. What Spark brings
     along itself is left out."""

@@ -36,8 +36,9 @@ backup = typer.Typer(
     cls=_Group,
     add_completion=False,
     no_args_is_help=True,
-    help="Copy the installation into a new folder, while it runs: rtcdp backup FOLDER. Log and"
-    " store belong together in it, and rtcdp restore checks every byte.",
+    help="Copy the installation into a new folder, while it runs.",
+    epilog="Like this: rtcdp backup FOLDER. Log and store belong together in it, and rtcdp restore"
+    " checks every byte.",
 )
 
 

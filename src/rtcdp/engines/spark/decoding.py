@@ -51,7 +51,8 @@ from rtcdp.engines.spark.slice_accounts import (
 )
 from rtcdp.events.columns import split_lines
 from rtcdp.log.contract import Records
-from rtcdp.log.envelope import Headers, WireBatch, records_of
+from rtcdp.log.envelope import WireBatch, records_of
+from rtcdp.log.limits import Headers, Translation
 
 _NONE = np.empty(0, np.int64)
 
@@ -89,6 +90,19 @@ def decoder(decoding: Decoding) -> BatchMapper:
             yield from _rows_of(*waiting, decoding, position, is_last=True)
 
     return decode_batches
+
+
+def translator(translation: Translation) -> BatchMapper:
+    """What has the values of such rows go through `translation`."""
+
+    def translate_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = batch.column("value").to_pylist()
+            lines = translation(values, _headers_of(batch.column("headers")))
+            column = batch.schema.get_field_index("value")
+            yield batch.set_column(column, "value", pa.array(lines, pa.binary()))
+
+    return translate_batches
 
 
 def _pieces_of(batch: pa.RecordBatch, counted_from: Mapping[int, int]) -> Iterator[Records]:

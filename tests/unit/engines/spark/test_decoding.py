@@ -12,7 +12,7 @@ from pyspark import cloudpickle
 from rtcdp.admission.erased import ErasedUser, ErasedUsers
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark import decoding as module
-from rtcdp.engines.spark.decoding import Decoding, decoder, stable_id_hashes
+from rtcdp.engines.spark.decoding import Decoding, decoder, stable_id_hashes, translator
 from rtcdp.engines.spark.exchange import unpack_account, unpack_frame, unpack_ids, unpack_offsets
 
 RULES = AdmissionRules(allowed_lateness_ms=1_000)
@@ -117,3 +117,21 @@ def test_of_erased_users_nothing_counts_that_happened_before() -> None:
     told = uncounted.select("offset", "verdict", "user_id", "raw").rows()
     assert told == [(2, "erased", None, None)]
     assert unpack_frame(slices["events"][0])["offset"].to_list() == [3]
+
+
+def test_messages_go_through_a_translation_with_their_headers() -> None:
+    plain = batch(b"a", b"b", first=7)
+    headers = [None, json.dumps([{"key": "k", "value": "dg=="}])]
+    column = plain.schema.get_field_index("headers")
+    given = plain.set_column(column, "headers", pa.array(headers, pa.string()))
+    seen: list[object] = []
+
+    def shout(values, headers):  # type: ignore[no-untyped-def]
+        seen.extend([list(values), headers])
+        return [value.upper() for value in values]
+
+    [out] = translator(shout)(iter([given]))
+    assert seen == [[b"a", b"b"], [None, [("k", b"v")]]]
+    assert out.column("value").to_pylist() == [b"A", b"B"]
+    assert out.drop_columns(["value"]) == given.drop_columns(["value"])
+    assert out.schema == given.schema
