@@ -146,31 +146,37 @@ async def _turn(url: str, readers: int) -> float:
     """Events a second that are taken in while so many pages are open."""
     limits = httpx.Limits(max_connections=2 * readers + _SENDERS)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        # Nobody opens a hundred pages in one moment.
         streams = [
-            asyncio.create_task(part(client)) for _ in range(readers) for part in (_read, _refresh)
+            asyncio.create_task(part(client, number * _REFRESH_S / readers))
+            for number in range(readers)
+            for part in (_read, _refresh)
         ]
-        await asyncio.sleep(1)
+        await asyncio.sleep(_REFRESH_S + 1)
         sent = [0]
         end = time.monotonic() + TURN_S
         senders = [_send(client, sent, end, number) for number in range(_SENDERS)]
         began = time.monotonic()
         await asyncio.gather(*senders)
         rate = sent[0] / (time.monotonic() - began)
-        assert not any(stream.done() for stream in streams), "a page was refused, or has ended"
+        ended = [stream for stream in streams if stream.done()]
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
+        assert not ended, f"{len(ended)} of {len(streams)} were refused, or have ended"
     return rate
 
 
-async def _read(client: httpx.AsyncClient) -> None:
+async def _read(client: httpx.AsyncClient, after_s: float) -> None:
+    await asyncio.sleep(after_s)
     async with client.stream("GET", "/api/live", params={"anomalies": "true"}) as stream:
         stream.raise_for_status()
         async for _ in stream.aiter_raw():
             pass
 
 
-async def _refresh(client: httpx.AsyncClient) -> None:
+async def _refresh(client: httpx.AsyncClient, after_s: float) -> None:
+    await asyncio.sleep(after_s)
     while True:
         (await client.get("/", headers=_SHARED)).raise_for_status()
         await asyncio.sleep(_REFRESH_S)

@@ -307,11 +307,16 @@ def _told(
     )
 
 
+def _roughly(number: float) -> str:
+    """Two digits, or the whole of it: what is usual is no exact number."""
+    return f"{number:,.0f}" if abs(number) >= 10 else f"{number:.2g}"
+
+
 def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
     rank, compared = rarity
     seen = "never" if rank == 0 else "once" if rank == 1 else f"{rank} times"
     return (
-        f"{observed:,.6g} where {expected:,.6g} is usual: as far off {seen} "
+        f"{observed:,.6g} where {_roughly(expected)} is usual: as far off {seen} "
         f"in the {compared:,} windows before"
     )
 

@@ -37,20 +37,20 @@ def with_examples(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str,
     its good answer, with the request as the summary and its body as the description."""
     return {
         path: {
-            verb: _with_example(operation, examples().get(f"{verb.upper()} {path}"))
+            verb: _with_example(verb.upper(), operation, examples().get(f"{verb.upper()} {path}"))
             for verb, operation in item.items()
         }
         for path, item in paths.items()
     }
 
 
-def _with_example(operation: Any, example: Example | None) -> Any:
+def _with_example(verb: str, operation: Any, example: Example | None) -> Any:
     if example is None:
         return operation
     status = str(example.status)
     answer = operation["responses"].get(status, {"description": ""})
     media = answer.get("content", {}).get(example.media_type, {})
-    shown = {"summary": example.address, "value": example.answer}
+    shown = {"summary": f"{verb} {example.address}", "value": example.answer}
     if example.body is not None:
         shown["description"] = msgspec.json.encode(example.body).decode()
     if example.is_shortened:

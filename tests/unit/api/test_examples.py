@@ -15,14 +15,14 @@ def test_answers_are_described_with_an_example(api: Api) -> None:
     [example] = seen["content"]["application/json"]["examples"].values()
     assert example["value"]["anomaly"]["acknowledged"]["by"] == "Ada"
     assert json.loads(example["description"]) == {"by": "Ada", "note": "a bot"}
-    assert example["summary"].startswith("/api/anomalies/")
-    without = {
-        f"{verb} {path}"
+    assert example["summary"].startswith("POST /api/anomalies/")
+    without = [
+        path
         for path, item in paths.items()
-        for verb, operation in item.items()
-        if not any("examples" in each for each in contents(operation))
-    }
-    assert without == {"delete /api/anomalies/{anomalyId}/acknowledgement"}
+        if "get" in item and "{" not in path
+        if not any("examples" in each for each in contents(item["get"]))
+    ]
+    assert without == [], "run make examples"
 
 
 def contents(operation: dict[str, Any]) -> list[dict[str, Any]]:

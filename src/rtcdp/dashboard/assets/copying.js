@@ -1,4 +1,7 @@
-// Commands that can be copied. `__ORIGIN__` in them is where this page came from.
+// Commands that can be copied. Without script they are for the usual address; with it, for the one
+// that this page came from.
+
+const USUAL = "http://localhost:8081";
 
 export function prepareCopying() {
   showButtons();
@@ -14,8 +17,8 @@ const snippetOf = (button) => button.closest(".snippet").querySelector("pre");
 function showButtons() {
   for (const button of document.querySelectorAll(".snippet .copy")) {
     const snippet = snippetOf(button);
-    if (snippet.textContent.includes("__ORIGIN__")) {
-      snippet.textContent = snippet.textContent.replaceAll("__ORIGIN__", location.origin);
+    if (location.origin !== USUAL && snippet.textContent.includes(USUAL)) {
+      snippet.textContent = snippet.textContent.replaceAll(USUAL, location.origin);
     }
     button.hidden = false;
   }

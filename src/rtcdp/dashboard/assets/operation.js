@@ -7,6 +7,7 @@ import { commandOf, requestOf, sampleOf } from "./request.js";
 const MAX_DEPTH = 6;
 const STREAM = "/api/live";
 const SHOWN_BYTES = 65_536;
+const ANY_GOOD = "Request fulfilled, document follows"; // What is described where nobody said more.
 
 /** Text in which `names` between backticks are set as code. */
 export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
@@ -149,7 +150,8 @@ function answers(schema, description) {
   return Object.entries(description.responses ?? {}).flatMap(([status, response]) => {
     const [media] = Object.entries(response.content ?? {});
     if (isError(status) || !media?.[1].schema) return [];
-    const title = [status, media[0], response.description].filter(Boolean).join(" · ");
+    const words = response.description === ANY_GOOD ? "" : response.description;
+    const title = [status, media[0], words].filter(Boolean).join(" · ");
     const shape = ["Its form", block(outline(schema, media[1].schema))];
     const sides = [...Object.values(media[1].examples ?? {}).map(exampleOf), shape];
     const shown = sides.map(([words, node]) => element("div", {}, element("p", { class: "quiet" }, words), node));
