@@ -12,12 +12,13 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup full dev up test check bench chaos assets screenshots lock clean programs
+.PHONY: help setup full dev up test check bench chaos containers wheel assets examples screenshots lock \
+	clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 2
-EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra spark
+EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra schemas --extra spark
 
 help: ## Show this list
 	@[ -t 1 ] && bold=$$(printf '\033[1m') && plain=$$(printf '\033[0m'); \
@@ -58,8 +59,17 @@ chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile
 	RTCDP_CHAOS=1 $(BIN)/python -m pytest -q $(if $(ARGS),tests/chaos/$(ARGS),$(CHAOS)) \
 		$(if $(filter edge,$(ARGS)),--attack full)
 
+containers: $(VENV)/.dev ## Build all images and run them with podman, as root (ARGS="embedded --keep")
+	$(BIN)/python -m deploy.containers $(ARGS)
+
+wheel: $(VENV)/.dev ## Build the wheel, run it elsewhere, and list what it is made of (in dist/)
+	$(BIN)/python -m deploy.wheel
+
 assets: $(VENV)/.dev ## Fetch again what pages load that others wrote, and check its hashes
 	$(BIN)/python -m deploy.vendored_assets
+
+examples: $(VENV)/.dev ## Take the example answers of /docs again, of the same kind of shop
+	$(BIN)/python -m deploy.example_answers
 
 screenshots: $(VENV)/.dev ## Take the pictures of the pages again, of a shop that a seed has made up
 	$(BIN)/python -m deploy.screenshots $(ARGS)
@@ -72,6 +82,8 @@ lock: $(VENV)/.runtime ## Pin what pyproject.toml asks for, with hashes (UPGRADE
 		-c requirements/runtime.txt -o requirements/full.txt
 	$(LOCK) requirements/build.in pyproject.toml $(EXTRAS) --extra dev \
 		-c requirements/full.txt -o requirements/dev.txt
+	$(LOCK) requirements/tools.in -c requirements/constraints.in -c requirements/dev.txt \
+		-o requirements/tools.txt
 	$(LOCK) requirements/lock.in -c requirements/dev.txt -o requirements/lock.txt
 
 clean: ## Remove the environment, caches and build output; recorded data stays

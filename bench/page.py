@@ -3,10 +3,10 @@
     python -m bench.page [--users N] [--keep DIR]
 
 A platform with a past of visits (`bench.page_past`). A real Chromium opens the overview: when it
-first paints, and how long a click on another figure takes until its answer is painted. The server's
-part of a month is asked for over HTTP. Then `OPEN_PAGES` pages are open, or are not, in turns,
-while the collector takes in what it can: each reads the live stream, and asks for its page again as
-often as the script of an open page does.
+first paints, and how long a click on another figure takes until its numbers are painted. The
+server's part of a month is asked for over HTTP. Between, `OPEN_PAGES` pages are open, or are not,
+in turns, while the collector takes in what it can: each reads the live stream, and asks for its
+page again as often as the script of an open page does.
 """
 
 import argparse
@@ -38,8 +38,18 @@ _CLICKS = 8
 _MONTH = "/?last=30d"
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 say = Console(stderr=True).print
-_ORIGIN = "performance.timeOrigin"
-_NOW = "performance.timeOrigin + performance.now()"
+_WATCHED = """(title) => {
+  window.painted = new Promise((resolve) => {
+    let began;
+    document.addEventListener("pointerdown", (event) => (began = event.timeStamp), { once: true });
+    document.addEventListener("rtcdp:refreshed", () => {
+      if (document.getElementById("chart-title").textContent !== title) return;
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - began)));
+    });
+  });
+}"""
+"""Tells how long after the button was pressed the chart of a title was painted."""
+
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
 _REFRESH_S = 2.0
@@ -49,70 +59,77 @@ _SHARED = {**_HTML, "Cache-Control": "max-age=1"}
 
 
 def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float]:
-    """Run a platform. Returns milliseconds: of the first paint, of clicks until they are painted,
-    of the server for a month (the first time, and then); and events/s that were taken in without
-    open pages and beside them."""
+    """Run a platform. Returns milliseconds: of the first paint, of clicks until their numbers are
+    painted, of the server for a month (right after the start, once days were read ahead, and then);
+    and events/s that were taken in without open pages and beside them."""
     with contextlib.ExitStack() as stack:
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         if not (data / "log").exists():
             now = round(time.time() * 1000)
             written(data / "log", page_past(users, now), lambda _: now, "import")
+        with Platform(data) as platform:
+            platform.wait_until_caught_up(600)
+            found = {"month_at_start_ms": _asked(platform.url, _MONTH, 1)[0]}
         platform = stack.enter_context(Platform(data))
         platform.wait_until_caught_up(600)
-        found = _month(platform.url) | _painted(platform.url)
+        found |= {f"{name}_ms": took for name, took in _painted(platform.url, "/").items()}
         say(found)
-        return found | _beside_pages(platform.url)
+        found |= _beside_pages(platform.url)
+        say(found)
+        first, *others = _asked(platform.url, _MONTH, 10)
+        found |= {"month_first_ms": first, "month_ms": median(others)}
+        month = _painted(platform.url, _MONTH)
+        return found | {f"{name}_month_ms": took for name, took in month.items()}
 
 
-def _month(url: str) -> dict[str, float]:
+def _asked(url: str, path: str, times: int) -> list[float]:
     took = []
     with httpx.Client(timeout=120, headers=_HTML) as client:
-        for _ in range(10):
+        for _ in range(times):
             began = time.perf_counter()
-            client.get(url + _MONTH).raise_for_status()
+            client.get(url + path).raise_for_status()
             took.append((time.perf_counter() - began) * 1000)
-    return {"month_first_ms": took[0], "month_ms": median(took[1:])}
+    return took
 
 
-def _painted(url: str) -> dict[str, float]:
+def _painted(url: str, path: str) -> dict[str, float]:
     with sync_playwright() as playwright:
         found_at = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = playwright.chromium.launch(
             executable_path=found_at, args=["--no-sandbox", "--disable-gpu"]
         )
-        found = {}
-        for name, path in (("", "/"), ("_month", _MONTH)):
-            paints = []
-            for _ in range(5):
-                page = browser.new_context().new_page()
-                page.goto(url + path)
-                paints.append(_first_paint(page, 0) - float(page.evaluate(_ORIGIN)))
-                page.context.close()
-            found[f"first_paint{name}_ms"] = median(paints)
+        paints = []
+        for _ in range(5):
+            page = browser.new_context().new_page()
+            page.goto(url + path)
+            paints.append(_first_paint(page))
+            page.context.close()
         page = browser.new_page()
-        page.goto(url + _MONTH)
+        page.goto(url + path)
         clicks = [_clicked(page) for _ in range(_CLICKS)]
         browser.close()
-    return found | {"click_ms": median(clicks)}
+    return {"first_paint": median(paints), "click": median(clicks)}
 
 
 def _clicked(page: Page) -> float:
-    """From a click on a figure that is not shown until its page is painted."""
+    """From a click on a figure that is not shown until the frame with its chart, by the browser's
+    own clock."""
     other = page.locator("#figures a:not([aria-current])").first
-    began = float(page.evaluate(_NOW))
+    title = other.locator(".tab-title").inner_text()
+    page.evaluate(_WATCHED, title)
     other.click(no_wait_after=True)
-    return _first_paint(page, began) - began
+    return float(page.evaluate("window.painted"))
 
 
-def _first_paint(page: Page, after: float) -> float:
-    """When the page that was asked for after some time was painted first, by the browser's own
-    clock. Asked from outside: pages let nobody evaluate texts in them."""
+def _first_paint(page: Page) -> float:
+    """How long after it was asked for the page was painted first, by the browser's own clock. Asked
+    from outside: pages let nobody evaluate texts in them."""
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:
         with contextlib.suppress(PlaywrightError):
-            origin, painted = page.evaluate(f"[{_ORIGIN}, {_PAINTED} ?? null]")
-            if origin > after and painted is not None:
-                return float(origin + painted)
+            painted = page.evaluate(f"{_PAINTED} ?? null")
+            if painted is not None:
+                return float(painted)
         time.sleep(0.01)
     raise TimeoutError("the page was not painted")
 
@@ -129,31 +146,37 @@ async def _turn(url: str, readers: int) -> float:
     """Events a second that are taken in while so many pages are open."""
     limits = httpx.Limits(max_connections=2 * readers + _SENDERS)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        # Nobody opens a hundred pages in one moment.
         streams = [
-            asyncio.create_task(part(client)) for _ in range(readers) for part in (_read, _refresh)
+            asyncio.create_task(part(client, number * _REFRESH_S / readers))
+            for number in range(readers)
+            for part in (_read, _refresh)
         ]
-        await asyncio.sleep(1)
+        await asyncio.sleep(_REFRESH_S + 1)
         sent = [0]
         end = time.monotonic() + TURN_S
         senders = [_send(client, sent, end, number) for number in range(_SENDERS)]
         began = time.monotonic()
         await asyncio.gather(*senders)
         rate = sent[0] / (time.monotonic() - began)
-        assert not any(stream.done() for stream in streams), "a page was refused, or has ended"
+        ended = [stream for stream in streams if stream.done()]
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
+        assert not ended, f"{len(ended)} of {len(streams)} were refused, or have ended"
     return rate
 
 
-async def _read(client: httpx.AsyncClient) -> None:
+async def _read(client: httpx.AsyncClient, after_s: float) -> None:
+    await asyncio.sleep(after_s)
     async with client.stream("GET", "/api/live", params={"anomalies": "true"}) as stream:
         stream.raise_for_status()
         async for _ in stream.aiter_raw():
             pass
 
 
-async def _refresh(client: httpx.AsyncClient) -> None:
+async def _refresh(client: httpx.AsyncClient, after_s: float) -> None:
+    await asyncio.sleep(after_s)
     while True:
         (await client.get("/", headers=_SHARED)).raise_for_status()
         await asyncio.sleep(_REFRESH_S)

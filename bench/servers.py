@@ -16,7 +16,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bench.engine import MAX_SET_BACK_MS, metrics_named
+from bench.engine import DELIVERY_EVENTS, MAX_SET_BACK_MS, batched, metrics_named
 from rtcdp.clock import SystemClock
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.log.contract import Delivery
@@ -40,10 +40,12 @@ def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
     _make_topic(topic_url)
     with log_writer(settings, SystemClock()) as writer:
         for chunk in bench_events(count, with_ids=with_ids):
-            lines = chunk.count(b"\n")
-            written += lines
-            received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
-            writer.append([Delivery(chunk, lines, received_at)])
+            deliveries = []
+            for lines in batched(chunk.splitlines(keepends=True), DELIVERY_EVENTS):
+                written += len(lines)
+                received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
+                deliveries.append(Delivery(b"".join(lines), len(lines), received_at))
+            writer.append(deliveries)
     return {"events": written, "events_per_s": written / (time.perf_counter() - began)}
 
 

@@ -12,6 +12,7 @@ from deploy.servers.apache_kafka import KafkaServer, kafka
 from deploy.servers.jars import spark_kafka_jars
 from deploy.servers.mongo_wire import MongoServer, mongodb
 from deploy.servers.postgres import PostgresServer, postgresql
+from deploy.servers.schema_registry import SchemaRegistry, schema_registry
 from deploy.servers.server_process import ServerFailed
 from deploy.servers.spark_standalone import SparkCluster, spark_cluster
 
@@ -19,11 +20,13 @@ __all__ = [
     "KafkaServer",
     "MongoServer",
     "PostgresServer",
+    "SchemaRegistry",
     "ServerFailed",
     "SparkCluster",
     "kafka",
     "mongodb",
     "postgresql",
+    "schema_registry",
     "spark_cluster",
     "spark_kafka_jars",
 ]

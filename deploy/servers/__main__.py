@@ -15,7 +15,14 @@ from typing import Annotated, NoReturn, Protocol, TypeVar
 import typer
 from rich.text import Text
 
-from deploy.servers import kafka, mongodb, postgresql, spark_cluster, spark_kafka_jars
+from deploy.servers import (
+    kafka,
+    mongodb,
+    postgresql,
+    schema_registry,
+    spark_cluster,
+    spark_kafka_jars,
+)
 from deploy.servers.jars import kafka_jars, mongo_jars
 from rtcdp.cli.terminal import complain, remark, say
 from rtcdp.errors import RtcdpError
@@ -141,6 +148,15 @@ def run_mongodb(port: Port = 27017, database: Database = DATABASE) -> None:
     with Foreground() as servers:
         server = servers.start("The MongoDB wire server", mongodb(port))
         say(f"--store {server.url(database)}")
+        servers.wait()
+
+
+@app.command("schemas")
+def run_schemas(port: Port = 8082) -> None:
+    """Run a schema registry. It forgets its schemas when it ends."""
+    with Foreground() as servers:
+        registry = servers.start("The schema registry", schema_registry(port))
+        say(f"RTCDP_KAFKA_SCHEMA_REGISTRY={registry.url}")
         servers.wait()
 
 

@@ -24,19 +24,38 @@ _POMS = Path(__file__).parent / "poms"
 
 def kafka_jars() -> Path:
     """The folder of the jars that Apache Kafka's broker and its storage tool run from."""
-    return _fetched("kafka")
+    return fetched_jars(_POMS / "kafka.xml")
 
 
 def mongo_jars() -> Path:
     """The folder of the jars that the MongoDB wire server runs from."""
-    return _fetched("mongo")
+    return fetched_jars(_POMS / "mongo.xml")
+
+
+def schema_registry_archive() -> Path:
+    """The archive that the schema registry is unpacked from."""
+    (archive,) = fetched_jars(_POMS / "schema-registry.xml").iterdir()
+    return archive
 
 
 def spark_kafka_jars() -> tuple[Path, ...]:
     """What goes into `spark.jars` so that Spark can read Kafka, sorted by name. What Spark brings
     along itself is left out."""
-    jars = sorted(_fetched("spark-kafka").glob("*.jar"))
+    jars = sorted(fetched_jars(_POMS / "spark-kafka.xml").glob("*.jar"))
     return tuple(jar for jar in jars if jar.name.startswith(_CONNECTOR))
+
+
+def fetched_jars(pom: Path) -> Path:
+    """The folder of this pom's jars; fetches them when no process has done so before.
+
+    Raises `PartMissing` when Maven is absent or can't reach the registry.
+    """
+    folder = cache_folder() / f"{pom.stem}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    if not folder.is_dir():
+        with _alone():
+            if not folder.is_dir():
+                _fetch(pom, folder)
+    return folder
 
 
 def needed_program(name: str, package: str) -> str:
@@ -63,21 +82,8 @@ def java() -> str:
     return needed_program("java", "openjdk-17-jdk-headless")
 
 
-def _fetched(name: str) -> Path:
-    """The folder of this pom's jars; fetches them when no process has done so before.
-
-    Raises `PartMissing` when Maven is absent or can't reach the registry.
-    """
-    pom = _POMS / f"{name}.xml"
-    folder = _cache() / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
-    if not folder.is_dir():
-        with _alone():
-            if not folder.is_dir():
-                _fetch(pom, folder)
-    return folder
-
-
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where what is fetched is kept; made if it is not there."""
     chosen = os.environ.get("RTCDP_SERVER_CACHE")
     cache = Path(chosen) if chosen else Path.home() / ".cache" / "rtcdp" / "servers"
     cache.mkdir(parents=True, exist_ok=True)
@@ -87,7 +93,7 @@ def _cache() -> Path:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Only one process fetches at a time: Maven's own repository is not safe for two."""
-    with (_cache() / "lock").open("w") as lock:
+    with (cache_folder() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -95,7 +101,7 @@ def _alone() -> Iterator[None]:
 def _fetch(pom: Path, folder: Path) -> None:
     java()
     maven = needed_program("mvn", "maven")
-    with tempfile.TemporaryDirectory(dir=_cache()) as unfinished:
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as unfinished:
         jars = Path(unfinished) / "jars"
         done = subprocess.run(
             (
@@ -103,7 +109,7 @@ def _fetch(pom: Path, folder: Path) -> None:
                 "--quiet",
                 "--batch-mode",
                 "--strict-checksums",
-                f"-Dmaven.repo.local={_cache() / 'maven'}",
+                f"-Dmaven.repo.local={cache_folder() / 'maven'}",
                 f"--file={pom}",
                 "dependency:copy-dependencies",
                 f"-DoutputDirectory={jars}",

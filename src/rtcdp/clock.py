@@ -1,6 +1,9 @@
 """Where the time comes from. Passed in, so that tests can hold it still."""
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +24,27 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+@contextmanager
+def repeating(name: str, every_s: float, act: Callable[[], bool | None]) -> Iterator[None]:
+    """Call `act` every `every_s` seconds, first after that time, from a thread of that name, unless
+    it says False: then it is done. At the end of the block no call is under way any more. An error
+    ends the thread, not the block."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every_s):
+            if act() is False:
+                return
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class ManualClock:

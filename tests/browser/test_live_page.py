@@ -2,7 +2,9 @@
 
 import re
 import shlex
+from datetime import datetime
 from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import expect
 
@@ -91,6 +93,58 @@ def test_the_newest_windows_fill_up(visitor):
           return Object.entries(now).some(([key, views]) => views > last[key]);
         }}"""
     )
+
+
+def test_choices_are_shown_without_leaving_the_page_and_can_be_gone_back_to(visitor):
+    page = visitor.open("/?last=30m")
+    expect(page.locator("#list-entry-pages li").first).to_be_visible()
+    page.locator("#figure-sessions").focus()
+    page.evaluate("window.stays = true; scrollTo(0, 150)")
+    page.keyboard.press("Enter")
+    expect(page.locator("#figure-sessions")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#chart-title")).to_have_text("Sessions")
+    expect(page.locator("#figure-sessions")).to_be_focused()
+    assert page.evaluate("scrollY") == 150
+    row = page.locator("#list-entry-pages li a").first
+    entry = row.inner_text()
+    row.click()
+    expect(page.locator(".chip b")).to_have_text(entry)
+    page.keyboard.press("3")
+    expect(page.locator(".times [aria-current]")).to_have_text("6 h")
+    expect(page.locator("#chart-table tbody tr")).to_have_count(361)
+    expect(page.locator("#canvas canvas")).to_have_count(1)
+    assert page.evaluate("window.stays") is True
+    expect(page.locator("#balance")).to_have_text(re.compile("received, every one accounted for$"))
+    page.reload()
+    expect(page.locator(".chip b")).to_have_text(entry)
+    expect(page.locator("#chart-title")).to_have_text("Sessions")
+    for chips in (1, 0):
+        page.go_back()
+        expect(page.locator(".times [aria-current]")).to_have_text("30 min")
+        expect(page.locator(".chip")).to_have_count(chips)
+        expect(page.locator("#chart-title")).to_have_text("Sessions")
+    page.go_back()
+    expect(page.locator("#chart-title")).to_have_text("Active users")
+    page.go_forward()
+    expect(page.locator("#chart-title")).to_have_text("Sessions")
+
+
+def test_another_zone_is_shown_everywhere_without_leaving_the_page(visitor):
+    page = visitor.open("/")
+    expect(page.locator("#windows tr")).to_have_count(12)
+    page.evaluate("window.stays = true")
+    page.locator("#tz").select_option("Asia/Kolkata")
+    expect(page.locator(".foot")).to_contain_text("Times in Asia/Kolkata")
+    expect(page.locator("#tz")).to_have_value("Asia/Kolkata")
+    shown = page.locator("#chart-table time").first.get_attribute("datetime")
+    local = datetime.fromisoformat(shown).astimezone(ZoneInfo("Asia/Kolkata"))
+    assert f"{local:%H:%M}" in page.locator("#chart-table time").first.text_content()
+    hour = "new Date().toLocaleTimeString('en-GB', {timeZone: 'Asia/Kolkata'}).slice(0, 2)"
+    shown = "document.querySelector('#windows td + td').innerText"
+    page.wait_for_function(f"() => {shown}.startsWith({hour})")
+    assert page.evaluate("window.stays") is True
+    page.locator("#tz").select_option("UTC")
+    expect(page.locator(".foot")).to_contain_text("Times in UTC")
 
 
 def test_every_link_leads_somewhere(visitor):

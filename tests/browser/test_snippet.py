@@ -48,8 +48,9 @@ class House:
         self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
 
     def events(self) -> list[dict]:
+        """Each event once: a page that is left while it sends sends again, with the same id."""
         items = self._client.get("/api/events?limit=1000").raise_for_status().json()["items"]
-        return [item["event"] for item in items]
+        return list({item["event"]["eventId"]: item["event"] for item in items}.values())
 
     def wait_for(self, is_there: Callable[[list[dict]], bool]) -> list[dict]:
         deadline = time.monotonic() + PATIENCE_S

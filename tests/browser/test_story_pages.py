@@ -135,3 +135,16 @@ def test_names_are_text_and_phones_are_wide_enough(visitor) -> None:
         page.goto(f"/{name}?last=7d")
         expect(page.locator("h1")).to_have_text(re.compile(name, re.IGNORECASE))
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+
+
+def test_a_user_is_erased_by_whoever_types_their_id(visitor) -> None:
+    page = visitor.open("/users/c39")
+    button = page.get_by_role("button", name="Erase")
+    expect(button).to_be_disabled()
+    page.get_by_label("Erase it for good").fill("c39")
+    assert not serious(page)
+    button.click()
+    status = page.locator("form[data-erase] [role=status]")
+    expect(status).to_contain_text("Erased 7 records", timeout=30_000)
+    page.get_by_role("link", name="The receipt").click()
+    expect(page.locator("body")).to_contain_text('"state":"done"')

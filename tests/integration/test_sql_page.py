@@ -20,9 +20,11 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.products import ProductUpdates
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.intake.splitting import split
 from rtcdp.log.contract import Delivery
+from rtcdp.sources.synthetic.products import product_lines
 from rtcdp.sources.synthetic.stream import EventStream
 from rtcdp.store import Store
 from rtcdp.store.postgres import PostgresStore
@@ -60,6 +62,9 @@ def fill(store: Store) -> None:
         log.append([Delivery(batch.lines, batch.line_count, times_ms[first + 99], "shop")])
     processor = Processor(log, store, load_catalog(), AdmissionRules(), ManualClock())
     processor.folds = load_folds()
+    updates, products = MemoryLog(), product_lines()
+    updates.append([Delivery(b"\n".join(products) + b"\n", len(products), START_MS)])
+    processor.products = ProductUpdates(updates, store)
     processor.run(threading.Event(), once=True)
     store.close()
 
@@ -99,9 +104,9 @@ def by_postgresql(postgres_server) -> Iterator[dict[str, list[dict[str, object]]
     postgres_server.drop_database(database)
 
 
-def test_ten_questions_are_asked_and_five_of_stories() -> None:
-    assert len(re.findall(r"^\*\*.*\?\*\*", PAGE, re.MULTILINE)) == 15
-    assert len(BY_BOTH) == 12
+def test_ten_questions_are_asked_five_of_stories_and_one_of_products() -> None:
+    assert len(re.findall(r"^\*\*.*\?\*\*", PAGE, re.MULTILINE)) == 16
+    assert len(BY_BOTH) == 13
 
 
 def test_every_query_finds_something_in_sqlite(by_sqlite) -> None:  # type: ignore[no-untyped-def]

@@ -93,6 +93,7 @@ def _route(tree: Path) -> None:
     contract = "tests/unit/api/test_contract.py"
     _run(tree, "pytest", "-q", "-p", "no:cacheprovider", contract, RTCDP_GOLDEN="write")
     _run(tree, "rtcdp.runtime.access_reference")
+    _run(tree, "deploy.example_answers")
 
 
 def _store(tree: Path) -> None:
@@ -155,12 +156,14 @@ RECIPES = (
         (
             "docs/access.md",
             "src/rtcdp/answers/rules_in_force.py",
+            "src/rtcdp/api/examples.json",
             "src/rtcdp/api/routes.py",
             "src/rtcdp/api/rules.py",
             "tests/unit/api/golden/openapi.json",
         ),
         "strict parameters, problem documents, freshness, HEAD and OPTIONS, the door, keys, "
-        "`/docs`; commands write its golden description and its line among the addresses",
+        "`/docs`; commands write its golden description, its line among the addresses and an "
+        "example answer",
         "route_proof.py",
     ),
     Recipe(

@@ -1,6 +1,7 @@
+import threading
 import time
 
-from rtcdp.clock import KeptTime, ManualClock, SystemClock, TrustedTime
+from rtcdp.clock import KeptTime, ManualClock, SystemClock, TrustedTime, repeating
 
 
 def test_the_machines_clock_tells_utc_milliseconds() -> None:
@@ -95,3 +96,22 @@ def test_a_suspended_clock_stays_so_over_a_restart() -> None:
     clock.advance(600_000)
     assert time.look() == "the host's clock goes right again: what is old may be deleted"
     assert time.kept == KeptTime(10**12 + 600_000, 5, 6, is_suspended=False)
+
+
+def test_what_repeats_does_so_until_the_end_of_its_block() -> None:
+    calls: list[str] = []
+    enough = threading.Event()
+
+    def act() -> None:
+        calls.append(threading.current_thread().name)
+        if len(calls) == 3:
+            enough.set()
+
+    with repeating("looks", 0.001, act):
+        assert enough.wait(30)
+    after = len(calls)
+    time.sleep(0.02)
+
+    assert set(calls) == {"looks"}
+    assert len(calls) == after
+    assert "looks" not in {thread.name for thread in threading.enumerate()}

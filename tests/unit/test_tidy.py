@@ -29,8 +29,10 @@ MEASURES = (
 MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures the same questions"
 
 WITHOUT_UNIT_TEST = {
+    "answers/user_data.py": "a protocol and a shape of data; the API and the runtime are tested",
     "errors.py": "three classes without behaviour",
     "log/contract.py": "a protocol and shapes of data; every log is tested against it",
+    "log/piece.py": "a shape of data; tests/unit/log/embedded/test_imported.py keeps it in a log",
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
     "definitions/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
     "definitions/words.py": "tests/unit/catalog/test_reference.py reads them where people do",
@@ -39,6 +41,10 @@ WITHOUT_UNIT_TEST = {
         for kind in ("mongo", "sql")
     },
     "intake/instruments.py": "tests/integration/test_telemetry.py scrapes a server that collects",
+    **{
+        f"sources/recorded/{name}_columns.py": "test_mapped_blocks.py beside it holds it to lines"
+        for name in ("event", "line")
+    },
     "runtime/processor_telemetry.py": "tests/integration/test_telemetry.py scrapes a processor",
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
@@ -209,7 +215,9 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 def test_pins_are_exact_and_say_nothing_of_where_to_download() -> None:
     address = re.compile(r"://|^\s*--(?!hash=sha256:)|^[a-zA-Z].*(?<!\\)$", re.MULTILINE)
     pins = sorted((ROOT / "requirements").glob("*.txt"))
-    assert [path.name for path in pins] == ["dev.txt", "full.txt", "lock.txt", "runtime.txt"]
+    assert [path.name for path in pins] == [
+        *("dev.txt", "full.txt", "lock.txt", "runtime.txt", "tools.txt"),
+    ]
     hold("pins are names, versions and hashes", matches(address, pins))
 
 

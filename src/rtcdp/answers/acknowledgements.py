@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from rtcdp.answers.anomalies import ANOMALIES_PATH, Anomaly, anomaly_page, series_and_start
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import FreshAnswer, Installation
 from rtcdp.answers.instant import EARLIEST, LATEST
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.store import Acknowledgement, Store
@@ -28,13 +28,10 @@ class Seen(msgspec.Struct, frozen=True):
     note: Annotated[str, msgspec.Meta(max_length=_NOTE_MAX)] = ""
 
 
-class AcknowledgedPage(msgspec.Struct, omit_defaults=True):
+class AcknowledgedPage(FreshAnswer, omit_defaults=True):
     """The anomaly, as it is told from now on."""
 
     anomaly: Anomaly
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def acknowledge(
@@ -51,7 +48,9 @@ def acknowledge(
     at = installation.clock.now_ms()
     store.acknowledge(Acknowledgement(series, start, seen.by, at, seen.note))
     page = anomaly_page(installation, anomaly_id)
-    return AcknowledgedPage(page.anomaly, page.as_of, page.lag_ms, page.warning)
+    return AcknowledgedPage(
+        page.anomaly, as_of=page.as_of, lag_ms=page.lag_ms, warning=page.warning
+    )
 
 
 def withdraw(store: Store, anomaly_id: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from rtcdp.anomalies import Judgement, judge
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
 from rtcdp.answers.enriched import read_as
-from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, Reading, open_reading
 from rtcdp.answers.instant import EARLIEST, LATEST, iso_ms
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
@@ -114,14 +114,11 @@ class PointOfSeries(msgspec.Struct):
     high: float | None
 
 
-class AnomalyPage(msgspec.Struct, omit_defaults=True):
+class AnomalyPage(FreshAnswer, omit_defaults=True):
     """One anomaly, and the windows before it with their bands, oldest first."""
 
     anomaly: Anomaly
     series: list[PointOfSeries]
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +193,7 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
         told.acknowledged = seen.get(_name_of(told))
         fresh = reading.freshness
         series = list(_points(keyed, judged))
-        return AnomalyPage(told, series, fresh.as_of_text, fresh.lag_ms, fresh.warning)
+        return AnomalyPage(told, series, **fresh.fields)
     raise NotThere(
         "nothing is out of the ordinary there any more",
         f"late events may have changed it; {ANOMALIES_PATH} tells what there is now",
@@ -310,11 +307,16 @@ def _told(
     )
 
 
+def _roughly(number: float) -> str:
+    """Two digits, or the whole of it: what is usual is no exact number."""
+    return f"{number:,.0f}" if abs(number) >= 10 else f"{number:.2g}"
+
+
 def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
     rank, compared = rarity
     seen = "never" if rank == 0 else "once" if rank == 1 else f"{rank} times"
     return (
-        f"{observed:,.6g} where {expected:,.6g} is usual: as far off {seen} "
+        f"{observed:,.6g} where {_roughly(expected)} is usual: as far off {seen} "
         f"in the {compared:,} windows before"
     )
 

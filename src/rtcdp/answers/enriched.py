@@ -87,9 +87,10 @@ class _Enriched:
     def scan(self, scan: Scan) -> pl.DataFrame:
         """As promised by `StoreSnapshot`, for the metric's own table of buckets."""
         steps, found = self._steps, []
-        upper, missing, at_once = _first_not_wanted(scan), scan.limit, 1
+        upper, missing = _first_not_wanted(scan), scan.limit
         is_long = missing is None or missing >= _MANY_ROWS
         most = _BUCKETS_AT_ONCE_OF_MANY_ROWS if is_long else _BUCKETS_AT_ONCE_MAX
+        at_once = most if is_long else 1
         while missing is None or missing > 0:
             newest = self._newest_before(upper, scan)
             if newest is None:
@@ -102,6 +103,8 @@ class _Enriched:
             rows = rows if missing is None else rows.head(missing)
             found.append(rows)
             missing = None if missing is None else missing - rows.height
+            if oldest == scan.bucket_from:
+                break
             upper, at_once = oldest, min(2 * at_once, most)
         return pl.concat(found) if found else _nothing(self._snapshot, self._by_pane, scan.table)
 

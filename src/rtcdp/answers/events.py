@@ -17,7 +17,7 @@ from rtcdp.answers.drill_down import (
     read_events,
     with_products,
 )
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.query_columns import find_value
@@ -103,7 +103,7 @@ class EventFound(msgspec.Struct):
     event: msgspec.Raw
 
 
-class EventsPage(msgspec.Struct, omit_defaults=True):
+class EventsPage(FreshAnswer, omit_defaults=True):
     """Events in the order of the log, or backwards. A page may hold few or none and still have a
     `next_cursor`: a request reads a bounded stretch of the log. `log_trimmed` says that older
     records which were counted are no longer kept, so that events may be missing here."""
@@ -111,9 +111,6 @@ class EventsPage(msgspec.Struct, omit_defaults=True):
     items: list[EventFound]
     next_cursor: str | None
     log_trimmed: bool
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def events_page(installation: Installation, question: EventsQuestion, effort: Effort) -> EventsPage:

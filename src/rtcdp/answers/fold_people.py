@@ -17,7 +17,7 @@ from rtcdp.answers.fold_rows import (
     span_of,
 )
 from rtcdp.answers.folds import find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.paths import KIND as PATHS
 from rtcdp.answers.question import INSTANT, NAMES, Cursor, From, Limit, Since, To
@@ -86,18 +86,13 @@ class PathsPeopleQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAME
     cursor: Cursor = None
 
 
-class FoldPeoplePage(msgspec.Struct, omit_defaults=True):
+class FoldPeoplePage(WholeAnswer, omit_defaults=True):
     """Rows of the fold, newest first; `count` is how many there are on all pages together, and the
     number that they are behind."""
 
     items: list[dict[str, Any]]
     count: int
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 def retention_people(

@@ -19,7 +19,14 @@ from rtcdp.answers.cursor import (
 )
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.folds import is_incomplete
-from rtcdp.answers.freshness import Fresh, Freshness, Installation, Reading, open_reading
+from rtcdp.answers.freshness import (
+    Fresh,
+    Freshness,
+    Installation,
+    Reading,
+    WholeAnswer,
+    open_reading,
+)
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.windows import complete_from_of, floor_of
@@ -60,7 +67,7 @@ class RowsQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
     cursor: Cursor = None
 
 
-class RowsPage(msgspec.Struct, omit_defaults=True):
+class RowsPage(WholeAnswer, omit_defaults=True):
     """Rows, newest first: values by their names, and `open`. A page may hold few or none and still
     have a `next_cursor`. `incomplete` is there while no engine has told all events of it.
     `complete_from` is there when older events were deleted before they could be told, or older
@@ -68,11 +75,6 @@ class RowsPage(msgspec.Struct, omit_defaults=True):
 
     items: list[dict[str, Any]]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 @dataclass(frozen=True)

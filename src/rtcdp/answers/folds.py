@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.definitions import Fold, Step, as_plain_data
 from rtcdp.errors import NotThere, UsageError, did_you_mean
 from rtcdp.folds.funnels import Funnel
@@ -62,13 +62,10 @@ class FoldDescription(msgspec.Struct, omit_defaults=True):
     filled_percent: int | None = None
 
 
-class FoldCatalog(msgspec.Struct, omit_defaults=True):
+class FoldCatalog(FreshAnswer, omit_defaults=True):
     """All folds."""
 
     items: list[FoldDescription]
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def folds_page(installation: Installation, kind: str = "") -> FoldCatalog:
@@ -81,7 +78,7 @@ def folds_page(installation: Installation, kind: str = "") -> FoldCatalog:
         for fold in installation.folds
         if kind in ("", kind_of(fold.step))
     ]
-    return FoldCatalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning)
+    return FoldCatalog(items, **fresh.fields)
 
 
 def kind_of(step: Step) -> str:

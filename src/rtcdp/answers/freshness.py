@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+import msgspec
+
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.kept_days import KeptDays
@@ -106,6 +108,25 @@ class Installation:
     sight: LogSight = field(default_factory=LogSight)
     folds: Sequence[Fold] = ()
     days: KeptDays = field(default_factory=KeptDays)
+
+
+class FreshAnswer(msgspec.Struct, kw_only=True):
+    """An answer that ends with how fresh it is, as `Freshness` says it."""
+
+    as_of: str | None
+    lag_ms: int | None
+    warning: str | None = None
+
+
+class WholeAnswer(msgspec.Struct, kw_only=True):
+    """An answer that ends with how fresh it is and what it misses: it is `incomplete` while some of
+    it is still to be computed, and from `complete_from` on no deleted event is missing."""
+
+    as_of: str | None
+    lag_ms: int | None
+    incomplete: bool = False
+    complete_from: str | None = None
+    warning: str | None = None
 
 
 class Fresh(TypedDict):

@@ -20,7 +20,7 @@ from rtcdp.answers.fold_rows import (
     span_of,
 )
 from rtcdp.answers.folds import FUNNELS_PATH, find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import (
     INSTANT,
@@ -123,7 +123,7 @@ class FunnelCohort(msgspec.Struct, omit_defaults=True):
     breakdown: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class FunnelPage(msgspec.Struct, omit_defaults=True):
+class FunnelPage(WholeAnswer, omit_defaults=True):
     """Cohorts, newest first; of one cohort the values of the breakdown with most entrants first.
     What is counted is said by `by`: users, sessions or attempts."""
 
@@ -136,14 +136,9 @@ class FunnelPage(msgspec.Struct, omit_defaults=True):
     cohort: str
     tz: str
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
-class PeoplePage(msgspec.Struct, omit_defaults=True):
+class PeoplePage(WholeAnswer, omit_defaults=True):
     """Rows of the funnel, one for each that is counted, newest first; `count` is how many there are
     on all pages together, and the number that the funnel shows."""
 
@@ -151,11 +146,6 @@ class PeoplePage(msgspec.Struct, omit_defaults=True):
     count: int
     steps: list[str]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 @dataclass(frozen=True)

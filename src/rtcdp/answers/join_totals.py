@@ -11,7 +11,7 @@ import polars as pl
 from rtcdp.answers.cursor import read_cursor, write_cursor
 from rtcdp.answers.fold_rows import Span, Told, open_told, slices_of, span_of
 from rtcdp.answers.folds import JOINS_PATH, find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.funnels import CohortUnit
 from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.joins import KIND, has_outcome, outcomes_of
@@ -69,7 +69,7 @@ class JoinTotal(msgspec.Struct, omit_defaults=True):
     partial: bool = False
 
 
-class JoinTotals(msgspec.Struct, omit_defaults=True):
+class JoinTotals(WholeAnswer, omit_defaults=True):
     """Cohorts, newest first, and all of them as `total`, null where there is nothing."""
 
     items: list[JoinTotal]
@@ -80,11 +80,6 @@ class JoinTotals(msgspec.Struct, omit_defaults=True):
     cohort: str
     tz: str
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 @dataclass(frozen=True)

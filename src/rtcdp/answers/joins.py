@@ -18,7 +18,7 @@ from rtcdp.answers.fold_rows import (
     types_of_rows,
 )
 from rtcdp.answers.folds import JOINS_PATH, find_fold
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.answers.question import NAMES
 from rtcdp.answers.row_names import RowName, read_row_name, row_named
 from rtcdp.answers.story import Story, shown_events
@@ -41,16 +41,13 @@ class JoinRowsQuestion(RowsQuestion, frozen=True, kw_only=True, rename=NAMES):
     ] = None
 
 
-class JoinEvents(msgspec.Struct, omit_defaults=True):
+class JoinEvents(FreshAnswer, omit_defaults=True):
     """A row, and the events that it tells of: `right` is null where it has no partner. Both are
     null when retention has deleted the story."""
 
     row: dict[str, Any]
     left: dict[str, Any] | None
     right: dict[str, Any] | None
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def join_page(installation: Installation, name: str, question: JoinRowsQuestion) -> RowsPage:

@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, beginning
 
@@ -40,15 +40,12 @@ class LedgerItem(LedgerTotals):
     minute: str
 
 
-class Ledger(msgspec.Struct, omit_defaults=True):
+class Ledger(FreshAnswer, omit_defaults=True):
     """Totals, and items by source and minute, newest minute first."""
 
     totals: LedgerTotals
     items: list[LedgerItem]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def ledger_page(installation: Installation, question: LedgerQuestion) -> Ledger:

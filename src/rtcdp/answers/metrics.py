@@ -8,7 +8,7 @@ import msgspec
 
 from rtcdp.answers.cursor import INSTANT, Shape, cursor_after, read_cursor, write_cursor
 from rtcdp.answers.export import ColumnType
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, WholeAnswer, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms_or_none
 from rtcdp.answers.question import INSTANT as AS_INSTANT
 from rtcdp.answers.question import (
@@ -135,16 +135,13 @@ class MetricDescription(msgspec.Struct, omit_defaults=True):
     filled_percent: int | None = None
 
 
-class Catalog(msgspec.Struct, omit_defaults=True):
+class Catalog(FreshAnswer, omit_defaults=True):
     """All metrics."""
 
     items: list[MetricDescription]
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
-class WindowsPage(msgspec.Struct, omit_defaults=True):
+class WindowsPage(WholeAnswer, omit_defaults=True):
     """Windows, newest first, then by key: the key fields, `window_start`, `window_end`, the
     measures, each by its name, and `final`. `incomplete` is there while no engine has computed the
     metric over all events: it is new and being backfilled, or no running engine knows it.
@@ -154,11 +151,6 @@ class WindowsPage(msgspec.Struct, omit_defaults=True):
 
     items: list[dict[str, Any]]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 class PageViewWindow(msgspec.Struct):
@@ -188,7 +180,7 @@ def catalog_page(installation: Installation) -> Catalog:
         fresh = reading.freshness
         ends = reading.snapshot.progress.next_offsets
     items = [_described(metric, installation.store, ends) for metric in installation.metrics]
-    return Catalog(items, fresh.as_of_text, fresh.lag_ms, fresh.warning)
+    return Catalog(items, **fresh.fields)
 
 
 def windows_page(

@@ -21,15 +21,14 @@ class _StillStore:
         self._opened = opened
         self._snapshot: StoreSnapshot | None = None
         self._metrics: Mapping[str, str] = {}
-        self._offsets: dict[str, Mapping[int, int] | None] = {}
+        self._offsets: Mapping[str, Mapping[int, int] | None] = {}
         self._erased: Sequence[ErasedUser] = ()
 
     @contextmanager
     def snapshot(self) -> Iterator[StoreSnapshot]:
         if self._snapshot is None:
+            self._offsets = self._store.backfills()
             self._metrics = self._store.metrics()
-            for name in (*self._metrics, *self._store.row_tables()):
-                self._offsets[name] = self._store.backfill_offsets(name)
             self._erased = self._store.erased_users()
             self._snapshot = self._opened.enter_context(self._store.snapshot())
         yield self._snapshot

@@ -7,7 +7,7 @@ import polars as pl
 
 from rtcdp.answers.fold_rows import open_told, slices_of, span_of
 from rtcdp.answers.folds import find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.question import NAMES, From, Since, To
 from rtcdp.folds.path_answers import alike, drop_off, whole_paths
 
@@ -50,7 +50,7 @@ class DropOff(msgspec.Struct):
     ended: int
 
 
-class PathsPage(msgspec.Struct, omit_defaults=True):
+class PathsPage(WholeAnswer, omit_defaults=True):
     """Whole paths, the most frequent first. `count` is how many there are, `other` null where all
     are shown."""
 
@@ -60,11 +60,6 @@ class PathsPage(msgspec.Struct, omit_defaults=True):
     count: int
     name: str
     title: str
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 def paths_page(installation: Installation, name: str, question: PathsQuestion) -> PathsPage:

@@ -7,8 +7,10 @@ two days are not added up, and a number and the list below it can't disagree.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from rtcdp.answers.enriched import read_as
@@ -46,20 +48,39 @@ class Pieces:
     incomplete: bool
     complete_from: int | None
 
-    def values(self, measure: str, groups: Sequence[Group] | None = None) -> tuple[Any, ...]:
-        """The measure of each piece: of all that was counted, or of some groups together."""
-        one = self._only(groups)
-        if one.group != (BUCKET_START,):
-            one = one.merged((BUCKET_START,))
-        starts = pl.DataFrame({BUCKET_START: self.edges[:-1]}, {BUCKET_START: pl.Int64})
-        return tuple(self._final(one, measure, starts))
+    def values(
+        self,
+        measure: str,
+        together: Sequence[tuple[int, int]] = (),
+        groups: Sequence[Group] | None = None,
+    ) -> tuple[Any, ...]:
+        """The measure of each piece, and then of all pieces `together` that lie in some times
+        [start, end): of all that was counted, or of some groups together."""
+        times = [*pairwise(self.edges), *together]
+
+        def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+            """Each row as often as there are times that it is in, with their places."""
+            of_pieces = _numbered(rows, self.edges)
+            if not together:
+                return of_pieces
+            starts = pl.col(BUCKET_START)
+            parts = [
+                rows.lazy()
+                .filter((starts >= start) & (starts < end))
+                .with_columns(pl.lit(place, pl.Int64).alias(BUCKET_START))
+                for place, (start, end) in enumerate(together, len(self.edges) - 1)
+            ]
+            return pl.concat([of_pieces.lazy(), *parts]).collect()
+
+        one = self._only(groups).changed(numbered).merged((BUCKET_START,))
+        index = pl.DataFrame({BUCKET_START: range(len(times))}, {BUCKET_START: pl.Int64})
+        return tuple(self._final(one, measure, index))
 
     def total(
         self, measure: str, start: int, end: int, groups: Sequence[Group] | None = None
     ) -> Any:
         """The measure of the pieces that lie in [`start`, `end`), of all of them as one."""
-        one = _as_one(self._only(groups), start, end).merged((BUCKET_START,))
-        return self._final(one, measure, pl.DataFrame({BUCKET_START: [start]}))[0]
+        return self.values(measure, ((start, end),), groups)[-1]
 
     def by_group(self, measure: str, start: int, end: int) -> list[tuple[Group, Any]]:
         """The measure of each group that there is in these pieces."""
@@ -78,6 +99,12 @@ class Pieces:
 
     def _final(self, rollup: Rollup, measure: str, index: pl.DataFrame) -> Sequence[Any]:
         return values_of(rollup, self.metric, [measure], index)[measure]
+
+
+def _numbered(rows: pl.DataFrame, edges: Sequence[int]) -> pl.DataFrame:
+    """With the place of the piece that a row is of, for the time that it begins."""
+    places = np.searchsorted(np.array(edges[:-1], np.int64), rows[BUCKET_START].to_numpy())
+    return rows.with_columns(pl.Series(BUCKET_START, places, pl.Int64))
 
 
 def _as_one(rollup: Rollup, start: int, end: int) -> Rollup:

@@ -7,7 +7,7 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.cursor import INSTANT, cursor_after, read_cursor
-from rtcdp.answers.freshness import Installation, Reading, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, Reading, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import INSTANT as AS_INSTANT
 from rtcdp.answers.question import NOW, Cursor, Limit
@@ -67,27 +67,21 @@ class ProductVersion(msgspec.Struct):
     received_at: str
 
 
-class ProductsPage(msgspec.Struct, omit_defaults=True):
+class ProductsPage(FreshAnswer, omit_defaults=True):
     """Products, by id, each with the version of the time that was asked for. Those that nothing was
     known of then are left out."""
 
     items: list[ProductVersion]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
-class ProductAnswer(msgspec.Struct, omit_defaults=True):
+class ProductAnswer(FreshAnswer, omit_defaults=True):
     """One product: the `current` version, as of the time that was asked for, null if there is none;
     and all `versions` that are remembered, newest first."""
 
     productId: str  # noqa: N815
     current: ProductVersion | None
     versions: list[ProductVersion]
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 class UnusedUpdate(msgspec.Struct):
@@ -103,14 +97,11 @@ class UnusedUpdate(msgspec.Struct):
     record: str
 
 
-class UnusedUpdatesPage(msgspec.Struct, omit_defaults=True):
+class UnusedUpdatesPage(FreshAnswer, omit_defaults=True):
     """Updates that are not used, newest first."""
 
     items: list[UnusedUpdate]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def products_page(installation: Installation, question: ProductsQuestion) -> ProductsPage:

@@ -17,7 +17,7 @@ import msgspec
 
 from rtcdp.answers.enriched import read_as
 from rtcdp.answers.export import ColumnType
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import Installation, WholeAnswer, open_reading
 from rtcdp.answers.instant import EARLIEST, iso_ms, iso_ms_or_none, read_instant
 from rtcdp.answers.intervals import Cut, Interval, local_iso
 from rtcdp.answers.keeper import keeper_of
@@ -116,7 +116,7 @@ class QueryColumnDescription(msgspec.Struct, omit_defaults=True):
     divided_by: str | None = None
 
 
-class QueryPage(msgspec.Struct, omit_defaults=True, rename=NAMES):
+class QueryPage(WholeAnswer, omit_defaults=True, rename=NAMES):
     """Rows by time, then by rank: `window_start` and `window_end`, `local_start` as the clock of
     `tz` shows it where that is not UTC, the key fields of `group_by`, a value for each of
     `columns`, and whether it is `final`. A row that is `other` stands for all
@@ -133,11 +133,6 @@ class QueryPage(msgspec.Struct, omit_defaults=True, rename=NAMES):
     start_to: str
     group_count: int
     other_count: int
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from rtcdp.answers.fold_rows import Span, open_told, slices_of, span_of
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.question import NAMES, From, Since, To
 from rtcdp.definitions import MICROS_PER_UNIT, Fold
 from rtcdp.errors import NotThere
@@ -62,17 +62,12 @@ class Outcomes(msgspec.Struct, omit_defaults=True):
     kind: str | None = None
 
 
-class OutcomesPage(msgspec.Struct, omit_defaults=True):
+class OutcomesPage(WholeAnswer, omit_defaults=True):
     """Audiences, those who get recommendations first. A purchase counts up to `within_ms` after a
     recommendation."""
 
     items: list[Outcomes]
     within_ms: int
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 def outcomes_page(installation: Installation, question: OutcomesQuestion) -> OutcomesPage:

@@ -9,7 +9,7 @@ import polars as pl
 from rtcdp.answers.cursor import read_cursor, write_cursor
 from rtcdp.answers.fold_rows import open_told, slices_of, span_of
 from rtcdp.answers.folds import find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, To
 from rtcdp.errors import BadRequest
@@ -72,7 +72,7 @@ class PooledCell(msgspec.Struct):
     rate: float
 
 
-class RetentionPage(msgspec.Struct, omit_defaults=True):
+class RetentionPage(WholeAnswer, omit_defaults=True):
     """Cohorts, newest first. `pooled` is made of all of them, on all pages."""
 
     items: list[RetentionCohort]
@@ -84,11 +84,6 @@ class RetentionPage(msgspec.Struct, omit_defaults=True):
     clock: str
     tz: str
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 def retention_page(

@@ -161,6 +161,7 @@ def rolled_up(
         return _read(snapshot, metric, wanted)
     days = keeper.days
     measures = tuple(measure.name for measure in wanted.measures)
+    asked = (metric.name, metric.fingerprint, measures, wanted.by)
     parts: list[Rollup] = []
     row_count = size = 0
 
@@ -175,7 +176,7 @@ def rolled_up(
         if stretch.day is None:
             found, _ = read(part)
         else:
-            name = (metric.name, metric.fingerprint, measures, wanted.by, tuple(part.edges))
+            name = (*asked, tuple(part.edges))
             found = days.get(name, marks[stretch.day], lambda each=part: read(each))  # type: ignore[misc]
             size += _size_of(found, part)
         row_count += found.row_count
@@ -207,8 +208,9 @@ def _together(parts: Sequence[Rollup], edges: Sequence[int]) -> Rollup:
     overfull = frozenset[str]().union(*(part.overfull for part in parts))
     found = replace(first, columns=columns, sides=sides, overfull=overfull)
     found = found.changed(lambda rows: _placed(rows, at))
-    starts = [part.columns[BUCKET_START].unique() for part in parts]
-    if not _placed(pl.concat(starts).to_frame(), at)[BUCKET_START].is_duplicated().any():
+    pieces = [np.unique(part.columns[BUCKET_START].to_numpy()) for part in parts]
+    places = np.searchsorted(at, np.concatenate(pieces), side="right")
+    if len(np.unique(places)) == len(places):
         # No piece is of two parts.
         return found
     return found.merged(found.group)
@@ -278,18 +280,23 @@ class _Reading:
         self._group = (BUCKET_START, *wanted.by)
         self._edges = np.array(wanted.edges, np.int64)
         self._side_rows = 0
-        nothing = snapshot.scan(Scan(self._buckets, limit=1)).clear()
-        self.columns = _merged(nothing, self._buckets, self._group)
+        self._columns: pl.DataFrame | None = None
         self.sides: dict[str, pl.DataFrame] = {}
         self.overfull: set[str] = set()
+
+    @property
+    def columns(self) -> pl.DataFrame:
+        assert self._columns is not None, "there is at least one slice"
+        return self._columns
 
     def take(self, rows: pl.DataFrame) -> None:
         window = self._metric.window
         if isinstance(window, Window) and window.is_written_out:
             rows = rows.filter(pl.col(BUCKET_START) % window.size_ms == 0)
         part = _merged(_placed(rows, self._edges), self._buckets, self._group)
-        both = pl.concat([self.columns, part])
-        self.columns = _merged(both, self._buckets, self._group)
+        known = self._columns
+        both = part if known is None else pl.concat([known, part])
+        self._columns = both if known is None else _merged(both, self._buckets, self._group)
         groups = rows.select(BUCKET_START, *self._metric.key_names)
         for name, side in self._side_tables.items():
             # Together they hold no more than may be read at all, whatever is in them.
@@ -343,17 +350,45 @@ def _merged(rows: pl.DataFrame, table: Table, group: Sequence[str]) -> pl.DataFr
 
 def _merged_side(rows: pl.DataFrame, side: Table, group: Sequence[str]) -> pl.DataFrame:
     if side.bound == "smallest_members":
-        if tuple(group) == (BUCKET_START,) and rows[BUCKET_START].n_unique() == 1:
-            return _smallest(rows, side)
+        if tuple(group) == (BUCKET_START,):
+            return _smallest(rows, side.capacity)
         members = rows.select(*group, MEMBER).unique().sort(MEMBER)
         return members.group_by(list(group), maintain_order=True).head(side.capacity)
     return rows.group_by(*group, ITEM).agg(pl.col(ITEM_COUNT).sum())
 
 
-def _smallest(rows: pl.DataFrame, side: Table) -> pl.DataFrame:
-    """The smallest members of one group."""
-    members = np.sort(rows[MEMBER].to_numpy())
-    is_first = np.append(True, members[1:] != members[:-1])
-    members = members[is_first][: side.capacity]
-    start = pl.repeat(rows[BUCKET_START][0], len(members), dtype=pl.Int64, eager=True)
-    return pl.DataFrame({BUCKET_START: start, MEMBER: members})
+def _smallest(rows: pl.DataFrame, capacity: int) -> pl.DataFrame:
+    """The smallest members of each piece of time."""
+    starts, members = rows[BUCKET_START].to_numpy(), rows[MEMBER].to_numpy()
+    if not len(starts):
+        return rows.select(BUCKET_START, MEMBER)
+    # Rows of one piece lie side by side, mostly, and are sorted then in no time.
+    order = np.argsort(starts, kind="stable")
+    starts, members = starts[order], members[order]
+    borders = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+    kept = [_smallest_of(each, capacity) for each in np.split(members, borders[1:])]
+    sizes = [len(each) for each in kept]
+    return pl.DataFrame(
+        {BUCKET_START: np.repeat(starts[borders], sizes), MEMBER: np.concatenate(kept)},
+        {BUCKET_START: pl.Int64, MEMBER: pl.Int64},
+    )
+
+
+def _smallest_of(members: IntArray, count: int) -> IntArray:
+    """The smallest different ones, in order. Of many, only as many are sorted as it takes."""
+    if len(members) <= count and bool((members[1:] > members[:-1]).all()):
+        return members
+    looked_at = 2 * count
+    while looked_at < len(members):
+        found = _different(np.partition(members, looked_at)[:looked_at])
+        if len(found) >= count:
+            return found[:count]
+        looked_at *= 4
+    return _different(members)[:count]
+
+
+def _different(members: IntArray) -> IntArray:
+    """In order, each once."""
+    in_order = np.sort(members)
+    found: IntArray = in_order[np.append(True, in_order[1:] != in_order[:-1])]
+    return found

@@ -9,7 +9,7 @@ import polars as pl
 from rtcdp.answers.cursor import read_cursor, write_cursor
 from rtcdp.answers.fold_rows import Told, open_told, slices_of, span_of
 from rtcdp.answers.folds import SESSIONS, find_fold
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, WholeAnswer
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, To, Zone, check_zone
 from rtcdp.answers.sessions import Which
@@ -56,18 +56,13 @@ class SessionSums(msgspec.Struct, omit_defaults=True, kw_only=True):
     partial: bool = False
 
 
-class SessionDays(msgspec.Struct, omit_defaults=True):
+class SessionDays(WholeAnswer, omit_defaults=True):
     """Days, newest first, and all of them together as `total`, null where there is none."""
 
     items: list[SessionSums]
     total: SessionSums | None
     tz: str
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    incomplete: bool = False
-    complete_from: str | None = None
-    warning: str | None = None
 
 
 def session_days(installation: Installation, question: SessionDaysQuestion) -> SessionDays:

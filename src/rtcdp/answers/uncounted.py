@@ -15,7 +15,7 @@ from rtcdp.answers.cursor import (
     read_cursor,
     write_cursor,
 )
-from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import INSTANT as AS_INSTANT
 from rtcdp.answers.question import NAMES, Cursor, Limit, Since, Texts, beginning
@@ -100,14 +100,11 @@ class UncountedRecord(msgspec.Struct):
     replayed_at: str | None
 
 
-class UncountedPage(msgspec.Struct, omit_defaults=True):
+class UncountedPage(FreshAnswer, omit_defaults=True):
     """Records, newest first."""
 
     items: list[UncountedRecord]
     next_cursor: str | None
-    as_of: str | None
-    lag_ms: int | None
-    warning: str | None = None
 
 
 def uncounted_page(installation: Installation, question: UncountedQuestion) -> UncountedPage:

@@ -21,6 +21,7 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.mending import MendedIntake, Mender
 from rtcdp.answers.product_history import ProductHistory
 from rtcdp.answers.recommendations import Adviser, HoldOut
+from rtcdp.answers.user_data import UserData
 from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.api.probes import Probes
 from rtcdp.api.pulse import Pulse
@@ -86,7 +87,8 @@ class ApiContext:
     is set when the server is about to stop, and ends the live streams. `writable` is the
     installation's store, opened for what people write there; `mended_intake` takes mended records
     into its log, where there is one. `pulse` is how the pipeline ran in the last minutes. `files`
-    are the long ones that are being sent."""
+    are the long ones that are being sent. `user_data` gives out, and erases, all that is known of a
+    user."""
 
     installation: Installation
     limits: ApiLimits = ApiLimits()
@@ -101,6 +103,7 @@ class ApiContext:
     files: FilesUnderWay = field(default_factory=FilesUnderWay)
     mended_intake: MendedIntake | None = None
     pulse: Pulse = field(default_factory=Pulse)
+    user_data: UserData | None = None
 
     @property
     def store(self) -> Store:

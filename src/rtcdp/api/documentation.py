@@ -22,6 +22,7 @@ import rtcdp
 from rtcdp.access.needs import READ
 from rtcdp.answers.export import MEDIA_TYPES
 from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
+from rtcdp.api.examples import with_examples
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked, QueryParameter
 from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
@@ -88,7 +89,8 @@ _PROBLEM = OpenAPIResponse(
 
 
 class SchemaAsJson(JsonRenderPlugin):
-    """Writes the schema with the whole addresses of what goes on after an id.
+    """Writes the schema with an example of each answer, and with the whole addresses of what goes
+    on after an id.
 
     Such a route takes everything that follows, because an id may hold slashes.
     """
@@ -101,7 +103,7 @@ class SchemaAsJson(JsonRenderPlugin):
         paths = {
             f"{path}{ENDS.get(path, '')}": item for path, item in openapi_schema["paths"].items()
         }
-        return super().render(request, {**openapi_schema, "paths": paths})
+        return super().render(request, {**openapi_schema, "paths": with_examples(paths)})
 
 
 _SCHEMA = SchemaAsJson(path="/openapi.json")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp, Guard, HTTPScope, Receive, Scope, Send
 
-_MAY_GO_ON = "rtcdp may go on"
+_MAY_GO_ON, _WHO = "rtcdp may go on", "rtcdp who"
 _KEY, _SOURCE = b"key=", b"source="
 _SHOWN = frozenset({b"authorization", b"cookie", b"origin", CSRF_HEADER.lower().encode()})
 
@@ -41,8 +41,9 @@ def entrance(gate: Gate) -> "Guard":
         asking = asking_of(scope)
         grant = gate.admit(asking, need)
         scope["state"][_MAY_GO_ON] = partial(gate.holds, asking, need)
+        scope["state"][_WHO] = grant.who
         if need == "admin" and gate.is_shut:
-            action = f"{scope['method']} {scope['path']}"
+            action = f"{scope['method']} {_noted_path(scope)}"
             await asyncio.to_thread(gate.audit.note, grant.who, action, "", _address(scope))
 
     return enter
@@ -52,6 +53,17 @@ def may_go_on(request: "Request[Any, Any, Any]") -> Callable[[], bool]:
     """Tells, for as long as a request lasts, whether who asked may have it still."""
     asked: Callable[[], bool] = request.scope["state"].get(_MAY_GO_ON, _always)
     return asked
+
+
+def who_asks(request: "Request[Any, Any, Any]") -> str:
+    """Who was let in, as the audit log calls them; an empty text where nobody has to say it."""
+    return str(request.scope["state"].get(_WHO, ""))
+
+
+def _noted_path(scope: Any) -> str:
+    """A path that names a user is noted by its pattern: the audit log outlives them."""
+    pattern: str = scope.get("path_template") or ""
+    return pattern if "{userId" in pattern else scope["path"]
 
 
 def _always() -> bool:

@@ -209,6 +209,7 @@ LiveFeedDependency = NamedDependency[SkipValidation[LiveFeed]]
     "`anomalies=true` also `anomalies`: first what is out of the ordinary, then what begins, "
     "changes and is none any more.",
     operation_class=documented(_ASKED, group="Look"),
+    media_type="text/event-stream",
     opt=READ,
 )
 async def live_stream(

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from rtcdp.access.grant import AccessRefused
+from rtcdp.answers.user_data import TooManyErasures
 from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.problem_document import (
@@ -49,6 +50,7 @@ class TooManyClients(RtcdpError):
 _STATUS_OF: tuple[tuple[type[RtcdpError], HTTPStatus], ...] = (
     (BadRequest, HTTPStatus.BAD_REQUEST),
     (NotThere, HTTPStatus.NOT_FOUND),
+    (TooManyErasures, HTTPStatus.TOO_MANY_REQUESTS),
     (TooManyClients, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -107,7 +109,8 @@ def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Respo
     if for_operator:
         _log.warning("%s can't be answered: %s", request.url.path, error)
     wait_s = _OPERATOR_S if for_operator else RETRY_AFTER_S
-    headers = {"Retry-After": str(wait_s)} if unavailable else None
+    comes_back = unavailable or status == HTTPStatus.TOO_MANY_REQUESTS
+    headers = {"Retry-After": str(wait_s)} if comes_back else None
     hint = error.hint or ("try again in a moment" if unavailable else "")
     return problem(status, str(error), hint, headers)
 

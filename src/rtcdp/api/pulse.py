@@ -2,13 +2,13 @@
 each of its parts. Measured by whoever answers, every `EVERY_S`."""
 
 import logging
-import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from rtcdp.answers.freshness import Installation, open_reading
+from rtcdp.clock import repeating
 from rtcdp.errors import RtcdpError
 
 EVERY_S = 1.0
@@ -110,29 +110,21 @@ def _rate(first: int | None, last: int | None, over_s: float) -> float | None:
     return max(0, last - first) / over_s
 
 
-@contextmanager
-def beating(pulse: Pulse, installation: Installation) -> Iterator[None]:
+def beating(pulse: Pulse, installation: Installation) -> AbstractContextManager[None]:
     """Let it beat every `EVERY_S`, from a thread of its own. What is away then is left out, and an
     error of our own is logged once for as long as it stays."""
-    stop = threading.Event()
+    told = ""
 
     def beat() -> None:
-        told = ""
-        while not stop.wait(EVERY_S):
-            try:
-                pulse.beat(installation)
-                told = ""
-            except RtcdpError:
-                continue  # the page says itself what is away
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next may be well
-                if repr(error) != told:
-                    _log.error("looking at the pipeline failed", exc_info=error)
-                told = repr(error)
+        nonlocal told
+        try:
+            pulse.beat(installation)
+            told = ""
+        except RtcdpError:
+            return  # the page says itself what is away
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next may be well
+            if repr(error) != told:
+                _log.error("looking at the pipeline failed", exc_info=error)
+            told = repr(error)
 
-    thread = threading.Thread(target=beat, name="pulse", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return repeating("pulse", EVERY_S, beat)

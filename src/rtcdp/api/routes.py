@@ -54,6 +54,7 @@ from rtcdp.api.query import Asked
 from rtcdp.api.query_routes import query_handler
 from rtcdp.api.recommendation_routes import RECOMMENDATION_HANDLERS
 from rtcdp.api.story_routes import STORY_PAGES
+from rtcdp.api.user_data_routes import USER_DATA_HANDLERS
 from rtcdp.definitions import Metric
 
 AnyRequest = Request[Any, Any, Any]
@@ -129,6 +130,7 @@ def api_routes(context: ApiContext) -> Sequence[ControllerRouterHandler]:
                 events,
                 *(page.handler() for page in (*_PAGES, *STORY_PAGES, *JOIN_PAGES)),
                 replay_dead_letter,
+                *USER_DATA_HANDLERS,
                 *ANOMALY_HANDLERS,
                 *RECOMMENDATION_HANDLERS,
                 *(page.handler() for page in PRODUCT_PAGES),

@@ -13,7 +13,7 @@ from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
 
-ALL, ONE, LOOK, PROVE = "Run everything", "Run one part", "Look", "Prove"
+ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Look after it", "Prove"
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,22 @@ COMMANDS = {
         "rtcdp.cli.looking:sources",
     ),
     "users": Command(
-        ONE,
+        KEEP,
         "Give out all that is known of a user, or erase it.",
         "rtcdp.cli.users:users",
     ),
+    "backup": Command(
+        KEEP,
+        "Copy the installation into a new folder, while it runs.",
+        "rtcdp.cli.backup:backup",
+    ),
+    "restore": Command(
+        KEEP,
+        "Bring an installation back from a backup, into a new place, and check it.",
+        "rtcdp.cli.restore:restore",
+    ),
     "keys": Command(
-        ONE,
+        KEEP,
         "Make keys for who may send and ask, replace them, take them back.",
         "rtcdp.cli.keys:keys",
     ),

@@ -51,7 +51,9 @@ class HowToEvaluate:
 
 @with_options
 def recommendations(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recorded file, plain or gzip.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recorded file, plain, gzip or zstd.")
+    ],
     *,
     how: HowToEvaluate,
     form: Form,
@@ -91,7 +93,7 @@ def clicks_of(path: Path, mapping_name: str) -> tuple[pl.DataFrame, str]:
             (*(_text(members.get(name)) for name in _NAMES), at)
             for line in mapped_lines(file, mapping)
             if line.event is not None
-            for at, members in (line.event,)
+            for at, members, _ in (line.event,)
         ]
         damage = file.damage or ""
     events = pl.DataFrame(rows, _EVENTS, orient="row").filter(

@@ -2,23 +2,32 @@
 
 import os
 import pwd
+import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.text import Text
 
 from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import ListingGroup, PlainCommand, moment, number, say
-from rtcdp.clock import SystemClock
-from rtcdp.errors import UsageError
+from rtcdp.cli.terminal import ListingGroup, PlainCommand, moment, number, remark, say
+from rtcdp.clock import Clock, SystemClock
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
 from rtcdp.runtime.erasing import erase as erase_user
+from rtcdp.runtime.erasure_requests import ErasureRequests
+from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import log_reader, require_store, store_of
 from rtcdp.runtime.receipts import Receipt, is_genuine, path_of, read_receipt
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_export import encoded, export_user
+
+_TAKEN_UP_S = 30.0
+"""One that is busy counting, or reads a catalog anew, takes a request up later than others."""
+
+_LOOK_S = 0.1
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id, as events have it.")]
 
@@ -65,13 +74,17 @@ def erase(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether that is meant.")] = False,
 ) -> None:
-    """Take a user out of log and store for good, and keep a signed receipt."""
+    """Take a user out of log and store for good, and keep a signed receipt. The processor does it
+    where one is at work; else this command."""
     require_store(settings)
     if not yes and not typer.confirm("This can't be undone. Erase the user?", err=True):
         raise UsageError("nothing was erased", "say yes, or give --yes")
     clock = SystemClock()
     AuditLog(settings.data_dir, clock).note("command line", "users.erase")
-    receipt = erase_user(settings, clock, user, _who())
+    try:
+        receipt = erase_user(settings, clock, user, _who())
+    except AlreadyRunning as running:
+        receipt = _asked(settings, clock, user, running)
     _show(receipt, path_of(settings.data_dir, receipt))
     if receipt.found:
         raise typer.Exit(1)
@@ -103,6 +116,22 @@ def verify_receipt(
         say(f"genuine: signed here, of an erasure at {moment(receipt.erased_at)} by {receipt.by}")
 
 
+def _asked(settings: Settings, clock: Clock, user: str, running: AlreadyRunning) -> Receipt:
+    """Let the processor do it, and wait for it. Raises `running` where that doesn't take it up."""
+    requests = ErasureRequests(settings.data_dir, clock)
+    state = requests.ask(user, _who())
+    remark("the processor that is at work is asked to do it")
+    deadline = clock.monotonic() + _TAKEN_UP_S
+    while state.state in ("waiting", "erasing"):
+        if clock.monotonic() > deadline and requests.withdraw(state.id):
+            raise running
+        time.sleep(_LOOK_S)
+        state = requests.state(state.id)
+    if state.receipt is None:
+        raise PartMissing(f"nothing was erased: {state.trouble}")
+    return msgspec.convert(state.receipt, Receipt)
+
+
 def _show(receipt: Receipt, path: Path) -> None:
     records = sum(receipt.records.values())
     rows = sum(receipt.rows.values())
@@ -113,7 +142,7 @@ def _show(receipt: Receipt, path: Path) -> None:
     for trace in receipt.found:
         say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
     if not receipt.found:
-        say("no file of the installation and no record of its log holds the id any more")
+        say("no file, no table and no record of the installation holds the id any more")
     for note in receipt.notes:
         say(Text(note, "yellow"))
     say(f"receipt: {path}")

@@ -15,20 +15,24 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import (
     folds_of,
     log_reader,
+    metrics_of,
     require_log,
     require_store,
     store_of,
     stored_metrics_of,
 )
+from rtcdp.runtime.product_stream import with_product_log
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.verify.independent import Findings, summary, verify_independently
+from rtcdp.verify.products import verify_products
 from rtcdp.verify.store_against_log import Difference, Verification
 from rtcdp.verify.store_against_log import verify as compare
 from rtcdp.verify.stored import Kept
@@ -98,7 +102,7 @@ def verify(
     """Compute everything again from the log, naively, and compare it with the store."""
     if way.quick:
         require_store(settings)
-        _report_sums(settings, show, form)
+        check_sums_alone(settings, show, form)
         return
     names = None if way.engines is None else deferred(PARSE_ENGINES)(way.engines)
     require_log(settings)
@@ -110,12 +114,22 @@ def verify(
         accept = way.accept_processor_errors
         _report_findings(_independently(settings), show, form, accept=accept)
         return
+    check_all(settings, show, form)
+
+
+def check_all(settings: Settings, show: int, form: Form) -> None:
+    """Compare the whole store with its log, and report it. Ends the command with 1 where they
+    differ."""
     _report(_against_the_oracle(settings), show, ("expected", "found"), form)
 
 
-def _report_sums(settings: Settings, show: int, form: Form) -> None:
+def check_sums_alone(settings: Settings, show: int, form: Form) -> None:
+    """See whether the counts in the store add up, and report it. Ends the command with 1 where they
+    don't."""
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        tables = row_tables_of(folds_of(settings))
+        there = store.row_tables()
+        of_products = (table for table in PRODUCT_TABLES if table.name in there)
+        tables = (*row_tables_of(folds_of(settings)), *of_products)
         found = check_sums(snapshot, stored_metrics_of(settings), row_tables=tables)
     rows = [{"table": d.table, "day": _day(d.day_ms)} for d in found.damaged[: max(0, show)]]
     more = {
@@ -170,11 +184,12 @@ def _kept(settings: Settings) -> Kept:
 def _against_the_oracle(settings: Settings) -> Verification:
     with (
         log_reader(settings) as log,
+        log_reader(with_product_log(settings)) as updates,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
     ):
         task = bar.add_task("verifying", total=None)
-        return compare(
+        found = compare(
             log,
             store,
             [*stored_metrics_of(settings), *folds_of(settings)],
@@ -182,6 +197,8 @@ def _against_the_oracle(settings: Settings) -> Verification:
             _kept(settings),
             lambda read, total: bar.update(task, completed=read, total=total),
         )
+        versions = settings.products.max_versions
+        return found.beside(verify_products(updates, store, metrics_of(settings), versions))
 
 
 def _independently(settings: Settings) -> Findings:

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rtcdp.dashboard.address import segment
-from rtcdp.dashboard.words import ago, compact, count, duration, money, percent, plural
+from rtcdp.dashboard.words import ago, cents, compact, count, duration, money, percent, plural
 
 FILE_FORMS = (("csv", "CSV"), ("jsonl", "JSON lines"), ("parquet", "Parquet"))
 """What lists can be downloaded as, and what people call that."""
@@ -26,6 +26,7 @@ def page_environment() -> Environment:
     environment.globals["file_forms"] = FILE_FORMS
     environment.filters |= {
         "count": count,
+        "cents": cents,
         "compact": compact,
         "percent": percent,
         "money": money,

@@ -1,5 +1,7 @@
 """Numbers and durations as people read them."""
 
+from math import ceil
+
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SECOND_MS, _MINUTE_MS, _HOUR_MS, _DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
 NOTHING = "–"
@@ -37,6 +39,11 @@ def money(number: float | None) -> str:
     return f"{number:,.2f}" if abs(number) < 1000 else compact(number)
 
 
+def cents(number: float | None) -> str:
+    """Money in a column, where each number has its cents: `1,250.00`."""
+    return NOTHING if number is None else f"{number:,.2f}"
+
+
 def percent(part: float | None, places: int = 1) -> str:
     """A share of one: `0.123` as `12.3 %`. What is not all is never shown as all."""
     if part is None:
@@ -65,8 +72,9 @@ def duration(ms: float | None) -> str:
 
 
 def ago(ms: float) -> str:
-    """`0.3 s ago`."""
-    return f"{max(0.0, ms) / _SECOND_MS:.1f} s ago" if ms < _MINUTE_MS else f"{duration(ms)} ago"
+    """`0.3 s ago`: rounded up, since nothing is as new as now."""
+    tenths = max(1, ceil(ms / 100))
+    return f"{tenths / 10:.1f} s ago" if ms < _MINUTE_MS else f"{duration(ms)} ago"
 
 
 def plural(number: float, one: str, many: str | None = None) -> str:

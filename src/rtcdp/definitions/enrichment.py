@@ -68,6 +68,7 @@ def stored_as(metric: Metric) -> Stored | None:
         title=f"{metric.title}: by product",
         key=key,
         window=panes,
+        part_of=metric,
     )
     by_moment = replace(
         by_pane,

@@ -35,7 +35,8 @@ class Metric:
 
     `key` are the texts that get a row each: fields, or what is made of them; an event without one
     of them is not counted by this metric. With an empty key there is one row a window. With
-    `alarms` the metric is watched for what is out of the ordinary. Raises `UsageError` when a name
+    `alarms` the metric is watched for what is out of the ordinary. One that is a part of what
+    another rests in is `part_of` that. Raises `UsageError` when a name
     is not `[a-z][a-z0-9_]*`, is used twice, or there is no measure, or none for the alarms.
     """
 
@@ -47,6 +48,7 @@ class Metric:
     predicate: Predicate = Everything()
     description: str = ""
     alarms: Alarms | None = None
+    part_of: "Metric | None" = None
 
     def __post_init__(self) -> None:
         self._refuse_no_tuples()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import UNSET
 
 from rtcdp.events import event as rules
@@ -41,6 +42,8 @@ _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _LONG_RUN = b"0" * 19
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_QUOTE = ord('"')
+_SHORT_BYTES = 4_096
 _NUMBER_MESSAGE = "send numbers that fit a double, and integers that fit 64 bits"
 _FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
 _BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
@@ -130,7 +133,7 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
     breaks = len(decoded) - 1
     if body.count(b"\n") != breaks or body.count(b"}\n{") != breaks:
         return False
-    if body.count(b'"') != _encode(decoded).count(b'"'):
+    if _quotes_in(body) != _quotes_in(_encode(decoded)):
         return False
     if len(body) > rules.MAX_EVENT_BYTES and _longest_line(body) > rules.MAX_EVENT_BYTES:
         return False
@@ -379,6 +382,13 @@ def _has_integer_out_of_range(record: bytes) -> bool:
 def _has_long_number(text: bytes) -> bool:
     """What `_LONG_NUMBER` finds, in a fraction of the time."""
     return _LONG_RUN in text.translate(_DIGITS_ALIKE)
+
+
+def _quotes_in(text: bytes) -> int:
+    """How many quotation marks there are; in a long text they are too many to search for each."""
+    if len(text) < _SHORT_BYTES:
+        return text.count(b'"')
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE))
 
 
 def _is_utf8(text: bytes) -> bool:

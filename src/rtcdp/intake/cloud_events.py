@@ -1,4 +1,4 @@
-"""CloudEvents as events: the structured, the batch and the binary mode over HTTP.
+"""CloudEvents as events: the structured, the batch and the binary mode.
 
 An event is what `data` holds. What it lacks comes from the attributes around it: `eventId` from
 `source` and `id`, which together tell a CloudEvent from all others; `timestamp` from `time`;
@@ -100,8 +100,13 @@ def event_line_of_headers(headers: Mapping[bytes, bytes], media_type: str, body:
         for name, attribute in ATTRIBUTE_HEADERS.items()
         if name in headers
     }
+    return event_line_of_attributes(texts, media_type, body)
+
+
+def event_line_of_attributes(texts: Mapping[str, str], media_type: str, body: bytes) -> bytes:
+    """The same of a CloudEvent with these attributes around it, by their names."""
     try:
-        return _line(msgspec.convert(texts, _Attributes), media_type, body.strip())
+        return _line(msgspec.convert(dict(texts), _Attributes), media_type, body.strip())
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return unmapped_line(f"send the headers and the JSON of a CloudEvent 1.0: {error}", body)
     except _Unfit as why:

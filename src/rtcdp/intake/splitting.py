@@ -22,6 +22,7 @@ spans lines: the log holds one record a line, so the white space between its tok
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -30,6 +31,7 @@ from rtcdp.breather import Breather
 from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_EVENT_BYTES, CustomerActivityEvent, KnownFieldsOnly
+from rtcdp.events.judged import Run
 from rtcdp.events.product_update import ProductUpdate
 from rtcdp.intake.cloud_events import CLOUD_EVENT_TYPES, STRUCTURED, event_line
 from rtcdp.intake.limits import CollectorLimits
@@ -162,6 +164,26 @@ def clean_batch(
     return Batch(lines, len(events), _hashes_of(events), id_times=_times_of(events))
 
 
+def batch_of_runs(runs: Sequence[Run], limits: CollectorLimits) -> Batch:
+    """The records of runs as a batch: those that are not verified are judged. Duplicates among them
+    are not told from others, for that needs their ids."""
+    # As many dead letters are kept as of several requests, which they would be otherwise.
+    requests = 1 + sum(run.line_count for run in runs) // limits.max_events_per_request
+    kept = replace(
+        limits,
+        max_dead_letters=requests * limits.max_dead_letters,
+        max_dead_letter_bytes=requests * limits.max_dead_letter_bytes,
+    )
+    judged = _Judged(kept, decode)
+    for run in runs:
+        if run.is_verified:
+            judged.take_verified(run.lines, run.line_count)
+        else:
+            for record in run.records():
+                judged.take(judged.record_count, record)
+    return judged.batch()
+
+
 def _lines_of(body: bytes, limits: CollectorLimits) -> list[bytes]:
     # Blank lines cost memory too, so twice the events is as many lines as are looked at.
     if body.count(b"\n") > 2 * limits.max_events_per_request:
@@ -252,7 +274,8 @@ class _Judged:
         self._kept_bytes = self._rejected_count = 0
         self._kept: Counter[str] = Counter()
         self._summaries: dict[str, tuple[bytes, int]] = {}
-        self._lines: list[bytes] = []
+        self._texts: list[bytes] = []
+        self._line_count = 0
         self._id_hashes: list[int] = []
         self._id_times: list[datetime | int] = []
         self._rejects: list[tuple[int, bytes]] = []
@@ -263,19 +286,31 @@ class _Judged:
             return False
         events: list[KnownFieldsOnly] = []
         # As many events as records: no record holds two lines.
-        if not is_clean(b"\n".join(run), events) or len(events) != len(run):
+        together = b"\n".join([*run, b""])
+        if not is_clean(together, events) or len(events) != len(run):
             return False
-        self._lines.extend(run)
+        self._texts.append(together)
+        self._line_count += len(run)
         self._id_hashes.extend(_hashes_of(events))
         self._id_times.extend(_times_of(events))
         return True
+
+    @property
+    def record_count(self) -> int:
+        """How many were taken up to now."""
+        return self._line_count + self._rejected_count
+
+    def take_verified(self, lines: bytes, line_count: int) -> None:
+        self._texts.append(lines)
+        self._line_count += line_count
 
     def take(self, index: int, record: bytes) -> None:
         verdict = self._judge(record)
         if isinstance(verdict, Rejection):
             self._reject(index, record, verdict)
             return
-        self._lines.append(_on_one_line(record))
+        self._texts.append(_on_one_line(record) + b"\n")
+        self._line_count += 1
         if isinstance(verdict, CustomerActivityEvent) and verdict.event_id is not None:
             self._id_hashes.append(hash(verdict.event_id))
             self._id_times.append(verdict.timestamp_ms)
@@ -296,13 +331,12 @@ class _Judged:
             return
         self._kept[reason] += 1
         self._kept_bytes += len(kept)
-        self._rejects.append((len(self._lines) + len(self._rejects), kept))
+        self._rejects.append((self._line_count + len(self._rejects), kept))
 
     def batch(self) -> Batch:
-        lines = b"\n".join([*self._lines, b""])
         return Batch(
-            lines,
-            len(self._lines),
+            b"".join(self._texts),
+            self._line_count,
             self._id_hashes,
             tuple(self._rejects),
             tuple(self._rejected),

@@ -18,7 +18,7 @@ from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.log.contract import DEFAULT_SOURCE, Int64Array, Intake, RawRecord, Records
-from rtcdp.log.limits import SOURCE_NAME
+from rtcdp.log.limits import SOURCE_NAME, Headers
 from rtcdp.telemetry import TRACES_MAX
 
 SOURCE_HEADER = "rtcdp-source"
@@ -32,8 +32,6 @@ _SAMPLED = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]")
 UNKNOWN_RECEIVED_AT = 0
 """The intake time of a message without one: it moves no watermark, its event becomes a dead letter
 ("future"), and a replay gives it the time that it lacks."""
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 _RUN_LENGTHS = (256, 16)
 """Values are judged in runs of the first length, which fit into a processor's cache; where one

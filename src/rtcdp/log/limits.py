@@ -1,14 +1,30 @@
 """What bounds a log. Data alone, like `rtcdp.admission.rules`."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 KeyField = Literal["userId", "productId"]
 """What a log's records are of."""
 
+Headers = Sequence[tuple[str, bytes | None]]
+"""Those of one message: names and values, in order."""
+
+Translation = Callable[
+    [Sequence[bytes | None], Sequence[Headers | None] | None], Sequence[bytes | None]
+]
+"""From messages of producers that write otherwise than we do to lines as ours, in the same places.
+
+It is given values and headers of messages of one partition (None: a tombstone, no headers), and
+leaves alone what is none of theirs. What can't be read becomes a line that says why
+(`rtcdp.events.codec.unmapped_line`). It says the same of the same message always, raises
+`LogUnavailable` while it can't say, and can be pickled."""
+
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""
+
+DEFAULT_SOURCE = "default"
 
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a source may be called."""
@@ -28,12 +44,15 @@ class KafkaTopicSettings:
     """How a topic is made when it is not there yet, and under which name its reader shows itself.
 
     `partitions` and `replication_factor` count for new topics only. `group` is the consumer group
-    that what was counted is committed to, so that Kafka's own tools show the lag.
+    that what was counted is committed to, so that Kafka's own tools show the lag. The messages of
+    producers that use the `schema_registry` (its URL) become events by the `schema_mapping`.
     """
 
     partitions: int = 4
     replication_factor: int = 1
     group: str = "rtcdp"
+    schema_registry: str = ""
+    schema_mapping: str = "events"
 
 
 @dataclass(frozen=True)
@@ -43,7 +62,7 @@ class LogOptions:
     `topic` says how one is made. A server that doesn't answer is waited for `patience_s`, or for
     as long as is usual. With `makes_topic`, a reader makes a topic that is missing at its first
     look; with `must_exist`, a writer makes no log. The field `keyed_by` of a record decides its
-    partition, where there are several.
+    partition, where there are several. A reader of messages has them go through `translation`.
     """
 
     topic: KafkaTopicSettings = KafkaTopicSettings()
@@ -51,3 +70,4 @@ class LogOptions:
     makes_topic: bool = False
     must_exist: bool = False
     keyed_by: KeyField = "userId"
+    translation: Translation | None = None

@@ -21,7 +21,9 @@ class Adapter:
     `package` is opened; a log's has `open_reader` and `open_writer`, a store's `open_store`. `url`
     shows what a URL of it is like. `library` has to be importable, and `extra` of this package
     brings it. What rests `in_files` has `SCHEME:PATH` for a URL, is there at once, and belongs to
-    this machine.
+    this machine. Of a store that `is_copied`, `rtcdp backup` makes copies: `rtcdp.store.StoreCopy`
+    says what its package has for it. What `is_searched` has `values_with(url, texts)`, which gives
+    the values of its tables that hold one of the texts, and their tables.
     """
 
     package: str
@@ -29,6 +31,8 @@ class Adapter:
     library: str = ""
     extra: str = ""
     in_files: bool = False
+    is_copied: bool = False
+    is_searched: bool = False
 
     def opener(self, name: str) -> Any:
         """One of the package's functions, imported now."""
@@ -45,8 +49,12 @@ LOGS: Mapping[str, Adapter] = {
 }
 
 STORES: Mapping[str, Adapter] = {
-    "sqlite": Adapter("rtcdp.store.sqlite", "sqlite:FILE", in_files=True),
-    "postgresql": Adapter("rtcdp.store.postgres", "postgresql://…", "psycopg", "postgres"),
+    "sqlite": Adapter("rtcdp.store.sqlite", "sqlite:FILE", in_files=True, is_copied=True),
+    "postgresql": Adapter(
+        *("rtcdp.store.postgres", "postgresql://…", "psycopg", "postgres"),
+        is_copied=True,
+        is_searched=True,
+    ),
     "mongodb": Adapter("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo"),
 }
 

@@ -6,14 +6,16 @@ or in one that was made anew beside a store that goes on, it never would be.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 
+from rtcdp.clock import repeating
 from rtcdp.engines.resume import check_reach, check_same_log
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import (
     Appended,
     Delivery,
+    ImportRegister,
     LogGone,
     LogReader,
     LogReplaced,
@@ -21,6 +23,7 @@ from rtcdp.log.contract import (
     LogWriter,
     OffsetsMissing,
 )
+from rtcdp.log.piece import Piece
 from rtcdp.store import Progress
 
 LOOK_EVERY_S = 0.5
@@ -74,6 +77,11 @@ class GuardedLogWriter:
         except LogGone as error:
             self._set_aside(error)
             raise
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """As promised by `ImportRegister`; none where the log keeps no such register."""
+        writer = self._writer or self._opened_again()
+        return writer.pieces_after(key) if isinstance(writer, ImportRegister) else ()
 
     def look(self) -> None:
         """See whether the log is still the right one, and open it if it is again."""
@@ -142,19 +150,6 @@ class GuardedLogWriter:
             writer.close()
 
 
-@contextmanager
-def watched(writer: GuardedLogWriter) -> Iterator[None]:
+def watched(writer: GuardedLogWriter) -> AbstractContextManager[None]:
     """Let the writer look every `LOOK_EVERY_S`, from a thread of its own."""
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(LOOK_EVERY_S):
-            writer.look()
-
-    thread = threading.Thread(target=look, name="log-guard", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return repeating("log-guard", LOOK_EVERY_S, writer.look)

@@ -39,6 +39,7 @@ from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
+from rtcdp.dashboard.overview.warming import warming
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -67,6 +68,7 @@ from rtcdp.runtime.process_telemetry import process_registry
 from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.settings import Settings, require_loopback, require_tracing
 from rtcdp.runtime.troubles import trouble_of_processor
+from rtcdp.runtime.user_data import InstallationUserData
 from rtcdp.store.measured import StoreTimes, measured_store
 
 MIN_FREE_BYTES = 8 * 2**20
@@ -206,6 +208,7 @@ def run_http_server(
                 writable=stack.enter_context(store_of(settings)),
                 files=stack.enter_context(FilesUnderWay(settings.api.files, settings.http)),
                 mended_intake=MendedIntake(partial(_append, settings, clock), settings.admission),
+                user_data=InstallationUserData(settings, clock),
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
@@ -224,8 +227,7 @@ def run_http_server(
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
             answers = inner if context is None else at_once(inner, context, may_read(gate))
-            flow = AnswerFlow(settings.http)
-            inside = _directly(endpoints, with_manners(answers), flow)
+            inside = _directly(endpoints, with_manners(answers), flow := AnswerFlow(settings.http))
             inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
@@ -250,12 +252,13 @@ def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.E
 def _installation(
     settings: Settings, clock: Clock, registry: CollectorRegistry, stack: contextlib.ExitStack
 ) -> Installation:
-    """What answers are read from, until the stack is closed; `registry` tells of it."""
+    """What answers are read from, and read ahead from, until the stack is closed; `registry` tells
+    of it."""
     store = stack.enter_context(store_of(settings, read_only=True))
     asked = stack.enter_context(log_reader(settings, _LOG_PATIENCE_S))
     folds_of(settings)  # refuses names that there are not
     catalog = FollowedCatalog(settings.catalog, _say)
-    return Installation(
+    installation = Installation(
         measured_store(store, StoreTimes(registry, clock.monotonic)),
         catalog,
         clock,
@@ -263,6 +266,8 @@ def _installation(
         allowed_lateness_ms=settings.admission.allowed_lateness_ms,
         folds=FollowedFolds(catalog, settings.folds),
     )
+    stack.enter_context(warming(installation))
+    return installation
 
 
 def _append(settings: Settings, clock: Clock, deliveries: Sequence[Delivery]) -> Sequence[Appended]:

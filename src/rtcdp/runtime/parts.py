@@ -22,6 +22,7 @@ from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.limits import LogOptions
 from rtcdp.runtime.adapters import LOGS, STORES
+from rtcdp.runtime.foreign import translation_of
 from rtcdp.runtime.guarded_log import GuardedLogWriter, watched
 from rtcdp.runtime.settings import Settings, require_present, without_password
 from rtcdp.store import Progress, Store
@@ -221,7 +222,12 @@ def _log_reader(
     settings: Settings, patience_s: float | None, makes_topic: bool = False
 ) -> LogReader:
     require_present(settings)
-    options = LogOptions(settings.kafka, patience_s=patience_s, makes_topic=makes_topic)
+    options = LogOptions(
+        settings.kafka,
+        patience_s=patience_s,
+        makes_topic=makes_topic,
+        translation=translation_of(settings.kafka) if settings.log_kind == "kafka" else None,
+    )
     made: LogReader = LOGS[settings.log_kind].opener("open_reader")(settings.log_url, options)
     return made
 

@@ -18,6 +18,7 @@ from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogReader
 from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.erasure_turns import ErasureTurns
 from rtcdp.runtime.leases import processing_right
 from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import (
@@ -237,6 +238,7 @@ def _native_processor(
     processor.log_retention = settings.log_retention
     processor.store_retention = settings.store_retention
     processor.listeners = replace(processor.listeners, on_filling=FillingTold().tell)
+    processor.turn = ErasureTurns(settings, clock, _log.info).take
     return processor
 
 

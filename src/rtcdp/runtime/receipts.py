@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from tempfile import NamedTemporaryFile
 
 import msgspec
@@ -18,10 +18,12 @@ import msgspec
 from rtcdp.admission.erased import erased_digest
 from rtcdp.errors import UsageError
 from rtcdp.private_files import make_private_folder, open_private_file
+from rtcdp.store import Store
 
 FOLDER = "erasures"
 KEY_NAME = "receipts.key"
 _KEY_BYTES = 32
+_SALT_BYTES = 16
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -57,11 +59,19 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         return erased_digest(user_id, self.salt) == self.user_digest
 
 
-def keep_receipt(data_dir: Path, receipt: Receipt) -> Receipt:
-    """Sign a receipt, and write it into the folder of the data. Returns it with its signature."""
-    make_private_folder(data_dir / FOLDER)
-    signed = msgspec.structs.replace(receipt, signature=_signature(receipt, _key(data_dir)))
-    descriptor = open_private_file(path_of(data_dir, signed))
+def salt_of(store: Store) -> str:
+    """The salt that an installation hashes erased users with (hex): always the same, so that a
+    batch's users are hashed once."""
+    known = store.erased_users()
+    return known[0].salt if known else token_hex(_SALT_BYTES)
+
+
+def keep_receipt(data_dir: Path, receipt: Receipt, *, is_again: bool = False) -> Receipt:
+    """Sign a receipt, and write it into the folder of the data. Returns it with its signature. One
+    of a user who was erased again, out of a backup, rests beside that of the first time."""
+    signed = msgspec.structs.replace(receipt, signature=_signature(receipt, make_key(data_dir)))
+    path = path_of(data_dir, signed)
+    descriptor = open_private_file(path.with_stem(f"{path.stem}-again") if is_again else path)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(signed)) + b"\n")
         file.flush()
@@ -97,9 +107,10 @@ def _signature(receipt: Receipt, key: bytes) -> str:
     return hmac.new(key, text, sha256).hexdigest()
 
 
-def _key(data_dir: Path) -> bytes:
+def make_key(data_dir: Path) -> bytes:
     """The installation's key, made where there is none. It appears as a whole, so that nobody who
     is killed leaves half of one, and two that make it at once agree."""
+    make_private_folder(data_dir / FOLDER)
     path = data_dir / FOLDER / KEY_NAME
     if not path.exists():
         with NamedTemporaryFile(dir=path.parent, prefix=f".{KEY_NAME}-") as file:

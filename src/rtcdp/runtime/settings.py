@@ -250,6 +250,8 @@ MEANINGS: dict[str, str] = {
     "kafka.partitions": "How many partitions a topic gets when it is made.",
     "kafka.replication_factor": "On how many brokers a topic is kept when it is made.",
     "kafka.group": "The consumer group that shows how far the processor is.",
+    "kafka.schema_registry": "The URL of the schema registry that other producers write by.",
+    "kafka.schema_mapping": "The mapping that makes events of their messages.",
     "spark.master": "Where Spark runs: local[2], or spark://HOST:7077.",
     "spark.jars": "The jars of the Kafka connector, with commas; else from Maven Central.",
     "spark.checkpoint": "Where Spark keeps its progress. Else DATA_DIR/spark-checkpoint.",
@@ -389,6 +391,11 @@ def require_present(settings: Settings) -> None:
                 f"{part} needs {adapter.library}, which is not installed",
                 f"run `make full` in the checkout, or `pip install 'rtcdp[{adapter.extra}]'`",
             )
+    if settings.kafka.schema_registry and importlib.util.find_spec("fastavro") is None:
+        raise PartMissing(
+            "kafka.schema_registry needs fastavro, which is not installed",
+            "run `make full` in the checkout, or `pip install 'rtcdp[kafka,schemas]'`",
+        )
 
 
 def require_tracing() -> None:

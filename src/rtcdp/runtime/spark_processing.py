@@ -16,6 +16,7 @@ from rtcdp.log.contract import LogReader
 from rtcdp.log.kafka import parse_topic
 from rtcdp.private_files import make_private_folder
 from rtcdp.runtime.adapters import STORES
+from rtcdp.runtime.foreign import translation_of
 from rtcdp.runtime.processing import FillingTold
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Progress, Store
@@ -39,7 +40,13 @@ def spark_processor(
         # Spark would make it readable for all.
         make_private_folder(Path(checkpoint))
     processor = SparkProcessor(
-        KafkaSource(log, topic.bootstrap, topic.name, java_options(dict(topic.options))),
+        KafkaSource(
+            log,
+            topic.bootstrap,
+            topic.name,
+            java_options(dict(topic.options)),
+            translation_of(settings.kafka),
+        ),
         store,
         metrics,
         settings.admission,

@@ -110,18 +110,25 @@ def _json_reader(names: frozenset[str]) -> RecordReader:
     paths = {name: name.split(".") for name in names}
 
     def read(line: bytes) -> Record:
-        try:
-            content = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            content = None
+        content = json_content(line)
         if not isinstance(content, dict):
             raise Invalid("", _shown(line), "a JSON object")
-        return {name: _text_at(content, path) for name, path in paths.items()}
+        return {name: text_at(content, path) for name, path in paths.items()}
 
     return read
 
 
-def _text_at(content: object, path: list[str]) -> str:
+def json_content(line: bytes) -> object:
+    """What a line holds as JSON; None where it is none."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def text_at(content: object, path: list[str]) -> str:
+    """The text at the end of a path of members, and of what is no text its JSON; empty where
+    nothing is there."""
     for name in path:
         content = content.get(name) if isinstance(content, dict) else None
     if content is None:

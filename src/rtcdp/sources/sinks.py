@@ -5,9 +5,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from rtcdp.errors import PartMissing
+from rtcdp.events.judged import Run
+from rtcdp.log.piece import Piece
 from rtcdp.private_files import open_private_file
 
 
@@ -48,6 +50,24 @@ class Sink(Protocol):
     def write(self, lines: Sequence[bytes]) -> Receipt: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class RunSink(Sink, Protocol):
+    """A sink that takes what has been judged as such, in pieces of recorded files of about
+    `piece_bytes`, under the name `source`; it may know those that it has taken before."""
+
+    source: str
+    piece_bytes: int
+
+    def write_runs(self, runs: Sequence[Run], piece: Piece | None) -> Receipt:
+        """Take the records of all runs, in order. Those of a `piece` are taken all or none of them,
+        and once."""
+        ...
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that were taken and follow the text which `key` names."""
+        ...
 
 
 class StreamSink:

@@ -304,6 +304,20 @@ class StoreSnapshot(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class StoreCopy:
+    """What is told of a copy of a store, of the moment that it was taken at: how far it had
+    counted, and who was erased.
+
+    A store that can be copied has three functions in its package: `copy_store(url, target)` writes
+    one state of it to a file, which is empty until that state is fixed, and returns this;
+    `holds_a_store(url)` tells whether a place is taken; `bring_back_store(url, source)` makes a
+    store of such a file. `COPY_NAME` is what the file is called."""
+
+    progress: Progress
+    erased: tuple[ErasedUser, ...]
+
+
 class Store(Protocol):
     """A place for answers. One writer at a time; any number of readers."""
 
@@ -362,6 +376,10 @@ class Store(Protocol):
 
     def backfill_offsets(self, metric: str) -> Mapping[int, int] | None:
         """Where to resume the backfill of a metric or row table; None when it is complete."""
+        ...
+
+    def backfills(self) -> Mapping[str, Mapping[int, int] | None]:
+        """The `backfill_offsets` of all metrics and row tables that are here, at one time."""
         ...
 
     def commit_backfill(

@@ -96,7 +96,7 @@ class Oracle:
             key = tuple(text_in(field, event) for field in metric.key)
             if None in key or not holds(metric.predicate, event):
                 continue
-            for bucket in _buckets(metric, event):
+            for bucket in buckets_of(metric, event):
                 self._count_in(metric, (bucket, *key), event)
 
     def _count_in(self, metric: Metric, key: Key, event: Row) -> None:
@@ -107,7 +107,7 @@ class Oracle:
         if metric.window.column is not None:
             new.insert(0, metric.window.end_of(int(str(key[0]))))
         old = buckets.get(key)
-        buckets[key] = new if old is None else list(map(_merged, merges, old, new))
+        buckets[key] = new if old is None else list(map(merged, merges, old, new))
         with_sides = [(m, kind) for m in metric.measures if (kind := m.side()) is not None]
         for (measure, kind), side in zip(with_sides, sides, strict=True):
             value = _text_in(kind, event)
@@ -117,10 +117,11 @@ class Oracle:
                 side[*key, _signed_hash(str(value))] = []
             else:
                 place = (*key, value)
-                side[place] = [_merged("add", 1, *side.get(place, [None]))]
+                side[place] = [merged("add", 1, *side.get(place, [None]))]
 
 
-def _buckets(metric: Metric, event: Row) -> list[int]:
+def buckets_of(metric: Metric, event: Row) -> list[int]:
+    """The starts (UTC ms) of the metric's buckets that an event of that `timestamp` is in."""
     window, instant = metric.window, event["timestamp"]
     assert isinstance(instant, int)
     if not isinstance(window, Window):
@@ -148,12 +149,13 @@ def _looks_at(measure: Measure, event: Row) -> bool:
     return measure.where is None or holds(measure.where, event)
 
 
-def _merged(merge: str, old: Any, new: Any) -> Value:
+def merged(merge: str, old: Any, new: Any) -> Value:
+    """Two values of a column as one, by its rule."""
     known: list[Value] = [value for value in (old, new) if value is not None]
     if len(known) < 2:
         return known[0] if known else None
-    merged: Value = old + new if merge == "add" else (min if merge == "min" else max)(old, new)
-    return merged
+    both: Value = old + new if merge == "add" else (min if merge == "min" else max)(old, new)
+    return both
 
 
 def _signed_hash(text: str) -> int:

@@ -92,6 +92,16 @@ class Verification:
     events: int
     left_out: tuple[str, ...] = ()
 
+    def beside(self, other: "Verification") -> "Verification":
+        """Both as one."""
+        return Verification(
+            (*self.differences, *other.differences),
+            self.tables + other.tables,
+            self.rows + other.rows,
+            self.events + other.events,
+            (*self.left_out, *other.left_out),
+        )
+
 
 ProgressHandler = Callable[[int, int], None]
 """Takes the number of records read and of all to be read."""

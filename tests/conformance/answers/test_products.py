@@ -8,10 +8,11 @@ import msgspec
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.definitions.products import PRODUCTS
-from rtcdp.engines.products import ProductUpdates
+from rtcdp.engines.products import MAX_VERSIONS, ProductUpdates
 from rtcdp.log.contract import Delivery
 from rtcdp.testing.driver import START_MS
 from rtcdp.testing.memory_log import MemoryLog
+from rtcdp.verify.products import verify_products
 from tests.by_category import METRICS, by_place, naive, traffic
 
 RULES = AdmissionRules(allowed_lateness_ms=10**9)
@@ -48,4 +49,5 @@ def test_what_is_counted_by_category_is_what_was_known_in_the_end(run_engine, op
             items = windows(snapshot, metric, WindowQuery(limit=MAX_PAGE)).items
             assert by_place(metric, items) == naive(metric, events, said), metric.name
     versions = {(each["productId"], each["validFrom"]) for each in updates}
+    assert verify_products(shop.products, store, METRICS, MAX_VERSIONS).differences == ()
     assert set(store.dump(PRODUCTS).select("productId", "validFrom").rows()) == versions

@@ -44,6 +44,7 @@ def test_a_metric_that_is_new_to_a_used_store_has_to_be_backfilled(open_store, e
     assert names(store.prepare([metrics["shop"], metrics["views"]])) == ["views"]
     assert store.backfill_offsets("views") == {}
     assert store.backfill_offsets("shop") is None
+    assert store.backfills() == {"shop": None, "views": {}}
 
 
 def test_a_changed_definition_starts_from_nothing(store, epochs, tables, metrics, changed):

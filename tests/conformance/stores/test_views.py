@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC
 
 import psycopg
@@ -18,6 +19,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import EARLIEST
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog
+from rtcdp.clock import ManualClock
 from rtcdp.definitions import (
     DISTINCT_EXACT_UP_TO,
     TOP_EXACT_UP_TO,
@@ -44,9 +46,16 @@ from rtcdp.definitions import (
     tumbling,
 )
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.definitions.products import PRODUCT_TABLES
+from rtcdp.engines.native.processor import Processor
+from rtcdp.engines.products import ProductUpdates
+from rtcdp.log.contract import Delivery
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sql.views import snake_case_of
 from rtcdp.testing.epochs import EpochMaker, change
+from rtcdp.testing.memory_log import MemoryLog
+from tests.by_category import METRICS as BY_CATEGORY
+from tests.by_category import traffic
 
 STORES = ("postgresql", "sqlite")
 """MongoDB has no SQL."""
@@ -270,6 +279,33 @@ def test_views_of_the_whole_catalog_say_what_the_api_says(open_store, select):
         items = answers(store, metric)
         assert len(items) > 1, metric.name
         assert_equal(metric, select(store, f"SELECT * FROM {metric.name}"), items)
+
+
+def test_views_by_category_say_what_the_api_says(open_store, select):
+    """As of each event's time; what comes late changes what they say."""
+    store, log, updates = open_store(), MemoryLog(), MemoryLog()
+    events, said = traffic(random.Random(8))
+    long = {"productId": "語" * 256, "category": "long", "validFrom": START_MS - 90_000}
+    events += [
+        {**event, "eventId": None, "eventType": "PURCHASE", **long, "timestamp": at}
+        for at, event in enumerate(events[:3], long["validFrom"] - 1)
+    ]
+    processor = Processor(log, store, BY_CATEGORY, RULES, ManualClock(START_MS))
+    processor.products = ProductUpdates(updates, store)
+    processor.recover()
+    for stream, facts in ((updates, said[1:]), (log, events), (updates, [long, *said[:1]])):
+        lines = b"".join(json.dumps(fact).encode() + b"\n" for fact in facts)
+        stream.append([Delivery(lines, len(facts), START_MS)])
+        while processor.step():
+            pass
+        processor.products.step()
+    for metric in BY_CATEGORY:
+        items = answers(store, metric)
+        assert len({item["category"] for item in items}) > 2
+        assert_equal(metric, select(store, f"SELECT * FROM {metric.name}"), items)
+    changed = replace(BY_CATEGORY[0], measures=(Count("sales"),))
+    store.prepare(stored_metrics([changed]), PRODUCT_TABLES)
+    assert select(store, f"SELECT SUM(sales) AS sales FROM {changed.name}") == [{"sales": None}]
 
 
 @pytest.mark.parametrize("window", [tumbling(minutes=1), sliding(size_seconds=5, every_seconds=1)])

@@ -64,7 +64,7 @@ def test_each_says_what_came_and_what_is_usual(installation: Installation) -> No
     assert 40 < drop.expected < 60
     assert 0 < drop.low < drop.expected < drop.high
     assert (drop.rank, drop.compared, drop.final) == (0, DROP - 24, True)
-    usual = f"{drop.expected:g}"
+    usual = f"{drop.expected:.0f}"
     assert drop.says == f"0 where {usual} is usual: as far off never in the 111 windows before"
 
 

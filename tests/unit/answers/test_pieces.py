@@ -17,7 +17,7 @@ def test_a_number_of_pieces_of_groups_and_of_all(shop: tuple[Driver, Installatio
     edges = tuple(range(START_MS, END + 1, DAY_MS))
     found = pieces_of(installation, "events_by_type", ("event_count",), edges)
     views, all_of_it = [("PAGE_VIEW",)], found.values("event_count")
-    assert (all_of_it, found.values("event_count", views)) == ((6,) * DAYS, (5,) * DAYS)
+    assert (all_of_it, found.values("event_count", groups=views)) == ((6,) * DAYS, (5,) * DAYS)
     assert found.total("event_count", edges[1], edges[3], views) == 10
     assert sorted(found.by_group("event_count", edges[0], edges[1])) == [
         (("PAGE_VIEW",), 5),

@@ -15,7 +15,7 @@ AS_OF = "2026-01-01T00:00:00.000Z"
 
 
 def page(lag_ms: int) -> Catalog:
-    return Catalog([], AS_OF, lag_ms)
+    return Catalog([], as_of=AS_OF, lag_ms=lag_ms)
 
 
 def test_an_answer_carries_its_freshness_and_what_else_is_given() -> None:
@@ -56,11 +56,13 @@ def test_the_headers_say_both() -> None:
         "X-As-Of": AS_OF,
         "X-Lag-Ms": "7",
     }
-    assert freshness_headers(Catalog([], None, 0)) == {"X-Lag-Ms": "0"}
+    assert freshness_headers(Catalog([], as_of=None, lag_ms=0)) == {"X-Lag-Ms": "0"}
 
 
 def test_a_warning_fits_into_a_header() -> None:
-    [header] = freshness_headers(Catalog([], None, None, "käse\n" + "x" * 1000)).values()
+    [header] = freshness_headers(
+        Catalog([], as_of=None, lag_ms=None, warning="käse\n" + "x" * 1000)
+    ).values()
     assert header.isascii()
     assert header.isprintable()
     assert len(header) == 500

@@ -57,6 +57,8 @@ def test_every_address_is_described_as_it_is_asked_for(api: Api) -> None:
         "/api/joins/{name}/totals",
         "/api/joins/{name}/{rowId}/events",
         "/api/dead-letters/{partition}/{offset}/replay",
+        "/api/user-data/{userId}",
+        "/api/erasures/{erasureId}",
         "/api/anomalies",
         "/api/anomalies/{anomalyId}",
         "/api/anomalies/{anomalyId}/acknowledgement",

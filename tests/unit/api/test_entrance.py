@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from litestar import Litestar, Response, get, post
+from litestar import Litestar, Request, Response, delete, get, post
 from litestar.testing import TestClient
 
 from rtcdp.access.gate import Gate
@@ -16,7 +16,15 @@ from rtcdp.access.needs import ADMIN, OPEN, READ
 from rtcdp.access.page_session import COOKIE, CSRF_HEADER
 from rtcdp.access.rules import AccessRules
 from rtcdp.api.door import Door
-from rtcdp.api.entrance import asking_of, behind, entrance, may_read, page_guests, session_in
+from rtcdp.api.entrance import (
+    asking_of,
+    behind,
+    entrance,
+    may_read,
+    page_guests,
+    session_in,
+    who_asks,
+)
 from rtcdp.api.guard import guarded
 from rtcdp.api.problem import exception_handlers
 from rtcdp.clock import ManualClock
@@ -34,6 +42,11 @@ def numbers() -> dict[str, int]:
 @post("/words", opt=ADMIN, sync_to_thread=False)
 def words() -> None:
     """Something that people write."""
+
+
+@delete("/people/{userId:path}", opt=ADMIN, sync_to_thread=False)
+def person(request: Request) -> Response[None]:
+    return Response(None, headers={"X-Who": who_asks(request)})
 
 
 @get("/alive", opt=OPEN, sync_to_thread=False)
@@ -57,7 +70,7 @@ class Server:
         self.clock = ManualClock(1_000_000)
         self.gate = Gate(directory, AccessRules(), self.clock, secrets.token_bytes)
         app = Litestar(
-            [numbers, words, alive, forgotten],
+            [numbers, words, person, alive, forgotten],
             guards=[entrance(self.gate)],
             exception_handlers=exception_handlers,
             logging_config=None,
@@ -142,6 +155,11 @@ def test_what_administrators_do_is_noted(server, client) -> None:
     assert len(lines) == 1
     assert "POST /words" in lines[0]
     assert all_ not in lines[0]
+    deleted = client.delete("/people/ada@example.org", headers=bearer(all_))
+    noted = (server.directory / "audit.jsonl").read_text().splitlines()[-1]
+    assert "DELETE /people/{userId}" in noted
+    assert "ada" not in noted
+    assert deleted.headers["x-who"] in noted
 
 
 def test_who_looks_at_a_page_is_led_to_where_to_log_in(server, client) -> None:

@@ -8,16 +8,17 @@ from rtcdp.cli.app import COMMANDS, command_of
 
 def test_the_help_names_every_command_in_its_panel(rtcdp):
     text = rtcdp("--help").out
-    panels = ("Run everything", "Run one part", "Look", "Prove")
+    panels = ("Run everything", "Run one part", "Look", "Look after it", "Prove")
     places = [text.index(f"─ {panel} ─") for panel in panels]
     assert places == sorted(places)
     commands = re.findall(r"│ ([a-z][a-z-]*) +[A-Z]", text)
     assert commands == [
         *("up", "replay"),
-        *("collect", "process", "serve", "generate", "users", "keys"),
+        *("collect", "process", "serve", "generate"),
         *("status", "events", "metrics", "query", "sessions", "user", "funnel", "retention"),
         *("paths", "joins", "anomalies", "recommend"),
         *("ledger", "dead-letters", "sources", "config"),
+        *("users", "backup", "restore", "keys"),
         *("check", "verify", "evaluate", "doctor"),
     ]
 

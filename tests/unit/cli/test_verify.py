@@ -38,6 +38,28 @@ def test_a_changed_value_is_found_and_shown(rtcdp, events, change):
     assert line.split()[-2:] == ["1", "7"]
 
 
+def test_what_is_counted_by_category_is_counted_again_from_both_streams(rtcdp, change, tmp_path):
+    sale = {
+        "userId": "a",
+        "timestamp": 2_000,
+        "eventType": "PURCHASE",
+        "productId": "p",
+        "value": 3,
+    }
+    (tmp_path / "sales.ndjson").write_text(json.dumps(sale))
+    (tmp_path / "products.ndjson").write_text(
+        '{"productId":"p","category":"toys","validFrom":1000}'
+    )
+    rtcdp("replay", "--stream", "products", "products.ndjson")
+    rtcdp("replay", "sales.ndjson")
+    assert rtcdp("verify").code == 0
+    change("UPDATE __products SET category = 'games'")
+    done = rtcdp("verify")
+    assert (done.code, "3 differences: revenue_by_category 2, products 1" in done.out) == (1, True)
+    done = rtcdp("verify", "--quick")
+    assert (done.code, "products  1970-01-01" in done.out) == (1, True)
+
+
 def test_a_deleted_row_is_found(rtcdp, events, change):
     rtcdp("replay", events)
     change("DELETE FROM __events_by_type")

@@ -53,6 +53,8 @@ def test_no_script_makes_markup_from_text(pages: Pages) -> None:
     for name in (
         "shell.js",
         "refresh.js",
+        "swap.js",
+        "visit.js",
         "overview.js",
         "element.js",
         "windows.js",

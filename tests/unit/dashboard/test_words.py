@@ -58,7 +58,8 @@ def test_money_has_cents_while_they_matter() -> None:
 
 
 def test_what_was_is_ago() -> None:
-    assert [words.ago(ms) for ms in (-5, 300, 120_000)] == ["0.0 s ago", "0.3 s ago", "2 min ago"]
+    assert words.cents(1250) == "1,250.00"
+    assert [words.ago(ms) for ms in (-5, 300, 120_000)] == ["0.1 s ago", "0.3 s ago", "2 min ago"]
 
 
 def test_one_is_not_many() -> None:

@@ -1,42 +1,24 @@
-from contextlib import closing
-
 import pytest
 
-from rtcdp.clock import ManualClock
-from rtcdp.log.contract import Delivery
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.runtime.erasing import find, found_of
-from rtcdp.runtime.receipts import Traced
-from rtcdp.runtime.settings import Settings
+from rtcdp.clock import SystemClock
+from rtcdp.errors import UsageError
+from rtcdp.runtime.erasing import erase
+from rtcdp.runtime.locks import AlreadyRunning
+from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.receipts import is_genuine
+from tests.unit.runtime.small_shop import files_with, settings_of, visit
+
+CLOCK = SystemClock()
 
 
-def test_an_id_is_found_across_the_blocks_of_a_file_and_counted_once(tmp_path):
-    for at in (2**20 - 5, 2**20 - 40, 2**20 - 1, 2**20, 0, 2**21 + 3):
-        (tmp_path / "file").write_bytes(b" " * at + b"ada@x" + b" " * 2**20)
-        assert list(find([tmp_path], "ada@x")) == [Traced(str(tmp_path / "file"), 1)]
-
-
-def test_parts_of_words_are_not_found_and_what_lies_beside_a_database_is(tmp_path):
-    (tmp_path / "store.db").write_bytes(b"canada adam")
-    (tmp_path / "store.db-wal").write_bytes(b"\0ada\0")
-    found = list(find([tmp_path / "store.db"], "ada"))
-    assert found == [Traced(str(tmp_path / "store.db-wal"), 1)]
-
-
-@pytest.mark.parametrize("length", [2**20, 2**21])
-def test_an_id_at_the_end_of_a_file_of_whole_blocks_is_found(tmp_path, length):
-    (tmp_path / "file").write_bytes(b" " * (length - 3) + b"ada")
-    assert list(find([tmp_path], "ada")) == [Traced(str(tmp_path / "file"), 1)]
-
-
-def test_what_stands_compressed_in_the_log_is_found_and_counted_once(tmp_path):
-    settings = Settings(data_dir=tmp_path)
-    folder = settings.log_path
-    writer = EmbeddedLogWriter(folder, ManualClock(5))
-    lines = b"".join(b'{"userId":"bob","n":%d}\n' % n for n in range(300))
-    of_ada = b'{"userId":"bob","pageUrl":"/ada"}\n'
-    writer.append([Delivery(lines + of_ada, 301, 7, rejects=((4, b"ada"),))])
-    writer.close()
-    with closing(EmbeddedLogReader(folder)) as log:
-        assert found_of(settings, log, "ada") == (Traced("records of partition 0 of the log", 2),)
-        assert found_of(settings, log, "eve") == ()
+def test_what_waits_is_counted_before_and_the_receipt_is_signed(tmp_path):
+    settings = settings_of(tmp_path)
+    visit(settings, "ada", "bob", "ada")
+    with pytest.raises(UsageError):
+        erase(settings, CLOCK, "", "test")
+    with processor_of(settings, CLOCK), pytest.raises(AlreadyRunning):
+        erase(settings, CLOCK, "ada", "test")
+    receipt = erase(settings, CLOCK, "ada", "test")
+    assert (receipt.records, receipt.log_records, receipt.found) == ({"admitted": 2}, 2, ())
+    assert is_genuine(tmp_path, receipt)
+    assert files_with(tmp_path, "ada") == []

@@ -17,6 +17,9 @@ export function showAnomalies(message) {
   draw();
 }
 
+/** The same, where it was drawn for another zone. */
+export const drawAnomalies = () => known.size && draw();
+
 const nameOf = (each) => JSON.stringify([each.metric, each.key, each.window_start]);
 
 function draw() {

@@ -1,13 +1,26 @@
-// Commands that can be copied. `__ORIGIN__` in them is where this page came from.
+// Commands that can be copied. Without script they are for the usual address; with it, for the one
+// that this page came from.
+
+const USUAL = "http://localhost:8081";
 
 export function prepareCopying() {
+  showButtons();
+  document.addEventListener("rtcdp:refreshed", showButtons);
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest?.(".snippet .copy");
+    if (button) copy(button, snippetOf(button));
+  });
+}
+
+const snippetOf = (button) => button.closest(".snippet").querySelector("pre");
+
+function showButtons() {
   for (const button of document.querySelectorAll(".snippet .copy")) {
-    const snippet = button.closest(".snippet").querySelector("pre");
-    if (snippet.textContent.includes("__ORIGIN__")) {
-      snippet.textContent = snippet.textContent.replaceAll("__ORIGIN__", location.origin);
+    const snippet = snippetOf(button);
+    if (location.origin !== USUAL && snippet.textContent.includes(USUAL)) {
+      snippet.textContent = snippet.textContent.replaceAll(USUAL, location.origin);
     }
     button.hidden = false;
-    button.addEventListener("click", () => copy(button, snippet));
   }
 }
 

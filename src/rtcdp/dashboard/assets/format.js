@@ -29,22 +29,34 @@ export function duration(ms) {
   return [(ms / 3_600_000).toFixed(1), "h"];
 }
 
-const zone = document.body.dataset.zone || "UTC";
-const written = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
+/** Writes instants in the page's time zone, also when another one is chosen. */
+function written(options) {
+  let zone = null;
+  let format = null;
+  return (instant) => {
+    const wanted = document.body.dataset.zone || "UTC";
+    if (zone !== wanted) {
+      zone = wanted;
+      format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
+    }
+    return format.format(instant);
+  };
+}
+
 const clock = written({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minute = written({ hour: "2-digit", minute: "2-digit" });
 const day = written({ day: "numeric", month: "short" });
 const date = written({ day: "numeric", month: "short", year: "numeric" });
 
 /** An instant as the clocks of the page's time zone show it: `09:30:00`. */
-export const timeOfDay = (iso) => clock.format(new Date(iso));
+export const timeOfDay = (iso) => clock(new Date(iso));
 
-export const dayOf = (iso) => date.format(new Date(iso));
+export const dayOf = (iso) => date(new Date(iso));
 
-export const moment = (ms) => `${day.format(ms)}, ${minute.format(ms)}`;
+export const moment = (ms) => `${day(ms)}, ${minute(ms)}`;
 
 /** What stands at an axis: a day where the pieces are days or midnight is there, else a minute. */
 export function tick(ms, interval) {
-  const text = minute.format(ms);
-  return interval === "day" || (interval === "hour" && text === "00:00") ? day.format(ms) : text;
+  const text = minute(ms);
+  return interval === "day" || (interval === "hour" && text === "00:00") ? day(ms) : text;
 }

@@ -11,14 +11,18 @@ const OUTCOMES = {
   waiting: "It is in the log, and counted as soon as the processor comes to it.",
 };
 
-for (const form of document.querySelectorAll("form[data-mend]")) {
-  const button = form.querySelector("button");
-  button.hidden = false;
-  form.addEventListener("submit", (submitted) => {
-    submitted.preventDefault();
-    send(form, button);
-  });
+document.addEventListener("submit", (submitted) => {
+  if (!submitted.target.matches("form[data-mend]")) return;
+  submitted.preventDefault();
+  send(submitted.target, submitted.target.querySelector("button"));
+});
+
+function showButtons() {
+  for (const button of document.querySelectorAll("form[data-mend]:not([data-outcome]) button")) button.hidden = false;
 }
+
+showButtons();
+document.addEventListener("rtcdp:refreshed", showButtons);
 
 async function send(form, button) {
   const says = form.querySelector("[role=status]");

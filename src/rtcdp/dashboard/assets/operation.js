@@ -7,6 +7,7 @@ import { commandOf, requestOf, sampleOf } from "./request.js";
 const MAX_DEPTH = 6;
 const STREAM = "/api/live";
 const SHOWN_BYTES = 65_536;
+const ANY_GOOD = "Request fulfilled, document follows"; // What is described where nobody said more.
 
 /** Text in which `names` between backticks are set as code. */
 export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
@@ -140,8 +141,7 @@ async function beginningOf(answer) {
 }
 
 function show(result, title, text) {
-  const block = element("pre", { class: "block", tabindex: "0" }, text);
-  result.replaceChildren(element("h3", {}, title), block);
+  result.replaceChildren(element("h3", {}, title), block(text));
 }
 
 const isError = (status) => status === "default" || Number(status) >= 400;
@@ -150,10 +150,24 @@ function answers(schema, description) {
   return Object.entries(description.responses ?? {}).flatMap(([status, response]) => {
     const [media] = Object.entries(response.content ?? {});
     if (isError(status) || !media?.[1].schema) return [];
-    const title = `${status} · ${media[0]} · ${response.description ?? ""}`;
-    const shape = element("pre", { class: "block", tabindex: "0" }, outline(schema, media[1].schema));
-    return [element("div", {}, element("h3", {}, title), shape)];
+    const words = response.description === ANY_GOOD ? "" : response.description;
+    const title = [status, media[0], words].filter(Boolean).join(" · ");
+    const shape = ["Its form", block(outline(schema, media[1].schema))];
+    const sides = [...Object.values(media[1].examples ?? {}).map(exampleOf), shape];
+    const shown = sides.map(([words, node]) => element("div", {}, element("p", { class: "quiet" }, words), node));
+    return [element("div", {}, element("h3", {}, title), element("div", { class: "sides" }, ...shown))];
   });
+}
+
+const block = (text) => element("pre", { class: "block", tabindex: "0" }, text);
+
+/** What a shop that was made up was answered: the request, and below it the answer. */
+function exampleOf({ summary, description, value, "x-shortened": isShortened }) {
+  const words = `An example: ${summary}${description ? ", sent:" : ""}`;
+  const cut = isShortened ? ", lists shortened" : "";
+  const sent = description ? [`${JSON.stringify(JSON.parse(description), null, 2)}\n\nis answered:\n`] : [];
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  return [words + cut, block([...sent, text].join("\n"))];
 }
 
 /** Errors that are known by their status. Their form is told once, for all addresses. */

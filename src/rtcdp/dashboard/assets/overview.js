@@ -1,6 +1,6 @@
 // The overview: draws the chart, and shows each tick of the live stream.
 
-import { showAnomalies } from "./anomalies.js";
+import { drawAnomalies, showAnomalies } from "./anomalies.js";
 import { showChart } from "./chart.js";
 import { rate } from "./format.js";
 import { byId } from "./element.js";
@@ -54,6 +54,7 @@ prepareLedger();
 prepareWelcome();
 showChart();
 document.addEventListener("rtcdp:refreshed", showChart);
+document.addEventListener("rtcdp:refreshed", drawAnomalies);
 document.addEventListener("rtcdp:tick", ({ detail }) => show(detail));
 document.addEventListener("rtcdp:anomalies", ({ detail }) => showAnomalies(detail));
 document.addEventListener("rtcdp:away", () => (recent.length = 0));

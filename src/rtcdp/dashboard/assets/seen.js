@@ -4,14 +4,21 @@ import { loginToken } from "./login_token.js";
 
 const WHO = "rtcdp-seen-by";
 
-for (const form of document.querySelectorAll("form[data-seen]")) {
-  form.hidden = false;
-  if (form.elements.by) form.elements.by.value = localStorage.getItem(WHO) ?? "";
-  form.addEventListener("submit", (submitted) => {
-    submitted.preventDefault();
-    say(form);
-  });
+document.addEventListener("submit", (submitted) => {
+  if (!submitted.target.matches("form[data-seen]")) return;
+  submitted.preventDefault();
+  say(submitted.target);
+});
+
+function showForms() {
+  for (const form of document.querySelectorAll("form[data-seen][hidden]")) {
+    form.hidden = false;
+    if (form.elements.by) form.elements.by.value = localStorage.getItem(WHO) ?? "";
+  }
 }
+
+showForms();
+document.addEventListener("rtcdp:refreshed", showForms);
 
 async function say(form) {
   const { by, note } = form.elements;

@@ -4,6 +4,7 @@ import { byId } from "./element.js";
 import { prepareCopying } from "./copying.js";
 import { prepareKeys } from "./keys.js";
 import { refreshSoon } from "./refresh.js";
+import { prepareVisits } from "./visit.js";
 import { prepareZone } from "./zone.js";
 
 const RETRY_MS = 2000;
@@ -51,7 +52,9 @@ function show(tick) {
 }
 
 const lag = (ms, isBehind) => {
-  const seconds = ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+  // Rounded up: nothing is as new as now.
+  const tenths = Math.max(1, Math.ceil(ms / 100));
+  const seconds = ms < 60_000 ? `${(tenths / 10).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
   return isBehind ? `${seconds} behind` : `${seconds} ago`;
 };
 
@@ -68,4 +71,5 @@ function setState(state, words) {
 prepareZone();
 prepareKeys();
 prepareCopying();
+prepareVisits();
 connect();

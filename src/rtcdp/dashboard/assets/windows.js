@@ -4,10 +4,16 @@ import { count, dayOf, timeOfDay } from "./format.js";
 import { byId, element } from "./element.js";
 
 const rows = new Map();
+let drawnFor = null; // The address that the texts and links of all rows are made for: a zone, and the way back.
 
 /** Rows that stay are kept, so that a tick takes away neither the focus nor a click. */
 export function showWindows(metric, windows) {
   const body = byId("windows");
+  if (drawnFor !== location.href) {
+    for (const { node } of rows.values()) node.remove();
+    rows.clear();
+    drawnFor = location.href;
+  }
   const largest = windows.reduce((most, window) => Math.max(most, window.page_view_count), 1);
   const shown = new Set(windows.map(keyOf));
   for (const [key, row] of rows) {

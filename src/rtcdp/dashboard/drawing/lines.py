@@ -22,7 +22,7 @@ _HIGH_PX, _TOP_PX, _FOOT_PX = 240, 12, 26
 _WIDE = 1000
 """The shapes are drawn this wide and stretched to the room that there is; texts are not."""
 _POINTED_AT_MAX = 800
-_LABELS = 8
+_LABELS, _LONG_LABELS, _SHORT_LETTERS = 8, 6, 7
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _round_up(value: float) -> float:
     if value <= 0:
         return 0.0
     unit = 10.0 ** floor(log10(value))
-    return next(each * unit for each in (1, 2, 4, 5, 8, 10) if each * unit >= value)
+    return next(each * unit for each in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if each * unit >= value)
 
 
 def _shapes(line: Line, count: int, y: Height, open_from: int) -> list[Markup]:
@@ -136,7 +136,8 @@ def _axis(bottom: float, top: float, y: Height) -> list[Markup]:
 
 def _times(times: Sequence[str]) -> list[Markup]:
     """Some of the times below the axis, the first at the left and the last at the right."""
-    count = min(_LABELS, len(times))
+    is_long = max(map(len, times), default=0) > _SHORT_LETTERS
+    count = min(_LONG_LABELS if is_long else _LABELS, len(times))
     places = sorted({round(each * (len(times) - 1) / max(1, count - 1)) for each in range(count)})
     found = []
     for place in places:

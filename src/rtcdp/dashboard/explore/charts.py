@@ -29,7 +29,7 @@ class LegendItem:
 class Chart:
     """One column over time. Of `group_count` groups those of the `legend` are drawn."""
 
-    name: str
+    title: str
     says: str
     drawing: Markup
     legend: Sequence[LegendItem]
@@ -87,12 +87,22 @@ def _chart(
     ]
     legend = [LegendItem(line.name, line.kind) for line in series]
     return Chart(
-        name=column.name,
+        title=in_words(column.name),
         says=column.says.replace("`", ""),
         drawing=lines(column.name, times.names, series, times.open_from),
         legend=legend if rows.answer.group_by else [],
         group_count=len(groups),
     )
+
+
+def in_words(column: str) -> str:
+    """The name of a column of numbers as a title: `orders.order_count` as `Orders: order count`."""
+    parts = []
+    for part in column.split("/"):
+        metric, _, measure = part.strip().replace("_", " ").partition(".")
+        parts.append(metric if measure in ("", metric) else f"{metric}: {measure}")
+    text = " / ".join(parts)
+    return text[:1].upper() + text[1:]
 
 
 def _is_cut_off(query: QueryQuestion, start: int, end: str) -> bool:

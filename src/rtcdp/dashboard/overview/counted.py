@@ -34,21 +34,17 @@ class Counted:
     def figure(self, figure: Figure, measure: str, groups: Sequence[Group] | None = None) -> Figure:
         """A figure: of all that the metric counts, or of some values of its key together."""
         buckets, count_before = self.buckets, len(self.buckets.before) - 1
-        values = tuple(value or 0 for value in self.pieces.values(measure, groups))
-
-        def total(start: int, end: int) -> float:
-            return self.pieces.total(measure, start, end, groups) or 0 if start < end else 0
-
-        closed = total(buckets.start, buckets.closed_end)
-        whole = closed if buckets.gone_ms is None else total(buckets.start, buckets.end)
-        before = total(buckets.before[0], buckets.start) if self.has_all_before else None
+        whole = (buckets.start, buckets.end if buckets.gone_ms is not None else buckets.closed_end)
+        together = (whole, (buckets.start, buckets.closed_end), (buckets.before[0], buckets.start))
+        found = [value or 0 for value in self.pieces.values(measure, together, groups)]
+        *values, total, closed, before = found
         return replace(
             figure,
-            values=values[count_before:],
-            before=values[:count_before],
-            total=whole,
+            values=tuple(values[count_before:]),
+            before=tuple(values[:count_before]),
+            total=total,
             closed_total=closed,
-            before_total=before,
+            before_total=before if self.has_all_before else None,
             incomplete=self.pieces.incomplete,
         )
 

@@ -2,17 +2,21 @@
 narrow it, and of which time it is where that is not the one of the figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.pieces import pieces_of, whole_windows
+from rtcdp.dashboard.address import PageAddress, written
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.counted import CATEGORIES, TYPES, top
 from rtcdp.dashboard.overview.figures import Row, ranked
 from rtcdp.dashboard.overview.told import CATEGORY, Told
 from rtcdp.dashboard.overview.visits import ENDS
-from rtcdp.dashboard.page import PageAsked
+from rtcdp.dashboard.stories import EVENTS
+from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Property, Sum
 from rtcdp.errors import BadRequest, NotThere
 
@@ -23,17 +27,34 @@ Timed = tuple[int, int, tuple[Row, ...]]
 """Rows, and the time (UTC ms) that they are of."""
 
 
+class Asking(Protocol):
+    """For whom lists are made, when (UTC ms), and where they stand."""
+
+    @property
+    def installation(self) -> Installation: ...
+
+    @property
+    def now_ms(self) -> int: ...
+
+    @property
+    def zone(self) -> PageZone: ...
+
+    @property
+    def address(self) -> PageAddress: ...
+
+
 @dataclass(frozen=True)
 class Listed:
     """A list. `by` is the filter that a row sets, if it sets one; where it doesn't, `metric` and
-    `field` say what Explore shows of a row. `aside` says what else the rows are of, `missing` why
-    there are none."""
+    `field` say what Explore shows of a row, or `behind` has the address of its events. `aside` says
+    what else the rows are of, `missing` why there are none."""
 
     title: str
     name: str
     head: str
     rows: Sequence[Row] = ()
     by: str | None = None
+    behind: Mapping[str, str] = field(default_factory=dict)
     metric: str | None = None
     field: str | None = None
     kind: str = "count"
@@ -41,9 +62,7 @@ class Listed:
     missing: str | None = None
 
 
-def lists_of(
-    asked: PageAsked[Any], buckets: Buckets, found: Told, filters: Filters
-) -> tuple[Listed, ...]:
+def lists_of(asked: Asking, buckets: Buckets, found: Told, filters: Filters) -> tuple[Listed, ...]:
     """All lists: those that every shop has, and one for each metric of the catalog that is counted
     by a property. Raises `StoreUnavailable`."""
     lists = _Lists(asked, buckets, filters)
@@ -62,9 +81,11 @@ def lists_of(
         for title, name in zip(("Entry", "Exit"), ENDS, strict=True)
     ]
     return (
-        lists.largest(Listed("Pages", "pages", "Views"), "top_pages", "pages"),
+        lists.largest(Listed("Pages", "pages", "Views"), "top_pages", "pages", "pageUrl"),
         *ends,
-        lists.largest(Listed("Products", "products", "Views"), "top_products", "products"),
+        lists.largest(
+            Listed("Products", "products", "Views"), "top_products", "products", "productId"
+        ),
         Listed(
             "Categories",
             "categories",
@@ -94,7 +115,7 @@ def lists_of(
 class _Lists:
     """What lists are made for."""
 
-    asked: PageAsked[Any]
+    asked: Asking
     buckets: Buckets
     filters: Filters
 
@@ -103,11 +124,21 @@ class _Lists:
         names = [name for name, texts in self.filters.items() if texts and name not in by]
         return f"not narrowed by {' and '.join(names).replace('_', ' ')}" if names else None
 
-    def largest(self, listed: Listed, metric: str, measure: str) -> Listed:
-        """A list that a metric keeps for whole windows of its own."""
-        return self._timed(
-            listed, lambda: top(self.asked.installation, self.buckets, metric, measure)
-        )
+    def largest(self, listed: Listed, metric: str, measure: str, of: str) -> Listed:
+        """A list that a metric keeps for whole windows of its own, of values of the field `of`."""
+
+        def read() -> Timed:
+            return top(self.asked.installation, self.buckets, metric, measure)
+
+        return self._timed(listed, read, lambda label, time: self._events(metric, of, label, time))
+
+    def _events(self, metric: str, of: str, label: str, time: tuple[int, int]) -> str:
+        """The page of the events that a row counts."""
+        start, end = time
+        zone = [pair for pair in self.asked.address.pairs if pair[0] == "tz"]
+        time_of = [("from", iso_ms(start)), ("to", iso_ms(end))]
+        only = [("metric", metric), ("where", f"{of}={label}"), ("verdict", "admitted")]
+        return written(EVENTS, [*zone, *time_of, *only, ("back", self.asked.address.but())])
 
     def properties(self) -> Iterator[Listed]:
         """A list for each metric that has a property for its key, and something that adds up."""
@@ -133,7 +164,12 @@ class _Lists:
         groups = found.by_group(measure, start, end)
         return start, end, ranked([(" ".join(group), value) for group, value in groups if value])
 
-    def _timed(self, listed: Listed, read: Callable[[], Timed]) -> Listed:
+    def _timed(
+        self,
+        listed: Listed,
+        read: Callable[[], Timed],
+        behind: Callable[[str, tuple[int, int]], str] | None = None,
+    ) -> Listed:
         try:
             start, end, rows = read()
         except (NotThere, BadRequest) as error:
@@ -144,7 +180,9 @@ class _Lists:
             notes.insert(0, f"until {'now' if is_open else self._when(end, buckets.end - 1)}")
         if start < buckets.start:
             notes.insert(0, f"since {self._when(start, buckets.start)}")
-        return replace(listed, rows=rows, aside=", ".join(n for n in notes if n) or None)
+        hrefs = {} if behind is None else {r.label: behind(r.label, (start, end)) for r in rows}
+        aside = ", ".join(n for n in notes if n) or None
+        return replace(listed, rows=rows, aside=aside, behind=hrefs)
 
     def _when(self, instant: int, shown: int) -> str:
         """An instant, with its day where that is another one than the day that is shown there."""

@@ -91,6 +91,7 @@ class ExploreShown:
     time_title: str | None = None
     group_title: str | None = None
     api: str = ""
+    is_nothing: bool = False
 
 
 def shown(asked: PageAsked[ExploreQuestion]) -> ExploreShown | None:
@@ -116,6 +117,7 @@ def shown(asked: PageAsked[ExploreQuestion]) -> ExploreShown | None:
         time_title=None if query.interval == "none" else query.interval,
         group_title=None if shown_table.is_crossed else question.group_by,
         api=written(QUERY_PATH, _pairs(asked, query)),
+        is_nothing=not any(item.get(each.name) for item in answer.items for each in answer.columns),
     )
 
 

@@ -15,6 +15,7 @@ from rtcdp.answers.recommendations import (
     UserRecommendations,
     for_user,
 )
+from rtcdp.answers.user_data import USER_DATA_PATH
 from rtcdp.answers.users import USERS_PATH, FunnelPosition, UserPage, UserQuestion, user_page
 from rtcdp.api.address import text_in_path
 from rtcdp.api.query import Asked
@@ -76,6 +77,7 @@ class UserShown:
     events_href: str
     api: str
     advice_api: str
+    data_api: str
 
 
 def shown(asked: PageAsked[UserPageQuestion]) -> UserShown | None:
@@ -117,6 +119,7 @@ def shown(asked: PageAsked[UserPageQuestion]) -> UserShown | None:
         ),
         api=f"{USERS_PATH}{segment(user_id)}",
         advice_api=f"{RECOMMENDATIONS_PATH}/user/{segment(user_id)}",
+        data_api=f"{USER_DATA_PATH}{segment(user_id)}",
     )
 
 

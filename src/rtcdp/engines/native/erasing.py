@@ -2,17 +2,18 @@
 and is finished by whoever comes next."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from rtcdp.admission.erased import ErasedUser
+from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.clock import Clock
 from rtcdp.engines.native.erasure import Parts, Place, erasing_epoch, traces_of
 from rtcdp.engines.quarantine import erased_places
 from rtcdp.log.contract import ErasableLog, LogReader, Records
-from rtcdp.store import Epoch, Store
+from rtcdp.store import Epoch, Erasure, Store
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,46 @@ class Erased:
     has_lost_counted: bool = False
 
 
-def erase_user(parts: Parts, user: ErasedUser, user_id: str) -> Erased:
+def erase_user(
+    parts: Parts, user: ErasedUser, user_id: str, on_committed: Callable[[Erased], None]
+) -> Erased:
     """Take a user out of the store and the log.
 
     Everything up to the store's progress goes; what the log holds beyond that is refused when it is
     counted. To be called by the only writer, with nothing under way. Raises what log and store
-    raise; if it is interrupted after the store's commit, `finish_erasures` does the rest.
+    raise. When the store has forgotten the user, `on_committed` is told what that took out; if it
+    is interrupted after that, `finish_erasures` does the rest.
     """
     traces = traces_of(parts, user_id)
     epoch = erasing_epoch(parts, user, user_id, traces)
     parts.store.commit(epoch)
-    erased = finish_erasures(parts.log, parts.store)
-    return Erased(
+    erased = Erased(
         user,
         epoch.number,
         dict(traces.counts),
         _rows_gone(epoch),
-        erased,
+        0,
         isinstance(parts.log, ErasableLog),
         traces.damaged,
         traces.lost_at is not None,
+    )
+    on_committed(erased)
+    return replace(erased, log_records=finish_erasures(parts.log, parts.store))
+
+
+def refuse_user(store: Store, user: ErasedUser) -> None:
+    """Let nothing count any more that happened to somebody before they were erased, who is known by
+    the hash alone. To be called by the only writer, with nothing under way."""
+    store.commit(
+        Epoch(
+            number=store.progress().epoch + 1,
+            spans=(),
+            changes=(),
+            ledger=pl.DataFrame(schema=LEDGER_SCHEMA),
+            uncounted=pl.DataFrame(schema=UNCOUNTED_SCHEMA),
+            committed_at=user.erased_at,
+            erasure=Erasure(user),
+        )
     )
 
 

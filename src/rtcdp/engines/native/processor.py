@@ -71,6 +71,7 @@ class Processor:
     the store can't be reached and it will try again, when event ids had to be forgotten before
     their time, when a record could not be counted, and when a new metric can't be filled from the
     log's beginning; `on_back` is called after every round without any.
+    `turn` is called between two rounds: for what only the store's writer can do.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Processor:
         self._is_sure = False
         self.folds: tuple[Fold, ...] = ()
         self.products: ProductUpdates | None = None
+        self.turn: Callable[[Processor], None] | None = None
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
         self.listeners = NOBODY
@@ -151,6 +153,8 @@ class Processor:
                     if not is_ready:
                         self.recover()
                         is_ready = True
+                    if self.turn is not None:
+                        self.turn(self)
                     if not self._is_sure:
                         # What was away may have come back as something else.
                         check_continuation(self._log, self._progress)
@@ -185,22 +189,29 @@ class Processor:
         rest_s = self._limits.rest_s(worked_s, self._taken_count, gathered_s, keeps_up=keeps_up)
         return rest_s if has_worked else None
 
-    def erase(self, user_id: str, salt: str) -> Erased:
-        """Erase a user, between two epochs; see `erase_user`. What is remembered of stories and of
-        users is read anew after it."""
+    def erase(
+        self,
+        user_id: str,
+        salt: str,
+        erased_at: int | None = None,
+        on_committed: Callable[[Erased], None] = lambda _: None,
+    ) -> Erased:
+        """Erase a user, between two epochs, as of now or of another time (UTC ms); see
+        `erase_user`. What is remembered of stories and of users is read anew after it."""
         self._settle()
-        self._keep_lease()
+        self.keep_right()
         if not self._is_sure:
             self.recover()
-        user = ErasedUser.of(user_id, salt, self._clock.now_ms())
+        now = self._clock.now_ms()
+        user = ErasedUser.of(user_id, salt, now if erased_at is None else erased_at)
         tables = self._folding.tables
         names = [fold.name for fold in self.folds]
         parts = Parts(
             *(self._log, self.store, self._metrics, tables, names),
-            *(self._batch_bytes, self._keep_lease),
+            *(self._batch_bytes, self.keep_right),
         )
         try:
-            return erase_user(parts, user, user_id)
+            return erase_user(parts, user, user_id, on_committed)
         finally:
             # Whatever became of it.
             self._is_sure, self._ahead = False, None
@@ -215,7 +226,7 @@ class Processor:
         counted, or no longer holds what comes next.
         """
         self._under_way = None
-        self._keep_lease()
+        self.keep_right()
         self._folding = Folding(self.folds, self.store)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
@@ -236,14 +247,14 @@ class Processor:
             self.store,
             self._metrics,
             self._batch_bytes,
-            replace(self.listeners, on_slice=self._keep_lease),
+            replace(self.listeners, on_slice=self.keep_right),
             self._folding,
         )
         self._seen = remembered(
             self._log,
             self.store,
             SeenIds(self._rules.dedup_window_ms, self._limits.seen_ids_capacity),
-            self._keep_lease,
+            self.keep_right,
             self.listeners.on_trouble,
         )
         if self._seen.forgotten_early:
@@ -262,7 +273,7 @@ class Processor:
         return has_worked
 
     def _process(self, threads: Threads | None) -> bool:
-        self._keep_lease()
+        self.keep_right()
         started = time.perf_counter()
         next_offsets = self._next_offsets()
         pieces, decoded = self._taken(next_offsets)
@@ -368,7 +379,7 @@ class Processor:
         count = sum(piece.record_count for piece in pieces)
         if count > 1:
             for half in halves(pieces):
-                self._keep_lease()
+                self.keep_right()
                 self._count(half, partial(self._decode, half), log_id, time.perf_counter())
             return
         if count == 0 or self._left_out_in_a_row >= LEFT_OUT_IN_A_ROW_MAX:
@@ -450,8 +461,8 @@ class Processor:
                 self._starts[partition] = self._log.extent(partition).first_offset
         return {**self._starts, **known}
 
-    def _keep_lease(self) -> None:
-        """Renew the lease when a third of its time is over."""
+    def keep_right(self) -> None:
+        """Renew the lease when a third of its time is over. For whoever has the turn for long."""
         now, ttl_s = self._clock.monotonic(), self._limits.lease_ttl_s
         if self._renewed_at is None or now - self._renewed_at >= ttl_s / 3:
             self.store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))

@@ -23,6 +23,7 @@ from rtcdp.admission.batch import (
     reject,
     shown_ids,
 )
+from rtcdp.admission.erased import NOBODY_ERASED, ErasedUsers
 from rtcdp.admission.order import due_times
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
@@ -50,7 +51,8 @@ from rtcdp.engines.spark.slice_accounts import (
 )
 from rtcdp.events.columns import split_lines
 from rtcdp.log.contract import Records
-from rtcdp.log.envelope import Headers, WireBatch, records_of
+from rtcdp.log.envelope import WireBatch, records_of
+from rtcdp.log.limits import Headers, Translation
 
 _NONE = np.empty(0, np.int64)
 
@@ -62,12 +64,13 @@ class Decoding:
     """How to decode: the `fields` of events that metrics need, the rules, and per partition the
     offset from which on records are counted. What comes before is decided: it only fills the index
     of ids, but for the records at the offsets in `passed_over` (sorted), which were late or dead
-    letters."""
+    letters. Of `erased` users nothing counts that happened before."""
 
     fields: tuple[str, ...]
     rules: AdmissionRules
     counted_from: Mapping[int, int]
     passed_over: Mapping[int, Int64Array] = field(default_factory=dict)
+    erased: ErasedUsers = NOBODY_ERASED
 
 
 def decoder(decoding: Decoding) -> BatchMapper:
@@ -87,6 +90,19 @@ def decoder(decoding: Decoding) -> BatchMapper:
             yield from _rows_of(*waiting, decoding, position, is_last=True)
 
     return decode_batches
+
+
+def translator(translation: Translation) -> BatchMapper:
+    """What has the values of such rows go through `translation`."""
+
+    def translate_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = batch.column("value").to_pylist()
+            lines = translation(values, _headers_of(batch.column("headers")))
+            column = batch.schema.get_field_index("value")
+            yield batch.set_column(column, "value", pa.array(lines, pa.binary()))
+
+    return translate_batches
 
 
 def _pieces_of(batch: pa.RecordBatch, counted_from: Mapping[int, int]) -> Iterator[Records]:
@@ -141,7 +157,7 @@ def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
 def _decoded_parts(records: Records, decoding: Decoding) -> Iterator[tuple[Records, DecodedBatch]]:
     """The records, decoded; one that can't be decoded is set aside, and the others are not."""
     try:
-        yield records, decode_batch((records,), decoding.fields, decoding.rules)
+        yield records, decode_batch((records,), decoding.fields, decoding.rules, decoding.erased)
         return
     except FAILURES as error:
         if not is_fault_of_a_record(error):

@@ -7,8 +7,8 @@ of it is counted a second time.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from py4j.protocol import Py4JError
@@ -16,8 +16,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.admission.erased import ErasedUsers
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.clock import Clock
+from rtcdp.clock import Clock, repeating
 from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.backfill import fill_metrics
@@ -226,24 +227,20 @@ class SparkProcessor:
                 way = InExecutors(spark, self._source, store, access, step)
                 fill_folds(log, store, folding, way, self.listeners)
 
-    @contextmanager
-    def _leased_meanwhile(self) -> Iterator[None]:
+    def _leased_meanwhile(self) -> AbstractContextManager[None]:
         """Keep the lease in a thread, for a step may take longer than that lasts. Who loses it is
         told by the next commit."""
-        done = threading.Event()
+        is_lost = False
 
         def keep() -> None:
-            with suppress(RtcdpError):
-                while not done.wait(_POLL_S):
+            nonlocal is_lost
+            if not is_lost:
+                is_lost = True
+                with suppress(RtcdpError):
                     self._keep_lease()
+                    is_lost = False
 
-        keeper = threading.Thread(target=keep, name="lease", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            done.set()
-            keeper.join()
+        return repeating("lease", _POLL_S, keep)
 
     def _follow(self, spark: SparkSession, *, once: bool) -> bool:
         """Run the query until it is to stop; with `once` until it has ended by itself. False when
@@ -298,6 +295,8 @@ class SparkProcessor:
                 self._rules,
                 position.next_offsets,
                 passed_over(self.store, continuation.filled_from, position.next_offsets),
+                # None is erased while the query runs: whoever erases has to be the only processor.
+                ErasedUsers(self.store.erased_users()),
             ),
             batch_offsets,
         )

@@ -9,11 +9,12 @@ from pyspark.sql import functions as F  # noqa: N812 - as everybody does
 from pyspark.sql.group import GroupedData
 from pyspark.sql.streaming.query import StreamingQuery
 
-from rtcdp.engines.spark.decoding import Decoding, decoder
+from rtcdp.engines.spark.decoding import Decoding, decoder, translator
 from rtcdp.engines.spark.exchange import DECODED_SCHEMA, JUDGED_SCHEMA
 from rtcdp.engines.spark.judging import BucketJudge
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.log.contract import LogReader
+from rtcdp.log.limits import Translation
 
 _SAMPLED_PARTITIONS = 8
 _SAMPLE_BYTES = 2**18
@@ -24,12 +25,14 @@ BatchHandler = Callable[[DataFrame, int], None]
 @dataclass(frozen=True)
 class KafkaSource:
     """What Spark reads: the topic on the brokers that `bootstrap` names, with `options` of Kafka's
-    Java client. `log` reads the same topic, and tells where it begins and ends."""
+    Java client; executors have its messages go through `translation`. `log` reads the same topic,
+    and tells where it begins and ends."""
 
     log: LogReader
     bootstrap: str
     topic: str
     options: Mapping[str, str] = field(default_factory=dict)
+    translation: Translation | None = None
 
 
 def judged(
@@ -53,7 +56,7 @@ def judged(
     ids = _ids_before(spark, source, filled_from or {}, decoding)
     # Intake times are plain numbers in there: Spark is told of no event time and drops nothing.
     return (
-        _columns_of(reader.load())
+        _columns_of(reader.load(), source.translation)
         .mapInArrow(decoder(decoding), DECODED_SCHEMA)
         .groupBy("bucket")
         .transformWithState(judge, JUDGED_SCHEMA, "Update", "None", ids)
@@ -89,7 +92,7 @@ def read_between(
         .option("startingOffsets", _offsets(source.topic, starts))
         .option("endingOffsets", _offsets(source.topic, ends))
     )
-    return _columns_of(reader.load())
+    return _columns_of(reader.load(), source.translation)
 
 
 def offsets_per_trigger(limits: SparkLimits, record_bytes: float) -> int:
@@ -140,8 +143,8 @@ def _options_of(source: KafkaSource) -> dict[str, str]:
     }
 
 
-def _columns_of(records: DataFrame) -> DataFrame:
-    return records.select(
+def _columns_of(records: DataFrame, translation: Translation | None) -> DataFrame:
+    columns = records.select(
         "value",
         "partition",
         "offset",
@@ -149,3 +152,6 @@ def _columns_of(records: DataFrame) -> DataFrame:
         # As text: a nested column takes ten times as long to bring into Python, even when empty.
         F.when(F.size("headers") > 0, F.to_json("headers")).alias("headers"),
     )
+    if translation is None:
+        return columns
+    return columns.mapInArrow(translator(translation), columns.schema)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rtcdp.clock import Clock
+from rtcdp.log.embedded.copying import bring_back_log, copy_log
 from rtcdp.log.embedded.file import LogVersionMismatch, file_of
 from rtcdp.log.embedded.reader import EmbeddedLogReader
 from rtcdp.log.embedded.writer import EmbeddedLogWriter, TooManySources
@@ -13,6 +14,8 @@ __all__ = [
     "EmbeddedLogWriter",
     "LogVersionMismatch",
     "TooManySources",
+    "bring_back_log",
+    "copy_log",
     "file_of",
     "open_reader",
     "open_writer",

@@ -20,7 +20,11 @@ def open_reader(url: str, options: LogOptions) -> KafkaLogReader:
     """A reader of the topic at `kafka://HOST:PORT/TOPIC`. Raises `UsageError` for another URL."""
     patience = {} if options.patience_s is None else {"timeout_s": options.patience_s}
     return KafkaLogReader(
-        parse_topic(url), options.topic, makes_topic=options.makes_topic, **patience
+        parse_topic(url),
+        options.topic,
+        makes_topic=options.makes_topic,
+        translation=options.translation,
+        **patience,
     )
 
 

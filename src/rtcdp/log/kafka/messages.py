@@ -12,7 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from rtcdp.log.contract import Int64Array
-from rtcdp.log.envelope import Headers, WireBatch
+from rtcdp.log.envelope import WireBatch
+from rtcdp.log.limits import Headers
 
 MESSAGE_BYTES = 64
 """What an empty message counts for in a buffer, so that a million of them fill it, too."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaException
@@ -16,7 +17,7 @@ from rtcdp.log.envelope import WireBatch, records_of
 from rtcdp.log.kafka.admin import TIMEOUT_S, TopicAdmin, TopicState
 from rtcdp.log.kafka.stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
 from rtcdp.log.kafka.topic import KafkaTopic, LastWord, client_options
-from rtcdp.log.limits import KafkaTopicSettings, Retention
+from rtcdp.log.limits import KafkaTopicSettings, Retention, Translation
 
 
 class ShownOffsets:
@@ -72,7 +73,7 @@ class KafkaLogReader:
 
     Reads that follow each other are served by a consumer that fetches far ahead; the others by one
     that fetches little. A record's intake time is its timestamp: of the producer's clock, or of the
-    broker's where the topic is set to `LogAppendTime`.
+    broker's where the topic is set to `LogAppendTime`. What is read goes through `translation`.
     """
 
     def __init__(
@@ -82,10 +83,12 @@ class KafkaLogReader:
         *,
         timeout_s: float = TIMEOUT_S,
         makes_topic: bool = False,
+        translation: Translation | None = None,
     ) -> None:
         self._topic = topic
         self._settings = settings
         self._makes_topic = makes_topic
+        self._translation = translation
         self._group = settings.group
         self._admin = TopicAdmin(topic, timeout_s=timeout_s)
         self._mutex = threading.Lock()
@@ -142,6 +145,9 @@ class KafkaLogReader:
             raise self._admin.why_nothing_at(partition, offset)
         batch = self._consumed(partition, offset, max_bytes)
         self._checked()
+        if self._translation is not None:
+            values = self._translation(batch.values, batch.headers)
+            batch = replace(batch, values=values)
         return records_of(batch)
 
     def offset_at(self, partition: int, received_at: int) -> int:

@@ -25,13 +25,15 @@ from rtcdp.sources.records import RecordReader, record_reader
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
-_FIELDS = {
+TEXT_FIELDS = {
     "event_id": "eventId",
     "user_id": "userId",
     "session_id": "sessionId",
     "product_id": "productId",
     "page_url": "pageUrl",
 }
+"""What the text fields of a mapping are called on the wire."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXAMPLE = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -41,10 +43,12 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class MappedEvent(NamedTuple):
-    """An event to be: its time (UTC ms), and its other wire members by their names."""
+    """An event to be: its time (UTC ms), and its other wire members by their names. `is_wire_text`
+    says that its line is one by itself."""
 
     timestamp_ms: int
     members: dict[str, Any]
+    is_wire_text: bool = False
 
 
 LineMapper = Callable[[bytes], MappedEvent | Unmapped]
@@ -67,15 +71,15 @@ class _Recipe:
             raise ValueError("load mappings with load_mapping, which checks them")
         self._read = read
         self._texts: list[tuple[str, Template]] = []
-        for field, name in _FIELDS.items():
+        for field, name in TEXT_FIELDS.items():
             text = getattr(mapping.fields, field)
             if text is not None:
                 self._texts.append((name, compile_template(text)))
         self._user = mapping.fields.user_id
-        self._type = _type_of(mapping.event_type)
-        self._time = _time_of(mapping.timestamp)
-        self._value = _value_of(mapping.value)
-        self._properties = [(name, _property_of(rule)) for name, rule in mapping.properties.items()]
+        self._type = type_of(mapping.event_type)
+        self._time = time_of(mapping.timestamp)
+        self._value = value_of(mapping.value)
+        self._properties = [(name, property_of(rule)) for name, rule in mapping.properties.items()]
 
     def event_of(self, line: bytes) -> MappedEvent | Unmapped:
         try:
@@ -118,7 +122,7 @@ def event_as_it_is(line: bytes) -> MappedEvent | Unmapped:
     del members["timestamp"]
     if event.event_id is None:
         members.pop("eventId", None)
-    return MappedEvent(event.timestamp_ms, members)
+    return MappedEvent(event.timestamp_ms, members, is_wire_text=True)
 
 
 def _absent(template: str, record: Record, expected: str) -> Invalid:
@@ -127,7 +131,8 @@ def _absent(template: str, record: Record, expected: str) -> Invalid:
     return Invalid(lacking[0] if lacking else template, None, expected)
 
 
-def _type_of(rule: EventTypeRule) -> Callable[[Record], str]:
+def type_of(rule: EventTypeRule) -> Callable[[Record], str]:
+    """Gives a record's event type. It raises `Invalid` where there is none."""
     rules = [
         (compile_template(case.when), re.compile(case.matches), case.then) for case in rule.rules
     ]
@@ -156,7 +161,8 @@ def _type_of(rule: EventTypeRule) -> Callable[[Record], str]:
     return event_type
 
 
-def _time_of(rule: TimestampRule) -> Callable[[Record], int]:
+def time_of(rule: TimestampRule) -> Callable[[Record], int]:
+    """Gives a record's time (UTC ms). It raises `Invalid` where there is none."""
     source = compile_template(rule.source)
     readers = [_instant_reader(form, ZoneInfo(rule.timezone)) for form in rule.formats]
     expected = " or ".join(map(_like, rule.formats))
@@ -171,7 +177,7 @@ def _time_of(rule: TimestampRule) -> Callable[[Record], int]:
                 continue
         return None
 
-    def time_of(record: Record) -> int:
+    def moment_of(record: Record) -> int:
         text = source(record)
         if text is None:
             raise _absent(rule.source, record, expected)
@@ -180,7 +186,7 @@ def _time_of(rule: TimestampRule) -> Callable[[Record], int]:
             raise Invalid(_column(rule.source), text, expected)
         return instant
 
-    return time_of
+    return moment_of
 
 
 def _instant_reader(form: str, zone: ZoneInfo) -> Callable[[str], int]:
@@ -224,23 +230,25 @@ def _like(form: str) -> str:
             return f"a time like {_EXAMPLE.strftime(form)}"
 
 
-def _value_of(rule: ValueRule | None) -> Callable[[Record, str], float | None]:
+def value_of(rule: ValueRule | None) -> Callable[[Record, str], float | None]:
+    """Gives the value of a record of an event type. It raises `Invalid` for no number."""
     if rule is None:
         return lambda _record, _event_type: None
     source = compile_template(rule.source)
     column = _column(rule.source)
     only_for = frozenset(rule.only_for)
 
-    def value_of(record: Record, event_type: str) -> float | None:
+    def amount_of(record: Record, event_type: str) -> float | None:
         if only_for and event_type not in only_for:
             return None
         text = source(record)
         return None if text is None else _number(column, text)
 
-    return value_of
+    return amount_of
 
 
-def _property_of(rule: str | PropertyRule) -> Callable[[Record], str | float | int | None]:
+def property_of(rule: str | PropertyRule) -> Callable[[Record], str | float | int | None]:
+    """Gives a property of a record. It raises `Invalid` for no number."""
     template = rule if isinstance(rule, str) else rule.source
     source = compile_template(template)
     column = _column(template)

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import whole_unmapped_line
+from rtcdp.sources.recorded.line_ids import LineIds
 from rtcdp.sources.recorded.line_mapper import (
     LineMapper,
     MappedEvent,
@@ -16,7 +17,13 @@ from rtcdp.sources.recorded.line_mapper import (
     line_mapper,
 )
 from rtcdp.sources.recorded.mapping import Mapping
-from rtcdp.sources.recorded.recorded_file import MAX_LINE_BYTES, RecordedFile, RecordedLine
+from rtcdp.sources.recorded.recorded_file import (
+    BLOCK_BYTES,
+    MAX_LINE_BYTES,
+    Block,
+    RecordedFile,
+    RecordedLine,
+)
 from rtcdp.sources.recorded.unmapped import Unmapped
 from rtcdp.sources.recorded.wire_time import wire_timestamp
 from rtcdp.sources.records import csv_row
@@ -24,7 +31,6 @@ from rtcdp.sources.records import csv_row
 MAX_ROW_LINES = 100
 """A CSV row with line breaks in its quoted texts may be as many lines long."""
 
-_MAX_NAME_LENGTH = 60
 _BLANK = b" \t\r\n"
 _encode = msgspec.json.Encoder().encode
 
@@ -47,12 +53,20 @@ class MappedLine(NamedTuple):
         return not self.text.strip(_BLANK)
 
     def wire_line(self, shift_ms: int = 0) -> bytes:
-        """The event as JSON with its time moved by `shift_ms`. If there is none, `text`; or, where
-        a mapping found none in it, what says why together with `text` (`rtcdp.events.codec`), as
-        long as that holds all of it."""
+        """The event as JSON with its time moved by `shift_ms`, or as it stands in its line.
+
+        If there is none, `text`; or, where a mapping found none in it, what says why together with
+        `text` (`rtcdp.events.codec`), as long as that holds all of it.
+        """
         if self.event is None:
             return self._explained()
-        instant_ms, members = self.event
+        instant_ms, members, is_wire_text = self.event
+        if is_wire_text and not shift_ms:
+            text = self.text.strip(_BLANK)
+            if "eventId" in members:
+                return text
+            if b'"eventId"' not in text and b"\\" not in text:
+                return with_id(text, self.event_id)
         wire: dict[str, Any] = {"eventId": self.event_id, **members}
         wire["timestamp"] = wire_timestamp(instant_ms + shift_ms)
         try:
@@ -73,61 +87,169 @@ def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:
 
     Raises `UsageError` when the header lacks a column that the mapping needs.
     """
-    ids = _LineIds(file.path.name.removesuffix(".gz"))
-    lines = _Ahead(file.lines())
-    columns: tuple[str, ...] = ()
-    if mapping.format == "csv" and mapping.header:
-        header = lines.next()
-        if header is None:
-            return
-        columns = _columns(header, file, mapping)
-        ids.next(header.number, header.text)
-    mapper = line_mapper(mapping, columns)
-    is_mapped = mapping.format != "events"
-    while (line := lines.next()) is not None:
+    reader = LineReader(file, mapping)
+    while (line := reader.next()) is not None:
+        yield line
+
+
+def with_id(text: bytes, event_id: str) -> bytes:
+    """An event as JSON, which has members and none of that name, with this id."""
+    return b'{"eventId":' + _encode(event_id) + b"," + text[1:]
+
+
+class LineReader:
+    """The lines of a file, which come singly or by blocks, in order and without the header line.
+
+    A block has about `size` bytes. `columns` and `header` are those of a CSV file. `ids` are to be
+    told of whatever comes by blocks. Raises `UsageError` when the header lacks a column that the
+    mapping needs.
+    """
+
+    def __init__(self, file: RecordedFile, mapping: Mapping, size: int = BLOCK_BYTES) -> None:
+        self.ids = LineIds(file.plain_name)
+        self.columns = mapping.columns
+        self._lines = _Ahead(file.blocks(size))
+        self._is_csv = mapping.format == "csv"
+        self._is_mapped = mapping.format != "events"
+        self.header = b""
+        if self._is_csv and mapping.header and (header := self._lines.next()) is not None:
+            self.columns = _columns(header, file, mapping)
+            self.ids.next(header.number, header.text)
+            self.header = header.text
+            self.taken()
+        self._mapper = line_mapper(mapping, self.columns)
+
+    def next(self) -> MappedLine | None:
+        """The next line, or row of several lines; None at the end."""
+        line = self._lines.next()
+        if line is None:
+            return None
+        text, found = line.text, self._mapped(line)
+        if isinstance(found, Unmapped) and self._is_csv and text.count(b'"') % 2:
+            found, text = _long_row(line, self._lines, self._mapper, found)
+        # Whichever line breaks a row has inside, its id is the same.
+        event_id = self.ids.next(line.number, text.replace(b"\r\n", b"\n"))
+        return self._told(line._replace(text=text), event_id, found)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether there are lines that can only come singly."""
+        return self._lines.is_amid
+
+    def next_block(self) -> Block | None:
+        """All lines that would come next and lie in one text; None where there are none such, for
+        they were put back or begun, or at the end."""
+        return self._lines.next_block()
+
+    def next_text(self, at_least: int) -> Block | None:
+        """The next block, joined with those behind it as far as `at_least` bytes need; None where
+        there is none."""
+        return self._lines.next_block(at_least)
+
+    def leave(self, block: Block) -> None:
+        """Let a block that was looked at come again."""
+        self._lines.leave(block)
+
+    def pass_over(self, block: Block) -> None:
+        """Go on behind a block, the lines of which nobody wants."""
+        try:
+            lines = block.text[:-1].decode().replace("\r\n", "\n").split("\n")
+        except UnicodeDecodeError:
+            for line in block.lines():
+                self.ids.next(line.number, line.text)
+        else:
+            self.ids.pass_over(block.number, pl.Series(lines, dtype=pl.String))
+
+    def put_back(self, block: Block) -> None:
+        """Let the lines of a block come singly after all."""
+        self._lines.put_back(list(block.lines()))
+
+    def taken(self) -> bytes:
+        """The text of the lines that came singly since this was asked last, as it stands in the
+        file but for its last line break, which is there in any case."""
+        return self._lines.taken()
+
+    def single(self, line: RecordedLine, event_id: str) -> MappedLine:
+        """What one line of a block says."""
+        return self._told(line, event_id, self._mapped(line))
+
+    def _mapped(self, line: RecordedLine) -> MappedEvent | Unmapped:
+        if not line.whole:
+            return Unmapped("", "…", "all of it; its end is missing")
+        return self._mapper(line.text)
+
+    def _told(self, line: RecordedLine, event_id: str, found: MappedEvent | Unmapped) -> MappedLine:
         text = line.text
-        found = mapper(text) if line.whole else Unmapped("", "…", "all of it; its end is missing")
-        if isinstance(found, Unmapped) and mapping.format == "csv" and text.count(b'"') % 2:
-            found, text = _long_row(line, lines, mapper, found)
         # The collector would take it for an event, so it gets an id like all others.
         event = event_as_it_is(text) if isinstance(found, Unmapped) else found
-        # Whichever line breaks a row has inside, its id is the same.
-        event_id = ids.next(line.number, text.replace(b"\r\n", b"\n"))
         if isinstance(event, Unmapped):
             reason = found if isinstance(found, Unmapped) else event
-            yield MappedLine(text, line.number, event_id, None, line.whole, reason, is_mapped)
-        else:
-            yield MappedLine(text, line.number, event_id, event, line.whole)
+            is_mapped = self._is_mapped
+            return MappedLine(text, line.number, event_id, None, line.whole, reason, is_mapped)
+        return MappedLine(text, line.number, event_id, event, line.whole)
 
 
 class _Ahead:
-    """Lines that can be looked at and put back."""
+    """Lines that can be looked at and put back, in blocks as long as none of those was begun."""
 
-    def __init__(self, lines: Iterator[RecordedLine]) -> None:
-        self._lines = lines
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks = blocks
         self._waiting: deque[RecordedLine] = deque()
+        self._next: Block | None = None
+        self._taken: list[RecordedLine] = []
 
     def next(self) -> RecordedLine | None:
-        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+        line = self._waiting.popleft() if self._waiting else self._first()
+        if line is not None:
+            self._taken.append(line)
+        return line
+
+    def taken(self) -> bytes:
+        lines, self._taken = self._taken, []
+        return b"".join(line.text + line.line_break for line in lines)
+
+    def _first(self) -> RecordedLine | None:
+        block = self._block()
+        if block is None:
+            return None
+        if block.number == 1 and block.line_count > 1 and not block.cut:
+            # What follows a header is still a block.
+            first, _, rest = block.text.partition(b"\n")
+            self._next = Block(2, rest, block.line_count - 1)
+            block = Block(1, first + b"\n", 1)
+        self._waiting.extend(block.lines())
+        return self._waiting.popleft()
+
+    @property
+    def is_amid(self) -> bool:
+        return bool(self._waiting)
+
+    def next_block(self, at_least: int = 0) -> Block | None:
+        if self._waiting:
+            return None
+        block = self._block()
+        while block is not None and len(block.text) < at_least:
+            following = self._block()
+            if following is None:
+                break
+            block = block.joined(following)
+        return block
+
+    def leave(self, block: Block) -> None:
+        self._next = block
+
+    def take_back(self, lines: list[RecordedLine]) -> None:
+        """Let the last lines that came singly come again."""
+        if lines:
+            del self._taken[-len(lines) :]
+        self.put_back(lines)
 
     def put_back(self, lines: list[RecordedLine]) -> None:
         self._waiting.extendleft(reversed(lines))
 
-
-class _LineIds:
-    """An id for each line, from the file's name, the line's number and all text up to its end.
-
-    So a file that is replayed again, also after it has grown, gives the same ids; equal lines of
-    one file have different ones, and so have lines of another file of that name.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name.encode(errors="replace").decode()[:_MAX_NAME_LENGTH]
-        self._text_so_far = blake2b(name.encode(errors="replace"), digest_size=8).digest()
-
-    def next(self, number: int, text: bytes) -> str:
-        self._text_so_far = blake2b(text, digest_size=8, key=self._text_so_far).digest()
-        return f"{self._name}:{number}:{self._text_so_far.hex()}"
+    def _block(self) -> Block | None:
+        block, self._next = self._next, None
+        return next(self._blocks, None) if block is None else block
 
 
 def _columns(header: RecordedLine, file: RecordedFile, mapping: Mapping) -> tuple[str, ...]:
@@ -159,5 +281,5 @@ def _long_row(
             if isinstance(event, MappedEvent):
                 return event, text
             break
-    lines.put_back(taken)
+    lines.take_back(taken)
     return otherwise, first.text

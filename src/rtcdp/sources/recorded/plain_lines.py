@@ -38,7 +38,7 @@ def send_lines(
     pause: Pause,
     progress: Callable[[int], None] = lambda _: None,
 ) -> LinesSent:
-    """Send the lines of all files, plain or gzip, in their order, or until `pause` says stop.
+    """Send the lines of all files, plain, gzip or zstd, in their order, or until `pause` says stop.
 
     `progress` takes the number of lines sent. Raises `PartMissing` for a file that can't be read,
     and what the sink raises.

@@ -1,21 +1,25 @@
-"""Reads a recorded file line by line, plain or gzip, in bounded memory."""
+"""Reads a recorded file, plain, gzip or zstd, by blocks of whole lines, in bounded memory."""
 
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from rtcdp.errors import PartMissing
 from rtcdp.events.event import MAX_EVENT_BYTES
+from rtcdp.sources.recorded.compressed import SUFFIXES, Damaged, contents_of
 
 MAX_LINE_BYTES = MAX_EVENT_BYTES + 1
 """A longer line is no event; as many of its bytes are kept as show that."""
 
+BLOCK_BYTES = 2 * 2**20
 _CHUNK_BYTES = 256 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
+_SHORT_LINE_BYTES = 52
+"""So that 256 KiB are not more than 5,000 lines."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_FEED = ord("\n")
 
 
 class RecordedLine(NamedTuple):
@@ -28,8 +32,44 @@ class RecordedLine(NamedTuple):
     line_break: bytes = b"\n"
 
 
+class Block(NamedTuple):
+    """Whole lines in one text, each ended by LF, the first of them with this `number`. `cut` are
+    the places, from 0, of those of which bytes are missing."""
+
+    number: int
+    text: bytes
+    line_count: int
+    cut: frozenset[int] = frozenset()
+
+    def lines(self) -> Iterator[RecordedLine]:
+        """Its lines one by one."""
+        for place, text in enumerate(self.text[:-1].split(b"\n")):
+            is_whole = place not in self.cut
+            if is_whole and text.endswith(b"\r"):
+                yield RecordedLine(self.number + place, text[:-1], True, b"\r\n")
+            else:
+                yield RecordedLine(self.number + place, text, is_whole)
+
+    def parts(self, first_bytes: int) -> tuple["Block", "Block | None"]:
+        """Its first lines, which have so many bytes, and the others."""
+        if first_bytes >= len(self.text):
+            return self, None
+        text = self.text[:first_bytes]
+        count = text.count(b"\n")
+        first = Block(self.number, text, count, frozenset(at for at in self.cut if at < count))
+        cut = frozenset(at - count for at in self.cut if at >= count)
+        rest = Block(self.number + count, self.text[first_bytes:], self.line_count - count, cut)
+        return first, rest
+
+    def joined(self, following: "Block") -> "Block":
+        """It and the block that follows it, as one."""
+        cut = self.cut | {self.line_count + at for at in following.cut}
+        count = self.line_count + following.line_count
+        return Block(self.number, self.text + following.text, count, frozenset(cut))
+
+
 class RecordedFile:
-    """An open file of lines. Whether it is gzip is told by its first bytes, not by its name.
+    """An open file of lines. Whether it is compressed is told by its first bytes, not by its name.
 
     `damage` says, after the last line, what is wrong with the compressed stream, if anything is.
     Raises `PartMissing` when it can't be opened.
@@ -38,23 +78,26 @@ class RecordedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damage: str | None = None
+        self._is_cut = False
         try:
             self._raw = path.open("rb")
             self.total_bytes = path.stat().st_size
-            magic = self._raw.peek(2)[:2]
+            self._contents = contents_of(self._raw, _CHUNK_BYTES)
         except OSError as error:
             raise PartMissing(
                 f"{path} can't be read: {error.strerror}", "Name a file that exists."
             ) from error
-        self._plain: io.BufferedReader | gzip.GzipFile = self._raw
-        if magic == _GZIP_MAGIC:
-            self._plain = gzip.GzipFile(fileobj=self._raw)
+
+    @property
+    def plain_name(self) -> str:
+        """Its name without what says that it is compressed."""
+        name = self.path.name
+        return next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
 
     def __enter__(self) -> "RecordedFile":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._plain.close()
         self._raw.close()
 
     def bytes_read(self) -> int:
@@ -63,42 +106,84 @@ class RecordedFile:
 
     def lines(self) -> Iterator[RecordedLine]:
         """Every line once, in order. A byte order mark before the first is left out."""
-        number = 0
-        rest = b""
-        whole = True
-        for chunk in self._chunks():
-            first, *others = chunk.split(b"\n")
-            rest += first
-            if len(rest) > MAX_LINE_BYTES:
-                rest = rest[:MAX_LINE_BYTES]
-                whole = False
-            if not others:
-                continue
-            for text in (rest, *others[:-1]):
+        for block in self.blocks(_CHUNK_BYTES):
+            yield from block.lines()
+
+    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[Block]:
+        """All lines once, in order, about `size` bytes at once, and not too many of them.
+
+        A byte order mark before the first is left out; a last line that no line break ends gets
+        one, in a block of its own.
+        """
+        number, waiting, waiting_bytes = 1, list[bytes](), 0
+        for text, stands_alone in self._texts():
+            if waiting and (stands_alone or waiting_bytes >= size):
+                block = _block(number, b"".join(waiting))
+                number, waiting, waiting_bytes = number + block.line_count, [], 0
+                yield from _shorter(block, size)
+            if stands_alone:
+                yield Block(number, text, 1, frozenset((0,) if self._is_cut else ()))
                 number += 1
-                yield _line(number, text, whole)
-                whole = True
-            rest = others[-1]
+            elif text:
+                waiting.append(text)
+                waiting_bytes += len(text)
+        if waiting:
+            yield from _shorter(_block(number, b"".join(waiting)), size)
+
+    def _texts(self) -> Iterator[tuple[bytes, bool]]:
+        """Texts of whole lines, and whether that is one line which stands alone: one of which
+        bytes are missing (`_is_cut`), or the last one, where no line break ends it."""
+        rest = b""
+        is_long = False
+        for chunk in self._chunks():
+            lines, line_feed, begun = chunk.rpartition(b"\n")
+            if not line_feed:
+                rest, is_long = _shortened(rest + begun, is_long=is_long)
+                continue
+            lines += line_feed
+            if rest:
+                end, _, lines = lines.partition(b"\n")
+                text, self._is_cut = _shortened(rest + end, is_long=is_long)
+                yield text + b"\n", self._is_cut
+            yield lines, False
+            rest, is_long = _shortened(begun, is_long=False)
         if rest:
-            yield _line(number + 1, rest, whole and self.damage is None)
+            self._is_cut = is_long or self.damage is not None
+            yield rest + b"\n", True
 
     def _chunks(self) -> Iterator[bytes]:
-        start = True
-        while True:
-            try:
-                chunk = self._plain.read1(_CHUNK_BYTES)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                self.damage = f"{self.path} is damaged: {error}"
-                return
-            if not chunk:
-                return
-            yield chunk.removeprefix(_BYTE_ORDER_MARK) if start else chunk
-            start = False
+        is_start = True
+        try:
+            for chunk in self._contents:
+                yield chunk.removeprefix(_BYTE_ORDER_MARK) if is_start else chunk
+                is_start = False
+        except Damaged as damage:
+            self.damage = f"{self.path} is damaged: {damage}"
 
 
-def _line(number: int, text: bytes, whole: bool) -> RecordedLine:
-    if len(text) > MAX_LINE_BYTES:
-        return RecordedLine(number, text[:MAX_LINE_BYTES], False)
-    if text.endswith(b"\r"):
-        return RecordedLine(number, text[:-1], whole, b"\r\n")
-    return RecordedLine(number, text, whole)
+def _shortened(text: bytes, *, is_long: bool) -> tuple[bytes, bool]:
+    """As much of a line as is kept of it, and whether that is not all."""
+    return text[:MAX_LINE_BYTES], is_long or len(text) > MAX_LINE_BYTES
+
+
+def _shorter(block: Block, size: int) -> Iterator[Block]:
+    """The block in parts of not more lines than `size` bytes have when they are short."""
+    most = max(1, size // _SHORT_LINE_BYTES)
+    while block.line_count > most:
+        ends = np.flatnonzero(np.frombuffer(block.text, np.uint8) == _LINE_FEED)
+        part, rest = block.parts(int(ends[most - 1]) + 1)
+        yield part
+        if rest is None:
+            return
+        block = rest
+    yield block
+
+
+def _block(number: int, text: bytes) -> Block:
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _LINE_FEED)
+    lengths = np.diff(ends, prepend=-1) - 1
+    if lengths.max() <= MAX_LINE_BYTES:
+        return Block(number, text, len(ends))
+    lines = b"".join(line[:MAX_LINE_BYTES] + b"\n" for line in text[:-1].split(b"\n"))
+    cut = frozenset(np.flatnonzero(lengths > MAX_LINE_BYTES).tolist())
+    return Block(number, lines, len(ends), cut)

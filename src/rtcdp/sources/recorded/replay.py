@@ -16,10 +16,16 @@ from typing import Literal, Protocol
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.sources.pause import Pause
+from rtcdp.sources.recorded.mapped_blocks import (
+    ImportedBefore,
+    MappedBlock,
+    mapped_blocks,
+    new_blocks,
+)
 from rtcdp.sources.recorded.mapped_lines import MappedLine, mapped_lines
 from rtcdp.sources.recorded.mapping import Mapping
-from rtcdp.sources.recorded.recorded_file import RecordedFile
-from rtcdp.sources.sinks import Receipt, Sink
+from rtcdp.sources.recorded.recorded_file import BLOCK_BYTES, RecordedFile
+from rtcdp.sources.sinks import Receipt, RunSink, Sink
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 1_500_000
@@ -37,12 +43,14 @@ _SPEED = re.compile(r"(\d+(?:\.\d+)?)x", re.ASCII)
 class ReplayPlan:
     """What to replay and how. `speed` is that many times as fast as it was recorded, and infinite
     for as fast as it goes. With `shift_to_now` all times are moved by one amount, so that the
-    latest event has the time at which it is sent (at speeds up to 1: the first one)."""
+    latest event has the time at which it is sent (at speeds up to 1: the first one). What was
+    imported before is sent `again` only if that is wanted, or if times are moved or paced."""
 
     files: tuple[Path, ...]
     mapping: Mapping
     speed: float = math.inf
     shift_to_now: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,8 @@ class ReplayReport:
     """How far a replay is.
 
     A record is a line, or a CSV row over several lines. `events`, `raw` (sent as they are, for
-    being no events) and `blank` add up to `records`; `cut` of the raw ones were too long or torn
+    being no events) and `blank` add up to `records`; `known` lines were imported before, and are
+    none of these; `cut` of the raw ones were too long or torn
     and went incomplete. `phase` is `scan` while the times are looked up and `send` then. `damage`
     says which compressed files are broken; what comes before the break is replayed. `reasons` say
     why the raw ones are no events, the most frequent first.
@@ -71,6 +80,7 @@ class ReplayReport:
     raw: int = 0
     blank: int = 0
     cut: int = 0
+    known: int = 0
     receipt: Receipt = Receipt()
     damage: tuple[str, ...] = ()
     reasons: tuple["Reason", ...] = ()
@@ -122,7 +132,7 @@ class Replay:
         self._progress: ReplayProgress | None = None
         self._total_bytes = sum(map(_size_bytes, plan.files))
         self._bytes_read = 0
-        self._events = self._raw = self._blank = self._cut = 0
+        self._events = self._raw = self._blank = self._cut = self._known = 0
         self._receipt = Receipt()
         self._damage: tuple[str, ...] = ()
         self._reasons: dict[tuple[str, ...], tuple[int, str]] = {}
@@ -134,6 +144,8 @@ class Replay:
         """Replay all files, or until `pause` says stop; returns what was done."""
         self._progress = progress
         check_files(self._plan)
+        if math.isinf(self._plan.speed) and not self._plan.shift_to_now:
+            return self._run_by_blocks(pause)
         shift_ms = self._find_shift_ms() if self._plan.shift_to_now else 0
         for path, bytes_before in self._files():
             with RecordedFile(path) as file:
@@ -150,6 +162,34 @@ class Replay:
         self._bytes_read = self._total_bytes
         self._flush()
         return self._report("send")
+
+    def _run_by_blocks(self, pause: Pause) -> ReplayReport:
+        for path, bytes_before in self._files():
+            with RecordedFile(path) as file:
+                for mapped in self._blocks(file):
+                    if isinstance(mapped, ImportedBefore):
+                        self._known += mapped.line_count
+                    else:
+                        self._events += mapped.events
+                        self._blank += mapped.blank
+                        for line in mapped.others:
+                            self._take_other(line, path)
+                        self._send(mapped)
+                    self._bytes_read = bytes_before + file.bytes_read()
+                    self._tell("send")
+                    if pause(0):
+                        return self._report("send")
+                self._damage += () if file.damage is None else (file.damage,)
+        self._bytes_read = self._total_bytes
+        self._tell("send")
+        return self._report("send")
+
+    def _blocks(self, file: RecordedFile) -> Iterator[MappedBlock | ImportedBefore]:
+        plan, sink = self._plan, self._sink
+        size = sink.piece_bytes if isinstance(sink, RunSink) else BLOCK_BYTES
+        if plan.again or not isinstance(sink, RunSink):
+            return mapped_blocks(file, plan.mapping, size)
+        return new_blocks(file, plan.mapping, sink.source, sink, size)
 
     def _files(self) -> Iterator[tuple[Path, int]]:
         """Each file, and the bytes of those before it."""
@@ -171,9 +211,9 @@ class Replay:
                         last_ms = max(last_ms, instant_ms)
                     if first_ms is not None and self._plan.speed <= 1:
                         return now_ms - first_ms
-                    if position % BATCH_LINES == 0 and self._progress is not None:
+                    if position % BATCH_LINES == 0:
                         self._bytes_read = bytes_before + file.bytes_read()
-                        self._progress(self._report("scan"))
+                        self._tell("scan")
         if first_ms is None or last_ms is None:
             return 0
         return now_ms + int((last_ms - first_ms) / self._plan.speed) - last_ms
@@ -198,12 +238,28 @@ class Replay:
         if line.event is not None:
             self._events += 1
         else:
-            self._raw += 1
-            self._cut += not line.whole
-            self._remember(line, path)
-        wire_line = line.wire_line(shift_ms)
+            self._take_other(line, path)
+        self._add(line.wire_line(shift_ms))
+
+    def _add(self, wire_line: bytes) -> None:
         self._batch.append(wire_line)
         self._batch_bytes += len(wire_line) + 1
+
+    def _send(self, mapped: MappedBlock) -> None:
+        if isinstance(self._sink, RunSink):
+            self._receipt += self._sink.write_runs(mapped.runs, mapped.piece)
+            return
+        for run in mapped.runs:
+            for record in run.records():
+                self._add(record)
+                if self._is_full():
+                    self._flush()
+        self._flush()
+
+    def _take_other(self, line: MappedLine, path: Path) -> None:
+        self._raw += 1
+        self._cut += not line.whole
+        self._remember(line, path)
 
     def _remember(self, line: MappedLine, path: Path) -> None:
         kind = () if line.reason is None else (line.reason.column, line.reason.expected)
@@ -220,8 +276,11 @@ class Replay:
             self._receipt += self._sink.write(self._batch)
             self._batch = []
             self._batch_bytes = 0
+        self._tell("send")
+
+    def _tell(self, phase: Literal["scan", "send"]) -> None:
         if self._progress is not None:
-            self._progress(self._report("send"))
+            self._progress(self._report(phase))
 
     def _report(self, phase: Literal["scan", "send"]) -> ReplayReport:
         return ReplayReport(
@@ -232,6 +291,7 @@ class Replay:
             raw=self._raw,
             blank=self._blank,
             cut=self._cut,
+            known=self._known,
             receipt=self._receipt,
             damage=self._damage,
             reasons=tuple(sorted(starmap(Reason, self._reasons.values()), key=lambda r: -r.count)),
@@ -277,6 +337,6 @@ def _size_bytes(path: Path) -> int:
         # Its first lines are looked at before anything is sent, and would be gone then.
         raise UsageError(
             f"{path} is no file, and can't be read twice",
-            "name a file, plain or gzip; what comes through a pipe is written to one first",
+            "name a file, plain, gzip or zstd; what comes through a pipe is written to one first",
         )
     return found.st_size

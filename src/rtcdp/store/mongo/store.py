@@ -148,6 +148,10 @@ class MongoStore:
             head = read_head(self._database)
         return None if head is None else backfill_offsets(head.state.definitions, metric)
 
+    def backfills(self) -> Mapping[str, Mapping[int, int] | None]:
+        found = self._head().state.definitions
+        return {each.name: None if each.is_complete else each.next_offsets for each in found}
+
     def commit_backfill(
         self,
         metric: str,

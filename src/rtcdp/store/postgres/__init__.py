@@ -1,8 +1,23 @@
 """PostgreSQL as a store."""
 
+from rtcdp.store.postgres.copying import (
+    COPY_NAME,
+    bring_back_store,
+    copy_store,
+    holds_a_store,
+)
+from rtcdp.store.postgres.searching import values_with
 from rtcdp.store.postgres.store import PostgresStore
 
-__all__ = ["PostgresStore", "open_store"]
+__all__ = [
+    "COPY_NAME",
+    "PostgresStore",
+    "bring_back_store",
+    "copy_store",
+    "holds_a_store",
+    "open_store",
+    "values_with",
+]
 
 
 def open_store(url: str, *, read_only: bool = False) -> PostgresStore:

@@ -56,6 +56,14 @@ def backfill_offsets(connection: SqlConnection, metric: str) -> Mapping[int, int
     raise UsageError(f"the store has no metric {metric}", "prepare the store with it first")
 
 
+def backfills(connection: SqlConnection) -> dict[str, Mapping[int, int] | None]:
+    """The same of all of them."""
+    return {
+        each.name: None if each.is_complete else read_backfill_offsets(connection, each.name)
+        for each in read_definitions(connection)
+    }
+
+
 def apply_backfill(
     connection: SqlWriter,
     metric: str,

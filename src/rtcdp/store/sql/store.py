@@ -21,6 +21,7 @@ from rtcdp.store.sql.acknowledgements import put_acknowledgement, take_acknowled
 from rtcdp.store.sql.definitions import (
     apply_backfill,
     backfill_offsets,
+    backfills,
     limit_completeness,
     prepare_metrics,
     raise_floors,
@@ -129,6 +130,10 @@ class SqlStore:
     def backfill_offsets(self, metric: str) -> Mapping[int, int] | None:
         with self._readers.reading() as snapshot:
             return None if snapshot is None else backfill_offsets(snapshot.connection, metric)
+
+    def backfills(self) -> Mapping[str, Mapping[int, int] | None]:
+        with self._readers.reading() as snapshot:
+            return {} if snapshot is None else backfills(snapshot.connection)
 
     def commit_backfill(
         self,

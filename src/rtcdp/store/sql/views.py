@@ -5,6 +5,7 @@ A view is made of the metric's definition alone: what counts as final or whole i
 view itself whenever it is read, and says the same as the API.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -33,15 +34,16 @@ from rtcdp.definitions import (
     tables_of,
     window_in_words,
 )
+from rtcdp.definitions.enrichment import attributes_of, stored_as
+from rtcdp.definitions.products import PRODUCTS
 from rtcdp.errors import UsageError
+from rtcdp.store.sql.by_product import SHORT_TEXTS_MAX, attributed
 from rtcdp.store.sql.statements import Dialect, SqlConnection, names, one_row, quote, stored
 
 IS_FINAL, IS_PARTIAL = "is_final", "is_partial"
 START_MS = "window_start_ms"
 
 _SHORT_FIELDS = frozenset({"userId", "sessionId", "eventType", "productId", "source"})
-_SHORT_TEXTS_MAX = 2
-"""A key of two texts of these fields fits every database's indexes."""
 
 _FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**62)})"
 """What was before is deleted, or a part of it."""
@@ -211,30 +213,28 @@ def make_views(connection: SqlConnection, metrics: Sequence[Metric | RowTable]) 
     """Make the views of what has tables, and make those anew that have changed."""
     p = connection.dialect.placeholders
     known = {name: marks for name, *marks in _known_views(connection)}
-    for metric in metrics:
-        for view in _views(connection, metric):
-            shape, mark = known.get(view.name, (None, None))
-            if mark == view.mark:
-                continue
-            _make(connection, view, shape)
-            connection.run(f"DELETE FROM _views WHERE name = {p(1)}", one_row(view.name))
-            connection.run(
-                f"INSERT INTO _views (name, metric, shape, mark) VALUES ({p(4)})",
-                one_row(view.name, metric.name, view.shape, view.mark),
-            )
+    for leans_on, view in _wanted_views(connection, metrics):
+        shape, mark = known.get(view.name, (None, None))
+        if mark == view.mark:
+            continue
+        _make(connection, view, shape)
+        connection.run(f"DELETE FROM _views WHERE name = {p(1)}", one_row(view.name))
+        connection.run(
+            f"INSERT INTO _views (name, metric, shape, mark) VALUES ({p(4)})",
+            one_row(view.name, " ".join(leans_on), view.shape, view.mark),
+        )
 
 
 def drop_views(connection: SqlConnection, metric: str) -> None:
-    """Drop the views of a metric."""
+    """Drop the views that lean on what a metric, or a row table, rests in."""
     p = connection.dialect.placeholder
     found = connection.query(
-        f"SELECT name FROM _views WHERE metric = {p(1)}",
-        pl.Schema({"name": pl.String()}),
-        one_row(metric),
+        "SELECT name, metric FROM _views", pl.Schema({"name": pl.String(), "metric": pl.String()})
     )
-    for name in found["name"].to_list():
-        connection.run(f"DROP VIEW {name}")
-    connection.run(f"DELETE FROM _views WHERE metric = {p(1)}", one_row(metric))
+    for name, leans_on in found.rows():
+        if metric in leans_on.split():
+            connection.run(f"DROP VIEW {name}")
+            connection.run(f"DELETE FROM _views WHERE name = {p(1)}", one_row(name))
 
 
 def readable_schema(metric: Metric) -> pl.Schema:
@@ -268,10 +268,25 @@ def _plain(dialect: Dialect, kind: str | None, column: str) -> str:
     return column if kind is None else dialect.readable.plain[kind].format(column)
 
 
-def _views(connection: SqlConnection, metric: Metric | RowTable) -> tuple[View, ...]:
-    if isinstance(metric, RowTable):
-        return view_of_rows(connection.dialect, metric, connection.readers_schema)
-    return views_of(connection.dialect, metric, connection.readers_schema)
+def _wanted_views(
+    connection: SqlConnection, metrics: Sequence[Metric | RowTable]
+) -> Iterator[tuple[tuple[str, ...], View]]:
+    """The views of what has tables, and of what rests in parts that have some, each with the names
+    of what it leans on."""
+    dialect, schema = connection.dialect, connection.readers_schema
+    there = {each.name for each in metrics}
+    parts: defaultdict[Metric, list[str]] = defaultdict(list)
+    for each in metrics:
+        if isinstance(each, RowTable):
+            yield from (((each.name,), view) for view in view_of_rows(dialect, each, schema))
+            continue
+        yield from (((each.name,), view) for view in views_of(dialect, each, schema))
+        if each.part_of is not None:
+            parts[each.part_of].append(each.name)
+    for whole, names_of_parts in parts.items():
+        if PRODUCTS.name in there:
+            leans_on = (*names_of_parts, PRODUCTS.name)
+            yield from ((leans_on, view) for view in views_of(dialect, whole, schema))
 
 
 def _make(connection: SqlConnection, view: View, shape: str | None) -> None:
@@ -301,16 +316,25 @@ def _known_views(connection: SqlConnection) -> list[tuple[str, str, str]]:
 
 def _keys(dialect: Dialect, metric: Metric, named: Callable[[str], str]) -> Iterator[ViewColumn]:
     """The key's columns, each `named` after its field."""
+    of_products = {each.name for each in attributes_of(metric)}
     for field in metric.key_names:
-        text = f"b.{quote(field)}"
-        if not _rests_as_it_came(field, len(metric.key_names)):
+        text, says = f"b.{quote(field)}", f"The event's {field}"
+        if field in of_products:
+            says = f"The {field} of the event's product, as of the event's time"
+        elif not _rests_as_it_came(field, _texts_in_key(metric)):
             text = dialect.readable.full_text(text)
-        yield ViewColumn(named(field), text, f"The event's {field}", "text")
+        yield ViewColumn(named(field), text, says, "text")
+
+
+def _texts_in_key(metric: Metric) -> int:
+    """How many texts are in the key of the table that a metric's rows rest in."""
+    by_product = stored_as(metric)
+    return len((metric if by_product is None else by_product.by_pane).key)
 
 
 def _rests_as_it_came(field: str, texts: int) -> bool:
     """Whether a field's texts rest as they came in a key of so many texts."""
-    return field in _SHORT_FIELDS and texts <= _SHORT_TEXTS_MAX
+    return field in _SHORT_FIELDS and texts <= SHORT_TEXTS_MAX
 
 
 def _columns(dialect: Dialect, metric: Metric) -> Iterator[ViewColumn]:
@@ -330,7 +354,10 @@ def _columns(dialect: Dialect, metric: Metric) -> Iterator[ViewColumn]:
     final = f"COALESCE({end} <= {_WATERMARK}, FALSE)"
     yield ViewColumn(IS_FINAL, final, "No event can change this row any more", "flag")
     says = _PARTIAL_SAYS.format("window")
-    yield ViewColumn(IS_PARTIAL, _is_partial(metric.name, start), says, "flag")
+    by_product = stored_as(metric)
+    parts = (metric,) if by_product is None else (by_product.by_pane, by_product.by_moment)
+    partial = " OR ".join(_is_partial(part.name, start) for part in parts)
+    yield ViewColumn(IS_PARTIAL, f"({partial})" if by_product else partial, says, "flag")
     says = "When the window begins, in UTC milliseconds: a condition on it is answered by an index"
     yield ViewColumn(START_MS, start, says, "integer")
 
@@ -346,17 +373,23 @@ def _is_partial(name: str, start: str) -> str:
 
 def _rows(dialect: Dialect, metric: Metric) -> str:
     """The metric's windows as `b`, with their state columns, without those that were deleted."""
-    buckets = tables_of(metric)[0]
+    buckets, by_product = tables_of(metric)[0], stored_as(metric)
     found = stored(dialect, buckets)
-    if not metric.window.is_written_out:
-        found = f"({_added_up(dialect, metric, buckets)})"
+    if by_product is not None:
+        found = (
+            f"({_added_up(dialect, metric, buckets, f'({attributed(dialect, by_product, 0)})')})"
+        )
+    elif not metric.window.is_written_out:
+        found = f"({_added_up(dialect, metric, buckets, found)})"
     return f"{found} AS b WHERE b.{quote(BUCKET_START)} >= {_FLOOR}"
 
 
-def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
-    """The windows of a metric, added up from its panes."""
+def _added_up(dialect: Dialect, metric: Metric, panes: Table, rows: str) -> str:
+    """The windows of a metric, added up from the rows of its panes, of which several may have one
+    key."""
     window = metric.window
-    assert isinstance(window, Window), "only what has panes is added up from them"
+    if not isinstance(window, Window):
+        return _merged_by_key(dialect, panes, rows)
     pane, slide = f"p.{quote(BUCKET_START)}", window.slide_ms
     # The remainder of a negative number is negative; adding the slide makes it count from below.
     newest = f"{pane} - ({pane} % {slide} + {slide}) % {slide}"
@@ -368,9 +401,16 @@ def _added_up(dialect: Dialect, metric: Metric, panes: Table) -> str:
     return (
         f"WITH RECURSIVE steps (n) AS"
         f" (SELECT 0 UNION ALL SELECT n + 1 FROM steps WHERE n < {window.overlap - 1})"
-        f" SELECT {columns} FROM {stored(dialect, panes)} AS p CROSS JOIN steps AS s"
+        f" SELECT {columns} FROM {rows} AS p CROSS JOIN steps AS s"
         f" WHERE {start} > {pane} - {window.size_ms} GROUP BY {group}"
     )
+
+
+def _merged_by_key(dialect: Dialect, table: Table, rows: str) -> str:
+    """Rows of which several may have one key, as those of a table."""
+    key = names(BUCKET_START, *table.key)
+    merged = (f"{_merged(dialect, c)} AS {quote(c.name)}" for c in table.columns)
+    return f"SELECT {', '.join([key, *merged])} FROM {rows} AS p GROUP BY {key}"
 
 
 def _merged(dialect: Dialect, column: Column) -> str:
@@ -390,7 +430,7 @@ def _values(dialect: Dialect, metric: Metric) -> dict[str, str]:
         exact=dialect.readable.exact,
         json_list=dialect.readable.json_list,
     )
-    sides = iter(tables_of(metric)[1:])
+    sides = iter(range(1, len(tables_of(metric))))
     for measure in metric.measures:
         side = "" if measure.side() is None else _side(dialect, metric, next(sides))
         value = measure.in_sql(replace(sql, side=side))
@@ -399,23 +439,32 @@ def _values(dialect: Dialect, metric: Metric) -> dict[str, str]:
     return values
 
 
-def _side(dialect: Dialect, metric: Metric, side: Table) -> str:
+def _side(dialect: Dialect, metric: Metric, number: int) -> str:
     """What to select the members or items of the row of `b` from, merged over its panes."""
+    side, by_product = tables_of(metric)[number], stored_as(metric)
+    of_products = {each.name for each in attributes_of(metric)}
     is_member = side.bound == "smallest_members"
     start, mine = f"s.{quote(BUCKET_START)}", f"b.{quote(BUCKET_START)}"
     mine_too = []
     for field in metric.key_names:
         one, other = f"s.{quote(field)}", f"b.{quote(field)}"
-        as_it_came = _rests_as_it_came(field, len(metric.key_names) + (not is_member))
+        texts = _texts_in_key(metric) + (not is_member)
+        as_it_came = field in of_products or _rests_as_it_came(field, texts)
         mine_too.append(
             f"{one} = {other}" if as_it_came else dialect.readable.same_text(one, other)
         )
-    rows = f"FROM {stored(dialect, side)} AS s WHERE {' AND '.join([*mine_too, ''])}"
+    rests = stored(dialect, side)
+    if by_product is not None:
+        rests = f"({attributed(dialect, by_product, number)})"
+    rows = f"FROM {rests} AS s WHERE {' AND '.join([*mine_too, ''])}"
     item = f"{dialect.readable.full_text(f's.{ITEM}')} AS {ITEM}"
-    if metric.window.is_written_out:
+    if metric.window.is_written_out and by_product is None:
         columns = f"s.{MEMBER}" if is_member else f"{item}, s.{ITEM_COUNT}"
         return f"(SELECT {columns} {rows}{start} = {mine}) AS side"
-    rows += f"{start} >= {mine} AND {start} < {mine} + {metric.window.size_ms}"
+    if isinstance(metric.window, Window):
+        rows += f"{start} >= {mine} AND {start} < {mine} + {metric.window.size_ms}"
+    else:
+        rows += f"{start} = {mine}"
     if is_member:
         return f"(SELECT DISTINCT s.{MEMBER} {rows}) AS side"
     counted = f"CAST(SUM(s.{ITEM_COUNT}) AS {dialect.types['integer']}) AS {ITEM_COUNT}"

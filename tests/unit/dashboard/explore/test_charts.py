@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from rtcdp.dashboard.explore.charts import LINES_MAX, charts
+from rtcdp.dashboard.explore.charts import LINES_MAX, charts, in_words
 from rtcdp.dashboard.explore.groups import grouped
 from rtcdp.dashboard.zone import PageZone
 from tests.unit.dashboard.explore.answers import ASKED, answer_of
@@ -29,5 +29,7 @@ def test_others_have_a_line_of_their_own_kind() -> None:
 
 def test_each_number_has_a_chart_and_rows_without_time_none() -> None:
     answer = answer_of([(0, "a", 5), (1, "a", 3)], columns=("views.n", "views.m"))
-    assert [c.name for c in charts(grouped(answer), ASKED, PageZone())] == ["views.n", "views.m"]
+    titles = [each.title for each in charts(grouped(answer), ASKED, PageZone())]
+    assert titles == ["Views: n", "Views: m"]
+    assert in_words("orders.order_count / orders.orders") == "Orders: order count / orders"
     assert charts(grouped(replace(answer, interval="none")), ASKED, PageZone()) == []

@@ -129,3 +129,19 @@ def test_only_the_values_of_events_are_money(tmp_path: Path, hour: Buckets) -> N
     found = lists(shop, hour)
     assert (found["of-worth"].kind, found["of-weight"].kind) == ("money", "count")
     driver.close()
+
+
+def test_rows_that_narrow_nothing_lead_to_the_events_that_they_count(
+    shop: Installation, hour: Buckets
+) -> None:
+    pages = lists(shop, hour)["pages"]
+    assert set(pages.behind) == {row.label for row in pages.rows}
+    app = Litestar(
+        route_handlers=dashboard_routes(ApiContext(shop)),
+        exception_handlers=exception_handlers,
+        logging_config=None,
+    )
+    with TestClient(with_manners(app)) as client:
+        for row in pages.rows:
+            listed = client.get(pages.behind[row.label]).text
+            assert listed.count('<tr data-verdict="admitted">') == row.value, row.label

@@ -62,7 +62,7 @@ def cells(page: str) -> list[list[str]]:
 
 def test_the_first_metric_is_shown_if_nobody_says(site) -> None:  # type: ignore[no-untyped-def]
     page = site.page("/explore")
-    assert '<h2 id="chart-1">views.view_count</h2>' in page
+    assert '<h2 id="chart-1">Views: view count</h2>' in page
     assert len(cells(page)) == 25
 
 

@@ -27,4 +27,6 @@ def test_times_are_those_of_the_zone(site: Site) -> None:
 
 def test_what_is_none_is_said(site: Site) -> None:
     assert "there is no session" in site.page("/sessions/1~ada", 404)
-    assert "Ask without filters" in site.page("/sessions/nonsense", 404)
+    page = site.page("/sessions/nonsense", 404)
+    assert "Nothing is here" in page
+    assert 'Go back to the <a href="/">overview</a>' in page

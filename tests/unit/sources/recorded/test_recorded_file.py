@@ -1,9 +1,16 @@
 import gzip
 
 import pytest
+import zstandard
 
 from rtcdp.errors import PartMissing
 from rtcdp.sources.recorded.recorded_file import MAX_LINE_BYTES, RecordedFile
+
+PACKED = {
+    "plain": bytes,
+    "gzip": lambda content: gzip.compress(content, 1),
+    "zstd": zstandard.ZstdCompressor().compress,
+}
 
 
 def read(path):
@@ -12,11 +19,11 @@ def read(path):
         return lines, file
 
 
-@pytest.fixture(params=["plain", "gzip"])
+@pytest.fixture(params=["plain", "gzip", "zstd"])
 def written(request, tmp_path):
     def write(content):
         path = tmp_path / "recorded"
-        path.write_bytes(gzip.compress(content) if request.param == "gzip" else content)
+        path.write_bytes(PACKED[request.param](content))
         return path
 
     return write
@@ -66,14 +73,36 @@ def test_the_longest_line_allowed_is_whole(written):
     assert [(len(line.text), line.whole) for line in lines] == [(MAX_LINE_BYTES, True)]
 
 
-def test_of_a_torn_gzip_file_what_is_there_is_read(tmp_path):
-    path = tmp_path / "torn.gz"
+@pytest.mark.parametrize("form", ["gzip", "zstd"])
+def test_of_a_torn_file_what_comes_before_is_read(tmp_path, form):
+    path = tmp_path / "torn"
     texts = [b"line %d" % number for number in range(100_000)]
-    path.write_bytes(gzip.compress(b"\n".join(texts))[:-1_000])
+    packed = PACKED[form](b"\n".join(texts))
+    path.write_bytes(packed[:-1_000])
     lines, file = read(path)
+    assert len(lines) > 10_000
     assert [line.text for line in lines[:-1]] == texts[: len(lines) - 1]
     assert not lines[-1].whole
-    assert "torn.gz" in file.damage
+    assert "torn" in file.damage
+
+
+def test_frames_behind_each_other_are_one_file(tmp_path):
+    for form in ("gzip", "zstd"):
+        path = tmp_path / form
+        path.write_bytes(PACKED[form](b"a\nb") + PACKED[form](b"c\n") * 3)
+        assert [line.text for line in read(path)[0]] == [b"a", b"bc", b"c", b"c"]
+
+
+def test_blocks_hold_whole_lines_and_a_last_one_without_an_end_stands_alone(written):
+    content = b"".join(b"%d\r\n" % number for number in range(100_000)) + b"last"
+    with RecordedFile(written(content)) as file:
+        blocks = list(file.blocks(100_000))
+    assert b"".join(block.text for block in blocks) == content + b"\n"
+    assert max(len(block.text) for block in blocks) < 500_000
+    assert [block.number for block in blocks[1:]] == [
+        block.number + block.line_count for block in blocks[:-1]
+    ]
+    assert blocks[-1].text == b"last\n"
 
 
 def test_progress_ends_at_the_size_on_disk(written):

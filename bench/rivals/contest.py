@@ -1,0 +1,97 @@
+"""One run of one contestant: what it took, and whether it came to the right rows."""
+
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rivals.entries import Entry, Ground
+from bench.rivals.process_tree import ProcessTree
+
+_LOOK_S = 0.02
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class WrongRows(Exception):
+    """A contestant has come to other rows than the oracle; its figures count for nothing."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a run took: wall-clock seconds, CPU-seconds of all its processes, and MB of memory at
+    most, of its processes together."""
+
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+def run_once(
+    entry: Entry, ground: Ground, out: Path, expected: Mapping[tuple[int, str], int]
+) -> Taken:
+    """Measure a run into the new folder `out`, and compare its rows afterwards.
+
+    Raises `WrongRows`, and `RuntimeError` with the last lines that it printed if it fails.
+    """
+    commands = entry.commands(ground, out)
+    if len(commands) > 1:
+        out.mkdir()
+    with (out.parent / f"{out.name}.said").open("w+") as said:
+        started = time.perf_counter()
+        processes = [
+            subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT) for command in commands
+        ]
+        try:
+            trees = _watched(processes)
+        except _Failed as failed:
+            said.seek(0)
+            raise RuntimeError(f"{entry.name} failed:\n{said.read()[-2_000:]}") from failed
+        seconds = time.perf_counter() - started
+    _check(entry, ground, out, expected)
+    return Taken(seconds, sum(tree.cpu_s for tree in trees), sum(tree.peak_mb for tree in trees))
+
+
+class _Failed(Exception):
+    """A process has ended with an error."""
+
+
+def _watched(processes: list[subprocess.Popen[bytes]]) -> list[ProcessTree]:
+    """What all of them took, once they have ended. Raises `_Failed`, and ends the others."""
+    trees = [ProcessTree(process.pid) for process in processes]
+    try:
+        while any(process.poll() is None for process in processes):
+            for tree in trees:
+                tree.look()
+            if any(process.poll() for process in processes):
+                raise _Failed
+            time.sleep(_LOOK_S)
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if any(process.poll() for process in processes):
+        raise _Failed
+    return trees
+
+
+def _check(
+    entry: Entry, ground: Ground, out: Path, expected: Mapping[tuple[int, str], int]
+) -> None:
+    told = subprocess.run(
+        entry.rows(ground, out), check=False, capture_output=True, text=True, cwd=_ROOT
+    )
+    if told.returncode:
+        raise RuntimeError(f"the rows of {entry.name} can't be read:\n{told.stderr[-2_000:]}")
+    rows: dict[tuple[int, str], int] = {}
+    for line in told.stdout.splitlines():
+        start, user, count = line.split("\t")
+        if (int(start), user) in rows:
+            raise WrongRows(f"{entry.name} has two rows of {user} at {start}")
+        rows[int(start), user] = int(count)
+    if rows != expected:
+        raise WrongRows(
+            f"{entry.name} has {len(rows):,} rows, which sum up to {sum(rows.values()):,}; right "
+            f"are {len(expected):,} with {sum(expected.values()):,}"
+        )

@@ -1,0 +1,163 @@
+"""Who takes part, with what each of them guarantees: a closed list."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rivals.contestant import STEP_MS, WINDOW_MS
+from bench.rivals.environment import java_classpath, rivals_python
+from deploy.servers import spark_kafka_jars
+
+_JAVA_FLAGS = (
+    "-Xmx2g",
+    "--add-modules=java.se",
+    "--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--add-opens=java.management/sun.management=ALL-UNNAMED",
+    "--add-opens=jdk.management/com.sun.management.internal=ALL-UNNAMED",
+)
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What contestants read: a file of JSON lines, and the same events in a topic of Kafka, keyed
+    by user; and where those from the topic may write: `database` makes one of PostgreSQL by this
+    name, and gives its URL."""
+
+    events: Path
+    bootstrap: str = ""
+    topic: str = ""
+    database: Callable[[str], str] = str
+
+    @property
+    def topic_url(self) -> str:
+        return f"kafka://{self.bootstrap}/{self.topic}"
+
+    def database_of(self, out: Path) -> str:
+        return self.database(f"rivals_{out.name}")
+
+    def results_of(self, out: Path) -> str:
+        """The name of the topic for what comes out of `topic`."""
+        return f"{self.topic}-{out.name}"
+
+
+@dataclass(frozen=True)
+class Guarantees:
+    """In words for a cell each: whether what is counted survives a power cut, whether a crash
+    makes it count twice, what becomes of a repeated id, and of a late event."""
+
+    durable: str
+    exactly_once: str
+    repeats: str
+    late: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contestant: `commands` are started together for a ground and a folder, and measured until
+    the last of them has ended; `rows` prints what came out. `is_from_topic` tells those which read
+    a broker from those which read the file."""
+
+    name: str
+    commands: Callable[[Ground, Path], tuple[Command, ...]]
+    rows: Callable[[Ground, Path], Command]
+    guarantees: Guarantees
+    is_from_topic: bool = False
+
+
+def _in_python(name: str, module: str, guarantees: Guarantees) -> Entry:
+    def call(*arguments: str) -> Command:
+        return (str(rivals_python()), "-m", f"bench.rivals.{module}", *arguments)
+
+    return Entry(
+        name,
+        lambda ground, out: (call("run", str(ground.events), str(out)),),
+        lambda _, out: call("rows", str(out)),
+        guarantees,
+    )
+
+
+def _here(module: str, *arguments: str) -> Command:
+    return (sys.executable, "-m", f"bench.{module}", *arguments)
+
+
+def _in_java(name: str, *arguments: str) -> Command:
+    sizes = str(WINDOW_MS), str(STEP_MS)
+    return ("java", *_JAVA_FLAGS, "-cp", java_classpath(), name, *arguments, *sizes)
+
+
+def _door_and_engine(ground: Ground, out: Path) -> tuple[Command, ...]:
+    files = str(ground.events), str(out)
+    return tuple(_here("rivals.rtcdp_lines", part, *files) for part in ("door", "engine"))
+
+
+def _native(ground: Ground, out: Path) -> tuple[Command, ...]:
+    return (_here("servers", "run", ground.topic_url, ground.database_of(out)),)
+
+
+def _streams(ground: Ground, out: Path) -> tuple[Command, ...]:
+    named = ground.bootstrap, ground.topic, ground.results_of(out), str(out)
+    return (_in_java("StreamsViews", *named),)
+
+
+def _spark_by_hand(ground: Ground, out: Path) -> tuple[Command, ...]:
+    jars = ",".join(map(str, spark_kafka_jars()))
+    topic = ("--bootstrap", ground.bootstrap, "--topic", ground.topic)
+    sink = ("--jars", jars, "--sink", ground.database_of(out))
+    return (_here("canonical_pyspark_job", *topic, *sink),)
+
+
+_OURS = Guarantees("events and counts", "yes", "counted once", "kept, with the reason")
+_BATCH = Guarantees("the result, at the end", "starts again", "counted", "none: the file is whole")
+_IN_MEMORY = "the result, at the end"
+
+ENTRIES = (
+    Entry(
+        "rtcdp, door and engine",
+        _door_and_engine,
+        lambda _, out: _here("rivals.rtcdp_lines", "rows", str(out)),
+        _OURS,
+    ),
+    _in_python("Polars", "polars_batch", _BATCH),
+    _in_python("DuckDB", "duckdb_batch", _BATCH),
+    _in_python(
+        "chDB",
+        "chdb_view",
+        Guarantees("counts, by block", "no: a block may count twice", "counted", "counted"),
+    ),
+    Entry(
+        "Hazelcast Jet, snapshots on",
+        lambda ground, out: (_in_java("JetViews", str(ground.events), str(out)),),
+        lambda _, out: _here("rivals.jet_rows", "rows", str(out)),
+        Guarantees("the result, by snapshot", "in memory of a cluster", "counted", "dropped"),
+    ),
+    _in_python("Bytewax", "bytewax_flow", Guarantees(_IN_MEMORY, "no", "counted", "dropped")),
+    _in_python("Pathway", "pathway_flow", Guarantees(_IN_MEMORY, "no", "counted", "counted")),
+    Entry(
+        "rtcdp, Kafka to PostgreSQL",
+        _native,
+        lambda ground, out: _here("rivals.server_rows", "rtcdp", ground.database_of(out)),
+        _OURS,
+        is_from_topic=True,
+    ),
+    Entry(
+        "Kafka Streams, exactly once",
+        _streams,
+        lambda ground, out: _here(
+            "rivals.server_rows", "topic", ground.bootstrap, ground.results_of(out)
+        ),
+        Guarantees("counts, in a topic", "yes", "counted", "dropped"),
+        is_from_topic=True,
+    ),
+    Entry(
+        "Spark by hand, Kafka to PostgreSQL",
+        _spark_by_hand,
+        lambda ground, out: _here("rivals.server_rows", "spark", ground.database_of(out)),
+        Guarantees("counts", "yes, as it sets rows", "counted", "dropped"),
+        is_from_topic=True,
+    ),
+)

@@ -1,0 +1,50 @@
+"""What contestants run in: a Python environment and Java classes of their own, made once.
+
+They lie beside the servers' jars (`deploy.servers.jars`), in folders named after what they hold.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.servers.jars import cache_folder, fetched_jars, needed_program
+
+HERE = Path(__file__).parent
+_REQUIREMENTS = HERE / "requirements.txt"
+_JAVA = HERE / "java"
+
+
+def rivals_python() -> Path:
+    """The interpreter that has the packages of `requirements.txt`. Installs them if it must, from
+    the registry that pip is set up for. Raises `CalledProcessError`."""
+    folder = cache_folder() / f"rivals-{_hash_of(_REQUIREMENTS)}"
+    python = folder / "bin" / "python"
+    whole = folder / "is-whole"
+    if not whole.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run((sys.executable, "-m", "venv", folder), check=True)
+        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check")
+        subprocess.run((*pip, "install", "--require-hashes", "-r", _REQUIREMENTS), check=True)
+        whole.touch()
+    return python
+
+
+def java_classpath() -> str:
+    """Where Java finds the contestants and what they need. Compiles them if it must. Raises
+    `PartMissing` without a JDK or Maven, and `CalledProcessError`."""
+    jars = fetched_jars(_JAVA / "pom.xml")
+    sources = sorted(_JAVA.glob("*.java"))
+    classes = cache_folder() / f"rivals-classes-{_hash_of(*sources)}"
+    if not classes.is_dir():
+        javac = needed_program("javac", "openjdk-17-jdk-headless")
+        unfinished = classes.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        subprocess.run((javac, "-cp", f"{jars}/*", "-d", unfinished, *sources), check=True)
+        unfinished.rename(classes)
+    return f"{jars}/*:{classes}"
+
+
+def _hash_of(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -1,0 +1,69 @@
+"""The table of a contest, and its place in docs/benchmarks.md."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench.rivals.contest import Taken
+from bench.rivals.entries import Entry
+
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+_BEGIN, _END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
+_PINS = Path(__file__).parent / "requirements.in"
+
+
+def table(entries: Sequence[Entry], taken: Mapping[str, Sequence[Taken]], events: int) -> str:
+    """Markdown: a line for each contestant, the quickest first, those that read a file before those
+    that read a broker; and below what each guarantees."""
+    by_speed = sorted(entries, key=lambda entry: median(one.seconds for one in taken[entry.name]))
+    lines = [_heading(events, max(map(len, taken.values()))), ""]
+    for is_from_topic, what in ((False, "from a file of JSON lines"), (True, "from a topic")):
+        those = [entry for entry in by_speed if entry.is_from_topic is is_from_topic]
+        if those:
+            lines += [
+                f"| {what} | events/s (slowest–quickest) | CPU-seconds a million | peak memory |",
+                "|---|---:|---:|---:|",
+                *(_line(entry.name, taken[entry.name], events) for entry in those),
+                "",
+            ]
+    lines += [
+        "| | what is durable | exactly once | an id that comes again | a late event |",
+        "|---|---|---|---|---|",
+    ]
+    for entry in by_speed:
+        told = entry.guarantees
+        cells = (entry.name, told.durable, told.exactly_once, told.repeats, told.late)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _heading(events: int, rounds: int) -> str:
+    pins = [line for line in _PINS.read_text().splitlines() if line and line[0] != "#"]
+    versions = ", ".join(pin.replace("==", " ") for pin in pins if "==" in pin)
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}), "
+        f"Python {platform.python_version()}; rtcdp {importlib.metadata.version('rtcdp')}, "
+        f"{versions}, Hazelcast 5.7.0, Kafka Streams 4.3.1. {events:,} events; "
+        + (f"the median of {rounds} runs in turn." if rounds > 1 else "one run each.")
+    )
+
+
+def _line(name: str, runs: Sequence[Taken], events: int) -> str:
+    rates = sorted(events / one.seconds for one in runs)
+    speed = f"{median(rates):,.0f}"
+    if len(rates) > 1:
+        speed += f" ({rates[0]:,.0f}–{rates[-1]:,.0f})"
+    cpu = median(one.cpu_s for one in runs) / events * 1_000_000
+    memory = median(one.peak_mb for one in runs)
+    return f"| {name} | {speed} | {cpu:.2f} | {memory:,.0f} MB |"
+
+
+def write_to_page(told: str) -> None:
+    """Put the table in the place of the one before."""
+    page = _PAGE.read_text()
+    before, after = page.split(_BEGIN)[0], page.split(_END)[1]
+    _PAGE.write_text(f"{before}{_BEGIN}\n{told}{_END}{after}")

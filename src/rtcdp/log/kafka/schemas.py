@@ -1,0 +1,276 @@
+"""Messages in Confluent's wire format as JSON: Avro, JSON Schema and Protobuf, by the schemas of a
+registry.
+
+In front of such a value stand a zero and the schema's id of four bytes; in the newer form a one and
+its GUID of sixteen, there or in a header. A value of Protobuf says after that which message of the
+schema it is.
+
+Source: "Wire format", in the documentation of Confluent's Schema Registry.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import fastavro
+import msgspec
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry.serde import SchemaId
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from rtcdp.log.contract import LogUnavailable
+
+TIMEOUT_S = 5.0
+SCHEMAS_MAX = 1_000
+"""So many schemas are remembered: those that were used last."""
+
+UNKNOWN_S = 10.0
+"""How long a schema that the registry does not know is not asked for again."""
+
+_REFERENCES_MAX = 100
+_COMPILE_S = 60
+_FORMS = {0: 4, 1: 16}
+"""The first byte, and how many bytes of an id or a GUID follow it."""
+
+_MAIN_FILE = "schema.proto"
+_GOOGLE = "google.protobuf"
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+Read = Callable[[BytesIO, bytes | None], bytes]
+"""From what tells the schema, read up to the end of its id, and the payload to JSON. The payload
+follows there, or is given by itself. Raises whatever a library raises for one that doesn't fit."""
+
+
+class Unreadable(Exception):
+    """Why a message can't be read. Another try says the same."""
+
+
+class SchemaReader:
+    """Reads messages by the schemas of the registry at a URL, which may hold a user and a password.
+
+    A schema never changes: each is fetched once, as long as it is among the `SCHEMAS_MAX` that were
+    used last. For several threads.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._client = SchemaRegistryClient(
+            {"url": url, "timeout": TIMEOUT_S, "max.retries": 1, "cache.capacity": SCHEMAS_MAX}
+        )
+        self._shown = urlsplit(url).netloc.rpartition("@")[2]
+        self._read_by = lru_cache(SCHEMAS_MAX)(self._reader)
+        self._unknown: dict[int | str, float] = {}
+        self._mutex = threading.Lock()
+
+    def json_of(self, value: bytes, header: bytes | None = None) -> bytes:
+        """The message as JSON text; `header` tells its schema if its value does not.
+
+        Raises `Unreadable`, and `LogUnavailable` while the registry does not answer.
+        """
+        told = value if header is None else header
+        length = _FORMS.get(told[0]) if told else None
+        if length is None or len(told) <= length:
+            raise Unreadable("it names no schema: after 0 come 4 bytes, after 1 come 16")
+        name = told[1 : 1 + length]
+        key = int.from_bytes(name) if length == _FORMS[0] else str(UUID(bytes=name))
+        read = self._asked(key)
+        source = BytesIO(told)
+        source.seek(1 + length)
+        try:
+            return read(source, None if header is None else value)
+        except Unreadable:
+            raise
+        except Exception as error:
+            why = f"it is not of the schema {key}: {type(error).__name__}: {error}"
+            raise Unreadable(why) from error
+
+    def _asked(self, key: int | str) -> Read:
+        """How messages of a schema are read."""
+        with self._mutex:
+            if self._unknown.get(key, 0.0) > time.monotonic():
+                raise Unreadable(f"the schema registry has no schema {key}")
+        try:
+            return self._read_by(key)
+        except SchemaRegistryError as error:
+            if error.http_status_code != 404:
+                raise self._away(error) from error
+            with self._mutex:
+                if len(self._unknown) >= SCHEMAS_MAX:
+                    self._unknown.clear()
+                self._unknown[key] = time.monotonic() + UNKNOWN_S
+            raise Unreadable(f"the schema registry has no schema {key}") from error
+        except Exception as error:
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> LogUnavailable:
+        return LogUnavailable(
+            f"the schema registry at {self._shown} does not answer: {error}",
+            "start it, or correct kafka.schema_registry; messages wait for it",
+        )
+
+    def _reader(self, key: int | str) -> Read:
+        if isinstance(key, int):
+            schema = self._client.get_schema(key)
+        else:
+            schema = self._client.get_schema_by_guid(key)
+        parts = {name: part.schema_str or "" for name, part in self._references(schema)}
+        try:
+            return _reader_of(schema, parts)
+        except Exception as error:  # noqa: BLE001 - whatever a library says of a strange schema
+            return _unusable(f"the schema {key} can't be used: {error}")
+
+    def _references(self, schema: Schema) -> Iterator[tuple[str, Schema]]:
+        """What a schema refers to, by its name there; what those refer to stands before them.
+        A schema that refers to more than can be is found unusable."""
+        seen: set[str] = set()
+
+        def below(one: Schema) -> Iterator[tuple[str, Schema]]:
+            for each in one.references or ():
+                if each.name in seen or each.subject is None or each.version is None:
+                    continue
+                if len(seen) == _REFERENCES_MAX:
+                    return
+                seen.add(each.name or "")
+                found = self._client.get_version(each.subject, each.version).schema
+                yield from below(found)
+                yield each.name or "", found
+
+        yield from below(schema)
+
+
+def _reader_of(schema: Schema, parts: dict[str, str]) -> Read:
+    text = schema.schema_str or ""
+    match schema.schema_type:
+        case "AVRO" | None:
+            return _avro_reader(text, parts)
+        case "PROTOBUF":
+            return _protobuf_reader(text, parts)
+        case "JSON":
+            return _payload
+    return _unusable(f"its schema is {schema.schema_type}, send AVRO, JSON or PROTOBUF")
+
+
+def _unusable(why: str) -> Read:
+    """Says so of every message: what a schema is will be the same the next time."""
+
+    def read(source: BytesIO, value: bytes | None) -> bytes:
+        del source, value
+        raise Unreadable(why)
+
+    return read
+
+
+def _payload(source: BytesIO, value: bytes | None) -> bytes:
+    return source.read() if value is None else value
+
+
+def _avro_reader(schema: str, parts: dict[str, str]) -> Read:
+    named: dict[str, Any] = {}
+    for part in parts.values():
+        fastavro.parse_schema(json.loads(part), named_schemas=named)
+    parsed = fastavro.parse_schema(json.loads(schema), named_schemas=named)
+
+    def read(source: BytesIO, value: bytes | None) -> bytes:
+        payload = BytesIO(_payload(source, value))
+        found = fastavro.schemaless_reader(payload, parsed, None)
+        if left := payload.read():
+            raise ValueError(f"{len(left)} bytes are left over")
+        return _encode(found)
+
+    return read
+
+
+def _protobuf_reader(schema: str, parts: dict[str, str]) -> Read:
+    pool = DescriptorPool()
+    files_of = _compiled({**parts, _MAIN_FILE: schema}).file
+    for file in files_of:
+        pool.Add(file)
+    (main,) = (file for file in files_of if file.name == _MAIN_FILE)
+    package = f"{main.package}." if main.package else ""
+    roots = [pool.FindMessageTypeByName(package + each.name) for each in main.message_type]
+
+    def read(source: BytesIO, value: bytes | None) -> bytes:
+        source.seek(0)
+        schema_id = SchemaId("PROTOBUF")
+        schema_id.from_bytes(source)
+        first, *inner = schema_id.message_indexes or [0]
+        kind = roots[first]
+        for index in inner:
+            kind = kind.nested_types[index]
+        message = GetMessageClass(kind)()
+        message.ParseFromString(_payload(source, value))
+        return _encode(_plain(message))
+
+    return read
+
+
+def _compiled(texts: dict[str, str]) -> FileDescriptorSet:
+    """Files of Protobuf, by their names, and what of Google's they import, by the compiler that
+    comes with gRPC. Raises `ValueError` with what it says of a mistake."""
+    with tempfile.TemporaryDirectory(prefix="rtcdp-schema-") as directory:
+        folder = Path(directory)
+        for name, text in texts.items():
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder.resolve()):
+                raise ValueError(f"{name} is no name of a file that is imported")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        found = folder / ".descriptors"
+        done = subprocess.run(  # noqa: S603 - apart, so that no schema can end this process
+            (
+                *(sys.executable, "-m", "grpc_tools.protoc"),
+                *(f"-I{folder}", f"-I{files('grpc_tools') / '_proto'}"),
+                *("--include_imports", f"--descriptor_set_out={found}", _MAIN_FILE),
+            ),
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=_COMPILE_S,
+        )
+        if done.returncode:
+            raise ValueError(done.stderr.strip()[-200:])
+        return FileDescriptorSet.FromString(found.read_bytes())
+
+
+def _plain(message: Message) -> Any:
+    """A message as its JSON has it, but with whole numbers as numbers: fields in lower camel case,
+    enums by name, bytes in Base64. What is not set is not there."""
+    kind = message.DESCRIPTOR
+    if kind.file.package == _GOOGLE:
+        is_wrapper = kind.name.endswith("Value") and "value" in kind.fields_by_name
+        return message.value if is_wrapper else json_format.MessageToDict(message)
+    return {field.json_name: _content(field, value) for field, value in message.ListFields()}
+
+
+def _content(field: FieldDescriptor, value: Any) -> Any:
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        of = kind.fields_by_name["value"]
+        return {str(name): _single(of, each) for name, each in value.items()}
+    if field.is_repeated:
+        return [_single(field, each) for each in value]
+    return _single(field, value)
+
+
+def _single(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None:
+        return _plain(value)
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return value if known is None else known.name
+    return value

@@ -1,0 +1,70 @@
+"""A contest counts only what is right, and counts all that it took."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.rivals.contest import Taken, WrongRows, run_once
+from bench.rivals.entries import ENTRIES, Entry, Ground, Guarantees
+from bench.rivals.oracle import expected_rows
+from bench.rivals.report import table
+from rtcdp.sources.synthetic.bulk import bench_events
+
+OURS = ENTRIES[0]
+POLARS = Entry(
+    "Polars, here",
+    lambda ground, out: ((*_POLARS, "run", str(ground.events), str(out)),),
+    lambda _, out: (*_POLARS, "rows", str(out)),
+    Guarantees("the result", "no", "counted", "counted"),
+)
+_POLARS = (sys.executable, "-m", "bench.rivals.polars_batch")
+WORK = "x = bytearray(200_000_000); sum(range(20_000_000))"
+BUSY = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WORK!r}])"
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory) -> Ground:
+    ground = Ground(tmp_path_factory.mktemp("rivals") / "events.ndjson")
+    ground.events.write_bytes(b"".join(bench_events(20_000, users=20)))
+    return ground
+
+
+@pytest.mark.parametrize("entry", [OURS, POLARS], ids=lambda entry: entry.name)
+def test_whoever_shares_no_code_comes_to_the_same_rows(entry, ground, tmp_path: Path) -> None:
+    run_once(entry, ground, tmp_path / "out", expected_rows(ground.events))
+
+
+def test_one_page_view_too_many_and_a_figure_counts_for_nothing(ground, tmp_path: Path) -> None:
+    expected = expected_rows(ground.events)
+    expected[next(iter(expected))] -= 1
+    with pytest.raises(WrongRows, match="Polars, here has"):
+        run_once(POLARS, ground, tmp_path / "out", expected)
+
+
+def test_what_a_contestant_starts_is_measured_with_it(ground, tmp_path: Path) -> None:
+    busy = replace(
+        POLARS,
+        commands=lambda *_: ((sys.executable, "-c", BUSY),),
+        rows=lambda *_: (sys.executable, "-c", ""),
+    )
+    taken = run_once(busy, ground, tmp_path / "out", {})
+    assert taken.peak_mb > 200
+    assert taken.cpu_s > 0.1
+
+
+def test_who_fails_is_named_with_what_was_said(ground, tmp_path: Path) -> None:
+    failing = replace(
+        POLARS, commands=lambda *_: ((sys.executable, "-c", "exit('no such thing')"),)
+    )
+    with pytest.raises(RuntimeError, match=r"Polars, here failed:\nno such thing"):
+        run_once(failing, ground, tmp_path / "out", {})
+
+
+def test_the_quickest_stands_first_with_what_it_guarantees() -> None:
+    taken = {OURS.name: [Taken(2, 3, 10)], POLARS.name: [Taken(1, 1, 20), Taken(4, 1, 20)]}
+    lines = table([POLARS, OURS], taken, 1_000_000).splitlines()
+    assert lines[4] == "| rtcdp, door and engine | 500,000 | 3.00 | 10 MB |"
+    assert lines[5] == "| Polars, here | 625,000 (250,000–1,000,000) | 1.00 | 20 MB |"
+    assert lines[-1] == "| Polars, here | the result | no | counted | counted |"

@@ -1,0 +1,73 @@
+"""Days that are read before anybody asks for them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from rtcdp.answers.freshness import Installation
+from rtcdp.answers.kept_days import KeptDays
+from rtcdp.clock import ManualClock
+from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
+from rtcdp.dashboard.overview.lists import Listed, lists_of
+from rtcdp.dashboard.overview.told import Told, told
+from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, Nobody, Warming
+from rtcdp.dashboard.period import Period
+from rtcdp.events.calendar import DAY_MS
+from rtcdp.testing.driver import Driver
+from tests.unit.answers.days import DAYS, END, HOUR_MS, CountedDays, days_of_a_shop, event
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[tuple[Driver, Installation]]:
+    with days_of_a_shop(tmp_path) as made:
+        yield made
+
+
+def overview(installation: Installation, days: int) -> tuple[Buckets, Told, tuple[Listed, ...]]:
+    buckets = buckets_of(Period(END - days * DAY_MS, END, moves=True), "UTC", END)
+    found = told(installation, buckets, {})
+    return buckets, found, lists_of(Nobody(installation, END), buckets, found, {})
+
+
+def reads(installation: Installation) -> int:
+    return cast("CountedDays", installation.days).reads
+
+
+@pytest.mark.parametrize("days", [2, 30])
+def test_what_was_read_ahead_is_told_without_reading(
+    shop: tuple[Driver, Installation], days: int
+) -> None:
+    _, installation = shop
+    warming, steps = Warming(installation), 1
+    while warming.step():
+        steps += 1
+    # All days by day and by hour.
+    assert steps == 2 * DAYS + 1
+    known = reads(installation)
+    assert known > 0
+    _, found, lists = overview(installation, days)
+    assert reads(installation) == known
+    _, fresh, fresh_lists = overview(replace(installation, days=KeptDays()), days)
+    assert (found.figures, lists) == (fresh.figures, fresh_lists)
+
+
+def test_it_waits_until_what_came_in_is_counted(shop: tuple[Driver, Installation]) -> None:
+    driver, installation = shop
+    driver.feed(event("new", END - HOUR_MS))
+    cast("Any", installation.clock).advance(CAUGHT_UP_MS + 1)
+    warming = Warming(installation)
+    assert (warming.step(), warming.step(), reads(installation)) == (True, True, 0)
+    driver.process()
+    assert warming.step()
+    assert warming.step()
+    assert reads(installation) > 0
+
+
+def test_where_no_sessions_are_told_there_is_nothing_to_read(
+    shop: tuple[Driver, Installation],
+) -> None:
+    _, installation = shop
+    assert not Warming(replace(installation, folds=(), clock=ManualClock(END))).step()
