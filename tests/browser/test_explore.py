@@ -3,6 +3,7 @@ behind a number."""
 
 import csv
 import io
+import re
 import time
 from collections import Counter
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.scale import IS_CHAOS
 
@@ -154,8 +156,14 @@ def test_time_filters_and_zone_survive_reload_back_and_forward(visitor: Any) -> 
     page.wait_for_url("**tz=Europe%2FBerlin**")
     in_berlin = ["25 Oct, 02:00", "25 Oct, 01:00", "25 Oct, 00:00"]
 
+    def shows(times: list[str], chips: int) -> None:
+        # A time that may still change has three dots behind it.
+        called = [re.compile(rf"^{each}( …)?$") for each in times]
+        expect(page.locator("#numbers tbody tr td:first-child")).to_have_text(called)
+        expect(page.locator(".chip")).to_have_count(chips)
+
     def is_in_berlin() -> None:
-        assert names(page) == in_berlin
+        shows(in_berlin, 1)
         assert page.locator(".chip").inner_text().startswith("eventType=PAGE_VIEW")
         assert page.locator(".from-to [name=from]").input_value() == "2026-10-25T00:00"
         assert page.locator(".from-to [name=to]").input_value() == "2026-10-25T02:00"
@@ -164,9 +172,9 @@ def test_time_filters_and_zone_survive_reload_back_and_forward(visitor: Any) -> 
     page.reload()
     is_in_berlin()
     page.go_back()
-    assert (names(page), page.locator(".chip").count()) == (in_kolkata, 1)
+    shows(in_kolkata, 1)
     page.go_back()
-    assert (names(page), page.locator(".chip").count()) == (in_kolkata, 0)
+    shows(in_kolkata, 0)
     page.go_forward()
     page.go_forward()
     is_in_berlin()

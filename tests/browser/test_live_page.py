@@ -141,7 +141,7 @@ def test_another_zone_is_shown_everywhere_without_leaving_the_page(visitor):
     assert f"{local:%H:%M}" in page.locator("#chart-table time").first.text_content()
     hour = "new Date().toLocaleTimeString('en-GB', {timeZone: 'Asia/Kolkata'}).slice(0, 2)"
     shown = "document.querySelector('#windows td + td').innerText"
-    page.wait_for_function(f"{shown}.startsWith({hour})")
+    page.wait_for_function(f"() => {shown}.startsWith({hour})")
     assert page.evaluate("window.stays") is True
     page.locator("#tz").select_option("UTC")
     expect(page.locator(".foot")).to_contain_text("Times in UTC")

@@ -67,24 +67,38 @@ def followed(
     rows = snapshot.rows(fold.table, spans).join(news.keys, on=fold.primary_key, how="semi")
     gone = news.keys.join(rows, on=fold.primary_key, how="anti")
     keys = gone.select(pl.col(fold.key).alias(USER), pl.col(time_name).alias(START))
-    held = _changed(held, sessions_in(rows, fold), keys, bounds)
+    told = _told_in(rows, fold)
     if news.more_changed:
-        newest = held.index.newest_start
-        since = bounds.since if newest is None else max(bounds.since, newest - NEWEST_MS)
-        again = _scanned(snapshot, RowScan(fold.table, time_from=since), None)
-        held = _changed(held, sessions_in(again, fold), keys.clear(), bounds)
+        starts = (held.index.newest_start, told[START].max())
+        newest = max((int(str(start)) for start in starts if start is not None), default=0)
+        scan = RowScan(fold.table, time_from=max(bounds.since, newest - NEWEST_MS))
+        again = _told_in(_scanned(snapshot, scan, None), fold)
+        told = pl.concat([told, again]).unique([USER, START], maintain_order=True)
+    # Most of what is read again is as it was.
+    told = told.filter(pl.Series(~held.index.knows(told)))
+    held = _changed(held, _sessions_of(told), keys, bounds)
     return _filled_up(snapshot, fold, held, bounds), not news.more_changed
 
 
 def sessions_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
     """Rows of the fold as sessions of items. What is told of each is a letter for what was done
     with each product, and then the products."""
+    return _sessions_of(_told_in(rows, fold))
+
+
+def _told_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
+    """Whose each session is, when it began, its products, and what is told of it."""
     return rows.select(
         pl.col(fold.key).alias(USER),
         pl.col(fold.step.order[0]).alias(START),
-        pl.col("products").str.json_decode(pl.List(pl.String())).alias(ITEMS),
+        "products",
         (pl.col("deeds") + pl.col("products")).alias(TOLD),
     )
+
+
+def _sessions_of(told: pl.DataFrame) -> pl.DataFrame:
+    items = pl.col("products").str.json_decode(pl.List(pl.String())).alias(ITEMS)
+    return told.select(USER, START, items, TOLD)
 
 
 def _changed(held: Held, sessions: pl.DataFrame, gone: pl.DataFrame, bounds: Bounds) -> Held:

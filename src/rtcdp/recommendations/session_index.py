@@ -16,6 +16,7 @@ from rtcdp.recommendations.session_part import (
     KEY,
     SESSIONS_SCHEMA,
     START,
+    TOLD,
     USER,
     Codes,
     Flags,
@@ -145,6 +146,16 @@ class SessionIndex:
         numbers = np.concatenate([self._base.places(keys), of_recent])
         there: Ints = numbers[self.is_there[numbers]]
         return there
+
+    def knows(self, told: pl.DataFrame) -> Flags:
+        """Of sessions by their keys (`user`, `start`), whether they are there, and `told` alike."""
+        known = np.zeros(told.height, np.bool_)
+        for part, first in ((self._base, 0), (self._recent, self._base.height)):
+            rows, places = part.found(told)
+            is_same = part.told.gather(places) == told[TOLD].gather(rows)
+            there = self.is_there[first + places] & is_same.fill_null(False).to_numpy()
+            known[rows[there]] = True
+        return known
 
     def most_of_user(self, user: str) -> int:
         """How many sessions a user has at most; told at once."""

@@ -103,12 +103,16 @@ class Part:
 
     def places(self, keys: pl.DataFrame) -> Ints:
         """Where among these sessions those with such keys are, as far as they are there."""
+        return self.found(keys)[1]
+
+    def found(self, keys: pl.DataFrame) -> tuple[Ints, Ints]:
+        """Which of these keys are among these sessions, by their rows; and the places of these."""
         ranks = self.ranks(keys)
         asked = np.flatnonzero(ranks < self.height)
         asked = asked[self.starts[ranks[asked]] == keys[START].to_numpy()[asked]]
         same = self.users.gather(ranks[asked]) == keys[USER].gather(asked)
-        found: Ints = ranks[asked[same.to_numpy()]]
-        return found
+        asked = asked[same.to_numpy()]
+        return asked, ranks[asked]
 
     @cached_property
     def users(self) -> pl.Series:

@@ -9,6 +9,7 @@ import pytest
 from rtcdp.answers import product_history
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
+from rtcdp.answers.product_rows import followed
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.errors import NotThere
 from rtcdp.testing.epochs import row_changes
@@ -125,8 +126,10 @@ def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
     ahead_s = [0.0]
     monkeypatch.setattr(product_history, "SHORT_S", 0.05)
     monkeypatch.setattr(product_history, "held_in", slowly)
-    usual = product_history.time.perf_counter
-    monkeypatch.setattr(product_history.time, "perf_counter", lambda: usual() + ahead_s[0])
+    for name in ("perf_counter", "thread_time"):
+        usual = getattr(product_history.time, name)
+        later_by = partial(lambda told: told() + ahead_s[0], usual)
+        monkeypatch.setattr(product_history.time, name, later_by)
     history = ProductHistory()
     known(history, teller.installation(START + DAY))
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
@@ -134,6 +137,26 @@ def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
     assert known(history, later).model.index.session_count == 2
     wait_for_looks()
     assert known(history, later).model.index.session_count == 3
+
+
+def test_a_look_that_waited_for_others_does_not_defer_the_next_one(teller, monkeypatch):
+    slow_s, usual = [0.0], product_history.time.perf_counter
+
+    def slowly(*asked):
+        slow_s[0] += 30.0
+        return followed(*asked)
+
+    monkeypatch.setattr(product_history, "SHORT_S", 0.05)
+    monkeypatch.setattr(product_history, "followed", slowly)
+    monkeypatch.setattr(product_history.time, "perf_counter", lambda: usual() + slow_s[0])
+    history = ProductHistory()
+    for number, user in enumerate(("cay", "dan", "eva")):
+        known(history, teller.installation(START + DAY + number * 1_000))
+        wait_for_looks()
+        teller.tell(seen(user, HOUR, "hat"), START + DAY)
+    known(history, teller.installation(START + DAY + 3_000))
+    wait_for_looks()
+    assert known(history, teller.installation(START + DAY + 3_000)).model.index.session_count == 5
 
 
 def test_while_the_fold_is_filled_all_is_read_again_and_once_more_at_its_end(make_teller):

@@ -89,3 +89,14 @@ def test_what_is_told_of_a_user_s_sessions():
     numbers, texts = index.of_user("ann", 1)
     assert (len(numbers), texts) == (2, ["now"])
     assert [len(each) for each in index.of_user("nobody", 5)] == [0, 0]
+
+
+def test_what_is_known_is_there_and_told_alike():
+    told = frame(*ROWS).with_columns(pl.col("user").alias(TOLD))
+    changed = frame(("dan", 4, ["hat"])).with_columns(pl.lit("dan").alias(TOLD))
+    gone = keys_frame([("ann", 1)])
+    index = index_of(told).changed(changed, gone)
+    asked = pl.DataFrame(
+        {"user": ["ann", "ann", "bob", "dan", "eva"], "start": [1, 2, 2, 4, 2]}
+    ).with_columns(pl.Series(TOLD, ["ann", "ann", "other", "dan", "eva"]))
+    assert index.knows(asked).tolist() == [False, True, False, True, False]
