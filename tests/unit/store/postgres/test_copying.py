@@ -1,3 +1,4 @@
+import os
 from contextlib import closing
 
 import polars as pl
@@ -15,10 +16,24 @@ ADA = ErasedUser.of("ada", "5a" * 16, 7)
 EMPTY = pl.DataFrame(schema=LEDGER_SCHEMA), pl.DataFrame(schema=UNCOUNTED_SCHEMA)
 
 
+DUMP = """#!/bin/sh
+psql -qc "UPDATE _progress SET epoch = 9" "$1" || exit 1
+PATH="$AFTER" exec pg_dump "$@"
+"""
+
+
 @pytest.mark.parametrize("schema", ["", '?schema=odd "name"'])
 def test_a_copy_is_of_one_moment_and_becomes_a_store_again(
-    postgres_server, postgres_url, schema, tmp_path
+    postgres_server, postgres_url, schema, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
+    if not schema:
+        # Somebody commits just before the program begins.
+        slow = tmp_path / "slow"
+        slow.mkdir()
+        (slow / "pg_dump").write_text(DUMP)
+        (slow / "pg_dump").chmod(0o700)
+        monkeypatch.setenv("AFTER", os.environ["PATH"])
+        monkeypatch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
     url = postgres_url + schema
     with pytest.raises(PartMissing):
         copy_store(url, tmp_path / "none")
@@ -26,7 +41,7 @@ def test_a_copy_is_of_one_moment_and_becomes_a_store_again(
         store.prepare(METRICS[:1])
         store.commit(Epoch(1, (), (), *EMPTY, erasure=Erasure(ADA)))
         copied = copy_store(url, tmp_path / "copy")
-        store.commit(Epoch(2, (), (), *EMPTY))
+        store.commit(Epoch(2 if schema else 10, (), (), *EMPTY))
     assert (copied.progress.epoch, copied.erased) == (1, (ADA,))
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     database = unused_name()
@@ -34,7 +49,7 @@ def test_a_copy_is_of_one_moment_and_becomes_a_store_again(
     assert not holds_a_store(new)
     bring_back_store(new, tmp_path / "copy")
     assert holds_a_store(new)
-    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
     with pytest.raises(StoreUnavailable, match="already exists"):
         bring_back_store(new, tmp_path / "copy")
     with closing(PostgresStore(new)) as store:
