@@ -32,6 +32,7 @@ WITHOUT_UNIT_TEST = {
     "answers/user_data.py": "a protocol and a shape of data; the API and the runtime are tested",
     "errors.py": "three classes without behaviour",
     "log/contract.py": "a protocol and shapes of data; every log is tested against it",
+    "log/piece.py": "a shape of data; tests/unit/log/embedded/test_imported.py keeps it in a log",
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},
     "definitions/state.py": "tests/properties/test_store_merge.py holds all stores to its rules",
     "definitions/words.py": "tests/unit/catalog/test_reference.py reads them where people do",

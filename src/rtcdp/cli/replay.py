@@ -55,6 +55,9 @@ class HowToReplay:
     shift_to_now: Annotated[
         bool, typer.Option("--shift-to-now", help="Move all times, so that the last one is now.")
     ] = False
+    again: Annotated[
+        bool, typer.Option("--again", help="Feed in what was imported before, too.")
+    ] = False
     to: Annotated[
         str | None, typer.Option("--to", metavar="URL", help="Send to the collector there.")
     ] = None
@@ -80,10 +83,11 @@ class HowToReplay:
             raise UsageError(
                 f"there is no stream {self.stream!r}", f"give --stream {EVENTS} or {PRODUCTS}"
             )
-        if (self.mapping, self.speed, self.shift_to_now) != (EVENTS, "max", False):
+        ways = (self.mapping, self.speed, self.shift_to_now, self.again)
+        if ways != (EVENTS, "max", False, False):
             raise UsageError(
                 "product updates are sent as they are, and at once",
-                "leave out --mapping, --speed and --shift-to-now",
+                "leave out --mapping, --speed, --shift-to-now and --again",
             )
         return True
 
@@ -102,7 +106,7 @@ def replay(
         _replay_products(settings, files, how)
         return
     plan = ReplayPlan(
-        tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now
+        tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now, how.again
     )
     # Before a data folder is made for them.
     check_files(plan)
@@ -161,11 +165,13 @@ def _replay_products(settings: Settings, files: list[Path], how: HowToReplay) ->
 def _feed(plan: ReplayPlan, sink: Sink, clock: Clock, stop: threading.Event) -> ReplayReport:
     with progress_bar(counted=False) as bar:
         task = bar.add_task("reading", total=None)
+        began_s = clock.monotonic()
 
         def show(report: ReplayReport) -> None:
+            rate = report.records / max(clock.monotonic() - began_s, 0.001)
             bar.update(
                 task,
-                description=f"{report.phase}: {report.records:,} records",
+                description=f"{report.phase}: {report.records:,} records, {number(round(rate))}/s",
                 total=report.total_bytes,
                 completed=report.bytes_read,
             )
@@ -218,6 +224,9 @@ def _say_sent(report: ReplayReport, url: str) -> None:
 def _say_read(report: ReplayReport) -> None:
     blank = f", {report.blank:,} blank" if report.blank else ""
     say(f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others{blank}")
+    if report.known:
+        known = f"{report.known:,} lines were imported before"
+        say(f"{known} and are not sent again (--again does that)")
     for reason in report.reasons[:_SHOWN_REASONS]:
         say(Text(f"  {reason.count:,} × {reason.first}", "yellow"))
     for damage in report.damage:

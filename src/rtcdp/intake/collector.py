@@ -36,14 +36,17 @@ from rtcdp.intake.transfers import Transfers
 from rtcdp.log.contract import (
     DEFAULT_SOURCE,
     Delivery,
+    ImportRegister,
     Intake,
     LogFailed,
     LogFull,
+    LogUnavailable,
     LogWriter,
     Records,
     summary_mark,
 )
 from rtcdp.log.limits import SOURCE_NAME
+from rtcdp.log.piece import Piece
 from rtcdp.telemetry import CURRENT_TRACE
 
 _DRAIN_PAUSE_S = 0.002
@@ -134,6 +137,7 @@ class Collector:
                 self.limits.max_decompressed_bytes, self.limits.max_inline_bytes
             ),
         )
+        self._writer = writer
         self._clock = clock
         self._judge = judge
         self._on_failure = on_failure
@@ -298,34 +302,54 @@ class Collector:
         parameters. Its intake time is now. Raises `RequestRefused`; then nothing is recorded,
         unless it is `log_failed`, where that is unknown.
         """
+        frame = self._frame(source, intake)
+        return await self._take(await self._split(body, content_type, encoding), frame)
+
+    async def take_piece(
+        self, body: bytes, content_type: str, encoding: str, source: str, piece: Piece
+    ) -> IntakeAnswer:
+        """The same for recorded history, which is taken in once: nothing more is recorded of a
+        piece that is in the log. Raises `RequestRefused` as `take` does."""
+        frame = self._frame(source, "import", piece)
+        return await self._take(await self._split(body, content_type, encoding), frame)
+
+    async def take_runs(
+        self, runs: Sequence[Run], source: str = DEFAULT_SOURCE, piece: Piece | None = None
+    ) -> IntakeAnswer:
+        """Take in recorded history that its reader has judged, as far as the runs say so; returns
+        when it is durable, and known as this `piece`. No duplicates are told from it. Raises
+        `RequestRefused` as `take` does."""
+        frame = self._frame(source, "import", piece)
+        return await self._take(batch_of_runs(runs, self.limits), frame)
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces of recorded files that are in the log and follow the text which `key` names;
+        none where the log doesn't know. Raises what the log's writer raises."""
+        writer = self._writer
+        return writer.pieces_after(key) if isinstance(writer, ImportRegister) else ()
+
+    async def known_pieces(self, key: str) -> Sequence[Piece]:
+        """The same, for whoever asks over HTTP. Raises `RequestRefused` (503)."""
+        self.check_open()
+        try:
+            return await self._in_thread(lambda: self.pieces_after(key))
+        except (LogUnavailable, LogFailed) as error:
+            raise self._refusal_for(error) from error
+
+    def _frame(self, source: str, intake: Intake, piece: Piece | None = None) -> Delivery:
+        """A delivery that comes now, without its records yet. Raises `RequestRefused` when none is
+        taken from there."""
         received_at = self._clock.now_ms()
         self.check_open()
         self.check_source(source)
-        batch = await self._split(body, content_type, encoding)
-        return await self._take(batch, received_at, source, intake)
+        trace = CURRENT_TRACE.get()
+        return Delivery(b"", 0, received_at, source, intake, trace=trace, piece=piece)
 
-    async def take_runs(self, runs: Sequence[Run], source: str = DEFAULT_SOURCE) -> IntakeAnswer:
-        """Take in recorded history that its reader has judged, as far as the runs say so; returns
-        when it is durable. No duplicates are told from it. Raises `RequestRefused` as `take` does.
-        """
-        self.check_open()
-        self.check_source(source)
-        batch = batch_of_runs(runs, self.limits)
-        return await self._take(batch, self._clock.now_ms(), source, "import")
-
-    async def _take(
-        self, batch: Batch, received_at: int, source: str, intake: Intake
-    ) -> IntakeAnswer:
-        if batch.event_count == 0:
+    async def _take(self, batch: Batch, frame: Delivery) -> IntakeAnswer:
+        if batch.event_count == 0 and frame.piece is None:
             return IntakeAnswer(0, 0)
-        delivery = Delivery(
-            batch.lines,
-            batch.line_count,
-            received_at,
-            source=source,
-            intake=intake,
-            rejects=batch.rejects,
-            trace=CURRENT_TRACE.get(),
+        delivery = replace(
+            frame, lines=batch.lines, line_count=batch.line_count, rejects=batch.rejects
         )
         with INTAKE:
             duplicates = await self._submit(delivery, batch)

@@ -26,6 +26,18 @@ _WHOLE = OpenAPIType.INTEGER
 _ARRAY = OpenAPIType.ARRAY
 _TEXT_OR_NULL = [OpenAPIType.STRING, OpenAPIType.NULL]
 
+_PIECE = (
+    Parameter(
+        name="Rtcdp-Piece",
+        param_in="header",
+        required=False,
+        description="`after=KEY; key=KEY; bytes=N`: which piece of a recorded file the body is, by "
+        "keys that name all text before it and up to its end. `after=KEY` alone, with an empty "
+        "body, asks which ones that follow there were taken in.",
+        schema=Schema(type=_TEXT),
+    ),
+)
+
 
 def collector_paths() -> dict[str, PathItem]:
     """The path items of `POST /v1/events`, `POST /v1/import` and `POST /v1/product-updates`."""
@@ -39,7 +51,9 @@ def collector_paths() -> dict[str, PathItem]:
         "/v1/import": _path(
             "TakeHistory",
             "Send recorded history",
-            "Like `/v1/events`, for events of the past: they are never late.",
+            "Like `/v1/events`, for events of the past: they are never late. A piece of a recorded "
+            "file that names itself is taken in once, however often it is sent, and after days.",
+            more=_PIECE,
         ),
         "/v1/product-updates": _path(
             "TakeProductUpdates",
@@ -64,6 +78,7 @@ def _path(
     summary: str,
     description: str,
     taken: tuple[str, Schema] | None = None,
+    more: tuple[Parameter, ...] = (),
 ) -> PathItem:
     what, schema = taken or ("event", event_schema())
     return PathItem(
@@ -88,6 +103,7 @@ def _path(
                     required=False,
                     schema=Schema(type=_TEXT, enum=["identity", "gzip", "x-gzip", "zstd"]),
                 ),
+                *more,
             ],
             request_body=RequestBody(
                 required=True,

@@ -7,6 +7,7 @@ from rtcdp.problem_document import ProblemDocument, problem_document
 
 RefusalCode = Literal[
     "bad_source",
+    "bad_piece",
     "unknown_parameter",
     "body_damaged",
     "byte_order_mark",
@@ -29,6 +30,7 @@ RefusalCode = Literal[
 
 REFUSALS: dict[RefusalCode, tuple[int, str]] = {
     "bad_source": (400, "the source has no valid name"),
+    "bad_piece": (400, "the piece of a recorded file has no valid name"),
     "unknown_parameter": (400, "the query has a parameter that is not there"),
     "body_damaged": (400, "the body ends early, or its chunks are damaged"),
     "byte_order_mark": (400, "the body starts with a byte order mark"),

@@ -23,12 +23,15 @@ from rtcdp.intake.cloud_events import (
 )
 from rtcdp.intake.collector import Collector, IntakeAnswer
 from rtcdp.intake.decompression import decompress, too_large
+from rtcdp.intake.pieces import HEADER, KnownPiece, KnownPieces, piece_named
 from rtcdp.intake.problem import RequestRefused, document_of
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.log.piece import Piece
 
 _HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"content-length", b"transfer-encoding"}
     | ATTRIBUTE_HEADERS.keys()
+    | {HEADER}
 )
 _PLAIN_JSON = "application/json"
 _JSON = (b"content-type", b"application/json")
@@ -106,7 +109,7 @@ async def _answer(
 
 async def _take(
     collector: Collector, intake: Intake, scope: HTTPScope, receive: Receive
-) -> IntakeAnswer:
+) -> IntakeAnswer | KnownPieces:
     if scope["method"] != "POST":
         raise RequestRefused("method_not_allowed", "send events with POST", headers=(_ALLOW,))
     collector.check_open()
@@ -127,7 +130,20 @@ async def _take(
                 raise too_large(limits)
             body = event_line_of_headers(headers, media_type or _PLAIN_JSON, plain)
             media_type, encoding = _PLAIN_JSON, ""
+        if HEADER in headers and intake == "import":
+            piece = piece_named(headers[HEADER])
+            return await _take_piece(collector, piece, (body, media_type, encoding), source)
         return await collector.take(body, media_type, encoding, source, intake)
+
+
+async def _take_piece(
+    collector: Collector, piece: Piece, sent: tuple[bytes, str, str], source: str
+) -> IntakeAnswer | KnownPieces:
+    """Take a piece of a recorded file in, or tell which ones are known."""
+    if piece.key:
+        return await collector.take_piece(*sent, source, piece)
+    known = await collector.known_pieces(piece.after)
+    return KnownPieces(piece.after, tuple(KnownPiece(each.key, each.byte_count) for each in known))
 
 
 def _wanted_headers(scope: HTTPScope) -> dict[bytes, bytes]:

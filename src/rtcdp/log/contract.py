@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcdp.errors import RtcdpError
+from rtcdp.log import limits
 from rtcdp.log.limits import Retention
+from rtcdp.log.piece import Piece
 
 Intake = Literal["live", "import"]
 """How records came: `live` ones can be late, imported history never is."""
 
-DEFAULT_SOURCE = "default"
+DEFAULT_SOURCE = limits.DEFAULT_SOURCE
 
 
 class LogUnavailable(RtcdpError):
@@ -70,7 +72,8 @@ class Delivery:
     record's event id where it has none of its own, so that a second replay is a duplicate. Or it is
     a `summary_mark`: each record stands for so many then, of which it is the first; or an
     `erased_mark`. `trace` is what continues the trace of the request that it came with (a
-    `traceparent`), if there is one.
+    `traceparent`), if there is one. `piece` is what the records are of, if that is to be imported
+    once.
     """
 
     lines: bytes
@@ -81,6 +84,7 @@ class Delivery:
     rejects: tuple[tuple[int, bytes], ...] = ()
     replay_of: str | None = None
     trace: str = ""
+    piece: Piece | None = None
 
     @property
     def record_count(self) -> int:
@@ -260,7 +264,8 @@ class LogMark:
 @dataclass(frozen=True)
 class Appended:
     """Where a delivery came to rest: its records have the offsets from `first_offset` on. Both are
-    -1 where a log spreads them over partitions and does not ask where they went."""
+    -1 where a log spreads them over partitions and does not ask where they went, and `record_count`
+    is 0 where they are of a piece that was imported before."""
 
     partition: int
     first_offset: int
@@ -343,3 +348,14 @@ class LogWriter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ImportRegister(Protocol):
+    """A writer that knows for ever which pieces of recorded files it has appended. It appends none
+    a second time: the deliveries of one that is there come to rest nowhere."""
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that were imported and follow the text which `key` names. Raises what `append`
+        raises when the log can't be read."""
+        ...

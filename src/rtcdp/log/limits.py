@@ -24,6 +24,8 @@ leaves alone what is none of theirs. What can't be read becomes a line that says
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""
 
+DEFAULT_SOURCE = "default"
+
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a source may be called."""
 

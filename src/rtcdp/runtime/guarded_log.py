@@ -15,6 +15,7 @@ from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import (
     Appended,
     Delivery,
+    ImportRegister,
     LogGone,
     LogReader,
     LogReplaced,
@@ -22,6 +23,7 @@ from rtcdp.log.contract import (
     LogWriter,
     OffsetsMissing,
 )
+from rtcdp.log.piece import Piece
 from rtcdp.store import Progress
 
 LOOK_EVERY_S = 0.5
@@ -75,6 +77,11 @@ class GuardedLogWriter:
         except LogGone as error:
             self._set_aside(error)
             raise
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """As promised by `ImportRegister`; none where the log keeps no such register."""
+        writer = self._writer or self._opened_again()
+        return writer.pieces_after(key) if isinstance(writer, ImportRegister) else ()
 
     def look(self) -> None:
         """See whether the log is still the right one, and open it if it is again."""

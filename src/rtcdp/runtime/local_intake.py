@@ -12,6 +12,7 @@ from rtcdp.intake.collector import Collector
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.splitting import NDJSON_TYPES
 from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.log.piece import Piece
 from rtcdp.runtime.known_ids import recall
 from rtcdp.runtime.parts import log_reader, log_writer
 from rtcdp.runtime.product_door import product_collector
@@ -20,6 +21,9 @@ from rtcdp.sources.sinks import Receipt
 from rtcdp.telemetry import Troubles
 
 _log = logging.getLogger(__name__)
+
+PIECE_BYTES = 2 * 2**20
+"""So much text of a recorded file is appended at once, together with what of it is imported."""
 
 _RETRY_S = 0.5
 _PASSING = frozenset({"log_unavailable", "log_full", "overloaded"})
@@ -33,11 +37,13 @@ class LocalSink:
     Raises `RequestRefused` when the collector doesn't take them.
     """
 
+    piece_bytes = PIECE_BYTES
+
     def __init__(
         self, collector: Collector, source: str, intake: Intake, runner: asyncio.Runner
     ) -> None:
         self._collector = collector
-        self._source = source
+        self.source = source
         self._intake = intake
         self._runner = runner
 
@@ -46,9 +52,9 @@ class LocalSink:
         body = b"\n".join([*lines, b""])
         # A body may not start with a byte order mark; a bad line may. A blank line says nothing.
         body = b"\n" + body if body.startswith(_BYTE_ORDER_MARK_STARTS) else body
-        self._collector.check_source(self._source)
+        self._collector.check_source(self.source)
         answer = self._runner.run(
-            self._collector.take(body, _NDJSON, source=self._source, intake=self._intake)
+            self._collector.take(body, _NDJSON, source=self.source, intake=self._intake)
         )
         return Receipt(
             accepted=answer.accepted,
@@ -56,11 +62,15 @@ class LocalSink:
             rejected=answer.rejected_count,
         )
 
-    def write_runs(self, runs: Sequence[Run]) -> Receipt:
+    def write_runs(self, runs: Sequence[Run], piece: Piece | None) -> Receipt:
         """Append what the runs hold, of which duplicates are not told from others; all of it is on
-        disk when it returns."""
-        answer = self._runner.run(self._collector.take_runs(runs, self._source))
+        disk when it returns, and known as this piece."""
+        answer = self._runner.run(self._collector.take_runs(runs, self.source, piece))
         return Receipt(accepted=answer.accepted, rejected=answer.rejected_count)
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that are in the log and follow the text which `key` names."""
+        return self._collector.pieces_after(key)
 
     def close(self) -> None:
         """Nothing to do: each write is complete."""

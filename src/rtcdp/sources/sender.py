@@ -7,17 +7,21 @@ before the connection broke is a duplicate and counts once.
 import ipaddress
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, RtcdpError, UsageError
+from rtcdp.events.judged import Run
+from rtcdp.log.limits import DEFAULT_SOURCE
+from rtcdp.log.piece import Piece
 from rtcdp.sources.pause import Pause
 from rtcdp.sources.sinks import Receipt
 from rtcdp.telemetry import Troubles
@@ -28,6 +32,8 @@ PRODUCTS_PATH = "/v1/product-updates"
 
 _log = logging.getLogger(__name__)
 
+_PIECE_HEADER = "Rtcdp-Piece"
+_NAME_LENGTH_MAX = 60
 _TOLD_AFTER_S = 2.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
@@ -106,8 +112,19 @@ class _Answer(msgspec.Struct):
     rejected_count: int = 0
 
 
+class _KnownPiece(msgspec.Struct):
+    key: str
+    bytes: int
+
+
+class _Known(msgspec.Struct):
+    pieces: list[_KnownPiece]
+
+
 class HttpSink:
     """Sends lines as NDJSON to a collector. Use it from one thread."""
+
+    piece_bytes = 256 * 1024
 
     def __init__(
         self,
@@ -127,8 +144,11 @@ class HttpSink:
             timeout=self._limits.timeout_s,
             trust_env=not _is_loopback(self._url.host),
         )
+        self.source = address.source or DEFAULT_SOURCE
         self._answered = False
         self._stopped = False
+        self._knows_pieces = address.path == IMPORT_PATH
+        self._retries = 0
         self._troubles = Troubles(_log, clock)
 
     def write(self, lines: Sequence[bytes]) -> Receipt:
@@ -141,6 +161,28 @@ class HttpSink:
         for batch in self._batches(lines):
             receipt += self._deliver(batch)
         return receipt
+
+    def write_runs(self, runs: Sequence[Run], piece: Piece | None) -> Receipt:
+        """The same for the records of runs, which go in one request if they are a `piece`: the
+        collector takes that in once."""
+        lines = [record for run in runs for record in run.records()]
+        return self.write(lines) if piece is None or not lines else self._deliver(lines, piece)
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that the collector has taken in and that follow the text which `key` names;
+        none if it keeps no account of them. Raises what `write` raises."""
+        if not self._knows_pieces:
+            return ()
+        answer = self._ask(b"", 0, {_PIECE_HEADER: f"after={key}"})
+        if answer is None or answer.status_code == 400:
+            self._knows_pieces = False
+            return ()
+        try:
+            known = msgspec.json.decode(answer.content, type=_Known)
+        except msgspec.DecodeError:
+            self._knows_pieces = False
+            return ()
+        return [Piece(key, piece.key, piece.bytes) for piece in known.pieces]
 
     def close(self) -> None:
         self._client.close()
@@ -156,21 +198,34 @@ class HttpSink:
         if first < len(lines):
             yield lines[first:]
 
-    def _deliver(self, lines: Sequence[bytes]) -> Receipt:
-        body = _body(lines)
+    def _deliver(self, lines: Sequence[bytes], piece: Piece | None = None) -> Receipt:
+        retries_before = self._retries
+        answer = self._ask(_body(lines), len(lines), _header_of(piece))
+        retries = self._retries - retries_before
+        if answer is None:
+            return Receipt(unconfirmed=len(lines), retries=retries)
+        if answer.status_code == 413:
+            return self._halves(lines, piece) + Receipt(retries=retries)
+        if not answer.is_success:
+            raise self._refused(answer)
+        return self._receipt(answer, len(lines), retries)
+
+    def _ask(self, body: bytes, lines: int, headers: Mapping[str, str]) -> httpx.Response | None:
+        """Send a request until it has an answer, good or bad, that asking again would not change;
+        None when told to stop."""
         began_s = self._clock.monotonic()
         retries = 0
         while not self._stopped:
-            outcome = self._try(body)
+            outcome = self._try(body, headers)
             if isinstance(outcome, httpx.Response):
                 self._answered = True
                 if outcome.is_success:
                     self._troubles.over()
-                    return self._receipt(outcome, len(lines), retries)
-                if outcome.status_code == 413 and len(lines) > 1:
-                    return self._halves(lines) + Receipt(retries=retries)
-                if outcome.status_code not in _PASSING:
+                    return outcome
+                if outcome.status_code == 413 and lines == 1:
                     raise self._refused(outcome)
+                if outcome.status_code not in _PASSING:
+                    return outcome
             delay_s = self._delay_s(outcome, retries)
             patience_s = self._patience_s()
             if self._clock.monotonic() - began_s + delay_s > patience_s:
@@ -179,17 +234,19 @@ class HttpSink:
                 self._troubles.tell(f"{self._unreachable(outcome)}; trying again")
             self._stopped = self._pause(delay_s)
             retries += 1
-        return Receipt(unconfirmed=len(lines), retries=max(0, retries - 1))
+            self._retries += not self._stopped
+        return None
 
-    def _try(self, body: bytes) -> httpx.Response | httpx.RequestError:
+    def _try(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response | httpx.RequestError:
         try:
-            return self._client.post(self._url, content=body)
+            return self._client.post(self._url, content=body, headers=headers)
         except httpx.RequestError as error:
             return error
 
-    def _halves(self, lines: Sequence[bytes]) -> Receipt:
+    def _halves(self, lines: Sequence[bytes], piece: Piece | None) -> Receipt:
+        # A piece is known when its last part has arrived; until then its ids are.
         middle = len(lines) // 2
-        return self._deliver(lines[:middle]) + self._deliver(lines[middle:])
+        return self._deliver(lines[:middle]) + self._deliver(lines[middle:], piece)
 
     def _receipt(self, response: httpx.Response, lines: int, retries: int) -> Receipt:
         try:
@@ -276,6 +333,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _header_of(piece: Piece | None) -> dict[str, str]:
+    if piece is None:
+        return {}
+    named = f"after={piece.after}; key={piece.key}; bytes={piece.byte_count}"
+    name = quote(piece.name[:_NAME_LENGTH_MAX], safe="")
+    return {_PIECE_HEADER: f"{named}; name={name}" if name else named}
 
 
 def _body(lines: Sequence[bytes]) -> bytes:

@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from rtcdp.errors import PartMissing
 from rtcdp.events.judged import Run
+from rtcdp.log.piece import Piece
 from rtcdp.private_files import open_private_file
 
 
@@ -53,10 +54,19 @@ class Sink(Protocol):
 
 @runtime_checkable
 class RunSink(Sink, Protocol):
-    """A sink that takes what has been judged as such."""
+    """A sink that takes what has been judged as such, in pieces of recorded files of about
+    `piece_bytes`, under the name `source`; it may know those that it has taken before."""
 
-    def write_runs(self, runs: Sequence[Run]) -> Receipt:
-        """Take the records of all runs, in order."""
+    source: str
+    piece_bytes: int
+
+    def write_runs(self, runs: Sequence[Run], piece: Piece | None) -> Receipt:
+        """Take the records of all runs, in order. Those of a `piece` are taken all or none of them,
+        and once."""
+        ...
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """The pieces that were taken and follow the text which `key` names."""
         ...
 
 

@@ -15,9 +15,19 @@ def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
     )
 
 
-def test_the_same_file_again_is_known(rtcdp, events):
+def test_the_same_file_again_is_known_by_what_it_holds(rtcdp, events):
     rtcdp("replay", events)
-    assert "admitted 0 + duplicate 2" in rtcdp("replay", events).out
+    packed = events.with_name("other.gz")
+    packed.write_bytes(gzip.compress(events.read_bytes()))
+    for file in (events, packed):
+        said = rtcdp("replay", file).out
+        assert "3 lines were imported before and are not sent again" in said
+        assert "received 0 = " in said
+
+
+def test_who_insists_gets_duplicates_as_long_as_ids_are_known(rtcdp, events):
+    rtcdp("replay", events)
+    assert "received 3 = admitted 0 + duplicate 2" in rtcdp("replay", events, "--again").out
 
 
 def test_events_of_another_source_are_others(rtcdp, events):

@@ -8,13 +8,8 @@ from pathlib import Path
 
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import (
-    Appended,
-    Delivery,
-    LogFailed,
-    LogFull,
-    LogUnavailable,
-)
+from rtcdp.log.contract import Appended, Delivery, LogFailed, LogFull, LogUnavailable
+from rtcdp.log.embedded import imported
 from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of, stored_bytes
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
@@ -39,6 +34,7 @@ from rtcdp.log.embedded.file import (
     write_turn,
 )
 from rtcdp.log.limits import MAX_SOURCES
+from rtcdp.log.piece import Piece
 
 MAX_LOG_BYTES = 24 * 2**30
 """More than a reader's retention keeps by default, so that intake goes on while it catches up."""
@@ -113,16 +109,21 @@ class EmbeddedLogWriter:
             connection = self._checked_connection()
             with errors_of(self._path), write_turn(self._directory, self._lock_timeout_ms):
                 try:
-                    first_offset = self._append_to(connection, deliveries)
+                    placed = self._append_to(connection, deliveries)
                 except LogFull:
                     if not self._checkpoint(connection, "TRUNCATE"):
                         raise
-                    first_offset = self._append_to(connection, deliveries)
+                    placed = self._append_to(connection, deliveries)
                 # Deleted meanwhile, the file took the records with it.
                 self._refuse_other_file()
                 if self._wal_bytes_since_checkpoint >= CHECKPOINT_BYTES:
                     self._checkpoint_in_turn(connection)
-        return _placed(deliveries, first_offset)
+        return placed
+
+    def pieces_after(self, key: str) -> Sequence[Piece]:
+        """As promised by `ImportRegister`."""
+        with self._mutex, self._failing_for_good(), errors_of(self._path):
+            return imported.pieces_after(self._checked_connection(), key)
 
     def sources(self) -> list[str]:
         """The names of all sources that count against `MAX_SOURCES`, in their order."""
@@ -156,14 +157,17 @@ class EmbeddedLogWriter:
             if isinstance(newest, int) and newest >= read_extent(connection, self._path)[0]:
                 raise malformed(self._path, "a chunk lies behind the end of the log")
 
-    def _append_to(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> int:
-        """Append in one transaction; returns the offset of the first record."""
+    def _append_to(
+        self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]
+    ) -> Sequence[Appended]:
+        """Append in one transaction; returns where each came to rest."""
         with transaction(connection, "IMMEDIATE"):
             first_offset: int = read_extent(connection, self._path)[0]
+            deliveries = imported.register(connection, deliveries)
             sources = self._with_sources_of(deliveries, connection)
             self._insert(connection, deliveries, first_offset)
         self._sources = sources
-        return first_offset
+        return _placed(deliveries, first_offset)
 
     @contextmanager
     def _failing_for_good(self) -> Iterator[None]:

@@ -13,7 +13,9 @@ import polars as pl
 from rtcdp.events.codec import is_clean
 from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
 from rtcdp.events.judged import Run, run_of
+from rtcdp.log.piece import Piece
 from rtcdp.sources.recorded.event_columns import EventColumns
+from rtcdp.sources.recorded.known_pieces import PieceKeys, Register
 from rtcdp.sources.recorded.line_columns import column_reader, lines_of
 from rtcdp.sources.recorded.line_ids import Hashes
 from rtcdp.sources.recorded.mapped_lines import LineReader, MappedLine, with_id
@@ -30,12 +32,15 @@ _SINGLE_LINES = 5_000
 @dataclass
 class MappedBlock:
     """What some lines of a file say: the `runs` of records to be sent, in their order, how many
-    lines of them are `events` and how many are `blank`, and the `others`, which are no events."""
+    lines of them are `events` and how many are `blank`, and the `others`, which are no events.
+    `text` is what stands in the file, and `piece` what it is registered as."""
 
     runs: list[Run] = field(default_factory=list)
     events: int = 0
     blank: int = 0
     others: list[MappedLine] = field(default_factory=list)
+    text: bytes = b""
+    piece: Piece | None = None
 
     def add_verified(self, lines: bytes, line_count: int) -> None:
         """Add lines, each ended by LF, that are events by the strict rule."""
@@ -53,6 +58,13 @@ class MappedBlock:
             self.runs.append(run_of([line.wire_line() for line in sent]))
 
 
+@dataclass(frozen=True)
+class ImportedBefore:
+    """Lines that are passed over, for they were imported before."""
+
+    line_count: int
+
+
 def mapped_blocks(
     file: RecordedFile, mapping: Mapping, size: int = BLOCK_BYTES
 ) -> Iterator[MappedBlock]:
@@ -61,23 +73,82 @@ def mapped_blocks(
     Raises `UsageError` when the header lacks a column that the mapping needs.
     """
     reader = LineReader(file, mapping, size)
-    way = _AsTheyAre(reader) if mapping.format == "events" else _ByColumns(reader, mapping)
+    blocks = _Blocks(reader, mapping)
+    while (mapped := blocks.next()) is not None:
+        yield mapped
+
+
+def new_blocks(
+    file: RecordedFile, mapping: Mapping, source: str, register: Register, size: int = BLOCK_BYTES
+) -> Iterator[MappedBlock | ImportedBefore]:
+    """The same, of which those that were imported before under this `source` are passed over, and
+    each of the others has a `piece` to be registered with it.
+
+    Raises `UsageError` as `mapped_blocks` does, and what the register raises.
+    """
+    reader = LineReader(file, mapping, size)
+    blocks = _Blocks(reader, mapping)
+    keys = PieceKeys(file.path.name, mapping, source, reader.header)
     while True:
-        block = reader.next_block()
-        mapped = None if block is None else way.mapped(block)
-        if mapped is not None:
-            yield mapped
+        passed_over = 0 if reader.is_amid else _pass_over_known(reader, keys, register)
+        if passed_over:
+            yield ImportedBefore(passed_over)
             continue
+        mapped = blocks.next()
+        if mapped is None:
+            return
+        mapped.piece = keys.piece(mapped.text)
+        keys.go_behind(mapped.piece)
+        yield mapped
+
+
+def _pass_over_known(reader: LineReader, keys: PieceKeys, register: Register) -> int:
+    """Pass over the next piece if it is known; returns how many lines it had."""
+    known = sorted(register.pieces_after(keys.key), key=lambda piece: -piece.byte_count)
+    for piece in known:
+        block = reader.next_text(piece.byte_count)
+        if block is None:
+            return 0
+        first, rest = block.parts(piece.byte_count)
+        is_same = first.text.endswith(b"\n") and keys.piece(first.text).key == piece.key
+        if not is_same:
+            reader.leave(block)
+            continue
+        if rest is not None:
+            reader.leave(rest)
+        reader.pass_over(first)
+        keys.go_behind(piece)
+        return first.line_count
+    return 0
+
+
+class _Blocks:
+    """The lines of a reader, many at once where that goes, else some thousand single ones."""
+
+    def __init__(self, reader: LineReader, mapping: Mapping) -> None:
+        self._reader = reader
+        is_mapped = mapping.format != "events"
+        self._way = _ByColumns(reader, mapping) if is_mapped else _AsTheyAre(reader)
+
+    def next(self) -> MappedBlock | None:
+        """What comes next; None at the end."""
+        reader = self._reader
+        block = reader.next_block()
         if block is not None:
+            mapped = self._way.mapped(block)
+            if mapped is not None:
+                mapped.text = block.text
+                return mapped
             reader.put_back(block)
         singles: list[MappedLine] = []
         while len(singles) < _SINGLE_LINES and reader.is_amid and (line := reader.next()):
             singles.append(line)
-        if block is None and not singles:
-            return
+        if not singles:
+            return None
         mapped = MappedBlock()
         mapped.add_singles(singles)
-        yield mapped
+        mapped.text = reader.taken()
+        return mapped
 
 
 class _ByColumns:
@@ -151,7 +222,9 @@ class _AsTheyAre:
     def _judge(self, part: "_Part", smaller: Sequence[int], mapped: MappedBlock) -> None:
         events: list[KnownFieldsOnly] = []
         lines = b"\n".join([*part.lines, b""])
-        if is_clean(lines, events) and len(events) == len(part.lines):
+        # White space around the first or the last one would not be seen.
+        is_plain = lines.startswith(b"{") and lines.endswith(b"}\n")
+        if is_plain and is_clean(lines, events) and len(events) == len(part.lines):
             named = lines if all(event.event_id for event in events) else self._named(part, events)
             if named is not None:
                 mapped.add_verified(named, len(events))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from rtcdp.errors import UsageError
 from rtcdp.events.codec import whole_unmapped_line
@@ -99,9 +100,9 @@ def with_id(text: bytes, event_id: str) -> bytes:
 class LineReader:
     """The lines of a file, which come singly or by blocks, in order and without the header line.
 
-    A block has about `size` bytes. `columns` are those of a CSV file. `ids` are to be told of
-    whatever comes by blocks. Raises `UsageError` when the header lacks a column that the mapping
-    needs.
+    A block has about `size` bytes. `columns` and `header` are those of a CSV file. `ids` are to be
+    told of whatever comes by blocks. Raises `UsageError` when the header lacks a column that the
+    mapping needs.
     """
 
     def __init__(self, file: RecordedFile, mapping: Mapping, size: int = BLOCK_BYTES) -> None:
@@ -110,9 +111,12 @@ class LineReader:
         self._lines = _Ahead(file.blocks(size))
         self._is_csv = mapping.format == "csv"
         self._is_mapped = mapping.format != "events"
+        self.header = b""
         if self._is_csv and mapping.header and (header := self._lines.next()) is not None:
             self.columns = _columns(header, file, mapping)
             self.ids.next(header.number, header.text)
+            self.header = header.text
+            self.taken()
         self._mapper = line_mapper(mapping, self.columns)
 
     def next(self) -> MappedLine | None:
@@ -137,9 +141,33 @@ class LineReader:
         they were put back or begun, or at the end."""
         return self._lines.next_block()
 
+    def next_text(self, at_least: int) -> Block | None:
+        """The next block, joined with those behind it as far as `at_least` bytes need; None where
+        there is none."""
+        return self._lines.next_block(at_least)
+
+    def leave(self, block: Block) -> None:
+        """Let a block that was looked at come again."""
+        self._lines.leave(block)
+
+    def pass_over(self, block: Block) -> None:
+        """Go on behind a block, the lines of which nobody wants."""
+        try:
+            lines = block.text[:-1].decode().replace("\r\n", "\n").split("\n")
+        except UnicodeDecodeError:
+            for line in block.lines():
+                self.ids.next(line.number, line.text)
+        else:
+            self.ids.pass_over(block.number, pl.Series(lines, dtype=pl.String))
+
     def put_back(self, block: Block) -> None:
         """Let the lines of a block come singly after all."""
         self._lines.put_back(list(block.lines()))
+
+    def taken(self) -> bytes:
+        """The text of the lines that came singly since this was asked last, as it stands in the
+        file but for its last line break, which is there in any case."""
+        return self._lines.taken()
 
     def single(self, line: RecordedLine, event_id: str) -> MappedLine:
         """What one line of a block says."""
@@ -168,10 +196,19 @@ class _Ahead:
         self._blocks = blocks
         self._waiting: deque[RecordedLine] = deque()
         self._next: Block | None = None
+        self._taken: list[RecordedLine] = []
 
     def next(self) -> RecordedLine | None:
-        if self._waiting:
-            return self._waiting.popleft()
+        line = self._waiting.popleft() if self._waiting else self._first()
+        if line is not None:
+            self._taken.append(line)
+        return line
+
+    def taken(self) -> bytes:
+        lines, self._taken = self._taken, []
+        return b"".join(line.text + line.line_break for line in lines)
+
+    def _first(self) -> RecordedLine | None:
         block = self._block()
         if block is None:
             return None
@@ -187,8 +224,25 @@ class _Ahead:
     def is_amid(self) -> bool:
         return bool(self._waiting)
 
-    def next_block(self) -> Block | None:
-        return None if self._waiting else self._block()
+    def next_block(self, at_least: int = 0) -> Block | None:
+        if self._waiting:
+            return None
+        block = self._block()
+        while block is not None and len(block.text) < at_least:
+            following = self._block()
+            if following is None:
+                break
+            block = block.joined(following)
+        return block
+
+    def leave(self, block: Block) -> None:
+        self._next = block
+
+    def take_back(self, lines: list[RecordedLine]) -> None:
+        """Let the last lines that came singly come again."""
+        if lines:
+            del self._taken[-len(lines) :]
+        self.put_back(lines)
 
     def put_back(self, lines: list[RecordedLine]) -> None:
         self._waiting.extendleft(reversed(lines))
@@ -227,5 +281,5 @@ def _long_row(
             if isinstance(event, MappedEvent):
                 return event, text
             break
-    lines.put_back(taken)
+    lines.take_back(taken)
     return otherwise, first.text

@@ -15,6 +15,9 @@ MAX_LINE_BYTES = MAX_EVENT_BYTES + 1
 
 BLOCK_BYTES = 2 * 2**20
 _CHUNK_BYTES = 256 * 1024
+_SHORT_LINE_BYTES = 52
+"""So that 256 KiB are not more than 5,000 lines."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_FEED = ord("\n")
 
@@ -46,6 +49,23 @@ class Block(NamedTuple):
                 yield RecordedLine(self.number + place, text[:-1], True, b"\r\n")
             else:
                 yield RecordedLine(self.number + place, text, is_whole)
+
+    def parts(self, first_bytes: int) -> tuple["Block", "Block | None"]:
+        """Its first lines, which have so many bytes, and the others."""
+        if first_bytes >= len(self.text):
+            return self, None
+        text = self.text[:first_bytes]
+        count = text.count(b"\n")
+        first = Block(self.number, text, count, frozenset(at for at in self.cut if at < count))
+        cut = frozenset(at - count for at in self.cut if at >= count)
+        rest = Block(self.number + count, self.text[first_bytes:], self.line_count - count, cut)
+        return first, rest
+
+    def joined(self, following: "Block") -> "Block":
+        """It and the block that follows it, as one."""
+        cut = self.cut | {self.line_count + at for at in following.cut}
+        count = self.line_count + following.line_count
+        return Block(self.number, self.text + following.text, count, frozenset(cut))
 
 
 class RecordedFile:
@@ -90,14 +110,17 @@ class RecordedFile:
             yield from block.lines()
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[Block]:
-        """All lines once, in order, about `size` bytes at once. A byte order mark before the first
-        is left out; a last line that no line break ends gets one, in a block of its own."""
+        """All lines once, in order, about `size` bytes at once, and not too many of them.
+
+        A byte order mark before the first is left out; a last line that no line break ends gets
+        one, in a block of its own.
+        """
         number, waiting, waiting_bytes = 1, list[bytes](), 0
         for text, stands_alone in self._texts():
             if waiting and (stands_alone or waiting_bytes >= size):
                 block = _block(number, b"".join(waiting))
                 number, waiting, waiting_bytes = number + block.line_count, [], 0
-                yield block
+                yield from _shorter(block, size)
             if stands_alone:
                 yield Block(number, text, 1, frozenset((0,) if self._is_cut else ()))
                 number += 1
@@ -105,7 +128,7 @@ class RecordedFile:
                 waiting.append(text)
                 waiting_bytes += len(text)
         if waiting:
-            yield _block(number, b"".join(waiting))
+            yield from _shorter(_block(number, b"".join(waiting)), size)
 
     def _texts(self) -> Iterator[tuple[bytes, bool]]:
         """Texts of whole lines, and whether that is one line which stands alone: one of which
@@ -141,6 +164,19 @@ class RecordedFile:
 def _shortened(text: bytes, *, is_long: bool) -> tuple[bytes, bool]:
     """As much of a line as is kept of it, and whether that is not all."""
     return text[:MAX_LINE_BYTES], is_long or len(text) > MAX_LINE_BYTES
+
+
+def _shorter(block: Block, size: int) -> Iterator[Block]:
+    """The block in parts of not more lines than `size` bytes have when they are short."""
+    most = max(1, size // _SHORT_LINE_BYTES)
+    while block.line_count > most:
+        ends = np.flatnonzero(np.frombuffer(block.text, np.uint8) == _LINE_FEED)
+        part, rest = block.parts(int(ends[most - 1]) + 1)
+        yield part
+        if rest is None:
+            return
+        block = rest
+    yield block
 
 
 def _block(number: int, text: bytes) -> Block:

@@ -7,7 +7,7 @@ a replay reads and what the ledger counts is the same number.
 import math
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, starmap
 from pathlib import Path
@@ -15,12 +15,16 @@ from typing import Literal, Protocol
 
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
-from rtcdp.events.judged import Run
 from rtcdp.sources.pause import Pause
-from rtcdp.sources.recorded.mapped_blocks import mapped_blocks
+from rtcdp.sources.recorded.mapped_blocks import (
+    ImportedBefore,
+    MappedBlock,
+    mapped_blocks,
+    new_blocks,
+)
 from rtcdp.sources.recorded.mapped_lines import MappedLine, mapped_lines
 from rtcdp.sources.recorded.mapping import Mapping
-from rtcdp.sources.recorded.recorded_file import RecordedFile
+from rtcdp.sources.recorded.recorded_file import BLOCK_BYTES, RecordedFile
 from rtcdp.sources.sinks import Receipt, RunSink, Sink
 
 BATCH_LINES = 5_000
@@ -39,12 +43,14 @@ _SPEED = re.compile(r"(\d+(?:\.\d+)?)x", re.ASCII)
 class ReplayPlan:
     """What to replay and how. `speed` is that many times as fast as it was recorded, and infinite
     for as fast as it goes. With `shift_to_now` all times are moved by one amount, so that the
-    latest event has the time at which it is sent (at speeds up to 1: the first one)."""
+    latest event has the time at which it is sent (at speeds up to 1: the first one). What was
+    imported before is sent `again` only if that is wanted, or if times are moved or paced."""
 
     files: tuple[Path, ...]
     mapping: Mapping
     speed: float = math.inf
     shift_to_now: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class ReplayReport:
     """How far a replay is.
 
     A record is a line, or a CSV row over several lines. `events`, `raw` (sent as they are, for
-    being no events) and `blank` add up to `records`; `cut` of the raw ones were too long or torn
+    being no events) and `blank` add up to `records`; `known` lines were imported before, and are
+    none of these; `cut` of the raw ones were too long or torn
     and went incomplete. `phase` is `scan` while the times are looked up and `send` then. `damage`
     says which compressed files are broken; what comes before the break is replayed. `reasons` say
     why the raw ones are no events, the most frequent first.
@@ -73,6 +80,7 @@ class ReplayReport:
     raw: int = 0
     blank: int = 0
     cut: int = 0
+    known: int = 0
     receipt: Receipt = Receipt()
     damage: tuple[str, ...] = ()
     reasons: tuple["Reason", ...] = ()
@@ -124,7 +132,7 @@ class Replay:
         self._progress: ReplayProgress | None = None
         self._total_bytes = sum(map(_size_bytes, plan.files))
         self._bytes_read = 0
-        self._events = self._raw = self._blank = self._cut = 0
+        self._events = self._raw = self._blank = self._cut = self._known = 0
         self._receipt = Receipt()
         self._damage: tuple[str, ...] = ()
         self._reasons: dict[tuple[str, ...], tuple[int, str]] = {}
@@ -158,13 +166,16 @@ class Replay:
     def _run_by_blocks(self, pause: Pause) -> ReplayReport:
         for path, bytes_before in self._files():
             with RecordedFile(path) as file:
-                for mapped in mapped_blocks(file, self._plan.mapping):
-                    self._events += mapped.events
-                    self._blank += mapped.blank
-                    for line in mapped.others:
-                        self._take_other(line, path)
+                for mapped in self._blocks(file):
+                    if isinstance(mapped, ImportedBefore):
+                        self._known += mapped.line_count
+                    else:
+                        self._events += mapped.events
+                        self._blank += mapped.blank
+                        for line in mapped.others:
+                            self._take_other(line, path)
+                        self._send(mapped)
                     self._bytes_read = bytes_before + file.bytes_read()
-                    self._send(mapped.runs)
                     self._tell("send")
                     if pause(0):
                         return self._report("send")
@@ -172,6 +183,13 @@ class Replay:
         self._bytes_read = self._total_bytes
         self._tell("send")
         return self._report("send")
+
+    def _blocks(self, file: RecordedFile) -> Iterator[MappedBlock | ImportedBefore]:
+        plan, sink = self._plan, self._sink
+        size = sink.piece_bytes if isinstance(sink, RunSink) else BLOCK_BYTES
+        if plan.again or not isinstance(sink, RunSink):
+            return mapped_blocks(file, plan.mapping, size)
+        return new_blocks(file, plan.mapping, sink.source, sink, size)
 
     def _files(self) -> Iterator[tuple[Path, int]]:
         """Each file, and the bytes of those before it."""
@@ -227,11 +245,11 @@ class Replay:
         self._batch.append(wire_line)
         self._batch_bytes += len(wire_line) + 1
 
-    def _send(self, runs: Sequence[Run]) -> None:
+    def _send(self, mapped: MappedBlock) -> None:
         if isinstance(self._sink, RunSink):
-            self._receipt += self._sink.write_runs(runs) if runs else Receipt()
+            self._receipt += self._sink.write_runs(mapped.runs, mapped.piece)
             return
-        for run in runs:
+        for run in mapped.runs:
             for record in run.records():
                 self._add(record)
                 if self._is_full():
@@ -273,6 +291,7 @@ class Replay:
             raw=self._raw,
             blank=self._blank,
             cut=self._cut,
+            known=self._known,
             receipt=self._receipt,
             damage=self._damage,
             reasons=tuple(sorted(starmap(Reason, self._reasons.values()), key=lambda r: -r.count)),
