@@ -148,7 +148,11 @@ def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
         "RTCDP_STORE": "postgresql://rtcdp:rtcdp@postgresql:5432/rtcdp",
     }
     workloads = _workloads("collector.yaml", "processor.yaml", "api.yaml")
-    configuration = kubernetes.documents_of("configuration.yaml")
+    configuration = [
+        each
+        for each in kubernetes.documents_of("configuration.yaml")
+        if each["kind"] == "ConfigMap"
+    ]
     with profile.up(["kafka", "postgresql"]):
         pods = [
             kubernetes.pod_of(each, published[each["metadata"]["name"]], told) for each in workloads

@@ -3,8 +3,9 @@
 Podman plays pods, and knows neither services nor what makes pods. So of each workload the pod is
 taken that Kubernetes would make of it, with its image, arguments, variables, user, rights and
 read-only root as they stand. Other than there: a volume that Kubernetes would make is one of
-podman's, a port is published on this machine instead of by a service, and probes are asked from
-here, since podman would run curl in the container for them, which is not in it.
+podman's, a secret's variables are given by hand (podman 4 takes no secret that is text), a port is
+published on this machine instead of by a service, and probes are asked from here, since podman
+would run curl in the container for them, which is not in it.
 """
 
 import copy
@@ -64,7 +65,7 @@ def pod_of(workload: Document, published: dict[str, int], told: dict[str, str]) 
     """The pod of a workload as podman can play it.
 
     `published` gives the names of its ports their ports on this machine; `told` are variables that
-    are other here than in the manifests.
+    are other here than in the manifests, and those of secrets.
     """
     name = workload["metadata"]["name"]
     spec = copy.deepcopy(workload["spec"]["template"]["spec"])
@@ -73,6 +74,9 @@ def pod_of(workload: Document, published: dict[str, int], told: dict[str, str]) 
     for probe in PROBES:
         container.pop(probe, None)
     container["image"] = f"localhost/{container['image']}"
+    container["envFrom"] = [
+        each for each in container.get("envFrom", []) if "secretRef" not in each
+    ]
     container["env"] = [
         *(each for each in container.get("env", []) if each["name"] not in told),
         *({"name": name, "value": value} for name, value in told.items()),

@@ -9,10 +9,11 @@ def test_a_pod_is_the_workloads_own_but_for_what_podman_can_t():
     pod = pod_of(workload, {"http": 8081}, {"RTCDP_LOG": "kafka://there/topic"})
     assert pod["metadata"]["name"] == workload["metadata"]["name"]
     (played,) = pod["spec"]["containers"]
-    same = {*written} - {"image", "env", "ports", "volumeMounts", *PROBES}
+    same = {*written} - {"image", "env", "envFrom", "ports", "volumeMounts", *PROBES}
     assert {name: played[name] for name in same} == {name: written[name] for name in same}
     assert played["image"] == f"localhost/{written['image']}"
     assert played["env"] == [{"name": "RTCDP_LOG", "value": "kafka://there/topic"}]
+    assert played["envFrom"] == [{"configMapRef": {"name": "rtcdp"}}]
     assert played["ports"][0]["hostPort"] == 8081
     assert (
         pod["spec"]["securityContext"] == (workload["spec"]["template"]["spec"]["securityContext"])
