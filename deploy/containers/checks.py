@@ -143,22 +143,18 @@ def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
         "rtcdp-api": {"http": 8081},
     }
     told = {
+        **kubernetes.configured(),
         "RTCDP_LOG": "kafka://kafka:19092/raw_customer_events",
         "RTCDP_KAFKA_REPLICATION_FACTOR": "1",
         "RTCDP_STORE": "postgresql://rtcdp:rtcdp@postgresql:5432/rtcdp",
     }
     workloads = _workloads("collector.yaml", "processor.yaml", "api.yaml")
-    configuration = [
-        each
-        for each in kubernetes.documents_of("configuration.yaml")
-        if each["kind"] == "ConfigMap"
-    ]
     with profile.up(["kafka", "postgresql"]):
         pods = [
             kubernetes.pod_of(each, published[each["metadata"]["name"]], told) for each in workloads
         ]
         network = f"{profiles.PROJECT}_default"
-        with kubernetes.played(podman, "parts", [*configuration, *pods], network):
+        with kubernetes.played(podman, "parts", pods, network):
             for each in workloads:
                 kubernetes.wait_ready(each, published[each["metadata"]["name"]])
             events = questions.send_through(COLLECTOR, "pods_check", 20, lambda: None)

@@ -3,9 +3,10 @@
 Podman plays pods, and knows neither services nor what makes pods. So of each workload the pod is
 taken that Kubernetes would make of it, with its image, arguments, variables, user, rights and
 read-only root as they stand. Other than there: a volume that Kubernetes would make is one of
-podman's, a secret's variables are given by hand (podman 4 takes no secret that is text), a port is
-published on this machine instead of by a service, and probes are asked from here, since podman
-would run curl in the container for them, which is not in it.
+podman's; variables from maps and secrets are given by hand, since podman 4 lets them go over those
+of the pod itself, and takes no secret that is text; a port is published on this machine instead of
+by a service; and probes are asked from here, since podman would run curl for them in the container,
+which is not in it.
 """
 
 import copy
@@ -51,6 +52,14 @@ def validate(tools: Path) -> int:
     return len(documents_of()) + 1
 
 
+def configured() -> dict[str, str]:
+    """The variables of all parts, as `configuration.yaml` names them."""
+    found: dict[str, str] = {}
+    for each in documents_of("configuration.yaml"):
+        found |= {**each.get("data", {}), **each.get("stringData", {})}
+    return found
+
+
 def executor_template() -> str:
     """The pod that Spark makes its executors of, named so that it is whole."""
     (map_,) = (
@@ -65,7 +74,7 @@ def pod_of(workload: Document, published: dict[str, int], told: dict[str, str]) 
     """The pod of a workload as podman can play it.
 
     `published` gives the names of its ports their ports on this machine; `told` are variables that
-    are other here than in the manifests, and those of secrets.
+    are other here than in its own manifest, and those that it has from maps and secrets.
     """
     name = workload["metadata"]["name"]
     spec = copy.deepcopy(workload["spec"]["template"]["spec"])
@@ -74,9 +83,7 @@ def pod_of(workload: Document, published: dict[str, int], told: dict[str, str]) 
     for probe in PROBES:
         container.pop(probe, None)
     container["image"] = f"localhost/{container['image']}"
-    container["envFrom"] = [
-        each for each in container.get("envFrom", []) if "secretRef" not in each
-    ]
+    container.pop("envFrom", None)
     container["env"] = [
         *(each for each in container.get("env", []) if each["name"] not in told),
         *({"name": name, "value": value} for name, value in told.items()),

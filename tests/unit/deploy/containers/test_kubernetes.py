@@ -1,6 +1,6 @@
 """A workload of Kubernetes becomes the pod that podman plays."""
 
-from deploy.containers.kubernetes import PROBES, documents_of, pod_of
+from deploy.containers.kubernetes import PROBES, configured, documents_of, pod_of
 
 
 def test_a_pod_is_the_workloads_own_but_for_what_podman_can_t():
@@ -10,10 +10,11 @@ def test_a_pod_is_the_workloads_own_but_for_what_podman_can_t():
     assert pod["metadata"]["name"] == workload["metadata"]["name"]
     (played,) = pod["spec"]["containers"]
     same = {*written} - {"image", "env", "envFrom", "ports", "volumeMounts", *PROBES}
+    assert "envFrom" not in played
     assert {name: played[name] for name in same} == {name: written[name] for name in same}
     assert played["image"] == f"localhost/{written['image']}"
     assert played["env"] == [{"name": "RTCDP_LOG", "value": "kafka://there/topic"}]
-    assert played["envFrom"] == [{"configMapRef": {"name": "rtcdp"}}]
+    assert set(configured()) >= {"RTCDP_LOG", "RTCDP_STORE", "RTCDP_TRUST_NETWORK"}
     assert played["ports"][0]["hostPort"] == 8081
     assert (
         pod["spec"]["securityContext"] == (workload["spec"]["template"]["spec"]["securityContext"])
