@@ -164,13 +164,13 @@ def check(folder: Path) -> None:
         (place / "data").mkdir()
         with _platform(programs / "rtcdp", place / "data") as address:
             _counts(address)
-        if not _EXTRA.search(said := _said_of_absent_store(programs / "rtcdp", place)):
+        if not _EXTRA.search(said := _said_of_absent_store(programs / "rtcdp", place / "data")):
             raise ToolFailed(f"without its extra, a store is refused with: {said}", "say which")
         remark("without extras: it runs, counts, and says which extra a store needs")
         full = ROOT / "requirements" / "full.txt"
         run((*pip, "install", "--no-compile", "--require-hashes", f"-r{full}"), _WITHIN_S)
         run((*pip, "check"), _WITHIN_S)
-        if _EXTRA.search(said := _said_of_absent_store(programs / "rtcdp", place)):
+        if _EXTRA.search(said := _said_of_absent_store(programs / "rtcdp", place / "data")):
             raise ToolFailed(f"with its extra, a store is refused with: {said}", "mend it")
         remark("with all extras: nothing is missing, and servers are reached for")
         tools = pinned_environment(place / "tools", PINS)

@@ -20,9 +20,12 @@ mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/usr/sbin"
 {
     dpkg -L $packages | grep -Ev "$unwanted"
     find /usr/lib/python3.11 -name '*.pyc' | grep -Ev "$unwanted"
-    printf '%s\n' /usr/share/doc/*/copyright | grep -F "$(printf '/%s/\n' $packages)"
+    printf '/usr/share/doc/%s/copyright\n' $packages
     printf '%s\n' /etc/group /etc/nsswitch.conf /etc/passwd /etc/ssl/certs/ca-certificates.crt
-} | sort -u | sed 's|^/||' >/tmp/files
+} | sort -u | while read -r path; do
+    # A slim Debian lists documents that it has not.
+    if [ -e "$path" ] || [ -L "$path" ]; then echo "${path#/}"; fi
+done >/tmp/files
 tar --create --directory=/ --no-recursion --files-from=/tmp/files | tar --extract --directory="$root"
 
 mkdir -p "$root/var/lib/dpkg"
@@ -30,3 +33,7 @@ mkdir -p "$root/var/lib/dpkg"
 dpkg-query --status $packages >"$root/var/lib/dpkg/status"
 install --directory --mode=1777 "$root/tmp"
 ln -sf python3.11 "$root/usr/bin/python3"
+
+for needed in etc/passwd etc/ssl/certs/ca-certificates.crt usr/bin/python3.11; do
+    test -s "$root/$needed"
+done

@@ -5,6 +5,8 @@ from tests.scale import IS_CHAOS
 ONLY_IN_CHAOS = [
     # A month of a million shoppers, made up, counted and judged twice.
     "test_labelled_month.py",
+    # A real schema registry, which takes longer to fetch than to ask.
+    "test_foreign_producers.py",
 ]
 
 collect_ignore = [] if IS_CHAOS else ONLY_IN_CHAOS

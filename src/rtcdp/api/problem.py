@@ -109,7 +109,8 @@ def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Respo
     if for_operator:
         _log.warning("%s can't be answered: %s", request.url.path, error)
     wait_s = _OPERATOR_S if for_operator else RETRY_AFTER_S
-    headers = {"Retry-After": str(wait_s)} if unavailable else None
+    comes_back = unavailable or status == HTTPStatus.TOO_MANY_REQUESTS
+    headers = {"Retry-After": str(wait_s)} if comes_back else None
     hint = error.hint or ("try again in a moment" if unavailable else "")
     return problem(status, str(error), hint, headers)
 

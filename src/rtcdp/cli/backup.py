@@ -12,6 +12,7 @@ from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, progres
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.backing_up import back_up
 from rtcdp.runtime.backup_manifest import Manifest, check_files, read_manifest
+from rtcdp.runtime.parts import require_store
 from rtcdp.runtime.settings import Settings
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup is to be.")]
@@ -45,6 +46,7 @@ backup = typer.Typer(
 @with_settings()
 def make(settings: Settings, folder: Folder) -> None:
     """Copy the installation into a new folder; what a folder alone stands for."""
+    require_store(settings)
     clock = SystemClock()
     AuditLog(settings.data_dir, clock).note("command line", "backup")
     with progress_bar(counted=False) as bar:

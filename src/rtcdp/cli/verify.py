@@ -15,6 +15,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.runtime.deferred import deferred
@@ -126,7 +127,9 @@ def check_sums_alone(settings: Settings, show: int, form: Form) -> None:
     """See whether the counts in the store add up, and report it. Ends the command with 1 where they
     don't."""
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
-        tables = row_tables_of(folds_of(settings))
+        there = store.row_tables()
+        of_products = (table for table in PRODUCT_TABLES if table.name in there)
+        tables = (*row_tables_of(folds_of(settings)), *of_products)
         found = check_sums(snapshot, stored_metrics_of(settings), row_tables=tables)
     rows = [{"table": d.table, "day": _day(d.day_ms)} for d in found.damaged[: max(0, show)]]
     more = {

@@ -38,10 +38,15 @@ LineOf = Callable[[bytes], bytes]
 def translation_of(settings: KafkaTopicSettings) -> Translation:
     """How the messages of a topic become lines.
 
-    Raises `PartMissing` and `UsageError` where the mapping is none for JSON.
+    Raises `PartMissing`, and `UsageError` where the mapping is none for JSON, or for nothing.
     """
     mapping = None
     if settings.schema_mapping != _EVENTS:
+        if not settings.schema_registry:
+            raise UsageError(
+                f"kafka.schema_mapping is {settings.schema_mapping}, for messages of a registry",
+                "set kafka.schema_registry to its URL as well",
+            )
         mapping = deferred("rtcdp.sources.recorded.mapping:load_mapping")(settings.schema_mapping)
         if mapping.format not in ("ndjson", _EVENTS):
             raise UsageError(

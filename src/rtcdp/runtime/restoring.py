@@ -21,7 +21,7 @@ from rtcdp.runtime.leases import end_lease
 from rtcdp.runtime.locks import running_lock
 from rtcdp.runtime.parts import log_reader, store_of
 from rtcdp.runtime.receipts import FOLDER as RECEIPTS
-from rtcdp.runtime.receipts import Receipt
+from rtcdp.runtime.receipts import KEY_NAME, Receipt
 from rtcdp.runtime.settings import Settings, without_password
 
 STAGE = "restore.partial"
@@ -59,7 +59,7 @@ def restore(
     _check_empty(settings)
     check_files(backup, manifest, told)
     origin = Path(manifest.data_dir) / RECEIPTS
-    has_origin = origin.is_dir() and not origin.is_relative_to(settings.data_dir.absolute())
+    has_origin = _is_same_installation(origin, backup / RECEIPTS)
     with running_lock(settings):
         _check_empty(settings)
         stage = settings.data_dir / STAGE
@@ -75,6 +75,15 @@ def restore(
             check_continuation(log, store.progress())
         _put_in_place(settings, stage)
     return Restored(manifest, len(missing), tuple(again), has_origin)
+
+
+def _is_same_installation(receipts: Path, others: Path) -> bool:
+    """Whether the receipts in these folders are signed with the same key: another installation may
+    have taken the place of one that is gone."""
+    try:
+        return (receipts / KEY_NAME).read_bytes() == (others / KEY_NAME).read_bytes()
+    except OSError:
+        return False
 
 
 def _check_kinds(settings: Settings, manifest: Manifest) -> None:

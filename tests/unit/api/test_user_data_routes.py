@@ -69,6 +69,7 @@ def test_a_request_is_accepted_and_told_until_it_is_done(api: Api) -> None:
 def test_wrong_turns_are_problems(api: Api, method: str, address: str, status: int) -> None:
     told = api.request(method, address)
     assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
+    assert ("retry-after" in told.headers) == (status == 429)
 
 
 def test_a_server_without_an_installation_says_so(make_api: Callable[..., Api]) -> None:

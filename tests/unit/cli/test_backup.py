@@ -18,3 +18,4 @@ def test_a_folder_alone_is_where_to_and_a_damaged_one_is_found_out(rtcdp, tmp_pa
     assert "store.db has 1 bytes" in damaged.err
     assert rtcdp("backup", "copy").code == 2
     assert rtcdp("backup", "again", "--data-dir", "none").code == 3
+    assert not (tmp_path / "none").exists()

@@ -56,6 +56,8 @@ def test_what_is_counted_by_category_is_counted_again_from_both_streams(rtcdp, c
     change("UPDATE __products SET category = 'games'")
     done = rtcdp("verify")
     assert (done.code, "3 differences: revenue_by_category 2, products 1" in done.out) == (1, True)
+    done = rtcdp("verify", "--quick")
+    assert (done.code, "products  1970-01-01" in done.out) == (1, True)
 
 
 def test_a_deleted_row_is_found(rtcdp, events, change):

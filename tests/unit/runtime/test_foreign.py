@@ -147,6 +147,8 @@ def test_a_mapping_makes_events_of_other_fields(registry: Registry, tmp_path: Pa
 
 def test_a_mapping_for_files_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="rees46, for csv"):
+        translation_of(KafkaTopicSettings(schema_registry="http://x", schema_mapping="rees46"))
+    with pytest.raises(UsageError, match="for messages of a registry"):
         translation_of(KafkaTopicSettings(schema_mapping="rees46"))
 
 

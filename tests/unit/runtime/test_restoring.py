@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 
 import msgspec
@@ -7,10 +8,14 @@ from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.runtime.backing_up import back_up
 from rtcdp.runtime.backup_manifest import BackupDamaged
+from rtcdp.runtime.erased_search import find_in_tables
 from rtcdp.runtime.erasing import erase
+from rtcdp.runtime.parts import store_of
+from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.receipts import is_genuine, read_receipt
 from rtcdp.runtime.restoring import STAGE, restore
 from rtcdp.runtime.settings import Settings
+from tests.servers import unused_name
 from tests.unit.runtime.small_shop import count, files_with, settings_of, visit
 
 CLOCK = SystemClock()
@@ -53,6 +58,15 @@ def test_the_receipts_of_an_installation_that_is_still_there_are_found(shop, new
     restored = restore(new, CLOCK, tmp_path / "backup")
     assert (restored.erased_since, restored.has_origin) == (1, True)
     assert files_with(new.data_dir, "ada") == []
+
+
+def test_another_installation_in_the_place_of_the_first_has_no_say(shop, new, tmp_path):
+    shop.data_dir.rename(tmp_path / "gone")
+    visit(shop, "ada", "bob")
+    erase(shop, CLOCK, "ada", "test")
+    restored = restore(new, CLOCK, tmp_path / "backup")
+    assert (restored.erased_since, restored.has_origin) == (0, False)
+    assert files_with(new.data_dir, "ada") != []
 
 
 def test_nobody_is_erased_by_a_receipt_that_was_not_signed_here(shop, new, tmp_path):
@@ -111,3 +125,31 @@ def test_log_and_store_go_where_they_are_named_and_are_counted_on(shop, tmp_path
 
 def replace_positions(store, end):
     return msgspec.structs.replace(store, next_offsets={0: end}, epoch=store.epoch + 1)
+
+
+def test_a_store_on_a_server_is_free_for_whoever_comes_and_holds_nobody_who_was_erased(
+    postgres_server, postgres_url, tmp_path
+):
+    shop = Settings(data_dir=tmp_path / "shop", store=postgres_url, folds="none")
+    ada, bob = "ada@example.org", "bob@example.org"
+    visit(shop, ada, bob)
+    with processor_of(shop, CLOCK) as processor:
+        # It has the right to write while the backup is made, and on this very machine.
+        processor.run(threading.Event(), once=True)
+        back_up(shop, CLOCK, tmp_path / "backup")
+    erase(shop, CLOCK, ada, "test")
+    database = unused_name()
+    new = replace(shop, data_dir=tmp_path / "new", store=postgres_server.url(database))
+    with pytest.raises(UsageError, match="already"):
+        restore(replace(new, store=postgres_url), CLOCK, tmp_path / "backup")
+    restored = restore(new, CLOCK, tmp_path / "backup")
+    assert len(restored.receipts) == 1
+    assert not (new.data_dir / "store.dump").exists()
+    assert list(find_in_tables(new, ada)) == []
+    assert list(find_in_tables(new, bob)) != []
+    visit(new, bob)
+    count(new)
+    with store_of(new, read_only=True) as store, store.snapshot() as snapshot:
+        totals = snapshot.ledger_totals()
+    assert (totals["admitted"], totals["erased"]) == (2, 1)
+    postgres_server.drop_database(database)

@@ -23,6 +23,7 @@ from rtcdp.admission.batch import (
     reject,
     shown_ids,
 )
+from rtcdp.admission.erased import NOBODY_ERASED, ErasedUsers
 from rtcdp.admission.order import due_times
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
@@ -63,12 +64,13 @@ class Decoding:
     """How to decode: the `fields` of events that metrics need, the rules, and per partition the
     offset from which on records are counted. What comes before is decided: it only fills the index
     of ids, but for the records at the offsets in `passed_over` (sorted), which were late or dead
-    letters."""
+    letters. Of `erased` users nothing counts that happened before."""
 
     fields: tuple[str, ...]
     rules: AdmissionRules
     counted_from: Mapping[int, int]
     passed_over: Mapping[int, Int64Array] = field(default_factory=dict)
+    erased: ErasedUsers = NOBODY_ERASED
 
 
 def decoder(decoding: Decoding) -> BatchMapper:
@@ -155,7 +157,7 @@ def _pairs_of(text: str) -> list[tuple[str, bytes | None]]:
 def _decoded_parts(records: Records, decoding: Decoding) -> Iterator[tuple[Records, DecodedBatch]]:
     """The records, decoded; one that can't be decoded is set aside, and the others are not."""
     try:
-        yield records, decode_batch((records,), decoding.fields, decoding.rules)
+        yield records, decode_batch((records,), decoding.fields, decoding.rules, decoding.erased)
         return
     except FAILURES as error:
         if not is_fault_of_a_record(error):

@@ -24,6 +24,9 @@ _AWAY = re.compile(
     r"|LeaderNotAvailable|NotLeaderOrFollower|UnknownTopicOrPartition|Connection refused"
     r"|No resolvable bootstrap|CoordinatorNotAvailable|KafkaStorageException"
 )
+_TOLD = re.compile(r"rtcdp\.log\.contract\.LogUnavailable: ([^\n]+)")
+"""What an executor says that can't read messages by itself."""
+
 _SLOW = re.compile(r"Python worker failed to connect back")
 _CAUSE = re.compile(r"Caused by: ([^\n]+)")
 _SAID_CHARACTERS_MAX = 600
@@ -32,7 +35,7 @@ _SAID_CHARACTERS_MAX = 600
 def is_away(error: BaseException) -> bool:
     """Whether this says that Kafka, or records in it, can't be had."""
     text = str(error)
-    return bool(_GONE.search(text) or _AWAY.search(text))
+    return bool(_GONE.search(text) or _AWAY.search(text) or _TOLD.search(text))
 
 
 def is_slow_start(error: BaseException) -> bool:
@@ -52,6 +55,8 @@ def failure_of(error: BaseException, topic: str) -> RtcdpError:
             "let the topic keep its records for longer; to go on without the missing ones, give it "
             "a new store",
         )
+    if told := _TOLD.search(text):
+        return LogUnavailable(told[1][:_SAID_CHARACTERS_MAX], "messages wait until it is back")
     if _AWAY.search(text):
         return LogUnavailable(f"Spark can't read the topic {topic}: {said}", "is Kafka running?")
     return SparkFailed(

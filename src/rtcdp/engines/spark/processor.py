@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from rtcdp.admission.erased import ErasedUsers
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock, repeating
 from rtcdp.definitions import Fold, Metric, fields_of
@@ -294,6 +295,8 @@ class SparkProcessor:
                 self._rules,
                 position.next_offsets,
                 passed_over(self.store, continuation.filled_from, position.next_offsets),
+                # None is erased while the query runs: whoever erases has to be the only processor.
+                ErasedUsers(self.store.erased_users()),
             ),
             batch_offsets,
         )

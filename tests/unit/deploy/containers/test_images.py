@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from deploy.containers.images import (
+    DEBIAN,
     SIZE_MAX,
     STAND_INS,
     USER,
@@ -12,9 +13,12 @@ from deploy.containers.images import (
     facts_of,
     faults,
     pip_settings,
+    stand_ins,
 )
+from deploy.containers.profiles import compose_file, images_of
 
 DOCKERFILE = (Path(__file__).parents[4] / "deploy" / "Dockerfile").read_text()
+STAND_INS_IN_ORDER = stand_ins(images_of(compose_file()))
 RIGHT = Facts(size=SIZE_MAX, user=USER, has_health_check=True, volumes=("/data",))
 
 
@@ -51,9 +55,12 @@ def test_a_build_reaches_the_registry_as_this_machine_does():
 
 
 def test_a_stand_in_is_made_of_what_is_made_before():
-    made = {"docker.io/library/debian:bookworm-slim", "localhost/rtcdp", "localhost/java"}
-    for path in sorted(STAND_INS.glob("*/Containerfile")):
+    folders = [each.folder for each in STAND_INS_IN_ORDER]
+    made = {DEBIAN, "localhost/rtcdp"}
+    assert {*folders, "otel"} == {path.name for path in STAND_INS.iterdir()}
+    for path in (STAND_INS / name / "Containerfile" for name in [*folders, "otel"]):
         grounds = re.findall(r"^FROM (\S+)", path.read_text(), re.MULTILINE)
-        assert {*grounds} <= made | {"localhost/maven"}, path
+        assert {*grounds} <= made, path
+        made |= {each.image for each in STAND_INS_IN_ORDER if each.folder == path.parent.name}
         for copied in re.findall(r"^COPY (?!--from)(.*) \S+$", path.read_text(), re.MULTILINE):
             assert all((path.parent / name).exists() for name in copied.split())

@@ -1,12 +1,15 @@
 """Kafka's records become slices and ids."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import xxhash
+from pyspark import cloudpickle
 
+from rtcdp.admission.erased import ErasedUser, ErasedUsers
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.engines.spark import decoding as module
 from rtcdp.engines.spark.decoding import Decoding, decoder, stable_id_hashes, translator
@@ -81,10 +84,10 @@ def test_what_was_decided_is_judged_by_no_rule_again() -> None:
 def test_a_record_that_can_t_be_decoded_is_set_aside(monkeypatch) -> None:
     real = module.decode_batch
 
-    def failing(pieces, fields, rules):
+    def failing(pieces, *how):
         if any(b"bad" in piece.lines for piece in pieces):
             raise pl.exceptions.PanicException("planted")
-        return real(pieces, fields, rules)
+        return real(pieces, *how)
 
     monkeypatch.setattr(module, "decode_batch", failing)
     slices, judged = decoded(batch(*(event(each) for each in ("a", "b", "bad", "c")), first=2))
@@ -100,6 +103,20 @@ def test_ids_of_two_sources_are_two_and_hashes_never_change() -> None:
     hashes = stable_id_hashes(ids).tolist()
     assert hashes[0] == hashes[2] != hashes[1]
     assert hashes[0] % 2**64 == xxhash.xxh64_intdigest(b"web\0a")
+
+
+def test_of_erased_users_nothing_counts_that_happened_before() -> None:
+    ada = ErasedUser.of("ada", "5a" * 16, 4_500)
+    decoding = replace(DECODING, erased=ErasedUsers([ada]))
+    records = batch(event("a", 4_499), event("b", 4_500), first=2)
+    # As it comes to an executor.
+    received = cloudpickle.loads(cloudpickle.dumps(decoding))
+    rows = pl.DataFrame(pa.Table.from_batches(decoder(received)(iter([records]))))
+    slices = rows.filter(pl.col("account").is_not_null())
+    uncounted = unpack_frame(slices["uncounted"][0])
+    told = uncounted.select("offset", "verdict", "user_id", "raw").rows()
+    assert told == [(2, "erased", None, None)]
+    assert unpack_frame(slices["events"][0])["offset"].to_list() == [3]
 
 
 def test_messages_go_through_a_translation_with_their_headers() -> None:

@@ -10,6 +10,7 @@ from rtcdp.log.contract import LogUnavailable, OffsetsMissing
     ("said", "kind"),
     [
         ("x\nCaused by: org.apache.kafka.common.errors.TimeoutException: late", LogUnavailable),
+        ("x\nrtcdp.log.contract.LogUnavailable: the registry is away\n\n\tat y", LogUnavailable),
         ("Some data may have been lost because they are not available in Kafka", OffsetsMissing),
         ("java.lang.OutOfMemoryError: Java heap space", SparkFailed),
     ],
@@ -23,6 +24,14 @@ def test_the_end_of_a_query_is_told_apart(said: str, kind: type[Exception]) -> N
 def test_the_last_cause_is_what_is_said() -> None:
     text = "a\nCaused by: b: first\n\tat c\nCaused by: d: the real one\n\tat e"
     assert "d: the real one" in str(failure_of(RuntimeError(text), "clicks"))
+
+
+def test_what_an_executor_waits_for_is_said_in_its_words() -> None:
+    error = RuntimeError(
+        "Traceback\nrtcdp.log.contract.LogUnavailable: the registry is away\n\tat x"
+    )
+    assert is_away(error)
+    assert str(failure_of(error, "clicks")) == "the registry is away"
 
 
 def test_a_python_that_did_not_start_in_time_may_start_the_next_time() -> None:

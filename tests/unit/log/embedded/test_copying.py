@@ -38,7 +38,7 @@ def test_a_copy_is_the_log_as_it_was_at_one_moment_while_others_append(tmp_path)
             append(writer, acknowledged[0])
             acknowledged[0] += 1
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
     for number in range(5):
         before = acknowledged[0]
