@@ -41,14 +41,15 @@ say = Console(stderr=True).print
 _WATCHED = """(title) => {
   window.painted = new Promise((resolve) => {
     let began;
-    document.addEventListener("pointerdown", (event) => (began = event.timeStamp), { once: true });
+    const begin = (event) => (began = event.timeStamp);
+    document.addEventListener("click", begin, { once: true, capture: true });
     document.addEventListener("rtcdp:refreshed", () => {
       if (document.getElementById("chart-title").textContent !== title) return;
       requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - began)));
     });
   });
 }"""
-"""Tells how long after the button was pressed the chart of a title was painted."""
+"""Tells how long after a click the chart of a title was painted."""
 
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}

@@ -48,7 +48,7 @@ def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, tmp_path, capsys)
     asked = requests.ask(gone, "test")
     command = [sys.executable, "-m", "rtcdp", "process", "--once", "--data-dir", str(tmp_path)]
     kills = 0
-    for _ in range(scaled(3, chaos=12)):
+    for _ in range(scaled(2, chaos=12)):
         processor = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE_S
         # From its second run on, the request says so from the beginning.

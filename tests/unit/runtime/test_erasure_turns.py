@@ -37,7 +37,6 @@ with processor_of(settings, SystemClock()) as processor:
 """
 
 IN_ORDER = (
-    "rtcdp.engines.native.erasing:erasing_epoch",
     "rtcdp.engines.native.erasing:finish_erasures",
     "rtcdp.runtime.erasure_turns:receipt_of",
     "rtcdp.runtime.erasure_requests:_wipe",

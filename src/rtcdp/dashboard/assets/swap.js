@@ -20,8 +20,10 @@ export const isAwaiting = () => awaited !== null;
 
 /** Calls `show` with the page that was asked for, or `fail`; whatever was waited for before is given up. */
 export function awaitPage(request, show, fail = () => {}) {
-  if (awaited !== request) awaited?.abort();
+  const before = awaited;
   awaited = request;
+  // Told at once that it is over, it finds that nobody waits for it.
+  if (before !== request) before?.abort();
   const settle = () => {
     if (awaited !== request) return;
     awaited = null;
