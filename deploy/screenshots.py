@@ -22,7 +22,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 _PORT = "8091"
 _URL = f"http://127.0.0.1:{_PORT}"
-_PAST = ("--days", "14", "--users", "1500", "--seed", "7")
+_PAST = ("--days", "22", "--users", "4000", "--seed", "7")
 _PATIENCE_S = 120
 _SETTLED_MS = 2500
 
@@ -42,6 +42,8 @@ PICTURES = (
     Picture("live-page", "/?last=7d&chart=sessions"),
     Picture("live-page-dark", "/?last=24h&chart=views", scheme="dark"),
     Picture("live-page-phone", "/?last=7d&chart=sessions", width=390, height=844),
+    Picture("funnel-page", "/funnels?last=7d", height=860),
+    Picture("docs-page", "/docs#get-api-metrics-orders", height=1040),
 )
 
 

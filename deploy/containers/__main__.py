@@ -53,8 +53,13 @@ def containers(
     try:
         podman.remove_all()
         checks.check_unit(podman.folder, tell)
-        with_servers = Step.full in wanted or Step.kubernetes in wanted or wanted == [Step.images]
-        checks.make_images(podman, tell, with_spark=with_servers)
+        with_spark = Step.full in wanted or wanted == [Step.images]
+        checks.make_images(
+            podman,
+            tell,
+            with_servers=with_spark or Step.kubernetes in wanted,
+            with_spark=with_spark,
+        )
         unseen = [
             checks.check_profile(podman, tools, step.value, tell)
             for step in (Step.embedded, Step.full)

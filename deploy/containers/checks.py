@@ -36,7 +36,7 @@ _METRICS_PORT = 29464
 _SPANS = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:4318/spans').read().decode())"
 
 
-def make_images(podman: Podman, tell: Tell, *, with_spark: bool) -> None:
+def make_images(podman: Podman, tell: Tell, *, with_servers: bool, with_spark: bool) -> None:
     """Make everything that the compose file names. Raises `ContainersFailed` and `PartMissing`."""
     image_of = profiles.images_of(profiles.compose_file())
     tell("Debian's smallest system, from its packages")
@@ -45,7 +45,7 @@ def make_images(podman: Podman, tell: Tell, *, with_spark: bool) -> None:
     check_image(podman, "rtcdp", facts, size_max=SIZE_MAX)
     tell(f"the image rtcdp: {facts.size / 1e6:.0f} MB, user {facts.user}, runs on a read-only root")
     for each in (*stand_ins(image_of), StandIn("otel", image_of["otel-collector"])):
-        if not with_spark and each.folder not in ("otel", "prometheus"):
+        if not with_servers and each.folder not in ("otel", "prometheus"):
             continue
         make_stand_in(podman, each)
         tell(f"a stand-in for {each.image}")

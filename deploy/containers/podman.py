@@ -1,6 +1,7 @@
 """Podman with a storage, networks and settings of its own: that of others is not touched."""
 
 import os
+import re
 import resource
 import shutil
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from deploy.tools import ToolFailed, run
 from rtcdp.errors import RtcdpError
 
 _SHORT_S = 120
+_UNNAMED = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 16_384
 
 
@@ -51,6 +53,13 @@ class Podman:
         self.succeeds("rm", "--all", "--force", "--volumes", "--time=1")
         self.succeeds("volume", "prune", "--force")
         self.succeeds("network", "prune", "--force")
+
+    def remove_unnamed_volumes(self) -> None:
+        """Remove volumes that an image asks for and nobody has named: podman-compose leaves them,
+        where Docker takes them down with their container."""
+        for name in self.lines("volume", "ls", "--quiet"):
+            if _UNNAMED.fullmatch(name):
+                self.succeeds("volume", "rm", name)
 
     def left(self) -> dict[str, list[str]]:
         """What runs, or rests, beside images: nothing, when all was taken down."""

@@ -83,6 +83,7 @@ class Profile:
             # What is left then is found by whoever asks `Podman.left`.
             with suppress(ToolFailed):
                 self._compose("down", "--volumes", "--timeout", "20")
+            self.podman.remove_unnamed_volumes()
 
     def container(self, service: str) -> str:
         """The id of the service's container. Raises `ContainersFailed` when it has none."""

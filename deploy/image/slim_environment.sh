@@ -22,7 +22,8 @@ import pkgutil
 
 import rtcdp
 
-optional = {"pandas", "py4j", "pyarrow", "pyspark", "river"}
+optional = {"attr", "attrs", "authlib", "cachetools", "fastavro", "grpc_tools", "httpx2"}
+optional |= {"pandas", "py4j", "pyarrow", "pyspark", "river"}
 for module in pkgutil.walk_packages(rtcdp.__path__, "rtcdp."):
     if not module.name.endswith("__main__"):
         try:

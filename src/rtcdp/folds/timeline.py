@@ -237,15 +237,15 @@ def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl
     order = _order_by(numbers, times)
     numbers, times = numbers[order], times[order]
     is_tied = (numbers[1:] == numbers[:-1]) & (times[1:] == times[:-1])
-    told = events[places[order]]
-    if not is_tied.any():
-        return told, numbers
-    tied = np.flatnonzero(np.append(is_tied, False) | np.append(False, is_tied))
-    fields = [name for name in events.columns if name != key]
-    at_once = told[tied].with_columns(pl.Series(_PLACE, tied), pl.Series(_NUMBER, numbers[tied]))
-    moved = np.arange(told.height)
-    moved[tied] = at_once.sort(_NUMBER, *_order(fields))[_PLACE].to_numpy()
-    return told[moved], numbers
+    chosen = places[order]
+    if is_tied.any():
+        tied = np.flatnonzero(np.append(is_tied, False) | np.append(False, is_tied))
+        fields = [name for name in events.columns if name != key]
+        at_once = events[chosen[tied]].with_columns(
+            pl.Series(_PLACE, chosen[tied]), pl.Series(_NUMBER, numbers[tied])
+        )
+        chosen[tied] = at_once.sort(_NUMBER, *_order(fields))[_PLACE].to_numpy()
+    return events[chosen], numbers
 
 
 def _order_by(numbers: Ints, times: Ints) -> Ints:

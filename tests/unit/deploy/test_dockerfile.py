@@ -23,10 +23,12 @@ LINES = [
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINNED = ROOT / "requirements" / "full.txt"
 WITH_SPARK_ONLY = {
+    *("attrs", "authlib", "cachetools", "fastavro", "grpcio", "grpcio-tools", "httpcore2"),
+    *("httpx2", "httpx2-jsfetch", "joserfc", "truststore"),
     *("faker", "narwhals", "pandas", "polyfactory", "py4j", "pyarrow", "pyspark"),
     *("python-dateutil", "pytz", "river", "scipy"),
 }
-"""Beside Spark and river, what those alone need, and what litestar asks for to make up examples."""
+"""Spark, river, schemas, what those alone need, and what litestar asks for to make up examples."""
 
 
 def stages() -> dict[str, list[tuple[str, str]]]:

@@ -1,6 +1,6 @@
 """What happens, at one look: figures with their charts, and where they come from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -109,7 +109,7 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
     filters = {name: getattr(question, name) for name in FILTERS}
     ledger = ledger_page(asked.installation, LedgerQuestion(limit=1))
     found = told(asked.installation, buckets, filters)
-    chosen = next(figure for figure in found.figures if figure.name == question.chart)
+    chosen = _chosen(asked, found.figures)
     return Overview(
         buckets=buckets,
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
@@ -122,6 +122,14 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
         is_empty=ledger.totals.received == 0 and not ledger.lag_ms,
         shown_time=Period(buckets.start, buckets.end, asked.period.moves),
     )
+
+
+def _chosen(asked: PageAsked[OverviewQuestion], figures: Sequence[Figure]) -> Figure:
+    """The figure that was chosen; where nobody chose one, the first that filters leave."""
+    named = next(each for each in figures if each.name == asked.question.chart)
+    if any(name == "chart" for name, _ in asked.address.pairs):
+        return named
+    return next((each for each in (named, *figures) if not each.missing), named)
 
 
 _ROOM = 1.15

@@ -81,3 +81,15 @@ def test_what_is_behind_a_number_is_of_the_time_that_is_shown(site: Site) -> Non
     assert printed is not None
     # Days of the zone.
     assert re.findall(r'datetime="[^T]+T([^"]+)"', printed[1]) == ["00:00:00.000Z"] * 2
+
+
+def test_the_chart_is_of_a_figure_that_filters_leave_unless_another_was_chosen(
+    make_driver: Callable[..., Driver], make_site: MakeSite
+) -> None:
+    catalog = load_catalog()
+    driver = make_driver(*catalog)
+    site = make_site(Installation(driver.store, catalog, ManualClock(driver.now_ms), driver.log))
+    for asked, title in (("", "Active users"), ("&category=x", "Revenue")):
+        assert f'<h2 id="chart-title">{title}</h2>' in site.page(f"/?last=6h{asked}")
+    kept = site.page("/?last=6h&category=x&chart=carts")
+    assert '<h2 id="chart-title">Carts</h2>' in kept

@@ -37,3 +37,13 @@ def test_few_rows_and_sorted_ones_are_left_as_they_are(users):
     ordered = in_key_order(many, users)
     assert ordered["window_start"].is_sorted()
     assert in_key_order(ordered, users) is ordered
+
+
+def test_windows_that_go_on_in_time_fill_their_pages(transaction, users):
+    """The tree begins with the newest window, before which the next ones are put."""
+    empty = transaction.pragma("page_count")
+    for first in range(0, 15_000, 5_000):
+        rows = [(n, "/a", f"user-{n}", n) for n in range(first, first + 5_000)]
+        merge_one_by_one(transaction, users, rows_of(users, *rows))
+    in_rows = 15_000 * len("/auser-12345") + 15_000 * 12
+    assert (transaction.pragma("page_count") - empty) * 4096 < 1.6 * in_rows
