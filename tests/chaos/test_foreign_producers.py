@@ -43,20 +43,11 @@ def registry():
 @pytest.fixture
 def settings(kafka_server, registry, spark_jars, tmp_path):
     topic = kafka_server.create_topic(unused_name("foreign"), partitions=3)
-    client = SchemaRegistryClient({"url": registry.url})
-    producer = SerializingProducer(
-        {
-            "bootstrap.servers": kafka_server.bootstrap,
-            "value.serializer": AvroSerializer(client, SCHEMA),
-        }
-    )
-    now_ms = time.time_ns() // 1_000_000
-    for number in range(MESSAGES):
-        type_ = ("PAGE_VIEW", "PURCHASE", "no type")[number % 3]
-        event = {"userId": f"u{number % 97}", "eventType": type_, "timestamp": now_ms - number}
-        producer.produce(topic, value={**event, "value": number / 4})
-        producer.poll(0)
-    producer.flush()
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        serializer = AvroSerializer(client, SCHEMA)
+        produce(
+            {"bootstrap.servers": kafka_server.bootstrap, "value.serializer": serializer}, topic
+        )
     jars = ",".join(map(str, spark_jars))
     return Settings(
         data_dir=tmp_path / "native",
@@ -64,6 +55,17 @@ def settings(kafka_server, registry, spark_jars, tmp_path):
         kafka=KafkaTopicSettings(schema_registry=registry.url),
         spark=SparkLimits(master="local[2]", jars=jars, max_offsets_per_trigger=7_000),
     )
+
+
+def produce(configuration, topic):
+    producer = SerializingProducer(configuration)
+    now_ms = time.time_ns() // 1_000_000
+    for number in range(MESSAGES):
+        type_ = ("PAGE_VIEW", "PURCHASE", "no type")[number % 3]
+        event = {"userId": f"u{number % 97}", "eventType": type_, "timestamp": now_ms - number}
+        producer.produce(topic, value={**event, "value": number / 4})
+        producer.poll(0)
+    producer.flush()
 
 
 @contextmanager

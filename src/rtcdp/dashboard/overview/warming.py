@@ -22,6 +22,7 @@ from rtcdp.dashboard.overview.told import told
 from rtcdp.dashboard.zone import PageZone
 from rtcdp.errors import RtcdpError
 from rtcdp.events.calendar import DAY_MS
+from rtcdp.store import StoreUnavailable
 
 EVERY_S = 0.25
 """How long it pauses after each day."""
@@ -56,8 +57,11 @@ class Warming:
                 self._left = self._found()
                 return self._left is None or len(self._left) > 0
             read_ahead(self._installation, self._left.popleft())
+        except StoreUnavailable:
+            # It may come yet; and then what else there is.
+            return self._left is None or len(self._left) > 0
         except RtcdpError:
-            # What is away, or can't be told, pages say themselves.
+            # What can't be told pages say themselves.
             return bool(self._left)
         except Exception as error:  # noqa: BLE001 - whatever it is, pages are told without it
             _log.error("reading days ahead failed", exc_info=error)

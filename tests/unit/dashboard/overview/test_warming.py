@@ -16,6 +16,7 @@ from rtcdp.dashboard.overview.told import Told, told
 from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, Nobody, Warming
 from rtcdp.dashboard.period import Period
 from rtcdp.events.calendar import DAY_MS
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
 from tests.unit.answers.days import DAYS, END, HOUR_MS, CountedDays, days_of_a_shop, event
 
@@ -61,6 +62,27 @@ def test_it_waits_until_what_came_in_is_counted(shop: tuple[Driver, Installation
     warming = Warming(installation)
     assert (warming.step(), warming.step(), reads(installation)) == (True, True, 0)
     driver.process()
+    assert warming.step()
+    assert warming.step()
+    assert reads(installation) > 0
+
+
+def test_it_waits_for_a_store_that_is_away(shop: tuple[Driver, Installation]) -> None:
+    _, installation = shop
+
+    class Away:
+        """The store, which can't be read."""
+
+        def snapshot(self) -> None:
+            raise StoreUnavailable("it is away", "wait")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(installation.store, name)
+
+    away = Away()
+    warming = Warming(replace(installation, store=cast("Any", away)))
+    assert (warming.step(), reads(installation)) == (True, 0)
+    away.snapshot = installation.store.snapshot  # type: ignore[method-assign,assignment]
     assert warming.step()
     assert warming.step()
     assert reads(installation) > 0
