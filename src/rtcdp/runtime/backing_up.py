@@ -9,8 +9,10 @@ import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import rtcdp
 from rtcdp.access.audit import FILE_NAME as AUDIT_NAME
@@ -31,6 +33,7 @@ from rtcdp.runtime.backup_manifest import (
     file_of,
     write_manifest,
 )
+from rtcdp.runtime.erasure_requests import REQUESTS
 from rtcdp.runtime.locks import Lock
 from rtcdp.runtime.parts import require_store, store_of
 from rtcdp.runtime.receipts import FOLDER as RECEIPTS
@@ -201,17 +204,45 @@ def _log_in(settings: Settings, partial: Path) -> BackedUpLog:
 
 
 def _copy_files(settings: Settings, partial: Path) -> None:
-    """Who may come in, who did what, and the receipts of erasures with the key that signs them."""
+    """Who may come in, who did what, erasures that are asked for, and the receipts of those that
+    are done with the key that signs them."""
     data = settings.data_dir
+    # Before the receipts: what ends meanwhile has one.
+    copy_requests(data, partial)
     receipts = sorted((data / RECEIPTS).glob("*.json"))
     sources = [data / KEYS_NAME, data / AUDIT_NAME, data / RECEIPTS / KEY_NAME, *receipts]
     for source in sources:
-        if not source.is_file():
-            continue
-        target = partial / source.relative_to(data)
-        make_private_folder(target.parent)
-        with source.open("rb") as read, os.fdopen(open_private_file(target), "wb") as written:
-            shutil.copyfileobj(read, written)
+        if source.is_file():
+            copy_file(source, partial / source.relative_to(data))
+
+
+def copy_requests(data_dir: Path, target_dir: Path) -> None:
+    """Copy the erasures that somebody asked for from one data folder to another, which may hold
+    older states of the same ones. They may be ended meanwhile."""
+    folder = data_dir / RECEIPTS / REQUESTS
+    states = set(folder.glob("[0-9]*.json"))
+    waiting = sorted(folder.glob("[0-9]*.user"))
+    # How far one is comes second: if it says that it is done, it is not done again.
+    for source in [*waiting, *sorted(states | {path.with_suffix(".json") for path in waiting})]:
+        with suppress(FileNotFoundError):
+            content = source.read_bytes()
+            # Whoever ends one overwrites it before it is deleted.
+            if content.strip(b"\0"):
+                _write(target_dir / source.relative_to(data_dir), BytesIO(content))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, durably, for its owner's eyes only."""
+    with source.open("rb") as content:
+        _write(target, content)
+
+
+def _write(target: Path, content: IO[bytes]) -> None:
+    make_private_folder(target.parent)
+    with os.fdopen(open_private_file(target), "wb") as file:
+        shutil.copyfileobj(content, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sizes(settings: Settings, logs: dict[Path, Path]) -> int:

@@ -7,6 +7,8 @@ has one of these hashes. What has none left in the copy is refused by its hash f
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from rtcdp.engines.resume import records_between
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.log.contract import ErasableLog, LogReader, RawRecord
-from rtcdp.runtime.erased_search import receipt_of
+from rtcdp.runtime.erased_search import Search, receipt_of
+from rtcdp.runtime.erasure_requests import ErasureRequests
 from rtcdp.runtime.parts import folds_of, log_reader, store_of, stored_metrics_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.receipts import Receipt, is_genuine, keep_receipt, read_receipt
@@ -41,12 +44,7 @@ def receipts_in(places: Iterable[Path], data_dir: Path) -> dict[Path, Receipt]:
 
     Raises `UsageError` for a file that is no receipt, or one that another installation signed.
     """
-    paths = [
-        path
-        for place in places
-        for path in (sorted(place.glob("*.json")) if place.is_dir() else [place])
-    ]
-    receipts = {path: read_receipt(path) for path in paths}
+    receipts = {path: read_receipt(path) for path in _paths_in(places)}
     for path, receipt in receipts.items():
         if not is_genuine(data_dir, receipt):
             raise UsageError(
@@ -54,6 +52,26 @@ def receipts_in(places: Iterable[Path], data_dir: Path) -> dict[Path, Receipt]:
                 "give receipts of that one alone: whoever they name is erased",
             )
     return receipts
+
+
+def own_receipts_in(folders: Iterable[Path], data_dir: Path) -> dict[Path, Receipt]:
+    """The receipts in an installation's own folders, without what the key in `data_dir` did not
+    sign: it may have been lost once, and made anew."""
+    receipts = {}
+    for path in _paths_in(folders):
+        with suppress(UsageError):
+            receipt = read_receipt(path)
+            if is_genuine(data_dir, receipt):
+                receipts[path] = receipt
+    return receipts
+
+
+def _paths_in(places: Iterable[Path]) -> list[Path]:
+    return [
+        path
+        for place in places
+        for path in (sorted(place.glob("*.json")) if place.is_dir() else [place])
+    ]
 
 
 def not_yet_erased(receipts: Iterable[Receipt], known: Iterable[ErasedUser]) -> list[ErasedUser]:
@@ -75,6 +93,8 @@ def erase_again(settings: Settings, clock: Clock, users: Sequence[ErasedUser]) -
     """
     if not users:
         return []
+    # This one can erase, whatever engine counts later.
+    settings = replace(settings, engine="native")
     with processor_of(settings, clock) as processor:
         assert isinstance(processor, Processor)
         if settings.log_path is None:
@@ -92,9 +112,14 @@ def erase_again(settings: Settings, clock: Clock, users: Sequence[ErasedUser]) -
             (processor.erase(user_id, user.salt, user.erased_at), user_id)
             for user, user_id in found.items()
         ]
+    requests = ErasureRequests(settings.data_dir, clock)
+    # They hold the ids of whoever is yet to be erased.
+    search = Search(without=[requests.file_of(each) for each in requests.waiting()])
     return [
         keep_receipt(
-            settings.data_dir, receipt_of(settings, each, user_id, WHO, [_NOTE]), is_again=True
+            settings.data_dir,
+            receipt_of(settings, each, user_id, WHO, [_NOTE], search),
+            is_again=True,
         )
         for each, user_id in erased
     ]

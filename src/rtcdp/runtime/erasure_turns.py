@@ -10,12 +10,17 @@ from rtcdp.clock import Clock
 from rtcdp.engines.native.erasing import Erased
 from rtcdp.engines.native.processor import Processor
 from rtcdp.errors import PartMissing, UsageError
+from rtcdp.log.contract import LogUnavailable
 from rtcdp.runtime.erased_search import Search, receipt_of
 from rtcdp.runtime.erasure_requests import ErasureRequests
 from rtcdp.runtime.parts import log_reader
 from rtcdp.runtime.receipts import Receipt, keep_receipt, salt_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import StoreUnavailable
+
+AGAIN_AFTER_S = 5.0
+"""What was kept from ending is tried again then at the earliest: each time, the log's writers
+wait."""
 
 _AGAIN = "begun before and interrupted: what was taken out then is not counted here"
 
@@ -31,10 +36,20 @@ class ErasureTurns:
     say: Callable[[str], None] = lambda _: None
     _ends: dict[str, Mapping[int, int]] = field(default_factory=dict)
     _begun: dict[str, Erased] = field(default_factory=dict)
+    _again_at: float = float("-inf")
 
     def take(self, processor: Processor) -> None:
         """Do the oldest request, if there is one. Raises what log and store raise, and goes on with
-        it at the next turn then."""
+        it in a later turn then."""
+        if self.clock.monotonic() < self._again_at:
+            return
+        try:
+            self._take(processor)
+        except (LogUnavailable, StoreUnavailable):
+            self._again_at = self.clock.monotonic() + AGAIN_AFTER_S
+            raise
+
+    def _take(self, processor: Processor) -> None:
         requests = ErasureRequests(self.settings.data_dir, self.clock)
         waiting = requests.waiting()
         if not waiting:

@@ -312,7 +312,8 @@ class StoreCopy:
     A store that can be copied has three functions in its package: `copy_store(url, target)` writes
     one state of it to a file, which is empty until that state is fixed, and returns this;
     `holds_a_store(url)` tells whether a place is taken; `bring_back_store(url, source)` makes a
-    store of such a file. `COPY_NAME` is what the file is called."""
+    store of such a file. `COPY_NAME` is what the file is called. That of a server has a fourth
+    one: `take_away_store(url)` takes away what `bring_back_store` has made."""
 
     progress: Progress
     erased: tuple[ErasedUser, ...]

@@ -1,4 +1,5 @@
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,8 @@ def test_whoever_has_a_record_of_any_kind_is_found_by_the_hash(tmp_path):
     visit(settings, "fay", broken=b'{"userId":"gil","timestamp":"never"}')
     names = ("ada", "deb", "fay", "gil", "nobody")
     wanted = [ErasedUser.of(name, SALT, clock.now_ms() + 60_000) for name in names]
-    receipts = erase_again(settings, clock, wanted)
+    # That engine erases nobody.
+    receipts = erase_again(replace(settings, engine="spark"), clock, wanted)
     assert len(receipts) == 4
     assert {name: files_with(tmp_path, name) for name in names} == {name: [] for name in names}
     assert files_with(tmp_path, "bob") != []

@@ -1,18 +1,24 @@
+import errno
 import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.log.embedded import EmbeddedLogReader
+from rtcdp.runtime import backing_up, restoring
 from rtcdp.runtime.backing_up import back_up
 from rtcdp.runtime.backup_manifest import BackupDamaged
 from rtcdp.runtime.erased_search import find_in_tables
 from rtcdp.runtime.erasing import erase
+from rtcdp.runtime.erasure_requests import ErasureRequests
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.processing import processor_of
-from rtcdp.runtime.receipts import is_genuine, read_receipt
+from rtcdp.runtime.receipts import is_genuine, keep_receipt, read_receipt
 from rtcdp.runtime.restoring import STAGE, restore
 from rtcdp.runtime.settings import Settings
 from tests.servers import unused_name
@@ -67,6 +73,95 @@ def test_another_installation_in_the_place_of_the_first_has_no_say(shop, new, tm
     restored = restore(new, CLOCK, tmp_path / "backup")
     assert (restored.erased_since, restored.has_origin) == (0, False)
     assert files_with(new.data_dir, "ada") != []
+
+
+def test_who_was_erased_while_a_backup_was_made_does_not_come_back(
+    shop, new, tmp_path, monkeypatch
+):
+    copy_files = backing_up._copy_files
+
+    def erased_before(*args):
+        receipt = erase(shop, CLOCK, "ada", "test")
+        other = keep_receipt(tmp_path / "other", msgspec.structs.replace(receipt, erased_at=9))
+        # Of before its key was lost.
+        old = shop.data_dir / "erasures" / other.name
+        (tmp_path / "other" / "erasures" / other.name).rename(old)
+        copy_files(*args)
+
+    monkeypatch.setattr(backing_up, "_copy_files", erased_before)
+    back_up(shop, CLOCK, tmp_path / "later")
+    shop.data_dir.rename(tmp_path / "gone")
+    restored = restore(new, CLOCK, tmp_path / "later")
+    assert (restored.erased_since, restored.has_origin) == (1, False)
+    assert files_with(new.data_dir, "ada") == []
+    assert files_with(new.data_dir, "bob") != []
+
+
+def test_who_waits_to_be_erased_waits_in_the_new_place(shop, new, tmp_path):
+    asked = ErasureRequests(shop.data_dir, CLOCK)
+    ada = asked.ask("ada", "key 1")
+    back_up(shop, CLOCK, tmp_path / "later")
+    there = ErasureRequests(new.data_dir, CLOCK)
+    restore(new, CLOCK, tmp_path / "later")
+    assert there.waiting() == [ada.id]
+    new.data_dir.rename(tmp_path / "first")
+    count(shop)
+    bob = asked.ask("bob", "key 1")
+    # As it is while it is ended: overwritten, and still there.
+    (shop.data_dir / "erasures" / "requests" / "7-00.user").write_bytes(bytes(9))
+    restored = restore(new, CLOCK, tmp_path / "later")
+    assert [receipt.found for receipt in restored.receipts] == [()]
+    assert (there.waiting(), there.state(ada.id).state) == ([bob.id], "done")
+    count(new)
+    assert (there.waiting(), there.state(bob.id).state) == ([], "done")
+    assert [files_with(new.data_dir, name) for name in ("ada", "bob")] == [[], []]
+
+
+def test_what_was_interrupted_while_it_was_put_in_place_on_another_disk_goes_on(
+    shop, new, tmp_path, monkeypatch
+):
+    erase(shop, CLOCK, "ada", "test")
+    elsewhere = tmp_path / "elsewhere"
+    new = replace(new, log=f"embedded:{elsewhere}/log", store=f"sqlite:{elsewhere}/numbers.db")
+    rename, copy_file = Path.rename, restoring.copy_file
+    copied: list[str] = []
+
+    def across(source, target):
+        if elsewhere in target.parents and elsewhere not in source.parents:
+            raise OSError(errno.EXDEV, "another disk")
+        return rename(source, target)
+
+    def interrupted(source, target):
+        if elsewhere in target.parents:
+            copied.append(target.name)
+            if copied[-1] == "log.db.partial" and copied.count(copied[-1]) == 1:
+                target.write_bytes(b"half")
+                raise KeyboardInterrupt
+        copy_file(source, target)
+
+    monkeypatch.setattr(Path, "rename", across)
+    monkeypatch.setattr(restoring, "copy_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        restore(new, CLOCK, tmp_path / "backup")
+    with pytest.raises(UsageError, match="being put in place at"):
+        restore(replace(new, store=""), CLOCK, tmp_path / "backup")
+    since = shop.data_dir / "erasures" / erase(shop, CLOCK, "bob", "test").name
+    with pytest.raises(UsageError, match="1 users were erased since"):
+        restore(new, CLOCK, tmp_path / "backup")
+    since.unlink()
+    restored = restore(new, CLOCK, tmp_path / "backup")
+    assert (copied[0], copied.count(copied[0])) == ("numbers.db.partial", 1)
+    assert copied.count("log.db.partial") == 2
+    assert (restored.erased_since, len(restored.receipts)) == (1, 1)
+    assert not (new.data_dir / STAGE).exists()
+    assert [path.name for path in elsewhere.rglob("*.partial")] == []
+    visit(new, "carla")
+    count(new)
+    with store_of(new, read_only=True) as store, store.snapshot() as snapshot:
+        totals = snapshot.ledger_totals()
+    assert (totals["admitted"], totals["erased"]) == (2, 1)
+    with closing(EmbeddedLogReader(new.log_path)) as log:
+        assert log.extent(0).next_offset == 3
 
 
 def test_nobody_is_erased_by_a_receipt_that_was_not_signed_here(shop, new, tmp_path):
@@ -128,7 +223,7 @@ def replace_positions(store, end):
 
 
 def test_a_store_on_a_server_is_free_for_whoever_comes_and_holds_nobody_who_was_erased(
-    postgres_server, postgres_url, tmp_path
+    postgres_server, postgres_url, tmp_path, monkeypatch
 ):
     shop = Settings(data_dir=tmp_path / "shop", store=postgres_url, folds="none")
     ada, bob = "ada@example.org", "bob@example.org"
@@ -142,6 +237,11 @@ def test_a_store_on_a_server_is_free_for_whoever_comes_and_holds_nobody_who_was_
     new = replace(shop, data_dir=tmp_path / "new", store=postgres_server.url(database))
     with pytest.raises(UsageError, match="already"):
         restore(replace(new, store=postgres_url), CLOCK, tmp_path / "backup")
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "erase_again", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            restore(new, CLOCK, tmp_path / "backup")
+    assert list(find_in_tables(new, bob)) == []
     restored = restore(new, CLOCK, tmp_path / "backup")
     assert len(restored.receipts) == 1
     assert not (new.data_dir / "store.dump").exists()

@@ -15,6 +15,9 @@ from rtcdp.log.embedded.chunk import Chunk, chunks_of, contents_of, header_of
 from rtcdp.log.embedded.columns import pieces_of, records_of
 from rtcdp.log.embedded.file import INSERT_CHUNK, bring_up_to_date, transaction
 
+_READERS_PATIENCE_MS = 250
+"""How long to wait for readers before the file is written anew. Appends wait as well."""
+
 _CHUNK_WITH = (
     "SELECT first_offset, record_count, received_at_min, received_at_max, header_checksum,"
     " checksum, spans, odd, lines, line_bytes FROM chunk WHERE first_offset <= ?"
@@ -66,9 +69,18 @@ def write_anew(connection: sqlite3.Connection, path: Path) -> None:
     Overwriting what is deleted would not do: pages that were freed and used again hold old bytes
     behind the new ones. Raises `LogUnavailable` while a reader keeps the WAL from being emptied.
     """
+    ((patience_ms,),) = connection.execute("PRAGMA busy_timeout").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {min(patience_ms, _READERS_PATIENCE_MS)}")
+    # Before the work: tried again and again, it would fill a WAL that nobody can empty.
+    _empty_wal(connection, path)
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     # What it works on would be as large as the file.
     connection.execute("PRAGMA temp_store = FILE")
     connection.execute("VACUUM")
+    _empty_wal(connection, path)
+
+
+def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
     ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if busy:
         raise LogUnavailable(

@@ -5,6 +5,7 @@ from rtcdp.store.postgres.copying import (
     bring_back_store,
     copy_store,
     holds_a_store,
+    take_away_store,
 )
 from rtcdp.store.postgres.searching import values_with
 from rtcdp.store.postgres.store import PostgresStore
@@ -16,6 +17,7 @@ __all__ = [
     "copy_store",
     "holds_a_store",
     "open_store",
+    "take_away_store",
     "values_with",
 ]
 

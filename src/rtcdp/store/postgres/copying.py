@@ -13,7 +13,9 @@ from pathlib import Path
 from shutil import which
 
 import polars as pl
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from rtcdp.errors import PartMissing
 from rtcdp.private_files import open_private_file
@@ -30,6 +32,10 @@ COPY_NAME = "store.dump"
 _SNAPSHOT = pl.Schema({"id": pl.String()})
 _COUNT = pl.Schema({"count": pl.Int64()})
 _TABLES = "SELECT count(*) AS count FROM pg_tables WHERE schemaname IN ($1, $2)"
+_TABLES_IN = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+_DROP_SCHEMA = SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+_DROP_TABLE = SQL("DROP TABLE IF EXISTS {} CASCADE")
+_LOCK_TIMEOUT_S = 30
 _WORDS_MAX = 500
 
 
@@ -78,8 +84,34 @@ def bring_back_store(url: str, source: Path) -> None:
         _run(address, ["pg_restore", *how, f"--use-list={entries}", str(source)])
     finally:
         entries.unlink()
-    with closing(open_writer(address)) as writer:
-        version_of(writer)
+    try:
+        with closing(open_writer(address)) as writer:
+            version_of(writer)
+    except BaseException:
+        take_away_store(url)
+        raise
+
+
+def take_away_store(url: str) -> None:
+    """Take away what `bring_back_store` has made: it found no tables, and none of its schemas but
+    that which every database begins with. Raises `StoreUnavailable`."""
+    address = parse_address(url)
+    own = [each for each in _schemas(address) if each != SCHEMA]
+    try:
+        with psycopg.connect(address.conninfo) as connection:
+            connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT_S}s'")
+            for schema in own:
+                connection.execute(_DROP_SCHEMA.format(Identifier(schema)))
+            if address.schema == SCHEMA:
+                tables = connection.execute(_TABLES_IN, [SCHEMA]).fetchall()
+                for (table,) in tables:
+                    connection.execute(_DROP_TABLE.format(Identifier(SCHEMA, table)))
+    except psycopg.Error as error:
+        raise StoreUnavailable(
+            f"what was brought back into {address.shown} could not be taken away: {error}",
+            "it may hold users who were erased: drop the tables of the schemas "
+            + " and ".join(_schemas(address)),
+        ) from error
 
 
 def _schemas(address: PostgresAddress) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from rtcdp.store.sqlite.file import SqliteWriter, gone, identity, open_writer
 from rtcdp.store.sqlite.readers import SqliteReaders
 
 BUSY_TIMEOUT_MS = 5000
+_READERS_PATIENCE_MS = 1000
+"""How long to wait for readers before the file is written anew."""
 
 
 class SqliteStore(SqlStore):
@@ -36,15 +38,15 @@ class SqliteStore(SqlStore):
         Raises `StoreUnavailable` while a reader keeps the WAL from being emptied."""
         with self._between_transactions() as writer:
             assert isinstance(writer, SqliteWriter)
-            connection = writer
+            patience_ms = int(writer.pragma("busy_timeout") or 0)
+            writer.pragma(f"busy_timeout = {min(patience_ms, _READERS_PATIENCE_MS)}")
+            # Before the work: tried again and again, it would fill a WAL that nobody can empty.
+            _empty_wal(writer)
+            writer.pragma(f"busy_timeout = {patience_ms}")
             # What it works on would be as large as the file.
-            connection.pragma("temp_store = FILE")
-            connection.run("VACUUM")
-            if connection.pragma("wal_checkpoint(TRUNCATE)") != 0:
-                raise StoreUnavailable(
-                    "somebody reads the store's file, so that its WAL can't be emptied",
-                    "end what has been reading it for long; it is tried again",
-                )
+            writer.pragma("temp_store = FILE")
+            writer.run("VACUUM")
+            _empty_wal(writer)
             self._drop_writer()
 
     def _opened(self, path: Path, busy_timeout_ms: int) -> SqliteWriter:
@@ -53,3 +55,11 @@ class SqliteStore(SqlStore):
         writer = open_writer(path, busy_timeout_ms)
         self._file_readers.has_seen_store = True
         return writer
+
+
+def _empty_wal(writer: SqliteWriter) -> None:
+    if writer.pragma("wal_checkpoint(TRUNCATE)") != 0:
+        raise StoreUnavailable(
+            "somebody reads the store's file, so that its WAL can't be emptied",
+            "end what has been reading it for long; it is tried again",
+        )

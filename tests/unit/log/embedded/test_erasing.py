@@ -4,7 +4,7 @@ from contextlib import closing
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.log.contract import Delivery
+from rtcdp.log.contract import Delivery, LogUnavailable
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 
 
@@ -49,5 +49,24 @@ def test_a_damaged_chunk_loses_all_its_bytes_and_stays_damaged(tmp_path, what):
     found = records(log)
     assert [each.is_corrupt for each in found] == [False, False, True, True, False, False]
     assert [each.is_erased for each in found] == [False, True, False, False, True, False]
+    writer.close()
+    log.close()
+
+
+def test_while_somebody_reads_for_long_the_file_is_not_written_anew_again_and_again(tmp_path):
+    writer, log = EmbeddedLogWriter(tmp_path, ManualClock(5)), EmbeddedLogReader(tmp_path)
+    writer.append([Delivery(b'{"n":"secret"}\n', 1, 7)])
+    reader = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM chunk").fetchone()
+    sizes = []
+    for _ in range(3):
+        with pytest.raises(LogUnavailable, match="WAL can't be emptied"):
+            log.erase({0: [0]})
+        sizes.append((tmp_path / "log.db-wal").stat().st_size)
+    assert len(set(sizes)) == 1
+    reader.close()
+    log.erase({0: [0]})
+    assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
     writer.close()
     log.close()

@@ -8,7 +8,13 @@ from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.errors import PartMissing
 from rtcdp.store import Epoch, Erasure, StoreUnavailable
-from rtcdp.store.postgres import PostgresStore, bring_back_store, copy_store, holds_a_store
+from rtcdp.store.postgres import (
+    PostgresStore,
+    bring_back_store,
+    copy_store,
+    holds_a_store,
+    take_away_store,
+)
 from rtcdp.testing.random_walk import METRICS
 from tests.servers import unused_name
 
@@ -48,6 +54,9 @@ def test_a_copy_is_of_one_moment_and_becomes_a_store_again(
     assert not holds_a_store(new)
     bring_back_store(new, tmp_path / "copy")
     assert holds_a_store(new)
+    take_away_store(new)
+    assert not holds_a_store(new)
+    bring_back_store(new, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
     with pytest.raises(StoreUnavailable, match="already exists"):
         bring_back_store(new, tmp_path / "copy")
