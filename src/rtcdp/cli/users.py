@@ -35,7 +35,7 @@ users = typer.Typer(
     name="users",
     cls=ListingGroup,
     add_completion=False,
-    help="Give out all that is known of a user, or erase it.",
+    help="Export all that is known of a user, or erase the user.",
 )
 
 
@@ -142,7 +142,7 @@ def _show(receipt: Receipt, path: Path) -> None:
     for trace in receipt.found:
         say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
     if not receipt.found:
-        say("no file, no table and no record of the installation holds the id any more")
+        say("the search found the id nowhere")
     for note in receipt.notes:
         say(Text(note, "yellow"))
     say(f"receipt: {path}")
