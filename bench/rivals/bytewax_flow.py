@@ -10,9 +10,9 @@ from bytewax import operators
 from bytewax.connectors.files import FileSink, FileSource
 from bytewax.dataflow import Dataflow
 from bytewax.operators import windowing
-from bytewax.testing import run_main
+from bytewax.testing import cluster_main
 
-from bench.rivals.contestant import STEP_MS, WINDOW_MS, Row, answer
+from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS, Row, answer
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _LATE = timedelta(minutes=2)
@@ -38,7 +38,7 @@ def run(events: Path, out: Path) -> None:
     )
     told = operators.map("told", counted.down, _told)
     operators.output("out", told, FileSink(out / "counts.tsv"))
-    run_main(flow)
+    cluster_main(flow, [], 0, worker_count_per_proc=WORKERS)
     with (out / "counts.tsv").open("rb") as file:
         os.fsync(file.fileno())
 

@@ -12,7 +12,8 @@ _TABLES = (
     """CREATE TABLE shop.events (userId LowCardinality(String), eventType LowCardinality(String),
         timestamp DateTime64(3, 'UTC')) ENGINE = Null""",
     """CREATE TABLE shop.counts (start Int64, userId LowCardinality(String), views UInt64)
-        ENGINE = SummingMergeTree ORDER BY (userId, start)""",
+        ENGINE = SummingMergeTree ORDER BY (userId, start)
+        SETTINGS fsync_after_insert = 1, fsync_part_directory = 1""",
     f"""CREATE MATERIALIZED VIEW shop.counting TO shop.counts AS
         SELECT newest - arrayJoin(range(0, {WINDOW_MS}, {STEP_MS})) AS start, userId, views FROM (
             SELECT intDiv(toUnixTimestamp64Milli(timestamp), {STEP_MS}) * {STEP_MS} AS newest,
@@ -23,7 +24,7 @@ _TABLES = (
 _INSERT = """INSERT INTO shop.events SELECT userId, eventType, timestamp
     FROM file('{events}', 'JSONEachRow', 'userId String, eventType String, timestamp DateTime64(3)')
     SETTINGS date_time_input_format = 'best_effort', input_format_skip_unknown_fields = 1,
-        min_insert_block_size_rows = 1000000, fsync_metadata = 1"""
+        min_insert_block_size_rows = 1000000"""
 
 
 def run(events: Path, out: Path) -> None:

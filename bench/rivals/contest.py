@@ -19,8 +19,8 @@ class WrongRows(Exception):
 
 @dataclass(frozen=True)
 class Taken:
-    """What a run took: wall-clock seconds, CPU-seconds of all its processes, and MB of memory at
-    most, of its processes together."""
+    """What a run took: wall-clock seconds, CPU-seconds of all its processes, and the MB of memory
+    that each of them had at most, added up. Servers that it uses are not in it."""
 
     seconds: float
     cpu_s: float

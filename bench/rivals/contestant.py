@@ -10,6 +10,8 @@ from pathlib import Path
 
 WINDOW_MS = 60_000
 STEP_MS = 30_000
+WORKERS = 2
+"""Threads, or processes, of those that have to be told how many."""
 
 Row = tuple[int, str, int]
 """The start of a window (UTC ms), the user, and how many pages they viewed in it."""

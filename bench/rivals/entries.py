@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rivals.contestant import STEP_MS, WINDOW_MS
+from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS
 from bench.rivals.environment import java_classpath, rivals_python
 from deploy.servers import spark_kafka_jars
 
@@ -100,7 +100,7 @@ def _native(ground: Ground, out: Path) -> tuple[Command, ...]:
 
 
 def _streams(ground: Ground, out: Path) -> tuple[Command, ...]:
-    named = ground.bootstrap, ground.topic, ground.results_of(out), str(out)
+    named = ground.bootstrap, ground.topic, ground.results_of(out), str(out), str(WORKERS)
     return (_in_java("StreamsViews", *named),)
 
 

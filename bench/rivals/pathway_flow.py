@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pathway as pw
+from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS, Row, answer
 
-from bench.rivals.contestant import STEP_MS, WINDOW_MS, Row, answer
+# It is read when the package is imported.
+os.environ["PATHWAY_THREADS"] = str(WORKERS)
+
+import pathway as pw
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 

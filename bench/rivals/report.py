@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from bench.rivals.entries import Entry
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 _PINS = Path(__file__).parent / "requirements.in"
+_POM = Path(__file__).parent / "java" / "pom.xml"
+_JAVA_NAMES = ("hazelcast", "kafka-streams")
 
 
 def table(entries: Sequence[Entry], taken: Mapping[str, Sequence[Taken]], events: int) -> str:
@@ -25,7 +28,7 @@ def table(entries: Sequence[Entry], taken: Mapping[str, Sequence[Taken]], events
         those = [entry for entry in by_speed if entry.is_from_topic is is_from_topic]
         if those:
             lines += [
-                f"| {what} | events/s (slowest–quickest) | CPU-seconds a million | peak memory |",
+                f"| {what} | events/s (slowest–quickest) | CPU-s a million | memory, peaks added |",
                 "|---|---:|---:|---:|",
                 *(_line(entry.name, taken[entry.name], events) for entry in those),
                 "",
@@ -47,9 +50,14 @@ def _heading(events: int, rounds: int) -> str:
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}; rtcdp {importlib.metadata.version('rtcdp')}, "
-        f"{versions}, Hazelcast 5.7.0, Kafka Streams 4.3.1. {events:,} events; "
+        f"{versions}, {_java_versions()}. {events:,} events; "
         + (f"the median of {rounds} runs in turn." if rounds > 1 else "one run each.")
     )
+
+
+def _java_versions() -> str:
+    found = re.findall(r"<artifactId>([\w-]+)</artifactId>\s*<version>([\d.]+)<", _POM.read_text())
+    return ", ".join(f"{name} {version}" for name, version in found if name in _JAVA_NAMES)
 
 
 def _line(name: str, runs: Sequence[Taken], events: int) -> str:

@@ -152,7 +152,7 @@ def run_mongodb(port: Port = 27017, database: Database = DATABASE) -> None:
 
 
 @app.command("schemas")
-def run_schemas(port: Port = 8082) -> None:
+def run_schemas(port: Port = 8085) -> None:
     """Run a schema registry. It forgets its schemas when it ends."""
     with Foreground() as servers:
         registry = servers.start("The schema registry", schema_registry(port))

@@ -26,7 +26,6 @@ import org.apache.kafka.streams.kstream.TimeWindows;
 public class StreamsViews {
     private static final Duration LATE = Duration.ofMinutes(10);
     private static final long LOOK_MS = 100;
-    private static final int THREADS = 2;
 
     private final String topic;
     private final String results;
@@ -39,12 +38,13 @@ public class StreamsViews {
     public static void main(String[] arguments) throws Exception {
         String bootstrap = arguments[0];
         StreamsViews views = new StreamsViews(arguments[1], arguments[2]);
-        Duration window = Duration.ofMillis(Long.parseLong(arguments[4]));
-        Duration step = Duration.ofMillis(Long.parseLong(arguments[5]));
+        Duration window = Duration.ofMillis(Long.parseLong(arguments[5]));
+        Duration step = Duration.ofMillis(Long.parseLong(arguments[6]));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
             Map<TopicPartition, Long> ends = views.ends(admin);
             admin.createTopics(Set.of(new NewTopic(views.results, ends.size(), (short) 1))).all().get();
-            KafkaStreams streams = new KafkaStreams(views.counting(window, step), views.settings(bootstrap, arguments[3]));
+            KafkaStreams streams = new KafkaStreams(
+                    views.counting(window, step), views.settings(bootstrap, arguments[3], arguments[4]));
             CountDownLatch failed = new CountDownLatch(1);
             streams.setStateListener((now, before) -> {
                 if (now == KafkaStreams.State.ERROR) {
@@ -79,7 +79,7 @@ public class StreamsViews {
         return builder.build();
     }
 
-    private Properties settings(String bootstrap, String folder) {
+    private Properties settings(String bootstrap, String folder, String threads) {
         Properties settings = new Properties();
         settings.put(StreamsConfig.APPLICATION_ID_CONFIG, results);
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
@@ -87,7 +87,7 @@ public class StreamsViews {
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 256 * 1024 * 1024);
-        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, THREADS);
+        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(threads));
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_BYTES_CONFIG), 64 * 1024 * 1024);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 8 * 1024 * 1024);

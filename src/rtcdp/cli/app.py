@@ -13,7 +13,7 @@ from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
 
-ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Look after it", "Prove"
+ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Maintain", "Prove"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ COMMANDS = {
     ),
     "users": Command(
         KEEP,
-        "Give out all that is known of a user, or erase it.",
+        "Export all that is known of a user, or erase the user.",
         "rtcdp.cli.users:users",
     ),
     "backup": Command(

@@ -25,7 +25,7 @@ class _Group(PlainGroup):
     """A folder alone is where to make a backup."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] != _VERIFY and not {*args} & {*ctx.help_option_names}:
+        if args and args[0] not in (_MAKE, _VERIFY, *ctx.help_option_names):
             args = [_MAKE, *args]
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
@@ -37,15 +37,15 @@ backup = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Copy the installation into a new folder, while it runs.",
-    epilog="Like this: rtcdp backup FOLDER. Log and store belong together in it, and rtcdp restore"
-    " checks every byte.",
+    epilog="Like this: rtcdp backup FOLDER, whose options are those of rtcdp backup make. Log and"
+    " store belong together in it, and rtcdp restore checks every byte.",
 )
 
 
 @backup.command(_MAKE, cls=PlainCommand)
 @with_settings()
 def make(settings: Settings, folder: Folder) -> None:
-    """Copy the installation into a new folder; what a folder alone stands for."""
+    """Copy the installation into a new folder; also without "make"."""
     require_store(settings)
     clock = SystemClock()
     AuditLog(settings.data_dir, clock).note("command line", "backup")

@@ -113,16 +113,13 @@ def erase_again(settings: Settings, clock: Clock, users: Sequence[ErasedUser]) -
             for user, user_id in found.items()
         ]
     requests = ErasureRequests(settings.data_dir, clock)
-    # They hold the ids of whoever is yet to be erased.
-    search = Search(without=[requests.file_of(each) for each in requests.waiting()])
-    return [
-        keep_receipt(
-            settings.data_dir,
-            receipt_of(settings, each, user_id, WHO, [_NOTE], search),
-            is_again=True,
-        )
-        for each, user_id in erased
-    ]
+    receipts = []
+    for each, user_id in erased:
+        # Somebody may have asked for it as well.
+        search = Search(without=list(requests.files_of(user_id)))
+        receipt = receipt_of(settings, each, user_id, WHO, [_NOTE], search)
+        receipts.append(keep_receipt(settings.data_dir, receipt, is_again=True))
+    return receipts
 
 
 def _known_again(settings: Settings, users: Sequence[ErasedUser]) -> dict[ErasedUser, str]:

@@ -8,7 +8,7 @@ from rtcdp.cli.app import COMMANDS, command_of
 
 def test_the_help_names_every_command_in_its_panel(rtcdp):
     text = rtcdp("--help").out
-    panels = ("Run everything", "Run one part", "Look", "Look after it", "Prove")
+    panels = ("Run everything", "Run one part", "Look", "Maintain", "Prove")
     places = [text.index(f"─ {panel} ─") for panel in panels]
     assert places == sorted(places)
     commands = re.findall(r"│ ([a-z][a-z-]*) +[A-Z]", text)

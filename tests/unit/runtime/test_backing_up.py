@@ -33,7 +33,7 @@ backing_up.back_up(Settings(data_dir=Path(sys.argv[1])), SystemClock(), Path(sys
 @pytest.fixture
 def shop(tmp_path):
     settings = settings_of(tmp_path / "shop")
-    visit(settings, "ada", "bob")
+    visit(settings, "olga", "bob")
     count(settings)
     return settings
 
@@ -59,13 +59,13 @@ def test_log_and_store_are_never_on_two_sides_of_an_erasure(shop, tmp_path, monk
     def erased_between(*places):
         copies.append(places)
         if len(copies) == 1:
-            erase(shop, CLOCK, "ada", "test")
+            erase(shop, CLOCK, "olga", "test")
         copy_log(*places)
 
     monkeypatch.setattr(backing_up, "copy_log", erased_between)
     manifest = back_up(shop, CLOCK, tmp_path / "backup")
     assert (len(copies), len(manifest.erased)) == (2, 1)
-    assert files_with(tmp_path / "backup", "ada") == []
+    assert files_with(tmp_path / "backup", "olga") == []
     assert files_with(tmp_path / "backup", "bob") != []
 
 
@@ -73,7 +73,7 @@ def test_records_that_were_deleted_before_the_store_knew_of_them_make_no_backup(
     shop, tmp_path, monkeypatch
 ):
     emptied = settings_of(tmp_path / "emptied")
-    visit(emptied, "ada")
+    visit(emptied, "olga")
     copy_log = backing_up.copy_log
     monkeypatch.setattr(
         backing_up, "copy_log", lambda _, target: copy_log(emptied.log_path, target)

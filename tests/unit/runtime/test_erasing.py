@@ -13,12 +13,12 @@ CLOCK = SystemClock()
 
 def test_what_waits_is_counted_before_and_the_receipt_is_signed(tmp_path):
     settings = settings_of(tmp_path)
-    visit(settings, "ada", "bob", "ada")
+    visit(settings, "olga", "bob", "olga")
     with pytest.raises(UsageError):
         erase(settings, CLOCK, "", "test")
     with processor_of(settings, CLOCK), pytest.raises(AlreadyRunning):
-        erase(settings, CLOCK, "ada", "test")
-    receipt = erase(settings, CLOCK, "ada", "test")
+        erase(settings, CLOCK, "olga", "test")
+    receipt = erase(settings, CLOCK, "olga", "test")
     assert (receipt.records, receipt.log_records, receipt.found) == ({"admitted": 2}, 2, ())
     assert is_genuine(tmp_path, receipt)
-    assert files_with(tmp_path, "ada") == []
+    assert files_with(tmp_path, "olga") == []

@@ -23,7 +23,7 @@ def receipt(user, at):
 
 
 def test_the_newest_erasure_that_is_not_known_counts():
-    ada, bob, eve = (ErasedUser.of(name, SALT, 5) for name in ("ada", "bob", "eve"))
+    ada, bob, eve = (ErasedUser.of(name, SALT, 5) for name in ("olga", "bob", "eve"))
     receipts = [receipt(ada, 5), receipt(bob, 7), receipt(bob, 9), receipt(eve, 3)]
     found = not_yet_erased(receipts, [ada, bob])
     assert found == sorted(
@@ -33,13 +33,13 @@ def test_the_newest_erasure_that_is_not_known_counts():
 
 def test_whoever_has_a_record_of_any_kind_is_found_by_the_hash(tmp_path):
     settings, clock = settings_of(tmp_path), SystemClock()
-    visit(settings, "ada", "bob", broken=b'{"userId":"deb","timestamp":"never"}')
+    visit(settings, "olga", "bob", broken=b'{"userId":"zoe","timestamp":"never"}')
     count(settings)
     # Of these, the store alone knows.
     with closing(EmbeddedLogReader(settings.log_path)) as log:
         assert log.expire({0: 9}, Retention(0, 0, 0), clock.now_ms() + 9) == 3
     visit(settings, "fay", broken=b'{"userId":"gil","timestamp":"never"}')
-    names = ("ada", "deb", "fay", "gil", "nobody")
+    names = ("olga", "zoe", "fay", "gil", "nobody")
     wanted = [ErasedUser.of(name, SALT, clock.now_ms() + 60_000) for name in names]
     # That engine erases nobody.
     receipts = erase_again(replace(settings, engine="spark"), clock, wanted)
@@ -52,7 +52,7 @@ def test_whoever_has_a_record_of_any_kind_is_found_by_the_hash(tmp_path):
 
 
 def test_receipts_of_another_installation_are_refused(tmp_path):
-    ada = ErasedUser.of("ada", SALT, 5)
+    ada = ErasedUser.of("olga", SALT, 5)
     for folder in ("one", "two"):
         keep_receipt(tmp_path / folder, receipt(ada, 5))
     ours = tmp_path / "one" / "erasures"

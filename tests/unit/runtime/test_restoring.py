@@ -30,7 +30,7 @@ CLOCK = SystemClock()
 @pytest.fixture
 def shop(tmp_path):
     settings = settings_of(tmp_path / "shop")
-    visit(settings, "ada", "bob")
+    visit(settings, "olga", "bob")
     count(settings)
     back_up(settings, CLOCK, tmp_path / "backup")
     return settings
@@ -42,13 +42,13 @@ def new(tmp_path):
 
 
 def test_who_was_erased_since_does_not_come_back(shop, new, tmp_path):
-    erase(shop, CLOCK, "ada", "test")
+    erase(shop, CLOCK, "olga", "test")
     erase(shop, CLOCK, "carla", "test")
     given = tmp_path / "receipts"
     (shop.data_dir / "erasures").rename(given)
     restored = restore(new, CLOCK, tmp_path / "backup", [given])
     assert (restored.erased_since, len(restored.receipts), restored.has_origin) == (2, 1, False)
-    assert files_with(new.data_dir, "ada") == []
+    assert files_with(new.data_dir, "olga") == []
     assert files_with(new.data_dir, "bob") != []
     kept = sorted((new.data_dir / "erasures").glob("*.json"))
     assert [path.stem.endswith("-again") for path in kept].count(True) == 1
@@ -60,19 +60,19 @@ def test_who_was_erased_since_does_not_come_back(shop, new, tmp_path):
 
 
 def test_the_receipts_of_an_installation_that_is_still_there_are_found(shop, new, tmp_path):
-    erase(shop, CLOCK, "ada", "test")
+    erase(shop, CLOCK, "olga", "test")
     restored = restore(new, CLOCK, tmp_path / "backup")
     assert (restored.erased_since, restored.has_origin) == (1, True)
-    assert files_with(new.data_dir, "ada") == []
+    assert files_with(new.data_dir, "olga") == []
 
 
 def test_another_installation_in_the_place_of_the_first_has_no_say(shop, new, tmp_path):
     shop.data_dir.rename(tmp_path / "gone")
-    visit(shop, "ada", "bob")
-    erase(shop, CLOCK, "ada", "test")
+    visit(shop, "olga", "bob")
+    erase(shop, CLOCK, "olga", "test")
     restored = restore(new, CLOCK, tmp_path / "backup")
     assert (restored.erased_since, restored.has_origin) == (0, False)
-    assert files_with(new.data_dir, "ada") != []
+    assert files_with(new.data_dir, "olga") != []
 
 
 def test_who_was_erased_while_a_backup_was_made_does_not_come_back(
@@ -81,7 +81,7 @@ def test_who_was_erased_while_a_backup_was_made_does_not_come_back(
     copy_files = backing_up._copy_files
 
     def erased_before(*args):
-        receipt = erase(shop, CLOCK, "ada", "test")
+        receipt = erase(shop, CLOCK, "olga", "test")
         other = keep_receipt(tmp_path / "other", msgspec.structs.replace(receipt, erased_at=9))
         # Of before its key was lost.
         old = shop.data_dir / "erasures" / other.name
@@ -93,34 +93,34 @@ def test_who_was_erased_while_a_backup_was_made_does_not_come_back(
     shop.data_dir.rename(tmp_path / "gone")
     restored = restore(new, CLOCK, tmp_path / "later")
     assert (restored.erased_since, restored.has_origin) == (1, False)
-    assert files_with(new.data_dir, "ada") == []
+    assert files_with(new.data_dir, "olga") == []
     assert files_with(new.data_dir, "bob") != []
 
 
 def test_who_waits_to_be_erased_waits_in_the_new_place(shop, new, tmp_path):
     asked = ErasureRequests(shop.data_dir, CLOCK)
-    ada = asked.ask("ada", "key 1")
+    olga, _ = asked.ask("olga", "key 1")
     back_up(shop, CLOCK, tmp_path / "later")
     there = ErasureRequests(new.data_dir, CLOCK)
     restore(new, CLOCK, tmp_path / "later")
-    assert there.waiting() == [ada.id]
+    assert there.waiting() == [olga.id]
     new.data_dir.rename(tmp_path / "first")
     count(shop)
-    bob = asked.ask("bob", "key 1")
+    bob, _ = asked.ask("bob", "key 1")
     # As it is while it is ended: overwritten, and still there.
     (shop.data_dir / "erasures" / "requests" / "7-00.user").write_bytes(bytes(9))
     restored = restore(new, CLOCK, tmp_path / "later")
     assert [receipt.found for receipt in restored.receipts] == [()]
-    assert (there.waiting(), there.state(ada.id).state) == ([bob.id], "done")
+    assert (there.waiting(), there.state(olga.id).state) == ([bob.id], "done")
     count(new)
     assert (there.waiting(), there.state(bob.id).state) == ([], "done")
-    assert [files_with(new.data_dir, name) for name in ("ada", "bob")] == [[], []]
+    assert [files_with(new.data_dir, name) for name in ("olga", "bob")] == [[], []]
 
 
 def test_what_was_interrupted_while_it_was_put_in_place_on_another_disk_goes_on(
     shop, new, tmp_path, monkeypatch
 ):
-    erase(shop, CLOCK, "ada", "test")
+    erase(shop, CLOCK, "olga", "test")
     elsewhere = tmp_path / "elsewhere"
     new = replace(new, log=f"embedded:{elsewhere}/log", store=f"sqlite:{elsewhere}/numbers.db")
     rename, copy_file = Path.rename, restoring.copy_file
@@ -165,7 +165,7 @@ def test_what_was_interrupted_while_it_was_put_in_place_on_another_disk_goes_on(
 
 
 def test_nobody_is_erased_by_a_receipt_that_was_not_signed_here(shop, new, tmp_path):
-    receipt = erase(shop, CLOCK, "ada", "test")
+    receipt = erase(shop, CLOCK, "olga", "test")
     forged = tmp_path / "forged.json"
     forged.write_bytes(msgspec.json.encode(msgspec.structs.replace(receipt, by="eve")))
     with pytest.raises(UsageError, match="not signed"):

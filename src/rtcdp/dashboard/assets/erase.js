@@ -42,6 +42,6 @@ function ended(told, where) {
   if (told.state === "failed") return [`Nothing was erased: ${told.trouble}.`];
   const records = Object.values(told.receipt.records).reduce((sum, count) => sum + count, 0);
   const found = told.receipt.found.length;
-  const left = found ? `the id still stands in ${found} places` : "no file holds the id any more";
+  const left = found ? `the id still stands in ${found} places` : "the search found it nowhere";
   return [`Erased ${records} records; ${left}. `, element("a", { href: where }, "The receipt")];
 }
