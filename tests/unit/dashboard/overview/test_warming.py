@@ -114,7 +114,7 @@ def test_it_reads_no_more_than_half_of_what_may_be_kept(
     shop: tuple[Driver, Installation],
 ) -> None:
     """The newest days, and leaves them where they are."""
-    installation = replace(shop[1], days=CountedDays(bytes_max=60 * ENTRY_BYTES))
+    installation = replace(shop[1], days=CountedDays(bytes_max=40 * ENTRY_BYTES))
     warming, steps = Warming(installation), 1
     while warming.step():
         steps += 1
