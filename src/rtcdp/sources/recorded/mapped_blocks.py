@@ -13,7 +13,7 @@ import polars as pl
 from rtcdp.events.codec import is_clean
 from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
 from rtcdp.events.judged import Run, run_of
-from rtcdp.log.piece import Piece
+from rtcdp.log.piece import MAX_PIECE_BYTES, Piece
 from rtcdp.sources.recorded.event_columns import EventColumns
 from rtcdp.sources.recorded.known_pieces import PieceKeys, Register
 from rtcdp.sources.recorded.line_columns import column_reader, lines_of
@@ -97,29 +97,32 @@ def new_blocks(
         mapped = blocks.next()
         if mapped is None:
             return
-        mapped.piece = keys.piece(mapped.text)
+        is_torn = file.damage is not None and any(not line.whole for line in mapped.others[-1:])
+        mapped.piece = keys.piece(mapped.text, is_torn=is_torn)
         keys.go_behind(mapped.piece)
         yield mapped
 
 
 def _pass_over_known(reader: LineReader, keys: PieceKeys, register: Register) -> int:
     """Pass over the next piece if it is known; returns how many lines it had."""
-    known = sorted(register.pieces_after(keys.key), key=lambda piece: -piece.byte_count)
-    for piece in known:
-        block = reader.next_text(piece.byte_count)
-        if block is None:
-            return 0
-        first, rest = block.parts(piece.byte_count)
-        is_same = first.text.endswith(b"\n") and keys.piece(first.text).key == piece.key
-        if not is_same:
-            reader.leave(block)
-            continue
-        if rest is not None:
-            reader.leave(rest)
-        reader.pass_over(first)
-        keys.go_behind(piece)
-        return first.line_count
-    return 0
+    known = [
+        piece
+        for piece in register.pieces_after(keys.key)
+        if 0 < piece.byte_count <= MAX_PIECE_BYTES
+    ]
+    block = reader.next_text(max(piece.byte_count for piece in known)) if known else None
+    if block is None:
+        return 0
+    piece = keys.longest(known, block.text)
+    if piece is None:
+        reader.leave(block)
+        return 0
+    first, rest = block.parts(piece.byte_count)
+    if rest is not None:
+        reader.leave(rest)
+    reader.pass_over(first)
+    keys.go_behind(piece)
+    return first.line_count
 
 
 class _Blocks:
@@ -141,8 +144,15 @@ class _Blocks:
                 return mapped
             reader.put_back(block)
         singles: list[MappedLine] = []
-        while len(singles) < _SINGLE_LINES and reader.is_amid and (line := reader.next()):
+        taken_bytes = 0
+        while (
+            len(singles) < _SINGLE_LINES
+            and taken_bytes < BLOCK_BYTES
+            and reader.is_amid
+            and (line := reader.next())
+        ):
             singles.append(line)
+            taken_bytes += len(line.text)
         if not singles:
             return None
         mapped = MappedBlock()
