@@ -53,9 +53,9 @@ def validate(tools: Path) -> int:
 
 
 def configured() -> dict[str, str]:
-    """The variables of all parts, as `configuration.yaml` names them."""
+    """The variables of all parts, as `configuration.yaml` and `secret.example.yaml` name them."""
     found: dict[str, str] = {}
-    for each in documents_of("configuration.yaml"):
+    for each in documents_of("configuration.yaml", "secret.example.yaml"):
         found |= {**each.get("data", {}), **each.get("stringData", {})}
     return found
 

@@ -29,12 +29,13 @@ LOOK_BESIDE = "look at products"
 """How the thread is called that takes it."""
 
 LOOK_EVERY_S = 0.5
-"""How often, at most, such a look is taken."""
+"""So long after the end of one, at the earliest, the next such look is taken."""
 
 LOOK_SHARE = 5
-"""And one in so many parts of the time at most is spent in looking: time of a processor, as who
-waits for one takes nothing from answers. All is read anew seldom, so that how long this took says
-nothing of the next look, unless that read all as well."""
+"""And so many times as long as its thread was at work. What it waited for, a processor or a server,
+defers nothing; nor does what Polars does in threads of its own, about a fifth more. All is read
+anew seldom, so that how long this took says nothing of the next look, unless that read all as
+well."""
 
 GLANCE_S = 0.05
 """For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
@@ -87,7 +88,7 @@ class ProductHistory:
         self.limits = limits
         self._looking = threading.Lock()
         self._known: Known | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = self._looked_until = float("-inf")
         self._took_s = self._read_s = self._worked_s = 0.0
         self._glanced: tuple[Known, float] | None = None
         self._glancing = threading.Lock()
@@ -170,7 +171,7 @@ class ProductHistory:
         if known is None or known.fold != fold or takes_s < SHORT_S:
             with self._looking:
                 return self._look(installation, reading, fold, is_filling=is_filling)
-        is_due = now - self._looked_at >= max(LOOK_EVERY_S, LOOK_SHARE * self._worked_s)
+        is_due = now - self._looked_until >= max(LOOK_EVERY_S, LOOK_SHARE * self._worked_s)
         if is_due and (is_late or known.epoch < reading.snapshot.progress.epoch):
             _is_begun_beside(self._look_beside, installation, fold)
         return known
@@ -229,6 +230,7 @@ class ProductHistory:
         # Worked out here, so that no answer waits for it.
         assert len(found.model.stand_ins) > 0
         self._known, self._looked_at = found, now
+        self._looked_until = installation.clock.monotonic()
         self._took_s = min(took_s_max, time.perf_counter() - began)
         self._worked_s = min(took_s_max, time.thread_time() - began_to_work)
         return found

@@ -5,7 +5,7 @@ each goes to what was known of its product then, and the answers have to be that
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from rtcdp.answers.enriched import read_as
 from rtcdp.definitions import BUCKET_START, Metric, Table, tables_of
 from rtcdp.definitions.enrichment import PRODUCT_ID, Stored, stored_as
 from rtcdp.events.derived import UNKNOWN_PRODUCT
-from rtcdp.store import Scan, Store, StoreSnapshot
+from rtcdp.store import Scan, StoreSnapshot
 from rtcdp.verify.oracle import buckets_of, merged
 from rtcdp.verify.store_against_log import (
     Difference,
@@ -44,21 +44,20 @@ _NOTHING = History()
 
 
 def counted_by_products(
-    store: Store,
     snapshot: StoreSnapshot,
+    whole: Set[str],
     metrics: Sequence[Metric],
     known: Mapping[str, History],
 ) -> Verification:
-    """Compare what a snapshot answers of those of `metrics` that are keyed by what products are
-    with what comes of what is `known` of each product. Where retention has deleted rows, only what
-    it can't have touched is compared."""
+    """Compare what a snapshot answers of those of `metrics` that are keyed by what products are,
+    and `whole` in it by their names, with what comes of what is `known` of each product. Where
+    retention has deleted rows, only what it can't have touched is compared."""
     found = Verification((), 0, 0, 0)
-    whole = {name for name in store.metrics() if store.backfill_offsets(name) is None}
     for metric in metrics:
         stored = stored_as(metric)
         if stored is None:
             continue
-        if whole.issuperset((stored.by_pane.name, stored.by_moment.name)):
+        if whole >= {stored.by_pane.name, stored.by_moment.name}:
             found = found.beside(_Counted(snapshot, metric, stored, known).beside_answers())
     return found
 

@@ -38,6 +38,9 @@ _Place = tuple[int, int]
 _Version = tuple[str, int]
 """A product, and when a version of it begins (UTC ms)."""
 
+_Backfills = Mapping[str, Mapping[int, int] | None]
+"""Up to where each metric and row table is filled; None where it is whole."""
+
 
 @dataclass
 class _Said:
@@ -69,23 +72,15 @@ class _Said:
         if before is None or _arrival(before) < _arrival(values):
             self.standing[key] = values
 
-    def known(self, found: "_Found") -> dict[str, History]:
-        """What is known of each product, without what there was no room for."""
-        histories: defaultdict[str, History] = defaultdict(History)
-        for key, values in sorted(self.standing.items()):
-            if key in found.versions or _place(values) not in found.dropped:
-                history = histories[key[0]]
-                history.begins.append(key[1])
-                history.says.append({"name": values[0], "category": values[1]})
-        return dict(histories)
-
 
 @dataclass(frozen=True)
 class _Found:
     """What rests, up to the offsets that were read by then, and before which time (UTC ms) rows
-    are deleted."""
+    are deleted. What is unused rests first: within a step, or where one was cut off, up to
+    `unused_ends`."""
 
     ends: Mapping[int, int]
+    unused_ends: Mapping[int, int]
     floor: int
     versions: Mapping[Key, Values]
     unused: Mapping[Key, Values]
@@ -95,6 +90,16 @@ class _Found:
         """Where updates lie that there was no room for."""
         rows = self.unused.values()
         return {(_number(row[0]), _number(row[1])) for row in rows if row[3] == HISTORY_FULL}
+
+    @property
+    def is_between(self) -> bool:
+        """Whether of a step only what is unused rests yet."""
+        return any(end > self.ends.get(partition, 0) for partition, end in self.unused_ends.items())
+
+    def is_ahead(self, place: _Place) -> bool:
+        """Whether a record is of such a step."""
+        partition, offset = place
+        return self.ends.get(partition, 0) <= offset < self.unused_ends.get(partition, 0)
 
 
 def verify_products(
@@ -108,37 +113,43 @@ def verify_products(
     """
     if PRODUCTS.name not in store.row_tables():
         return Verification((), 0, 0, 0)
-    with _state_of(store) as (snapshot, ends):
-        found = _read(snapshot, ends)
-        starts = _starts(log, ends)
+    with _state_of(store) as (snapshot, backfills):
+        found = _read(snapshot, backfills)
+        starts = _starts(log, found.ends)
         said = _said(log, found, starts)
+        resting = _resting(said, found, max_versions)
+        expected: dict[Key, Values] = dict(resting.items())
         differences = [
-            *_version_differences(said, found, max_versions),
+            *exact_differences(PRODUCTS.name, expected, found.versions),
             *_unused_differences(said, found, starts),
         ]
         gone = ("product updates that their log no longer holds",) if any(starts.values()) else ()
         rows = len(found.versions) + len(found.unused)
         of_products = Verification(tuple(differences), len(PRODUCT_TABLES), rows, 0, gone)
-        return of_products.beside(counted_by_products(store, snapshot, metrics, said.known(found)))
+        whole = {name for name, offsets in backfills.items() if offsets is None}
+        counted = counted_by_products(snapshot, whole, metrics, _histories(resting))
+        return of_products.beside(counted)
 
 
 @contextmanager
-def _state_of(store: Store) -> Iterator[tuple[StoreSnapshot, Mapping[int, int]]]:
-    """One state of the store, and up to which offsets product updates are in it."""
+def _state_of(store: Store) -> Iterator[tuple[StoreSnapshot, _Backfills]]:
+    """One state of the store, and up to which offsets product updates are in it. What is whole by
+    these is whole in it."""
     while True:
-        before = store.backfill_offsets(PRODUCTS.name)
+        before = store.backfills()
         with store.snapshot() as snapshot:
-            ends = store.backfill_offsets(PRODUCTS.name)
+            after = store.backfills()
             # Otherwise nobody knows whether what was committed meanwhile is in the snapshot.
-            if ends == before:
-                yield snapshot, ends or {}
+            if all(before.get(each.name) == after.get(each.name) for each in PRODUCT_TABLES):
+                yield snapshot, before
                 return
 
 
-def _read(snapshot: StoreSnapshot, ends: Mapping[int, int]) -> _Found:
+def _read(snapshot: StoreSnapshot, backfills: _Backfills) -> _Found:
     floor = snapshot.floors.buckets_from
     return _Found(
-        ends,
+        backfills.get(PRODUCTS.name) or {},
+        backfills.get(UNUSED_UPDATES.name) or {},
         -(2**62) if floor is None else floor,
         rows_by_key(PRODUCTS, _all_rows(snapshot, PRODUCTS)),
         rows_by_key(UNUSED_UPDATES, _all_rows(snapshot, UNUSED_UPDATES)),
@@ -177,8 +188,9 @@ def _said(log: LogReader, found: _Found, starts: Mapping[int, int]) -> _Said:
     return said
 
 
-def _version_differences(said: _Said, found: _Found, max_versions: int) -> Iterator[Difference]:
-    """Of each product the newest versions rest; of what doesn't, it is on record why."""
+def _resting(said: _Said, found: _Found, max_versions: int) -> dict[_Version, Values]:
+    """The versions that have to rest: of each product the newest, and those of which it is not on
+    record why they don't."""
     begins: defaultdict[str, list[int]] = defaultdict(list)
     for product, instant in said.standing:
         begins[product].append(instant)
@@ -190,19 +202,30 @@ def _version_differences(said: _Said, found: _Found, max_versions: int) -> Itera
         is_forgotten = key[1] < newest_from[key[0]] and _arrival(values)[0] < found.floor
         return is_forgotten or _place(values) in dropped
 
-    expected: dict[Key, Values] = {
+    return {
         key: values
         for key, values in said.standing.items()
         if key in found.versions or not may_be_gone(key, values)
     }
-    yield from exact_differences(PRODUCTS.name, expected, found.versions)
+
+
+def _histories(versions: Mapping[_Version, Values]) -> dict[str, History]:
+    """What is known of each product."""
+    histories: defaultdict[str, History] = defaultdict(History)
+    for key, values in sorted(versions.items()):
+        history = histories[key[0]]
+        history.begins.append(key[1])
+        history.says.append({"name": values[0], "category": values[1]})
+    return dict(histories)
 
 
 def _unused_differences(
     said: _Said, found: _Found, starts: Mapping[int, int]
 ) -> Iterator[Difference]:
     """What is no update rests with its reason; beside it only updates that don't rest elsewhere."""
-    used = {_place(values) for values in found.versions.values()}
+    # The versions that a step has no more room for go last.
+    resting = () if found.is_between else found.versions.values()
+    used = {_place(values) for values in resting}
     expected: dict[Key, Values] = {
         key: row for key, row in said.rejected.items() if key[1] >= found.floor
     }
@@ -210,8 +233,8 @@ def _unused_differences(
     for key, row in found.unused.items():
         place = (_number(row[0]), _number(row[1]))
         is_told = place[1] >= starts.get(place[0], 0) and _number(key[1]) >= found.floor
-        is_dropped = row[3] == HISTORY_FULL and place in said.updates - used
-        if is_told and not is_dropped:
+        is_dropped = row[3] == HISTORY_FULL and place in said.updates and place not in used
+        if is_told and not is_dropped and not found.is_ahead(place):
             told[key] = row
     yield from exact_differences(UNUSED_UPDATES.name, expected, told)
 

@@ -11,6 +11,7 @@ from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.product_history import HistoryLimits, ProductHistory
 from rtcdp.answers.product_rows import followed
 from rtcdp.catalog.catalog import load_folds
+from rtcdp.clock import ManualClock
 from rtcdp.errors import NotThere
 from rtcdp.testing.epochs import row_changes
 from tests.stories import event
@@ -157,6 +158,33 @@ def test_a_look_that_waited_for_others_does_not_defer_the_next_one(teller, monke
     known(history, teller.installation(START + DAY + 3_000))
     wait_for_looks()
     assert known(history, teller.installation(START + DAY + 3_000)).model.index.session_count == 5
+
+
+def test_after_the_end_of_a_long_look_there_is_a_pause(teller, monkeypatch):
+    clock = ManualClock(START + DAY)
+
+    def slowly(*asked):
+        clock.advance(3_000)
+        return followed(*asked)
+
+    def count():
+        found = known(history, teller.installation(START + DAY, clock=clock))
+        wait_for_looks()
+        return found.model.index.session_count
+
+    monkeypatch.setattr(product_history, "SHORT_S", -1.0)
+    monkeypatch.setattr(product_history, "followed", slowly)
+    monkeypatch.setattr(product_history.time, "thread_time", lambda: 0.0)
+    history = ProductHistory()
+    count()
+    clock.advance(1_000)
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    assert (count(), clock.now_ms()) == (2, START + DAY + 4_000)
+    teller.tell(seen("dan", HOUR, "hat"), START + DAY)
+    clock.advance(400)
+    assert [count(), count()] == [3, 3]
+    clock.advance(200)
+    assert [count(), count()] == [3, 4]
 
 
 def test_while_the_fold_is_filled_all_is_read_again_and_once_more_at_its_end(make_teller):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from deploy.containers.kubernetes import PROBES, WORKLOADS, documents_of, executor_template
-from rtcdp.api.health import live, ready
+from rtcdp.api.health import live
 from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.engines.spark.limits import conf_of
 from rtcdp.runtime.setting import PREFIX
@@ -55,8 +55,16 @@ def test_every_file_is_applied_or_says_what_it_is_instead_of():
     kustomization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
     files = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")}
     assert files - {*kustomization["resources"]} == {
-        *("embedded.yaml", "kustomization.yaml", "spark.yaml"),
+        *("embedded.yaml", "kustomization.yaml", "secret.example.yaml", "spark.yaml"),
     }
+
+
+def test_what_is_applied_brings_its_namespace_and_sets_no_secret_back():
+    kustomization = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
+    applied = documents_of(*kustomization["resources"])
+    (namespace,) = (each for each in applied if each["kind"] == "Namespace")
+    assert namespace["metadata"]["name"] == kustomization["namespace"]
+    assert not [each for each in applied if each["kind"] == "Secret"]
 
 
 def test_all_parts_are_there():
@@ -105,7 +113,8 @@ def test_a_probe_asks_what_is_answered_at_a_port_that_is_listened_on(name):
     assert all(expected.get(port, number) == number for port, number in ports.items())
     probes = [container(name)[probe] for probe in PROBES if probe in container(name)]
     assert len(probes) >= 2
-    paths = {*live.paths, *ready.paths, "/metrics"}
+    # Not those of readiness: answers and intake stay on the network while only counting is late.
+    paths = {*live.paths, "/metrics"}
     for probe in probes:
         asked = probe.get("httpGet") or probe["tcpSocket"]
         assert asked["port"] in ports
@@ -136,7 +145,11 @@ def test_spark_gets_settings_that_it_takes_and_an_executor_of_the_same_image():
     assert urlsplit(settings_of("rtcdp-spark").spark.master).scheme == "k8s"
     template = yaml.safe_load(executor_template())
     (executor,) = template["spec"]["containers"]
-    assert conf["spark.kubernetes.container.image"] == executor["image"] == "rtcdp-spark"
+    assert conf["spark.kubernetes.container.image"] == "$(EXECUTOR_IMAGE)"
+    assert variables("rtcdp-spark")["EXECUTOR_IMAGE"] == executor["image"] == "rtcdp-spark"
+    # A variable is put into those that come after it.
+    named = [each["name"] for each in container("rtcdp-spark")["env"]]
+    assert named.index("EXECUTOR_IMAGE") < named.index("RTCDP_SPARK_CONF")
     assert executor["command"] == ["spark-executor"]
     assert "COPY deploy/image/spark_executor.sh /usr/local/bin/spark-executor" in DOCKERFILE
     folder, _, file = conf["spark.kubernetes.executor.podTemplateFile"].rpartition("/")
@@ -149,7 +162,25 @@ def test_spark_gets_settings_that_it_takes_and_an_executor_of_the_same_image():
     assert shared == ["/checkpoint"]
     ports = {each["name"]: str(each["containerPort"]) for each in container("rtcdp-spark")["ports"]}
     assert conf["spark.driver.port"] == ports["driver"]
+    # Executors exchange blocks with each other, at a port of chance unless they are told one.
     assert conf["spark.driver.blockManager.port"] == ports["blocks"]
+    assert conf["spark.blockManager.port"] == ports["blocks"]
+    assert {str(port) for port in _open_to("executor")} == {
+        *(conf["spark.driver.port"], conf["spark.blockManager.port"]),
+    }
+
+
+def _open_to(component: str) -> set[int]:
+    """The ports of ours that a component's pods reach."""
+    (policy,) = (each for each in DOCUMENTS if each["kind"] == "NetworkPolicy")
+    return {
+        port["port"]
+        for rule in policy["spec"]["ingress"]
+        for source in rule["from"]
+        if source.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component")
+        == component
+        for port in rule["ports"]
+    }
 
 
 def test_the_network_policy_is_about_ports_that_are_listened_on():

@@ -10,7 +10,8 @@ from tests.by_category import METRICS
 
 def counted(driver: Driver, known: History) -> Verification:
     with driver.store.snapshot() as snapshot:
-        return counted_by_products(driver.store, snapshot, METRICS, {"p": known})
+        whole = driver.store.metrics().keys()
+        return counted_by_products(snapshot, whole, METRICS, {"p": known})
 
 
 def test_what_was_known_then_counts(tmp_path: Path) -> None:

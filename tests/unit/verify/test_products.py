@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rtcdp.definitions.products import PRODUCTS, UNUSED_UPDATES
+from rtcdp.engines.products import ProductUpdates
+from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import START_MS, Driver
 from rtcdp.verify.products import verify_products
 from rtcdp.verify.store_against_log import Verification
@@ -33,8 +36,15 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     driver.close()
 
 
-def check(driver: Driver) -> Verification:
-    return verify_products(driver.product_log, driver.store, METRICS, MAX_VERSIONS)
+def check(driver: Driver, max_versions: int = MAX_VERSIONS) -> Verification:
+    return verify_products(driver.product_log, driver.store, METRICS, max_versions)
+
+
+def versions_from(*seconds: int) -> Iterator[dict[str, object]]:
+    """Of the product `full`, each of another category."""
+    for number, after_s in enumerate(seconds):
+        begins = START_MS + after_s * 1_000
+        yield {"productId": "full", "category": f"c{number}", "validFrom": begins}
 
 
 def change(tmp_path: Path, sql: str) -> None:
@@ -90,3 +100,63 @@ def test_what_there_is_no_room_for_is_no_difference(tmp_path: Path) -> None:
     change(tmp_path, "DELETE FROM __unused_product_updates")
     assert {each.table for each in check(driver).differences} == {"products"}
     driver.close()
+
+
+def test_what_expired_of_what_there_was_no_room_for_is_no_difference(tmp_path: Path) -> None:
+    driver = Driver(METRICS, tmp_path)
+    driver.update_products(*versions_from(1, 400, 800))
+    ProductUpdates(driver.product_log, driver.store, 2).step()
+    driver.advance(seconds=600)
+    sale = {"userId": "u", "eventType": "PURCHASE", "productId": "full", "value": 2}
+    driver.feed(*({**sale, "timestamp": START_MS + 1_000 * at} for at in (200, 500)))
+    driver.process()
+    assert check(driver, 2).differences == ()
+    floor = START_MS + 60_000
+    driver.store.expire(buckets_before=floor, uncounted_before=floor, offsets_before={})
+    assert "c0" not in str(driver.store.dump(UNUSED_UPDATES).rows())
+    assert check(driver, 2).differences == ()
+    change(tmp_path, "UPDATE __products SET category = 'C' WHERE category = 'c1'")
+    assert {each.table for each in check(driver, 2).differences} > {"products", "by_minute"}
+    driver.close()
+
+
+def test_half_a_step_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver(METRICS, tmp_path)
+    updates = ProductUpdates(driver.product_log, driver.store, 2)
+    driver.update_products(*versions_from(1, 2))
+    updates.step()
+    commit = driver.store.commit_backfill
+
+    def killed_before(name: str, *asked: object, **options: object) -> None:
+        if name == PRODUCTS.name:
+            raise StoreUnavailable("it went away", "")
+        commit(name, *asked, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(driver.store, "commit_backfill", killed_before)
+    driver.update_products(*versions_from(3, 4), {"price": -1})
+    with pytest.raises(StoreUnavailable):
+        updates.step()
+    assert driver.store.dump(UNUSED_UPDATES).height == 3
+    assert check(driver, 2).differences == ()
+    # Beyond what was read by anybody nothing can rest.
+    change(tmp_path, 'UPDATE __unused_product_updates SET "offset" = 9 WHERE "offset" = 4')
+    assert {each.table for each in check(driver, 2).differences} == {UNUSED_UPDATES.name}
+    driver.close()
+
+
+def test_what_is_still_being_filled_when_it_is_read_is_not_compared(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(tmp_path, "DELETE FROM __by_day_of_products")
+    change(tmp_path, "UPDATE _metrics SET is_complete = 0 WHERE name = 'by_day_of_products'")
+    partitions = driver.product_log.partitions
+
+    def meanwhile() -> object:
+        driver.store.commit_backfill("by_day_of_products", [], {}, complete=True)
+        return partitions()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.product_log, "partitions", meanwhile)
+        found = check(driver)
+    assert (found.differences, found.tables) == ((), 2 + 3 * (len(METRICS) - 1))
+    assert {each.table for each in check(driver).differences} >= {"by_day"}
