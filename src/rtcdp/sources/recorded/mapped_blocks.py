@@ -20,7 +20,13 @@ from rtcdp.sources.recorded.line_columns import column_reader, lines_of
 from rtcdp.sources.recorded.line_ids import Hashes
 from rtcdp.sources.recorded.mapped_lines import LineReader, MappedLine, with_id
 from rtcdp.sources.recorded.mapping import Mapping
-from rtcdp.sources.recorded.recorded_file import BLOCK_BYTES, Block, RecordedFile, RecordedLine
+from rtcdp.sources.recorded.recorded_file import (
+    BLOCK_BYTES,
+    MAX_LINE_BYTES,
+    Block,
+    RecordedFile,
+    RecordedLine,
+)
 
 _BLANK = " \t\r"
 _PARTS = (2_000, 50)
@@ -97,8 +103,7 @@ def new_blocks(
         mapped = blocks.next()
         if mapped is None:
             return
-        is_torn = file.damage is not None and any(not line.whole for line in mapped.others[-1:])
-        mapped.piece = keys.piece(mapped.text, is_torn=is_torn)
+        mapped.piece = keys.piece(mapped.text, is_torn=any(map(_is_torn, mapped.others)))
         keys.go_behind(mapped.piece)
         yield mapped
 
@@ -276,6 +281,11 @@ class _Part(NamedTuple):
         for first in range(0, len(self.lines), size):
             after = first + size
             yield _Part(self.number + first, self.lines[first:after], self.sums[first:after])
+
+
+def _is_torn(line: MappedLine) -> bool:
+    """Whether the file is damaged there: of a line that is too long, more is kept."""
+    return not line.whole and len(line.text) < MAX_LINE_BYTES
 
 
 def _text_of(block: Block) -> str | None:
