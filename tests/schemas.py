@@ -12,11 +12,17 @@ Reference = dict[str, object]
 
 
 class Registry:
-    """Schemas by id and by GUID, under one URL. `asked` are the paths that were asked for."""
+    """Schemas by id and by GUID, under one URL. `asked` are the paths that were asked for.
+
+    While `status` is not 200, it answers with that to everything; while it `is_other_server`, as
+    one does that knows none of the paths; and with `code`, if that is set, as its own.
+    """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status = 200
+        self.is_other_server = False
+        self.code = 0
         self._answers: dict[str, dict[str, object]] = {}
         registry = self
 
@@ -26,6 +32,10 @@ class Registry:
                 registry.asked.append(path)
                 found = registry._answers.get(path)
                 status = registry.status if found or registry.status != 200 else 404
+                if registry.is_other_server:
+                    found, status = {"error_code": 404, "message": "no such page"}, 404
+                if registry.code:
+                    found, status = {"error_code": registry.code}, registry.code // 100
                 body = json.dumps(found or {"error_code": 40403, "message": "not found"}).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")

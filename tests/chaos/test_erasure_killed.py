@@ -45,7 +45,7 @@ def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, tmp_path, capsys)
     count(settings)
     requests = ErasureRequests(tmp_path, clock)
     gone = users[0]
-    asked = requests.ask(gone, "test")
+    asked, _ = requests.ask(gone, "test")
     command = [sys.executable, "-m", "rtcdp", "process", "--once", "--data-dir", str(tmp_path)]
     kills = 0
     for _ in range(scaled(2, chaos=12)):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 AnyRequest = Request[Any, Any, Any]
 
+_NAMING_USERS = ("{userId", "{sessionId", "{rowId")
+"""Ids of sessions and of rows end with whose they are."""
+
 
 def address_of(request: AnyRequest) -> str:
     """The address that was asked, without its cursor."""
@@ -20,6 +23,13 @@ def address_of(request: AnyRequest) -> str:
     kept = [(name, text) for name, text in sent if name != "cursor"]
     path = quote(path_of(request), safe="/%:@!$&'()*+,;=~")
     return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def noted_path(scope: Any) -> str:
+    """A path as it is written down: by its pattern where it names a user, whom logs outlive."""
+    pattern: str = scope.get("path_template") or ""
+    path: str = scope["path"]
+    return pattern if any(each in pattern for each in _NAMING_USERS) else path
 
 
 def path_of(request: AnyRequest) -> str:

@@ -14,6 +14,7 @@ from rtcdp.access.grant import AccessRefused, Grant
 from rtcdp.access.needs import Need, declared_need
 from rtcdp.access.page_session import COOKIE, CSRF_HEADER
 from rtcdp.access.token import token_in
+from rtcdp.api.address import noted_path
 from rtcdp.api.guard import Guests, answer_directly
 from rtcdp.api.problem import access_problem
 from rtcdp.log.contract import DEFAULT_SOURCE
@@ -43,7 +44,7 @@ def entrance(gate: Gate) -> "Guard":
         scope["state"][_MAY_GO_ON] = partial(gate.holds, asking, need)
         scope["state"][_WHO] = grant.who
         if need == "admin" and gate.is_shut:
-            action = f"{scope['method']} {_noted_path(scope)}"
+            action = f"{scope['method']} {noted_path(scope)}"
             await asyncio.to_thread(gate.audit.note, grant.who, action, "", _address(scope))
 
     return enter
@@ -58,12 +59,6 @@ def may_go_on(request: "Request[Any, Any, Any]") -> Callable[[], bool]:
 def who_asks(request: "Request[Any, Any, Any]") -> str:
     """Who was let in, as the audit log calls them; an empty text where nobody has to say it."""
     return str(request.scope["state"].get(_WHO, ""))
-
-
-def _noted_path(scope: Any) -> str:
-    """A path that names a user is noted by its pattern: the audit log outlives them."""
-    pattern: str = scope.get("path_template") or ""
-    return pattern if "{userId" in pattern else scope["path"]
 
 
 def _always() -> bool:

@@ -11,6 +11,7 @@ from litestar.types import ExceptionHandlersMap
 
 from rtcdp.access.grant import AccessRefused
 from rtcdp.answers.user_data import TooManyErasures
+from rtcdp.api.address import noted_path
 from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.problem_document import (
@@ -102,12 +103,12 @@ def status_of(error: RtcdpError) -> HTTPStatus | None:
 def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Response[Any]:
     status = status_of(error)
     if status is None:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        _log.error("%s %s failed", request.method, noted_path(request.scope), exc_info=error)
         status = HTTPStatus.INTERNAL_SERVER_ERROR
     unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
     for_operator = isinstance(error, _OPERATORS)
     if for_operator:
-        _log.warning("%s can't be answered: %s", request.url.path, error)
+        _log.warning("%s can't be answered: %s", noted_path(request.scope), error)
     wait_s = _OPERATOR_S if for_operator else RETRY_AFTER_S
     comes_back = unavailable or status == HTTPStatus.TOO_MANY_REQUESTS
     headers = {"Retry-After": str(wait_s)} if comes_back else None
@@ -124,7 +125,7 @@ def _of_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 
 def _of_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %s failed", request.method, noted_path(request.scope), exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "the server met an error of its own",

@@ -119,11 +119,13 @@ def verify_receipt(
 def _asked(settings: Settings, clock: Clock, user: str, running: AlreadyRunning) -> Receipt:
     """Let the processor do it, and wait for it. Raises `running` where that doesn't take it up."""
     requests = ErasureRequests(settings.data_dir, clock)
-    state = requests.ask(user, _who())
+    state, is_new = requests.ask(user, _who())
     remark("the processor that is at work is asked to do it")
     deadline = clock.monotonic() + _TAKEN_UP_S
     while state.state in ("waiting", "erasing"):
-        if clock.monotonic() > deadline and requests.withdraw(state.id):
+        is_late = state.state == "waiting" and clock.monotonic() > deadline
+        # What somebody else asked for stays.
+        if is_late and (not is_new or requests.withdraw(state.id)):
             raise running
         time.sleep(_LOOK_S)
         state = requests.state(state.id)

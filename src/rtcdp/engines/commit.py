@@ -18,8 +18,9 @@ class Listeners:
     `on_epoch` is called after every commit; `on_trouble` with a sentence, which ends with
     `TRYING_AGAIN` when that is what it does; `on_back` when log and store were there. While
     something new is filled, `on_filling` is told its name and which share of it is done (0 to 1),
-    and `on_slice` is called after each slice. `on_progress` is told the number of a batch of
-    Spark's, and what its phases took, in milliseconds, by Spark's names.
+    and `on_slice` is called after each slice; the native engine calls it in every round, and while
+    it does whatever else takes long. `on_progress` is told the number of a batch of Spark's, and
+    what its phases took, in milliseconds, by Spark's names.
     """
 
     on_epoch: Callable[[EpochReport], None] = lambda _: None

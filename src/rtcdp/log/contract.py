@@ -148,7 +148,8 @@ class Records:
     UTC ms), `source_codes` (int64, index into `sources`), `imported` (bool). `odd` holds the
     others, sorted by offset: records that the codec rejected at intake, stored records whose
     checksum fails, and replayed dead letters. `traces` continue those that some of the records
-    have brought with them.
+    have brought with them. `written` has the bytes that the log holds, by offset, of those that are
+    given otherwise than they are written; it may have more than are here.
     """
 
     partition: int
@@ -162,6 +163,7 @@ class Records:
     sources: tuple[str, ...]
     odd: tuple[RawRecord, ...] = ()
     traces: tuple[str, ...] = ()
+    written: Mapping[int, bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many offsets they span; 0 only when there was nothing to read."""
@@ -319,6 +321,16 @@ class LogReader(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TranslatedLog(Protocol):
+    """A log whose `read` gives records otherwise than they are written."""
+
+    def read_as_written(self, partition: int, offset: int) -> Records:
+        """The record at `offset`, or the next one, with the bytes that the log holds: those stay
+        the same, whatever `read` makes of them now. Raises what `read` raises."""
+        ...
 
 
 @runtime_checkable

@@ -18,8 +18,9 @@ Translation = Callable[
 
 It is given values and headers of messages of one partition (None: a tombstone, no headers), and
 leaves alone what is none of theirs. What can't be read becomes a line that says why
-(`rtcdp.events.codec.unmapped_line`). It says the same of the same message always, raises
-`LogUnavailable` while it can't say, and can be pickled."""
+(`rtcdp.events.codec.unmapped_line`). What it says of a message may change between two runs: with
+a schema that is registered by then, or another mapping. It raises `LogUnavailable` while it can't
+say, and can be pickled."""
 
 MAX_SOURCES = 100
 """How many different sources one log takes, so that what is labelled by source stays bounded."""

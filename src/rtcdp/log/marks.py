@@ -2,19 +2,29 @@
 
 A log's name tells it from another log, but not from an older copy of itself that has grown anew.
 The last record that was counted does: in the copy another one stands in its place, or the same
-bytes with another intake time.
+bytes with another intake time. A mark is of the bytes as they are written: what is made of them
+may be another thing later.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from rtcdp.log.contract import LogMark, LogReader, OffsetsMissing, RawRecord, Records
+from rtcdp.log.contract import (
+    LogMark,
+    LogReader,
+    OffsetsMissing,
+    RawRecord,
+    Records,
+    TranslatedLog,
+)
 
 _CHECKSUM_BYTES = 8
 
 
 def mark_of(record: RawRecord) -> LogMark | None:
-    """The mark of a record; None for one whose bytes can't be trusted, or were erased."""
+    """The mark of a record as it is written; None for one whose bytes can't be trusted, or were
+    erased."""
     if record.is_corrupt or record.is_erased:
         return None
     digest = hashlib.blake2b(record.raw, digest_size=_CHECKSUM_BYTES)
@@ -56,19 +66,28 @@ def _record_at(log: LogReader, partition: int, offset: int) -> RawRecord | None:
     if offset < log.extent(partition).first_offset:
         return None
     try:
-        records = log.read(partition, offset, 1)
+        if isinstance(log, TranslatedLog):
+            records = log.read_as_written(partition, offset)
+        else:
+            records = log.read(partition, offset, 1)
     except OffsetsMissing:
         return None
     first = next(records.each(), None)
-    return first if first is not None and first.offset == offset else None
+    if first is None or first.offset != offset:
+        return None
+    return _as_written(first, records)
+
+
+def _as_written(record: RawRecord, piece: Records) -> RawRecord:
+    return replace(record, raw=piece.written.get(record.offset, record.raw))
 
 
 def _last_of(piece: Records) -> RawRecord | None:
     odd = piece.odd[-1] if piece.odd else None
     if not len(piece.offsets) or (odd is not None and odd.offset > int(piece.offsets[-1])):
-        return odd
+        return None if odd is None else _as_written(odd, piece)
     start = piece.lines.rfind(b"\n", 0, len(piece.lines) - 1) + 1
-    return RawRecord(
+    last = RawRecord(
         partition=piece.partition,
         offset=int(piece.offsets[-1]),
         received_at=int(piece.received_at[-1]),
@@ -76,3 +95,4 @@ def _last_of(piece: Records) -> RawRecord | None:
         intake="import" if piece.imported[-1] else "live",
         raw=piece.lines[start:-1],
     )
+    return _as_written(last, piece)

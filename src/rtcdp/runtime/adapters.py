@@ -22,8 +22,8 @@ class Adapter:
     shows what a URL of it is like. `library` has to be importable, and `extra` of this package
     brings it. What rests `in_files` has `SCHEME:PATH` for a URL, is there at once, and belongs to
     this machine. Of a store that `is_copied`, `rtcdp backup` makes copies: `rtcdp.store.StoreCopy`
-    says what its package has for it. What `is_searched` has `values_with(url, texts)`, which gives
-    the values of its tables that hold one of the texts, and their tables.
+    says what its package has for it. What `is_searched` has `values_with(url, texts, on_slice)`,
+    which gives the values of its tables that hold any of the texts, and their tables.
     """
 
     package: str

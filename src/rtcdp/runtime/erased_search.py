@@ -7,7 +7,7 @@ are compressed.
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +39,11 @@ _BLOCK_BYTES = 2**20
 @dataclass(frozen=True)
 class Search:
     """How to look: `ends` are the offsets that the log went up to when the user was erased (what
-    came later is theirs again), `without` are files that are left out, and `on_slice` is called
-    after each slice of what is read."""
+    came later is theirs again), `without` are files that are left out, gone through when it is
+    known which files there are, and `on_slice` is called after each slice of what is read."""
 
     ends: Mapping[int, int] = field(default_factory=dict)
-    without: Collection[Path] = ()
+    without: Iterable[Path] = ()
     on_slice: Callable[[], None] = lambda: None
 
 
@@ -84,11 +84,11 @@ def found_of(
         of_log -= each.count - count
         files.append(Traced(each.place, count))
     told = [each for is_left, each in records if is_left]
-    tables = find_in_tables(settings, user_id)
+    tables = find_in_tables(settings, user_id, search)
     return (*told, *(each for each in files if each.count > 0), *tables)
 
 
-def find_in_tables(settings: Settings, user_id: str) -> Iterator[Traced]:
+def find_in_tables(settings: Settings, user_id: str, search: Search = WHOLE) -> Iterator[Traced]:
     """How often the id stands in each table of a store on a server that can be searched, as a word
     of its own."""
     if not STORES[settings.store_kind].is_searched:
@@ -96,7 +96,8 @@ def find_in_tables(settings: Settings, user_id: str) -> Iterator[Traced]:
     values_with = STORES[settings.store_kind].opener("values_with")
     pattern = pattern_of(user_id)
     counts: Counter[str] = Counter()
-    for table, value in values_with(settings.store_url, spellings(user_id)):
+    found = values_with(settings.store_url, spellings(user_id), search.on_slice)
+    for table, value in found:
         counts[table] += sum(1 for _ in pattern.finditer(value))
     for table, count in sorted(counts.items()):
         if count:
@@ -141,8 +142,9 @@ def places_of(settings: Settings) -> list[Path]:
 
 def find(places: Sequence[Path], user_id: str, search: Search = WHOLE) -> Iterator[Traced]:
     """The files that hold the id as a word of its own, in any spelling, and how often."""
+    files = {each for place in places for each in _files(place)}
     left_out = {path.resolve() for path in search.without}
-    for path in sorted({each for place in places for each in _files(place)} - left_out):
+    for path in sorted(files - left_out):
         count = _count_in(path, user_id, search.on_slice)
         if count:
             yield Traced(str(path), count)

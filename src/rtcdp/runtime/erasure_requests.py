@@ -27,6 +27,10 @@ REQUESTS = "requests"
 WAITING_MAX = 1_000
 STATES_KEPT = 200
 _USER, _STATE, _NEW = ".user", ".json", ".new"
+_TAKER = ".processor"
+_TAKER_S = 60
+"""Whoever takes requests shows up more often."""
+
 _LEFT_AFTER_S = 60
 """A request that is being written takes no longer: older ones were left by a kill."""
 
@@ -40,8 +44,9 @@ class ErasureRequests:
         self._folder = data_dir / FOLDER / REQUESTS
         self._clock = clock
 
-    def ask(self, user_id: str, by: str) -> ErasureState:
-        """Ask for a user to be erased; durable when it returns. The same request where one waits.
+    def ask(self, user_id: str, by: str) -> tuple[ErasureState, bool]:
+        """Ask for a user to be erased; durable when it returns. The same request where one waits
+        that nobody has begun; else a new one, and True.
 
         Raises `UsageError` for an empty id, and `TooManyErasures`.
         """
@@ -51,11 +56,14 @@ class ErasureRequests:
         with self._alone():
             return self._asked(user_id, by)
 
-    def _asked(self, user_id: str, by: str) -> ErasureState:
+    def _asked(self, user_id: str, by: str) -> tuple[ErasureState, bool]:
         waiting = self.waiting()
         for request_id in waiting:
             if self.user_of(request_id) == user_id:
-                return self.state(request_id)
+                state = self.state(request_id)
+                # One that is begun may be past what came in since.
+                if state.state == "waiting":
+                    return state, False
         if len(waiting) >= WAITING_MAX:
             raise TooManyErasures(
                 f"{len(waiting):,} erasures wait already", "ask again when some of them are done"
@@ -66,7 +74,7 @@ class ErasureRequests:
         )
         self.tell(state)
         _put(self._folder / f"{state.id}{_USER}", user_id.encode())
-        return state
+        return state, True
 
     def waiting(self) -> list[str]:
         """The ids of what is not done yet, the oldest first."""
@@ -86,6 +94,12 @@ class ErasureRequests:
     def file_of(self, request_id: str) -> Path:
         """The file that holds the user's id."""
         return self._folder / f"{request_id}{_USER}"
+
+    def files_of(self, user_id: str) -> Iterator[Path]:
+        """The files of all requests about a user that are not done when it is gone through."""
+        for request_id in self.waiting():
+            if self.user_of(request_id) == user_id:
+                yield self.file_of(request_id)
 
     def state(self, request_id: str) -> ErasureState:
         """How far a request is. Raises `NotThere` for one that is not there, or not remembered."""
@@ -118,6 +132,23 @@ class ErasureRequests:
             with suppress(FileNotFoundError):
                 if self._clock.now_ms() / 1000 - path.stat().st_mtime > _LEFT_AFTER_S:
                     _wipe(path)
+
+    def show_taker(self) -> None:
+        """Let whoever asks see that somebody is there who takes requests."""
+        path, now_s = self._folder / _TAKER, self._clock.now_ms() / 1000
+        # Nobody stops working because it can't be seen.
+        with suppress(OSError):
+            make_private_folder(self._folder)
+            path.touch(FILE_MODE)
+            os.utime(path, (now_s, now_s))
+
+    def has_taker(self) -> bool:
+        """Whether somebody was there a moment ago who takes requests."""
+        try:
+            shown_at = (self._folder / _TAKER).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return self._clock.now_ms() / 1000 - shown_at <= _TAKER_S
 
     def begin(self, request_id: str) -> ErasureState | None:
         """Say that a request is begun, and return how far it was before; None where it is ended, or

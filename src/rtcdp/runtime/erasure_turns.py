@@ -18,6 +18,7 @@ from rtcdp.runtime.settings import Settings
 from rtcdp.store import StoreUnavailable
 
 _AGAIN = "begun before and interrupted: what was taken out then is not counted here"
+_SHOWN_EVERY_S = 5
 
 
 @dataclass
@@ -29,6 +30,7 @@ class ErasureTurns:
     settings: Settings
     clock: Clock
     say: Callable[[str], None] = lambda _: None
+    _shown_at: float = float("-inf")
     _ends: dict[str, Mapping[int, int]] = field(default_factory=dict)
     _begun: dict[str, Erased] = field(default_factory=dict)
 
@@ -60,6 +62,13 @@ class ErasureTurns:
         self._ends.pop(state.id, None)
         self.say(f"an erasure is {done.state}{f': {done.trouble}' if done.trouble else ''}")
 
+    def show_up(self) -> None:
+        """Let whoever asks see that somebody takes what they ask. To be called all the while."""
+        now = self.clock.monotonic()
+        if now - self._shown_at >= _SHOWN_EVERY_S:
+            self._shown_at = now
+            ErasureRequests(self.settings.data_dir, self.clock).show_taker()
+
     def _has_counted(self, processor: Processor, request_id: str) -> bool:
         if request_id not in self._ends:
             with log_reader(self.settings) as log:
@@ -83,7 +92,9 @@ class ErasureTurns:
             erased = replace(begun, log_records=sum(begun.records.values()))
         requests = ErasureRequests(self.settings.data_dir, self.clock)
         search = Search(
-            processor.progress.next_offsets, [requests.file_of(state.id)], processor.keep_right
+            processor.progress.next_offsets,
+            requests.files_of(user_id),
+            processor.keep_right,
         )
         receipt = receipt_of(self.settings, erased, user_id, state.by, notes, search)
         return keep_receipt(self.settings.data_dir, receipt)

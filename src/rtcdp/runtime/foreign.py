@@ -38,8 +38,11 @@ LineOf = Callable[[bytes], bytes]
 def translation_of(settings: KafkaTopicSettings) -> Translation:
     """How the messages of a topic become lines.
 
-    Raises `PartMissing`, and `UsageError` where the mapping is none for JSON, or for nothing.
+    Raises `PartMissing`, and `UsageError` where the registry's URL is none, or the mapping is none
+    for JSON, or for nothing.
     """
+    if settings.schema_registry:
+        _require_url(settings.schema_registry)
     mapping = None
     if settings.schema_mapping != _EVENTS:
         if not settings.schema_registry:
@@ -54,6 +57,15 @@ def translation_of(settings: KafkaTopicSettings) -> Translation:
                 'name a mapping with format = "ndjson": messages have fields, as its lines have',
             )
     return ForeignMessages(settings.schema_registry, mapping)
+
+
+def _require_url(registry: str) -> None:
+    for url in registry.split(","):
+        if not url.strip().startswith(("http://", "https://")):
+            raise UsageError(
+                f"kafka.schema_registry is no URL: {url.rpartition('@')[2]}",
+                "begin it with http:// or https://",
+            )
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def run_http_server(
     registry = process_registry(settings, roles.part)
     with contextlib.ExitStack() as stack:
         tracing = _tracing(settings, clock, roles, stack)
-        reader = stack.enter_context(log_reader(settings))
+        reader = stack.enter_context(log_reader(settings, asks_registry=False))
         routes: list[ControllerRouterHandler] = []
         context, collector, writer, products = None, None, None, None
         if roles.collects:

@@ -124,7 +124,7 @@ def local_sink(
     """A sink into the installation's own log, as recorded history unless told otherwise. Other
     processes may append meanwhile."""
     with (
-        log_reader(settings) as reader,
+        log_reader(settings, asks_registry=False) as reader,
         log_writer(settings, clock) as writer,
         asyncio.Runner() as runner,
     ):

@@ -6,6 +6,7 @@ theirs.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -72,11 +73,19 @@ class FollowedFolds(Sequence[Fold]):
 
 @contextmanager
 def log_reader(
-    settings: Settings, patience_s: float | None = None, *, makes_topic: bool = False
+    settings: Settings,
+    patience_s: float | None = None,
+    *,
+    makes_topic: bool = False,
+    asks_registry: bool = True,
 ) -> Iterator[LogReader]:
     """Where records are read; the log may not be there yet. A server that doesn't answer is waited
     for `patience_s`, or for as long as is usual. With `makes_topic`, a topic that is missing is
-    made at the first look at it. Raises `PartMissing`."""
+    made at the first look at it. Unless it `asks_registry`, messages by a schema are given as they
+    are written: intake has others to look at. Raises `PartMissing`."""
+    if not asks_registry:
+        plain = replace(settings.kafka, schema_registry="", schema_mapping="events")
+        settings = replace(settings, kafka=plain)
     with closing(_log_reader(settings, patience_s, makes_topic)) as reader:
         yield reader
 
@@ -86,7 +95,7 @@ def log_writer(settings: Settings, clock: Clock) -> Iterator[LogWriter]:
     """Where records are appended; makes the log if it is missing. Raises `PartMissing`, and
     `LogReplaced` or `OffsetsMissing` when the store has counted another log."""
     if store_is_meant(settings):
-        with log_reader(settings) as log:
+        with log_reader(settings, asks_registry=False) as log:
             check_same_log(log, _progress(settings))
     with closing(_log_writer(settings, clock, must_exist=False)) as writer:
         yield writer
@@ -104,7 +113,7 @@ def guarded_log_writer(
 ) -> Iterator[GuardedLogWriter]:
     """Where records are appended for a long time, as long as it is the log that the store has
     counted; `on_trouble` takes a sentence when it is not. Without a store, any log will do."""
-    with log_reader(settings) as log, ExitStack() as stack:
+    with log_reader(settings, asks_registry=False) as log, ExitStack() as stack:
         store: list[Store] = []
 
         def progress() -> Progress:

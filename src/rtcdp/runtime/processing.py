@@ -237,8 +237,11 @@ def _native_processor(
     processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
     processor.log_retention = settings.log_retention
     processor.store_retention = settings.store_retention
-    processor.listeners = replace(processor.listeners, on_filling=FillingTold().tell)
-    processor.turn = ErasureTurns(settings, clock, _log.info).take
+    turns = ErasureTurns(settings, clock, _log.info)
+    processor.listeners = replace(
+        processor.listeners, on_filling=FillingTold().tell, on_slice=turns.show_up
+    )
+    processor.turn = turns.take
     return processor
 
 

@@ -31,7 +31,8 @@ class InstallationUserData:
                 yield msgspec.json.encode(line) + b"\n"
 
     def erase(self, user_id: str, by: str) -> ErasureState:
-        """Raises `TooManyErasures`, and `PartMissing` where the engine or the store can't do it."""
+        """Raises `TooManyErasures`, and `PartMissing` where the engine or the store can't do it, or
+        nobody would hear of it."""
         if self._settings.engine != "native":
             raise PartMissing(
                 f"the engine {self._settings.engine} can't take a user out",
@@ -41,7 +42,13 @@ class InstallationUserData:
             raise PartMissing(
                 "a store on mongodb can't take a user out yet", "use PostgreSQL or SQLite"
             )
-        return self._requests.ask(user_id, by)
+        if self._settings.store_path is None and not self._requests.has_taker():
+            # Whoever shares a store on a server need not share the folder.
+            raise PartMissing(
+                "no processor that can erase works with this server's data folder",
+                "run rtcdp users erase where the processor's data folder is",
+            )
+        return self._requests.ask(user_id, by)[0]
 
     def erasure(self, request_id: str) -> ErasureState:
         """Raises `NotThere`."""

@@ -5,6 +5,7 @@ every message is counted once, or is a dead letter that says why, whatever happe
 import json
 import threading
 import time
+from dataclasses import replace
 from io import BytesIO
 
 import fastavro
@@ -13,6 +14,7 @@ from confluent_kafka import Producer
 
 from rtcdp.clock import SystemClock
 from rtcdp.log.limits import KafkaTopicSettings
+from rtcdp.runtime.local_intake import local_sink
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
@@ -52,6 +54,18 @@ def messages(number, now_ms):
             (json.dumps({"timestamp": now_ms}).encode(), [*cloud.items()]),
             (framed(number, avro.getvalue()[:-3]), []),
         )
+
+
+MAPPING = """
+format = "ndjson"
+[fields]
+userId = "{userId}"
+[event_type]
+default = "PURCHASE"
+[timestamp]
+from = "{timestamp}"
+format = "epoch_ms"
+"""
 
 
 @pytest.fixture
@@ -97,6 +111,8 @@ def check(settings):
 
 def test_messages_wait_while_the_registry_is_away(settings, registry):
     registry.status = 503
+    with local_sink(settings, SystemClock()):
+        assert not registry.asked  # intake needs no schema
     stop = threading.Event()
     processing = threading.Thread(target=process, args=(settings, stop))
     processing.start()
@@ -116,3 +132,20 @@ def test_messages_wait_while_the_registry_is_away(settings, registry):
 
 def _counted(settings):
     return totals_of(settings)["received"] == 4 * MESSAGES
+
+
+def test_another_mapping_of_what_was_counted_is_no_other_log(settings, kafka_server, tmp_path):
+    def add_to_both():
+        value, _ = next(messages(1, time.time_ns() // 1_000_000))
+        for partition in (0, 1):
+            producer.produce(settings.log.rpartition("/")[2], value, partition=partition)
+        producer.flush()
+
+    producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
+    add_to_both()
+    process(settings)
+    (tmp_path / "views.toml").write_text(MAPPING)
+    mapped = replace(settings.kafka, schema_mapping=str(tmp_path / "views.toml"))
+    add_to_both()
+    process(replace(settings, kafka=mapped))
+    assert totals_of(settings)["received"] == 4 * MESSAGES + 4

@@ -1,5 +1,6 @@
 """All that is known of a user over HTTP; `test_erase_running` has it done."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from litestar.testing import TestClient
 
 from rtcdp.answers.user_data import ErasureState, TooManyErasures
 from rtcdp.clock import SystemClock
+from rtcdp.errors import PartMissing
 from rtcdp.runtime.erasure_requests import ErasureRequests
 
 Api = TestClient[Litestar]
@@ -27,7 +29,11 @@ class Kept:
     def erase(self, user_id: str, by: str) -> ErasureState:
         if user_id == "one too many":
             raise TooManyErasures("too many wait", "ask later")
-        return self._requests.ask(user_id, by)
+        if user_id == "breaker@example.org":
+            raise ValueError("broken")
+        if user_id == "nobody@example.org":
+            raise PartMissing("nobody can do it", "ask elsewhere")
+        return self._requests.ask(user_id, by)[0]
 
     def erasure(self, request_id: str) -> ErasureState:
         return self._requests.state(request_id)
@@ -70,6 +76,18 @@ def test_wrong_turns_are_problems(api: Api, method: str, address: str, status: i
     told = api.request(method, address)
     assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
     assert ("retry-after" in told.headers) == (status == 429)
+
+
+@pytest.mark.parametrize(
+    ("user", "status"), [("nobody@example.org", 503), ("breaker@example.org", 500)]
+)
+def test_no_log_holds_the_id_of_whom_it_failed_for(
+    api: Api, caplog: pytest.LogCaptureFixture, user: str, status: int
+) -> None:
+    with caplog.at_level(logging.DEBUG, "rtcdp"):
+        assert api.delete(f"/api/user-data/{user}").status_code == status
+    assert "/api/user-data/{userId}" in caplog.text
+    assert user not in caplog.text
 
 
 def test_a_server_without_an_installation_says_so(make_api: Callable[..., Api]) -> None:

@@ -54,6 +54,14 @@ def test_offsets_without_records_leave_the_mark_where_it_was() -> None:
     assert marks_before(log, {0: 3}) == {}
 
 
+def test_a_record_that_is_given_otherwise_has_the_mark_of_what_is_written() -> None:
+    log = log_of(b"{}", b'{"n":2}')
+    marks = marks_before(log, {0: 2})
+    given = log_of(b"{}", b'{"translated":2}').read(0, 0, 1_000)
+    assert last_marks([given]) != marks
+    assert last_marks([replace(given, written={1: b'{"n":2}'})]) == marks
+
+
 def test_a_log_is_known_again_unless_another_record_is_there() -> None:
     mark = marks_before(log_of(b"{}", b'{"n":2}'), {0: 2})[0]
     assert is_known_again(log_of(b"{}", b'{"n":2}', b"{}"), 0, mark) is True

@@ -25,10 +25,11 @@ def names(tmp_path):
 
 def test_a_request_waits_once_and_is_taken_in_its_turn(requests, clock, tmp_path):
     assert requests.waiting() == []
-    first = requests.ask("ada/ü", "key 1")
+    first, _ = requests.ask("ada/ü", "key 1")
     clock.advance(1)
-    second = requests.ask("bob", "key 2")
-    assert requests.ask("ada/ü", "key 3") == first
+    second, is_new = requests.ask("bob", "key 2")
+    assert is_new
+    assert requests.ask("ada/ü", "key 3") == (first, False)
     assert requests.waiting() == [first.id, second.id]
     assert requests.user_of(first.id) == "ada/ü"
     assert (first.state, first.asked_at) == ("waiting", "2026-01-01T00:00:00.000Z")
@@ -42,8 +43,31 @@ def test_a_request_waits_once_and_is_taken_in_its_turn(requests, clock, tmp_path
     assert requests.state(second.id).state == "failed"
 
 
+def test_one_that_is_begun_may_be_past_what_came_since_so_another_is_made(requests, clock):
+    first, _ = requests.ask("ada", "key 1")
+    requests.begin(first.id)
+    clock.advance(1)
+    second, is_new = requests.ask("ada", "key 1")
+    assert (is_new, requests.waiting()) == (True, [first.id, second.id])
+    assert requests.ask("ada", "key 2") == (second, False)
+    assert list(requests.files_of("ada")) == [requests.file_of(s.id) for s in (first, second)]
+    assert list(requests.files_of("bob")) == []
+
+
+def test_who_takes_requests_is_seen_for_a_minute(requests, clock):
+    assert not requests.has_taker()
+    requests.show_taker()
+    clock.advance(60_000)
+    assert requests.has_taker()
+    clock.advance(1)
+    assert not requests.has_taker()
+    requests.show_taker()
+    assert requests.has_taker()
+    assert requests.waiting() == []
+
+
 def test_what_is_done_leaves_nothing_of_the_id(requests, tmp_path, monkeypatch):
-    state = requests.ask("ada", "key 1")
+    state, _ = requests.ask("ada", "key 1")
     wiped = []
     path = requests.file_of(state.id)
     unlink = type(path).unlink
@@ -57,7 +81,7 @@ def test_what_is_done_leaves_nothing_of_the_id(requests, tmp_path, monkeypatch):
 
 
 def test_a_request_that_was_never_whole_is_swept_away_after_a_while(requests, clock):
-    state = requests.ask("ada", "key 1")
+    state, _ = requests.ask("ada", "key 1")
     left = requests.file_of(state.id).with_name(".2-00.user.new")
     for age_s, is_there in ((0, True), (61, False)):
         left.write_bytes(b"bob")
@@ -73,7 +97,7 @@ def test_there_are_bounds(requests, clock, tmp_path, monkeypatch):
     states = []
     for number in range(3):
         clock.advance(1)
-        states.append(requests.ask(f"u{number}", "key 1"))
+        states.append(requests.ask(f"u{number}", "key 1")[0])
     with pytest.raises(TooManyErasures):
         requests.ask("one more", "key 1")
     requests.ask("u0", "key 1")

@@ -57,7 +57,7 @@ def requests(shop):
 
 
 def test_whatever_is_killed_in_between_is_ended_by_the_next_processor(shop, requests):
-    asked = requests.ask(ADA, "key 1")
+    asked, _ = requests.ask(ADA, "key 1")
     for place in IN_ORDER:
         done = subprocess.run([sys.executable, "-c", KILLED, shop.data_dir, place], check=False)
         assert done.returncode == -signal.SIGKILL, place
@@ -73,7 +73,7 @@ def test_whatever_is_killed_in_between_is_ended_by_the_next_processor(shop, requ
 
 def test_counts_are_kept_while_something_keeps_the_log_from_forgetting(shop, requests):
     count(shop)
-    asked = requests.ask(ADA, "key 1")
+    asked, _ = requests.ask(ADA, "key 1")
     said = []
     turns = ErasureTurns(shop, CLOCK, said.append)
     with processor_of(shop, CLOCK) as processor:
@@ -105,7 +105,7 @@ def refuse(*_):
 
 
 def test_it_begins_when_all_is_counted_that_was_there_when_it_was_heard_of(shop, requests):
-    asked = requests.ask(ADA, "key 1")
+    asked, _ = requests.ask(ADA, "key 1")
     turns = ErasureTurns(shop, CLOCK)
     with processor_of(shop, CLOCK) as processor:
         processor.recover()
@@ -123,3 +123,19 @@ def test_it_begins_when_all_is_counted_that_was_there_when_it_was_heard_of(shop,
     assert read_receipt(path).is_of(ADA)
     count(shop)
     assert files_with(shop.data_dir, ADA) == []
+
+
+def test_who_asks_again_while_it_is_done_has_another_one_that_the_first_does_not_tell_of(
+    shop, requests
+):
+    count(shop)
+    assert requests.has_taker()
+    first, _ = requests.ask(ADA, "key 1")
+    requests.begin(first.id)
+    second, _ = requests.ask(ADA, "key 1")
+    turns = ErasureTurns(shop, CLOCK)
+    with processor_of(shop, CLOCK) as processor:
+        processor.recover()
+        turns.take(processor)
+    assert requests.state(first.id).receipt["found"] == []
+    assert requests.waiting() == [second.id]

@@ -152,6 +152,12 @@ def test_a_mapping_for_files_of_another_kind_is_refused() -> None:
         translation_of(KafkaTopicSettings(schema_mapping="rees46"))
 
 
+def test_what_is_no_url_is_refused_without_its_password() -> None:
+    for url in ("registry:8082", "http://a:1,me:secret@registry:8082"):
+        with pytest.raises(UsageError, match="no URL: registry:8082"):
+            translation_of(KafkaTopicSettings(schema_registry=url))
+
+
 def test_cloud_events_are_known_by_their_headers() -> None:
     told = {
         "ce_specversion": b"1.0",

@@ -463,6 +463,7 @@ class Processor:
 
     def keep_right(self) -> None:
         """Renew the lease when a third of its time is over. For whoever has the turn for long."""
+        self.listeners.on_slice()
         now, ttl_s = self._clock.monotonic(), self._limits.lease_ttl_s
         if self._renewed_at is None or now - self._renewed_at >= ttl_s / 3:
             self.store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))

@@ -136,19 +136,34 @@ class KafkaLogReader:
         The records may be fewer than the offsets: transactions and compaction leave some without.
         Raises `OffsetsMissing` when `offset` lies before the first or after the end.
         """
+        batch = self._batch(partition, offset, max_bytes)
+        lines = batch.values
+        if self._translation is not None:
+            lines = self._translation(batch.values, batch.headers)
+        if lines is batch.values:
+            return records_of(batch)
+        written = {
+            int(batch.offsets[place]): value
+            for place, (value, line) in enumerate(zip(batch.values, lines, strict=True))
+            if line is not value and value is not None
+        }
+        return replace(records_of(replace(batch, values=lines)), written=written)
+
+    def read_as_written(self, partition: int, offset: int) -> Records:
+        """See `rtcdp.log.contract.TranslatedLog`: nothing goes through `translation`."""
+        return records_of(self._batch(partition, offset, 1))
+
+    def _batch(self, partition: int, offset: int, max_bytes: int) -> WireBatch:
         state = self._checked()
         if state is None and offset == 0:
-            return records_of(_nothing_at(partition, offset))
+            return _nothing_at(partition, offset)
         if state is None or partition not in state.partitions:
             raise self._no_partition(partition)
         if offset < 0:
             raise self._admin.why_nothing_at(partition, offset)
         batch = self._consumed(partition, offset, max_bytes)
         self._checked()
-        if self._translation is not None:
-            values = self._translation(batch.values, batch.headers)
-            batch = replace(batch, values=values)
-        return records_of(batch)
+        return batch
 
     def offset_at(self, partition: int, received_at: int) -> int:
         """The offset of the first record with a timestamp of `received_at` (UTC ms) or later; the

@@ -8,13 +8,15 @@ schema it is.
 Source: "Wire format", in the documentation of Confluent's Schema Registry.
 """
 
+import errno
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -35,6 +37,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from rtcdp.log.contract import LogUnavailable
+from rtcdp.log.kafka.avro_shape import check_bounded
 
 TIMEOUT_S = 5.0
 SCHEMAS_MAX = 1_000
@@ -43,10 +46,18 @@ SCHEMAS_MAX = 1_000
 UNKNOWN_S = 10.0
 """How long a schema that the registry does not know is not asked for again."""
 
+_NO_SUCH = frozenset({400, 404, 422})
+"""How a registry answers to an id that is none of its own. Its own codes begin with these."""
+
 _REFERENCES_MAX = 100
 _COMPILE_S = 60
 _FORMS = {0: 4, 1: 16}
 """The first byte, and how many bytes of an id or a GUID follow it."""
+
+_BAD_NAMES = frozenset(
+    {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
+)
+"""Why a file can't be written whose name is the fault."""
 
 _MAIN_FILE = "schema.proto"
 _GOOGLE = "google.protobuf"
@@ -106,8 +117,10 @@ class SchemaReader:
                 raise Unreadable(f"the schema registry has no schema {key}")
         try:
             return self._read_by(key)
+        except LogUnavailable:
+            raise
         except SchemaRegistryError as error:
-            if error.http_status_code != 404:
+            if not self._is_final(error):
                 raise self._away(error) from error
             with self._mutex:
                 if len(self._unknown) >= SCHEMAS_MAX:
@@ -116,6 +129,19 @@ class SchemaReader:
             raise Unreadable(f"the schema registry has no schema {key}") from error
         except Exception as error:
             raise self._away(error) from error
+
+    def _is_final(self, error: SchemaRegistryError) -> bool:
+        """Whether the registry itself says that it has no such schema. A proxy in front of it, or
+        another server in its place, answers in the same way to everything."""
+        status, code = error.http_status_code, error.error_code
+        if status not in _NO_SUCH:
+            return False
+        if isinstance(code, int) and code // 100 == status:
+            return True
+        try:
+            return isinstance(self._client.get_schema_types(), list)
+        except Exception:  # noqa: BLE001 - whatever keeps it from answering
+            return False
 
     def _away(self, error: Exception) -> LogUnavailable:
         return LogUnavailable(
@@ -131,6 +157,8 @@ class SchemaReader:
         parts = {name: part.schema_str or "" for name, part in self._references(schema)}
         try:
             return _reader_of(schema, parts)
+        except LogUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a library says of a strange schema
             return _unusable(f"the schema {key} can't be used: {error}")
 
@@ -184,6 +212,7 @@ def _avro_reader(schema: str, parts: dict[str, str]) -> Read:
     for part in parts.values():
         fastavro.parse_schema(json.loads(part), named_schemas=named)
     parsed = fastavro.parse_schema(json.loads(schema), named_schemas=named)
+    check_bounded(parsed, named)
 
     def read(source: BytesIO, value: bytes | None) -> bytes:
         payload = BytesIO(_payload(source, value))
@@ -219,32 +248,59 @@ def _protobuf_reader(schema: str, parts: dict[str, str]) -> Read:
     return read
 
 
-def _compiled(texts: dict[str, str]) -> FileDescriptorSet:
+def _compiled(texts: Mapping[str, str]) -> FileDescriptorSet:
     """Files of Protobuf, by their names, and what of Google's they import, by the compiler that
-    comes with gRPC. Raises `ValueError` with what it says of a mistake."""
-    with tempfile.TemporaryDirectory(prefix="rtcdp-schema-") as directory:
-        folder = Path(directory)
-        for name, text in texts.items():
-            path = (folder / name).resolve()
-            if not path.is_relative_to(folder.resolve()):
-                raise ValueError(f"{name} is no name of a file that is imported")
+    comes with gRPC. Raises `ValueError` with what it says of a mistake, and `LogUnavailable` when
+    it can't work now."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="rtcdp-schema-") as directory:
+            folder = Path(directory)
+            _write(texts, folder)
+            return _compiled_in(folder)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _no_compiler(str(error)) from error
+
+
+def _write(texts: Mapping[str, str], folder: Path) -> None:
+    for name, text in texts.items():
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ValueError(f"{name} is no name of a file that is imported")
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        found = folder / ".descriptors"
-        done = subprocess.run(  # noqa: S603 - apart, so that no schema can end this process
-            (
-                *(sys.executable, "-m", "grpc_tools.protoc"),
-                *(f"-I{folder}", f"-I{files('grpc_tools') / '_proto'}"),
-                *("--include_imports", f"--descriptor_set_out={found}", _MAIN_FILE),
-            ),
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=_COMPILE_S,
-        )
-        if done.returncode:
-            raise ValueError(done.stderr.strip()[-200:])
-        return FileDescriptorSet.FromString(found.read_bytes())
+        except OSError as error:
+            if error.errno in _BAD_NAMES:
+                raise ValueError(f"{name} is no name of a file: {error.strerror}") from error
+            raise
+
+
+def _compiled_in(folder: Path) -> FileDescriptorSet:
+    found = folder / ".descriptors"
+    done = subprocess.run(  # noqa: S603 - apart, so that no schema can end this process
+        (
+            *(sys.executable, "-m", "grpc_tools.protoc"),
+            *(f"-I{folder}", f"-I{files('grpc_tools') / '_proto'}"),
+            *("--include_imports", f"--descriptor_set_out={found}", _MAIN_FILE),
+        ),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=_COMPILE_S,
+    )
+    # What a schema makes it do is a crash; others end it from outside.
+    if done.returncode < 0 and done.returncode != -signal.SIGSEGV:
+        raise _no_compiler(f"it was ended by signal {-done.returncode}")
+    if done.returncode:
+        raise ValueError(done.stderr.strip()[-200:])
+    return FileDescriptorSet.FromString(found.read_bytes())
+
+
+def _no_compiler(why: str) -> LogUnavailable:
+    return LogUnavailable(
+        f"the compiler of Protobuf could not work: {why}",
+        "see whether memory or disk is full; messages wait for it",
+    )
 
 
 def _plain(message: Message) -> Any:

@@ -14,6 +14,8 @@ from rtcdp.log.kafka.admin import TopicState
 from rtcdp.log.kafka.reader import KafkaLogReader, ShownOffsets
 from rtcdp.log.kafka.stream import LOOK_UP, READ_ON
 from rtcdp.log.kafka.topic import KafkaTopic
+from rtcdp.log.marks import is_known_again, last_marks, marks_before
+from rtcdp.log.views import BoundedLogReader
 from tests.unit.log.kafka_fakes import FakeAdmin
 
 TOPIC = KafkaTopic("nobody:9092", "events")
@@ -335,3 +337,32 @@ def test_a_topic_that_is_gone_is_told_as_gone(reader, clock):
     clock.now_s += 1
     with pytest.raises(LogGone, match="no longer there"):
         reader.extent(0)
+
+
+class Registering:
+    """A translation that has no schema at first, and may be away."""
+
+    def __init__(self):
+        self.has_schema, self.is_away = False, False
+
+    def __call__(self, values, headers):
+        del headers
+        if self.is_away:
+            raise LogUnavailable("the registry is away")
+        return [EVENT + b" " if self.has_schema else b"unknown" for _ in values]
+
+
+@pytest.mark.parametrize("has_schema", [False, True])
+def test_a_record_is_known_again_whatever_is_made_of_it_by_then(reader, has_schema):
+    reader._translation = registering = Registering()
+    registering.has_schema = has_schema
+    records = reader.read(0, 3, 100)
+    assert records.received_count == 1
+    mark = last_marks([records])[0]
+    registering.has_schema = not has_schema
+    assert reader.read(0, 3, 100).odd != records.odd
+    assert is_known_again(reader, 0, mark) is True
+    assert is_known_again(BoundedLogReader(reader, {0: 9}), 0, mark) is True
+    registering.is_away = True
+    assert is_known_again(reader, 0, mark) is True
+    assert marks_before(reader, {0: 4}) == {0: mark}

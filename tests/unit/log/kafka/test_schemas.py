@@ -1,14 +1,18 @@
 """Messages become JSON by the schemas of a registry, or it is said why they can't."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import reduce
 from io import BytesIO
 from typing import Any
 
 import fastavro
 import pytest
 
+from rtcdp.log.contract import LogUnavailable
 from rtcdp.log.kafka.schemas import SchemaReader, Unreadable
 from tests.schemas import Registry, framed
 
@@ -128,4 +132,105 @@ def test_a_schema_that_is_none_is_said_to_be_none(
 ) -> None:
     number, _ = registry.add(schema, kind)
     with pytest.raises(Unreadable, match=why):
+        read(registry, framed(number, b"\0"))
+
+
+def test_a_server_that_is_no_registry_makes_messages_wait(registry: Registry) -> None:
+    number, _ = registry.add({"type": "object"}, "JSON")
+    registry.is_other_server = True
+    reader = SchemaReader(registry.url)
+    with pytest.raises(LogUnavailable, match="does not answer"):
+        reader.json_of(framed(number, PLAIN))
+    registry.is_other_server = False
+    assert reader.json_of(framed(number, PLAIN)) == PLAIN
+
+
+def test_an_id_that_the_registry_refuses_is_none_of_its_schemas(registry: Registry) -> None:
+    registry.code = 42201
+    with pytest.raises(Unreadable, match="has no schema 7"):
+        read(registry, framed(7, PLAIN))
+
+
+ITSELF = record("N", next=["null", "N"])
+DEEP = reduce(lambda inner, _: {"type": "map", "values": inner}, range(101), "long")
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        (ITSELF, "N holds itself"),
+        (record("Event", all={"type": "array", "items": record("Inner", e="Event")}), "itself"),
+        ({"type": "array", "items": "null"}, "no bytes"),
+        (record("A", l={"type": "array", "items": record("E", a="null", b=record("F"))}), "no by"),
+        ({"type": "array", "items": {"type": "fixed", "name": "Z", "size": 0}}, "no bytes"),
+        (DEEP, "100 levels"),
+    ],
+)
+def test_a_schema_that_does_not_bound_its_messages_is_refused(
+    registry: Registry, schema: dict[str, Any], why: str
+) -> None:
+    number, _ = registry.add(schema)
+    with pytest.raises(Unreadable, match=why):
+        read(registry, framed(number, b"\0"))
+
+
+def test_a_type_that_is_used_twice_is_not_one_that_holds_itself(registry: Registry) -> None:
+    money = record("Money", micros="long")
+    schema = record(
+        "Sold", price=money, tax=["null", "Money"], all={"type": "array", "items": "Money"}
+    )
+    number, _ = registry.add(schema)
+    payload = avro(schema, {"price": {"micros": 1}, "tax": None, "all": [{"micros": 2}]})
+    expected = {"price": {"micros": 1}, "tax": None, "all": [{"micros": 2}]}
+    assert json.loads(read(registry, framed(number, payload))) == expected
+
+
+def test_no_message_ends_the_process(registry: Registry) -> None:
+    number, _ = registry.add(ITSELF)
+    value = framed(number, b"\x02" * 20_000 + b"\0")
+    script = (
+        "import sys; from rtcdp.log.kafka.schemas import SchemaReader, Unreadable\n"
+        "try: SchemaReader(sys.argv[1]).json_of(bytes.fromhex(sys.argv[2]))\n"
+        "except Unreadable as why: print(why)"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", script, registry.url, value.hex()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "holds itself" in done.stdout) == (0, True)
+
+
+def test_a_compiler_that_can_not_work_now_is_asked_again(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles: list[Any] = [
+        OSError(28, "disk full"),
+        subprocess.TimeoutExpired("protoc", 60),
+        subprocess.CompletedProcess((), -9, "", ""),
+    ]
+
+    def fail(*_: Any, **__: Any) -> Any:
+        trouble = troubles.pop()
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
+
+    number, _ = registry.add(MONEY, "PROTOBUF")
+    value = framed(number, b"\0\x08\x05")
+    reader = SchemaReader(registry.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", fail)
+        while troubles:
+            with pytest.raises(LogUnavailable, match="the compiler of Protobuf"):
+                reader.json_of(value)
+    assert reader.json_of(value) == b'{"micros":5}'
+
+
+def test_a_name_that_no_file_can_have_is_a_mistake_of_the_schema(registry: Registry) -> None:
+    inner, _ = registry.add(MONEY, "PROTOBUF")
+    refers = [{"name": "x" * 300, "subject": f"schema-{inner}", "version": 1}]
+    number, _ = registry.add(SHOP, "PROTOBUF", refers)
+    with pytest.raises(Unreadable, match="no name of a file"):
         read(registry, framed(number, b"\0"))
