@@ -6,16 +6,19 @@ A platform with a past of visits (`bench.page_past`). A real Chromium opens the 
 first paints, and how long a click on another figure takes until its numbers are painted. The
 server's part of a month is asked for over HTTP. Between, `OPEN_PAGES` pages are open, or are not,
 in turns, while the collector takes in what it can: each reads the live stream, and asks for its
-page again as often as the script of an open page does.
+page again as often as the script of an open page does. A process of its own reads them.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,7 +57,9 @@ _WATCHED = """(title) => {
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
 _REFRESH_S = 2.0
-"""How often an open page is asked for again while events come in (`assets/refresh.js`)."""
+_REST, _REST_MAX_S = 10, 20.0
+"""How often an open page is asked for again while events come in, and for how many times as long as
+the answer took it rests, up to so long (`assets/refresh.js`)."""
 
 _SHARED = {**_HTML, "Cache-Control": "max-age=1"}
 
@@ -139,33 +144,64 @@ def _beside_pages(url: str) -> dict[str, float]:
     rates: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(TURNS):
         for is_open in (False, True):
-            rates[is_open].append(asyncio.run(_turn(url, OPEN_PAGES if is_open else 0)))
+            rates[is_open].append(_turn(url, OPEN_PAGES if is_open else 0))
     return {"alone_events_per_s": median(rates[False]), "beside_events_per_s": median(rates[True])}
 
 
-async def _turn(url: str, readers: int) -> float:
+def _turn(url: str, readers: int) -> float:
     """Events a second that are taken in while so many pages are open."""
-    limits = httpx.Limits(max_connections=2 * readers + _SENDERS)
+    with _open_pages(url, readers) if readers else contextlib.nullcontext():
+        time.sleep(_REFRESH_S + 1)
+        return asyncio.run(_taken_in(url))
+
+
+async def _taken_in(url: str) -> float:
+    sent = [0]
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        began = time.monotonic()
+        end = began + TURN_S
+        await asyncio.gather(*(_send(client, sent, end, number) for number in range(_SENDERS)))
+        return sent[0] / (time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _open_pages(url: str, count: int) -> Iterator[None]:
+    """Pages that are open from when the block begins. A process of its own reads them: what sends
+    events meanwhile doesn't wait for it."""
+    context = multiprocessing.get_context("spawn")
+    begun, over = context.Event(), context.Event()
+    reader = context.Process(target=_keep_open, args=(url, count, begun, over))
+    reader.start()
+    try:
+        assert begun.wait(_PATIENCE_S), "the process that reads pages did not begin"
+        yield
+    finally:
+        over.set()
+        reader.join()
+    assert reader.exitcode == 0, "pages were refused, or have ended"
+
+
+def _keep_open(url: str, count: int, begun: Event, over: Event) -> None:
+    asyncio.run(_all_open(url, count, begun, over))
+
+
+async def _all_open(url: str, count: int, begun: Event, over: Event) -> None:
+    limits = httpx.Limits(max_connections=2 * count)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
         # Nobody opens a hundred pages in one moment.
         streams = [
-            asyncio.create_task(part(client, number * _REFRESH_S / readers))
-            for number in range(readers)
+            asyncio.create_task(part(client, number * _REFRESH_S / count))
+            for number in range(count)
             for part in (_read, _refresh)
         ]
-        await asyncio.sleep(_REFRESH_S + 1)
-        sent = [0]
-        end = time.monotonic() + TURN_S
-        senders = [_send(client, sent, end, number) for number in range(_SENDERS)]
-        began = time.monotonic()
-        await asyncio.gather(*senders)
-        rate = sent[0] / (time.monotonic() - began)
+        begun.set()
+        while not over.is_set():
+            await asyncio.sleep(0.1)
         ended = [stream for stream in streams if stream.done()]
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
-        assert not ended, f"{len(ended)} of {len(streams)} were refused, or have ended"
-    return rate
+    assert not ended, f"{len(ended)} of {len(streams)} were refused, or have ended"
 
 
 async def _read(client: httpx.AsyncClient, after_s: float) -> None:
@@ -179,8 +215,10 @@ async def _read(client: httpx.AsyncClient, after_s: float) -> None:
 async def _refresh(client: httpx.AsyncClient, after_s: float) -> None:
     await asyncio.sleep(after_s)
     while True:
+        began = time.monotonic()
         (await client.get("/", headers=_SHARED)).raise_for_status()
-        await asyncio.sleep(_REFRESH_S)
+        took = time.monotonic() - began
+        await asyncio.sleep(max(0, max(_REFRESH_S, min(_REST * took, _REST_MAX_S)) - took))
 
 
 async def _send(client: httpx.AsyncClient, sent: list[int], end: float, number: int) -> None:

@@ -129,6 +129,26 @@ def test_choices_are_shown_without_leaving_the_page_and_can_be_gone_back_to(visi
     expect(page.locator("#chart-title")).to_have_text("Sessions")
 
 
+def test_forward_before_the_answer_of_back_came_shows_what_it_says(visitor):
+    page = visitor.open("/?last=30m")
+    page.locator("#figure-sessions").click()
+    expect(page.locator("#chart-title")).to_have_text("Sessions")
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(re.compile(r"/\?last=30m$"), hold)
+    page.go_back()
+    expect(page.locator("main")).to_have_attribute("aria-busy", "true")
+    page.go_forward()
+    page.wait_for_url("**chart=sessions**")
+    for route in held:
+        route.continue_()
+    expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
+    assert page.locator("#chart-title").inner_text() == "Sessions"
+
+
 def test_another_zone_is_shown_everywhere_without_leaving_the_page(visitor):
     page = visitor.open("/")
     expect(page.locator("#windows tr")).to_have_count(12)

@@ -139,9 +139,11 @@ def test_names_are_text_and_phones_are_wide_enough(visitor) -> None:
 
 def test_a_user_is_erased_by_whoever_types_their_id(visitor) -> None:
     page = visitor.open("/users/c39")
+    page.locator("#tz").select_option("Asia/Kolkata")
+    expect(page.locator(".foot")).to_contain_text("Times in Asia/Kolkata")
     button = page.get_by_role("button", name="Erase")
     expect(button).to_be_disabled()
-    page.get_by_label("Erase it for good").fill("c39")
+    page.get_by_label("Erase this user for good").fill("c39")
     assert not serious(page)
     button.click()
     status = page.locator("form[data-erase] [role=status]")

@@ -39,6 +39,11 @@ class KeptDays:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._bytes = 0
 
+    @property
+    def is_half_full(self) -> bool:
+        """Whether what is read ahead would soon push out what somebody has asked for."""
+        return 2 * self._bytes > self.bytes_max
+
     def get(self, name: Hashable, mark: Mark, read: Callable[[], tuple[T, int | None]]) -> T:
         """What is kept under the name, if it has this mark; otherwise what `read` gives, with the
         bytes that it takes; None: it is not kept. What that raises is raised, and nothing kept."""

@@ -80,7 +80,9 @@ class Pieces:
         self, measure: str, start: int, end: int, groups: Sequence[Group] | None = None
     ) -> Any:
         """The measure of the pieces that lie in [`start`, `end`), of all of them as one."""
-        return self.values(measure, ((start, end),), groups)[-1]
+        one = _as_one(self._only(groups), start, end).merged((BUCKET_START,))
+        index = pl.DataFrame({BUCKET_START: [start]}, {BUCKET_START: pl.Int64})
+        return self._final(one, measure, index)[0]
 
     def by_group(self, measure: str, start: int, end: int) -> list[tuple[Group, Any]]:
         """The measure of each group that there is in these pieces."""

@@ -158,8 +158,9 @@ class LiveFeed:
 
     async def _newest(self, every_s: float) -> ServerSentEventMessage:
         async with self._taking:
-            # Half a tick of tolerance: clients that wake up together share what the first one took.
-            if self._context.installation.clock.monotonic() - self._taken_at >= every_s / 2:
+            # However the clients' ticks lie, they share a sample; some tolerance, so that one of
+            # them that wakes up a little early doesn't miss its own.
+            if self._context.installation.clock.monotonic() - self._taken_at >= 0.9 * every_s:
                 self._message = await asyncio.to_thread(self._take)
             return self._message
 

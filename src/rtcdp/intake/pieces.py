@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from rtcdp.intake.problem import RequestRefused
-from rtcdp.log.piece import Piece
+from rtcdp.log.piece import MAX_PIECE_BYTES, Piece
 
 HEADER = b"rtcdp-piece"
 
@@ -42,9 +42,11 @@ def piece_named(header: bytes) -> Piece:
     Raises `RequestRefused` (400) for another text.
     """
     found = _NAMED.fullmatch(header.decode("latin-1").strip())
-    if found is None:
+    if found is None or int(found["bytes"] or 0) > MAX_PIECE_BYTES:
         raise RequestRefused(
-            "bad_piece", "name it like after=KEY; key=KEY; bytes=N, with keys of 32 hex digits"
+            "bad_piece",
+            "name it like after=KEY; key=KEY; bytes=N, with keys of 32 hex digits and at most "
+            f"{MAX_PIECE_BYTES} bytes",
         )
     name = unquote(found["name"] or "")
     return Piece(found["after"], found["key"] or "", int(found["bytes"] or 0), name)

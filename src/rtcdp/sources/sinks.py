@@ -62,7 +62,8 @@ class RunSink(Sink, Protocol):
 
     def write_runs(self, runs: Sequence[Run], piece: Piece | None) -> Receipt:
         """Take the records of all runs, in order. Those of a `piece` are taken all or none of them,
-        and once."""
+        and once; but where a collector takes only less at a time, all but the last part of them
+        goes without the piece, and only its ids keep that from counting twice."""
         ...
 
     def pieces_after(self, key: str) -> Sequence[Piece]:

@@ -91,6 +91,18 @@ async def test_clients_share_one_sample_per_tick(
     assert len(taken) == 1
 
 
+async def test_who_comes_between_two_ticks_shares_the_sample(
+    driver: Driver, make_context: MakeContext
+) -> None:
+    feed = LiveFeed(make_context(limits=ApiLimits(live_every_ms=1000)))
+    early, late = feed.messages(), feed.messages()
+    tick = await following(early)
+    driver.advance(seconds=0.7)
+    assert await following(late) == tick
+    await early.aclose()
+    await late.aclose()
+
+
 async def test_while_the_store_is_away_the_stream_says_so_and_goes_on(
     driver: Driver, make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

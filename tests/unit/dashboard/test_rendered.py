@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.dashboard.rendered import PAGES_MAX, RenderedPages
+from rtcdp.dashboard.rendered import PAGES_MAX, REST, REST_MAX_S, RenderedPages
 
 
 def test_a_page_is_rendered_once_while_it_is_new() -> None:
@@ -17,6 +17,23 @@ def test_a_page_is_rendered_once_while_it_is_new() -> None:
     assert pages.get("b", lambda: next(numbers)) == 1
     clock.advance(1000)
     assert pages.get("a", lambda: next(numbers)) == 2
+
+
+def test_a_page_that_takes_long_is_kept_for_longer() -> None:
+    clock, numbers = ManualClock(), itertools.count()
+    pages, took = RenderedPages[int](clock), 500
+
+    def render() -> int:
+        clock.advance(took)
+        return next(numbers)
+
+    for number in range(2):
+        assert pages.get("a", render) == number
+        rest = min(REST * took, round(REST_MAX_S * 1000))
+        clock.advance(rest - 1)
+        assert pages.get("a", render) == number
+        clock.advance(1)
+        took = 60_000
 
 
 def test_many_who_ask_at_once_wait_for_one() -> None:

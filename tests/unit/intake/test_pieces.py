@@ -21,6 +21,7 @@ def test_a_header_names_a_piece_or_asks_what_follows():
         f"after={ONE.replace('0', 'G')}",
         f"after={ONE}; key={TWO}",
         f"after={ONE}; key={TWO}; bytes=-1",
+        f"after={ONE}; key={TWO}; bytes={16 * 2**20 + 1}",
         f"after={ONE}; key={TWO}; bytes=\u0663",
         f"after={ONE}; key={TWO}; bytes=1; name=a b",
         f"after={ONE}\n",

@@ -4,37 +4,54 @@ import { element } from "./element.js";
 import { loginToken } from "./login_token.js";
 
 const LOOK_EVERY_MS = 500;
+const FORMS = "form[data-erase]";
 
-for (const form of document.querySelectorAll("form[data-erase]")) {
-  const button = form.querySelector("button");
-  form.hidden = false;
-  form.elements.sure.addEventListener("input", () => {
-    button.disabled = form.elements.sure.value !== form.dataset.user;
-  });
-  form.addEventListener("submit", (submitted) => {
-    submitted.preventDefault();
-    erase(form, button);
-  });
+document.addEventListener("input", ({ target }) => {
+  const form = target.closest(FORMS);
+  if (form) buttonOf(form).disabled = !isSure(form);
+});
+
+document.addEventListener("submit", (submitted) => {
+  if (!submitted.target.matches(FORMS)) return;
+  submitted.preventDefault();
+  erase(submitted.target);
+});
+
+function showForms() {
+  for (const form of document.querySelectorAll(FORMS)) form.hidden = false;
 }
 
-async function erase(form, button) {
-  const says = form.querySelector("[role=status]");
-  button.disabled = true;
+showForms();
+document.addEventListener("rtcdp:refreshed", showForms);
+
+const buttonOf = (form) => form.querySelector("button");
+
+const isSure = (form) => form.elements.sure.value === form.dataset.user;
+
+async function erase(form) {
+  const whose = form.dataset.erase;
+  // By the time that there is something to say, the form may be that of another user.
+  const say = (outcome, ...words) => {
+    if (!form.isConnected || form.dataset.erase !== whose) return;
+    form.querySelector("[role=status]").replaceChildren(...words);
+    if (outcome) form.dataset.outcome = outcome;
+    if (outcome !== "done") buttonOf(form).disabled = outcome === null || !isSure(form);
+  };
+  buttonOf(form).disabled = true;
   try {
-    let answer = await fetch(form.dataset.erase, { method: "DELETE", headers: loginToken() });
+    let answer = await fetch(whose, { method: "DELETE", headers: loginToken() });
     const where = answer.headers.get("Location");
     let told = await answer.json();
     while (answer.ok && ["waiting", "erasing"].includes(told.state)) {
-      says.textContent =
-        told.state === "waiting" ? "It waits for the processor." : "The processor erases.";
+      say(null, told.state === "waiting" ? "It waits for the processor." : "The processor erases.");
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       answer = await fetch(where);
       told = await answer.json();
     }
-    form.dataset.outcome = answer.ok ? told.state : "refused";
-    says.replaceChildren(...(answer.ok ? ended(told, where) : [`${told.detail}. ${told.hint}`]));
+    if (answer.ok) say(told.state, ...ended(told, where));
+    else say("refused", `${told.detail}. ${told.hint}`);
   } catch {
-    says.textContent = "The server can't be reached. What it was asked to do, it does.";
+    say("unknown", "The server can't be reached. What it was asked to do, it does.");
   }
 }
 

@@ -35,6 +35,16 @@ export function awaitPage(request, show, fail = () => {}) {
   else request.addEventListener("loadend", settle);
 }
 
+/** Whatever is waited for is waited for no more. */
+function giveUp() {
+  const request = awaited;
+  awaited = null;
+  request?.abort();
+}
+
+// Who goes to another page isn't taken back by an answer, or by its failing.
+addEventListener("beforeunload", giveUp);
+
 /** The parts of the page that tell of what happens now. */
 export function showLive(fresh) {
   for (const part of fresh.querySelectorAll("[data-live]")) {

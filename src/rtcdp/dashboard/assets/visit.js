@@ -10,7 +10,8 @@ let ahead = { address: null };
 
 export function prepareVisits() {
   document.addEventListener("pointerdown", (event) => {
-    const choice = choiceOf(event);
+    // A finger may as well begin to scroll.
+    const choice = event.pointerType === "mouse" ? choiceOf(event) : null;
     // By the time that the click comes, a part of the answer has been waited for.
     if (choice) ahead = { address: choice.address, at: performance.now(), request: ask(choice.address) };
   });
@@ -75,7 +76,8 @@ function hasAllOf(fresh) {
   return wanted.every((each) => known.includes(each));
 }
 
-function show(address, enterIt = () => {}) {
+/** Shows what stands at an address; with `enterIt`, once it is there, it is entered as the page's own. */
+function show(address, enterIt = null) {
   const main = document.querySelector("main");
   const focused = document.activeElement;
   main.setAttribute("aria-busy", "true");
@@ -83,14 +85,16 @@ function show(address, enterIt = () => {}) {
   const request = isAhead ? ahead.request : ask(address);
   ahead = { address: null };
   // As it would be without this script, with whatever there is to say then.
-  const leave = () => (address === location.href ? location.reload() : location.assign(address));
+  const leave = () => (!enterIt || address === location.href ? location.reload() : location.assign(address));
   awaitPage(
     request,
     (fresh) => {
+      // Gone back or forward again before it came.
+      if (!enterIt && address !== location.href) return show(location.href);
       // Somewhere else than it was asked for: a login, perhaps.
       const isElsewhere = new URL(request.responseURL).pathname !== location.pathname;
       if (isElsewhere || !hasAllOf(fresh)) return leave();
-      enterIt(address);
+      enterIt?.(address);
       shown = here();
       showWhole(fresh);
       if (focused !== document.body && !focused.isConnected) main.focus({ preventScroll: true });

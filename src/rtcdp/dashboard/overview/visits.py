@@ -19,7 +19,7 @@ from rtcdp.answers.fold_rows import Told, open_told
 from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import EARLIEST
-from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays, Stretch
+from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays, Stretch, detached
 from rtcdp.answers.kept_rows import Part, parts_kept, rows_kept
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.figures import Figure, Numbers, Row, ranked
@@ -203,7 +203,8 @@ class _Asked:
         return (stretch.start, *self.edges[after : bisect_left(self.edges, stretch.end)])
 
     def summed(self, rows: pl.DataFrame, stretch: Stretch) -> _Part:
-        """What rows come to, which are sorted by when sessions began."""
+        """What rows come to, in whatever order they were read."""
+        rows = rows if rows["start"].is_sorted() else rows.sort("start")
         starts, began = self.starts_in(stretch), rows["start"].to_numpy()
         places = np.searchsorted(began, np.array([*starts, stretch.end]))
         over_from = rows["over_from"].to_numpy()
@@ -223,7 +224,7 @@ class _Asked:
             starts,
             stretch.end,
             {name: _between(each, places) for name, each in columns.items()},
-            {end: shown.group_by(end).len(name=_COUNT) for end in ENDS},
+            {end: detached(shown.group_by(end).len(name=_COUNT)) for end in ENDS},
             self.watermark,
             int(over_from.max()) if rows.height else EARLIEST,
         )

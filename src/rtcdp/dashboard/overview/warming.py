@@ -2,12 +2,12 @@
 
 What is read of whole days is kept (`rtcdp.answers.kept_days`), so that the first look at a month
 after a start is the only one that reads it. Nobody has to wait for that: day by day, with pauses in
-between, it is read ahead once the processor has caught up.
+between, it is read ahead while the processor keeps up, until half of what may be kept is.
 """
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -28,7 +28,10 @@ EVERY_S = 0.25
 """How long it pauses after each day."""
 
 CAUGHT_UP_MS = 5000
-"""It begins once no more than this waits to be counted."""
+"""It reads while what waits to be counted is no older than this."""
+
+LOOK_AGAIN_S = 2.0
+"""How long it pauses where it can't read: something waits, or the store is away."""
 
 DAYS, DAYS_BY_HOUR = 60, 15
 """So many days back: a month and the month before by day, a week and the week before by hour."""
@@ -49,42 +52,54 @@ class Warming:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._left: deque[Buckets] | None = None
+        self._look_at = float("-inf")
 
     def step(self) -> bool:
-        """Read one more day. False: there is none left, or it can't go on."""
+        """Read one more day. False: there is none left, it can't go on, or enough is kept."""
+        monotonic = self._installation.clock.monotonic
+        if monotonic() < self._look_at:
+            return True
         try:
-            if self._left is None:
-                self._left = self._found()
-                return self._left is None or len(self._left) > 0
-            read_ahead(self._installation, self._left.popleft())
+            has_read = self._read()
         except StoreUnavailable:
-            # It may come yet; and then what else there is.
-            return self._left is None or len(self._left) > 0
+            # It may come yet; and then this day, and what else there is.
+            has_read = False
         except RtcdpError:
             # What can't be told pages say themselves.
+            if self._left:
+                self._left.popleft()
             return bool(self._left)
         except Exception as error:  # noqa: BLE001 - whatever it is, pages are told without it
             _log.error("reading days ahead failed", exc_info=error)
             return False
-        return len(self._left) > 0
+        if not has_read:
+            self._look_at = monotonic() + LOOK_AGAIN_S
+        return self._left is None or (
+            len(self._left) > 0 and not self._installation.days.is_half_full
+        )
 
-    def _found(self) -> deque[Buckets] | None:
-        """The days on which any session began, the newest first; None while much is to be counted.
-        Raises `NotThere` where no sessions are told."""
-        installation = self._installation
-        fold = find_fold(installation.folds, SESSIONS, SESSIONS)
-        with open_reading(installation) as reading:
-            lag_ms = reading.freshness.lag_ms
-            if lag_ms is None or lag_ms > CAUGHT_UP_MS:
-                return None
-            known = reading.snapshot.daily_sums(fold.table) or {}
-        now_ms = installation.clock.now_ms()
-        today = now_ms // DAY_MS
-        days = sorted((day for day in known if today - DAYS <= day <= today), reverse=True)
-        return deque(_of_days(days, today, now_ms))
+    def _read(self) -> bool:
+        """Read on which days any session began, or one of them, the newest first; False while
+        something waits to be counted. Raises `NotThere` where no sessions are told."""
+        fold = find_fold(self._installation.folds, SESSIONS, SESSIONS)
+        with one_state(self._installation) as still:
+            with open_reading(still) as reading:
+                lag_ms = reading.freshness.lag_ms
+                if lag_ms is None or lag_ms > CAUGHT_UP_MS:
+                    return False
+                if self._left is None:
+                    known = reading.snapshot.daily_sums(fold.table) or {}
+                    self._left = deque(_of_days(known, still.clock.now_ms()))
+                    return True
+            if self._left:
+                read_ahead(still, self._left[0])
+                self._left.popleft()
+        return True
 
 
-def _of_days(days: list[int], today: int, now_ms: int) -> Iterator[Buckets]:
+def _of_days(known: Iterable[int], now_ms: int) -> Iterator[Buckets]:
+    today = now_ms // DAY_MS
+    days = sorted((day for day in known if today - DAYS <= day <= today), reverse=True)
     for day in days:
         start, end = day * DAY_MS, (day + 1) * DAY_MS
         yield Buckets("day", "UTC", (start, end), (start,), now_ms)

@@ -20,14 +20,17 @@ CREATE TABLE IF NOT EXISTS imported_piece (
 ) STRICT, WITHOUT ROWID
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS imported_piece_after ON imported_piece (after)"
+_TOLD_MAX = 10_000
 
 
 def pieces_after(connection: sqlite3.Connection, key: str) -> list[Piece]:
-    """Those that follow the text which `key` names."""
+    """Those that follow the text which `key` names, the latest 10,000 of them."""
     if not _is_there(connection):
         return []
     rows = connection.execute(
-        "SELECT key, byte_count, name FROM imported_piece WHERE after = ?", (key,)
+        "SELECT key, byte_count, name FROM imported_piece WHERE after = ?"
+        " ORDER BY received_at DESC LIMIT ?",
+        (key, _TOLD_MAX),
     ).fetchall()
     return [
         Piece(key, found.decode(), byte_count, name.decode(errors="replace"))

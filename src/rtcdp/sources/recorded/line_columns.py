@@ -146,11 +146,18 @@ def _json_reader(names: tuple[str, ...]) -> ColumnReader:
 
 def _contents(lines: list[bytes]) -> list[object]:
     """What each line holds as JSON; None where it is none."""
-    try:
-        found = _decode_lines(b"\n".join(lines))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return list(map(json_content, lines))
-    return found if len(found) == len(lines) else list(map(json_content, lines))
+    together = b"\n".join(lines)
+    # The decoder minds no line breaks. Where each line begins and ends like an object, no value
+    # goes over two of them, so that as many values as lines are one in each.
+    is_object_each = together.startswith(b"{") and together.endswith(b"}")
+    if is_object_each and together.count(b"}\n{") == len(lines) - 1:
+        try:
+            found = _decode_lines(together)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            found = []
+        if len(found) == len(lines):
+            return found
+    return list(map(json_content, lines))
 
 
 def _is_plain(text: str, delimiter: str) -> bool:

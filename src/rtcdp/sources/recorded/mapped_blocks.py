@@ -13,14 +13,20 @@ import polars as pl
 from rtcdp.events.codec import is_clean
 from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
 from rtcdp.events.judged import Run, run_of
-from rtcdp.log.piece import Piece
+from rtcdp.log.piece import MAX_PIECE_BYTES, Piece
 from rtcdp.sources.recorded.event_columns import EventColumns
 from rtcdp.sources.recorded.known_pieces import PieceKeys, Register
 from rtcdp.sources.recorded.line_columns import column_reader, lines_of
 from rtcdp.sources.recorded.line_ids import Hashes
 from rtcdp.sources.recorded.mapped_lines import LineReader, MappedLine, with_id
 from rtcdp.sources.recorded.mapping import Mapping
-from rtcdp.sources.recorded.recorded_file import BLOCK_BYTES, Block, RecordedFile, RecordedLine
+from rtcdp.sources.recorded.recorded_file import (
+    BLOCK_BYTES,
+    MAX_LINE_BYTES,
+    Block,
+    RecordedFile,
+    RecordedLine,
+)
 
 _BLANK = " \t\r"
 _PARTS = (2_000, 50)
@@ -97,29 +103,31 @@ def new_blocks(
         mapped = blocks.next()
         if mapped is None:
             return
-        mapped.piece = keys.piece(mapped.text)
+        mapped.piece = keys.piece(mapped.text, is_torn=any(map(_is_torn, mapped.others)))
         keys.go_behind(mapped.piece)
         yield mapped
 
 
 def _pass_over_known(reader: LineReader, keys: PieceKeys, register: Register) -> int:
     """Pass over the next piece if it is known; returns how many lines it had."""
-    known = sorted(register.pieces_after(keys.key), key=lambda piece: -piece.byte_count)
-    for piece in known:
-        block = reader.next_text(piece.byte_count)
-        if block is None:
-            return 0
-        first, rest = block.parts(piece.byte_count)
-        is_same = first.text.endswith(b"\n") and keys.piece(first.text).key == piece.key
-        if not is_same:
-            reader.leave(block)
-            continue
-        if rest is not None:
-            reader.leave(rest)
-        reader.pass_over(first)
-        keys.go_behind(piece)
-        return first.line_count
-    return 0
+    known = [
+        piece
+        for piece in register.pieces_after(keys.key)
+        if 0 < piece.byte_count <= MAX_PIECE_BYTES
+    ]
+    block = reader.next_text(max(piece.byte_count for piece in known)) if known else None
+    if block is None:
+        return 0
+    piece = keys.longest(known, block.text)
+    if piece is None:
+        reader.leave(block)
+        return 0
+    first, rest = block.parts(piece.byte_count)
+    if rest is not None:
+        reader.leave(rest)
+    reader.pass_over(first)
+    keys.go_behind(piece)
+    return first.line_count
 
 
 class _Blocks:
@@ -141,8 +149,15 @@ class _Blocks:
                 return mapped
             reader.put_back(block)
         singles: list[MappedLine] = []
-        while len(singles) < _SINGLE_LINES and reader.is_amid and (line := reader.next()):
+        taken_bytes = 0
+        while (
+            len(singles) < _SINGLE_LINES
+            and taken_bytes < BLOCK_BYTES
+            and reader.is_amid
+            and (line := reader.next())
+        ):
             singles.append(line)
+            taken_bytes += len(line.text)
         if not singles:
             return None
         mapped = MappedBlock()
@@ -266,6 +281,11 @@ class _Part(NamedTuple):
         for first in range(0, len(self.lines), size):
             after = first + size
             yield _Part(self.number + first, self.lines[first:after], self.sums[first:after])
+
+
+def _is_torn(line: MappedLine) -> bool:
+    """Whether the file is damaged there: of a line that is too long, more is kept."""
+    return not line.whole and len(line.text) < MAX_LINE_BYTES
 
 
 def _text_of(block: Block) -> str | None:

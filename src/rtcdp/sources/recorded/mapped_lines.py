@@ -89,6 +89,8 @@ def mapped_lines(file: RecordedFile, mapping: Mapping) -> Iterator[MappedLine]:
     """
     reader = LineReader(file, mapping)
     while (line := reader.next()) is not None:
+        # So that the file is not kept.
+        reader.taken()
         yield line
 
 
@@ -108,7 +110,7 @@ class LineReader:
     def __init__(self, file: RecordedFile, mapping: Mapping, size: int = BLOCK_BYTES) -> None:
         self.ids = LineIds(file.plain_name)
         self.columns = mapping.columns
-        self._lines = _Ahead(file.blocks(size))
+        self._lines = _Ahead(file.blocks(size), size)
         self._is_csv = mapping.format == "csv"
         self._is_mapped = mapping.format != "events"
         self.header = b""
@@ -121,12 +123,15 @@ class LineReader:
 
     def next(self) -> MappedLine | None:
         """The next line, or row of several lines; None at the end."""
-        line = self._lines.next()
+        return self._next_of(self._lines)
+
+    def _next_of(self, lines: "_Ahead") -> MappedLine | None:
+        line = lines.next()
         if line is None:
             return None
         text, found = line.text, self._mapped(line)
-        if isinstance(found, Unmapped) and self._is_csv and text.count(b'"') % 2:
-            found, text = _long_row(line, self._lines, self._mapper, found)
+        if isinstance(found, Unmapped) and self._is_csv and _has_open_quote(text):
+            found, text = _long_row(line, lines, self._mapper, found)
         # Whichever line breaks a row has inside, its id is the same.
         event_id = self.ids.next(line.number, text.replace(b"\r\n", b"\n"))
         return self._told(line._replace(text=text), event_id, found)
@@ -137,14 +142,14 @@ class LineReader:
         return self._lines.is_amid
 
     def next_block(self) -> Block | None:
-        """All lines that would come next and lie in one text; None where there are none such, for
-        they were put back or begun, or at the end."""
+        """The lines that would come next and lie in one text, about as many as a block has; None
+        where there are none such, for they were put back or begun, or at the end."""
         return self._lines.next_block()
 
     def next_text(self, at_least: int) -> Block | None:
         """The next block, joined with those behind it as far as `at_least` bytes need; None where
         there is none."""
-        return self._lines.next_block(at_least)
+        return self._lines.next_text(at_least)
 
     def leave(self, block: Block) -> None:
         """Let a block that was looked at come again."""
@@ -152,8 +157,16 @@ class LineReader:
 
     def pass_over(self, block: Block) -> None:
         """Go on behind a block, the lines of which nobody wants."""
+        text = block.text
+        is_quoted = self._is_csv and b'"' in text
+        if block.cut or (is_quoted and any(map(_has_open_quote, text.split(b"\n")))):
+            # A row of several lines has one id.
+            lines_inside = _Ahead(iter((block,)), len(text))
+            while self._next_of(lines_inside) is not None:
+                lines_inside.taken()
+            return
         try:
-            lines = block.text[:-1].decode().replace("\r\n", "\n").split("\n")
+            lines = text.decode().replace("\r\n", "\n")[:-1].split("\n")
         except UnicodeDecodeError:
             for line in block.lines():
                 self.ids.next(line.number, line.text)
@@ -192,8 +205,9 @@ class LineReader:
 class _Ahead:
     """Lines that can be looked at and put back, in blocks as long as none of those was begun."""
 
-    def __init__(self, blocks: Iterator[Block]) -> None:
+    def __init__(self, blocks: Iterator[Block], size: int) -> None:
         self._blocks = blocks
+        self._size = size
         self._waiting: deque[RecordedLine] = deque()
         self._next: Block | None = None
         self._taken: list[RecordedLine] = []
@@ -212,11 +226,9 @@ class _Ahead:
         block = self._block()
         if block is None:
             return None
-        if block.number == 1 and block.line_count > 1 and not block.cut:
+        if block.number == 1:
             # What follows a header is still a block.
-            first, _, rest = block.text.partition(b"\n")
-            self._next = Block(2, rest, block.line_count - 1)
-            block = Block(1, first + b"\n", 1)
+            block, self._next = block.parts(block.text.index(b"\n") + 1)
         self._waiting.extend(block.lines())
         return self._waiting.popleft()
 
@@ -224,7 +236,14 @@ class _Ahead:
     def is_amid(self) -> bool:
         return bool(self._waiting)
 
-    def next_block(self, at_least: int = 0) -> Block | None:
+    def next_block(self) -> Block | None:
+        block = self.next_text(0)
+        if block is not None and len(block.text) > 2 * self._size:
+            # It was joined, or unpacked to more than was wanted.
+            block, self._next = block.parts(block.text.index(b"\n", self._size) + 1)
+        return block
+
+    def next_text(self, at_least: int) -> Block | None:
         if self._waiting:
             return None
         block = self._block()
@@ -252,6 +271,10 @@ class _Ahead:
         return next(self._blocks, None) if block is None else block
 
 
+def _has_open_quote(text: bytes) -> bool:
+    return text.count(b'"') % 2 == 1
+
+
 def _columns(header: RecordedLine, file: RecordedFile, mapping: Mapping) -> tuple[str, ...]:
     columns = tuple(csv_row(header.text, mapping.delimiter) or ())
     missing = sorted(mapping.names() - set(columns))
@@ -276,7 +299,7 @@ def _long_row(
             break
         taken.append(line)
         text, line_break = text + line_break + line.text, line.line_break
-        if line.text.count(b'"') % 2:
+        if _has_open_quote(line.text):
             event = mapper(text)
             if isinstance(event, MappedEvent):
                 return event, text

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.answers import fold_rows
 from rtcdp.answers.fold_rows import open_told
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Installation
-from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.answers.kept_days import KeptDays
+from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
 from rtcdp.dashboard.overview.figures import FIGURES, Figure
 from rtcdp.dashboard.overview.visits import visits
+from rtcdp.dashboard.period import HOUR_MS, Period
 from rtcdp.errors import NotThere
 from rtcdp.store import RowScan
-from tests.unit.dashboard.overview.conftest import MINUTE_MS
+from tests.unit.dashboard.overview.conftest import MINUTE_MS, NOW
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
 
@@ -46,6 +49,17 @@ def test_what_may_still_come_late_keeps_a_session_open(shop: Installation, hour:
     with open_told(patient, find_fold(patient.folds, "sessions")) as state:
         rows = state.snapshot.row_scan(RowScan(state.fold.table, hour.start, hour.end, limit=10))
         assert rows.filter(state.is_open()).height == 4
+
+
+@pytest.mark.parametrize("hours", [1, 7 * 24])
+def test_sums_are_the_same_in_however_many_slices_sessions_are_read(
+    shop: Installation, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices come newest first."""
+    buckets = buckets_of(Period(NOW - hours * HOUR_MS, NOW, True), "UTC", NOW)
+    whole = visits(replace(shop, days=KeptDays()), buckets, {})
+    monkeypatch.setattr(fold_rows, "_SLICE_ROWS", 2)
+    assert visits(replace(shop, days=KeptDays()), buckets, {}) == whole
 
 
 def test_a_time_before_that_is_not_whole_is_compared_with_nothing(

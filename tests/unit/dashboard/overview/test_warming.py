@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.kept_days import KeptDays
+from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays
 from rtcdp.clock import ManualClock
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
 from rtcdp.dashboard.overview.lists import Listed, lists_of
 from rtcdp.dashboard.overview.told import Told, told
-from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, Nobody, Warming
+from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, LOOK_AGAIN_S, Nobody, Warming, read_ahead
 from rtcdp.dashboard.period import Period
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreUnavailable
@@ -35,6 +35,10 @@ def overview(installation: Installation, days: int) -> tuple[Buckets, Told, tupl
 
 def reads(installation: Installation) -> int:
     return cast("CountedDays", installation.days).reads
+
+
+def pause(installation: Installation) -> None:
+    cast("ManualClock", installation.clock).advance(round(LOOK_AGAIN_S * 1000))
 
 
 @pytest.mark.parametrize("days", [2, 30])
@@ -60,11 +64,20 @@ def test_it_waits_until_what_came_in_is_counted(shop: tuple[Driver, Installation
     driver.feed(event("new", END - HOUR_MS))
     cast("Any", installation.clock).advance(CAUGHT_UP_MS + 1)
     warming = Warming(installation)
-    assert (warming.step(), warming.step(), reads(installation)) == (True, True, 0)
+    for _ in range(2):
+        assert warming.step()
+        pause(installation)
+    assert reads(installation) == 0
     driver.process()
     assert warming.step()
     assert warming.step()
-    assert reads(installation) > 0
+    known = reads(installation)
+    assert known > 0
+    # Also between two days.
+    driver.feed(event("newer", END - HOUR_MS))
+    cast("Any", installation.clock).advance(CAUGHT_UP_MS + 1)
+    assert warming.step()
+    assert reads(installation) == known
 
 
 def test_it_waits_for_a_store_that_is_away(shop: tuple[Driver, Installation]) -> None:
@@ -82,10 +95,34 @@ def test_it_waits_for_a_store_that_is_away(shop: tuple[Driver, Installation]) ->
     away = Away()
     warming = Warming(replace(installation, store=cast("Any", away)))
     assert (warming.step(), reads(installation)) == (True, 0)
-    away.snapshot = installation.store.snapshot  # type: ignore[method-assign,assignment]
+    back = installation.store.snapshot
+    away.snapshot = back  # type: ignore[method-assign,assignment]
+    assert warming.step(), "it looks again after a while"
+    pause(installation)
     assert warming.step()
-    assert warming.step()
-    assert reads(installation) > 0
+    del away.snapshot
+    assert (warming.step(), reads(installation)) == (True, 0)
+    away.snapshot = back  # type: ignore[method-assign,assignment]
+    pause(installation)
+    steps = 1
+    while warming.step():
+        steps += 1
+    assert steps == 2 * DAYS, "no day is left out"
+
+
+def test_it_reads_no_more_than_half_of_what_may_be_kept(
+    shop: tuple[Driver, Installation],
+) -> None:
+    """The newest days, and leaves them where they are."""
+    installation = replace(shop[1], days=CountedDays(bytes_max=40 * ENTRY_BYTES))
+    warming, steps = Warming(installation), 1
+    while warming.step():
+        steps += 1
+    assert 2 < steps < DAYS
+    known = reads(installation)
+    newest = Buckets("day", "UTC", (END - DAY_MS, END), (END - DAY_MS,), END)
+    read_ahead(installation, newest)
+    assert reads(installation) == known
 
 
 def test_where_no_sessions_are_told_there_is_nothing_to_read(

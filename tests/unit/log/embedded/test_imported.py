@@ -1,13 +1,14 @@
 """A piece of a recorded file is in the log once, whoever sends it and however often."""
 
 import random
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
 from rtcdp.clock import ManualClock
 from rtcdp.log.contract import Delivery, LogFull
-from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.embedded import EmbeddedLogWriter, imported
 from rtcdp.log.piece import Piece
 
 FIRST = Piece("0" * 32, "a" * 32, 8, "day.csv")
@@ -43,3 +44,14 @@ def test_what_was_not_appended_is_not_known(directory):
     assert writer.pieces_after(FIRST.after) == []
     assert [each.record_count for each in writer.append([delivery(FIRST)])] == [2]
     writer.close()
+
+
+def test_of_very_many_pieces_that_follow_one_text_the_latest_are_told():
+    connection = sqlite3.connect(":memory:")
+    connection.text_factory = bytes
+    pieces = [replace(FIRST, key=f"{number:032x}") for number in range(10_010)]
+    each = [replace(delivery(piece), received_at=at) for at, piece in enumerate(pieces)]
+    imported.register(connection, each)
+    told = imported.pieces_after(connection, FIRST.after)
+    assert {piece.key for piece in told} == {piece.key for piece in pieces[10:]}
+    connection.close()

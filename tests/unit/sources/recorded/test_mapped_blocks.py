@@ -1,5 +1,7 @@
 """Many lines at once become what each of them becomes by itself, and have one verdict."""
 
+from itertools import chain
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,9 @@ TEXTS = {
     "price": ["1", "12.50", "-0.0", "1e3", "1e999", "9e9", "8589934592", "1,5", "", "NaN", "1e-7"],
     "count": ["3", "-12", "1.0", "9" * 18, "9" * 19, ""],
 }
+PLAIN = {name: choices[0] for name, choices in TEXTS.items()} | {"sku": ""}
+"""What columns write: no text of it is escaped."""
+
 EVENTS = [
     '{"userId":"a","timestamp":1,"eventType":"A"}',
     '{"eventId":"e","userId":"a","timestamp":"2026-01-01T00:00:00.1239+01:00","eventType":"A"}',
@@ -129,7 +134,14 @@ def lines_of(form):
     lines = st.one_of(known, known, known, st.sampled_from(ODD)).map(str.encode)
     lines = st.one_of(lines, lines, lines, lines, st.just(b"\xff"))
     ends = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"])
-    return st.lists(st.tuples(lines, ends), max_size=25)
+    ended = st.lists(st.tuples(lines, ends), max_size=25)
+    if form != "json":
+        return ended
+    # As many values as lines, and yet not one in each.
+    plain = written(form, PLAIN).encode()
+    two_in_one = st.just([(plain + plain, b"\n"), (b"", b"\n"), (plain, b"\n")])
+    parts = st.lists(st.one_of(ended, two_in_one), max_size=4)
+    return parts.map(lambda parts: list(chain.from_iterable(parts)))
 
 
 @pytest.mark.parametrize("form", [*MAPPINGS, "events"])
@@ -157,6 +169,15 @@ def test_lines_together_are_what_each_is_by_itself(tmp_path_factory, form, data)
     assert sum(block.blank for block in blocks) == sum(line.is_blank for line in singles)
     others = [line for line in singles if line.event is None and not line.is_blank]
     assert [line for block in blocks for line in block.others] == others
+
+
+def test_two_values_in_one_line_hide_no_other_line(tmp_path):
+    good = written("json", PLAIN)
+    (tmp_path / "file").write_text(f"{good}{good}\n\n{good}\n")
+    with RecordedFile(tmp_path / "file") as file:
+        (block,) = mapped_blocks(file, mapping_of("json"))
+    assert (block.events, block.blank, len(block.others)) == (1, 1, 1)
+    assert [run.is_verified for run in block.runs] == [False, True]
 
 
 @pytest.mark.parametrize(

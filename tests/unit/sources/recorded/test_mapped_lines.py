@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from rtcdp.errors import UsageError
@@ -36,6 +38,16 @@ def test_the_header_names_the_columns_and_is_no_record(lines_of):
     (line,) = lines_of(b"at,more,who\n5,x,ann\n")
     event = decode(line.wire_line())
     assert (event.user_id, event.timestamp_ms) == ("ann", 5)
+
+
+def test_lines_that_went_by_are_not_kept(tmp_path):
+    (tmp_path / "file").write_bytes(b"at,who\n" + (b"5," + b"u" * 10_000 + b"\n") * 2_000)
+    with RecordedFile(tmp_path / "file") as file:
+        tracemalloc.start()
+        assert sum(1 for _ in mapped_lines(file, NAMES)) == 2_000
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < 12_000_000
 
 
 def test_a_header_without_a_needed_column_is_refused(lines_of):
