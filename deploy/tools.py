@@ -1,10 +1,12 @@
 """Tools that are no part of the product, in an environment of their own, by hash."""
 
 import subprocess
+import sys
 import venv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rtcdp.cli.terminal import complain
 from rtcdp.errors import RtcdpError
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +67,16 @@ def pinned_environment(folder: Path, pins: Path) -> Path:
     return programs
 
 
-def told_whole(error: RtcdpError) -> tuple[RtcdpError, list[str]]:
-    """An error with the first line of its text alone, and the other lines."""
-    first, *rest = str(error).splitlines() or [""]
-    return type(error)(first, error.hint), rest
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command line; the exit code, which is that of the command `rtcdp`. What tools said last
+    is shown below the first line of an error, as they said it."""
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except RtcdpError as error:
+        first, *rest = str(error).splitlines() or [""]
+        complain(type(error)(first, error.hint))
+        sys.stderr.writelines(f"{line}\n" for line in rest)
+        return error.exit_code
+    return 0

@@ -26,9 +26,8 @@ import httpx
 import typer
 
 from deploy.servers.server_process import free_port
-from deploy.tools import PINS, ROOT, ToolFailed, pinned_environment, run, told_whole
-from rtcdp.cli.terminal import complain, remark
-from rtcdp.errors import RtcdpError
+from deploy.tools import PINS, ROOT, ToolFailed, exit_code_of, pinned_environment, run
+from rtcdp.cli.terminal import remark
 
 _WITHIN_S = 900.0
 _COUNTED_WITHIN_S = 120.0
@@ -181,17 +180,8 @@ def check(folder: Path) -> None:
 
 
 def main() -> int:
-    """Run the command line; the exit code, which is that of the command `rtcdp`."""
-    try:
-        typer.run(lambda: check(ROOT / "dist"))
-    except SystemExit as end:
-        return int(end.code or 0)
-    except RtcdpError as error:
-        short, rest = told_whole(error)
-        complain(short)
-        sys.stderr.writelines(f"{line}\n" for line in rest)
-        return error.exit_code
-    return 0
+    """Run the command line; the exit code."""
+    return exit_code_of(lambda: typer.run(lambda: check(ROOT / "dist")))
 
 
 if __name__ == "__main__":

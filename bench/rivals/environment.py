@@ -6,10 +6,10 @@ They lie beside the servers' jars (`deploy.servers.jars`), in folders named afte
 import hashlib
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from deploy.servers.jars import cache_folder, fetched_jars, needed_program
+from deploy.tools import pinned_environment
 
 HERE = Path(__file__).parent
 _REQUIREMENTS = HERE / "requirements.txt"
@@ -18,17 +18,8 @@ _JAVA = HERE / "java"
 
 def rivals_python() -> Path:
     """The interpreter that has the packages of `requirements.txt`. Installs them if it must, from
-    the registry that pip is set up for. Raises `CalledProcessError`."""
-    folder = cache_folder() / f"rivals-{_hash_of(_REQUIREMENTS)}"
-    python = folder / "bin" / "python"
-    whole = folder / "is-whole"
-    if not whole.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run((sys.executable, "-m", "venv", folder), check=True)
-        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check")
-        subprocess.run((*pip, "install", "--require-hashes", "-r", _REQUIREMENTS), check=True)
-        whole.touch()
-    return python
+    the registry that pip is set up for. Raises `ToolFailed`."""
+    return pinned_environment(cache_folder() / "rivals", _REQUIREMENTS) / "python"
 
 
 def java_classpath() -> str:

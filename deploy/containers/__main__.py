@@ -12,9 +12,8 @@ from rich.text import Text
 from deploy.containers import checks
 from deploy.containers.images import remove_storage
 from deploy.containers.podman import ContainersFailed, podman_in
-from deploy.tools import PINS, pinned_environment, told_whole
-from rtcdp.cli.terminal import complain, remark
-from rtcdp.errors import RtcdpError
+from deploy.tools import PINS, exit_code_of, pinned_environment
+from rtcdp.cli.terminal import remark
 
 
 class Step(StrEnum):
@@ -81,17 +80,8 @@ def containers(
 
 
 def main() -> int:
-    """Run the command line; the exit code, which is that of the command `rtcdp`."""
-    try:
-        app(prog_name="python -m deploy.containers")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except RtcdpError as error:
-        short, rest = told_whole(error)
-        complain(short)
-        sys.stderr.writelines(f"{line}\n" for line in rest)
-        return error.exit_code
-    return 0
+    """Run the command line; the exit code."""
+    return exit_code_of(lambda: app(prog_name="python -m deploy.containers"))
 
 
 if __name__ == "__main__":

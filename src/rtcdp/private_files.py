@@ -28,3 +28,15 @@ def open_private_file(path: Path) -> int:
     """A descriptor for writing a file from its beginning; a new one gets mode 0600. Raises
     `OSError`."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let what was put into a folder, or got another name there, be on the disk.
+
+    Raises `OSError`.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -13,7 +13,7 @@ from rtcdp.access.keyring import Keyring
 from rtcdp.access.keys import Randomness
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError, UsageError
-from rtcdp.private_files import FILE_MODE, make_private_folder, open_private_file
+from rtcdp.private_files import FILE_MODE, make_private_folder, open_private_file, sync_folder
 
 T = TypeVar("T")
 
@@ -100,11 +100,7 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 class FollowedKeys:

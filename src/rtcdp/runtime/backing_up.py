@@ -22,7 +22,7 @@ from rtcdp.definitions.products import PRODUCT_STREAM
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.log.embedded import EmbeddedLogReader, copy_log
 from rtcdp.log.embedded import file_of as log_file_of
-from rtcdp.private_files import make_private_folder, open_private_file
+from rtcdp.private_files import make_private_folder, open_private_file, sync_folder
 from rtcdp.runtime.adapters import STORES
 from rtcdp.runtime.backup_manifest import (
     BackedUpLog,
@@ -253,12 +253,3 @@ def _sizes(settings: Settings, logs: dict[Path, Path]) -> int:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def sync_folder(folder: Path) -> None:
-    """Let what was put into a folder, or got another name there, be on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

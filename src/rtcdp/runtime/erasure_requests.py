@@ -20,7 +20,7 @@ from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.user_data import ErasureState, TooManyErasures
 from rtcdp.clock import Clock
 from rtcdp.errors import NotThere, UsageError
-from rtcdp.private_files import FILE_MODE, make_private_folder
+from rtcdp.private_files import FILE_MODE, make_private_folder, sync_folder
 from rtcdp.runtime.receipts import FOLDER
 
 REQUESTS = "requests"
@@ -119,7 +119,7 @@ class ErasureRequests:
         """Say what became of a request, and leave nothing of the user's id in it."""
         self.tell(state)
         _wipe(self.file_of(state.id))
-        _sync(self._folder)
+        sync_folder(self._folder)
         states = sorted(path for path in self._folder.iterdir() if path.name.endswith(_STATE))
         waiting = set(self.waiting())
         for path in states[:-STATES_KEPT]:
@@ -204,12 +204,4 @@ def _put(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent)

@@ -18,7 +18,7 @@ from rtcdp.engines.resume import check_continuation
 from rtcdp.errors import UsageError
 from rtcdp.log.embedded import bring_back_log
 from rtcdp.log.embedded import file_of as log_file_of
-from rtcdp.private_files import make_private_folder, open_private_file
+from rtcdp.private_files import make_private_folder, open_private_file, sync_folder
 from rtcdp.runtime.adapters import STORES
 from rtcdp.runtime.backing_up import (
     LOG_FOLDER,
@@ -26,7 +26,6 @@ from rtcdp.runtime.backing_up import (
     copy_file,
     copy_name,
     copy_requests,
-    sync_folder,
 )
 from rtcdp.runtime.backup_manifest import (
     BackedUpUser,

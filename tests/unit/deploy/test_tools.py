@@ -4,18 +4,23 @@ import sys
 
 import pytest
 
-from deploy.tools import ToolFailed, run, told_whole
+from deploy.tools import ToolFailed, exit_code_of, run
 
 
-def test_a_program_that_fails_is_told_with_its_last_words():
+def test_a_program_that_fails_is_told_with_its_last_words(capsys):
     code = "import sys; [print(n) for n in range(99)]; sys.exit('the end')"
-    with pytest.raises(ToolFailed) as failed:
-        run((sys.executable, "-c", code), 60)
-    short, rest = told_whole(failed.value)
-    assert str(short).endswith("ended with 1:")
-    assert short.hint == failed.value.hint
-    assert rest[-1].strip() == "the end"
-    assert "0" not in [line.strip() for line in rest]
+    assert exit_code_of(lambda: run((sys.executable, "-c", code), 60)) == ToolFailed.exit_code
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert "ended with 1:" in lines[0]
+    assert any("mend what it says" in line for line in lines)
+    assert lines[-1] == "the end"
+    assert "0" not in lines
+
+
+def test_a_command_that_ends_by_itself_gives_its_own_exit_code():
+    assert exit_code_of(lambda: sys.exit(3)) == 3
+    assert exit_code_of(lambda: sys.exit("no")) == 1
+    assert exit_code_of(lambda: None) == 0
 
 
 def test_a_program_that_takes_too_long_is_ended():

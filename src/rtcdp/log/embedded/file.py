@@ -19,7 +19,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogUnavailable
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import malformed
-from rtcdp.private_files import make_private_folder
+from rtcdp.private_files import make_private_folder, sync_folder
 
 FILE_NAME = "log.db"
 LOCK_NAME = "log.lock"
@@ -95,11 +95,7 @@ def create_file(directory: Path) -> None:
     except FileExistsError:
         path.chmod(0o600)
     for entry in (directory, directory.parent):
-        handle = os.open(entry, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(entry)
 
 
 def connect(path: Path, lock_timeout_ms: int) -> sqlite3.Connection:

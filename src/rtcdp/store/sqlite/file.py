@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rtcdp.private_files import make_private_folder
+from rtcdp.private_files import make_private_folder, sync_folder
 from rtcdp.store.contract import StateMismatch, StoreGone, StoreUnavailable
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.erasures import erasure_tables
@@ -115,11 +115,7 @@ def make_file(path: Path) -> None:
         make_private_folder(path.parent)
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreUnavailable(
             f"the store's file {path} can't be made: {error.strerror}",
