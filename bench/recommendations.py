@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import count
 from multiprocessing.sharedctypes import SynchronizedArray
 from multiprocessing.synchronize import Event
@@ -228,6 +229,10 @@ class _Client(asyncio.Protocol):
         self._transport.write(question)
 
 
+def _itself(client: _Client) -> _Client:
+    return client
+
+
 def _questions(users: int, host: str, *phase: int) -> Iterator[bytes]:
     """Half are for users and half for products. Of each phase they are other ones."""
     rng = np.random.default_rng(phase)
@@ -261,7 +266,7 @@ def _asked(url: str, users: int, seconds: float, *phase: int) -> _Asked:
             for number in range(CLIENTS)
         ]
         for client in clients:
-            await loop.create_connection(lambda client=client: client, host, int(port))
+            await loop.create_connection(partial(_itself, client), host, int(port))
         await asyncio.gather(*(client.done for client in clients))
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -83,13 +83,13 @@ class Neighbourhood:
 
     def points(self, weights: Floats) -> Floats:
         """What each cell counts, where each session counts so much."""
-        found: Floats = weights[self.whose]
+        found: Floats = weights.take(self.whose)
         found *= self.nearness
         return found
 
     def ruled(self) -> tuple[Ints, Floats]:
         """The items that the rules tell of, each as often as it is near, with the points."""
-        codes, points = self.codes[self.near], self.near_points
+        codes, points = self.codes.take(self.near), self.near_points
         if self.left_out is None:
             return codes, points
         is_heard = ~self.left_out[self.whose[self.near]]
@@ -163,27 +163,16 @@ def neighbourhood(
     nearness = np.ones(len(steps))
     if taste.near_items:
         # Many cells are few items away: each distance is worked out once.
-        nearness = np.exp(-np.arange(lengths.max()) / taste.near_items)[away]
+        nearness = np.exp(-np.arange(lengths.max()) / taste.near_items).take(away)
     return Neighbourhood(
         sessions,
         _weights(index, sessions, lengths, taste),
-        index.codes[places].astype(np.int64),
+        index.codes.take(places).astype(np.int64),
         whose,
         nearness,
         near,
-        by_step[steps[near] + far],
+        by_step.take(steps.take(near) + far),
     )
-
-
-def sorted_with_places(numbers: Ints) -> tuple[Ints, Ints]:
-    """Numbers in order, equal ones as they stand, and the place at which each stood. One number of
-    both is sorted in a fraction of the time that finding places takes."""
-    bits = len(numbers).bit_length()
-    keys = numbers.astype(np.int64)
-    keys <<= bits
-    keys |= np.arange(len(numbers))
-    keys.sort()
-    return keys >> bits, keys & ((1 << bits) - 1)
 
 
 def _weights(index: SessionIndex, sessions: Ints, lengths: Ints, taste: Taste) -> Floats:

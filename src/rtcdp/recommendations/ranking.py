@@ -223,7 +223,7 @@ def _reasons(
     place_of[items] = np.arange(1, len(items) + 1, dtype=np.int16)
     together = np.array(
         [
-            np.bincount(place_of[each.around.beside()], minlength=len(items) + 1)[1:]
+            np.bincount(place_of.take(each.around.beside()), minlength=len(items) + 1)[1:]
             for each in looked
         ]
     )

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtcdp.recommendations.neighbourhood import (
-    USUAL,
-    Neighbourhood,
-    Neighbourhoods,
-    Taste,
-    sorted_with_places,
-)
+from rtcdp.recommendations.neighbourhood import USUAL, Neighbourhood, Neighbourhoods, Taste
 from rtcdp.recommendations.session_index import SessionIndex
 from rtcdp.recommendations.session_part import Floats, Ints
 
@@ -103,17 +97,21 @@ def _weights(index: SessionIndex, found: Sequence[LookedAt], taste: Taste) -> li
         return [weights]
     sizes = [len(each.around.sessions) for each in found]
     counts_for = (taste.fading ** np.array([each.back for each in found])).repeat(sizes)
-    sessions, places = sorted_with_places(np.concatenate([each.around.sessions for each in found]))
+    sessions = np.concatenate([each.around.sessions for each in found])
+    # Each item's are nearly in order, and runs that are in order are quickly merged.
+    places = sessions.argsort(kind="stable")
+    sessions = sessions.take(places)
     is_first = np.ones(len(sessions), np.bool_)
     np.not_equal(sessions[1:], sessions[:-1], out=is_first[1:])
     firsts = np.flatnonzero(is_first)
-    shared = np.add.reduceat(counts_for[places], firsts)
+    shared = np.add.reduceat(counts_for.take(places), firsts)
     # What a session shares stands from the last item backwards.
-    places = places[firsts]
-    likeness = shared * np.concatenate([each.around.weights for each in found])[places]
-    best = _most(index, sessions[firsts], likeness, taste.neighbours)
-    weights, chosen = np.zeros(len(sessions)), places[best]
-    weights[chosen] = likeness[best] * counts_for[chosen]
+    places = places.take(firsts)
+    worth = np.concatenate([each.around.weights for each in found])
+    likeness = shared * worth.take(places)
+    best = _most(index, sessions.take(firsts), likeness, taste.neighbours)
+    weights, chosen = np.zeros(len(sessions)), places.take(best)
+    weights[chosen] = likeness.take(best) * counts_for.take(chosen)
     ends = np.cumsum(sizes).tolist()
     return [weights[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
@@ -135,21 +133,27 @@ def _summed(near: Pointed, ruled: Pointed, item_count: int) -> tuple[Ints, Float
     """Each item that has points among those that are `near`, or is there among those that are
     `ruled`, once and in order; and the sums of its points in either, in the order in which they
     stand. The numbers of items are below `item_count`."""
-    if item_count > _COUNTED_IN_PLACE:
-        codes = np.unique(np.concatenate([near[0], ruled[0]]))
-        within = [(np.searchsorted(codes, each), points) for each, points in (near, ruled)]
-        found, points, by_rules = _in_place(*within, len(codes))
-        return codes[found], points, by_rules
-    return _in_place(near, ruled, item_count)
+    if item_count <= _COUNTED_IN_PLACE:
+        return _in_place(near, ruled, item_count)
+    codes = np.unique(np.concatenate([near[0], ruled[0]]))
+    places, points, by_rules = _in_place(
+        (np.searchsorted(codes, near[0]), near[1]),
+        (np.searchsorted(codes, ruled[0]), ruled[1]),
+        len(codes),
+    )
+    return codes[places], points, by_rules
 
 
 def _in_place(near: Pointed, ruled: Pointed, item_count: int) -> tuple[Ints, Floats, Floats]:
-    points = np.bincount(*near, minlength=item_count)
-    by_rules = np.bincount(*ruled, minlength=item_count)
+    points, by_rules = _sums(near, item_count), _sums(ruled, item_count)
     is_there = points > 0
     is_there[ruled[0]] = True
     found = np.flatnonzero(is_there)
-    return found, points[found], by_rules[found]
+    return found, points.take(found), by_rules.take(found)
+
+
+def _sums(pointed: Pointed, item_count: int) -> Floats:
+    return np.bincount(*pointed, minlength=item_count).astype(np.float64, copy=False)
 
 
 def _share(points: Floats) -> Floats:

@@ -275,8 +275,8 @@ def _first_set(flags: Flags) -> Ints:
     """The place of the first one that is set; none where no one is."""
     if len(flags) == 0:
         return np.zeros(0, np.int64)
-    first = np.array([flags.argmax()])
-    return first[flags[first]]
+    first = int(flags.argmax())
+    return np.arange(first, first + int(flags[first]))
 
 
 def _room(base_size: int) -> int:
