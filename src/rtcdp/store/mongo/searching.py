@@ -1,4 +1,4 @@
-"""A search of the whole database for texts, for whoever has to know that nothing is left of them."""
+"""A search of the whole database for texts: to know that nothing is left of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What an erasure leaves in a database: first what readers and paused processes need, then nothing."""
+"""What an erasure leaves in a database: what readers still need at first, and nothing at last."""
 
 from contextlib import closing
 from dataclasses import replace
