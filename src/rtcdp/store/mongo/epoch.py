@@ -66,7 +66,7 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
         uncounted=uncounted,
         rows=planned_rows(head, epoch.rows),
         at=epoch.committed_at,
-        erasure=epoch.erasure and planned_erasure(head, epoch.erasure),
+        erasure=planned_erasure(head, epoch.erasure),
     )
     definitions, to_be_checked = with_sums(head.state.definitions, plan.changes)
     counted = {name: int(ledger[name].sum()) for name in COUNTS}
@@ -99,8 +99,10 @@ def planned(head: Head, changes: Sequence[TableChange]) -> tuple[PlannedChange, 
     return tuple(fitting)
 
 
-def planned_erasure(head: Head, erasure: Erasure) -> PlannedErasure:
+def planned_erasure(head: Head, erasure: Erasure | None) -> PlannedErasure | None:
     """What an erasure takes out of the tables as they are defined now."""
+    if erasure is None:
+        return None
     return PlannedErasure(
         erasure.user, planned(head, erasure.removed), tuple(erasure.acknowledgements)
     )

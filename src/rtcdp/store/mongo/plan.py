@@ -155,8 +155,9 @@ def encode(plan: Plan) -> bytes:
             for each in plan.rows
         ],
         plan.at,
-        plan.erasure
-        and _ErasurePart(
+        None
+        if plan.erasure is None
+        else _ErasurePart(
             plan.erasure.user,
             [_part(each) for each in plan.erasure.removed],
             list(plan.erasure.acknowledgements),
@@ -192,8 +193,9 @@ def decode(data: bytes) -> Plan:
             for part in written.rows
         ),
         at=written.at,
-        erasure=erasure
-        and PlannedErasure(
+        erasure=None
+        if erasure is None
+        else PlannedErasure(
             erasure.user,
             tuple(_change(part) for part in erasure.removed),
             tuple(erasure.acknowledgements),
