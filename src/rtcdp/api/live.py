@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -76,6 +77,17 @@ class Tick(msgspec.Struct, omit_defaults=True):
     windows: list[dict[str, Any]]
     problems: dict[str, str]
     warning: str | None = None
+
+
+class _ForAll(ServerSentEventMessage):
+    """A message to all clients, which is put into bytes once."""
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return super().encode()
+
+    def encode(self) -> bytes:
+        return self._bytes
 
 
 class LiveFeed:
@@ -183,14 +195,14 @@ class LiveFeed:
                 self._watch(reading)
         except RtcdpError as error:
             text = msgspec.json.encode({"detail": str(error), "hint": error.hint})
-            return ServerSentEventMessage(data=text, event="problem")
+            return _ForAll(data=text, event="problem")
         if since_s <= _FORGET_AFTER_TICKS * self._every_s:
             tick.rates = {
                 name: round(max(0, total - before.get(name, 0)) / since_s, 1)
                 for name, total in tick.totals.items()
             }
         self._taken_at, self._totals = now, tick.totals
-        return ServerSentEventMessage(data=msgspec.json.encode(tick), event="tick")
+        return _ForAll(data=msgspec.json.encode(tick), event="tick")
 
     def _watch(self, reading: Reading) -> None:
         """Look at the rows of the folds that anybody asked for. A fold that nobody follows any more
