@@ -110,7 +110,8 @@ class _SharedPages:
             return
         name_route(scope, answer.route)
         for message in answer.messages:
-            await send({**message})
+            copied: Any = {**message}
+            await send(copied)
 
     def _named(self, scope: Any) -> _Kept:
         name = _name_of(scope)
@@ -135,7 +136,8 @@ class _SharedPages:
             await send(message)
 
         others = [pair for pair in scope["headers"] if pair[0] != b"if-none-match"]
-        await self._app({**scope, "headers": others}, receive, sent)
+        unconditional: Any = {**scope, "headers": others}
+        await self._app(unconditional, receive, sent)
 
 
 def _name_of(scope: Any) -> _Name | None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ class Server:
         self.status, self.headers, self.took_ms = 200, HTML, 0
         self.go = asyncio.Event()
         self.go.set()
-        self.may: Callable[[Any], bool] = lambda _: True
-        self.app = shared_pages(self.answer, self.clock, lambda scope: self.may(scope))
+        self.is_refused = False
+        self.app = shared_pages(self.answer, self.clock, lambda _: not self.is_refused)
 
     async def answer(self, _scope: Any, _receive: Any, send: Any) -> None:
         number = next(self.numbers)
@@ -134,7 +133,7 @@ async def test_nobody_waits_for_the_next_one_but_who_asked_for_it(server: Server
 
 async def test_who_may_not_know_is_left_to_the_router(server: Server) -> None:
     await server.ask()
-    server.may = lambda _: False
+    server.is_refused = True
     assert await numbers(server, {}, {}) == ["1", "2"]
 
 

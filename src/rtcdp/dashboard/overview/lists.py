@@ -98,9 +98,7 @@ def _by_property(installation: Installation) -> Iterator[tuple[Metric, Count | S
             yield metric, adding[0]
 
 
-def _grouped(
-    installation: Installation, buckets: Buckets, metric: Metric, measure: str
-) -> Timed:
+def _grouped(installation: Installation, buckets: Buckets, metric: Metric, measure: str) -> Timed:
     start, end = whole_windows(metric, buckets.start, buckets.end)
     found = pieces_of(installation, metric.name, (measure,), (start, end))
     groups = found.by_group(measure, start, end)
