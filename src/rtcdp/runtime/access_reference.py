@@ -27,7 +27,7 @@ from rtcdp.clock import SystemClock
 from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS
 from rtcdp.intake.snippet import snippet_routes
-from rtcdp.runtime.http_server import routes_of
+from rtcdp.runtime.http.server import routes_of
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
 
