@@ -52,6 +52,7 @@ def processing_right(
     try:
         yield
     finally:
+        # A store that is away ends the lease by its time.
         with suppress(StoreUnavailable):
             store.release_lease()
 
@@ -65,12 +66,14 @@ def is_dead(holder: LeaseHolder) -> bool:
     """True only if the holder is known to have ended; of other machines nothing is known."""
     if holder.host != socket.gethostname():
         return False
+    # Process ids are used again: another start time is another process.
     if holder.started:
         return _started(holder.pid) != holder.started
     try:
         os.kill(holder.pid, 0)
     except ProcessLookupError:
         return True
+    # Somebody else's process: it is there.
     except PermissionError:
         pass
     return False
@@ -80,6 +83,8 @@ def end_lease(store: Store, clock: Clock) -> None:
     """End the lease of whoever has it, in a store that nobody works on."""
     own = msgspec.json.encode(this_process()).decode()
     try:
+        # Taken and given back, so that the token grows: a write of the last holder that is still on
+        # its way is refused then.
         store.acquire_lease(own, clock.now_ms(), 1)
     except LeaseHeld as held:
         store.acquire_lease(own, clock.now_ms(), 1, over=held.lease.token)
@@ -96,6 +101,8 @@ def _acquire(store: Store, clock: Clock, ttl_ms: int, patience_s: float) -> None
             return
         except LeaseHeld as held:
             holder = _holder_of(held.lease)
+            # Taken over by its token: if a third one was quicker, the token is another, and this
+            # fails.
             over = held.lease.token if holder is not None and is_dead(holder) else None
             if over is None and clock.monotonic() >= deadline:
                 raise _refused(held, holder) from held
@@ -127,6 +134,7 @@ def _started(pid: int) -> str:
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
+    # A zombie has ended, and only its parent does not know.
     if fields[0] == "Z":
         return ""
     return f"{boot[:8]}-{fields[_START_TIME_FIELD]}"
