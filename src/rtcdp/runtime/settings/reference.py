@@ -9,24 +9,16 @@ from pathlib import Path
 
 from rtcdp.runtime.settings import all_settings
 from rtcdp.runtime.settings.setting import Setting
+from rtcdp.runtime.written_page import write_or_check
 
 PAGE = Path("docs/settings.md")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check the page; returns the exit code: 0 done, 1 out of date, 2 wrong usage."""
-    pages = [argument for argument in arguments if argument != "--check"]
-    if len(pages) > 1 or any(page.startswith("-") for page in pages):
-        sys.stderr.write(f"can't use {' '.join(arguments)}: give [--check] [PAGE]\n")
-        return 2
-    page = Path(pages[0]) if pages else PAGE
-    if "--check" not in arguments:
-        page.write_text(settings_page(), encoding="utf-8")
-        return 0
-    if page.exists() and page.read_text(encoding="utf-8") == settings_page():
-        return 0
-    sys.stderr.write(f"{page} is out of date: run python -m rtcdp.runtime.settings.reference\n")
-    return 1
+    return write_or_check(
+        arguments, PAGE, lambda _: settings_page(), "rtcdp.runtime.settings.reference"
+    )
 
 
 def settings_page() -> str:
