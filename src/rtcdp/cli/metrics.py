@@ -107,7 +107,7 @@ def metrics(
 def _docs(catalog: Sequence[Metric], folds: Sequence[Fold], name: str | None) -> str:
     """What the docs say of the metric or the fold of that name, or of all. Raises `UsageError`."""
     if name is None:
-        return "\n".join(map(section, [*catalog, *folds]))
+        return "\n".join([*map(section, catalog), *map(section, folds)])
     fold = next((fold for fold in folds if fold.name == name), None)
     with as_usage():
         return section(fold or find_metric(catalog, name))

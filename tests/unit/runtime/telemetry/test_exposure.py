@@ -12,7 +12,6 @@ from socketserver import ThreadingMixIn
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.unit.runtime.test_http_server import self_signed
 
 from rtcdp.access.rules import AccessRules
 from rtcdp.clock import SystemClock
@@ -20,6 +19,7 @@ from rtcdp.runtime.processes.ports import claim_port
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.telemetry import exposure
 from rtcdp.telemetry import TelemetryRules
+from tests.unit.runtime.http.test_server import self_signed
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from rtcdp.answers.user_data import TooManyErasures
 from rtcdp.clock import ManualClock
 from rtcdp.errors import NotThere, UsageError
-from rtcdp.runtime.user_data.over_http import requests as erasure_requests
+from rtcdp.runtime.user_data import requests as erasure_requests
 from rtcdp.runtime.user_data.requests import ErasureRequests
 
 
