@@ -31,16 +31,12 @@ class InstallationUserData:
                 yield msgspec.json.encode(line) + b"\n"
 
     def erase(self, user_id: str, by: str) -> ErasureState:
-        """Raises `TooManyErasures`, and `PartMissing` where the engine or the store can't do it, or
-        nobody would hear of it."""
+        """Raises `TooManyErasures`, and `PartMissing` where the engine can't do it, or nobody would
+        hear of it."""
         if self._settings.engine != "native":
             raise PartMissing(
                 f"the engine {self._settings.engine} can't take a user out",
                 "stop it, and run rtcdp users erase",
-            )
-        if self._settings.store_kind == "mongodb":
-            raise PartMissing(
-                "a store on mongodb can't take a user out yet", "use PostgreSQL or SQLite"
             )
         if self._settings.store_path is None and not self._requests.has_taker():
             # Whoever shares a store on a server need not share the folder.

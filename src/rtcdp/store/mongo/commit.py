@@ -13,6 +13,7 @@ from rtcdp.store.mongo.apply import check_sums, row_tasks
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.definitions import Redefinition
 from rtcdp.store.mongo.epoch import Step
+from rtcdp.store.mongo.erasures import erasure_tasks
 from rtcdp.store.mongo.groups import GROUPS, group_tasks
 from rtcdp.store.mongo.head import (
     Head,
@@ -149,7 +150,14 @@ def _settle(database: MongoDatabase) -> None:
 def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
     of_rows = (task for each in rows for task in each.tasks())
-    database.run_together([*row_tasks(database, plan), *group_tasks(database, plan), *of_rows])
+    database.run_together(
+        [
+            *row_tasks(database, plan),
+            *group_tasks(database, plan),
+            *of_rows,
+            *erasure_tasks(database, plan),
+        ]
+    )
     for each in rows:
         each.finish()
     # Nobody sees any of it before this.
