@@ -21,6 +21,7 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
+from rtcdp.runtime.ports import is_listening
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.sources.synthetic.bulk import START_MS, bench_events
@@ -170,7 +171,7 @@ def platform(settings, tmp_path) -> Iterator[dict[str, Part]]:
 def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform, tmp_path):
     chance = random.Random(7)
     collectors = [part.port for part in platform.values() if part.port]
-    eventually(lambda: all(is_up(port) for port in collectors), "both collectors answer")
+    eventually(lambda: all(is_listening("127.0.0.1", port) for port in collectors), "both collectors answer")
     eventually(lambda: len(holders(settings)) == 2, "each processor has a shard")
     clients = [Client(collectors, seed) for seed in range(2)]
     for client in clients:
@@ -202,12 +203,6 @@ def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform
     with processor_of(alone, SystemClock()) as processor:
         processor.run(threading.Event(), once=True)
     assert differing(dump_of(alone), dump_of(settings)) == []
-
-
-def is_up(port: int) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5).is_success
-    return False
 
 
 def holders(settings: Settings) -> set[str]:

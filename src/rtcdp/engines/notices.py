@@ -79,9 +79,7 @@ def with_notices(
 
 def renumbered(notices: RowChanges, epoch: int) -> RowChanges:
     """The notices of one epoch under another number, which is the one that followers go by."""
-    rows = notices.replace.with_columns(
-        slot=pl.lit(_slot(epoch)), epoch=pl.lit(epoch, pl.Int64())
-    )
+    rows = notices.replace.with_columns(slot=pl.lit(_slot(epoch)), epoch=pl.lit(epoch, pl.Int64()))
     return RowChanges(NOTICES, notices.delete, rows)
 
 

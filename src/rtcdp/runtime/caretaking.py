@@ -99,7 +99,8 @@ class Caretaking:
         rules, division = counted.settings.admission, counted.division_of(log)
         folding = Folding(counted.folds, store)
         tables = (*folding.tables, *tables_beside(counted.folds), *of_products)
-        wanted = {each.name: each.fingerprint for each in (*counted.metrics, *tables)}
+        definitions: list[Metric | RowTable] = [*counted.metrics, *tables]
+        wanted = {each.name: each.fingerprint for each in definitions}
         shards = store.shards()
         if shards.is_open and shards.division == division and store.is_ready(wanted, rules):
             store.prepare(counted.metrics, tables)
@@ -142,5 +143,3 @@ class Caretaking:
         if now - self._renewed_at >= counted.ttl_ms / 3000:
             self._store.renew_lease(counted.clock.now_ms(), counted.ttl_ms)
             self._renewed_at = now
-
-

@@ -172,9 +172,7 @@ class ShardedProcessor:
             f"shard {shard}", lambda stop: self._count(shard, division, stop, once=False)
         )
 
-    def _count(
-        self, shard: int, division: Division, stop: threading.Event, *, once: bool
-    ) -> None:
+    def _count(self, shard: int, division: Division, stop: threading.Event, *, once: bool) -> None:
         """Count one shard, as long as this process has it."""
         counted = self._counted
         settings = counted.settings
@@ -271,13 +269,10 @@ class _Told:
                 if not self._troubled:
                     listeners.on_back()
 
-        return replace(
-            listeners, on_epoch=on_epoch, on_trouble=on_trouble, on_back=on_back
-        )
+        return replace(listeners, on_epoch=on_epoch, on_trouble=on_trouble, on_back=on_back)
 
     def over(self, shard: int) -> None:
         """A shard is counted here no longer."""
         with self._lock:
             self._troubled.discard(shard)
             self._reports.pop(shard, None)
-

@@ -1,4 +1,4 @@
-"""How a store is divided among several writers: by shards, which are groups of the log's partitions.
+"""How a store is divided among several writers: by shards, groups of the log's partitions.
 
 Every shard has its own row of epochs, and the right to commit them is its own lease. A shard's
 epochs are numbered by themselves; the store counts the commits of all of them, and that number is

@@ -184,7 +184,8 @@ class PostgresShard(PostgresStore):
     ) -> Sequence[Metric]:
         """Nothing is prepared by a shard; raises `ShardsClosed` unless all of these are, and no
         other is kept up to date."""
-        wanted = {each.name: each.fingerprint for each in (*metrics, *row_tables)}
+        definitions: list[Metric | RowTable] = [*metrics, *row_tables]
+        wanted = {each.name: each.fingerprint for each in definitions}
         with self._leased() as connection:
             kept = _kept(connection)
             if {name: mark for name, mark in kept.items() if name not in _FOLLOWED} != wanted:
@@ -235,9 +236,7 @@ class PostgresShard(PostgresStore):
             yield connection
 
 
-def _is_ready(
-    connection: SqlConnection, wanted: Mapping[str, str], rules: AdmissionRules
-) -> bool:
+def _is_ready(connection: SqlConnection, wanted: Mapping[str, str], rules: AdmissionRules) -> bool:
     return _kept(connection) == wanted and _decides_by(connection, rules)
 
 
