@@ -171,7 +171,10 @@ def platform(settings, tmp_path) -> Iterator[dict[str, Part]]:
 def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform, tmp_path):
     chance = random.Random(7)
     collectors = [part.port for part in platform.values() if part.port]
-    eventually(lambda: all(is_listening("127.0.0.1", port) for port in collectors), "both collectors answer")
+    eventually(
+        lambda: all(is_listening("127.0.0.1", port) for port in collectors),
+        "both collectors answer",
+    )
     eventually(lambda: len(holders(settings)) == 2, "each processor has a shard")
     clients = [Client(collectors, seed) for seed in range(2)]
     for client in clients:

@@ -91,13 +91,11 @@ def _shards(context: ApiContext) -> Iterator[Metric]:
         "Offsets of the shard's partitions that are not counted yet.",
         labels=["shard"],
     )
-    shards = shards_of(context.installation)
-    for shard in shards[:PARTITIONS_MAX]:
+    for shard in shards_of(context.installation)[:PARTITIONS_MAX]:
         held.add_metric([str(shard.shard)], int(shard.has_processor))
         if shard.waiting is not None:
             waiting.add_metric([str(shard.shard)], shard.waiting)
-    if shards:
-        yield from (held, waiting)
+    yield from (held, waiting)
 
 
 def _read(context: ApiContext) -> Iterator[Metric]:

@@ -36,7 +36,7 @@ PARTITIONS = 6
 RULES = AdmissionRules()
 METRICS = stored_metrics(load_catalog())
 FOLDS = tuple(load_folds())
-TRAFFIC = Traffic(3_000, users=40, request_lines=150)
+TRAFFIC = Traffic(2_000, users=40, request_lines=150)
 TTL_MS = 60_000
 
 
@@ -70,7 +70,8 @@ def of_lines(lines, received_at):
 class Installation:
     """A log in memory, a store on PostgreSQL, and the processors of its shards."""
 
-    def __init__(self, url, chance):
+    def __init__(self, url, chance, metrics, folds):
+        self.metrics, self.folds = metrics, folds
         self.log = MemoryLog(lambda: chance.choice([20, 200]), partitions=PARTITIONS)
         self.clock = ManualClock(START_MS)
         self.store = PostgresStore(url)
@@ -81,9 +82,9 @@ class Installation:
     def divide(self, shards):
         """Divide the store anew, as its caretaker does; gives the processors of the shards."""
         division = Division(shards, PARTITIONS)
-        tables = (*Folding(FOLDS, self.caretaker).tables, *tables_beside(FOLDS))
+        tables = (*Folding(self.folds, self.caretaker).tables, *tables_beside(self.folds))
         self.caretaker.close_shards(division)
-        self.caretaker.prepare(METRICS, tables)
+        self.caretaker.prepare(self.metrics, tables)
         self.caretaker.put_rules_in_force(RULES)
         self.caretaker.open_shards(dict.fromkeys(range(PARTITIONS), 0))
         return [self.taken(shard, division) for shard in range(shards)]
@@ -93,8 +94,8 @@ class Installation:
         store = self._open.enter_context(closing(self.store.shard(shard)))
         store.acquire_lease(holder, START_MS, TTL_MS)
         part = Part(shard, division, self.log, store)
-        processor = ShardProcessor(part, METRICS, RULES, self.clock, ProcessorLimits())
-        processor.folds = FOLDS
+        processor = ShardProcessor(part, self.metrics, RULES, self.clock, ProcessorLimits())
+        processor.folds = self.folds
         processor.recover()
         return processor
 
@@ -106,11 +107,21 @@ class Installation:
 
 @pytest.fixture
 def installation(postgres_schema_url):
-    with closing(Installation(postgres_schema_url, random.Random(2))) as made:
+    """With little to count."""
+    chosen = METRICS[:1], FOLDS[:1]
+    with closing(Installation(postgres_schema_url, random.Random(2), *chosen)) as made:
         yield made
 
 
-def test_any_division_gives_the_numbers_of_one_processor(installation, parts, tmp_path):
+@pytest.fixture
+def whole_installation(postgres_schema_url):
+    """With all that is in the catalog."""
+    with closing(Installation(postgres_schema_url, random.Random(2), METRICS, FOLDS)) as made:
+        yield made
+
+
+def test_any_division_gives_the_numbers_of_one_processor(whole_installation, parts, tmp_path):
+    installation = whole_installation
     chance = random.Random(3)
     for placed, shards in zip(parts, (2, 5, 3, 1), strict=True):
         processors = None
@@ -162,7 +173,7 @@ def test_whoever_follows_rows_hears_of_every_shard(installation, parts):
             pass
     with installation.store.snapshot() as snapshot:
         assert snapshot.progress.epoch == sum(p.progress.epoch for p in processors)
-        for fold in FOLDS:
+        for fold in installation.folds:
             rows = installation.store.dump(fold.table).select(fold.primary_key)
             news = noticed(snapshot, fold, 0)
             assert news.is_whole
