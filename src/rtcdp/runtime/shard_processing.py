@@ -144,12 +144,13 @@ class ShardedProcessor:
         """Say that this process lives, and take and let go what its share asks for."""
         counted = self._counted
         now_s, now_ms = counted.clock.monotonic(), counted.clock.now_ms()
-        if self._caretaker is None:
-            self._caretaker = _Work("caretaker", self._care)
         if now_s - self._reported_at >= counted.ttl_ms / 3000:
             self._divided.report_member(self._name, now_ms, counted.ttl_ms)
             self._reported_at = now_s
         shards = self._divided.shards()
+        is_alone = shards.caretaker_until <= now_ms or is_known_dead(shards.caretaker)
+        if self._caretaker is None and is_alone:
+            self._caretaker = _Work("caretaker", self._care)
         if not shards.is_open or shards.division.shards != counted.settings.processor.shards:
             return
         living = [

@@ -48,12 +48,14 @@ class Shards:
     """The state of a division. It is `is_open` when all that belongs to the store as a whole (its
     definitions, the rules, what is filled from the log) is in order, and shards may be taken.
     `members` are the processors that share them, by what names each, with the time (UTC ms) until
-    which it is taken to live."""
+    which it is taken to live. The `caretaker` is known by the same name, and until when it is."""
 
     division: Division = Division()
     is_open: bool = False
     states: tuple[ShardState, ...] = ()
     members: Mapping[str, int] = field(default_factory=dict)
+    caretaker: str = ""
+    caretaker_until: int = 0
 
     def orphans(self, now_ms: int) -> tuple[int, ...]:
         """The shards that no processor has."""

@@ -13,6 +13,7 @@ from rtcdp.store.contract import Lease, LeaseLost, Progress
 from rtcdp.store.divided import ShardsClosed
 from rtcdp.store.division import Division, Shards, ShardState
 from rtcdp.store.rules import refuse_held
+from rtcdp.store.sql.lease import read_lease
 from rtcdp.store.sql.reading import read_progress
 from rtcdp.store.sql.statements import SqlConnection, one_row
 
@@ -54,7 +55,15 @@ def read_shards(connection: SqlConnection) -> Shards:
         ).rows()
     )
     members = connection.query("SELECT member, expires_at FROM _members", _MEMBER)
-    return Shards(division, is_open, states, dict(members.rows()))
+    caretaker = read_lease(connection) or Lease(0, "", 0)
+    return Shards(
+        division,
+        is_open,
+        states,
+        dict(members.rows()),
+        caretaker.holder,
+        caretaker.expires_at,
+    )
 
 
 def read_shard_states(connection: SqlConnection) -> tuple[ShardState, ...]:
