@@ -21,7 +21,7 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.parts import folds_of, log_reader, metrics_of, store_of
-from rtcdp.runtime.ports import is_listening
+from rtcdp.runtime.processes.ports import is_listening
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.sources.synthetic.bulk import START_MS, bench_events

@@ -68,6 +68,7 @@ STORES: Mapping[str, Adapter] = {
     ),
     "mongodb": Adapter(
         *("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo"),
+        is_searched=True,
         undivided="an epoch in MongoDB is a plan that is worked off before the next one begins",
     ),
 }
