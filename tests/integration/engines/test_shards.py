@@ -25,7 +25,7 @@ from rtcdp.log.contract import Delivery
 from rtcdp.log.keying import partitions_of_keys
 from rtcdp.store import LeaseHeld, LeaseLost
 from rtcdp.store.divided import DivisionChanged, MisplacedUser, ShardsClosed
-from rtcdp.store.division import Division, share_of
+from rtcdp.store.division import Division
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import differing, dump
@@ -246,25 +246,3 @@ def test_more_partitions_need_another_division(installation):
     installation.divide(2)
     with pytest.raises(DivisionChanged):
         installation.taken(0, Division(2, PARTITIONS + 1))
-
-
-@pytest.mark.parametrize(
-    ("members", "shares"),
-    [("a", [4]), ("ab", [2, 2]), ("abc", [2, 1, 1]), ("abcde", [1, 1, 1, 1, 0])],
-)
-def test_every_member_has_its_share(members, shares):
-    assert [share_of(member, members, 4) for member in members] == shares
-
-
-def test_keys_are_spread_as_kafka_spreads_them():
-    """These are hashes that Kafka's client for Java is known to give."""
-    hashes = {
-        "21": -973932308,
-        "foobar": -790332482,
-        "a-little-bit-long-string": -985981536,
-        "a-little-bit-longer-string": -1486304829,
-        "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
-        "abc": 479470107,
-    }
-    spread = partitions_of_keys(pl.Series(list(hashes)), 2**31 - 1)
-    assert spread.tolist() == [value % 2**31 % (2**31 - 1) for value in hashes.values()]

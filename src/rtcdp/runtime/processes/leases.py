@@ -117,8 +117,8 @@ def end_lease(store: Store, clock: Clock) -> None:
     own, over = name_of_this_process(), None
     while True:
         try:
-            # Taken and given back, so that the token grows: a write of the last holder that is still
-            # on its way is refused then.
+            # Taken and given back, so that the token grows: what the last holder has still on its
+            # way to be written is refused then.
             store.acquire_lease(own, clock.now_ms(), 1, over=over)
             break
         except LeaseHeld as held:
