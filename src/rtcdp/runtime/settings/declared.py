@@ -25,6 +25,8 @@ from rtcdp.engines.native.limits import ProcessorLimits, ProductLimits, StoreRet
 from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
+from rtcdp.ip_addresses import MEANINGS as PRIVACY_MEANINGS
+from rtcdp.ip_addresses import PrivacyRules
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
 from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
 from rtcdp.runtime.settings.file import code_named_by, read_file, refused_code
@@ -78,6 +80,7 @@ class Settings:
     spark: SparkLimits = field(default_factory=SparkLimits)
     products: ProductLimits = field(default_factory=ProductLimits)
     telemetry: TelemetryRules = field(default_factory=TelemetryRules)
+    privacy: PrivacyRules = field(default_factory=PrivacyRules)
 
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
@@ -264,6 +267,7 @@ MEANINGS: dict[str, str] = {
     "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
     "products.max_versions": "How many versions of a product are remembered: the newest.",
     **TELEMETRY_MEANINGS,
+    **PRIVACY_MEANINGS,
 }
 
 _FOLLOWS = {

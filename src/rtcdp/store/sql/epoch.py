@@ -144,6 +144,7 @@ def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
         return
     rows = fitted(ledger, LEDGER_SCHEMA)
     _add_counts(connection, "_ledger", ("source", "minute"), rows)
+    # Kept beside: to add up the minutes of years at every look would take seconds.
     total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
     _add_counts(connection, "_ledger_totals", ("id",), total)
 
@@ -168,6 +169,7 @@ def _add_counts(
 def _insert_uncounted(connection: SqlWriter, uncounted: pl.DataFrame) -> None:
     if uncounted.is_empty():
         return
+    # Without ON CONFLICT: a second verdict on a record is a fault, and ends the epoch.
     connection.send_rows(
         f"INSERT INTO _uncounted ({names(*UNCOUNTED_SCHEMA.names())})"
         f" {connection.dialect.source(UNCOUNTED_SCHEMA.dtypes())}",
