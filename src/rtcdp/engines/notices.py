@@ -89,6 +89,12 @@ def with_notices(
     return (*changes, RowChanges(NOTICES, notices.select(NOTICES.primary_key).clear(), notices))
 
 
+def renumbered(notices: RowChanges, epoch: int) -> RowChanges:
+    """The notices of one epoch under another number, which is the one that followers go by."""
+    rows = notices.replace.with_columns(slot=pl.lit(_slot(epoch)), epoch=pl.lit(epoch, pl.Int64()))
+    return RowChanges(NOTICES, notices.delete, rows)
+
+
 def noticed(snapshot: StoreSnapshot, fold: Fold, after_epoch: int) -> Noticed:
     """What the epochs after one changed in a fold."""
     newest = snapshot.progress.epoch
