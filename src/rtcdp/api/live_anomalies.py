@@ -1,5 +1,5 @@
-"""The live topic of anomalies: worked out in a thread of its own, at most a tenth of the time, and
-only while somebody listens. One look serves all clients, and no tick waits for it."""
+"""The live topic of anomalies: worked out in a thread of its own, at most a fiftieth of the time,
+and only while somebody listens. One look serves all clients, and no tick waits for it."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ from rtcdp.errors import RtcdpError
 KEPT_MESSAGES = 64
 """So many messages wait for clients that are slower than they come."""
 
-_REST = 9
+_REST = 49
 """After a look it rests so many times as long as that took."""
 
 

@@ -57,11 +57,13 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
         head = settled_head(database)
         check_holds(head.lease, lease)
         step = step_of(head)
+        # Before the decision: once it is made, whoever comes next has to carry it out.
         check_sums(database, step.to_be_checked, head.revision)
         readable = {
             "readable_from": integer(step.plan.readable.oldest),
             "kept": kept_document(step.kept),
         }
+        # Nothing to carry out: the decision itself is the change.
         if step.plan.is_empty:
             after = {**state_document(step.after), **readable}
             if change_head(
@@ -70,6 +72,8 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
                 return
             continue
         pending = {**write_plan(database, step.plan), "after": state_document(step.after)}
+        # Conditional on the revision and the lease that were read: whoever is too late has changed
+        # nothing.
         if change_head(database, head, lease, {"plan": pending, **readable}):
             _carry_out(database, step.plan, pending)
             return
@@ -136,6 +140,8 @@ def _settle(database: MongoDatabase) -> None:
     if plan is not None:
         _carry_out(database, plan, pending)
         return
+    # Whoever has carried it out meanwhile has swept it away; only one that is still decided and has
+    # no plan is damaged.
     following = read_pending(database)
     if following is not None and following["id"] == pending["id"]:
         raise damaged(pending)
@@ -154,6 +160,7 @@ def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     )
     for each in rows:
         each.finish()
+    # Nobody sees any of it before this.
     finish(database, pending)
     if pending["chunks"]:
         forget_plans(database, plan.revision)
