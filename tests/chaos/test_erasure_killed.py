@@ -14,8 +14,8 @@ from rtcdp.cli.app import run
 from rtcdp.clock import SystemClock
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogWriter
-from rtcdp.runtime.erasure_requests import ErasureRequests
 from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.user_data.requests import ErasureRequests
 from tests.scale import scaled
 from tests.unit.runtime.small_shop import count, files_with
 

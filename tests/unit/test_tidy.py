@@ -45,7 +45,7 @@ WITHOUT_UNIT_TEST = {
         f"sources/recorded/{name}_columns.py": "test_mapped_blocks.py beside it holds it to lines"
         for name in ("event", "line")
     },
-    "runtime/processor_telemetry.py": "tests/integration/test_telemetry.py scrapes a processor",
+    "runtime/telemetry/processor.py": "tests/integration/test_telemetry.py scrapes a processor",
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }

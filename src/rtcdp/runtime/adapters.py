@@ -55,7 +55,7 @@ STORES: Mapping[str, Adapter] = {
         is_copied=True,
         is_searched=True,
     ),
-    "mongodb": Adapter("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo"),
+    "mongodb": Adapter("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo", is_searched=True),
 }
 
 ENGINES: Mapping[str, Adapter] = {

@@ -19,7 +19,6 @@ from rtcdp.definitions import Metric
 from rtcdp.engines.resume import check_continuation
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import OffsetsMissing
-from rtcdp.runtime.locks import running_url
 from rtcdp.runtime.parts import (
     folds_of,
     left_out_text,
@@ -28,9 +27,10 @@ from rtcdp.runtime.parts import (
     store_of,
     stored_metrics_of,
 )
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.processes.locks import running_url
+from rtcdp.runtime.processes.ports import claim_port, is_listening
+from rtcdp.runtime.processes.troubles import trouble_of_processor
 from rtcdp.runtime.settings import Settings, unknown_variables, without_password
-from rtcdp.runtime.troubles import trouble_of_processor
 from rtcdp.store import Progress, RulesInForce
 from rtcdp.store.checksums import SelfCheck, check_sums
 

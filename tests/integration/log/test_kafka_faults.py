@@ -13,8 +13,7 @@ from deploy.servers import KafkaServer, kafka
 from rtcdp.events.codec import decode
 from rtcdp.events.event import CustomerActivityEvent
 from rtcdp.log.contract import Delivery, LogUnavailable, RawRecord
-from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, parse_topic
-from rtcdp.log.kafka.topic import KafkaTopic
+from rtcdp.log.kafka import KafkaLogReader, KafkaLogWriter, KafkaTopic, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
 from tests.servers import unused_name
 

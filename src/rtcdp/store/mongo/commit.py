@@ -13,6 +13,7 @@ from rtcdp.store.mongo.apply import check_sums, row_tasks
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.definitions import Redefinition
 from rtcdp.store.mongo.epoch import Step
+from rtcdp.store.mongo.erasures import erasure_tasks
 from rtcdp.store.mongo.groups import GROUPS, group_tasks
 from rtcdp.store.mongo.head import (
     Head,
@@ -56,11 +57,13 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
         head = settled_head(database)
         check_holds(head.lease, lease)
         step = step_of(head)
+        # Before the decision: once it is made, whoever comes next has to carry it out.
         check_sums(database, step.to_be_checked, head.revision)
         readable = {
             "readable_from": integer(step.plan.readable.oldest),
             "kept": kept_document(step.kept),
         }
+        # Nothing to carry out: the decision itself is the change.
         if step.plan.is_empty:
             after = {**state_document(step.after), **readable}
             if change_head(
@@ -69,6 +72,8 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
                 return
             continue
         pending = {**write_plan(database, step.plan), "after": state_document(step.after)}
+        # Conditional on the revision and the lease that were read: whoever is too late has changed
+        # nothing.
         if change_head(database, head, lease, {"plan": pending, **readable}):
             _carry_out(database, step.plan, pending)
             return
@@ -135,6 +140,8 @@ def _settle(database: MongoDatabase) -> None:
     if plan is not None:
         _carry_out(database, plan, pending)
         return
+    # Whoever has carried it out meanwhile has swept it away; only one that is still decided and has
+    # no plan is damaged.
     following = read_pending(database)
     if following is not None and following["id"] == pending["id"]:
         raise damaged(pending)
@@ -143,9 +150,17 @@ def _settle(database: MongoDatabase) -> None:
 def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
     of_rows = (task for each in rows for task in each.tasks())
-    database.run_together([*row_tasks(database, plan), *group_tasks(database, plan), *of_rows])
+    database.run_together(
+        [
+            *row_tasks(database, plan),
+            *group_tasks(database, plan),
+            *of_rows,
+            *erasure_tasks(database, plan),
+        ]
+    )
     for each in rows:
         each.finish()
+    # Nobody sees any of it before this.
     finish(database, pending)
     if pending["chunks"]:
         forget_plans(database, plan.revision)
