@@ -78,7 +78,7 @@ PREDICATES = [
 ]
 WITH_ALL_MEASURES = (PREDICATES[0], PREDICATES[-4])
 FEW = MEASURES[:2]
-"""For most predicates these will do: what a predicate leaves out, it leaves out for all measures."""
+"""These will do for most predicates: what one leaves out, it leaves out of all measures."""
 
 METRICS = [
     Metric(f"m{number}", "a metric", window, measures, key, predicate)
