@@ -25,6 +25,8 @@ from rtcdp.engines.native.limits import ProcessorLimits, ProductLimits, StoreRet
 from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
+from rtcdp.ip_addresses import MEANINGS as PRIVACY_MEANINGS
+from rtcdp.ip_addresses import PrivacyRules
 from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
 from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
 from rtcdp.runtime.settings.file import code_named_by, read_file, refused_code
@@ -78,6 +80,7 @@ class Settings:
     spark: SparkLimits = field(default_factory=SparkLimits)
     products: ProductLimits = field(default_factory=ProductLimits)
     telemetry: TelemetryRules = field(default_factory=TelemetryRules)
+    privacy: PrivacyRules = field(default_factory=PrivacyRules)
 
     def __post_init__(self) -> None:
         for setting, value in values_of(self):
@@ -220,6 +223,7 @@ MEANINGS: dict[str, str] = {
     "processor.expire_every_s": "How often old data is deleted.",
     "processor.erase_again_every_s": "How often erased users' old events leave the log at most.",
     "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
+    "processor.shards": "Into how many shards the log is divided, for several processors; 1: none.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
     "api.files": "How many files of long lists may be sent at once.",
@@ -263,6 +267,7 @@ MEANINGS: dict[str, str] = {
     "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
     "products.max_versions": "How many versions of a product are remembered: the newest.",
     **TELEMETRY_MEANINGS,
+    **PRIVACY_MEANINGS,
 }
 
 _FOLLOWS = {
@@ -384,6 +389,7 @@ def require_present(settings: Settings) -> None:
             f"the engine spark reads Kafka, and the log is {settings.log_url}",
             "give --log kafka://HOST:PORT/TOPIC as well, or use --engine native",
         )
+    _require_divisible(settings)
     for part in (settings.log_kind, settings.store_kind, settings.engine):
         adapter = ALL[part]
         if adapter.library and importlib.util.find_spec(adapter.library) is None:
@@ -395,6 +401,20 @@ def require_present(settings: Settings) -> None:
         raise PartMissing(
             "kafka.schema_registry needs fastavro, which is not installed",
             "run `make full` in the checkout, or `pip install 'rtcdp[kafka,schemas]'`",
+        )
+
+
+def _require_divisible(settings: Settings) -> None:
+    """Raise `UsageError` where a log can't be counted in the shards that were asked for."""
+    if settings.processor.shards == 1:
+        return
+    parts = (settings.engine, settings.log_kind, settings.store_kind)
+    why = next((ALL[part].undivided for part in parts if ALL[part].undivided), None)
+    if why is not None:
+        raise UsageError(
+            f"processor.shards is {settings.processor.shards}, and {why}",
+            "use the native engine with a log on Kafka and a store on PostgreSQL, or leave"
+            " processor.shards at 1",
         )
 
 
