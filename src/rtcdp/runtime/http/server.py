@@ -41,6 +41,7 @@ from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
 from rtcdp.dashboard.overview.warming import warming
 from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.dashboard.shared_pages import shared_pages
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.documentation import document_collector
@@ -227,12 +228,12 @@ def run_http_server(
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
             answers = inner if context is None else at_once(inner, context, may_read(gate))
-            inside = _directly(endpoints, with_manners(answers), flow := AnswerFlow(settings.http))
+            limited = _within_limits(with_manners(answers), settings, registry)
+            inside = _directly(endpoints, shared_pages(limited, clock, may_read(gate)))
             inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
             collectors = [each for each in (collector, products) if each is not None]
-            flow.instrument(registry)
             instrument(dict(zip(STREAMS, collectors, strict=False)), registry)
             runner.run(_serve(front, settings, stop, collectors))
     for each in collectors:
@@ -308,20 +309,29 @@ def _say(trouble: str) -> None:
     _log.warning("%s", trouble)
 
 
-def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp, flow: AnswerFlow) -> ASGIApp:
-    """`app`, but with the collectors' endpoints past its router: an eighth less time a request.
-    Whether the process is alive is answered past everything, and the API within its limits."""
+def _within_limits(app: ASGIApp, settings: Settings, registry: CollectorRegistry) -> ASGIApp:
+    """`app` within the limits on answers, of which `registry` tells. Whether the process is alive
+    is answered past them."""
+    flow = AnswerFlow(settings.http)
+    flow.instrument(registry)
 
-    async def within_limits(scope: Scope, receive: Receive, send: Send) -> None:
+    async def limiting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(("/health/", *OUTSIDE)):
+            await app(scope, receive, send)
+            return
         # An answer that its client doesn't read is nobody's error.
         with contextlib.suppress(TooSlow):
             await flow.serve(app, scope, receive, send)
 
+    return limiting
+
+
+def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp) -> ASGIApp:
+    """`app`, but with the collectors' endpoints past its router: an eighth less time a request."""
+
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(("/health/", *OUTSIDE)):
-            await app(scope, receive, send)
-            return
-        await endpoints.get(scope["path"], within_limits)(scope, receive, send)
+        found = endpoints.get(scope["path"], app) if scope["type"] == ScopeType.HTTP else app
+        await found(scope, receive, send)
 
     return dispatch
 

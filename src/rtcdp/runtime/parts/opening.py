@@ -22,6 +22,7 @@ from rtcdp.errors import PartMissing, RtcdpError, UsageError
 from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.log.limits import LogOptions
+from rtcdp.log.shortening import ShorteningWriter
 from rtcdp.runtime.adapters import LOGS, STORES
 from rtcdp.runtime.parts.foreign import translation_of
 from rtcdp.runtime.parts.guarded_log import GuardedLogWriter, watched
@@ -256,7 +257,8 @@ def _log_writer(settings: Settings, clock: Clock, *, must_exist: bool) -> LogWri
     made: LogWriter = LOGS[settings.log_kind].opener("open_writer")(
         settings.log_url, clock, options
     )
-    return made
+    names = settings.privacy.names
+    return ShorteningWriter(made, names) if names else made
 
 
 def _store(settings: Settings, read_only: bool) -> Store:

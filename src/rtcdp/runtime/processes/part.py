@@ -79,6 +79,9 @@ def main(arguments: Sequence[str]) -> int:
     except RtcdpError as error:
         _log.error("%s", f"{error}{f' – {error.hint}' if error.hint else ''}")
         return error.exit_code
+    except Exception as error:  # noqa: BLE001 - Python's own way tells what it says, too
+        _log.error("it ended by a defect of its own", exc_info=error)
+        return 1
     return 0
 
 

@@ -52,6 +52,24 @@ def test_an_error_is_one_line_with_its_hint_and_its_exit_code(tmp_path):
     assert " – name the directory" in entry.message
 
 
+def test_of_a_defect_it_is_told_where_it_was_and_not_what_it_says(settings):
+    code = (
+        "import sys; from rtcdp.runtime.processes import part;"
+        "part.PARTS[part.PROCESSOR] = 'json:loads'; sys.exit(part.main([part.PROCESSOR]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=encode_settings(settings),
+        capture_output=True,
+        timeout=180,
+        check=False,
+    )
+    entry = entry_in(done.stderr)
+    assert (done.returncode, entry.message) == (1, "it ended by a defect of its own")
+    assert entry.exception.endswith("builtins.TypeError")
+    assert "positional" not in entry.exception
+
+
 def test_settings_arrive_as_they_were_sent():
     settings = Settings(
         data_dir=Path("a b"),
