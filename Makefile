@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .PHONY: help setup full dev up test check bench chaos containers wheel assets examples screenshots lock \
 	clean programs
 
-CHAOS := tests/chaos tests/integration/servers/test_replica.py tests/planted tests/properties tests/conformance/answers/test_catalog.py \
+CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 2
 EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra schemas --extra spark
