@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.local_intake import local_sink
+from rtcdp.runtime.collecting.local_intake import local_sink
 from rtcdp.runtime.settings import load
 from rtcdp.sources.recorded.mapping import load_mapping
 from rtcdp.sources.recorded.replay import Replay, ReplayPlan, ReplayReport

@@ -32,12 +32,14 @@ PARTITIONS = 4
 BATCH_OFFSETS = 1_000_000
 
 
-def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
+def build(
+    topic_url: str, count: int, *, with_ids: bool, partitions: int = PARTITIONS
+) -> dict[str, float]:
     """Write `count` generated events into a new topic, taken in just after they happened."""
-    settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=PARTITIONS))
+    settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=partitions))
     written = 0
     began = time.perf_counter()
-    _make_topic(topic_url)
+    _make_topic(topic_url, partitions)
     with log_writer(settings, SystemClock()) as writer:
         for chunk in bench_events(count, with_ids=with_ids):
             deliveries = []
@@ -49,17 +51,20 @@ def build(topic_url: str, count: int, *, with_ids: bool) -> dict[str, float]:
     return {"events": written, "events_per_s": written / (time.perf_counter() - began)}
 
 
-def _make_topic(topic_url: str) -> None:
+def _make_topic(topic_url: str, partitions: int) -> None:
     """A topic whose records keep the time of intake that they are given."""
     topic = parse_topic(topic_url)
     client = AdminClient({"bootstrap.servers": topic.bootstrap})
-    new = NewTopic(topic.name, PARTITIONS, 1, config={"message.timestamp.type": "CreateTime"})
+    new = NewTopic(topic.name, partitions, 1, config={"message.timestamp.type": "CreateTime"})
     client.create_topics([new], operation_timeout=30)[topic.name].result(60)
 
 
-def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) -> dict[str, object]:
-    """Fold the whole topic into a new store. Returns events, seconds, events/s, and records and
-    seconds of each epoch: Spark's first one is slow, and left out of its rate."""
+def run(
+    topic_url: str, store_url: str, engine: str, metrics: str, jars: str = ""
+) -> dict[str, float]:
+    """Fold the whole topic into a new store. Returns events, seconds, events/s, CPU-seconds of all
+    threads for a million events, and epochs: Spark's first one is slow, and left out of its warm
+    rate."""
     epochs: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as directory:
         settings = Settings(
@@ -79,9 +84,9 @@ def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) ->
                 epochs.append((report.record_count, time.perf_counter()))
 
             processor.listeners = replace(processor.listeners, on_epoch=note)
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             processor.run(threading.Event(), once=True)
-            seconds = time.perf_counter() - began
+            seconds, worked = time.perf_counter() - began, time.process_time() - worked
             with store.snapshot() as snapshot:
                 totals = snapshot.ledger_totals()
     warm = sum(records for records, _ in epochs[1:]) / max(1e-9, epochs[-1][1] - epochs[0][1])
@@ -91,6 +96,7 @@ def run(topic_url: str, store_url: str, engine: str, metrics: str, jars: str) ->
         "seconds": seconds,
         "events_per_s": totals["received"] / seconds,
         "warm_events_per_s": warm,
+        "cpu_s_a_million": worked / totals["received"] * 1e6,
         "epochs": len(epochs),
     }
 

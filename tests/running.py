@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.http_server import Roles, run_http_server
-from rtcdp.runtime.ports import is_listening
+from rtcdp.runtime.http.server import Roles, run_http_server
+from rtcdp.runtime.processes.ports import is_listening
 from rtcdp.runtime.processing import run_processor
 from rtcdp.runtime.settings import Settings
 

@@ -6,7 +6,8 @@ entries for whoever shows them, and folds what is repeated.
 
 import logging
 import re
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rtcdp.clock import Clock
-from rtcdp.errors import UsageError
+from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.plain_text import as_json_text, as_text
 
 REPEAT_S = 60.0
@@ -73,8 +74,8 @@ CURRENT_TRACE: ContextVar[str] = ContextVar("CURRENT_TRACE", default="")
 where it is not traced."""
 
 _KEYS_MAX = 1_000
+_CAUSES_MAX = 8
 _DIGITS = re.compile(r"\d+")
-_formatter = logging.Formatter()
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -188,9 +189,26 @@ class _Teller(logging.Handler):
                 part=self._part,
                 message=message,
                 trace=CURRENT_TRACE.get()[3:35],
-                exception=_formatter.formatException(record.exc_info) if record.exc_info else "",
+                exception="\n".join(_traceback(record.exc_info[1] if record.exc_info else None)),
             )
         )
+
+
+def _traceback(error: BaseException | None, depth: int = 0) -> Iterator[str]:
+    """Where an error came from, after what caused it. What it says itself stands there where it is
+    ours or the system's alone: another library's may be made of what an event holds."""
+    if error is None or depth > _CAUSES_MAX:
+        return
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _traceback(cause, depth + 1)
+        yield "and then:"
+    yield "Traceback (most recent call last):"
+    for frame in traceback.format_tb(error.__traceback__):
+        yield from frame.splitlines()
+    kind = type(error)
+    said = f": {error}" if isinstance(error, RtcdpError | OSError) else ""
+    yield f"{kind.__module__}.{kind.__qualname__}{said}"
 
 
 def _iso(seconds: float) -> str:

@@ -20,8 +20,8 @@ from rtcdp.access.keys import KeyWish
 from rtcdp.clock import SystemClock
 from rtcdp.engines.commit import NOBODY
 from rtcdp.engines.instruments import SPARK_PHASES, EngineInstruments
-from rtcdp.runtime.http_server import Roles
-from rtcdp.runtime.ports import claim_port
+from rtcdp.runtime.http.server import Roles
+from rtcdp.runtime.processes.ports import claim_port
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import TelemetryRules
 from tests.running import running

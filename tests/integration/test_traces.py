@@ -23,7 +23,7 @@ from rtcdp.engines.commit import NOBODY
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery, Records
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.runtime.ports import claim_port
+from rtcdp.runtime.processes.ports import claim_port
 from rtcdp.runtime.settings import Settings
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.telemetry import CURRENT_TRACE, Entry, TelemetryRules, tell_entries

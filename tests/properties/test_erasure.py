@@ -18,7 +18,9 @@ from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import Delivery, LogUnavailable
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.store import Store
 from rtcdp.store.checksums import check_sums
+from rtcdp.store.mongo import MongoStore, values_with
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.verify.independent import verify_independently
 from rtcdp.verify.store_against_log import verify
@@ -33,15 +35,15 @@ METRICS, FOLDS = load_catalog(), load_folds()
 class Shop:
     """An installation in a folder, and who comes there."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, store: Store | None = None) -> None:
         self.folder, self.random, self.clock = folder, random.Random(seed), SystemClock()
         self.users = [f"someone-{seed}-é-{number}" for number in range(8)]
         self.writer = EmbeddedLogWriter(folder, self.clock)
         self.log = EmbeddedLogReader(folder)
-        self.store = SqliteStore(folder / "store.db")
+        self.store = store or SqliteStore(folder / "store.db")
         self.start(self.store)
 
-    def start(self, store: SqliteStore) -> Processor:
+    def start(self, store: Store) -> Processor:
         self.engine = Processor(self.log, store, METRICS, AdmissionRules(), self.clock)
         self.engine.folds = FOLDS
         self.engine.recover()
@@ -100,7 +102,7 @@ class Shop:
             held += [("a record", record.raw) for record in piece.each()]
         return [name for name, text in held if any(each in text for each in spelled)]
 
-    def check(self, store: SqliteStore | None = None) -> None:
+    def check(self, store: Store | None = None) -> None:
         store = store or self.store
         kept = Kept(self.clock.now_ms(), 10**15, 10**15)
         verified = verify(self.log, store, [*METRICS, *FOLDS], AdmissionRules(), kept)
@@ -148,6 +150,29 @@ def test_what_is_left_is_what_the_log_says(shop: Shop) -> None:
     shop.check(again)
     assert [shop.holds(each) for each in gone] == [[]] * len(gone)
     again.close()
+
+
+def test_no_document_of_mongodb_holds_them_either(tmp_path: Path, mongo_url: str) -> None:
+    shop = Shop(tmp_path, 3, MongoStore(mongo_url))
+    gone = shop.users[:2]
+    shop.users = shop.users[:4]
+    lines = [line for _ in range(2) for line in shop.visit(60)]
+    assert list(values_with(mongo_url, [gone[0].encode()])) != []
+    for user in gone:
+        shop.engine.erase(user, SALT)
+        shop.users.remove(user)
+        spelled = [user.encode(), json.dumps(user)[1:-1].encode()]
+        assert list(values_with(mongo_url, spelled)) == []
+    shop.check()
+    again = [line for line in lines if json.loads(line)["userId"] == gone[1]]
+    shop.writer.append(
+        [Delivery(b"".join(again), len(again), shop.clock.now_ms(), "other", "import")]
+    )
+    shop.engine.run(threading.Event(), once=True)
+    assert list(values_with(mongo_url, [gone[1].encode()])) == []
+    shop.visit(30)
+    shop.check()
+    shop.close()
 
 
 def test_old_events_bring_nobody_back_and_new_ones_count(shop: Shop) -> None:

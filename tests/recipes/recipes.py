@@ -72,12 +72,10 @@ def _key(tree: Path) -> None:
 
 def _metric(tree: Path) -> None:
     copyfile(ADDITIONS / "searches.py", tree / PACKAGE / "catalog/metrics/searches.py")
-    _run(tree, "rtcdp.catalog.reference")
 
 
 def _fold(tree: Path) -> None:
     copyfile(ADDITIONS / "search_funnel.py", tree / PACKAGE / "catalog/folds/search_funnel.py")
-    _run(tree, "rtcdp.catalog.reference")
 
 
 def _route(tree: Path) -> None:
@@ -136,17 +134,16 @@ RECIPES = (
         "metric",
         "a metric (searches)",
         _metric,
-        ("docs/metrics.md", "src/rtcdp/catalog/metrics/searches.py"),
-        "plans, tables, views, API, live topic, page, conformance; a command writes its docs",
+        ("src/rtcdp/catalog/metrics/searches.py",),
+        "plans, tables, views, API, live topic, page, docs, conformance",
         "metric_proof.py",
     ),
     Recipe(
         "fold",
         "a fold (from a search to the cart)",
         _fold,
-        ("docs/folds.md", "src/rtcdp/catalog/folds/search_funnel.py"),
-        "rows on both engines and three stores, SQL, API, commands, oracle, conformance; "
-        "a command writes its docs",
+        ("src/rtcdp/catalog/folds/search_funnel.py",),
+        "rows on both engines and three stores, SQL, API, commands, docs, oracle, conformance",
         "fold_proof.py",
     ),
     Recipe(

@@ -1,6 +1,7 @@
 import json
 import logging
 
+import polars as pl
 import pytest
 
 from rtcdp.clock import ManualClock
@@ -53,14 +54,32 @@ def test_an_entry_is_one_line_whatever_it_says():
 
 def test_a_traceback_is_indented_below_its_entry(told):
     try:
-        raise ValueError("a\x1b[2J\nforged")
-    except ValueError:
+        raise OSError("a\x1b[2J\nforged")
+    except OSError:
         log.exception("it failed")
     first, *rest = told[0].as_text().split("\n")
     assert first.endswith("ERROR processor: it failed")
     assert len(rest) > 1
     assert all(line.startswith("  ") for line in rest)
     assert "\x1b" not in told[0].as_text()
+
+
+def test_what_an_error_of_others_says_is_left_out_and_where_it_came_from_is_not(told):
+    try:
+        try:
+            pl.Series(["canary"]).cast(pl.Int64)
+        except pl.exceptions.PolarsError as error:
+            raise UsageError("the file is damaged") from error
+    except UsageError:
+        log.exception("it failed")
+    assert "canary" not in told[0].exception.replace('pl.Series(["canary"])', "")
+    kinds = [
+        line for line in told[0].exception.splitlines() if line.startswith(("polars", "rtcdp"))
+    ]
+    assert kinds == [
+        "polars.exceptions.InvalidOperationError",
+        "rtcdp.errors.UsageError: the file is damaged",
+    ]
 
 
 @pytest.mark.parametrize("line", ["", "{}", "nonsense", b"\xff", '{"message":1}', "[]"])

@@ -61,7 +61,7 @@ class Gate:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Raises `KeysDamaged`, and `PartMissing` where tokens can't be checked."""
-        self.audit = AuditLog(data_dir, clock)
+        self.audit = AuditLog(data_dir, clock, whole_addresses=rules.whole_addresses)
         self._keys = FollowedKeys(keys_path(data_dir), clock, say)
         self._tokens = SignedTokens(rules, clock, say) if rules.jwks else None
         self._rules = rules

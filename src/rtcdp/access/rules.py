@@ -14,7 +14,8 @@ class AccessRules:
     (none: no such token is taken); they have to be for `jwt_audience`, and from `jwt_issuer`.
     `key_requests_per_s` and `address_requests_per_s` bound what one key and one address may ask
     (0: no bound), `failures_per_minute` how often an address may come with a key that is none. A
-    session of the page ends after `session_hours`. With `tls_certificate` and `tls_key`, two PEM
+    session of the page ends after `session_hours`. The audit log keeps addresses without their last
+    part, unless `whole_addresses`. With `tls_certificate` and `tls_key`, two PEM
     files, the server speaks https alone. Raises `UsageError` for what doesn't go together.
     """
 
@@ -25,6 +26,7 @@ class AccessRules:
     address_requests_per_s: int = 0
     failures_per_minute: int = 60
     session_hours: int = 12
+    whole_addresses: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
 
@@ -53,6 +55,7 @@ MEANINGS: dict[str, str] = {
     "access.address_requests_per_s": "What one address may ask in a second; 0: no limit.",
     "access.failures_per_minute": "How often an address may come with a wrong key.",
     "access.session_hours": "How long somebody stays logged in on the page.",
+    "access.whole_addresses": "The audit log keeps IP addresses whole, not their network alone.",
     "access.tls_certificate": "A PEM file with the server's certificate chain: it speaks https.",
     "access.tls_key": "The PEM file with its private key.",
 }

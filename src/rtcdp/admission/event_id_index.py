@@ -124,16 +124,20 @@ class SeenIds:
     def _add(self, run: _Run) -> None:
         self._newest = max(int(run.ids.last_at.max()), self._newest or 0)
         self._runs.append(run)
+        # Merging eight of a size keeps their number logarithmic, and each id is moved once a level.
         while len(self._runs) >= _FAN_IN and self._runs[-_FAN_IN].level == self._runs[-1].level:
             last = self._runs[-_FAN_IN:]
             together = _Run(last[0].level + 1, merged([each.ids for each in last]))
+            # Here and not in a round of its own: what is merged is gone through anyway.
             together = _remembered(together, self.remembered_from)
             self._runs[-_FAN_IN:] = [together] if len(together) else []
         if len(self) > self._capacity:
+            # Before anything is forgotten early, what may be forgotten goes.
             kept = (_remembered(each, self.remembered_from) for each in self._runs)
             self._runs = [each for each in kept if len(each)]
             self._forget_early(len(self) - self._capacity)
         self._bitmap.add(run.ids.keys)
+        # A new one, and not the old one emptied: a mark that somebody holds has the old one.
         if self._bitmap.is_crowded:
             self._bitmap = _Bitmap(len(self))
             for each in self._runs:
@@ -142,6 +146,7 @@ class SeenIds:
     def _forget_early(self, excess: int) -> None:
         self.forgotten_early += max(0, excess)
         while excess > 0:
+            # The first runs hold what was decided first, whatever the times of the records say.
             oldest = self._runs[0]
             if len(oldest) <= excess:
                 excess -= len(oldest)
@@ -172,6 +177,7 @@ class _Bitmap:
     def add(self, hashes: UInt64Array) -> None:
         self._room -= len(hashes)
         position, mask = self._places(hashes)
+        # With `.at`: of several hashes in one byte, plain indexing would keep the last.
         np.bitwise_or.at(self._bytes, position, mask)
 
     def _places(self, hashes: UInt64Array) -> tuple[Int64Array, npt.NDArray[np.uint8]]:

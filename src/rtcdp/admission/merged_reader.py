@@ -44,6 +44,8 @@ class _Slice:
     def take_until(self, limit: _Due) -> Records | None:
         """Take away what is due; some is not. None when nothing is."""
         due, partition = limit
+        # Records of one moment are in order of their partitions: those of the limit itself and
+        # below are due, those above it come after.
         side: Literal["left", "right"] = "right" if self._records.partition <= partition else "left"
         count = int(self._due.searchsorted(due, side))
         if count <= self._taken:
@@ -57,6 +59,7 @@ class _Slice:
         records = self._records
         if len(records) == next_offset - first_offset:
             return records
+        # Looked for once, and only in a slice that is cut: most are taken as they are.
         if self._line_ends is None:
             ends = np.flatnonzero(np.frombuffer(records.lines, np.uint8) == ord("\n")) + 1
             self._line_ends = np.append(0, ends)
@@ -93,6 +96,8 @@ class MergedReader:
 
         Pieces of one partition follow each other. Raises what the log raises; nothing is lost then.
         """
+        # A batch that was taken back is asked for again: what waits begins after it, and would
+        # leave a gap.
         self._waiting = {
             partition: waiting
             for partition, waiting in self._waiting.items()
@@ -107,12 +112,16 @@ class MergedReader:
         while self._waiting:
             share = self._share(len(self._waiting))
             limit = self._limit()
+            # As a list: what is read next goes into what this goes through.
             taken = list(self._take(limit))
             pieces += taken
             left -= sum(map(_bytes_of, taken))
+            # Less than half a share is not worth another read of every partition.
             if limit is None or left <= share // 2:
                 break
             for records in taken:
+                # Its end was the limit; with more of it, the limit moves on. All others have
+                # records left.
                 if records.partition == limit[1]:
                     self._read(records.partition, records.next_offset, share)
         return tuple(pieces)
@@ -128,8 +137,11 @@ class MergedReader:
 
     def _limit(self) -> _Due | None:
         """Up to when every record is here; None when all of all partitions are."""
+        # Nobody to be merged with: a partition alone keeps the order of its log.
         if len(self._waiting) == 1:
             return None
+        # What lies beyond the end of a slice may be due right after it. A partition that was read
+        # to its end holds nobody up: what comes later is taken in later.
         return min(
             (
                 waiting.last

@@ -28,10 +28,10 @@ SHORT_S = 0.05
 LOOK_BESIDE = "look at products"
 """How the thread is called that takes it."""
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.2
 """So long after the end of one, at the earliest, the next such look is taken."""
 
-LOOK_SHARE = 5
+LOOK_SHARE = 4
 """And so many times as long as its thread was at work. What it waited for, a processor or a server,
 defers nothing; nor does what Polars does in threads of its own, about a fifth more. All is read
 anew seldom, so that how long this took says nothing of the next look, unless that read all as

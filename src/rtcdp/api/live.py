@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,6 +37,10 @@ NEWEST_WINDOWS = 12
 _FORGET_AFTER_TICKS = 4
 """A sample older than this many ticks is no base for a rate."""
 
+
+TICKS_PER_S, SLOWEST_S = 100, 2.0
+"""So many ticks a second go to all clients together: where there are more clients, each gets one
+less often, though not less than that. A page takes a stream that is silent for 5 s for broken."""
 
 KEPT_MESSAGES = 64
 """So many messages of a fold wait for clients that are slower than they come."""
@@ -72,6 +77,17 @@ class Tick(msgspec.Struct, omit_defaults=True):
     windows: list[dict[str, Any]]
     problems: dict[str, str]
     warning: str | None = None
+
+
+class _ForAll(ServerSentEventMessage):
+    """A message to all clients, which is put into bytes once."""
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return super().encode()
+
+    def encode(self) -> bytes:
+        return self._bytes
 
 
 class LiveFeed:
@@ -111,7 +127,6 @@ class LiveFeed:
     async def _all_messages(
         self, folds: Sequence[str], anomalies: bool
     ) -> AsyncGenerator[ServerSentEventMessage]:
-        every_s = self._context.limits.live_every_ms / 1000
         listener = self._anomalies.enter() if anomalies else None
         self.clients += 1
         self._watchers.update(folds)
@@ -119,13 +134,13 @@ class LiveFeed:
             await self._begin(folds)
             told = {name: self._number_of(name) for name in folds}
             while not self._context.stop.is_set():
-                yield await self._newest(every_s)
+                yield await self._newest()
                 for change in self._changed_since(told):
                     told[change.fold] = change.number
                     yield ServerSentEventMessage(data=msgspec.json.encode(change), event="rows")
                 for news in listener.news() if listener is not None else ():
                     yield ServerSentEventMessage(data=msgspec.json.encode(news), event="anomalies")
-                await asyncio.sleep(every_s)
+                await asyncio.sleep(self._every_s)
         finally:
             self.clients -= 1
             self._watchers.subtract(folds)
@@ -156,11 +171,18 @@ class LiveFeed:
             if change.number > number
         ]
 
-    async def _newest(self, every_s: float) -> ServerSentEventMessage:
+    @property
+    def _every_s(self) -> float:
+        """From one tick of a client to its next."""
+        shared_s = min(self.clients / TICKS_PER_S, SLOWEST_S)
+        return max(self._context.limits.live_every_ms / 1000, shared_s)
+
+    async def _newest(self) -> ServerSentEventMessage:
         async with self._taking:
             # However the clients' ticks lie, they share a sample; some tolerance, so that one of
             # them that wakes up a little early doesn't miss its own.
-            if self._context.installation.clock.monotonic() - self._taken_at >= 0.9 * every_s:
+            age_s = self._context.installation.clock.monotonic() - self._taken_at
+            if age_s >= 0.9 * self._every_s:
                 self._message = await asyncio.to_thread(self._take)
             return self._message
 
@@ -173,14 +195,14 @@ class LiveFeed:
                 self._watch(reading)
         except RtcdpError as error:
             text = msgspec.json.encode({"detail": str(error), "hint": error.hint})
-            return ServerSentEventMessage(data=text, event="problem")
-        if since_s * 1000 <= _FORGET_AFTER_TICKS * self._context.limits.live_every_ms:
+            return _ForAll(data=text, event="problem")
+        if since_s <= _FORGET_AFTER_TICKS * self._every_s:
             tick.rates = {
                 name: round(max(0, total - before.get(name, 0)) / since_s, 1)
                 for name, total in tick.totals.items()
             }
         self._taken_at, self._totals = now, tick.totals
-        return ServerSentEventMessage(data=msgspec.json.encode(tick), event="tick")
+        return _ForAll(data=msgspec.json.encode(tick), event="tick")
 
     def _watch(self, reading: Reading) -> None:
         """Look at the rows of the folds that anybody asked for. A fold that nobody follows any more

@@ -18,7 +18,7 @@ _ORDERS = {
 
 
 def fold_rows_of(fold: Fold) -> dict[str, str]:
-    """What the page says of one fold: labels, each with its words."""
+    """What the docs say of one fold: labels, each with its words."""
     view = fold.table.view
     assert view is not None, "a fold has a view"
     ask, command = _asked_by(fold)

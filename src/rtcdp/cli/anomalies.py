@@ -39,8 +39,8 @@ from rtcdp.events.dead_letter import Rejection
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import log_reader, metrics_of, require_store, store_of
+from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.signals import stop_at_signals
 
 _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]

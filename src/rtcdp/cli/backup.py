@@ -10,8 +10,7 @@ from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_options, with_settings
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, progress_bar, say
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.backing_up import back_up
-from rtcdp.runtime.backup_manifest import Manifest, check_files, read_manifest
+from rtcdp.runtime.backup import Manifest, back_up, check_files, read_manifest
 from rtcdp.runtime.parts import require_store
 from rtcdp.runtime.settings import Settings
 

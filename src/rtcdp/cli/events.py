@@ -19,8 +19,8 @@ from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import log_reader, require_log, store_of
+from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.signals import stop_at_signals
 
 WHICH = "Which"
 

@@ -9,8 +9,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.answers.folds import kind_of
-from rtcdp.answers.freshness import Installation
 from rtcdp.answers.funnels import (
     KIND,
     CohortUnit,
@@ -29,6 +27,7 @@ from rtcdp.cli.story_options import (
     WHICH,
     Time,
     as_usage,
+    chosen_fold,
     installation_of,
     percent,
     remark_on,
@@ -133,7 +132,7 @@ def funnel(
     """Show how many came how far in a funnel, or who they are."""
     unit = cast("CohortUnit", apart.cohort)
     with installation_of(settings) as installation:
-        chosen = _chosen(installation, name)
+        chosen = chosen_fold(installation, KIND, name).name
         if people.people:
             with as_usage():
                 start = people.cohort_start
@@ -163,19 +162,6 @@ def funnel(
     columns = ("cohort_start", "cohort_end", *split, "entrants", "open", "steps")
     write(Result(columns, rows, more), form, lambda: _show(page, time))
     remark_on(page)
-
-
-def _chosen(installation: Installation, name: str | None) -> str:
-    """The funnel that is meant. Raises `UsageError`."""
-    known = [fold.name for fold in installation.folds if kind_of(fold.step) == KIND]
-    if name is not None:
-        return name
-    if len(known) == 1:
-        return known[0]
-    what = f"there are {len(known)} funnels" if known else "there is no funnel"
-    raise UsageError(
-        what, f"name one of: {', '.join(known)}" if known else "add one to the catalog"
-    )
 
 
 def _show(page: FunnelPage, time: Time) -> None:

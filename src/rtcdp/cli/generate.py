@@ -26,8 +26,8 @@ from rtcdp.runtime.generating import (
     file_sink,
 )
 from rtcdp.runtime.generating import generate as write_events
+from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import KEY_VARIABLE, Loaded, Settings
-from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.sources.sender import EVENTS_PATH, PRODUCTS_PATH
 from rtcdp.sources.sinks import Sink
 from rtcdp.sources.synthetic.dials import Dials
@@ -37,7 +37,7 @@ from rtcdp.sources.synthetic.products import product_lines
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 
-PATIENT_SINK = "rtcdp.runtime.local_intake:patient_sink"
+PATIENT_SINK = "rtcdp.runtime.collecting.local_intake:patient_sink"
 
 _OTHER_FORMATS = {".csv", ".tsv", ".parquet", ".avro", ".xlsx", ".zip", ".bz2", ".xz", ".zst"}
 _SHARE = "SHARE"

@@ -14,14 +14,14 @@ from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.private_files import open_private_file
+from rtcdp.runtime.collecting.local_intake import patient_sink
 from rtcdp.runtime.generating import (
     STANDARD_OUTPUT,
     collector_address,
     collector_sink,
     file_sink,
 )
-from rtcdp.runtime.local_intake import patient_sink
-from rtcdp.runtime.locks import running_url
+from rtcdp.runtime.processes.locks import running_url
 from rtcdp.runtime.settings import KEY_VARIABLE, Settings
 from rtcdp.sources.sender import IMPORT_PATH
 from rtcdp.sources.sinks import Sink

@@ -10,14 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rtcdp.answers.fold_rows import RowsPage
-from rtcdp.answers.folds import find_fold, kind_of
-from rtcdp.answers.freshness import Installation
 from rtcdp.answers.funnels import CohortUnit
 from rtcdp.answers.join_totals import JoinTotal, JoinTotals, JoinTotalsQuestion, join_totals
 from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_page
 from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
+from rtcdp.cli.story_options import WHICH, Time, chosen_fold, installation_of, percent, remark_on
 from rtcdp.cli.terminal import duration, listing, number, say
 from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
@@ -92,7 +90,7 @@ def joins(
 ) -> None:
     """Show what became of carts: bought, left, or still open; day by day or one by one."""
     with installation_of(settings) as installation:
-        fold = _chosen(installation, name)
+        fold = chosen_fold(installation, KIND, name)
         if rows.list:
             listed = join_page(
                 installation,
@@ -129,21 +127,6 @@ def _in_columns(item: dict[str, Any]) -> dict[str, Any]:
     outcomes = item.pop("outcomes")
     apart = {f"{name}_{what}": found[what] for name, found in outcomes.items() for what in _COUNTED}
     return {**item, **apart}
-
-
-def _chosen(installation: Installation, name: str | None) -> Fold:
-    """The join that is meant. Raises `UsageError`."""
-    known = [fold for fold in installation.folds if kind_of(fold.step) == KIND]
-    if name is not None:
-        return find_fold(installation.folds, name, KIND)
-    if len(known) == 1:
-        return known[0]
-    raise UsageError(
-        f"there are {len(known)} joins" if known else "there is no join",
-        f"name one of: {', '.join(each.name for each in known)}"
-        if known
-        else "add one to the catalog",
-    )
 
 
 def _show(page: JoinTotals, time: Time) -> None:

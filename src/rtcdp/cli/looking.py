@@ -27,13 +27,13 @@ from rtcdp.cli.terminal import (
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
-from rtcdp.runtime.locks import processor_holder, running_holder
 from rtcdp.runtime.parts import (
     embedded_log_writer,
     require_log,
     require_store,
     store_of,
 )
+from rtcdp.runtime.processes.locks import processor_holder, running_holder
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.runtime.watching import Sample, watcher_of
 

@@ -49,7 +49,7 @@ class Which:
         ),
     ] = None
     docs: Annotated[
-        bool, typer.Option("--docs", help="Show the page of the docs on it, or on all.")
+        bool, typer.Option("--docs", help="Show what the docs say of it, or of all, and of folds.")
     ] = False
     limit: HowMany = 20
 
@@ -77,17 +77,14 @@ def metrics(
 ) -> None:
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
+    if which.docs:
+        say(*_docs(catalog, load_folds(settings.catalog), name).splitlines())
+        return
     if name is None:
-        if which.docs:
-            say(*"\n".join(map(section, catalog)).splitlines())
-            return
         _list(settings, catalog, form)
         return
     with as_usage():
         metric = find_metric(catalog, name)
-    if which.docs:
-        say(*section(metric).splitlines())
-        return
     question = WindowsQuestion(
         equals=_equals(metric, where or ()),
         state=cast("Literal['open', 'closed'] | None", which.state),
@@ -105,6 +102,15 @@ def metrics(
         lambda: _show_windows(metric, found, time, goes_on=page.next_cursor is not None),
     )
     remark_on(page)
+
+
+def _docs(catalog: Sequence[Metric], folds: Sequence[Fold], name: str | None) -> str:
+    """What the docs say of the metric or the fold of that name, or of all. Raises `UsageError`."""
+    if name is None:
+        return "\n".join([*map(section, catalog), *map(section, folds)])
+    fold = next((fold for fold in folds if fold.name == name), None)
+    with as_usage():
+        return section(fold or find_metric(catalog, name))
 
 
 def _equals(metric: Metric, where: Sequence[str]) -> dict[str, tuple[str, ...]]:

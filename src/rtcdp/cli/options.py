@@ -13,8 +13,7 @@ import typer
 
 from rtcdp.cli.terminal import err, remark
 from rtcdp.errors import UsageError
-from rtcdp.runtime.setting import Setting
-from rtcdp.runtime.settings import Loaded, Settings, all_settings, load_with_origins
+from rtcdp.runtime.settings import Loaded, Setting, Settings, all_settings, load_with_origins
 
 HowMany = Annotated[
     int, typer.Option("--limit", metavar="N", min=1, max=1000, help="How many, up to 1,000.")

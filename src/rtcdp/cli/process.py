@@ -13,9 +13,9 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, say, tell_here
 from rtcdp.clock import SystemClock
 from rtcdp.errors import UsageError
+from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.processing import processor_of, run_processor
 from rtcdp.runtime.settings import Settings, without_password
-from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.store import EpochReport
 
 SPARK = "Spark (with --engine spark)"

@@ -16,12 +16,12 @@ from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say, 
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
+from rtcdp.runtime.collecting.local_intake import local_product_sink, local_sink
 from rtcdp.runtime.generating import collector_address, collector_sink
-from rtcdp.runtime.local_intake import local_product_sink, local_sink
-from rtcdp.runtime.locks import AlreadyRunning, running_url
+from rtcdp.runtime.processes.locks import AlreadyRunning, running_url
+from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import KEY_VARIABLE, Settings
-from rtcdp.runtime.signals import stop_at_signals
 from rtcdp.runtime.watching import watcher_of
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
 from rtcdp.sources.recorded.plain_lines import check_readable, send_lines

@@ -13,8 +13,8 @@ from rtcdp.cli.output import Form
 from rtcdp.cli.terminal import number, progress_bar, say
 from rtcdp.cli.verify import check_all, check_sums_alone
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.restoring import Restored
-from rtcdp.runtime.restoring import restore as bring_back
+from rtcdp.runtime.backup import Restored
+from rtcdp.runtime.backup import restore as bring_back
 from rtcdp.runtime.settings import Settings
 
 _SHOWN = 10

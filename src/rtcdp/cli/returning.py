@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from rtcdp.answers.folds import kind_of
-from rtcdp.answers.freshness import Installation
 from rtcdp.answers.paths import PathsPage, PathsQuestion, paths_page
 from rtcdp.answers.retention import (
     Modes,
@@ -23,7 +21,7 @@ from rtcdp.cli import terminal
 from rtcdp.cli.funnel import bar
 from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remark_on
+from rtcdp.cli.story_options import WHICH, Time, chosen_fold, installation_of, percent, remark_on
 from rtcdp.cli.terminal import listing, number, say
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Settings
@@ -78,24 +76,12 @@ def retention(
         mode=cast("Modes", how.mode), brackets=how.brackets, limit=limit, **time.asked
     )
     with installation_of(settings) as installation:
-        page = retention_page(installation, _chosen(installation, name, "retention"), question)
+        fold = chosen_fold(installation, "retention", name)
+        page = retention_page(installation, fold.name, question)
     rows = [msgspec.to_builtins(item) for item in page.items]
     more = {"retention": page.name, "pooled": msgspec.to_builtins(page.pooled), "tz": page.tz}
     write(Result(("cohort_start", "size", "cells"), rows, more), form, lambda: _show(page))
     remark_on(page)
-
-
-def _chosen(
-    installation: Installation, name: str | None, kind: Literal["retention", "paths"]
-) -> str:
-    """The fold that is meant. Raises `UsageError`."""
-    known = [fold.name for fold in installation.folds if kind_of(fold.step) == kind]
-    if name is not None or len(known) == 1:
-        return name or known[0]
-    raise UsageError(
-        f"there are {len(known)} folds of that kind ({kind})",
-        f"name one of: {', '.join(known)}" if known else "add one to the catalog",
-    )
 
 
 def _show(page: RetentionPage) -> None:
@@ -164,7 +150,8 @@ def paths(
     """Show the paths that are gone most, and where they end."""
     question = PathsQuestion(limit=limit, **time.asked)
     with installation_of(settings) as installation:
-        page = paths_page(installation, _chosen(installation, name, "paths"), question)
+        fold = chosen_fold(installation, "paths", name)
+        page = paths_page(installation, fold.name, question)
     rows = [msgspec.to_builtins(item) for item in page.items]
     more = {
         "paths": page.name,

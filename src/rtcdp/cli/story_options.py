@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
+from rtcdp.answers.folds import find_fold, kind_of
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import duration_ms, read_instant
 from rtcdp.answers.question import check_zone
 from rtcdp.cli.terminal import remark
 from rtcdp.clock import SystemClock
+from rtcdp.definitions import Fold
 from rtcdp.errors import BadRequest, NotThere, UsageError
 from rtcdp.runtime.parts import folds_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
@@ -102,6 +104,22 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
             allowed_lateness_ms=settings.admission.allowed_lateness_ms,
             folds=folds,
         )
+
+
+def chosen_fold(installation: Installation, kind: str, name: str | None) -> Fold:
+    """The fold of a kind that is meant: who names none means the only one. Raises `NotThere`, and
+    `UsageError` where there are several, or none."""
+    if name is not None:
+        return find_fold(installation.folds, name, kind)
+    known = [fold for fold in installation.folds if kind_of(fold.step) == kind]
+    if len(known) == 1:
+        return known[0]
+    raise UsageError(
+        f"there are {len(known) or 'no'} folds of that kind ({kind})",
+        f"name one of: {', '.join(fold.name for fold in known)}"
+        if known
+        else "add one to the catalog",
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from rtcdp.errors import RtcdpError
 from rtcdp.plain_text import as_text
-from rtcdp.runtime.signals import Heard
+from rtcdp.runtime.processes.signals import Heard
 from rtcdp.telemetry import Entry, EntryHandler, entry_in, entry_now, tell_entries
 
 if TYPE_CHECKING:

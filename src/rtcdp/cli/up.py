@@ -10,20 +10,20 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, entry_of, named, out, say, shower, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.locks import running_holder, running_lock
-from rtcdp.runtime.part import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.processes.locks import running_holder, running_lock
+from rtcdp.runtime.processes.part import GENERATOR, HTTP, PROCESSOR, command_of, encode_settings
+from rtcdp.runtime.processes.ports import claim_port, is_listening
+from rtcdp.runtime.processes.signals import stop_at_signals
+from rtcdp.runtime.processes.supervisor import PartCommand, Supervisor
 from rtcdp.runtime.settings import Settings, require_loopback, require_present
-from rtcdp.runtime.signals import stop_at_signals
-from rtcdp.runtime.supervisor import PartCommand, Supervisor
 
 WATCH = "rtcdp.cli.watch:watch"
 LEDGER_TOTALS = "rtcdp.cli.watch:ledger_totals"
 
 FOLDS_OF = "rtcdp.runtime.parts:folds_of"
 REQUIRE_REACHABLE = "rtcdp.runtime.parts:require_reachable"
-ROLES = "rtcdp.runtime.http_server:Roles"
-RUN_HTTP_SERVER = "rtcdp.runtime.http_server:run_http_server"
+ROLES = "rtcdp.runtime.http.server:Roles"
+RUN_HTTP_SERVER = "rtcdp.runtime.http.server:run_http_server"
 
 _CHECK_S = 0.02
 

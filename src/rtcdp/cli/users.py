@@ -16,13 +16,13 @@ from rtcdp.cli.terminal import ListingGroup, PlainCommand, moment, number, remar
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
-from rtcdp.runtime.erasing import erase as erase_user
-from rtcdp.runtime.erasure_requests import ErasureRequests
-from rtcdp.runtime.locks import AlreadyRunning
 from rtcdp.runtime.parts import log_reader, require_store, store_of
-from rtcdp.runtime.receipts import Receipt, is_genuine, path_of, read_receipt
+from rtcdp.runtime.processes.locks import AlreadyRunning
+from rtcdp.runtime.processing import erase as erase_user
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.user_export import encoded, export_user
+from rtcdp.runtime.user_data.export import encoded, export_user
+from rtcdp.runtime.user_data.receipts import Receipt, is_genuine, path_of, read_receipt
+from rtcdp.runtime.user_data.requests import ErasureRequests
 
 _TAKEN_UP_S = 30.0
 """One that is busy counting, or reads a catalog anew, takes a request up later than others."""

@@ -27,8 +27,8 @@ from rtcdp.runtime.parts import (
     require_store,
     store_of,
     stored_metrics_of,
+    with_product_log,
 )
-from rtcdp.runtime.product_stream import with_product_log
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store.checksums import SelfCheck, check_sums
 from rtcdp.verify.independent import Findings, summary, verify_independently

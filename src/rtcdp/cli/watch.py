@@ -16,8 +16,8 @@ from rich.text import Text
 from rtcdp.cli.terminal import balance, duration, number, out, shower
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
+from rtcdp.runtime.processes.supervisor import PartStatus, Supervisor
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.supervisor import PartStatus, Supervisor
 from rtcdp.runtime.watching import Sample, Watcher, watcher_of
 from rtcdp.telemetry import entry_now
 

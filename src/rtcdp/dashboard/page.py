@@ -13,6 +13,7 @@ from rtcdp.api.address import AnyRequest
 from rtcdp.api.context import ApiContext
 from rtcdp.api.query import Asked
 from rtcdp.dashboard.address import PageAddress
+from rtcdp.dashboard.kept_parts import KeptParts
 from rtcdp.dashboard.period import DEFAULT_MS, Period, period_of
 from rtcdp.dashboard.zone import PageZone
 
@@ -38,12 +39,14 @@ class PageQuestion(msgspec.Struct, frozen=True, kw_only=True, rename=NAMES):
 
 
 Q = TypeVar("Q", bound=PageQuestion)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PageAsked(Generic[Q]):
     """One request of a page. `now_ms` is the time that all of its answer is of, and `still` the
-    installation in the one state that it is of; None: as it is."""
+    installation in the one state that it is of; None: as it is. `parts` of answers are kept for
+    others; who `is_shared` takes what another one got."""
 
     context: ApiContext
     request: AnyRequest
@@ -53,6 +56,8 @@ class PageAsked(Generic[Q]):
     now_ms: int
     default_period_ms: int = DEFAULT_MS
     still: Installation | None = None
+    parts: KeptParts | None = None
+    is_shared: bool = False
 
     @property
     def installation(self) -> Installation:
@@ -76,6 +81,12 @@ class PageAsked(Generic[Q]):
         asked = self.question
         chosen = asked.last or (self.default_period_ms if asked.start_from is None else None)
         return asked.start_to is None and chosen == duration_ms("last", last)
+
+    def part(self, name: str, read: Callable[[], T]) -> T:
+        """What `read` gives, or has just given to another one who asked for what has this name."""
+        if self.parts is None:
+            return read()
+        return self.parts.get(name, read, anew=not self.is_shared)
 
     def in_path(self, name: str) -> str | None:
         """What stands in the path for `{name:str}`; None where this path has no such part."""

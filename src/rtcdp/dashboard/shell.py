@@ -22,18 +22,17 @@ from rtcdp.api.problem import RETRY_AFTER_S, status_of
 from rtcdp.dashboard import pages
 from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
+from rtcdp.dashboard.kept_parts import KeptParts
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
 from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
-from rtcdp.dashboard.rendered import KEPT_S, RenderedPages
+from rtcdp.dashboard.shared_pages import SHARED
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
 from rtcdp.errors import BadRequest, RtcdpError
 
 _VARY = {"Vary": "Cookie"}
 _TIMES = ("from", "to")
 HTML = "text/html"
-SHARED = f"max-age={KEPT_S:.0f}"
-"""What a page that renders itself again says: an answer that another one got will do."""
 
 
 def known_pages() -> Sequence[DashboardPage]:
@@ -92,7 +91,7 @@ class Shell:
     ) -> None:
         self._context = context
         self._environment = environment
-        self._rendered = RenderedPages[bytes](context.installation.clock)
+        self._parts = KeptParts(context.installation.clock)
         self._places = {page.paths[0] for page in known}
 
     def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
@@ -122,12 +121,10 @@ class Shell:
                 address=address,
                 now_ms=self._context.installation.clock.now_ms(),
                 default_period_ms=page.default_period_ms,
+                parts=self._parts,
+                is_shared=request.headers.get("cache-control") == SHARED,
             )
-            if request.headers.get("cache-control") == SHARED:
-                name = f"{zone.name} {address.but()}"
-                body = self._rendered.get(name, lambda: self._body(page, asked))
-            else:
-                body = self._body(page, asked)
+            body = self._body(page, asked)
         except RtcdpError as error:
             if status_of(error) is None:
                 raise

@@ -57,11 +57,15 @@ def commit_for_sure(
     """
     has_tried = False
     attempt = attempt or partial(store.commit, epoch)
+    # A store that went away in the middle of a commit may have done it. To commit again would be
+    # refused as an epoch that does not follow; not to commit again would lose it. So it is asked.
     while not (has_tried and has_committed(store, epoch)):
         try:
             attempt()
             return
         except EpochRefused:
+            # The first attempt was under way in the server while it was asked, and has arrived
+            # since.
             if has_tried and has_committed(store, epoch):
                 return
             raise
@@ -78,6 +82,7 @@ def has_committed(store: Store, epoch: Epoch) -> bool:
         progress = store.progress()
     except StoreUnavailable:
         return False
+    # The number alone could be that of another processor, whose epoch counted other records.
     return progress.epoch == epoch.number and all(
         progress.next_offsets.get(partition) == offset
         for partition, offset in epoch.next_offsets.items()
@@ -95,6 +100,7 @@ def progress_after(progress: Progress, epoch: Epoch) -> Progress:
         log_id=epoch.log_id or progress.log_id,
         remembered_from={**progress.remembered_from, **epoch.remembered_from},
         decided_from={
+            # Before the progress: the first that was ever said stays.
             **{span.partition: span.first_offset for span in epoch.spans},
             **progress.decided_from,
         },

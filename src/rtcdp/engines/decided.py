@@ -84,9 +84,11 @@ def with_recorded(
         if rows.is_empty():
             continue
         start, stop = map(int, decoded.partitions.searchsorted([partition, partition + 1]))
+        # Strict: a verdict that this version does not know must not be taken for an admission.
         codes = rows["verdict"].replace_strict(_CODES, return_dtype=pl.Int8).to_numpy()
         at = decoded.offsets[start:stop].searchsorted(rows["offset"].to_numpy()) + start
         here = np.flatnonzero(at < stop)
+        # The log may have let go of records whose verdicts are kept.
         here = here[decoded.offsets[at[here]] == rows["offset"].to_numpy()[here]]
         verdicts[at[here]] = codes[here]
     known = {partition: set(rows["offset"].to_list()) for partition, rows in recorded.items()}

@@ -64,6 +64,7 @@ def check_same_log(log: LogReader, progress: Progress) -> None:
     """Raises `LogReplaced` when the log is not the one that was counted up to `progress`, or an
     older copy of it that has grown since, and `OffsetsMissing` when it does not reach so far."""
     check_reach(log, progress)
+    # After the reach, which needs no record to be read: most strangers are found by it.
     for partition in progress.next_offsets:
         _check_mark(log, partition, progress)
 

@@ -27,9 +27,10 @@ from rtcdp.clock import SystemClock
 from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS
 from rtcdp.intake.snippet import snippet_routes
-from rtcdp.runtime.http_server import routes_of
+from rtcdp.runtime.http.server import routes_of
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.written_page import write_or_check
 
 PAGE = Path("docs/access.md")
 
@@ -55,20 +56,7 @@ class Route:
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check the page; returns the exit code: 0 done, 1 out of date, 2 wrong usage."""
-    pages = [argument for argument in arguments if argument != "--check"]
-    if len(pages) > 1 or any(page.startswith("-") for page in pages):
-        sys.stderr.write(f"can't use {' '.join(arguments)}: give [--check] [PAGE]\n")
-        return 2
-    page = Path(pages[0]) if pages else PAGE
-    text = page.read_text(encoding="utf-8")
-    new = with_matrix(text)
-    if "--check" not in arguments:
-        page.write_text(new, encoding="utf-8")
-        return 0
-    if text == new:
-        return 0
-    sys.stderr.write(f"{page} is out of date: run python -m rtcdp.runtime.access_reference\n")
-    return 1
+    return write_or_check(arguments, PAGE, with_matrix, "rtcdp.runtime.access_reference")
 
 
 def with_matrix(text: str) -> str:

@@ -13,8 +13,7 @@ import pytest
 from rtcdp.clock import ManualClock
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import Delivery
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.embedded.file import file_of
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, file_of
 
 APPENDING = Path(__file__).with_name("appending.py")
 STRACE = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync")

@@ -8,12 +8,10 @@ import pytest
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import LEDGER_SCHEMA
 from rtcdp.definitions import tables_of
-from rtcdp.errors import UsageError
 from rtcdp.store import Erasure, Scan, TableChange, UncountedScan
 from rtcdp.store.checksums import check_sums
-from rtcdp.store.mongo import MongoStore
 from rtcdp.store.rules import EpochUnbalanced
-from rtcdp.testing.epochs import uncounted_of
+from rtcdp.testing.epochs import change, uncounted_of
 
 USER = ErasedUser.of("ada", "00" * 16, 77)
 LONG = "é" * 1200
@@ -26,6 +24,10 @@ def views_of(views, *rows):
     )
     named = dict(zip(schema, table.column_names, strict=True))
     return TableChange(table, pl.DataFrame(list(rows), schema, orient="row").rename(named))
+
+
+def change_of(table, rows):
+    return change(table, *rows)
 
 
 def erasing(epochs, removed, *changes, uncounted=(), **moved):
@@ -53,11 +55,6 @@ def test_a_user_goes_and_the_rest_balances(store, epochs, views):
     anew = views_of(views, (0, LONG, 1, 4, 4))
     rows = [{"offset": 6, "verdict": "erased"}, {"offset": 0, "verdict": "erased"}]
     epoch = erasing(epochs, gone, anew, uncounted=rows, admitted=-1, dead_letter=-1, erased=2)
-    if isinstance(store, MongoStore):
-        with pytest.raises(UsageError, match="MongoDB can't take a user out yet"):
-            store.commit(epoch)
-        assert store.progress().epoch == 1
-        return
     store.commit(epoch)
     with store.snapshot() as snapshot:
         found = snapshot.scan(Scan(old.table)).select("userId", "view_count").rows()
@@ -77,6 +74,31 @@ def test_a_user_goes_and_the_rest_balances(store, epochs, views):
     store.end_erasures()
     assert list(store.erased_users(only_pending=True)) == []
     assert list(store.erased_users()) == [USER]
+
+
+def test_members_and_items_go_and_a_group_that_is_counted_anew_begins_without_any(
+    store, epochs, tables
+):
+    users = replace(tables["reach__users"], capacity=3)
+    top = replace(tables["reach__top"], capacity=2)
+    put = [(0, "/a", n) for n in (5, 1, 4, 2, 3)], [(0, "/a", name, 2) for name in "abcd"]
+    others = [(0, "/b", n) for n in (1, 9)], [(0, "/b", "a", 4), (0, "/b", "b", 1)]
+    for rows in (put, others):
+        store.commit(epochs.make(*map(change_of, (users, top), rows)))
+    old = [change_of(users, put[0][1:2] + put[0][3:] + others[0][:1])]
+    old.append(change_of(top, put[1] + others[1][:1]))
+    anew = [change_of(users, [(0, "/a", n) for n in (2, 7)]), change_of(top, [(0, "/a", "b", 1)])]
+    epoch = erasing(epochs, old[0], *anew)
+    store.commit(replace(epoch, erasure=Erasure(USER, tuple(old))))
+    for _ in range(2):
+        assert store.dump(users).rows() == [(0, "/a", 2), (0, "/a", 7), (0, "/b", 9)]
+        assert store.dump(top).rows() == [(0, "/a", "b", 1), (0, "/b", "b", 1)]
+        store.end_erasures()
+    # What was taken out may come again, and counts from nothing.
+    again = [(0, "/a", n) for n in (1, 2)], [(0, "/a", "b", 2), (0, "/a", "c", 1)]
+    store.commit(epochs.make(*map(change_of, (users, top), again)))
+    assert store.dump(users).rows()[:-1] == [(0, "/a", n) for n in (1, 2, 7)]
+    assert store.dump(top).rows()[:-1] == [(0, "/a", "b", 3), (0, "/a", "c", 1)]
 
 
 def test_only_an_erasure_may_count_less(store, epochs):

@@ -18,8 +18,8 @@ from rtcdp.access.keys import KeyWish
 from rtcdp.access.rules import AccessRules
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.access_reference import PAGE, all_routes
-from rtcdp.runtime.http_server import run_http_server
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.http.server import run_http_server
+from rtcdp.runtime.processes.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings
 
 SHOP, EVIL = "https://shop.example", "https://evil.test"

@@ -12,8 +12,8 @@ import httpx
 from rtcdp.access.key_file import change_keys, keys_path
 from rtcdp.access.keys import KeyWish
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.http_server import run_http_server
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.http.server import run_http_server
+from rtcdp.runtime.processes.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings
 
 MAIL, USER, VALUE = "canary@mail.example", "canary-user", "canary-value"

@@ -17,8 +17,8 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.embedded import EmbeddedLogReader
-from rtcdp.runtime.http_server import run_http_server
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.http.server import run_http_server
+from rtcdp.runtime.processes.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings
 from rtcdp.store.sqlite import SqliteStore
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.http_server import run_http_server
-from rtcdp.runtime.ports import claim_port, is_listening
+from rtcdp.runtime.http.server import run_http_server
+from rtcdp.runtime.processes.ports import claim_port, is_listening
 from rtcdp.runtime.settings import Settings
 
 EVENT = b'{"userId":"u","timestamp":1767225600000,"eventType":"PAGE_VIEW"}'

@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 
 from rtcdp.clock import SystemClock
 from rtcdp.log.limits import KafkaTopicSettings
-from rtcdp.runtime.local_intake import local_sink
+from rtcdp.runtime.collecting.local_intake import local_sink
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings

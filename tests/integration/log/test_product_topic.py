@@ -5,9 +5,9 @@ import threading
 
 from rtcdp.clock import SystemClock
 from rtcdp.definitions.products import PRODUCTS, UNUSED_UPDATES
+from rtcdp.runtime.collecting.product_door import product_collector
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.processing import processor_of
-from rtcdp.runtime.product_door import product_collector
 from rtcdp.runtime.settings import Settings
 
 

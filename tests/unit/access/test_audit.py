@@ -16,8 +16,10 @@ def test_an_entry_is_a_line_in_a_file_of_its_owners(tmp_path) -> None:
     audit.note("command line", "keys revoke\n{}", "x" * 1_000)
     path = tmp_path / "data" / "audit.jsonl"
     first, second = map(msgspec.json.decode, path.read_bytes().splitlines())
-    assert first == {"at_ms": 7, "who": "key 1f2e3d4c", "action": "login", "address": "10.0.0.1"}
+    assert first == {"at_ms": 7, "who": "key 1f2e3d4c", "action": "login", "address": "10.0.0.0"}
     assert (second["action"], len(second["what"])) == ("keys revoke\n{}", 300)
+    AuditLog(path.parent, ManualClock(), whole_addresses=True).note("me", "login", "", "10.0.0.1")
+    assert b'"address":"10.0.0.1"' in path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -13,6 +13,8 @@ from rtcdp.answers.product_rows import followed
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.errors import NotThere
+from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.store.sql.snapshot import SqlSnapshot
 from rtcdp.testing.epochs import row_changes
 from tests.stories import event
 from tests.told import DAY, HOUR, MINUTE, START, Teller
@@ -93,6 +95,12 @@ def test_only_so_many_days_and_sessions_are_heard(teller):
     assert [row[0] for row in sessions(newest, read)] == ["cay", "dan"]
 
 
+@pytest.fixture
+def few_are_named(monkeypatch):
+    monkeypatch.setattr(ProductSessions, "named_max", 200)
+
+
+@pytest.mark.usefixtures("few_are_named")
 def test_what_an_epoch_does_not_name_is_read_again(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     assert known(history, read).is_exact
@@ -107,6 +115,7 @@ def test_what_an_epoch_does_not_name_is_read_again(teller):
     assert sessions(history, later) == sessions(ProductHistory(), later)
 
 
+@pytest.mark.usefixtures("few_are_named")
 def test_what_is_read_again_later_is_not_worked_out_anew_until_then(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     known(history, read)
@@ -114,6 +123,18 @@ def test_what_is_read_again_later_is_not_worked_out_anew_until_then(teller):
     found = known(history, read)
     assert not found.is_exact
     assert known(history, read) is found
+
+
+def test_of_thousands_that_an_epoch_changes_none_is_looked_for(teller, monkeypatch):
+    history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
+    known(history, read)
+    many = [row for n in range(3_000) for row in seen(f"u{n:04d}", HOUR + n, "hat")]
+    teller.tell([*many, *seen("ada", 10 * MINUTE, "lamp")], START + 2 * HOUR)
+    monkeypatch.setattr(SqlSnapshot, "row_scan", None)
+    found = known(history, read)
+    assert found.is_exact
+    monkeypatch.undo()
+    assert sessions(history, read) == sessions(ProductHistory(), read)
 
 
 def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
@@ -181,9 +202,9 @@ def test_after_the_end_of_a_long_look_there_is_a_pause(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     assert (count(), clock.now_ms()) == (2, START + DAY + 4_000)
     teller.tell(seen("dan", HOUR, "hat"), START + DAY)
-    clock.advance(400)
+    clock.advance(150)
     assert [count(), count()] == [3, 3]
-    clock.advance(200)
+    clock.advance(100)
     assert [count(), count()] == [3, 4]
 
 

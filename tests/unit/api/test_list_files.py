@@ -24,7 +24,7 @@ from rtcdp.api.limits import ApiLimits, HttpLimits
 from rtcdp.api.list_files import AskedList, list_answer
 from rtcdp.api.manners import with_manners
 from rtcdp.definitions import Count, Metric, TopK, tumbling
-from rtcdp.runtime.answer_flow import AnswerFlow
+from rtcdp.runtime.http.answer_flow import AnswerFlow
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, Driver
 from tests.told import DAY, HOUR, START, Teller, visits

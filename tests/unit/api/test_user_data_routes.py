@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from rtcdp.answers.user_data import ErasureState, TooManyErasures
 from rtcdp.clock import SystemClock
 from rtcdp.errors import PartMissing
-from rtcdp.runtime.erasure_requests import ErasureRequests
+from rtcdp.runtime.user_data.requests import ErasureRequests
 
 Api = TestClient[Litestar]
 

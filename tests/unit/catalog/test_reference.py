@@ -2,14 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.catalog.catalog import load_catalog
-from rtcdp.catalog.reference import (
-    BEGIN,
-    END,
-    main,
-    section,
-    updated,
-)
+from rtcdp.catalog.reference import section
 from rtcdp.definitions import (
     DISTINCT_EXACT_UP_TO,
     TOP_EXACT_UP_TO,
@@ -39,17 +32,9 @@ from rtcdp.definitions import (
     tumbling,
     window_in_words,
 )
-from rtcdp.errors import UsageError
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
-FOLDS_PAGE = PAGE.parent / "folds.md"
 VIEW = event_type("PAGE_VIEW")
-
-
-def test_the_page_is_up_to_date() -> None:
-    """If not: python -m rtcdp.catalog.reference"""
-    assert main(["--check", str(PAGE)]) == 0
-    assert main(["--check", str(FOLDS_PAGE)]) == 0
 
 
 def test_the_page_names_the_limits_that_the_code_has() -> None:
@@ -144,50 +129,6 @@ def test_a_window_is_put_into_words(window: Window, words: str) -> None:
 )
 def test_a_measure_is_put_into_words(measure: Measure, words: str) -> None:
     assert measure_in_words(measure) == words
-
-
-def test_what_is_written_by_hand_stays() -> None:
-    page = f"# Metrics\n{BEGIN}old\n{END}by hand\n"
-
-    new = updated(page, [*map(section, load_catalog())])
-
-    assert new.startswith(f"# Metrics\n{BEGIN}\n### ")
-    assert new.endswith(f"\n{END}by hand\n")
-    assert updated(new, [*map(section, load_catalog())]) == new
-
-
-@pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN])
-def test_a_page_without_marks_is_refused(page: str) -> None:
-    with pytest.raises(UsageError, match="has no marks"):
-        updated(page, ())
-
-
-def test_a_page_that_is_out_of_date_fails_the_check_and_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = tmp_path / "metrics.md"
-    page.write_text(BEGIN + END)
-
-    assert main(["--check", str(page)]) == 1
-    assert "out of date: run python -m rtcdp.catalog.reference" in capsys.readouterr().err
-    assert page.read_text() == BEGIN + END
-
-
-def test_writing_brings_the_page_up_to_date(tmp_path: Path) -> None:
-    page = tmp_path / "metrics.md"
-    page.write_text(BEGIN + END)
-
-    assert main([str(page)]) == 0
-    assert main(["--check", str(page)]) == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "exit_code"), [(["--chekc"], 2), (["a", "b"], 2), (["gone.md"], 3)]
-)
-def test_wrong_usage_and_a_missing_page_have_their_exit_codes(
-    arguments: list[str], exit_code: int
-) -> None:
-    assert main(arguments) == exit_code
 
 
 def test_a_metric_without_a_description_has_its_name() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rtcdp.cli import terminal
 from rtcdp.cli.app import run
-from rtcdp.runtime.signals import Heard, stop_at_signals
+from rtcdp.runtime.processes.signals import Heard, stop_at_signals
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rtcdp.cli import terminal
-from rtcdp.runtime.locks import Lock
+from rtcdp.runtime.processes.locks import Lock
 
 
 def rows_of(text):

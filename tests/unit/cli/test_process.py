@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from rtcdp.cli.process import tell_batch
-from rtcdp.runtime.locks import Lock
+from rtcdp.runtime.processes.locks import Lock
 from rtcdp.store import EpochReport
 
 

@@ -12,7 +12,7 @@ from rtcdp.cli.up import (
     _parts,
 )
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.locks import Lock
+from rtcdp.runtime.processes.locks import Lock
 from rtcdp.runtime.settings import Settings
 
 

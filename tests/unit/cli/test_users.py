@@ -3,8 +3,8 @@ import pytest
 from rtcdp.cli import users
 from rtcdp.cli.app import run
 from rtcdp.clock import SystemClock
-from rtcdp.runtime.erasure_requests import ErasureRequests
-from rtcdp.runtime.locks import processor_lock
+from rtcdp.runtime.processes.locks import processor_lock
+from rtcdp.runtime.user_data.requests import ErasureRequests
 from tests.unit.runtime.small_shop import count, settings_of, visit
 
 

@@ -6,9 +6,9 @@ from rtcdp.cli.watch import RateMeter, Rates, ledger_totals, status_line, status
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.log.contract import Delivery
 from rtcdp.runtime.parts import log_writer
+from rtcdp.runtime.processes.supervisor import PartCommand, PartStatus, Supervisor
 from rtcdp.runtime.processing import run_processor
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.supervisor import PartCommand, PartStatus, Supervisor
 from rtcdp.runtime.watching import Sample
 
 

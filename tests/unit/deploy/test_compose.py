@@ -14,8 +14,7 @@ import yaml
 from rtcdp.api.health import ready
 from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.errors import UsageError
-from rtcdp.runtime.setting import PREFIX
-from rtcdp.runtime.settings import Settings, all_settings, load, require_loopback
+from rtcdp.runtime.settings import PREFIX, Settings, all_settings, load, require_loopback
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

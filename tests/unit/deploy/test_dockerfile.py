@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rtcdp.runtime.setting import PREFIX
-from rtcdp.runtime.settings import all_settings
+from rtcdp.runtime.settings import PREFIX, all_settings
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "deploy" / "Dockerfile").read_text()

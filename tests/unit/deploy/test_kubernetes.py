@@ -11,8 +11,7 @@ from deploy.containers.kubernetes import PROBES, WORKLOADS, documents_of, execut
 from rtcdp.api.health import live
 from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.engines.spark.limits import conf_of
-from rtcdp.runtime.setting import PREFIX
-from rtcdp.runtime.settings import Settings, all_settings, load, require_loopback
+from rtcdp.runtime.settings import PREFIX, Settings, all_settings, load, require_loopback
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()

@@ -7,8 +7,7 @@ from pathlib import Path
 from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.cli.up import _parts
 from rtcdp.errors import PartMissing, UsageError
-from rtcdp.runtime.setting import PREFIX
-from rtcdp.runtime.settings import all_settings, load, require_loopback
+from rtcdp.runtime.settings import PREFIX, all_settings, load, require_loopback
 
 TEXT = (Path(__file__).parents[3] / "deploy" / "rtcdp.service").read_text()
 

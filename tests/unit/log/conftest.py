@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from rtcdp.clock import ManualClock
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.log.embedded.file import file_of
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, file_of
 
 
 @pytest.fixture

@@ -29,11 +29,6 @@ def test_a_page_without_a_place_for_it_is_left_alone():
         with_matrix("# Access\n")
 
 
-def test_what_it_does_not_know_it_refuses(capsys):
-    assert main(["--chekc"]) == 2
-    assert "give [--check] [PAGE]" in capsys.readouterr().err
-
-
 def test_what_is_not_declared_is_for_administrators():
     forgotten = Route("/a", "GET", None)
     assert forgotten.is_open_to(("admin",))

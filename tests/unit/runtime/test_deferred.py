@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.part import GENERATOR, HTTP, PARTS, PROCESSOR
-from rtcdp.runtime.signals import stop_at_signals
+from rtcdp.runtime.processes.part import GENERATOR, HTTP, PARTS, PROCESSOR
+from rtcdp.runtime.processes.signals import stop_at_signals
 
 COMMAND_LINE = "rtcdp.cli:main"
 UP = "rtcdp.cli.up:up"
@@ -15,7 +15,7 @@ ON_A_TERMINAL = {"rich", "typer"}
 
 
 def test_a_name_gives_what_it_stands_for():
-    assert deferred("rtcdp.runtime.signals:stop_at_signals") is stop_at_signals
+    assert deferred("rtcdp.runtime.processes.signals:stop_at_signals") is stop_at_signals
 
 
 @pytest.mark.parametrize("name", PARTS.values())
@@ -28,7 +28,7 @@ def test_every_part_is_where_its_name_says(name):
     [
         (COMMAND_LINE, COLUMNS | OVER_HTTP | {"pydantic", "rtcdp.runtime.settings"}),
         (UP, COLUMNS | OVER_HTTP | {"pydantic"}),
-        ("rtcdp.runtime.part:main", COLUMNS | OVER_HTTP | ON_A_TERMINAL),
+        ("rtcdp.runtime.processes.part:main", COLUMNS | OVER_HTTP | ON_A_TERMINAL),
         (PARTS[GENERATOR], COLUMNS | {"granian", "litestar"}),
         (PARTS[HTTP], {"httpx", "rtcdp.engines.native.processor", "rtcdp.sources"}),
         (PARTS[PROCESSOR], OVER_HTTP | ON_A_TERMINAL | {"asyncio", "rtcdp.sources"}),

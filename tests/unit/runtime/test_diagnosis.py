@@ -11,9 +11,9 @@ from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.runtime.diagnosis import Finding, diagnose
 from rtcdp.runtime.parts import log_writer, store_of
+from rtcdp.runtime.processes.troubles import TroubleNote
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
-from rtcdp.runtime.troubles import TroubleNote
 from rtcdp.store.sqlite import SqliteStore
 
 

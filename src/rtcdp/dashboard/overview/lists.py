@@ -3,11 +3,11 @@ narrow it, and of which time it is where that is not the one of the figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms
-from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.pieces import pieces_of, whole_windows
 from rtcdp.dashboard.address import PageAddress, written
 from rtcdp.dashboard.overview.buckets import Buckets
@@ -25,6 +25,9 @@ EXPLORE = "/explore"
 Filters = Mapping[str, tuple[str, ...]]
 Timed = tuple[int, int, tuple[Row, ...]]
 """Rows, and the time (UTC ms) that they are of."""
+
+RankedLists = Mapping[str, Timed | str]
+"""What metrics keep for lists, by their names; a text says why there is nothing."""
 
 
 class Asking(Protocol):
@@ -62,12 +65,54 @@ class Listed:
     missing: str | None = None
 
 
-def lists_of(asked: Asking, buckets: Buckets, found: Told, filters: Filters) -> tuple[Listed, ...]:
+def ranked_lists(installation: Installation, buckets: Buckets) -> RankedLists:
+    """What metrics keep by themselves for lists. Raises `StoreUnavailable`."""
+    reads: dict[str, Callable[[], Timed]] = {
+        name: partial(top, installation, buckets, metric, measure)
+        for name, (metric, measure) in _LARGEST.items()
+    }
+    for metric, adding in _by_property(installation):
+        reads[_name_of(metric)] = partial(_grouped, installation, buckets, metric, adding.name)
+    found: dict[str, Timed | str] = {}
+    for name, read in reads.items():
+        try:
+            found[name] = read()
+        except (NotThere, BadRequest) as error:
+            found[name] = str(error)
+    return found
+
+
+_LARGEST = {"pages": ("top_pages", "pages"), "products": ("top_products", "products")}
+"""The metric and the measure that a list is kept by."""
+
+
+def _name_of(metric: Metric) -> str:
+    return f"of-{metric.name}"
+
+
+def _by_property(installation: Installation) -> Iterator[tuple[Metric, Count | Sum]]:
+    """The metrics that have a property for their key, and what of them adds up."""
+    for metric in installation.metrics:
+        adding = [each for each in metric.measures if isinstance(each, Count | Sum)]
+        if len(metric.key) == 1 and isinstance(metric.key[0], Property) and adding:
+            yield metric, adding[0]
+
+
+def _grouped(installation: Installation, buckets: Buckets, metric: Metric, measure: str) -> Timed:
+    start, end = whole_windows(metric, buckets.start, buckets.end)
+    found = pieces_of(installation, metric.name, (measure,), (start, end))
+    groups = found.by_group(measure, start, end)
+    return start, end, ranked([(" ".join(group), value) for group, value in groups if value])
+
+
+def lists_of(
+    asked: Asking, buckets: Buckets, found: Told, filters: Filters, kept: RankedLists
+) -> tuple[Listed, ...]:
     """All lists: those that every shop has, and one for each metric of the catalog that is counted
-    by a property. Raises `StoreUnavailable`."""
-    lists = _Lists(asked, buckets, filters)
+    by a property."""
+    lists = _Lists(asked, buckets, filters, kept)
     visits, types, categories = found.visits, found.types, found.categories
-    kept = [(each,) for each in filters.get(CATEGORY, ())] or None
+    only = [(each,) for each in filters.get(CATEGORY, ())] or None
     ends = [
         Listed(
             f"{title} pages",
@@ -81,16 +126,14 @@ def lists_of(asked: Asking, buckets: Buckets, found: Told, filters: Filters) -> 
         for title, name in zip(("Entry", "Exit"), ENDS, strict=True)
     ]
     return (
-        lists.largest(Listed("Pages", "pages", "Views"), "top_pages", "pages", "pageUrl"),
+        lists.largest(Listed("Pages", "pages", "Views"), "pageUrl"),
         *ends,
-        lists.largest(
-            Listed("Products", "products", "Views"), "top_products", "products", "productId"
-        ),
+        lists.largest(Listed("Products", "products", "Views"), "productId"),
         Listed(
             "Categories",
             "categories",
             "Revenue",
-            categories.list("revenue", kept) if categories else (),
+            categories.list("revenue", only) if categories else (),
             by=CATEGORY,
             metric=CATEGORIES,
             kind="money",
@@ -118,19 +161,17 @@ class _Lists:
     asked: Asking
     buckets: Buckets
     filters: Filters
+    kept: RankedLists
 
     def not_narrowed(self, *by: str) -> str | None:
         """Which of the filters that are set don't narrow a list that can be narrowed `by` some."""
         names = [name for name, texts in self.filters.items() if texts and name not in by]
         return f"not narrowed by {' and '.join(names).replace('_', ' ')}" if names else None
 
-    def largest(self, listed: Listed, metric: str, measure: str, of: str) -> Listed:
+    def largest(self, listed: Listed, of: str) -> Listed:
         """A list that a metric keeps for whole windows of its own, of values of the field `of`."""
-
-        def read() -> Timed:
-            return top(self.asked.installation, self.buckets, metric, measure)
-
-        return self._timed(listed, read, lambda label, time: self._events(metric, of, label, time))
+        metric, _ = _LARGEST[listed.name]
+        return self._timed(listed, lambda label, time: self._events(metric, of, label, time))
 
     def _events(self, metric: str, of: str, label: str, time: tuple[int, int]) -> str:
         """The page of the events that a row counts."""
@@ -142,38 +183,27 @@ class _Lists:
 
     def properties(self) -> Iterator[Listed]:
         """A list for each metric that has a property for its key, and something that adds up."""
-        for metric in self.asked.installation.metrics:
-            adding = [each for each in metric.measures if isinstance(each, Count | Sum)]
-            if len(metric.key) == 1 and isinstance(metric.key[0], Property) and adding:
-                is_money = isinstance(adding[0], Sum) and adding[0].field == "value"
-                listed = Listed(
-                    metric.title,
-                    f"of-{metric.name}",
-                    adding[0].name.replace("_", " ").capitalize(),
-                    metric=metric.name,
-                    field=metric.key_names[0],
-                    kind="money" if is_money else "count",
-                )
-                measure = adding[0].name
-                yield self._timed(listed, lambda m=metric, n=measure: self._grouped(m, n))  # type: ignore[misc]
-
-    def _grouped(self, metric: Metric, measure: str) -> Timed:
-        windows = find_metric(self.asked.installation.metrics, metric.name)
-        start, end = whole_windows(windows, self.buckets.start, self.buckets.end)
-        found = pieces_of(self.asked.installation, metric.name, (measure,), (start, end))
-        groups = found.by_group(measure, start, end)
-        return start, end, ranked([(" ".join(group), value) for group, value in groups if value])
+        for metric, adding in _by_property(self.asked.installation):
+            is_money = isinstance(adding, Sum) and adding.field == "value"
+            listed = Listed(
+                metric.title,
+                _name_of(metric),
+                adding.name.replace("_", " ").capitalize(),
+                metric=metric.name,
+                field=metric.key_names[0],
+                kind="money" if is_money else "count",
+            )
+            # A metric may be there only since the lists were read.
+            if listed.name in self.kept:
+                yield self._timed(listed)
 
     def _timed(
-        self,
-        listed: Listed,
-        read: Callable[[], Timed],
-        behind: Callable[[str, tuple[int, int]], str] | None = None,
+        self, listed: Listed, behind: Callable[[str, tuple[int, int]], str] | None = None
     ) -> Listed:
-        try:
-            start, end, rows = read()
-        except (NotThere, BadRequest) as error:
-            return replace(listed, missing=str(error))
+        found = self.kept[listed.name]
+        if isinstance(found, str):
+            return replace(listed, missing=found)
+        start, end, rows = found
         buckets, notes = self.buckets, [self.not_narrowed()]
         if end > buckets.end and buckets.end < self.asked.now_ms:
             is_open = end > self.asked.now_ms

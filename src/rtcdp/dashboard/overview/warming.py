@@ -9,17 +9,14 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.one_state import one_state
 from rtcdp.clock import repeating
-from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.overview.buckets import Buckets
-from rtcdp.dashboard.overview.lists import lists_of
+from rtcdp.dashboard.overview.lists import ranked_lists
 from rtcdp.dashboard.overview.told import told
-from rtcdp.dashboard.zone import PageZone
 from rtcdp.errors import RtcdpError
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreUnavailable
@@ -110,17 +107,8 @@ def _of_days(known: Iterable[int], now_ms: int) -> Iterator[Buckets]:
             yield Buckets("hour", "UTC", edges, (start,), now_ms)
 
 
-@dataclass(frozen=True)
-class Nobody:
-    """For whom days are read ahead."""
-
-    installation: Installation
-    now_ms: int
-    zone: PageZone = PageZone()
-    address: PageAddress = PageAddress("/")
-
-
 def read_ahead(installation: Installation, buckets: Buckets) -> None:
     """Read what the overview tells of these pieces. Raises `StoreUnavailable`."""
     with one_state(installation) as still:
-        lists_of(Nobody(still, buckets.now_ms), buckets, told(still, buckets, {}), {})
+        told(still, buckets, {})
+        ranked_lists(still, buckets)

@@ -13,8 +13,8 @@ from rtcdp.api.query import Asked
 from rtcdp.dashboard.drawing.curve import Block, Curve, block, curve, top_of
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
 from rtcdp.dashboard.overview.figures import Figure
-from rtcdp.dashboard.overview.lists import Listed, lists_of
-from rtcdp.dashboard.overview.told import FILTERS, told
+from rtcdp.dashboard.overview.lists import Listed, RankedLists, lists_of, ranked_lists
+from rtcdp.dashboard.overview.told import FILTERS, Told, told
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import Period
 from rtcdp.dashboard.stories import EVENTS
@@ -102,25 +102,42 @@ _BEHIND: Mapping[str, tuple[str, Mapping[str, str]]] = {
 _TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
 
 
+@dataclass(frozen=True)
+class _Numbers:
+    """All that is read for the page, whichever figure has its chart."""
+
+    period: Period
+    buckets: Buckets
+    ledger: Ledger
+    told: Told
+    lists: RankedLists
+
+
 def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
     """The overview of a time. Raises `BadRequest` and `StoreUnavailable`."""
-    question = asked.question
-    buckets = buckets_of(asked.period, asked.zone.name, asked.now_ms)
-    filters = {name: getattr(question, name) for name in FILTERS}
-    ledger = ledger_page(asked.installation, LedgerQuestion(limit=1))
-    found = told(asked.installation, buckets, filters)
+    filters = {name: getattr(asked.question, name) for name in FILTERS}
+
+    def read() -> _Numbers:
+        buckets = buckets_of(asked.period, asked.zone.name, asked.now_ms)
+        ledger = ledger_page(asked.installation, LedgerQuestion(limit=1))
+        found = told(asked.installation, buckets, filters)
+        lists = ranked_lists(asked.installation, buckets)
+        return _Numbers(asked.period, buckets, ledger, found, lists)
+
+    numbers = asked.part(f"{asked.zone.name} {asked.address.but(chart=None)}", read)
+    found, buckets, ledger = numbers.told, numbers.buckets, numbers.ledger
     chosen = _chosen(asked, found.figures)
     return Overview(
         buckets=buckets,
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
         chart=_chart(chosen, buckets, _behind(asked, buckets, chosen)),
-        lists=lists_of(asked, buckets, found, filters),
+        lists=lists_of(asked, buckets, found, filters, numbers.lists),
         filters=tuple(
             Filter(name, _TITLES[name], text) for name, texts in filters.items() for text in texts
         ),
         ledger=ledger,
         is_empty=ledger.totals.received == 0 and not ledger.lag_ms,
-        shown_time=Period(buckets.start, buckets.end, asked.period.moves),
+        shown_time=Period(buckets.start, buckets.end, numbers.period.moves),
     )
 
 

@@ -125,6 +125,7 @@ class KafkaLogReader:
             raise self._no_partition(partition)
         with self._mutex:
             now = time.monotonic()
+            # All partitions are asked for at once, since a round asks for each of them.
             if now - self._extents_at > _EXTENT_AGE_S or partition not in self._extents:
                 self._extents = self._admin.extents(state.partitions)
                 self._extents_at = now
@@ -142,6 +143,7 @@ class KafkaLogReader:
             lines = self._translation(batch.values, batch.headers)
         if lines is batch.values:
             return records_of(batch)
+        # What was translated is kept as it was written, too: drill-down and dead letters show that.
         written = {
             int(batch.offsets[place]): value
             for place, (value, line) in enumerate(zip(batch.values, lines, strict=True))
@@ -155,12 +157,16 @@ class KafkaLogReader:
 
     def _batch(self, partition: int, offset: int, max_bytes: int) -> WireBatch:
         state = self._checked()
+        # A topic that is not there yet is an empty log. From any other offset on, something was
+        # lost.
         if state is None and offset == 0:
             return _nothing_at(partition, offset)
         if state is None or partition not in state.partitions:
             raise self._no_partition(partition)
         if offset < 0:
             raise self._admin.why_nothing_at(partition, offset)
+        # Again, for the topic may have been made anew while it was read, and the records would be
+        # those of a stranger at offsets that look right.
         batch = self._consumed(partition, offset, max_bytes)
         self._checked()
         return batch
@@ -192,6 +198,7 @@ class KafkaLogReader:
         while True:
             state = self._checked()
             self._tell_group()
+            # Partitions may be added while somebody waits; those are seen in the next slice.
             there = () if state is None else state.partitions
             asked = {p: offset for p, offset in next_offsets.items() if p in there}
             left_s = max(0.0, min(deadline - time.monotonic(), _WAIT_S))
@@ -215,6 +222,7 @@ class KafkaLogReader:
 
     def close(self) -> None:
         """End the consumers. May be called twice; a later call starts them again."""
+        # Twice: the word that is on its way, and then the last one, of what was counted since.
         for _ in range(2):
             if self._telling is not None:
                 wait_for([self._telling], _FAREWELL_S)
@@ -246,6 +254,8 @@ class KafkaLogReader:
     def _described(self) -> TopicState | None:
         """The topic as the brokers know it now; made if it is to be, and was never there."""
         state = self._admin.describe()
+        # Never a second time: a topic that was deleted took its records along, and an empty one of
+        # its name would hide that.
         if state is None and self._makes_topic and not self._topic_id:
             self._admin.create(self._settings)
             state = self._admin.describe()
@@ -273,6 +283,8 @@ class KafkaLogReader:
         read_on = self._read_on
         if read_on is not None and read_on.is_at(partition, offset):
             return read_on.read(partition, offset, max_bytes)
+        # Two reads that follow each other are the beginning of a row; one alone would fetch
+        # megabytes ahead for nobody.
         if self._looked_up.get(partition) == offset:
             return self._stream_on().read(partition, offset, max_bytes)
         with self._mutex:

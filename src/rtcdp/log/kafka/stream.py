@@ -106,8 +106,10 @@ class KafkaStream:
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
+            # Whoever is sent elsewhere would go on with a gap, and nobody would hear of it.
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
+            # What a transaction took back was never said.
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
             "check.crcs": True,
@@ -116,6 +118,7 @@ class KafkaStream:
             "fetch.error.backoff.ms": 50,
             "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": limits.fetch_bytes,
+            # No limit of its own: the one in bytes is the one that is meant.
             "queued.min.messages": 1_000_000,
             "queued.max.messages.kbytes": limits.queue_bytes // 1024,
         }
@@ -135,12 +138,14 @@ class KafkaStream:
             feed = self._feed_at(partition, offset)
             try:
                 self._fill(feed, max(1, max_bytes))
+            # The trouble goes with the buffer: who asks again begins anew, from the broker.
             except RtcdpError:
                 self._forget(partition)
                 raise
             batch = feed.give(max_bytes)
             if not self._limits.fetches_on:
                 self._park(partition)
+                # What is kept of many partitions together must not outgrow the limit.
                 if feed.byte_count > self._share():
                     self._forget(partition)
             return batch
@@ -153,10 +158,13 @@ class KafkaStream:
             with self._turn():
                 feeds = [self._feed_at(*place) for place in next_offsets.items()]
                 left_s = deadline - time.monotonic()
+                # First, since an earlier read may have brought it; the client would say nothing
+                # again.
                 if self._has_news(feeds):
                     return True
                 if left_s <= 0:
                     return False
+                # In slices: a reader that is waiting for its turn gets it in between.
                 self._consume(min(left_s, _SLICE_S), None)
                 if self._has_news(feeds):
                     return True
@@ -192,6 +200,8 @@ class KafkaStream:
             self._forget(partition)
             feed = self._feeds[partition] = Feed(partition, offset)
         feed.forget_before(offset)
+        # Half: at the limit itself it would be parked and fetched again all the time, and each of
+        # those costs a round trip.
         if self._limits.fetches_on and feed.byte_count < self._share() // 2:
             self._assign(feed)
         return feed
@@ -209,12 +219,16 @@ class KafkaStream:
             is_empty = feed.end == feed.start
             trouble = self._troubles.get(feed.partition)
             if trouble is not None:
+                # Records that came before the trouble are good, and are handed out first.
                 if is_empty:
                     raise trouble
                 return
+            # Nothing is on its way: waiting would hold up what is here.
             if not is_empty and not self._has_more(feed):
                 return
             now = time.monotonic()
+            # A fetch that brings nothing is no proof of the end: a broker that starts, or one that
+            # gives way to another, is as silent. So the broker is asked where the log ends.
             if is_empty and (feed.at_end or timeout_s > 0) and _is_due(asked_at, now):
                 asked_at = now
                 if self._has_ended(feed):
@@ -224,6 +238,7 @@ class KafkaStream:
                 if is_empty:
                     raise self._admin.why_nothing_at(feed.partition, feed.end)
                 return
+            # Others may have parked it meanwhile, while they read what is theirs.
             self._assign(feed)
             reached = feed.end
             self._consume(timeout_s, feed)
@@ -237,11 +252,13 @@ class KafkaStream:
         """True if the log ends where `feed` does; the broker is asked. What came meanwhile counts
         as more."""
         now = time.monotonic()
+        # Taken out: who asks twice wants to know of what came in between.
         if self._ends.pop(feed.partition, None) == feed.end and now - self._ends_at < _ENDS_AGE_S:
             return True
         self._ends = self._admin.next_offsets(sorted({feed.partition, *self._assigned}))
         self._ends_at = now
         end = self._ends.pop(feed.partition)
+        # A log that ends before what was read of it has lost records, or is another.
         if end < feed.end:
             raise self._admin.why_nothing_at(feed.partition, feed.end)
         return end == feed.end
@@ -257,6 +274,7 @@ class KafkaStream:
     def _consume(self, timeout_s: float, wanted: Feed | None) -> None:
         """Take what came from the client into the buffers; wait for the first message."""
         count = max(1, min(_MESSAGES_AT_ONCE, _BYTES_AT_ONCE // self._mean_bytes))
+        # With a time-out, the client waits until all `count` messages are there.
         messages = self._consumer.consume(count, 0)
         if not messages and timeout_s > 0:
             messages = self._consumer.consume(1, timeout_s)
@@ -283,9 +301,13 @@ class KafkaStream:
         for run in runs_of(cast(list[ConsumedMessage], messages)):
             byte_count += run.byte_count
             feed = self._feeds.get(run.partition)
+            # Messages that were on their way when their partition was let go: they are asked for
+            # again.
             if feed is None or run.partition not in self._assigned:
                 continue
             feed.add(run)
+            # The one that is read may take what it needs; the others must not fill the memory
+            # meanwhile.
             if feed is not wanted and feed.byte_count > self._share():
                 self._park(run.partition)
         self._mean_bytes = max(1, byte_count // len(messages))

@@ -1,8 +1,9 @@
 """MongoDB as a store."""
 
+from rtcdp.store.mongo.searching import values_with
 from rtcdp.store.mongo.store import MongoStore
 
-__all__ = ["MongoStore", "open_store"]
+__all__ = ["MongoStore", "open_store", "values_with"]
 
 
 def open_store(url: str, *, read_only: bool = False) -> MongoStore:

@@ -5,7 +5,9 @@ A document that is at the plan's revision already is left alone, so that a plan 
 again after a crash, and by two processes at once.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -68,39 +70,70 @@ class Row:
     is_gone: bool = False
 
 
+def gone(row: Row) -> Row:
+    """The row that takes another one away."""
+    return Row(row.place, (), is_final=True, is_gone=True)
+
+
 def row_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None]]:
     """What a plan says of the tables without bounds, the ledger, the spans and the uncounted
     records, in pieces that can be done at the same time."""
-    aim = Aim(plan.revision, plan.readable)
-    frames = [
-        (layout_of(change.table), change.rows, replace(aim, since=change.since))
-        for change in plan.changes
-        if change.table.bound == "none"
-    ]
-    frames += [
-        (LEDGER, plan.ledger, aim),
-        (SPANS, plan.spans, aim),
-        (CHECKSUMS, _checksums_of(plan.changes), aim),
-    ]
-    for layout, frame, its_aim in frames:
+    aim = Aim(plan.revision, plan.readable, at=plan.at)
+    for change, removed in plan.by_table:
+        if change.table.bound == "none":
+            layout, its_aim = layout_of(change.table), replace(aim, since=change.since)
+            collection = database.collection(layout.collection)
+            old = rows_of(layout, removed)
+            for frame in change.rows.iter_slices(ROWS_AT_ONCE):
+                yield partial(_merge_frame, collection, layout, frame, its_aim, old.keys())
+            put_back = rows_of(layout, change.rows).keys() if old else ()
+            left = {each: gone(row) for each, row in old.items() if each not in put_back}
+            if left:
+                yield partial(merge_rows, collection, layout, left, its_aim)
+    for layout, frame in (
+        (LEDGER, plan.ledger),
+        (SPANS, plan.spans),
+        (CHECKSUMS, _checksums_of(plan)),
+    ):
         collection = database.collection(layout.collection)
-        for rows in frame.iter_slices(ROWS_AT_ONCE):
-            yield partial(_merge_frame, collection, layout, rows, its_aim)
+        for some in frame.iter_slices(ROWS_AT_ONCE):
+            yield partial(_merge_frame, collection, layout, some, aim)
     for records in plan.uncounted.iter_slices(ROWS_AT_ONCE):
         uncounted = database.collection(UNCOUNTED)
-        yield partial(_insert_uncounted, uncounted, records, plan.revision)
-
-
-def _checksums_of(changes: Sequence[PlannedChange]) -> pl.DataFrame:
-    since = {change.table.name: change.since for change in changes}
-    rows = sums_of_changes([TableChange(change.table, change.rows) for change in changes])
-    return CHECKSUMS.frame([(name, since[name], *rest) for name, *rest in rows])
+        put = _insert_uncounted if plan.erasure is None else _stand_in
+        yield partial(put, uncounted, records, plan.revision)
 
 
 def _merge_frame(
-    collection: Collection[Document], layout: Layout, frame: pl.DataFrame, aim: Aim
+    collection: Collection[Document],
+    layout: Layout,
+    frame: pl.DataFrame,
+    aim: Aim,
+    taken_out: AbstractSet[str] = frozenset(),
 ) -> None:
-    merge_rows(collection, layout, rows_of(layout, frame), aim)
+    """Merge rows; those that take the place of a row that is taken out are as they are now."""
+    rows = rows_of(layout, frame)
+    for each in rows.keys() & taken_out:
+        rows[each] = replace(rows[each], is_final=True)
+    merge_rows(collection, layout, rows, aim)
+
+
+def _checksums_of(plan: Plan) -> pl.DataFrame:
+    """What the plan's changes add to the control sums, less what an erasure takes off them."""
+    removed = () if plan.erasure is None else plan.erasure.removed
+    since = {change.table.name: change.since for change in (*removed, *plan.changes)}
+    added, taken = (
+        sums_of_changes([TableChange(change.table, change.rows) for change in changes])
+        for changes in (plan.changes, removed)
+    )
+    totals: defaultdict[tuple[str, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for sign, sums in ((1, added), (-1, taken)):
+        for name, day, low, high in sums:
+            was_low, was_high = totals[name, day]
+            totals[name, day] = was_low + sign * low, was_high + sign * high
+    return CHECKSUMS.frame(
+        [(name, since[name], day, *halves) for (name, day), halves in totals.items()]
+    )
 
 
 def check_sums(database: MongoDatabase, changes: Sequence[PlannedChange], revision: int) -> None:
@@ -190,6 +223,7 @@ def _write(
             continue
         if document is None:
             new.append(_new_document(layout, each, row, aim))
+        # Else whoever began to carry this plan out has written it.
         elif document[REVISION] < aim.revision:
             changes.append(_changed(layout, document, row, aim))
     missed = insert_new(collection, new)
@@ -215,6 +249,7 @@ def _changed(
     layout: Layout, document: Document, row: Row, aim: Aim
 ) -> UpdateOne | ReplaceOne[Document]:
     condition = {"_id": document["_id"], REVISION: document[REVISION]}
+    # Of a definition that is gone: none of its versions is wanted.
     if document[REVISION] < aim.since:
         return ReplaceOne(condition, _new_document(layout, document["_id"], row, aim))
     before = layout.versions_before(document, aim.readable)
@@ -230,8 +265,8 @@ def _changed(
     values = row.values
     if not row.is_final:
         stored = layout.version_at(document, aim.revision - 1, aim.since)
-        assert stored is not None
-        values = layout.merged(stored, values)
+        # A row that was taken out begins anew.
+        values = values if stored is None else layout.merged(stored, values)
     update: Document = {"$set": {**layout.shown(values), **revised}}
     if GONE_AT in document:
         update["$unset"] = {GONE_AT: ""}
@@ -242,6 +277,26 @@ def _insert_uncounted(
     collection: Collection[Document], records: pl.DataFrame, revision: int
 ) -> None:
     insert_new(collection, list(_uncounted_documents(records, revision)))
+
+
+def _stand_in(collection: Collection[Document], records: pl.DataFrame, revision: int) -> None:
+    """Put records in the place of what was kept of them. They keep the revision that they are there
+    since: no reader of an older one may think that they counted."""
+    documents = list(_uncounted_documents(records, revision))
+    insert_new(collection, documents)
+    collection.bulk_write(
+        [
+            UpdateOne(
+                {"_id": each["_id"]},
+                {
+                    "$set": {name: each[name] for name in UNCOUNTED_SCHEMA},
+                    "$unset": {"replayed_at": ""},
+                },
+            )
+            for each in documents
+        ],
+        ordered=False,
+    )
 
 
 def _uncounted_documents(records: pl.DataFrame, revision: int) -> Iterator[Document]:

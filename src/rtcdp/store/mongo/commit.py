@@ -5,14 +5,17 @@ second update of the head lets everybody see them. Whoever finds a plan that was
 finished, after a crash or beside a process that was paused, carries it out first.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from rtcdp.store.contract import Lease, StoreUnavailable
 from rtcdp.store.mongo.apply import check_sums, row_tasks
 from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.definitions import Redefinition
 from rtcdp.store.mongo.epoch import Step
+from rtcdp.store.mongo.erasures import erasure_tasks
 from rtcdp.store.mongo.groups import GROUPS, group_tasks
 from rtcdp.store.mongo.head import (
     Head,
@@ -32,6 +35,10 @@ from rtcdp.store.mongo.rows import RowsOfPlan
 from rtcdp.store.rules import check_holds
 
 _ATTEMPTS = 10
+
+_LATE_S = 5.0
+"""Less than a lease lasts. Whoever takes longer than that looks whether a plan is still to be done
+before each part of it."""
 
 
 def settled_head(database: MongoDatabase) -> Head:
@@ -56,11 +63,13 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
         head = settled_head(database)
         check_holds(head.lease, lease)
         step = step_of(head)
+        # Before the decision: once it is made, whoever comes next has to carry it out.
         check_sums(database, step.to_be_checked, head.revision)
         readable = {
             "readable_from": integer(step.plan.readable.oldest),
             "kept": kept_document(step.kept),
         }
+        # Nothing to carry out: the decision itself is the change.
         if step.plan.is_empty:
             after = {**state_document(step.after), **readable}
             if change_head(
@@ -69,6 +78,8 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
                 return
             continue
         pending = {**write_plan(database, step.plan), "after": state_document(step.after)}
+        # Conditional on the revision and the lease that were read: whoever is too late has changed
+        # nothing.
         if change_head(database, head, lease, {"plan": pending, **readable}):
             _carry_out(database, step.plan, pending)
             return
@@ -135,6 +146,8 @@ def _settle(database: MongoDatabase) -> None:
     if plan is not None:
         _carry_out(database, plan, pending)
         return
+    # Whoever has carried it out meanwhile has swept it away; only one that is still decided and has
+    # no plan is damaged.
     following = read_pending(database)
     if following is not None and following["id"] == pending["id"]:
         raise damaged(pending)
@@ -143,12 +156,34 @@ def _settle(database: MongoDatabase) -> None:
 def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
     of_rows = (task for each in rows for task in each.tasks())
-    database.run_together([*row_tasks(database, plan), *group_tasks(database, plan), *of_rows])
+    tasks = (
+        *row_tasks(database, plan),
+        *group_tasks(database, plan),
+        *of_rows,
+        *erasure_tasks(database, plan),
+    )
+    decided_s = time.monotonic()
+    database.run_together(
+        [partial(_unless_late, database, pending, decided_s, task) for task in tasks]
+    )
     for each in rows:
         each.finish()
+    # Nobody sees any of it before this.
     finish(database, pending)
     if pending["chunks"]:
         forget_plans(database, plan.revision)
+
+
+def _unless_late(
+    database: MongoDatabase, pending: Document, decided_s: float, task: Callable[[], None]
+) -> None:
+    """Do a part of a plan, but not when others have finished it long ago: they may have erased
+    somebody since, of whom it would write rows again."""
+    if time.monotonic() - decided_s > _LATE_S:
+        now = read_pending(database)
+        if now is None or now["id"] != pending["id"]:
+            return
+    task()
 
 
 def _too_busy() -> StoreUnavailable:

@@ -69,6 +69,11 @@ class MongoDatabase:
         """A collection; dates come as `DatetimeMS`, for Python's own end at the year 9999."""
         return self._database.get_collection(name)
 
+    def collection_names(self) -> list[str]:
+        """The collections that are there, the server's own left out."""
+        found = self._database.list_collection_names(filter={"type": "collection"})
+        return sorted(name for name in found if not name.startswith("system."))
+
     @cached_property
     def is_simple_server(self) -> bool:
         """Whether the server is one of those that speak MongoDB's protocol and little else. Such a

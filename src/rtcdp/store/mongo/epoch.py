@@ -7,12 +7,11 @@ import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import BUCKET_START, MERGES
-from rtcdp.errors import UsageError
 from rtcdp.store.contract import Progress, RowsRefused
-from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
+from rtcdp.store.epoch import Epoch, EpochSpan, Erasure, RowChanges, TableChange
 from rtcdp.store.mongo.head import COUNTS, Definition, Head, Kept, LastSpan, State
 from rtcdp.store.mongo.layout import LEDGER, SPANS, Values, layout_of
-from rtcdp.store.mongo.plan import Plan, PlannedChange, PlannedRows
+from rtcdp.store.mongo.plan import Plan, PlannedChange, PlannedErasure, PlannedRows
 from rtcdp.store.mongo.readable import kept_after, readable_after, recent_after
 from rtcdp.store.row_changes import fitted_rows
 from rtcdp.store.rules import (
@@ -47,11 +46,6 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
 
     Raises `EpochRefused`, `EpochUnbalanced`, `StateMismatch`, and `RowsRefused`.
     """
-    if epoch.erasure is not None:
-        raise UsageError(
-            "a store on MongoDB can't take a user out yet",
-            "erase on PostgreSQL or SQLite, or let the store be computed again from an erased log",
-        )
     progress = head.state.progress
     check_follows(progress, epoch)
     check_definitions(head.state.definitions, prepared, (*epoch.changes, *epoch.rows))
@@ -72,6 +66,7 @@ def plan_epoch(head: Head, epoch: Epoch, prepared: Mapping[str, str] | None) -> 
         uncounted=uncounted,
         rows=planned_rows(head, epoch.rows),
         at=epoch.committed_at,
+        erasure=planned_erasure(head, epoch.erasure),
     )
     definitions, to_be_checked = with_sums(head.state.definitions, plan.changes)
     counted = {name: int(ledger[name].sum()) for name in COUNTS}
@@ -102,6 +97,15 @@ def planned(head: Head, changes: Sequence[TableChange]) -> tuple[PlannedChange, 
     for change in fitting:
         _refuse_unfit(change)
     return tuple(fitting)
+
+
+def planned_erasure(head: Head, erasure: Erasure | None) -> PlannedErasure | None:
+    """What an erasure takes out of the tables as they are defined now."""
+    if erasure is None:
+        return None
+    return PlannedErasure(
+        erasure.user, planned(head, erasure.removed), tuple(erasure.acknowledgements)
+    )
 
 
 def planned_rows(head: Head, changes: Sequence[RowChanges]) -> tuple[PlannedRows, ...]:

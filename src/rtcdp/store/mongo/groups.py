@@ -20,12 +20,21 @@ from rtcdp.store.mongo.apply import (
     Aim,
     Row,
     documents_of,
+    gone,
     insert_new,
     merge_rows,
     rows_of,
 )
 from rtcdp.store.mongo.connection import Document, MongoDatabase
-from rtcdp.store.mongo.layout import REVISION, Layout, Values, integer, layout_of
+from rtcdp.store.mongo.layout import (
+    BEFORE,
+    GONE_AT,
+    REVISION,
+    Layout,
+    Values,
+    integer,
+    layout_of,
+)
 from rtcdp.store.mongo.plan import Plan
 
 GROUPS = "_groups"
@@ -36,12 +45,14 @@ class _Group:
     """One group on its way to the plan's revision.
 
     `size` counts its rows; `bound` is the largest member that anybody can still see; `spent_at` the
-    revision at which items were left with nothing. `outcome` are the rows to write.
+    revision at which items were left with nothing. `outcome` are the rows to write, `removed` those
+    that are taken out before.
     """
 
     id: str
     place: Values
     rows: dict[str, Row] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     stored: Document | None = None
     size: int = 0
     bound: int | None = None
@@ -52,10 +63,10 @@ class _Group:
 
 def group_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None]]:
     """What a plan says of the tables with bounds, in pieces that can be done at the same time."""
-    for change in plan.changes:
+    for change, removed in plan.by_table:
         if change.table.bound != "none":
-            aim = Aim(plan.revision, plan.readable, change.since)
-            yield partial(_Bounded(database, change.table, aim).apply, change.rows)
+            aim = Aim(plan.revision, plan.readable, change.since, plan.at)
+            yield partial(_Bounded(database, change.table, aim).apply, change.rows, removed)
 
 
 def overfull_groups(
@@ -70,8 +81,14 @@ def overfull_groups(
         dict.fromkeys(names, 1),
     )
     bounds: dict[Values, int] = {}
+    # A member never changes, but for being taken out, which leaves a version behind.
+    visible = {
+        "$or": [
+            {REVISION: {"$gte": since, "$lte": revision}, GONE_AT: None},
+            {REVISION: {"$gt": revision}, BEFORE: {"$ne": None}},
+        ]
+    }
     for group in found:
-        visible = {REVISION: {"$gte": since, "$lte": revision}}
         last = list(
             collection.find({**{name: group[name] for name in names}, **visible}, {MEMBER: 1})
             .sort([(MEMBER, 1)])
@@ -94,12 +111,15 @@ class _Bounded:
         self._rows: Collection[Document] = database.collection(table.name)
         self._groups: Collection[Document] = database.collection(GROUPS)
 
-    def apply(self, rows: pl.DataFrame) -> None:
-        groups = self._groups_of(rows_of(self._layout, rows))
+    def apply(self, rows: pl.DataFrame, removed: pl.DataFrame) -> None:
+        groups = self._groups_of(rows_of(self._layout, rows), rows_of(self._layout, removed))
         ids = [each for group in groups for each in group.rows]
         found = documents_of(self._rows, self._layout, ids)
         for group in groups:
-            self._decide(group, found)
+            if group.removed:
+                self._take_out(group)
+            else:
+                self._decide(group, found)
         outcome = {each: row for group in groups for each, row in group.outcome.items()}
         is_known = outcome.keys() <= set(ids)
         merge_rows(self._rows, self._layout, outcome, self._aim, found if is_known else None)
@@ -108,15 +128,23 @@ class _Bounded:
                 self._rows.delete_many({**self._condition(group), **deletion})
         self._write_groups(groups)
 
-    def _groups_of(self, rows: Mapping[str, Row]) -> list[_Group]:
+    def _groups_of(self, rows: Mapping[str, Row], removed: Mapping[str, Row]) -> list[_Group]:
         """The groups of these rows that are not done yet, as they are before the plan."""
         layout = _group_layout(self._table)
         by_place: defaultdict[Values, dict[str, Row]] = defaultdict(dict)
         for each, row in rows.items():
             by_place[row.place[:-1]][each] = row
+        taken_out: defaultdict[Values, set[str]] = defaultdict(set)
+        for each, row in removed.items():
+            taken_out[row.place[:-1]].add(each)
         groups = [
-            _Group(f"{self._table.name}:{layout.id_of(place)}", place, its_rows)
-            for place, its_rows in by_place.items()
+            _Group(
+                f"{self._table.name}:{layout.id_of(place)}",
+                place,
+                by_place.get(place, {}),
+                taken_out.get(place, set()),
+            )
+            for place in dict.fromkeys((*by_place, *taken_out))
         ]
         found = self._stored_groups([group.id for group in groups])
         for group in groups:
@@ -160,6 +188,43 @@ class _Bounded:
         if is_overfull:
             self._take_off(group)
 
+    def _take_out(self, group: _Group) -> None:
+        """Begin the group anew, with what everybody sees of it and is not taken out. What nobody
+        sees goes as well, for an item may be a name."""
+        before = self._aim.revision - 1
+        whole = {
+            each: Row(place, values, is_final=True)
+            for each, place, values in self._whole(group, before)
+        }
+        after = {each: row for each, row in self._seen(whole).items() if each not in group.removed}
+        self._join(after, group.rows)
+        group.bound = group.spent_at = None
+        if self._table.bound == "smallest_members":
+            if len(after) > self._table.capacity:
+                after = _smallest(after, self._table.capacity)
+                group.bound = max(_member(row.place) for row in after.values())
+            group.outcome = {each: row for each, row in after.items() if each not in whole}
+        else:
+            if len(after) > 2 * self._table.capacity:
+                after = _above_zero(_less(after, self._table.capacity))
+            group.outcome = dict(after)
+        group.size = len(after)
+        group.outcome |= {each: gone(row) for each, row in whole.items() if each not in after}
+
+    def _seen(self, whole: Mapping[str, Row]) -> dict[str, Row]:
+        if self._table.bound == "smallest_members":
+            return _smallest(whole, self._table.capacity)
+        return _above_zero(whole)
+
+    def _join(self, items: dict[str, Row], rows: Mapping[str, Row]) -> None:
+        """Let new rows join those that are there."""
+        for each, row in rows.items():
+            if each in items:
+                values = self._layout.merged(items[each].values, row.values)
+                items[each] = replace(items[each], values=values)
+            else:
+                items[each] = replace(row, is_final=True)
+
     def _within(self, group: _Group) -> dict[str, Row]:
         bound = group.bound
         if bound is None:
@@ -193,18 +258,9 @@ class _Bounded:
             if _count(values) > 0
         }
         there = set(items)
-        for each, row in group.rows.items():
-            if each in items:
-                values = self._layout.merged(items[each].values, row.values)
-                items[each] = replace(items[each], values=values)
-            else:
-                items[each] = replace(row, is_final=True)
-        counts = sorted((_count(row.values) for row in items.values()), reverse=True)
-        amount = counts[self._table.capacity]
-        left = {
-            each: replace(row, values=(_count(row.values) - amount,)) for each, row in items.items()
-        }
-        group.size = sum(_count(row.values) > 0 for row in left.values())
+        self._join(items, group.rows)
+        left = _less(items, self._table.capacity)
+        group.size = len(_above_zero(left))
         group.outcome = {
             each: row for each, row in left.items() if each in there or _count(row.values) > 0
         }
@@ -251,6 +307,27 @@ class _Bounded:
         insert_new(self._groups, new)
         if changes:
             self._groups.bulk_write(changes, ordered=False)
+
+
+def _smallest(members: Mapping[str, Row], count: int) -> dict[str, Row]:
+    """So many of them, those with the smallest members."""
+    if len(members) <= count:
+        return dict(members)
+    ordered = sorted(members.items(), key=lambda each: _member(each[1].place))
+    return dict(ordered[:count])
+
+
+def _less(items: Mapping[str, Row], capacity: int) -> dict[str, Row]:
+    """Items with the first count too many taken off all of them."""
+    counts = sorted((_count(row.values) for row in items.values()), reverse=True)
+    amount = counts[capacity]
+    return {
+        each: replace(row, values=(_count(row.values) - amount,)) for each, row in items.items()
+    }
+
+
+def _above_zero(items: Mapping[str, Row]) -> dict[str, Row]:
+    return {each: row for each, row in items.items() if _count(row.values) > 0}
 
 
 def _group_layout(table: Table) -> Layout:

@@ -51,12 +51,12 @@ _VERSIONED = (LEDGER.collection, SPANS.collection, GROUPS)
 
 def orders_of(table: Table | RowTable) -> tuple[Order, ...]:
     """The indexes of a metric's table: one in reading order; one for the whole key; and where it
-    has several fields, one for each of them. Those of a row table: one for its key, and those by
-    which rows expire and marks of deleted ones are taken away."""
+    has several fields, one for each of them. Those of a row table: one for its key, and the one by
+    which rows expire. And the one by which marks of deleted rows are taken away."""
     if isinstance(table, RowTable):
         key: Order = tuple((name, ASCENDING) for name in table.primary_key)
         by_time = () if table.time is None else (time_order(table),)
-        return (key, *by_time, ((GONE_AT, ASCENDING),))
+        return (key, *by_time, _GONE)
     primary: Order = (
         (BUCKET_START, DESCENDING),
         *((name, ASCENDING) for name in table.primary_key[1:]),
@@ -68,7 +68,7 @@ def orders_of(table: Table | RowTable) -> tuple[Order, ...]:
             for field in table.key:
                 others = tuple((name, ASCENDING) for name in table.key if name != field)
                 orders.append(((field, ASCENDING), (BUCKET_START, DESCENDING), *others))
-    return tuple(orders)
+    return (*orders, _GONE)
 
 
 def time_order(table: RowTable) -> Order:
@@ -108,6 +108,7 @@ def drop_old_indexes(
             found.drop_index(name)
 
 
+_GONE: Order = ((GONE_AT, ASCENDING),)
 _FENCE: Order = (("_id", ASCENDING), (REVISION, ASCENDING))
 
 

@@ -80,7 +80,8 @@ class Layout:
     columns may be `younger` than some documents, which have zeros in their places.
 
     A document whose row was deleted says since when in `_gone_at`, and has no values; a version
-    without values, of a row that has some, is of a time when it was gone.
+    without values, of a row that has some, is of a time when it was gone, and so is one with a
+    null, of a row that has none.
     """
 
     collection: str
@@ -110,6 +111,11 @@ class Layout:
         """What to ask of the server to know any version of a row."""
         shown = (*self.place_names, *self.column_names, REVISION, BEFORE, GONE_AT)
         return {**dict.fromkeys(shown, 1), "_id": 0}
+
+    @cached_property
+    def _of_gone(self) -> list[object]:
+        """The values of a version of a time when the row was gone."""
+        return [] if self.columns else [None]
 
     @cached_property
     def _merges(self) -> tuple[Callable[..., int | float], ...]:
@@ -178,8 +184,9 @@ class Layout:
         """What a document has to remember of itself when its row gets a new version: the newest
         one, and all others that can still be read, newest first."""
         number = document[REVISION]
-        names = () if GONE_AT in document else self.column_names
-        versions = [[number, *self._values(document, names)]]
+        is_gone = GONE_AT in document
+        values = self._of_gone if is_gone else self._values(document, self.column_names)
+        versions = [[number, *values]]
         if self.dates:
             versions = [[_date_as_integer(value) for value in versions[0]]]
         for older in document.get(BEFORE, ()):
@@ -198,7 +205,7 @@ class Layout:
             return tuple(map(_date_as_integer, values)) if self.dates else values
         for number, *values in document.get(BEFORE, ()):
             if number <= revision:
-                is_gone = bool(self.columns) and not values
+                is_gone = values == self._of_gone
                 missing = len(self.columns) - len(values) if self.younger else 0
                 return None if is_gone or number < since else (*values, *[0] * missing)
         return None

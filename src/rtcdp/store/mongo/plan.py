@@ -6,7 +6,7 @@ once. A small one rests in the head document itself, a larger one in documents o
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ import polars as pl
 import zstandard
 from bson.binary import Binary
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import RowTable, Table
 from rtcdp.errors import RtcdpError
@@ -53,9 +54,20 @@ class PlannedRows:
 
 
 @dataclass(frozen=True)
+class PlannedErasure:
+    """Whose events count no more, whole rows of tables to take out before the plan's changes are
+    merged, and the acknowledgements to take away: series and window starts."""
+
+    user: ErasedUser
+    removed: tuple[PlannedChange, ...] = ()
+    acknowledgements: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What makes `revision` of the one before, decided `at` a time (UTC ms). Versions that no
-    `readable` revision needs are forgotten on the way."""
+    `readable` revision needs are forgotten on the way. With an `erasure`, the `uncounted` records
+    stand in for all that was kept of these."""
 
     revision: int
     readable: Readable
@@ -65,12 +77,26 @@ class Plan:
     uncounted: pl.DataFrame = field(default_factory=UNCOUNTED_SCHEMA.to_frame)
     rows: tuple[PlannedRows, ...] = ()
     at: int = 0
+    erasure: PlannedErasure | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether no document changes."""
         frames = (self.ledger, self.spans, self.uncounted, *(c.rows for c in self.changes))
-        return not self.rows and all(frame.is_empty() for frame in frames)
+        has_more = self.rows or self.erasure is not None
+        return not has_more and all(frame.is_empty() for frame in frames)
+
+    @property
+    def by_table(self) -> tuple[tuple[PlannedChange, pl.DataFrame], ...]:
+        """Of each table what is merged into it, which may be nothing, and the rows that are taken
+        out of it before."""
+        removed = {} if self.erasure is None else {c.table: c for c in self.erasure.removed}
+        found = [
+            (each, removed.pop(each.table).rows if each.table in removed else each.rows.clear())
+            for each in self.changes
+        ]
+        others = ((replace(each, rows=each.rows.clear()), each.rows) for each in removed.values())
+        return (*found, *others)
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -90,6 +116,14 @@ class _RowsPart(msgspec.Struct, frozen=True):
     replace: dict[str, list[Any]]
 
 
+class _ErasurePart(msgspec.Struct, frozen=True):
+    """Whom to erase."""
+
+    user: ErasedUser
+    removed: list[_Part]
+    acknowledgements: list[tuple[str, int]]
+
+
 class _Written(msgspec.Struct, frozen=True):
     """A plan as it is written down."""
 
@@ -101,6 +135,7 @@ class _Written(msgspec.Struct, frozen=True):
     uncounted: _Part
     rows: list[_RowsPart] = []
     at: int = 0
+    erasure: _ErasurePart | None = None
 
 
 def encode(plan: Plan) -> bytes:
@@ -111,7 +146,7 @@ def encode(plan: Plan) -> bytes:
     written = _Written(
         plan.revision,
         plan.readable,
-        [_Part(_columns(each.rows), each.table, each.since) for each in plan.changes],
+        [_part(each) for each in plan.changes],
         ledger,
         spans,
         uncounted,
@@ -120,6 +155,13 @@ def encode(plan: Plan) -> bytes:
             for each in plan.rows
         ],
         plan.at,
+        None
+        if plan.erasure is None
+        else _ErasurePart(
+            plan.erasure.user,
+            [_part(each) for each in plan.erasure.removed],
+            list(plan.erasure.acknowledgements),
+        ),
     )
     return zstandard.compress(msgspec.msgpack.encode(written))
 
@@ -133,15 +175,11 @@ def _with_younger(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
 def decode(data: bytes) -> Plan:
     """The plan that was encoded."""
     written = msgspec.msgpack.decode(zstandard.decompress(data), type=_Written)
-    changes: list[PlannedChange] = []
-    for part in written.changes:
-        assert part.table is not None
-        rows = pl.DataFrame(part.columns, layout_of(part.table).schema)
-        changes.append(PlannedChange(part.table, part.since, rows))
+    erasure = written.erasure
     return Plan(
         revision=written.revision,
         readable=written.readable,
-        changes=tuple(changes),
+        changes=tuple(_change(part) for part in written.changes),
         ledger=pl.DataFrame(_with_younger(written.ledger.columns), LEDGER.schema),
         spans=pl.DataFrame(written.spans.columns, SPANS.schema),
         uncounted=pl.DataFrame(written.uncounted.columns, UNCOUNTED_SCHEMA),
@@ -155,7 +193,24 @@ def decode(data: bytes) -> Plan:
             for part in written.rows
         ),
         at=written.at,
+        erasure=None
+        if erasure is None
+        else PlannedErasure(
+            erasure.user,
+            tuple(_change(part) for part in erasure.removed),
+            tuple(erasure.acknowledgements),
+        ),
     )
+
+
+def _part(change: PlannedChange) -> _Part:
+    return _Part(_columns(change.rows), change.table, change.since)
+
+
+def _change(part: _Part) -> PlannedChange:
+    assert part.table is not None
+    rows = pl.DataFrame(part.columns, layout_of(part.table).schema)
+    return PlannedChange(part.table, part.since, rows)
 
 
 def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:

@@ -39,6 +39,7 @@ from rtcdp.store.mongo.definitions import (
     redefine,
 )
 from rtcdp.store.mongo.epoch import plan_epoch
+from rtcdp.store.mongo.erasures import read_erased_users
 from rtcdp.store.mongo.expiry import expire
 from rtcdp.store.mongo.head import (
     HEAD,
@@ -53,6 +54,7 @@ from rtcdp.store.mongo.head import (
 )
 from rtcdp.store.mongo.indexes import drop_old_indexes, ensure_indexes, ensure_system_indexes
 from rtcdp.store.mongo.layout import date, integer
+from rtcdp.store.mongo.overwriting import end_erasures
 from rtcdp.store.mongo.snapshot import MongoSnapshot
 from rtcdp.store.rules import check_holds, refuse_held, rules_after, rules_replaced
 
@@ -205,12 +207,13 @@ class MongoStore:
             return take_acknowledgement_away(database, series, window_start)
 
     def erased_users(self, *, only_pending: bool = False) -> Sequence[ErasedUser]:
-        """Nobody: a store on MongoDB can't take a user out yet."""
-        del only_pending
-        return ()
+        with self._database.translated():
+            return read_erased_users(self._database, only_pending=only_pending)
 
     def end_erasures(self) -> None:
-        """There are none."""
+        """As promised by `Store`. Snapshots that were taken before can't be read any more."""
+        with self._writing() as database:
+            end_erasures(database, self._lease)
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._writing() as database:

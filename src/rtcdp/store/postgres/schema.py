@@ -13,6 +13,7 @@ from rtcdp.store.checksums import DailySums
 from rtcdp.store.contract import StateMismatch
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.connection import ANSWER_TIMEOUT_S, POSTGRES, PostgresConnection
+from rtcdp.store.postgres.division import DIVISION_TABLES
 from rtcdp.store.postgres.merge import groups_of, trim
 from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
@@ -51,6 +52,7 @@ MIGRATIONS: Migrations = (
     tables_out_of_sight(POSTGRES),
     acknowledgement_tables(POSTGRES),
     erasure_tables(POSTGRES),
+    DIVISION_TABLES,
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

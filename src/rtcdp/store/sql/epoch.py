@@ -2,12 +2,14 @@
 """An epoch as SQL: everything of it, inside a transaction that the caller holds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
 from rtcdp.definitions import larger_of, smaller_of
 from rtcdp.store.checksums import changed_sums, sums_by_day, sums_of_changes
+from rtcdp.store.division import ShardState
 from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 from rtcdp.store.row_changes import fitted_rows
 from rtcdp.store.rules import (
@@ -61,6 +63,22 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
     """
     check_follows(read_progress(connection), epoch)
+    _apply(connection, epoch, prepared)
+
+
+def apply_shard_epoch(
+    connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None, shard: ShardState
+) -> None:
+    """Apply an epoch of a shard, which has to follow that shard's last one. Readers see it under
+    the number that it has among all commits. Raises what `apply_epoch` raises."""
+    whole = read_progress(connection)
+    check_follows(replace(whole, epoch=shard.epoch), epoch, shard.shard)
+    number = whole.epoch + 1
+    rows = () if epoch.at_number is None else fitted_rows(epoch.at_number(number))
+    _apply(connection, replace(epoch, number=number, rows=(*epoch.rows, *rows)), prepared)
+
+
+def _apply(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None) -> None:
     check_definitions(connection, prepared, (*epoch.changes, *epoch.rows))
     check_balance(epoch)
     if epoch.erasure is not None:
@@ -126,6 +144,7 @@ def _add_to_ledger(connection: SqlWriter, ledger: pl.DataFrame) -> None:
         return
     rows = fitted(ledger, LEDGER_SCHEMA)
     _add_counts(connection, "_ledger", ("source", "minute"), rows)
+    # Kept beside: to add up the minutes of years at every look would take seconds.
     total = one_row(1, *(int(rows[name].sum()) for name in COUNTS))
     _add_counts(connection, "_ledger_totals", ("id",), total)
 
@@ -150,6 +169,7 @@ def _add_counts(
 def _insert_uncounted(connection: SqlWriter, uncounted: pl.DataFrame) -> None:
     if uncounted.is_empty():
         return
+    # Without ON CONFLICT: a second verdict on a record is a fault, and ends the epoch.
     connection.send_rows(
         f"INSERT INTO _uncounted ({names(*UNCOUNTED_SCHEMA.names())})"
         f" {connection.dialect.source(UNCOUNTED_SCHEMA.dtypes())}",

@@ -26,6 +26,7 @@ def take_lease(
     held = read_lease(connection)
     if held is not None and held.holder != holder and held.token != over:
         refuse_held(held, now_ms)
+    # Also for the holder itself: what it has sent before and forgotten is refused, too.
     lease = Lease(1 if held is None else held.token + 1, holder, now_ms + ttl_ms)
     connection.run(
         "INSERT INTO _lease (id, token, holder, expires_at)"

@@ -70,6 +70,7 @@ SQLITE = Dialect(
         json_list=_json_list,
         plain={"instant": _MILLISECONDS, "flag": "{}", "list": "{}"},
     ),
+    # The key is the table: no row is stored beside an index of its keys.
     table_options=" STRICT, WITHOUT ROWID",
     appended_options=" STRICT",
     newest_first=" DESC",
@@ -155,6 +156,7 @@ class SqliteConnection:
         return old
 
     def begin(self) -> None:
+        # A transaction that turns into a writer's only when it writes may be refused in its middle.
         self.run("BEGIN IMMEDIATE")
 
     def commit(self) -> None:

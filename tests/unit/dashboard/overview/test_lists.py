@@ -15,7 +15,7 @@ from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.overview.buckets import Buckets
-from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of
+from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of, ranked_lists
 from rtcdp.dashboard.overview.told import told
 from rtcdp.dashboard.page import PageAsked, PageQuestion
 from rtcdp.dashboard.period import DAY_MS, HOUR_MS
@@ -46,8 +46,8 @@ def lists(
         PageAddress("/"),
         NOW,
     )
-    found = told(installation, buckets, filters or {})
-    return {each.name: each for each in lists_of(asked, buckets, found, filters or {})}
+    found, kept = told(installation, buckets, filters or {}), ranked_lists(installation, buckets)
+    return {each.name: each for each in lists_of(asked, buckets, found, filters or {}, kept)}
 
 
 def labels(listed: Listed) -> list[tuple[str, float]]:

@@ -11,9 +11,9 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays
 from rtcdp.clock import ManualClock
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
-from rtcdp.dashboard.overview.lists import Listed, lists_of
+from rtcdp.dashboard.overview.lists import RankedLists, ranked_lists
 from rtcdp.dashboard.overview.told import Told, told
-from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, LOOK_AGAIN_S, Nobody, Warming, read_ahead
+from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, LOOK_AGAIN_S, Warming, read_ahead
 from rtcdp.dashboard.period import Period
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreUnavailable
@@ -27,10 +27,10 @@ def shop(tmp_path: Path) -> Iterator[tuple[Driver, Installation]]:
         yield made
 
 
-def overview(installation: Installation, days: int) -> tuple[Buckets, Told, tuple[Listed, ...]]:
+def overview(installation: Installation, days: int) -> tuple[Buckets, Told, RankedLists]:
     buckets = buckets_of(Period(END - days * DAY_MS, END, moves=True), "UTC", END)
     found = told(installation, buckets, {})
-    return buckets, found, lists_of(Nobody(installation, END), buckets, found, {})
+    return buckets, found, ranked_lists(installation, buckets)
 
 
 def reads(installation: Installation) -> int:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from rtcdp.answers.freshness import Installation
 from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import ManualClock
+from rtcdp.dashboard.shared_pages import SHARED
 from rtcdp.testing.driver import Driver
 from tests.unit.dashboard.conftest import Pages
-from tests.unit.dashboard.pages.conftest import MakeSite, Site
+from tests.unit.dashboard.pages.conftest import BROWSER, MakeSite, Site
 
 
 def test_every_figure_is_a_tab_and_says_what_the_catalog_lacks(pages: Pages) -> None:
@@ -56,6 +59,36 @@ def test_numbers_of_events_lead_to_as_many(
     listed = site.page(unescape(behind))
     assert listed.count("<tr data-verdict") == 5
     assert '<a href="/?last=6h&amp;chart=views">← Back</a>' in listed
+
+
+def test_another_figure_is_told_of_what_was_just_read(
+    make_driver: Callable[..., Driver], make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = load_catalog()
+    driver, read = make_driver(*catalog), []
+    driver.advance(seconds=3600)
+    driver.feed({"userId": "u", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms - 60_000})
+    driver.process()
+    site = make_site(Installation(driver.store, catalog, ManualClock(driver.now_ms), driver.log))
+    real = driver.store.snapshot
+
+    def counted() -> object:
+        read.append(1)
+        return real()
+
+    monkeypatch.setattr(driver.store, "snapshot", counted)
+    site.page("/")
+    first = len(read)
+    assert first > 0
+    shared = {**BROWSER, "Cache-Control": SHARED}
+    views = site.client.get("/?chart=views", headers=shared).text
+    assert len(read) == first
+    assert '<h2 id="chart-title">Page views</h2>' in views
+    # Another time, or a page that is opened, is read.
+    site.client.get("/?chart=views&last=6h", headers=shared)
+    assert len(read) == 2 * first
+    site.page("/?chart=views")
+    assert len(read) == 3 * first
 
 
 def test_numbers_of_sessions_lead_to_them(site: Site) -> None:

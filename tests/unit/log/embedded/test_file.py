@@ -8,8 +8,8 @@ import pytest
 
 from rtcdp.clock import ManualClock
 from rtcdp.log.contract import Delivery, LogFailed, LogUnavailable
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, LogVersionMismatch
-from rtcdp.log.embedded.file import file_of, write_turn
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, LogVersionMismatch, file_of
+from rtcdp.log.embedded.file import write_turn
 from rtcdp.sources.synthetic.bulk import bench_events
 
 FORMAT_1 = Path(__file__).with_name("log-of-format-1.db.gz")

@@ -18,10 +18,10 @@ from rtcdp.log.contract import (
     OffsetsMissing,
     summary_mark,
 )
-from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.embedded import EmbeddedLogWriter, file_of
 from rtcdp.log.embedded import columns as embedded_columns
 from rtcdp.log.embedded import reader as embedded_reader
-from rtcdp.log.embedded.file import PAGE_BYTES, file_of, write_turn
+from rtcdp.log.embedded.file import PAGE_BYTES, write_turn
 from rtcdp.log.limits import Retention
 
 EVERYTHING = Retention(max_age_ms=0, max_bytes=0, min_age_ms=0)

@@ -17,9 +17,9 @@ from rtcdp.log.contract import (
     LogGone,
     LogUnavailable,
 )
-from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, TooManySources
+from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter, TooManySources, file_of
 from rtcdp.log.embedded import writer as embedded_writer
-from rtcdp.log.embedded.file import WAL_KEPT_BYTES, file_of
+from rtcdp.log.embedded.file import WAL_KEPT_BYTES
 from rtcdp.log.limits import MAX_SOURCES, Retention
 
 

@@ -7,9 +7,9 @@ from confluent_kafka import OFFSET_INVALID, KafkaError
 
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogExtent, LogUnavailable, OffsetsMissing
+from rtcdp.log.kafka import KafkaTopic
 from rtcdp.log.kafka import admin as kafka_admin
 from rtcdp.log.kafka.admin import DEFAULT_MAX_MESSAGE_BYTES, TopicAdmin, TopicState
-from rtcdp.log.kafka.topic import KafkaTopic
 from rtcdp.log.limits import KafkaTopicSettings
 from tests.unit.log.kafka_fakes import done
 

@@ -9,11 +9,11 @@ from confluent_kafka import KafkaError, KafkaException
 
 from rtcdp.log.contract import LogGone, LogReplaced, LogUnavailable, OffsetsMissing
 from rtcdp.log.envelope import WireBatch
+from rtcdp.log.kafka import KafkaLogReader, KafkaTopic
 from rtcdp.log.kafka import reader as kafka_reader
 from rtcdp.log.kafka.admin import TopicState
-from rtcdp.log.kafka.reader import KafkaLogReader, ShownOffsets
+from rtcdp.log.kafka.reader import ShownOffsets
 from rtcdp.log.kafka.stream import LOOK_UP, READ_ON
-from rtcdp.log.kafka.topic import KafkaTopic
 from rtcdp.log.marks import is_known_again, last_marks, marks_before
 from rtcdp.log.views import BoundedLogReader
 from tests.unit.log.kafka_fakes import FakeAdmin

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import KafkaError
 
 from rtcdp.log.contract import LogUnavailable, OffsetsMissing
+from rtcdp.log.kafka import KafkaTopic
 from rtcdp.log.kafka import stream as kafka_stream
 from rtcdp.log.kafka.stream import LOOK_UP, READ_ON, KafkaStream, StreamLimits
-from rtcdp.log.kafka.topic import KafkaTopic
 from tests.unit.log.kafka_fakes import FakeAdmin, FakeConsumer, FakeMessage, end_at, trouble_at
 
 TOPIC = KafkaTopic("nobody:9092", "events")

@@ -4,13 +4,8 @@ import pytest
 from confluent_kafka import KafkaError
 
 from rtcdp.errors import UsageError
-from rtcdp.log.kafka.topic import (
-    KafkaTopic,
-    LastWord,
-    client_options,
-    parse_topic,
-    unavailable,
-)
+from rtcdp.log.kafka import KafkaTopic, parse_topic
+from rtcdp.log.kafka.topic import LastWord, client_options, unavailable
 
 TOPIC = KafkaTopic("one:9092", "events")
 

@@ -4,10 +4,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from rtcdp.log.contract import Appended, Delivery, LogFailed, LogUnavailable
+from rtcdp.log.kafka import KafkaLogWriter, KafkaTopic
 from rtcdp.log.kafka import writer as kafka_writer
 from rtcdp.log.kafka.admin import TopicState
-from rtcdp.log.kafka.topic import KafkaTopic
-from rtcdp.log.kafka.writer import KafkaLogWriter
 from rtcdp.log.limits import KafkaTopicSettings
 
 TOPIC = KafkaTopic("nobody:9092", "events")

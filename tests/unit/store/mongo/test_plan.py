@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 import zstandard
 
+from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import UNCOUNTED_SCHEMA
 from rtcdp.definitions import tables_of
 from rtcdp.store.mongo import plan as mongo_plan
@@ -14,6 +15,7 @@ from rtcdp.store.mongo.plan import (
     Plan,
     PlanDamaged,
     PlannedChange,
+    PlannedErasure,
     PlannedRows,
     decode,
     encode,
@@ -43,6 +45,11 @@ def plan(written_out):
         uncounted=uncounted_of({"raw": bytes(range(256)), "offset": 3}),
         rows=(PlannedRows(VISITS, 4, VISIT.delete, VISIT.replace),),
         at=77,
+        erasure=PlannedErasure(
+            ErasedUser("ab", "cd", 5),
+            (PlannedChange(users, 0, rows_of(users, (0, "/a", "eve", 7))),),
+            (("[]", 3),),
+        ),
     )
 
 
@@ -50,10 +57,13 @@ def equal(one, other):
     assert (one.revision, one.readable, one.at) == (other.revision, other.readable, other.at)
     assert [(r.table, r.since) for r in one.rows] == [(r.table, r.since) for r in other.rows]
     assert [(c.table, c.since) for c in one.changes] == [(c.table, c.since) for c in other.changes]
+    erased = [(e.user, e.acknowledgements) for e in (one.erasure, other.erasure) if e is not None]
+    assert erased[:1] == erased[1:]
     frames = [
         (
             *(each.ledger, each.spans, each.uncounted),
             *(c.rows for c in each.changes),
+            *(c.rows for c in (each.erasure.removed if each.erasure else ())),
             *(r.delete for r in each.rows),
             *(r.replace for r in each.rows),
         )

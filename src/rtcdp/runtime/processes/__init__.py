@@ -1,0 +1,1 @@
+"""The processes of an installation: which run, who may, what keeps one from working."""

@@ -1,0 +1,21 @@
+"""The processor of an installation: either engine, how it runs, and how it erases a user."""
+
+from rtcdp.runtime.processing.erasing import erase
+from rtcdp.runtime.processing.running import (
+    FillingTold,
+    Processing,
+    processor_of,
+    processor_on,
+    run_processor,
+    run_processor_part,
+)
+
+__all__ = [
+    "FillingTold",
+    "Processing",
+    "erase",
+    "processor_of",
+    "processor_on",
+    "run_processor",
+    "run_processor_part",
+]

@@ -1,0 +1,30 @@
+"""A user is erased from an installation that nobody else works on."""
+
+import threading
+from dataclasses import replace
+
+from rtcdp.clock import Clock
+from rtcdp.engines.native.processor import Processor
+from rtcdp.errors import UsageError
+from rtcdp.runtime.processing.running import processor_of
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.user_data.receipts import Receipt, keep_receipt, salt_of
+from rtcdp.runtime.user_data.search import receipt_of
+
+
+def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
+    """Count what the log holds, erase a user from store and log, look for what is left, and keep a
+    signed receipt.
+
+    Works as the installation's only processor. Raises `AlreadyRunning` while another one works,
+    `UsageError` for an empty id, and what log and store raise.
+    """
+    if not user_id:
+        raise UsageError("whom shall it erase?", "give the user's id")
+    if settings.engine != "native":
+        settings = replace(settings, engine="native")
+    with processor_of(settings, clock) as processor:
+        assert isinstance(processor, Processor)
+        processor.run(threading.Event(), once=True)
+        erased = processor.erase(user_id, salt_of(processor.store))
+    return keep_receipt(settings.data_dir, receipt_of(settings, erased, user_id, by))

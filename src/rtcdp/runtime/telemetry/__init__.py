@@ -1,0 +1,1 @@
+"""What operators see of an installation: metrics of every process, and traces."""

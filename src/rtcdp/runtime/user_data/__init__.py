@@ -1,0 +1,1 @@
+"""What an installation knows of a user, how it is asked to forget it, and the receipts of that."""

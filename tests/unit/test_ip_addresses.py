@@ -1,0 +1,73 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtcdp.errors import UsageError
+from rtcdp.ip_addresses import PrivacyRules, shortened, shortener
+
+
+@pytest.mark.parametrize(
+    ("whole", "short"),
+    [
+        ("192.0.2.217", "192.0.2.0"),
+        ("2001:db8:1234:5678::9", "2001:db8:1234::"),
+        ("::ffff:192.0.2.217", "192.0.2.0"),
+        ("fe80::1%eth0", "fe80::"),
+        ("198.51.100.7, 2001:db8:1:2::3,unknown", "198.51.100.0, 2001:db8:1::,unknown"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("ada", "ada"),
+        ("1.2.3", "1.2.3"),
+        ("", ""),
+    ],
+)
+def test_the_last_part_of_an_address_goes(whole, short):
+    assert shortened(whole) == short
+
+
+LINE = (
+    '{"userId":"192.0.2.9","properties":{"ip" : "192.0.2.9","ua":"\\"ip\\":\\"192.0.2.9\\"",'
+    '"context":{"ip":"2001:db8:1:2::3"},"skip":"192.0.2.9","tip":"192.0.2.9"},"n":1.50}\n'
+)
+
+
+def test_only_members_that_were_named_change_and_no_other_byte():
+    said = LINE.replace('"ip" : "192.0.2.9"', '"ip" : "192.0.2.0"')
+    assert shortener(("ip",))(LINE.encode()).decode() == said.replace(":1:2::3", ":1::")
+    assert shortener(("userId",))(LINE.encode()).decode() == LINE.replace(".9", ".0", 1)
+    listed = b'{"ip":"198.51.100.7, 2001:db8:1:2::3","i.":"127.0.0.1","at":"::ffff:192.0.2.9"}'
+    short = b'{"ip":"198.51.100.0, 2001:db8:1::","i.":"127.0.0.1","at":"192.0.2.0"}'
+    assert shortener(("ip", "i.", "at"))(listed) == short
+    assert shortener(("i.",))(LINE.encode()).decode() == LINE
+
+
+texts = st.text(max_size=12) | st.sampled_from(['"ip":"192.0.2.9"', "ip", "\\", '\\"', "192.0.2.9"])
+values = st.recursive(
+    texts | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def changed(value, name=""):
+    if isinstance(value, dict):
+        return {key: changed(inner, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [changed(inner) for inner in value]
+    return shortened(value) if name == "ip" and isinstance(value, str) else value
+
+
+@given(values, st.booleans())
+def test_whatever_stands_around_it_stays_json_and_means_the_same(value, is_ascii):
+    line = json.dumps({"ip": "192.0.2.9", "inner": value}, ensure_ascii=is_ascii)
+    short = json.loads(shortener(("ip",))(line.encode("utf-8", "surrogatepass")))
+    assert short == changed(json.loads(line))
+
+
+@pytest.mark.parametrize("names", ['"', "a b", "ip,né", "x" * 101])
+def test_what_is_no_name_is_refused(names):
+    with pytest.raises(UsageError, match="shortened_addresses"):
+        PrivacyRules(names)
+    assert PrivacyRules(" ip, userId,").names == ("ip", "userId")
