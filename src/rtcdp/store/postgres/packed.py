@@ -56,9 +56,7 @@ def _packed(column: str, dtype: pl.DataType) -> Iterator[str]:
     yield f"string_agg(int4send(COALESCE(octet_length({column}), {_MISSING})), ''::bytea)"
 
 
-def _frame(
-    answer: abc.PGresult, schema: pl.Schema, never_null: tuple[str, ...]
-) -> pl.DataFrame:
+def _frame(answer: abc.PGresult, schema: pl.Schema, never_null: tuple[str, ...]) -> pl.DataFrame:
     values = iter([answer.get_value(0, place) or b"" for place in range(answer.nfields)])
     masks = np.frombuffer(next(values), ">i8")
     bits = {name: 1 << bit for bit, name in enumerate(_nullable(schema, never_null))}
@@ -81,9 +79,7 @@ def _numbers(
     return numbers.scatter(np.flatnonzero(is_missing), None) if is_missing.any() else numbers
 
 
-def _texts(
-    name: str, dtype: pl.DataType, data: bytes, lengths: npt.NDArray[np.int32]
-) -> pl.Series:
+def _texts(name: str, dtype: pl.DataType, data: bytes, lengths: npt.NDArray[np.int32]) -> pl.Series:
     sizes = np.maximum(lengths, 0).astype(np.int64)
     cuts = pl.DataFrame({"start": np.cumsum(sizes) - sizes, "size": sizes, "length": lengths})
     value = pl.lit(data).bin.slice(pl.col("start"), pl.col("size"))
