@@ -5,7 +5,7 @@ server puts the values of a column behind each other, and beside them what tells
 length of each text, and which numbers are there at all.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ ASKED_AT_ONCE = 4096
 """So many keys a statement is about: no value of its answer comes near the gigabyte that it may
 have, and while one is read the server works on the next."""
 
-_SENT = {pl.Int64(): "int8send", pl.Float64(): "float8send"}
-_LAYOUTS = {pl.Int64(): ">i8", pl.Float64(): ">f8"}
+_SENT: Mapping[pl.DataType, str] = {pl.Int64(): "int8send", pl.Float64(): "float8send"}
+_LAYOUTS: Mapping[pl.DataType, str] = {pl.Int64(): ">i8", pl.Float64(): ">f8"}
 _MISSING = -1
 
 
