@@ -29,7 +29,7 @@ from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import differing, dump
 from tests.chaos.judging import judged
 from tests.chaos.test_kill_nine import eventually, free_port
-from tests.scale import IS_CHAOS, scaled
+from tests.scale import scaled
 
 RUN_S = scaled(8, chaos=600)
 EVENTS_PER_S = 1_500
@@ -37,8 +37,6 @@ PARTITIONS = 6
 SHARDS = 2
 SOON_S = 3.0
 """How long a victim stays dead at most."""
-
-pytestmark = pytest.mark.skipif(not IS_CHAOS, reason="make chaos runs it")
 
 
 class Part:

@@ -91,7 +91,10 @@ def with_notices(
 
 def renumbered(notices: RowChanges, epoch: int) -> RowChanges:
     """The notices of one epoch under another number, which is the one that followers go by."""
-    rows = notices.replace.with_columns(slot=pl.lit(_slot(epoch)), epoch=pl.lit(epoch, pl.Int64()))
+    part = pl.col("slot").str.slice(len(_slot(epoch)))
+    rows = notices.replace.with_columns(
+        slot=pl.lit(_slot(epoch)) + part, epoch=pl.lit(epoch, pl.Int64())
+    )
     return RowChanges(NOTICES, notices.delete, rows)
 
 
@@ -102,7 +105,7 @@ def noticed(snapshot: StoreSnapshot, fold: Fold, after_epoch: int) -> Noticed:
     parts = range(min(PARTS_MAX, -(-fold.step.named_max * NAME_BYTES // CHANGED_BYTES)))
     slots = [_slot(epoch, part) for epoch in range(first, newest + 1) for part in parts]
     asked = pl.DataFrame({"fold": [fold.name] * len(slots), "slot": slots}, _TEXTS)
-    notices = snapshot.rows(NOTICES, asked).filter(pl.col("epoch") > after_epoch)
+    notices = snapshot.rows(NOTICES, asked).filter(pl.col("epoch") >= first)
     gone, changed = (_named(notices[name], fold) for name in ("gone", "changed"))
     return Noticed(
         keys=pl.concat([gone, changed]).unique(maintain_order=True),

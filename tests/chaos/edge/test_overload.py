@@ -8,10 +8,8 @@ import threading
 import time
 
 import httpx
-import pytest
 
 from tests.chaos.edge.attacked import eventually, is_ready, percentile_99, platform
-from tests.scale import IS_CHAOS
 
 PEAK_S, OVERLOAD_S = 15.0, 60.0
 CONNECTIONS, MANY_CONNECTIONS = 32, 1_500
@@ -62,7 +60,6 @@ def flooded(running, connections, seconds, events_per_s, name):
     return json.loads(done.stdout)
 
 
-@pytest.mark.skipif(not IS_CHAOS, reason="it takes two minutes, and the machine for itself")
 def test_ten_times_too_much(tmp_path, capsys):
     with platform(tmp_path / "data") as running:
         reader = Reader(running.url)

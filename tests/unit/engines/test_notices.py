@@ -6,6 +6,7 @@ from rtcdp.engines import notices
 from rtcdp.engines.notices import (
     NOTICES,
     noticed,
+    renumbered,
     rests_beside_folds,
     tables_beside,
     with_notices,
@@ -83,6 +84,10 @@ def test_a_fold_that_is_followed_names_thousands_in_parts_that_rows_of_a_store_h
     rows = teller.store.dump(NOTICES).filter(fold=FOLLOWED.name)
     assert rows.filter(epoch=1)["changed_count"].sum() == count
     assert rows["changed"].str.len_bytes().max() < ROW_BYTES_MAX / 2
+    parts = RowChanges(NOTICES, rows.select(NOTICES.primary_key).clear(), rows.filter(epoch=1))
+    again = renumbered(parts, 9).replace
+    assert again["slot"].n_unique() == again.height > 5
+    assert again["slot"].str.head(3).unique().to_list() == ["009"]
 
 
 def test_the_last_epochs_rest_and_no_more(teller, monkeypatch):
