@@ -3,6 +3,7 @@
 from rtcdp.runtime.processing.erasing import erase
 from rtcdp.runtime.processing.running import (
     FillingTold,
+    InParts,
     Processing,
     processor_of,
     processor_on,
@@ -12,6 +13,7 @@ from rtcdp.runtime.processing.running import (
 
 __all__ = [
     "FillingTold",
+    "InParts",
     "Processing",
     "erase",
     "processor_of",
