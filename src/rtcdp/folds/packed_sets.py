@@ -15,7 +15,7 @@ import polars_hash as plh
 from rtcdp.folds.segments import Ints
 
 MEMBER_CHARACTERS = 17
-MEMBERS_AT_ONCE = 500_000
+MEMBERS_AT_ONCE = 250_000
 """Sets of so many members together are joined at once, about."""
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)

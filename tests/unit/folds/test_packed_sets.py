@@ -41,7 +41,7 @@ def test_joining_is_the_union_of_sets(rows, members_max):
 
 
 def test_each_set_of_very_many_is_what_it_is_alone():
-    count = 3 * MEMBERS_AT_ONCE // 50
+    count = 2 * MEMBERS_AT_ONCE // 50
     random = np.random.default_rng(5)
     groups = np.repeat(np.arange(count), 50)
     ones = pl.Series(random.integers(0, 2**63, len(groups)).astype(np.uint64))
