@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 .PHONY: help setup full dev up test check bench chaos containers wheel assets examples screenshots lock \
 	clean programs
 
-CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers/test_catalog.py \
+CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers \
 	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 2
 EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra schemas --extra spark
@@ -34,10 +34,12 @@ dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@trap : INT; $(BIN)/rtcdp up $(ARGS) || [ $$? -eq 130 ] # which says that Ctrl-C stopped it
 
-# Two files of tests at once: much of a test is waiting for servers. In the order of their folders:
-# the long ones come first, and not at the end, when one would run alone.
-test: programs check ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
-	@$(BIN)/python -m deploy.servers fetch
+# Jars are fetched while Python's packages are, and while the code is checked. Two files of tests at
+# once: much of a test is waiting for servers. In the order of their folders: the long ones come
+# first, and not at the end, when one would run alone.
+test: programs setup ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
+	@$(BIN)/python -m deploy.servers fetch & jars=$$!; trap "kill $$jars; exit 130" INT TERM; \
+		$(MAKE) --no-print-directory check; checked=$$?; wait $$jars && exit $$checked
 	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 
@@ -48,9 +50,9 @@ programs:
 check: $(VENV)/.dev ## Lint, formatting, types, direction of imports, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
+	$(BIN)/mypy & types=$$!; trap "kill $$types; exit 130" INT TERM; \
+		$(BIN)/lint-imports && $(BIN)/python -m pytest -q tests/unit/test_tidy.py; \
+		checked=$$?; wait $$types && exit $$checked
 
 bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 	$(BIN)/python -m bench $(ARGS)

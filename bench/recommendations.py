@@ -21,13 +21,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import count
 from multiprocessing.sharedctypes import SynchronizedArray
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import cast
 
 import httpx
 import numpy as np
+from uvloop import new_event_loop
 
 from bench.engine import written
 from bench.installation import Platform
@@ -41,6 +44,9 @@ SENDERS = 4
 BATCH_EVENTS = 100
 WARM_S, WARM_S_MAX = 5.0, 120.0
 WARMING, MEASURED = 0, 1
+_AT_ONCE = 1_000
+_AS_OF = re.compile(rb"x-as-of: (\S+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def measure(
@@ -64,7 +70,7 @@ def measure(
         with _loaded(platform.url, rate) as sent:
             _warm_up(platform.url, sessions, time.time() * 1000)
             started, before = time.monotonic(), sum(sent)
-            asked = asyncio.run(_ask(platform.url, sessions, seconds, MEASURED))
+            asked = _asked(platform.url, sessions, seconds, MEASURED)
             lasted_s = time.monotonic() - started
             reached = (sum(sent) - before) / lasted_s
         memory_mb = platform.memory_mb()
@@ -167,7 +173,7 @@ class _Asked:
     refused: int = 0
 
     def note(self, head: bytes, took_ms: float) -> None:
-        as_of = re.search(rb"x-as-of: (\S+)", head, re.IGNORECASE)
+        as_of = _AS_OF.search(head)
         if as_of is None or not head.startswith(b"HTTP/1.1 200"):
             self.refused += 1
             return
@@ -177,39 +183,94 @@ class _Asked:
         self.behind_ms_max = max(self.behind_ms_max, time.time() * 1000 - as_of_ms)
 
 
+class _Client(asyncio.Protocol):
+    """Asks one question after the other, each as soon as the one before is answered, until `end`
+    (monotonic seconds). It takes what a client of a shop's own would: it waits for no thread, and
+    reads no more than it has to."""
+
+    def __init__(self, questions: Iterator[bytes], end: float, asked: _Asked) -> None:
+        self._questions = questions
+        self._end = end
+        self._asked = asked
+        self._came = b""
+        self._began = 0.0
+        self._transport: asyncio.Transport | None = None
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        head, between, body = self._came.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not between or len(body) < (int(length[1]) if length else 0):
+            return
+        self._came = b""
+        self._asked.note(head, (time.perf_counter() - self._began) * 1000)
+        self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.done.done():
+            return
+        if time.monotonic() < self._end:
+            self.done.set_exception(exc or ConnectionError("the server ended a connection"))
+        else:
+            self.done.set_result(None)
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        if time.monotonic() >= self._end:
+            self._transport.close()
+            return
+        question = next(self._questions)
+        self._began = time.perf_counter()
+        self._transport.write(question)
+
+
+def _itself(client: _Client) -> _Client:
+    return client
+
+
+def _questions(users: int, host: str, *phase: int) -> Iterator[bytes]:
+    """Half are for users and half for products. Of each phase they are other ones."""
+    rng = np.random.default_rng(phase)
+    while True:
+        whose = rng.integers(0, users, _AT_ONCE).tolist()
+        products, is_product = _products(rng, _AT_ONCE), rng.random(_AT_ONCE) < 0.5
+        for user, product, is_one in zip(whose, products, is_product.tolist(), strict=True):
+            asked = f"product/p{product}" if is_one else f"user/u{user}"
+            yield f"GET /api/recommendations/{asked} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
 def _warm_up(url: str, users: int, loaded_at: float) -> None:
     """Ask until answers tell of what came since then (UTC ms)."""
     end = time.monotonic() + WARM_S_MAX
     for turn in count():
-        if asyncio.run(_ask(url, users, WARM_S, WARMING, turn)).as_of_max > loaded_at:
+        if _asked(url, users, WARM_S, WARMING, turn).as_of_max > loaded_at:
             return
         if time.monotonic() > end:
             raise TimeoutError(f"no answer within {WARM_S_MAX:g} s tells of the load")
 
 
-async def _ask(url: str, users: int, seconds: float, *phase: int) -> _Asked:
+def _asked(url: str, users: int, seconds: float, *phase: int) -> _Asked:
     """What came of asking for a while. Of each phase other things are asked for."""
     host, port = url.removeprefix("http://").split(":")
-    end = time.monotonic() + seconds
     asked = _Asked()
 
-    async def client(number: int) -> None:
-        rng = np.random.default_rng([*phase, number])
-        reader, writer = await asyncio.open_connection(host, int(port))
-        while time.monotonic() < end:
-            whose = f"user/u{rng.integers(0, users)}"
-            if rng.random() < 0.5:
-                whose = f"product/p{_products(rng, 1)[0]}"
-            began = time.perf_counter()
-            head = f"GET /api/recommendations/{whose} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-            writer.write(head.encode())
-            answer = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)
-            await reader.readexactly(int(length[1]) if length else 0)
-            asked.note(answer, (time.perf_counter() - began) * 1000)
-        writer.close()
+    async def ask() -> None:
+        loop, end = asyncio.get_running_loop(), time.monotonic() + seconds
+        clients = [
+            _Client(_questions(users, host, *phase, number), end, asked)
+            for number in range(CLIENTS)
+        ]
+        for client in clients:
+            await loop.create_connection(partial(_itself, client), host, int(port))
+        await asyncio.gather(*(client.done for client in clients))
 
-    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(ask())
     return asked
 
 

@@ -13,6 +13,7 @@ from rtcdp.errors import UsageError
 
 _KEPT_BITS = {4: 24, 6: 48}
 _WORD = re.compile(r"[^,\s]+")
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}")
 
 
@@ -67,16 +68,18 @@ def shortener(names: tuple[str, ...]) -> Callable[[bytes], bytes]:
     """What shortens the addresses in the members `names` of JSON objects, at any depth, and leaves
     every other byte as it is."""
     # In JSON these bytes begin a member and nothing else: within a text, its quotes are escaped.
-    named = "|".join(re.escape(name) for name in names).encode()
-    pattern = re.compile(rb'("(?:' + named + rb')"\s*:\s*")([0-9A-Fa-f:.%, \w]{2,500})(?=")')
+    member = rb'("(?:' + "|".join(map(re.escape, names)).encode() + rb')"\s*:\s*")'
+    # Most are of IPv4, which are shortened without a call for each: that takes a tenth of the time.
+    simple = re.compile(member[:-1] + rb"(?!127\.)(?:" + _OCTET + rb"\.){3})" + _OCTET + rb'(?=")')
+    other = re.compile(member + rb"([\w.]{0,40}[:,][\w:.%, ]{0,500})(?=\")")
     spelled = tuple(f'"{name}"'.encode() for name in names)
 
     def in_member(found: re.Match[bytes]) -> bytes:
-        return found[1] + shortened(found[2].decode("ascii", "replace")).encode()
+        return found[1] + shortened(found[2].decode()).encode()
 
     def shorten(text: bytes) -> bytes:
         if not any(name in text for name in spelled):
             return text
-        return pattern.sub(in_member, text)
+        return other.sub(in_member, simple.sub(rb"\g<1>0", text))
 
     return shorten

@@ -16,15 +16,21 @@ from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.requests import ErasureRequests
-from tests.scale import scaled
+from rtcdp.runtime.user_data.search import find_in_tables
+from tests.scale import IS_CHAOS, scaled
 from tests.unit.runtime.small_shop import count, files_with
 
 PATIENCE_S = 120
 
 
+STORES = ("", "mongo_url", "postgres_schema_url") if IS_CHAOS else ("",)
+
+
+@pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("seed", range(1, scaled(1, chaos=8) + 1))
-def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, tmp_path, capsys):
-    settings, clock, rng = Settings(data_dir=tmp_path), SystemClock(), random.Random(seed)
+def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, store, tmp_path, capsys, request):
+    url = request.getfixturevalue(store) if store else ""
+    settings, clock, rng = Settings(tmp_path, store=url), SystemClock(), random.Random(seed)
     users = [f"user-{number}@example.org" for number in range(20)]
     now = clock.now_ms()
     kinds = ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
@@ -46,7 +52,8 @@ def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, tmp_path, capsys)
     requests = ErasureRequests(tmp_path, clock)
     gone = users[0]
     asked, _ = requests.ask(gone, "test")
-    command = [sys.executable, "-m", "rtcdp", "process", "--once", "--data-dir", str(tmp_path)]
+    where = ("--data-dir", str(tmp_path), *(("--store", url) if url else ()))
+    command = [sys.executable, "-m", "rtcdp", "process", "--once", *where]
     kills = 0
     for _ in range(scaled(2, chaos=12)):
         processor = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -63,7 +70,7 @@ def test_an_erasure_that_is_killed_anywhere_ends_exactly(seed, tmp_path, capsys)
     state = requests.state(asked.id)
     assert (state.state, state.receipt["found"]) == ("done", [])
     assert files_with(tmp_path, gone) == []
-    where = ("--data-dir", str(tmp_path))
+    assert list(find_in_tables(settings, gone)) == []
     for way in ((), ("--quick",), ("--independent",)):
         assert run(["verify", *way, *where]) == 0, f"seed {seed}: {capsys.readouterr().out}"
     capsys.readouterr()

@@ -26,8 +26,8 @@ from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import content
 from tests.scale import IS_CHAOS, scaled
 
-EVENTS = 3_000
-KILLS = scaled(12, chaos=25)
+EVENTS = scaled(1_000, chaos=3_000)
+KILLS = scaled(9, chaos=25)
 BATCH_SIZES = [1, 3 * EVENTS, *([7, 1_000] if IS_CHAOS else [])]
 PROCESSES = ("supervisor", "http", "processor")
 DEADLINE_S = 120

@@ -1,7 +1,8 @@
 """Every engine on every store gives the oracle's answers.
 
 An engine joins by its entry in `ENGINES`, a store by its line in the registry of adapters.
-`--engines` and `--stores` pick some of them.
+`--engines` and `--stores` pick some of them. Spark takes long, so a module may name in `SPARK_ON`
+the stores that `make test` lets it write to; `make chaos` takes all.
 """
 
 import threading
@@ -25,6 +26,7 @@ from rtcdp.log.envelope import headers_for
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime import adapters
+from tests.scale import IS_CHAOS
 
 
 def _native(request, log, store, catalog, rules, max_batch_bytes):
@@ -137,10 +139,25 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(config, items):
     """What none of the parts that were asked for can keep is no test of theirs: it isn't skipped,
     it isn't there."""
-    nobodys = [item for item in items if item.get_closest_marker("asks_nobody")]
+    nobodys = [
+        item
+        for item in items
+        if item.get_closest_marker("asks_nobody") or is_left_to_chaos(item, config)
+    ]
     if nobodys:
         config.hook.pytest_deselected(items=nobodys)
         items[:] = [item for item in items if item not in set(nobodys)]
+
+
+def is_left_to_chaos(item, config):
+    """Whether it is of Spark on a store that its module does without, and nobody asked for it."""
+    asked = IS_CHAOS or config.getoption("--engines") or config.getoption("--stores")
+    if asked or not hasattr(item, "callspec"):
+        return False
+    drawn = item.callspec.params
+    if drawn.get("engine_name") != "spark" or "store_name" not in drawn:
+        return False
+    return drawn["store_name"] not in getattr(item.module, "SPARK_ON", STORES)
 
 
 @pytest.fixture

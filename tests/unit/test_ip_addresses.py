@@ -37,6 +37,9 @@ def test_only_members_that_were_named_change_and_no_other_byte():
     said = LINE.replace('"ip" : "192.0.2.9"', '"ip" : "192.0.2.0"')
     assert shortener(("ip",))(LINE.encode()).decode() == said.replace(":1:2::3", ":1::")
     assert shortener(("userId",))(LINE.encode()).decode() == LINE.replace(".9", ".0", 1)
+    listed = b'{"ip":"198.51.100.7, 2001:db8:1:2::3","i.":"127.0.0.1","at":"::ffff:192.0.2.9"}'
+    short = b'{"ip":"198.51.100.0, 2001:db8:1::","i.":"127.0.0.1","at":"192.0.2.0"}'
+    assert shortener(("ip", "i.", "at"))(listed) == short
     assert shortener(("i.",))(LINE.encode()).decode() == LINE
 
 

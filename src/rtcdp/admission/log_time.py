@@ -102,6 +102,7 @@ class LogTime:
         past = self._past
         gone_by = past.gone_by[past.count - 1] if past.count else 0
         if self._middle is not None:
+            # Less of a block with gaps: an id has to outlive as many records of those, too.
             believed = self._share_ms * min(len(times), BLOCK_OFFSETS) // BLOCK_OFFSETS
             gone_by += min(max(middle - self._middle, 0), believed)
         self._middle = middle
@@ -111,6 +112,8 @@ class LogTime:
     def _forgotten(self, past: _Past) -> _Past:
         now = past.gone_by[past.count - 1]
         start = bisect_left(past.gone_by, now - self._kept_ms, past.start, past.count)
+        # Marks share these lists, so nothing is cut off; a copy pays when half of them is of no
+        # use.
         if start <= past.count // 2:
             return replace(past, start=start)
         kept = slice(start, past.count)

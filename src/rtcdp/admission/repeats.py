@@ -149,16 +149,20 @@ def check(
     """Tell which of the ids are repeats, of what is remembered or of one before them; and give what
     is to be remembered of them all."""
     length_ms = max(window_ms, 1)
+    # As long as the window: a repeat lies in the same stretch as what it repeats, or next to it,
+    # and three look-ups tell.
     stretches = ids.received_at // length_ms
     keys = _keys(ids.hashes, stretches)
     earliest = int(stretches.min(initial=_NEVER_FIRST))
     is_one = earliest == stretches.max(initial=_NEVER_LAST)
+    # Within one stretch equal keys are equal ids: one sort serves for both.
     order = _stable_order(keys if is_one else ids.hashes)
     keys = keys[order]
     hashes = keys if is_one else ids.hashes[order]
     is_again = np.zeros(len(ids), np.bool_)
     is_again[1:] = hashes[1:] == hashes[:-1]
     is_suspect = remembered.may_hold(keys) | remembered.may_hold(keys - _STRETCH) | is_again
+    # The first of equal ones, too: the others are held against it.
     is_suspect[:-1] |= is_again[1:]
     # Of a time that is behind what is known, a later stretch may be known; else there is none.
     newest = _NEVER_LAST if remembered.newest_at is None else remembered.newest_at // length_ms

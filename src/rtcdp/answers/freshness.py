@@ -201,4 +201,7 @@ def _against_log(oldest: int | str | None, now_ms: int) -> Freshness:
 def _since_commit(progress: Progress, now_ms: int) -> Freshness:
     if progress.epoch == 0:
         return Freshness(None, 0)
-    return Freshness(progress.committed_at, max(0, now_ms - progress.committed_at))
+    since = progress.all_committed_at
+    if not since:
+        return Freshness(None, None, "a shard of the store has not counted anything yet")
+    return Freshness(since, max(0, now_ms - since))

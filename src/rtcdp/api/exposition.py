@@ -1,6 +1,6 @@
 """Telemetry for Prometheus: the ledger's totals and the lag, read from the store when scraped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from litestar import Response, get
@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from rtcdp.access.needs import READ
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
+from rtcdp.answers.shards import ShardShown, shards_of
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
@@ -72,12 +73,31 @@ def _in_text(registry: CollectorRegistry) -> Response[bytes]:
 
 def _families(context: ApiContext) -> Iterator[Metric]:
     try:
-        families = [*_read(context)]
+        families = [*_read(context), *told_of_shards(shards_of(context.installation))]
     except StoreUnavailable:
         families = []
     is_readable = "Is 1 if the store could be read for this answer. With 0, much else is absent."
     yield GaugeMetricFamily("rtcdp_store_readable", is_readable, int(bool(families)))
     yield from families
+
+
+def told_of_shards(shards: Sequence[ShardShown]) -> Iterator[Metric]:
+    """What is told of the shards of a store; nothing of one that is not divided."""
+    if not shards:
+        return
+    held = GaugeMetricFamily(
+        "rtcdp_shard_processors", "1 while a processor has the shard, else 0.", labels=["shard"]
+    )
+    waiting = GaugeMetricFamily(
+        "rtcdp_shard_waiting_records",
+        "Offsets of the shard's partitions that are not counted yet.",
+        labels=["shard"],
+    )
+    for shard in shards[:PARTITIONS_MAX]:
+        held.add_metric([str(shard.shard)], int(shard.has_processor))
+        if shard.waiting is not None:
+            waiting.add_metric([str(shard.shard)], shard.waiting)
+    yield from (held, waiting)
 
 
 def _read(context: ApiContext) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from litestar import MediaType, Response, get
 from rtcdp.access.needs import OPEN
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
+from rtcdp.answers.shards import without_processor
 from rtcdp.api.context import ApiContext, Check, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.problem import RETRY_AFTER_S
@@ -112,6 +113,11 @@ def _lag(context: ApiContext) -> str:
     lag_ms, limits = fresh.lag_ms or 0, context.limits
     if lag_ms > limits.ready_lag_ms:
         return f"{lag_ms} ms behind; ready means at most {limits.ready_lag_ms}"
+    if lag_ms > limits.ready_stall_ms:
+        orphans = without_processor(progress, context.installation.clock.now_ms())
+        if orphans:
+            named = " and ".join(map(str, orphans))
+            return f"shard {named} has no processor: records have been waiting for {lag_ms} ms"
     still_ms = min(lag_ms, context.installation.clock.now_ms() - progress.committed_at)
     if still_ms <= limits.ready_stall_ms:
         return "ok"

@@ -5,7 +5,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from rtcdp.answers.anomaly_changes import AnomaliesChanged, AnomaliesWatch
 from rtcdp.api.context import ApiContext
@@ -14,12 +13,13 @@ from rtcdp.errors import RtcdpError
 KEPT_MESSAGES = 64
 """So many messages wait for clients that are slower than they come."""
 
-_REST = 49
-"""After a look it rests so many times as long as that took."""
+_REST, _REST_MAX_S = 49, 180.0
+"""After a look it rests so many times as long as that took, up to so many seconds."""
 
 
 class AnomalyFeed:
-    """Looks for anomalies while there are clients."""
+    """Looks for anomalies while there are clients. However they come and go, it rests between two
+    looks: who comes meanwhile is told what the last one has found."""
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
@@ -27,11 +27,18 @@ class AnomalyFeed:
         self._kept: deque[AnomaliesChanged] = deque(maxlen=KEPT_MESSAGES)
         self._clients = 0
         self._looking: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies")
+        self._is_looking = False
+        self._rests_until = float("-inf")
 
     def enter(self) -> "Listener":
         """One client more. It has to `leave`."""
         self._clients += 1
         if self._looking is None:
+            is_old = self._context.installation.clock.monotonic() >= self._rests_until
+            if is_old and not self._is_looking:
+                # What was found when somebody was here last may be of another day.
+                self._watch = AnomaliesWatch(self._watch.number)
             self._looking = asyncio.create_task(self._look_on())
         return Listener(self)
 
@@ -53,25 +60,32 @@ class AnomalyFeed:
 
     async def _look_on(self) -> None:
         every_s = self._context.limits.live_every_ms / 1000
-        thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies")
         loop, clock = asyncio.get_running_loop(), self._context.installation.clock
-        # Another one, for the last one's look may be under way still.
-        watch = self._watch = AnomaliesWatch(self._watch.number)
-        try:
-            while not self._context.stop.is_set():
-                began_s = clock.monotonic()
-                change = await loop.run_in_executor(thread, self._look, watch)
-                if change is not None:
-                    self._kept.append(change)
-                await asyncio.sleep(max(every_s, _REST * (clock.monotonic() - began_s)))
-        finally:
-            thread.shutdown(wait=False)
+        while not self._context.stop.is_set():
+            rest_s = self._rests_until - clock.monotonic()
+            if rest_s > 0:
+                await asyncio.sleep(rest_s)
+                continue
+            change = await loop.run_in_executor(self._thread, self._look)
+            if change is not None:
+                self._kept.append(change)
+            await asyncio.sleep(every_s)
 
-    def _look(self, watch: AnomaliesWatch) -> AnomaliesChanged | None:
-        # While the store is away, ticks say so.
-        with suppress(RtcdpError):
-            return watch.look(self._context.installation)
-        return None
+    def _look(self) -> AnomaliesChanged | None:
+        monotonic = self._context.installation.clock.monotonic
+        began_s = monotonic()
+        if began_s < self._rests_until:
+            # One whose clients had gone was under way still.
+            return None
+        self._is_looking = True
+        try:
+            return self._watch.look(self._context.installation)
+        except RtcdpError:
+            return None  # while the store is away, ticks say so
+        finally:
+            ended_s = monotonic()
+            self._rests_until = ended_s + min(_REST * (ended_s - began_s), _REST_MAX_S)
+            self._is_looking = False
 
 
 class Listener:

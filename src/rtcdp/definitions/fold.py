@@ -120,6 +120,12 @@ class Step(ABC):
         follows rows is to be told of that as well; None where not."""
         return None
 
+    @property
+    def named_max(self) -> int:
+        """How many of the rows that an epoch changes are named, those that began last, so that
+        whoever follows rows need not look for them."""
+        return 200
+
     def shown(self, key: str) -> tuple[ShownColumn, ...]:
         """What readers see of a row. Without saying so, each column by its name."""
         time = self.order[0]

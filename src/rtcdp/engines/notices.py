@@ -5,7 +5,7 @@ gone. The last epochs' rest in the store, in a ring, so that a follower finds th
 and looks at no row that stayed. What is filled (a new fold) or has expired is no news.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,11 +19,18 @@ from rtcdp.store import RowChanges, StoreSnapshot
 KEPT_EPOCHS = 256
 """So many epochs back a follower finds what changed."""
 
-GONE_MAX, CHANGED_MAX = 2_000, 200
-"""So many rows of a fold an epoch names: those that began last. All of them are counted."""
+GONE_MAX = 2_000
+"""So many rows of a fold that are gone an epoch names, and as many that changed as the fold's step
+says (`named_max`): those that began last. All of them are counted."""
+
+NAME_BYTES = 120
+"""What the name of a row that changed takes, about: so many of these they have together at most."""
 
 GONE_BYTES, CHANGED_BYTES = 64 * 1024, 24 * 1024
-"""What their names have together, about; a row of a store takes no more than twice that."""
+"""What the names in one row of a store have together, about, which takes no more than twice that.
+Further ones of rows that changed are in rows of their own, `PARTS_MAX` at most."""
+
+PARTS_MAX = 20
 
 NOTICES = RowTable(
     "notices__",
@@ -69,21 +76,36 @@ def with_notices(
     changes: Sequence[RowChanges], folds: Iterable[Fold], epoch: int
 ) -> tuple[RowChanges, ...]:
     """The changes of an epoch, and beside them the notices of what they do to these folds."""
-    names = {fold.name for fold in folds}
-    rows = [_notice(each, epoch) for each in changes if each.table.name in names]
+    by_name = {fold.name: fold for fold in folds}
+    rows = [
+        row
+        for each in changes
+        if each.table.name in by_name
+        for row in _notice(each, by_name[each.table.name].step.named_max, epoch)
+    ]
     if not rows:
         return tuple(changes)
     notices = pl.DataFrame(rows, row_schema(NOTICES.columns), orient="row")
     return (*changes, RowChanges(NOTICES, notices.select(NOTICES.primary_key).clear(), notices))
 
 
+def renumbered(notices: RowChanges, epoch: int) -> RowChanges:
+    """The notices of one epoch under another number, which is the one that followers go by."""
+    part = pl.col("slot").str.slice(len(_slot(epoch)))
+    rows = notices.replace.with_columns(
+        slot=pl.lit(_slot(epoch)) + part, epoch=pl.lit(epoch, pl.Int64())
+    )
+    return RowChanges(NOTICES, notices.delete, rows)
+
+
 def noticed(snapshot: StoreSnapshot, fold: Fold, after_epoch: int) -> Noticed:
     """What the epochs after one changed in a fold."""
     newest = snapshot.progress.epoch
     first = max(after_epoch + 1, newest - KEPT_EPOCHS + 1)
-    slots = [_slot(epoch) for epoch in range(first, newest + 1)]
+    parts = range(min(PARTS_MAX, -(-fold.step.named_max * NAME_BYTES // CHANGED_BYTES)))
+    slots = [_slot(epoch, part) for epoch in range(first, newest + 1) for part in parts]
     asked = pl.DataFrame({"fold": [fold.name] * len(slots), "slot": slots}, _TEXTS)
-    notices = snapshot.rows(NOTICES, asked).filter(pl.col("epoch") > after_epoch)
+    notices = snapshot.rows(NOTICES, asked).filter(pl.col("epoch") >= first)
     gone, changed = (_named(notices[name], fold) for name in ("gone", "changed"))
     return Noticed(
         keys=pl.concat([gone, changed]).unique(maintain_order=True),
@@ -96,36 +118,49 @@ def noticed(snapshot: StoreSnapshot, fold: Fold, after_epoch: int) -> Noticed:
 _TEXTS = {"fold": pl.String(), "slot": pl.String()}
 
 
-def _slot(epoch: int) -> str:
-    return f"{epoch % KEPT_EPOCHS:03d}"
+def _slot(epoch: int, part: int = 0) -> str:
+    """Where the names of an epoch rest: the first part of them, and then the others. What rests
+    there of epochs long ago is no notice of this one."""
+    slot = f"{epoch % KEPT_EPOCHS:03d}"
+    return f"{slot}.{part}" if part else slot
 
 
-def _notice(change: RowChanges, epoch: int) -> tuple[object, ...]:
+def _notice(change: RowChanges, named_max: int, epoch: int) -> Iterator[tuple[object, ...]]:
+    """What an epoch does to a fold; the counts are in the first part."""
     table = change.table
-    return (
-        table.name,
-        _slot(epoch),
-        epoch,
-        change.delete.height,
-        change.replace.height,
-        _names(change.delete, table, GONE_MAX, GONE_BYTES),
-        _names(change.replace, table, CHANGED_MAX, CHANGED_BYTES),
-    )
+    bytes_max = min(named_max * NAME_BYTES, PARTS_MAX * CHANGED_BYTES)
+    parts = _parts(_names(change.replace, table, named_max, bytes_max), CHANGED_BYTES)
+    gone = _listed(_names(change.delete, table, GONE_MAX, GONE_BYTES))
+    counts = change.delete.height, change.replace.height
+    for part, names in enumerate(parts or [[]]):
+        yield (table.name, _slot(epoch, part), epoch, *counts, gone, _listed(names))
+        gone, counts = "[]", (0, 0)
 
 
-def _names(rows: pl.DataFrame, table: RowTable, rows_max: int, bytes_max: int) -> str:
-    """The primary keys of the rows that began last, as JSON."""
+def _names(rows: pl.DataFrame, table: RowTable, rows_max: int, bytes_max: int) -> list[bytes]:
+    """The primary keys of the rows that began last, each as JSON."""
     time = table.order[0]
     keys = rows.select(table.primary_key)
     newest = keys.top_k(rows_max, by=time) if keys.height > rows_max else keys
     named = [msgspec.json.encode(key) for key in newest.sort(time, descending=True).iter_rows()]
-    size = 0
-    for count, name in enumerate(named):
+    return next(iter(_parts(named, bytes_max)), [])
+
+
+def _parts(names: Sequence[bytes], bytes_max: int) -> list[list[bytes]]:
+    """Names by and by, in parts of so many bytes at most."""
+    parts: list[list[bytes]] = []
+    size = bytes_max
+    for name in names:
         size += len(name) + 1
         if size > bytes_max:
-            named = named[:count]
-            break
-    return (b"[" + b",".join(named) + b"]").decode()
+            parts.append([])
+            size = len(name) + 1
+        parts[-1].append(name)
+    return parts
+
+
+def _listed(names: Sequence[bytes]) -> str:
+    return (b"[" + b",".join(names) + b"]").decode()
 
 
 def _named(texts: pl.Series, fold: Fold) -> pl.DataFrame:
@@ -155,6 +190,8 @@ def without_user(
 
 
 def _unnamed(names: str, user_id: str) -> str:
+    if msgspec.json.encode(user_id).decode() not in names:
+        return names
     keys = msgspec.json.decode(names)
     kept = [key for key in keys if user_id not in key]
     return names if len(kept) == len(keys) else msgspec.json.encode(kept).decode()

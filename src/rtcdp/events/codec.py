@@ -42,7 +42,8 @@ _KNOWN_FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _LONG_RUN = b"0" * 19
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
-_QUOTE = ord('"')
+LINE_BREAK = ord("\n")
+_QUOTE, _OPENING, _CLOSING = b'"{}'
 _SHORT_BYTES = 4_096
 _NUMBER_MESSAGE = "send numbers that fit a double, and integers that fit 64 bits"
 _FIELD_IN_ERROR = re.compile(r"`\$\.(\w+)")
@@ -130,12 +131,9 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     body = lines.removesuffix(b"\n")
-    breaks = len(decoded) - 1
-    if body.count(b"\n") != breaks or body.count(b"}\n{") != breaks:
+    if not _are_lines(body, len(decoded)):
         return False
-    if _quotes_in(body) != _quotes_in(_encode(decoded)):
-        return False
-    if len(body) > rules.MAX_EVENT_BYTES and _longest_line(body) > rules.MAX_EVENT_BYTES:
+    if count_of(_QUOTE, body) != count_of(_QUOTE, _encode(decoded)):
         return False
     if not _are_plain(decoded):
         return False
@@ -210,7 +208,7 @@ def _are_plain_properties(lines: bytes, count: int) -> bool:
     is_nested = b"[" in lines or lines.count(b"{") != count
     if is_nested and any(_is_too_deep(line, rules.MAX_NESTING - 1) for line in lines.split(b"\n")):
         return False
-    return all(map(_are_plain_numbers, _pieces(lines)))
+    return all(map(_are_plain_numbers, pieces(lines)))
 
 
 def _are_plain_numbers(lines: bytes) -> bool:
@@ -224,8 +222,8 @@ def _are_plain_numbers(lines: bytes) -> bool:
     )
 
 
-def _pieces(lines: bytes) -> Iterator[bytes]:
-    """The same lines, some at a time."""
+def pieces(lines: bytes) -> Iterator[bytes]:
+    """The same lines, some at a time: what is decoded at once then."""
     start = 0
     while start < len(lines):
         end = lines.find(b"\n", start + _PIECE_BYTES) + 1 or len(lines)
@@ -384,11 +382,26 @@ def _has_long_number(text: bytes) -> bool:
     return _LONG_RUN in text.translate(_DIGITS_ALIKE)
 
 
-def _quotes_in(text: bytes) -> int:
-    """How many quotation marks there are; in a long text they are too many to search for each."""
+def count_of(character: int, text: bytes) -> int:
+    """How often an ASCII character stands in a text; in a long one it may be too often to search
+    for each."""
     if len(text) < _SHORT_BYTES:
-        return text.count(b'"')
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _QUOTE))
+        return text.count(character)
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == character))
+
+
+def _are_lines(body: bytes, count: int) -> bool:
+    """True if these are so many lines, the last without its end, each an object from its first
+    character to its last, and none longer than an event may be."""
+    if len(body) < _SHORT_BYTES:
+        return body.count(b"\n") == body.count(b"}\n{") == count - 1
+    characters = np.frombuffer(body, np.uint8)
+    breaks = np.flatnonzero(characters == LINE_BREAK)
+    if len(breaks) != count - 1 or body.startswith(b"\n") or body.endswith(b"\n"):
+        return False
+    is_between = (characters[breaks - 1] == _CLOSING) & (characters[breaks + 1] == _OPENING)
+    lengths = np.diff(breaks, prepend=-1, append=len(body)) - 1
+    return bool(is_between.all()) and int(lengths.max()) <= rules.MAX_EVENT_BYTES
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -1,10 +1,10 @@
-"""From verified lines to columns, without a Python object per event.
+"""From verified lines to columns.
 
 Only for lines that `rtcdp.events.codec` accepted: for those, the columns hold the very values that
-`codec.decode` gives. Where the columnar parser stumbles, the lines are decoded one by one instead.
+`codec.decode` gives, by whichever of two ways is the shorter one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rtcdp.events import calendar, measured  # noqa: F401 - what they derive is known from then on
-from rtcdp.events.codec import decode, parse_timestamp_ms
-from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.codec import parse_timestamp_ms, pieces
 from rtcdp.events.derived import Batch, derived
 from rtcdp.events.event import CustomerActivityEvent
 
@@ -29,6 +28,12 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.Float64(),
 }
 """The fields that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
+
+_FEW_LINES, _FEW_FIELDS = 1_000, 4
+"""Up to so many lines, and up to so many fields of any, are read sooner by way of objects."""
+
+_FEW_BYTES = 2**18
+"""Lines that are no longer together are split before the parser for many has started."""
 
 _LINE_SEPARATOR = "\x01"  # JSON text never holds a raw control character
 _BEFORE_ID = ('{"eventId":"', '{"eventId": "')
@@ -63,20 +68,74 @@ _TYPES = {"text": pl.String(), "real": pl.Float64(), "integer": pl.Int64()}
 
 
 def _decode_fields(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame:
+    frame = None
+    if line_count > _FEW_LINES and len(fields) > _FEW_FIELDS:
+        frame = _read_together(lines, line_count, fields)
+    if frame is None:
+        frame = _read_in_turn(lines, fields)
+    if frame.height != line_count:
+        raise AssertionError(f"{frame.height} events stand on {line_count} lines of the log")
+    instants = _instants(frame["timestamp"]).alias("timestamp")
+    if "value" not in fields:
+        return frame.with_columns(instants)
+    # The sign of zero would make minima depend on the order of events. Polars leaves out the
+    # addition of zero, which would take it away.
+    unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
+    return frame.with_columns(instants, unsigned.alias("value"))
+
+
+def _read_together(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame | None:
+    """The fields, and timestamps as they were written, by a parser that makes columns of text; None
+    where it stumbles."""
     schema = {name: EVENT_SCHEMA[name] for name in fields}
     try:
         frame = pl.read_ndjson(lines, schema={**schema, "timestamp": pl.String()})
     except pl.exceptions.ComputeError:
-        return _decode_one_by_one(lines, schema)
-    if frame.height != line_count:
-        return _decode_one_by_one(lines, schema)
-    instants = _instants(frame["timestamp"]).alias("timestamp")
-    if "value" in schema:
-        # The sign of zero would make minima depend on the order of events. Polars leaves out the
-        # addition of zero, which would take it away.
-        unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
-        return frame.with_columns(instants, unsigned.alias("value"))
-    return frame.with_columns(instants)
+        return None
+    return frame if frame.height == line_count else None
+
+
+def _read_in_turn(lines: bytes, fields: Sequence[str]) -> pl.DataFrame:
+    """The same by way of objects, some lines at a time, so that these stay in the processor's
+    cache, and are gone before the next ones come."""
+    decode = _decoder_of(tuple(fields)).decode_lines
+    columns: dict[str, list[pl.Series]] = {name: [] for name in (*fields, "timestamp")}
+    for piece in pieces(lines):
+        events = decode(piece)
+        for name in fields:
+            found = pl.Series(name, _READERS[name](events), dtype=EVENT_SCHEMA[name])
+            columns[name].append(found)
+        columns["timestamp"].append(_as_texts([event.timestamp for event in events]))
+    return pl.DataFrame([pl.concat(found) for found in columns.values()])
+
+
+def _as_texts(times: Sequence[str | int]) -> pl.Series:
+    try:
+        return pl.Series("timestamp", times, dtype=pl.String)
+    except TypeError:  # some are integers
+        return pl.Series("timestamp", list(map(str, times)), dtype=pl.String)
+
+
+_READERS: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
+    "eventId": lambda events: [event.eventId for event in events],
+    "userId": lambda events: [event.userId for event in events],
+    "sessionId": lambda events: [event.sessionId for event in events],
+    "eventType": lambda events: [event.eventType for event in events],
+    "productId": lambda events: [event.productId for event in events],
+    "pageUrl": lambda events: [event.pageUrl for event in events],
+    "value": lambda events: [event.value for event in events],
+}
+"""What events have in a field. Written out, for to look an attribute up by name takes twice as
+long."""
+
+
+@lru_cache(maxsize=256)
+def _decoder_of(fields: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Of lines, what stands in these fields and when they happened; the rest is passed over."""
+    types = {"value": float | None}
+    asked = [(name, types.get(name, str | None), None) for name in fields]
+    line = msgspec.defstruct("Line", [("timestamp", str | int), *asked], gc=False)
+    return msgspec.json.Decoder(line)
 
 
 def event_ids(lines: bytes, split: pl.Series) -> pl.Series:
@@ -100,6 +159,8 @@ def line_hashes(lines: bytes) -> npt.NDArray[np.uint64]:
 
 def split_lines(lines: bytes) -> pl.Series:
     """The lines as a string column."""
+    if len(lines) < _FEW_BYTES:
+        return pl.Series("line", lines.decode().split("\n")[:-1], dtype=pl.String)
     frame = pl.read_csv(
         lines,
         has_header=False,
@@ -138,27 +199,17 @@ def _under(lines: bytes, key: str) -> list[object]:
     """What each event has under a key of its properties."""
     return [
         None if line.properties is None else line.properties.wanted
-        for line in _decoder_of(key).decode_lines(lines)
+        for line in _decoder_under(key).decode_lines(lines)
     ]
 
 
 @lru_cache(maxsize=256)
-def _decoder_of(key: str) -> msgspec.json.Decoder[Any]:
+def _decoder_under(key: str) -> msgspec.json.Decoder[Any]:
     properties = msgspec.defstruct(
         "Properties", [("wanted", Any, None)], rename={"wanted": key}, gc=False
     )
     line = msgspec.defstruct("Line", [("properties", properties | None, None)], gc=False)
     return msgspec.json.Decoder(line)
-
-
-def _decode_one_by_one(lines: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    events = [decode(line) for line in lines.split(b"\n")[:-1]]
-    rows = []
-    for event in events:
-        if isinstance(event, Rejection):
-            raise AssertionError(f"a line of the log is not a verified event: {event.message}")
-        rows.append(row_of(from_event(event), (*schema, "timestamp")))
-    return pl.DataFrame(rows, schema={**schema, "timestamp": pl.Int64()}, orient="row")
 
 
 def _instants(texts: pl.Series) -> pl.Series:

@@ -76,6 +76,11 @@ class ProductSessions(Step):
         )
 
     @property
+    def named_max(self) -> int:
+        """Recommendations follow these rows, also where thousands change in a second."""
+        return 4_000
+
+    @property
     def fields(self) -> tuple[str, ...]:
         asked = {"eventId", "productId", *self.sessions.fields}
         for predicate in (self.events, self.cart, self.bought):

@@ -84,6 +84,7 @@ class GroupCommit(Generic[Ticket]):
         while entries is not None:
             group.extend(entries)
             size += sum(_bytes_of(delivery) for delivery, _ in entries)
+            # Without an end, the first request would wait as long as others come.
             if size >= self._max_group_bytes:
                 return group, True
             try:
@@ -94,6 +95,7 @@ class GroupCommit(Generic[Ticket]):
 
     def _commit(self, group: "Entries[Ticket]") -> None:
         began = self._clock.monotonic()
+        # After a failure nothing is written any more: what the file holds is not known.
         error = self._failure or self._append([delivery for delivery, _ in group])
         sources = {delivery.source for delivery, _ in group}
         if isinstance(error, UsageError) and len(sources) > 1:

@@ -28,7 +28,7 @@ from datetime import datetime
 import msgspec
 
 from rtcdp.breather import Breather
-from rtcdp.events.codec import decode, is_clean
+from rtcdp.events.codec import LINE_BREAK, count_of, decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_EVENT_BYTES, CustomerActivityEvent, KnownFieldsOnly
 from rtcdp.events.judged import Run
@@ -154,7 +154,7 @@ def clean_batch(
     """
     if judge is not decode or content_type in CLOUD_EVENT_TYPES:
         return None
-    if body.count(b"\n") > limits.max_events_per_request:
+    if count_of(LINE_BREAK, body) > limits.max_events_per_request:
         return None
     events: list[KnownFieldsOnly] = []
     if not is_clean(body, events):

@@ -1,6 +1,6 @@
-"""A log as somebody else sees it: up to an end, or without what can't be read."""
+"""A log as somebody else sees it: up to an end, some partitions, or without what can't be read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +119,56 @@ class MaskedLogReader:
         if (record.partition, record.offset) in self._erased:
             return replace(record, raw=b"", replay_of=erased_mark(record.stands_for))
         return replace(record, is_corrupt=True)
+
+
+class PartLogReader:
+    """Another reader's records of some partitions; the others are not there. `look` is called
+    whenever it is asked for partitions, with those of the whole log. It deletes nothing, and leaves
+    the other one open."""
+
+    def __init__(
+        self,
+        log: LogReader,
+        partitions: Collection[int],
+        look: Callable[[Sequence[int]], None] = lambda _: None,
+    ) -> None:
+        self._log = log
+        self._own = frozenset(partitions)
+        self._look = look
+
+    def log_id(self) -> str:
+        return self._log.log_id()
+
+    def partitions(self) -> Sequence[int]:
+        whole = self._log.partitions()
+        self._look(whole)
+        return [partition for partition in whole if partition in self._own]
+
+    def extent(self, partition: int) -> LogExtent:
+        return self._log.extent(partition)
+
+    def read(self, partition: int, offset: int, max_bytes: int) -> Records:
+        return self._log.read(partition, offset, max_bytes)
+
+    def offset_at(self, partition: int, received_at: int) -> int:
+        return self._log.offset_at(partition, received_at)
+
+    def oldest_received_at(self, partition: int, offset: int) -> int | None:
+        return self._log.oldest_received_at(partition, offset)
+
+    def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
+        own = {partition: at for partition, at in next_offsets.items() if partition in self._own}
+        return self._log.wait(own, timeout_s)
+
+    def expire(self, committed: Mapping[int, int], retention: Retention, now_ms: int) -> int:
+        del committed, retention, now_ms
+        return 0
+
+    def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
+        self._log.acknowledge(next_offsets)
+
+    def close(self) -> None:
+        """The reader behind it belongs to somebody else."""
 
 
 def without(records: Records, offsets: Collection[int]) -> Records:

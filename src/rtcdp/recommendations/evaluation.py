@@ -11,15 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from rtcdp.recommendations.neighbourhood import PLAIN_NEIGHBOURS, USUAL, Taste
 from rtcdp.recommendations.ranking import NO_SESSIONS, popular, ranked
-from rtcdp.recommendations.scoring import (
-    PLAIN_NEIGHBOURS,
-    USUAL,
-    Scores,
-    Taste,
-    last_items,
-    scored,
-)
+from rtcdp.recommendations.scoring import Scores, last_items, scored
 from rtcdp.recommendations.session_index import SessionIndex, index_of, keys_frame
 from rtcdp.recommendations.session_part import ITEMS, SESSIONS_SCHEMA, START, USER
 

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Literal
 
+import msgspec
 import numpy as np
 
-from rtcdp.recommendations.scoring import (
-    USUAL,
-    LookedAt,
-    Scores,
-    Taste,
-    last_items,
-    looked_at,
-    scored_by,
-)
+from rtcdp.recommendations.neighbourhood import USUAL, Neighbourhoods, Taste
+from rtcdp.recommendations.scoring import LookedAt, Scores, last_items, looked_at, scored_by
 from rtcdp.recommendations.session_index import SessionIndex
 from rtcdp.recommendations.session_part import Floats, Ints
 
@@ -40,8 +34,7 @@ _DIVERSE_AMONG = 4
 _LIKE_SESSIONS = 200
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """How many items, which ones not, and how different they shall be: with a `diversity` of 0 the
     best, with 1 those that are least like each other."""
 
@@ -50,8 +43,7 @@ class Wish:
     diversity: float = 0.0
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Of the newest `looked_at` sessions with `item`, which the asker looked at, so many `sessions`
     hold what is recommended."""
 
@@ -60,8 +52,7 @@ class Reason:
     looked_at: int
 
 
-@dataclass(frozen=True)
-class Recommended:
+class Recommended(msgspec.Struct, frozen=True, gc=False):
     """An item with its points, which tell it from others of the same source alone, and why."""
 
     item: str
@@ -87,10 +78,20 @@ class Model:
         return trending(self.index)
 
     @cached_property
-    def kept(self) -> Callable[[tuple[str, ...], Wish], list[Recommended]]:
+    def kept(self) -> Callable[[tuple[str, ...], Wish], tuple[Recommended, ...]]:
         """What is recommended when nobody's sessions are left out: the last `KEPT_MAX` answers are
-        not worked out again."""
-        return lru_cache(KEPT_MAX)(partial(_recommended, self.index, self.stand_ins))
+        not worked out again. They hold nothing that would be searched for garbage."""
+
+        def worked_out(session: tuple[str, ...], wish: Wish) -> tuple[Recommended, ...]:
+            return tuple(_recommended(around, stand_ins, session, wish))
+
+        around, stand_ins = self.around, self.stand_ins
+        return lru_cache(KEPT_MAX)(worked_out)
+
+    @cached_property
+    def around(self) -> Neighbourhoods:
+        """What stands around items, as it was worked out for answers before."""
+        return Neighbourhoods(self.index)
 
 
 NO_SESSIONS: Ints = np.zeros(0, np.int64)
@@ -109,28 +110,29 @@ def recommended(
     is_short = len(session) + len(wish.excluded) <= KEPT_IDS_MAX
     if is_short and len(without) == 0 and taste == USUAL:
         return list(model.kept(tuple(session), wish))
-    return _recommended(model.index, model.stand_ins, session, wish, without, taste)
+    around = model.around if taste == USUAL else Neighbourhoods(model.index, taste)
+    return _recommended(around, model.stand_ins, session, wish, without)
 
 
 def _recommended(
-    index: SessionIndex,
+    around: Neighbourhoods,
     stand_ins: StandIns,
     session: Sequence[str],
     wish: Wish,
     without: Ints = NO_SESSIONS,
-    taste: Taste = USUAL,
 ) -> list[Recommended]:
+    index, taste = around.index, around.taste
     current = last_items(index, session, taste)
     excluded = wish.excluded
-    sessions = looked_at(index, current, without, taste)
-    found = scored_by(index, sessions, taste)
+    looked = looked_at(around, current, without)
+    found = scored_by(index, looked, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG
         chosen = _different(index, ranked(index, found, most, excluded), wish)
     else:
         chosen = ranked(index, found, wish.limit, excluded)
     items = index.codes_of(item for item, _ in chosen)
-    reasons = _reasons(index, current, sessions, items)
+    reasons = _reasons(index, current, looked, items)
     answer = [
         Recommended(item, points, "sessions", why)
         for (item, points), why in zip(chosen, reasons, strict=True)
@@ -148,19 +150,19 @@ def ranked(
     index: SessionIndex, scores: Scores, limit: int, excluded: Iterable[str] = ()
 ) -> list[tuple[str, float]]:
     """The best items with their points; of equal ones those that come first in the alphabet."""
-    is_in = np.ones(len(scores.codes), np.bool_)
-    # Codes stand in their order.
-    out = index.codes_of(excluded)
-    places = np.searchsorted(scores.codes, out)
-    places, out = places[places < len(is_in)], out[places < len(is_in)]
-    is_in[places[scores.codes[places] == out]] = False
-    codes, points = scores.codes[is_in], scores.points[is_in]
-    if len(codes) > limit:
-        least = np.partition(points, -limit)[-limit]
-        codes, points = codes[points >= least], points[points >= least]
+    out = set(index.codes_of(excluded).tolist())
+    codes, points = scores.codes, scores.points
+    count = limit + len(out)
+    if len(codes) > count:
+        best = np.flatnonzero(points >= np.partition(points, -count)[-count])
+        codes, points = codes[best], points[best]
     names = index.items.names
-    found = [(names[code], at) for code, at in zip(codes.tolist(), points.tolist(), strict=True)]
-    return sorted(found, key=lambda each: (-each[1], each[0]))[:limit]
+    found = [
+        (-at, names[code])
+        for code, at in zip(codes.tolist(), points.tolist(), strict=True)
+        if code not in out
+    ]
+    return [(name, -at) for at, name in sorted(found)[:limit]]
 
 
 def popular(index: SessionIndex) -> Scores:
@@ -214,26 +216,28 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 
 def _reasons(
-    index: SessionIndex, current: Sequence[int], found: LookedAt, items: Ints
+    index: SessionIndex, current: Sequence[int], looked: Sequence[LookedAt], items: Ints
 ) -> list[Reason | None]:
     """For each item the other one of the current items that most of the sessions which are looked
     at hold together with it."""
     if len(items) == 0:
         return []
-    entries, whose = found.beside
     # Small numbers: the whole column stays near the processor.
-    place_of = np.full(len(index.counts), -1, np.int16)
-    place_of[items] = np.arange(len(items), dtype=np.int16)
-    places = place_of[index.codes[entries]]
-    is_one = np.flatnonzero(places >= 0)
-    cells = found.back[whose[is_one]] * len(items) + places[is_one]
-    together = np.bincount(cells, minlength=len(current) * len(items)).reshape(-1, len(items))
+    place_of = np.zeros(len(index.counts), np.int16)
+    place_of[items] = np.arange(1, len(items) + 1, dtype=np.int16)
+    together = np.array(
+        [
+            np.bincount(place_of.take(each.around.beside()), minlength=len(items) + 1)[1:]
+            for each in looked
+        ]
+    )
+    codes = [current[each.back] for each in looked]
     # Nothing is a reason for itself.
-    together[np.equal.outer(np.array(current), items)] = 0
-    names, looked = index.items.names, found.counts.tolist()
+    together[np.equal.outer(np.array(codes), items)] = 0
+    names = index.items.names
     rows = together.argmax(axis=0).tolist()
     most = together.max(axis=0).tolist()
     return [
-        Reason(names[current[row]], count, looked[row]) if count else None
+        Reason(names[codes[row]], count, looked[row].around.looked_at) if count else None
         for row, count in zip(rows, most, strict=True)
     ]

@@ -48,15 +48,14 @@ class SessionIndex:
     """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
     means a session in this index and no other.
 
-    `starts` are by session, `order` says in which order they are by (start, user), `is_there` which
-    are. `codes` are by entry, an item of a session; those of session n are from `ends[n]` to
-    `ends[n + 1]`. `counts` says in how many sessions an item is.
+    `starts` are by session, `is_there` says which are. `codes` are by entry, an item of a session;
+    those of session n are from `ends[n]` to `ends[n + 1]`. `counts` says in how many sessions an
+    item is.
     """
 
     items: ItemCodes
     starts: Ints
     ends: Ints
-    order: Ints
     is_there: Flags
     codes: Codes
     counts: Ints
@@ -64,11 +63,12 @@ class SessionIndex:
     _recent: Part
     _of_base: Postings
     _of_recent: Postings
+    _ranks: Ints
 
     @cached_property
     def session_count(self) -> int:
         """How many sessions there are."""
-        return int(self.is_there.sum())
+        return int(np.count_nonzero(self.is_there))
 
     @cached_property
     def rareness(self) -> Floats:
@@ -81,7 +81,7 @@ class SessionIndex:
     def oldest_start(self) -> int | None:
         """When the oldest session began (UTC ms); None where there is none."""
         size = self._base.height
-        of_base = np.flatnonzero(self.is_there[:size])[:1]
+        of_base = _first_set(self.is_there[:size])
         # Both parts are in order, and all of the recent ones are there.
         firsts = [*self.starts[of_base].tolist(), *self.starts[size : size + 1].tolist()]
         return min(firsts, default=None)
@@ -90,7 +90,7 @@ class SessionIndex:
     def newest_start(self) -> int | None:
         """When the newest session began (UTC ms); None where there is none."""
         size = self._base.height
-        of_base = np.flatnonzero(self.is_there[:size])[-1:]
+        of_base = size - 1 - _first_set(self.is_there[:size][::-1])
         lasts = [*self.starts[of_base].tolist(), *self.starts[size:][-1:].tolist()]
         return max(lasts, default=None)
 
@@ -118,6 +118,17 @@ class SessionIndex:
         """How many items sessions hold."""
         return self.ends[numbers + 1] - self.ends[numbers]
 
+    def order_of(self, numbers: Ints) -> Ints:
+        """What sessions, by number, are sorted by to stand in the order of (start, user)."""
+        size, further = self._base.height, len(self._ranks)
+        # Between two sessions of the base there is room for all recent ones.
+        order = numbers * (further + 1) + further
+        recent = np.flatnonzero(numbers >= size)
+        if len(recent):
+            places = numbers[recent] - size
+            order[recent] = self._ranks[places] * (further + 1) + places
+        return order
+
     def entries_of(self, code: int, newest: int) -> tuple[Ints, Ints]:
         """The entries that hold an item, at most those of the `newest` sessions with it, oldest
         first; and these sessions."""
@@ -130,13 +141,13 @@ class SessionIndex:
         some = of_recent.newest(code, newest)
         if some.start == some.stop:
             return entries, sessions
-        is_newer = len(sessions) == 0 or (
-            self.order[sessions[-1]] < self.order[of_recent.sessions[some.start]]
-        )
+        if len(sessions):
+            last, first = self.order_of(np.array([sessions[-1], of_recent.sessions[some.start]]))
+        is_newer = len(sessions) == 0 or last < first
         entries = np.concatenate([entries, of_recent.entries[some]])
         sessions = np.concatenate([sessions, of_recent.sessions[some]])
         if not is_newer:
-            by_age = np.argsort(self.order[sessions], kind="stable")
+            by_age = np.argsort(self.order_of(sessions))
             entries, sessions = entries[by_age], sessions[by_age]
         return entries[-newest:], sessions[-newest:]
 
@@ -177,7 +188,9 @@ class SessionIndex:
     def ready(self) -> "SessionIndex":
         """The same, with all worked out that an answer would have to wait for."""
         assert len(self.rareness) == len(self.counts)
-        for _ in (self.session_count, self.oldest_start, self._base.by_user, self._recent.by_user):
+        for _ in (self.session_count, self.oldest_start, self.newest_start):
+            pass
+        for _ in (self._base.by_user, self._recent.by_user):
             pass
         return self
 
@@ -258,6 +271,14 @@ def keys_frame(keys: Iterable[tuple[str, int]]) -> pl.DataFrame:
     return pl.DataFrame(list(keys), {USER: pl.String(), START: pl.Int64()}, orient="row")
 
 
+def _first_set(flags: Flags) -> Ints:
+    """The place of the first one that is set; none where no one is."""
+    if len(flags) == 0:
+        return np.zeros(0, np.int64)
+    first = int(flags.argmax())
+    return np.arange(first, first + int(flags[first]))
+
+
 def _room(base_size: int) -> int:
     """How many sessions may stand apart from so many."""
     return max(RECENT_MAX, base_size // RECENT_SHARE)
@@ -271,21 +292,19 @@ def _span_of(part: Part, start: int) -> tuple[int, int]:
 
 def _within(base: Part, is_there: Flags, recent: Part, edge: Edge) -> tuple[Flags, Part]:
     """Without what is beyond an edge."""
+    is_there, stays = is_there.copy(), np.ones(recent.height, np.bool_)
     start, last_user = edge
-    kept = []
-    for part in (base, recent):
+    for part, kept in ((base, is_there), (recent, stays)):
         first, end = _span_of(part, start)
-        stays = np.arange(part.height) >= first
+        kept[:first] = False
         if last_user is not None:
-            stays[first:end] = (part.users[first:end] <= last_user).to_numpy()
-        kept.append(stays)
-    is_there = is_there & kept[0]
-    return is_there, recent if kept[1].all() else recent.among(np.flatnonzero(kept[1]))
+            kept[first:end] &= (part.users[first:end] <= last_user).to_numpy()
+    return is_there, recent if stays.all() else recent.among(np.flatnonzero(stays))
 
 
 def _edge_of(base: Part, is_there: Flags, recent: Part, count_max: int) -> Edge | None:
     """The edge within which the newest `count_max` are; None where there are no more."""
-    surplus = int(is_there.sum()) + recent.height - count_max
+    surplus = int(np.count_nonzero(is_there)) + recent.height - count_max
     if surplus <= 0:
         return None
     oldest = np.concatenate(
@@ -294,7 +313,7 @@ def _edge_of(base: Part, is_there: Flags, recent: Part, count_max: int) -> Edge 
     start = int(np.partition(oldest, surplus - 1)[surplus - 1])
     first, end = _span_of(base, start)
     same = base.users[first:end].filter(pl.Series(is_there[first:end]))
-    before = int(is_there[:first].sum())
+    before = int(np.count_nonzero(is_there[:first]))
     first, end = _span_of(recent, start)
     users = pl.concat([same, recent.users[first:end]]).sort()
     left = len(users) - (surplus - before - first)
@@ -314,10 +333,6 @@ def _joined(
     """One index of a base, of which some sessions are there, and of recent sessions."""
     part, of_base = base
     size, further = part.height, recent.height
-    # Between two sessions of the base there is room for all recent ones.
-    order = np.empty(size + further, np.int64)
-    order[:size] = np.arange(further, size * (further + 1) + further, further + 1)
-    order[size:] = part.ranks(recent.keys) * (further + 1) + np.arange(further)
     entry_count = len(part.codes)
     # The base is counted already: there are millions of entries.
     counts = np.bincount(recent.codes, minlength=len(items.names))
@@ -327,7 +342,6 @@ def _joined(
         items=items,
         starts=np.concatenate([part.starts, recent.starts]),
         ends=np.concatenate([part.ends, recent.ends[1:] + entry_count]),
-        order=order,
         is_there=np.concatenate([is_there, np.ones(further, np.bool_)]),
         codes=np.concatenate([part.codes, recent.codes]),
         counts=counts,
@@ -335,4 +349,5 @@ def _joined(
         _recent=recent,
         _of_base=of_base,
         _of_recent=postings(recent, len(items.names), entry_count, size),
+        _ranks=part.ranks(recent.keys),
     )

@@ -234,9 +234,8 @@ def cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
 def ranges(firsts: Ints, counts: Ints) -> Ints:
     """The numbers of ranges, one behind the other: `counts` numbers from each of `firsts` on."""
     ends = counts.cumsum()
-    total = int(ends[-1]) if len(ends) else 0
     numbers: Ints = (firsts - ends + counts).repeat(counts)
-    numbers += np.arange(total)
+    numbers += np.arange(len(numbers))
     return numbers
 
 

@@ -23,7 +23,8 @@ class Adapter:
     brings it. What rests `in_files` has `SCHEME:PATH` for a URL, is there at once, and belongs to
     this machine. Of a store that `is_copied`, `rtcdp backup` makes copies: `rtcdp.store.StoreCopy`
     says what its package has for it. What `is_searched` has `values_with(url, texts, on_slice)`,
-    which gives the values of its tables that hold any of the texts, and their tables.
+    which gives the values of its tables that hold any of the texts, and their tables. `undivided`
+    says why nothing is counted in shards with it, if that is so.
     """
 
     package: str
@@ -33,6 +34,7 @@ class Adapter:
     in_files: bool = False
     is_copied: bool = False
     is_searched: bool = False
+    undivided: str = ""
 
     def opener(self, name: str) -> Any:
         """One of the package's functions, imported now."""
@@ -44,23 +46,41 @@ class Adapter:
 
 
 LOGS: Mapping[str, Adapter] = {
-    "embedded": Adapter("rtcdp.log.embedded", "embedded:DIR", in_files=True),
+    "embedded": Adapter(
+        *("rtcdp.log.embedded", "embedded:DIR"),
+        in_files=True,
+        undivided="the embedded log has one partition, which can't be divided",
+    ),
     "kafka": Adapter("rtcdp.log.kafka", "kafka://HOST:PORT/TOPIC", "confluent_kafka", "kafka"),
 }
 
 STORES: Mapping[str, Adapter] = {
-    "sqlite": Adapter("rtcdp.store.sqlite", "sqlite:FILE", in_files=True, is_copied=True),
+    "sqlite": Adapter(
+        *("rtcdp.store.sqlite", "sqlite:FILE"),
+        in_files=True,
+        is_copied=True,
+        undivided="a file of SQLite has one writer at a time, on one machine",
+    ),
     "postgresql": Adapter(
         *("rtcdp.store.postgres", "postgresql://…", "psycopg", "postgres"),
         is_copied=True,
         is_searched=True,
     ),
-    "mongodb": Adapter("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo", is_searched=True),
+    "mongodb": Adapter(
+        *("rtcdp.store.mongo", "mongodb://…", "pymongo", "mongo"),
+        is_searched=True,
+        undivided="an epoch in MongoDB is a plan that is worked off before the next one begins",
+    ),
 }
 
 ENGINES: Mapping[str, Adapter] = {
     "native": Adapter("rtcdp.engines.native"),
-    "spark": Adapter("rtcdp.engines.spark", library="pyspark", extra="spark"),
+    "spark": Adapter(
+        "rtcdp.engines.spark",
+        library="pyspark",
+        extra="spark",
+        undivided="Spark divides the work among executors of its own",
+    ),
 }
 
 ALL: Mapping[str, Adapter] = {**LOGS, **STORES, **ENGINES}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rtcdp.answers.shards import without_processor
 from rtcdp.catalog.catalog import load_definitions
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
@@ -65,7 +66,7 @@ def diagnose(settings: Settings, environment: Mapping[str, str], clock: Clock) -
         lambda: _folder(settings.data_dir),
         lambda: _port(settings),
         lambda: _log(settings, clock),
-        lambda: _store(settings),
+        lambda: _store(settings, clock),
         lambda: _catalog(settings),
         lambda: _clock(clock),
         lambda: _environment(environment),
@@ -199,7 +200,7 @@ def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield Finding("clock", "odd", "the newest record was received in the future", hint)
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
+def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
     if settings.store_path is not None:
         missing = list(_place_of("store", settings.store_path.parent, settings))
         if missing:
@@ -231,10 +232,30 @@ def _store(settings: Settings) -> Iterator[Finding]:
             "check the time service of the host that processes",
         )
     yield _sums(sums)
+    yield from _shards(settings, progress, clock)
     yield from _pair(settings, progress)
     trouble = trouble_of_processor(settings)
     if trouble is not None:
         yield Finding("processor", "broken", trouble, "mend what it says; it goes on by itself")
+
+
+def _shards(settings: Settings, progress: Progress, clock: Clock) -> Iterator[Finding]:
+    """Whether each shard of a divided store has a processor."""
+    count, wanted = len(progress.shards), settings.processor.shards
+    if not count:
+        if wanted > 1:
+            fact = f"processor.shards is {wanted}, and the store is not divided yet"
+            yield Finding("shards", "odd", fact, "start a processor with these settings")
+        return
+    orphans = without_processor(progress, clock.now_ms())
+    if orphans:
+        fact = f"no processor has {', '.join(map(str, orphans))} of {count}"
+        yield Finding("shards", "broken", fact, "start one with the same settings: rtcdp process")
+    elif wanted != count:
+        fact = f"the store is in {count}, and processor.shards is {wanted} here"
+        yield Finding("shards", "odd", fact, "give all processors the same setting")
+    else:
+        yield Finding("shards", "ok", f"all {count} have a processor")
 
 
 def _rules(history: Sequence[RulesInForce], settings: Settings) -> Finding:

@@ -18,6 +18,7 @@ from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable, Table
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import LogMark
+from rtcdp.store.division import ShardState
 from rtcdp.store.epoch import Epoch, EpochSpan, RowChanges, TableChange
 
 
@@ -95,6 +96,9 @@ class Progress:
     has a row among the uncounted records has that row's, and all others are admitted. Of these, an
     engine has to read again `[remembered_from, next_offset)` to know every id that it must; a
     partition is not in `remembered_from` when no engine has said so yet.
+
+    `shards` are those of a store that several processors write to; `epoch` counts the commits of
+    all of them then, and `committed_at` is the newest.
     """
 
     epoch: int = 0
@@ -106,13 +110,20 @@ class Progress:
     remembered_from: Mapping[int, int] = field(default_factory=dict)
     decided_from: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[int, LogMark] = field(default_factory=dict)
+    shards: tuple[ShardState, ...] = ()
+
+    @property
+    def all_committed_at(self) -> int:
+        """When the last commit was of the shard whose last one is the oldest (UTC ms); 0 where one
+        has not committed yet."""
+        return min((each.committed_at for each in self.shards), default=self.committed_at)
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
         """Event times before this are final: min over partitions of the intake time, less the
-        allowed lateness. None before the first record."""
-        if not self.max_received_at:
-            return None
-        return min(self.max_received_at.values()) - allowed_lateness_ms
+        allowed lateness. None before the first record of a log, or of a shard: the intake time 0
+        stands for those that nobody has seen."""
+        newest = min(self.max_received_at.values(), default=0)
+        return newest - allowed_lateness_ms if newest > 0 else None
 
 
 @dataclass(frozen=True)

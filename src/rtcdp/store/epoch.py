@@ -4,7 +4,7 @@ Engines are interchangeable, stateless folds. They turn a micro-batch of records
 and end in `store.commit(epoch)`; the store is the state, and the commit is the checkpoint.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -82,7 +82,8 @@ class Epoch:
     the last record that was read, per partition. `remembered_from` says, per partition, from which
     offset on ids are remembered after this epoch; a partition that is left out stays as it was.
     `rows` changes each row table at most once. `shard` is the group of partitions that the epoch is
-    of; there is only 0 as yet. With an `erasure`, it takes a user out.
+    of; `number` counts the epochs of that shard then, and `at_number` gives further rows by the
+    number that the store gives the commit. With an `erasure`, it takes a user out.
     """
 
     number: int
@@ -100,6 +101,7 @@ class Epoch:
     rows: tuple[RowChanges, ...] = ()
     shard: int = 0
     erasure: Erasure | None = None
+    at_number: Callable[[int], Sequence[RowChanges]] | None = None
 
     @property
     def next_offsets(self) -> dict[int, int]:

@@ -56,13 +56,15 @@ def _is_odd(row: Mapping[str, int]) -> bool:
     return lowest < 0 or row["conflict"] > row["duplicate"]
 
 
-def check_follows(progress: Progress, epoch: Epoch) -> None:
-    """Raises `EpochRefused` unless the epoch is of shard 0, has the next number, is of the log that
-    was counted, and starts in every partition where the store has counted up to."""
-    if epoch.shard != 0:
+def check_follows(progress: Progress, epoch: Epoch, shard: int = 0) -> None:
+    """Raises `EpochRefused` unless the epoch is of the `shard` whose progress this is, has the next
+    number, is of the log that was counted, and starts in every partition where the store has
+    counted up to."""
+    if epoch.shard != shard:
         raise EpochRefused(
-            f"epoch {epoch.number} is of shard {epoch.shard}, and this store has only shard 0",
-            "give all partitions to one engine",
+            f"epoch {epoch.number} is of shard {epoch.shard}, and here only shard {shard} is"
+            " written",
+            "divide the store first: set processor.shards where it can be divided",
         )
     if epoch.number != progress.epoch + 1:
         raise EpochRefused(

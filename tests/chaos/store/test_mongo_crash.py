@@ -20,9 +20,11 @@ from rtcdp.store.mongo import MongoStore
 from rtcdp.store.mongo.snapshot import SnapshotTooOld
 from tests.chaos.store import mongo_writer
 from tests.chaos.store.mongo_writer import BUCKETS, LEASE_MS, LOST, METRIC, STAYS, TABLES, epoch_of
+from tests.scale import scaled
 from tests.servers import unused_name
 
 DEADLINE_S = 180.0
+READING_S = scaled(2, chaos=8)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.chaos.store.mongo_writer"])
@@ -187,7 +189,7 @@ def test_a_reader_sees_whole_epochs_only(url):
     with writer(mongo_writer.commit_on_and_on, url):
         wait_for_epoch(url, 1)
         began = time.monotonic()
-        while time.monotonic() < began + 8 or len(seen) <= 20 or too_old >= len(seen):
+        while time.monotonic() < began + READING_S or len(seen) <= 20 or too_old >= len(seen):
             assert time.monotonic() < began + DEADLINE_S, (len(seen), too_old)
             try:
                 with store.snapshot() as snapshot:

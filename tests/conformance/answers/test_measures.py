@@ -16,6 +16,9 @@ from rtcdp.log.contract import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.oracle import Oracle
 
+SPARK_ON = ("sqlite",)
+"""What Spark hands to any of the stores is of the same shape."""
+
 START_MS = 1_767_225_600_000
 RULES = AdmissionRules(allowed_lateness_ms=10**9)
 EVENTS = 600

@@ -15,6 +15,9 @@ from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.products import verify_products
 from tests.by_category import METRICS, by_place, naive, traffic
 
+SPARK_ON = ("sqlite",)
+"""What Spark hands to any of the stores is of the same shape."""
+
 RULES = AdmissionRules(allowed_lateness_ms=10**9)
 
 

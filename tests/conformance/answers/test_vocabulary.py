@@ -58,6 +58,9 @@ from rtcdp.log.contract import Delivery
 from rtcdp.testing.memory_log import MemoryLog
 from rtcdp.verify.oracle import Oracle
 
+SPARK_ON = ("sqlite",)
+"""What Spark hands to any of the stores is of the same shape."""
+
 START_MS = 1_774_738_800_000  # 2026-03-28T23:00:00Z: an hour before Berlin's shortest day
 SPAN_MS = 100 * 3_600_000
 EVENTS = 3_000

@@ -48,6 +48,7 @@ def by_hand(topic, kafka_server, spark_jars, tmp_path_factory):
     return {(user, start): count for user, start, count in rows}
 
 
+@pytest.mark.usefixtures("spark")
 @pytest.mark.parametrize("engine", ["native", "spark"])
 def test_page_views_are_those_of_a_job_written_by_hand(
     engine, by_hand, topic, kafka_server, spark_jars, tmp_path

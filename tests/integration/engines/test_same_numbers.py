@@ -19,7 +19,7 @@ from rtcdp.testing.driver import LEDGER, differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.servers import unused_name
 
-TRAFFIC = Traffic(int(os.environ.get("RTCDP_TEST_EVENTS", "200_000")), users=300)
+TRAFFIC = Traffic(int(os.environ.get("RTCDP_TEST_EVENTS", "60_000")), users=300)
 """`RTCDP_TEST_EVENTS=1_000_000` takes a few minutes more."""
 
 APPENDED_TOGETHER = 50

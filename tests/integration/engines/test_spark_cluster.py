@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from rtcdp.testing.driver import differing
 from tests.integration.engines.topic_installation import (
     TRAFFIC,
@@ -13,6 +15,7 @@ from tests.integration.engines.topic_installation import (
 )
 
 
+@pytest.mark.usefixtures("no_spark")
 def test_a_cluster_of_two_workers_counts_the_same(
     kafka_server, spark_jars, spark_cluster, tmp_path
 ):

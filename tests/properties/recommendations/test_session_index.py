@@ -20,7 +20,8 @@ from rtcdp.recommendations import (
     scoring,
     session_index,
 )
-from rtcdp.recommendations.scoring import PLAIN_NEIGHBOURS, USUAL, Taste, last_items, scored
+from rtcdp.recommendations.neighbourhood import PLAIN_NEIGHBOURS, USUAL, Taste
+from rtcdp.recommendations.scoring import last_items, scored
 from tests.properties.recommendations import naive_neighbours
 from tests.scale import scaled
 

@@ -13,6 +13,8 @@ from rtcdp.answers.product_rows import followed
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.errors import NotThere
+from rtcdp.folds.product_sessions import ProductSessions
+from rtcdp.store.sql.snapshot import SqlSnapshot
 from rtcdp.testing.epochs import row_changes
 from tests.stories import event
 from tests.told import DAY, HOUR, MINUTE, START, Teller
@@ -32,12 +34,6 @@ def known(history, read):
 
 def sessions(history, read):
     return known(history, read).model.index.sessions().rows()
-
-
-def wait_for_looks():
-    for thread in threading.enumerate():
-        if thread.name == product_history.LOOK_BESIDE:
-            thread.join(5)
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +89,12 @@ def test_only_so_many_days_and_sessions_are_heard(teller):
     assert [row[0] for row in sessions(newest, read)] == ["cay", "dan"]
 
 
+@pytest.fixture
+def few_are_named(monkeypatch):
+    monkeypatch.setattr(ProductSessions, "named_max", 200)
+
+
+@pytest.mark.usefixtures("few_are_named")
 def test_what_an_epoch_does_not_name_is_read_again(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     assert known(history, read).is_exact
@@ -107,6 +109,7 @@ def test_what_an_epoch_does_not_name_is_read_again(teller):
     assert sessions(history, later) == sessions(ProductHistory(), later)
 
 
+@pytest.mark.usefixtures("few_are_named")
 def test_what_is_read_again_later_is_not_worked_out_anew_until_then(teller):
     history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
     known(history, read)
@@ -114,6 +117,18 @@ def test_what_is_read_again_later_is_not_worked_out_anew_until_then(teller):
     found = known(history, read)
     assert not found.is_exact
     assert known(history, read) is found
+
+
+def test_of_thousands_that_an_epoch_changes_none_is_looked_for(teller, monkeypatch):
+    history, read = ProductHistory(), teller.installation(START + 2 * HOUR)
+    known(history, read)
+    many = [row for n in range(3_000) for row in seen(f"u{n:04d}", HOUR + n, "hat")]
+    teller.tell([*many, *seen("ada", 10 * MINUTE, "lamp")], START + 2 * HOUR)
+    monkeypatch.setattr(SqlSnapshot, "row_scan", None)
+    found = known(history, read)
+    assert found.is_exact
+    monkeypatch.undo()
+    assert sessions(history, read) == sessions(ProductHistory(), read)
 
 
 def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
@@ -136,7 +151,7 @@ def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later).model.index.session_count == 2
-    wait_for_looks()
+    history.wait(5)
     assert known(history, later).model.index.session_count == 3
 
 
@@ -153,10 +168,10 @@ def test_a_look_that_waited_for_others_does_not_defer_the_next_one(teller, monke
     history = ProductHistory()
     for number, user in enumerate(("cay", "dan", "eva")):
         known(history, teller.installation(START + DAY + number * 1_000))
-        wait_for_looks()
+        history.wait(5)
         teller.tell(seen(user, HOUR, "hat"), START + DAY)
     known(history, teller.installation(START + DAY + 3_000))
-    wait_for_looks()
+    history.wait(5)
     assert known(history, teller.installation(START + DAY + 3_000)).model.index.session_count == 5
 
 
@@ -169,7 +184,7 @@ def test_after_the_end_of_a_long_look_there_is_a_pause(teller, monkeypatch):
 
     def count():
         found = known(history, teller.installation(START + DAY, clock=clock))
-        wait_for_looks()
+        history.wait(5)
         return found.model.index.session_count
 
     monkeypatch.setattr(product_history, "SHORT_S", -1.0)
@@ -181,9 +196,9 @@ def test_after_the_end_of_a_long_look_there_is_a_pause(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     assert (count(), clock.now_ms()) == (2, START + DAY + 4_000)
     teller.tell(seen("dan", HOUR, "hat"), START + DAY)
-    clock.advance(400)
+    clock.advance(150)
     assert [count(), count()] == [3, 3]
-    clock.advance(200)
+    clock.advance(100)
     assert [count(), count()] == [3, 4]
 
 
@@ -219,7 +234,7 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later) is first
-    wait_for_looks()
+    history.wait(5)
     assert known(history, later).model.index.session_count == 3
 
 
@@ -279,12 +294,12 @@ def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_l
     assert at_hand(49) is seen_then
     assert at_hand(101) is None
     with history._glancing:
-        assert at_hand(999) is seen_then
-        assert at_hand(1_001) is None
+        assert at_hand(2_999) is seen_then
+        assert at_hand(3_001) is None
     # The first one whose look is due is told what is there, and the next one what is new.
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     assert at_hand(51) is seen_then
-    wait_for_looks()
+    history.wait(5)
     assert at_hand(100).model.index.session_count == 3
 
 

@@ -115,26 +115,26 @@ def test_an_engine_that_commits_seldom_has_its_time_if_it_is_there(
     }
 
 
-def test_a_part_that_does_not_answer_is_not_waited_for(
-    make_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_that_does_not_answer_is_not_waited_for(make_api: Callable[..., Api]) -> None:
     """A server that went away without a word: what asks it waits for long."""
     assert 2 * health.PATIENCE_S < 2
-    # The parts that do answer may need longer on a busy machine.
-    monkeypatch.setattr(health, "PATIENCE_S", 8.0)
     stuck = threading.Event()
 
     def never() -> None:
         stuck.wait(60)
 
     api = make_api(checks={"broker": never})
+    others = {"store": "ok", "log": "ok", "lag": "ok"}
     began = time.monotonic()
-    parts = api.get("/health/ready").json()["parts"]
     api.get("/health/ready")
+    parts = api.get("/health/ready").json()["parts"]
+    # The parts that do answer may need longer on a busy machine.
+    while parts | others != parts and time.monotonic() - began < 30:
+        parts = api.get("/health/ready").json()["parts"]
     threads = [thread.name for thread in threading.enumerate()]
     stuck.set()
     assert "no answer" in parts.pop("broker")
-    assert parts == {"store": "ok", "log": "ok", "lag": "ok"}
+    assert parts == others
     assert threads.count("probe-broker") == 1
     assert time.monotonic() - began < 30
 

@@ -76,3 +76,27 @@ async def test_nobody_waits_for_them_and_nothing_is_looked_at_for_nobody(
     await asking.aclose()
     await plain.aclose()
     assert feed._anomalies._looking is None
+
+
+async def test_who_comes_while_it_rests_is_told_what_was_found_last(
+    context: ApiContext, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = [], live_anomalies.AnomaliesWatch.look
+
+    def slow(watch: Any, installation: Any) -> Any:
+        looks.append(1)
+        driver.advance(seconds=1)
+        return look(watch, installation)
+
+    monkeypatch.setattr(live_anomalies.AnomaliesWatch, "look", slow)
+    feed = LiveFeed(context)
+    for _ in range(3):
+        client = feed.messages(anomalies=True)
+        assert "standing" in await next_of_anomalies(client)
+        await client.aclose()
+    assert len(looks) == 1
+    driver.advance(seconds=49)
+    client = feed.messages(anomalies=True)
+    assert "standing" in await next_of_anomalies(client)
+    await client.aclose()
+    assert len(looks) == 2

@@ -4,9 +4,9 @@ import pytest
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.engines import notices
 from rtcdp.engines.notices import (
-    CHANGED_MAX,
     NOTICES,
     noticed,
+    renumbered,
     rests_beside_folds,
     tables_beside,
     with_notices,
@@ -19,6 +19,7 @@ from tests.stories import event
 from tests.told import START, Teller
 
 SESSIONS = next(fold for fold in load_folds() if fold.name == "sessions")
+FOLLOWED = next(fold for fold in load_folds() if fold.name == "product_sessions")
 
 
 @pytest.fixture
@@ -59,12 +60,34 @@ def test_changes_of_other_tables_are_no_news(teller):
 
 
 def test_more_than_is_named_is_counted(teller):
-    count = CHANGED_MAX + 5
+    count = SESSIONS.step.named_max + 5
     teller.tell([event(START + n, user=f"u{n}", eventId=f"{n}") for n in range(count)], START)
     with teller.store.snapshot() as snapshot:
         found = noticed(snapshot, SESSIONS, 0)
-    assert (found.keys.height, found.more_changed, found.more_gone) == (CHANGED_MAX, 5, 0)
+    assert (found.keys.height, found.more_changed, found.more_gone) == (count - 5, 5, 0)
     assert found.keys["start"].min() == START + 5
+
+
+def test_a_fold_that_is_followed_names_thousands_in_parts_that_rows_of_a_store_hold(teller):
+    count = FOLLOWED.step.named_max + 5
+    user = "u" * 60 + "{:05d}"
+
+    def viewed(number, at, product):
+        return event(at, user=user.format(number), eventId=f"{number}{at}", productId=product)
+
+    teller.tell([viewed(number, START + number, "hat") for number in range(count)], START)
+    teller.tell([viewed(number, START + 60_000, "sock") for number in range(7)], START)
+    with teller.store.snapshot() as snapshot:
+        found, newer = (noticed(snapshot, FOLLOWED, epoch) for epoch in (0, 1))
+    assert (found.keys.height, found.more_changed, found.more_gone) == (count, 5, 0)
+    assert (newer.keys.height, newer.more_changed, newer.is_whole) == (7, 0, True)
+    rows = teller.store.dump(NOTICES).filter(fold=FOLLOWED.name)
+    assert rows.filter(epoch=1)["changed_count"].sum() == count
+    assert rows["changed"].str.len_bytes().max() < ROW_BYTES_MAX / 2
+    parts = RowChanges(NOTICES, rows.select(NOTICES.primary_key).clear(), rows.filter(epoch=1))
+    again = renumbered(parts, 9).replace
+    assert again["slot"].n_unique() == again.height > 5
+    assert again["slot"].str.head(3).unique().to_list() == ["009"]
 
 
 def test_the_last_epochs_rest_and_no_more(teller, monkeypatch):

@@ -191,11 +191,38 @@ def test_a_clean_batch_is_recognised_and_its_events_handed_out() -> None:
         event_with("") + b"\n\n" + event_with(""),
         event_with("") + event_with("") + b"\n\n",
         b"\n" + event_with(""),
+        event_with("") + b"\n\n",
+        event_with("") + b"\n " + event_with(""),
     ],
-    ids=["event over two lines", "blank line", "two events on a line", "leading newline"],
+    ids=[
+        *("event over two lines", "blank line", "two events on a line", "leading newline"),
+        *("blank line at the end", "a space before an event"),
+    ],
 )
 def test_a_batch_is_clean_only_if_each_line_is_one_event(lines: bytes) -> None:
     assert not is_clean(lines)
+    others = b"\n".join([event_with("")] * 100)
+    assert is_clean(others)
+    for body in (others + b"\n" + lines, lines + b"\n" + others):
+        assert not is_clean(body)
+    assert not is_clean(event_with("") + event_with("") + b"\n\n" + others)
+
+
+@pytest.mark.parametrize(("excess", "is_accepted"), [(0, True), (1, False)])
+def test_the_longest_event_of_many_is_clean_and_a_longer_one_is_not(
+    excess: int, is_accepted: bool
+) -> None:
+    most, property_most = 65_536, 32_000
+    rest = len(event_with(f',"pageUrl":"","properties":{{"a":"{"x" * property_most}"}}'))
+    assert rest + 2_048 < most
+    spaces = b" " * (most - rest - 1_000 + excess)
+    long = event_with(
+        f',"pageUrl":"{"u" * 1_000}","properties":{{"a":"{"x" * property_most}"}}'
+    ).replace(b"{", b"{" + spaces, 1)
+    assert len(long) == most + excess
+    few = [event_with("")] * 3
+    assert is_clean(b"\n".join([*few, long, *few])) == is_accepted
+    assert is_clean(b"\n".join([*few, long])) == is_accepted
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Verified lines as columns."""
 
+import json
+
 import pytest
 
 from rtcdp.events.codec import decode, parse_timestamp_ms
@@ -40,16 +42,47 @@ def test_mixed_timestamps() -> None:
     assert frame["timestamp"].to_list() == [-5, 1_767_222_000_000, 951_827_696_789]
 
 
+def test_as_many_lines_as_are_decoded_in_several_goes_are_all_there() -> None:
+    users = [f"{number}-{'u' * (number % 7)}" for number in range(20_000)]
+    for last in (f'"{PLAIN[2]}"', "951827696789", '"2000-02-29T12:34:56.7891+00:00"'):
+        times = [f'"{PLAIN[2]}"'] * (len(users) - 1) + [last]
+        lines = b"".join(
+            line(time, f',"eventId":"{user}"') for time, user in zip(times, users, strict=True)
+        )
+        frame = decode_lines(lines, len(users), ["eventId", "value", "sessionId"])
+        assert (
+            frame["eventId"].to_list()
+            == users
+            == [json.loads(text)["eventId"] for text in split_lines(lines)]
+        )
+        assert set(frame["timestamp"]) == {951_827_696_789}
+        assert frame["value"].null_count() == frame["sessionId"].null_count() == len(users)
+
+
+def test_more_events_than_lines_are_a_fault_and_not_counted() -> None:
+    with pytest.raises(AssertionError, match="2 events stand on 1 lines"):
+        decode_lines(line("1") * 2, 1, [])
+
+
+@pytest.mark.parametrize("count", [3, 5_000])
+def test_lines_have_one_hash_however_many_there_are(count: int) -> None:
+    last = line("1", f',"pageUrl":"{"x" * 300}"')
+    hashes = line_hashes(line("2") * (count - 1) + last)
+    assert len(hashes) == count
+    assert hashes[-1] == line_hashes(last)[0]
+
+
 def test_only_the_asked_fields_are_read() -> None:
     frame = decode_lines(line("1", ',"value":2,"productId":"p"'), 1, ["productId"])
     assert frame.columns == ["productId", "timestamp"]
 
 
-def test_lines_that_the_columnar_parser_refuses_are_decoded_one_by_one() -> None:
+def test_lines_that_the_columnar_parser_refuses_are_decoded_all_the_same() -> None:
     tiny = line("1", ',"x":0.1e-99999999999')
     assert not isinstance(decode(tiny), Rejection)
-    frame = decode_lines(tiny + line("2"), 2, ["userId"])
-    assert frame["timestamp"].to_list() == [1, 2]
+    fields = ["userId", "eventType", "eventId", "pageUrl", "sessionId"]
+    frame = decode_lines(tiny + line("2") * 1_000, 1_001, fields)
+    assert frame["timestamp"].to_list() == [1] + [2] * 1_000
 
 
 def test_lines_are_split_as_they_are() -> None:

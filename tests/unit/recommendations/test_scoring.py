@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.recommendations import NO_SESSIONS, index_of, keys_frame
-from rtcdp.recommendations.scoring import PLAIN_NEIGHBOURS, USUAL, Taste, last_items, scored
+from rtcdp.recommendations.neighbourhood import PLAIN_NEIGHBOURS, USUAL, Taste
+from rtcdp.recommendations.scoring import last_items, scored
 from tests.unit.recommendations.test_session_index import frame
 
 DAY = 86_400_000

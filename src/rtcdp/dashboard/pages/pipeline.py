@@ -14,6 +14,7 @@ from rtcdp.answers.ledger_sums import LedgerSums, LedgerSumsQuestion, ledger_sum
 from rtcdp.answers.metrics import catalog_page
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor
+from rtcdp.answers.shards import ShardShown, shards_of
 from rtcdp.answers.uncounted import (
     DeadLettersQuestion,
     DuplicatesQuestion,
@@ -151,6 +152,7 @@ class PipelineShown:
     watermark: int | None
     committed_at: int | None
     parts: Sequence[PartShown]
+    shards: Sequence[ShardShown]
     filling: Sequence[Filling]
     tabs: tuple[Tab, ...]
     reasons: Sequence[str]
@@ -188,6 +190,7 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         watermark=instant_of(sums.watermark),
         committed_at=instant_of(sums.committed_at),
         parts=parts_shown(parts_of(asked.context), pulse),
+        shards=shards_of(asked.installation),
         filling=_filling(asked),
         tabs=tuple(
             Tab(

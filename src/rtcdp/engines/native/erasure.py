@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from secrets import token_bytes
 from typing import Any
 
 import msgspec
@@ -21,12 +22,19 @@ from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, fields_of, tables_of
+from rtcdp.definitions import BUCKET_START, MEMBER, Metric, RowTable, Table, fields_of, tables_of
 from rtcdp.engines.decided import decided_batches, readable_from
 from rtcdp.engines.merging import merge_rows
 from rtcdp.engines.native.lowering import changes_of
 from rtcdp.engines.native.recovery import rounds_between
-from rtcdp.engines.native.user_rows import groups_of, named_rows, rows_of_groups
+from rtcdp.engines.native.user_rows import (
+    groups_of,
+    is_counted_among_members,
+    member_of,
+    named_rows,
+    rows_of_groups,
+    without_name,
+)
 from rtcdp.engines.notices import NOTICES, without_user
 from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import LogReader, RawRecord
@@ -83,7 +91,7 @@ class Traces:
 @dataclass(frozen=True)
 class Parts:
     """What an erasure works on: a store that follows a log, with these metrics and row tables in
-    it, and how much of the log is read at once."""
+    it, how much of the log is read at once, and where random bytes come from."""
 
     log: LogReader
     store: Store
@@ -92,6 +100,7 @@ class Parts:
     folds: Sequence[str]
     batch_bytes: int
     on_slice: Callable[[], None] = lambda: None
+    randomness: Callable[[int], bytes] = token_bytes
 
 
 def traces_of(parts: Parts, user_id: str) -> Traces:
@@ -132,6 +141,7 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
             for metric in parts.metrics
             for change in _removed(snapshot, metric, user_id, anew)
         ]
+        nameless = list(_nameless(parts, user_id, removed, anew))
         rows = _row_changes(snapshot, parts, user_id, progress.epoch + 1)
         floor = snapshot.floors.uncounted_from
         seen = _alarms_seen(snapshot, parts.metrics, user_id)
@@ -139,7 +149,7 @@ def erasing_epoch(parts: Parts, user: ErasedUser, user_id: str, traces: Traces) 
     return Epoch(
         number=progress.epoch + 1,
         spans=(),
-        changes=tuple(_counted_anew(parts, progress, traces, anew)),
+        changes=_together(_counted_anew(parts, progress, traces, anew), nameless),
         ledger=_moved(records, floor),
         uncounted=_standing_in(records),
         committed_at=user.erased_at,
@@ -260,6 +270,38 @@ def _removed(
         found = pl.concat(rows).unique(table.primary_key) if rows else None
         if found is not None and not found.is_empty():
             yield TableChange(table, found)
+
+
+def _nameless(
+    parts: Parts, user_id: str, removed: Sequence[TableChange], anew: Mapping[str, pl.DataFrame]
+) -> Iterator[TableChange]:
+    """What keeps the number of users of windows that can't be counted anew, and names nobody."""
+    counted = {
+        table.name
+        for metric in parts.metrics
+        for table in tables_of(metric)
+        if is_counted_among_members(metric, table)
+    }
+    member = member_of(user_id)
+    for change in removed:
+        table, rows = change.table, change.rows
+        if table.name not in counted:
+            continue
+        theirs = rows.filter(pl.col(MEMBER) == member)
+        if table.name in anew:
+            theirs = theirs.join(anew[table.name], on=[BUCKET_START, *table.key], how="anti")
+        if not theirs.is_empty():
+            yield TableChange(table, without_name(table, theirs, parts.randomness))
+
+
+def _together(
+    anew: Iterator[TableChange], others: Sequence[TableChange]
+) -> tuple[TableChange, ...]:
+    """Each table once."""
+    rows: dict[Table, list[pl.DataFrame]] = {}
+    for change in (*anew, *others):
+        rows.setdefault(change.table, []).append(change.rows)
+    return tuple(TableChange(table, pl.concat(frames)) for table, frames in rows.items())
 
 
 def _alarms_seen(

@@ -28,6 +28,7 @@ class ProcessorLimits:
     `expire_every_s`: how often old data is deleted. `erase_again_every_s`: the shortest time from
     one rewriting of the files to the next, where erased users' old events keep coming.
     `lease_ttl_s`: for how long the right to write to the store outlasts a processor that dies.
+    `shards`: into how many groups of partitions the log is divided, which several processors share.
     """
 
     max_batch_bytes: int = 16 * 2**20
@@ -39,6 +40,7 @@ class ProcessorLimits:
     expire_every_s: float = 60.0
     erase_again_every_s: float = 86_400.0
     lease_ttl_s: float = 15.0
+    shards: int = 1
 
     def batch_bytes(self, *, has_folds: bool) -> int:
         """How much of the log one epoch takes."""

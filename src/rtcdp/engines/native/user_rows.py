@@ -1,6 +1,6 @@
 """Rows of metrics' tables that an erasure is about: those that name the user, and whole groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 import polars_hash as plh
@@ -51,11 +51,39 @@ def named_rows(
         return
     is_named = pl.col(ITEM) == user_id
     if table.bound == "smallest_members":
-        text = pl.DataFrame({MEMBER: [user_id]})
-        hashed = text.select(plh.col(MEMBER).nchash.xxhash64().reinterpret(signed=True)).item()
-        is_named = pl.col(MEMBER) == hashed
+        is_named = pl.col(MEMBER) == member_of(user_id)
     for page in _pages(snapshot, Scan(table)):
         yield page.filter(is_named)
+
+
+def member_of(user_id: str) -> int:
+    """What stands for a user among members."""
+    text = pl.DataFrame({MEMBER: [user_id]})
+    hashed = text.select(plh.col(MEMBER).nchash.xxhash64().reinterpret(signed=True))
+    return int(hashed.item())
+
+
+def is_counted_among_members(metric: Metric, table: Table) -> bool:
+    """Whether a table's members are users, of groups that don't name one."""
+    is_of_members = table.bound == "smallest_members" and _side_column(metric, table) == _USER
+    return is_of_members and _USER not in metric.key_columns
+
+
+def without_name(
+    table: Table, rows: pl.DataFrame, randomness: Callable[[int], bytes]
+) -> pl.DataFrame:
+    """Rows of a member table with numbers in place of the members that stand for nobody.
+
+    Each is smaller than the one before it: so the group counts as many as it did, also where that
+    is estimated by the largest of those that are kept.
+    """
+    least = -(2**63)
+    numbers = [
+        least + int.from_bytes(randomness(16)) % max(1, member - least)
+        for member in rows[MEMBER].to_list()
+    ]
+    column = pl.Series(MEMBER, numbers, pl.Int64)
+    return rows.with_columns(column).select(table.column_names)
 
 
 def _side_column(metric: Metric, table: Table) -> str:

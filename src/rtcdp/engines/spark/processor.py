@@ -186,12 +186,14 @@ class SparkProcessor:
                 except (StoreUnavailable, LogUnavailable) as error:
                     self.listeners.on_trouble(f"{error}{TRYING_AGAIN}")
                     stop.wait(_RETRY_S)
+                # A topic that was made anew has other offsets; then that is what to say.
                 except OffsetsMissing:
                     check_log_id(self._progress, self._source.log.log_id())
                     raise
 
     def _recover(self, spark: SparkSession) -> None:
         """Prepare the store, read where it stands, and fill what is new in it."""
+        # Before anything is written: whoever has lost it must not.
         self._keep_lease()
         folding = Folding(self.folds, self.store)
         of_products = () if self.products is None else self.products.tables
@@ -234,6 +236,7 @@ class SparkProcessor:
 
         def keep() -> None:
             nonlocal is_lost
+            # After a failure nothing more is tried: the next commit tells what it was.
             if not is_lost:
                 is_lost = True
                 with suppress(RtcdpError):
@@ -322,6 +325,7 @@ class SparkProcessor:
         finally:
             if is_idle:
                 self._turn.release()
+        # A batch that had its turn already may be committing: nobody goes on before it is done.
         with self._turn:
             return
 
@@ -345,6 +349,8 @@ class SparkProcessor:
     def _count(self, rows: DataFrame, number: int) -> None:
         following = self._following
         assert following is not None
+        # Where it ends is read from the plan, for the last offsets may hold no record that would
+        # tell: transactions and compaction leave some without.
         planned = following.checkpoints.planned(following.checkpoint, number)
         # Read by the executors: the index of ids forgets what lies before.
         remembered = remembered_property(self._progress.remembered_from)
@@ -356,6 +362,7 @@ class SparkProcessor:
             check_log_id(self._progress, self._log_id)
             remembrance = self._remembrance.after(batch.counted)
             self._counting.count(kept, batch, planned.next_offsets, remembrance.remembered_from)
+        # Only now: a batch that failed is counted again from what was remembered before it.
         self._remembrance = remembrance
         self._source.log.acknowledge(self._progress.next_offsets)
         self._weigh(batch, following.offsets_per_trigger)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from rtcdp.events.codec import LINE_BREAK, count_of
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.log.contract import Delivery, Int64Array
 
@@ -85,7 +86,9 @@ def check_delivery(delivery: Delivery) -> None:
     """Raise `ValueError` for a delivery that contradicts itself: stored, it would shift the
     offsets of its neighbours."""
     lines = delivery.lines
-    if lines.count(b"\n") != delivery.line_count or not (lines.endswith(b"\n") or not lines):
+    if count_of(LINE_BREAK, lines) != delivery.line_count or not (
+        lines.endswith(b"\n") or not lines
+    ):
         raise ValueError("`lines` must hold `line_count` lines, every one ended by a newline")
     places = [index for index, _ in delivery.rejects]
     if any(b <= a for a, b in zip([-1, *places], places, strict=False)):

@@ -129,6 +129,7 @@ class TopicAdmin:
                 ) from error
             if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise self._unavailable(error) from error
+        # A broker that has not heard of it yet says that there is none: a log without records.
         self._until_known()
 
     def max_message_bytes(self) -> int:
@@ -137,6 +138,7 @@ class TopicAdmin:
         asked = self._client.describe_configs([resource], request_timeout=self._timeout_s)
         try:
             entry = self._result(asked[resource]).get("max.message.bytes")
+        # Who may write need not be allowed to read settings.
         except KafkaException:
             return DEFAULT_MAX_MESSAGE_BYTES
         return DEFAULT_MAX_MESSAGE_BYTES if entry is None else int(entry.value)
@@ -244,5 +246,6 @@ class TopicAdmin:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
 
     def _unavailable(self, error: KafkaException) -> LogUnavailable:
+        # What the client has to say of its connections comes with this alone.
         self._client.poll(0)
         return unavailable(self._topic, error_of(error), self._last_word)

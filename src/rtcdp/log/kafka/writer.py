@@ -86,7 +86,9 @@ class KafkaLogWriter:
         self._value_bytes_max = max_bytes - _ENVELOPE_BYTES
         options = {
             "acks": "all",
+            # What the client itself sends again must not stand in the log twice.
             "enable.idempotence": True,
+            # A call for each of a hundred thousand records costs more than to send them.
             "delivery.report.only.error": True,
             "on_delivery": self._on_undelivered,
             "message.timeout.ms": timeout_ms,

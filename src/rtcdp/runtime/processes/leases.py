@@ -16,7 +16,7 @@ import msgspec
 from rtcdp.clock import Clock
 from rtcdp.runtime.processes.locks import AlreadyRunning, Holder, processor_lock
 from rtcdp.runtime.settings import Settings
-from rtcdp.store import Lease, LeaseHeld, Store, StoreUnavailable
+from rtcdp.store import LeaseHeld, Store, StoreUnavailable
 
 _POLL_S = 0.2
 _START_TIME_FIELD = 19
@@ -48,7 +48,7 @@ def processing_right(
             yield
         return
     ttl_ms = int(settings.processor.lease_ttl_s * 1000)
-    _acquire(store, clock, ttl_ms, patience_s)
+    take_lease(store, clock, ttl_ms, patience_s)
     try:
         yield
     finally:
@@ -79,28 +79,30 @@ def is_dead(holder: LeaseHolder) -> bool:
     return False
 
 
-def end_lease(store: Store, clock: Clock) -> None:
-    """End the lease of whoever has it, in a store that nobody works on."""
-    own = msgspec.json.encode(this_process()).decode()
-    try:
-        # Taken and given back, so that the token grows: a write of the last holder that is still on
-        # its way is refused then.
-        store.acquire_lease(own, clock.now_ms(), 1)
-    except LeaseHeld as held:
-        store.acquire_lease(own, clock.now_ms(), 1, over=held.lease.token)
-    store.release_lease()
+def name_of_this_process() -> str:
+    """This very process as the holder of a lease, in one line of text."""
+    return msgspec.json.encode(this_process()).decode()
 
 
-def _acquire(store: Store, clock: Clock, ttl_ms: int, patience_s: float) -> None:
+def is_known_dead(holder: str) -> bool:
+    """True only if whoever has a lease under this name is known to have ended."""
+    named = _named(holder)
+    return named is not None and is_dead(named)
+
+
+def take_lease(store: Store, clock: Clock, ttl_ms: int, patience_s: float = 0.0) -> None:
+    """Take the right that a store's lease is, from a dead holder at once.
+
+    Raises `AlreadyRunning` when another processor still has it after `patience_s`.
+    """
     deadline = clock.monotonic() + patience_s
-    own = msgspec.json.encode(this_process()).decode()
-    over = None
+    own, over = name_of_this_process(), None
     while True:
         try:
             store.acquire_lease(own, clock.now_ms(), ttl_ms, over=over)
             return
         except LeaseHeld as held:
-            holder = _holder_of(held.lease)
+            holder = _named(held.lease.holder)
             # Taken over by its token: if a third one was quicker, the token is another, and this
             # fails.
             over = held.lease.token if holder is not None and is_dead(holder) else None
@@ -108,6 +110,21 @@ def _acquire(store: Store, clock: Clock, ttl_ms: int, patience_s: float) -> None
                 raise _refused(held, holder) from held
         if over is None:
             time.sleep(_POLL_S)
+
+
+def end_lease(store: Store, clock: Clock) -> None:
+    """End the lease of whoever has it, in a store that nobody works on."""
+    own, over = name_of_this_process(), None
+    while True:
+        try:
+            # Taken and given back, so that the token grows: what the last holder has still on its
+            # way to be written is refused then.
+            store.acquire_lease(own, clock.now_ms(), 1, over=over)
+            break
+        except LeaseHeld as held:
+            # Of a store in shards, one after the other.
+            over = held.lease.token
+    store.release_lease()
 
 
 def _refused(held: LeaseHeld, holder: LeaseHolder | None) -> AlreadyRunning:
@@ -119,9 +136,9 @@ def _refused(held: LeaseHeld, holder: LeaseHolder | None) -> AlreadyRunning:
     )
 
 
-def _holder_of(lease: Lease) -> LeaseHolder | None:
+def _named(holder: str) -> LeaseHolder | None:
     try:
-        return msgspec.json.decode(lease.holder, type=LeaseHolder)
+        return msgspec.json.decode(holder, type=LeaseHolder)
     except msgspec.DecodeError:
         return None
 

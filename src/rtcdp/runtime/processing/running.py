@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rtcdp.catalog.catalog import absent_folds, chosen_folds, folds_among, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
@@ -35,6 +35,7 @@ from rtcdp.runtime.settings import Settings, require_present
 from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
 from rtcdp.telemetry import Troubles
 
+SHARDED = "rtcdp.runtime.processing.shards:ShardedProcessor"
 SPARK = "rtcdp.runtime.processing.spark:spark_processor"
 TELEMETRY = "rtcdp.runtime.telemetry.processor:ProcessorTelemetry"
 
@@ -65,6 +66,13 @@ class Processing(Protocol):
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Process until `stop` is set, or with `once` until the log's end is reached."""
         ...
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A processor whose parts write through stores of their own, each made `measured` by this."""
+
+    measured: Callable[[Store], Store]
 
 
 class Watching(AbstractContextManager[object], Protocol):
@@ -103,14 +111,17 @@ def processor_of(
     if folds is None:
         folds = folds_of(settings)
     metrics = stored_metrics(metrics)
-    with (
-        log_reader(settings, makes_topic=True) as log,
-        store_of(settings) as store,
-        processing_right(settings, store, clock, lock_patience_s),
-        product_updates(settings, store) as products,
-    ):
-        processor = processor_on(settings, log, store, clock, metrics, folds)
-        processor.products = products
+    with ExitStack() as parts:
+        store = parts.enter_context(store_of(settings))
+        if settings.processor.shards > 1:
+            # The right to each shard is taken when it is to be counted.
+            processor: Processing = deferred(SHARDED)(settings, store, clock, metrics, folds)
+            processor.listeners = replace(processor.listeners, on_filling=FillingTold().tell)
+        else:
+            log = parts.enter_context(log_reader(settings, makes_topic=True))
+            parts.enter_context(processing_right(settings, store, clock, lock_patience_s))
+            processor = processor_on(settings, log, store, clock, metrics, folds)
+            processor.products = parts.enter_context(product_updates(settings, store))
         troubles = Troubles(_log, clock)
         processor.listeners = replace(
             processor.listeners,

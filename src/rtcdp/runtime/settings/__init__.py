@@ -2,7 +2,6 @@
 
 from rtcdp.runtime.settings.declared import (
     KEY_VARIABLE,
-    MEANINGS,
     EngineName,
     Loaded,
     Settings,
@@ -16,6 +15,7 @@ from rtcdp.runtime.settings.declared import (
     values_of,
     without_password,
 )
+from rtcdp.runtime.settings.meanings import MEANINGS
 from rtcdp.runtime.settings.setting import PREFIX, Setting
 
 __all__ = [

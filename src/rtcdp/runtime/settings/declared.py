@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from rtcdp.access.key_file import keys_path, read_keys
-from rtcdp.access.rules import FROM_ZERO as ACCESS_FROM_ZERO
-from rtcdp.access.rules import MEANINGS as ACCESS_MEANINGS
 from rtcdp.access.rules import AccessRules
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.door import Door, hosts_of, origins_of
@@ -25,14 +23,12 @@ from rtcdp.engines.native.limits import ProcessorLimits, ProductLimits, StoreRet
 from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
-from rtcdp.ip_addresses import MEANINGS as PRIVACY_MEANINGS
 from rtcdp.ip_addresses import PrivacyRules
-from rtcdp.log.limits import MAX_SOURCES, KafkaTopicSettings, Retention
+from rtcdp.log.limits import KafkaTopicSettings, Retention
 from rtcdp.runtime.adapters import ALL, LOGS, STORES, Adapter, adapter_for
 from rtcdp.runtime.settings.file import code_named_by, read_file, refused_code
+from rtcdp.runtime.settings.meanings import AT_MOST, FOLLOWS, FROM_ZERO, MEANINGS
 from rtcdp.runtime.settings.setting import PREFIX, Setting, checked_type, from_text
-from rtcdp.telemetry import FROM_ZERO as TELEMETRY_FROM_ZERO
-from rtcdp.telemetry import MEANINGS as TELEMETRY_MEANINGS
 from rtcdp.telemetry import TelemetryRules
 
 FILE_NAME = "rtcdp.toml"
@@ -172,122 +168,6 @@ class Settings:
         return replace(self, port=port)
 
 
-MEANINGS: dict[str, str] = {
-    "data_dir": "The folder that everything of this installation is kept in.",
-    "log": "Where events rest: embedded:DIR or kafka://HOST:PORT/TOPIC. Else DATA_DIR/log.",
-    "store": "Where answers rest: sqlite:FILE, postgresql://…, mongodb://…, or DATA_DIR/store.db.",
-    "engine": "What computes the answers: native or spark.",
-    "catalog": "A folder with metrics and folds of your own.",
-    "folds": "Which folds run: all, none, or their names with commas in between.",
-    "host": "The address to listen on.",
-    "port": "The port to listen on; 0 takes a free one.",
-    "trust_network": "Listen where others can reach it though there are no keys: they may do all.",
-    "allowed_hosts": "Further names that the server goes by, with commas; localhost always works.",
-    "allowed_origins": "Web origins whose pages may read and write, with commas: "
-    "https://shop.example.",
-    "log_format": "How what happens is told: text, or json with one object a line.",
-    "rate": "Events per second that the generator makes.",
-    "users": "Different users that the generator makes.",
-    **ACCESS_MEANINGS,
-    "admission.max_clock_skew_ms": "How far an event's time may lie after its intake.",
-    "admission.allowed_lateness_ms": "How far an event's time may lie before its intake.",
-    "admission.dedup_window_ms": "How long an event id is remembered, in intake time.",
-    "collector.max_body_bytes": "The longest body of a request, as it comes over the wire.",
-    "collector.max_decompressed_bytes": "The longest body after it was decompressed.",
-    "collector.max_events_per_request": "How many events one request may hold.",
-    "collector.max_members_per_body": "How many gzip members one body may be joined from.",
-    "collector.max_array_commas": "How many commas a JSON array may hold.",
-    "collector.max_torn_array_bytes": "The longest array that is split though it is not JSON.",
-    "collector.body_timeout_s": "How long a client may take to send its body.",
-    "collector.body_grace_s": "After how long a body has to have come fast enough.",
-    "collector.min_body_bytes_per_s": "How fast that is.",
-    "collector.max_pending_bytes": "What all requests that wait may hold together.",
-    "collector.max_pending_requests": "How many requests may wait for the log.",
-    "collector.max_sources": f"How many sources are taken, {MAX_SOURCES} at most.",
-    "collector.sources": "Sources that are always taken, with commas in between.",
-    "collector.new_sources_per_hour": "How many other sources are learned in an hour; 0: none.",
-    "collector.retry_after_s": "What a refused client is told to wait.",
-    "collector.max_dead_letters": "Rejected events of a request that are kept, for each reason.",
-    "collector.max_dead_letter_bytes": "How much of the rejected events of a request is kept.",
-    "collector.max_rejections_named": "How many rejected events an answer names.",
-    "collector.max_group_bytes": "Where a group of requests that is committed together ends.",
-    "collector.max_recent_ids": "How many ids are remembered to name duplicates in answers.",
-    "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
-    "collector.decoder_threads": "How many threads decode long bodies.",
-    "processor.max_batch_bytes": "How much of the log one epoch takes.",
-    "processor.max_fold_batch_bytes": "How much of the log one epoch takes where folds run.",
-    "processor.epoch_every_s": "The shortest time from one epoch to the next.",
-    "processor.poll_s": "The longest sleep while the log is at rest.",
-    "processor.retry_s": "The pause before a commit is tried again.",
-    "processor.seen_ids_capacity": "How many event ids are remembered; 40 bytes each.",
-    "processor.expire_every_s": "How often old data is deleted.",
-    "processor.erase_again_every_s": "How often erased users' old events leave the log at most.",
-    "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
-    "api.live_clients": "How many clients may follow the live stream at once.",
-    "api.live_every_ms": "How often the live stream ticks.",
-    "api.files": "How many files of long lists may be sent at once.",
-    "api.file_rows": "How many rows of them are read at a time; of Parquet ten times as many held.",
-    "api.events_bytes": "How much of the log a look at single events may read.",
-    "api.slice_bytes": "How much of it is read at a time.",
-    "api.ready_lag_ms": "How far behind the server may be and still call itself ready.",
-    "api.ready_stall_ms": "How long records may wait while none is counted, and it is ready.",
-    "api.history_days": "How far back recommendations look.",
-    "api.history_sessions": "Of how many sessions they are made at most: the newest.",
-    "api.held_out_percent": "How many users get none, to compare the others with.",
-    "api.held_out_get_nothing": "They get nothing then, and not what is popular.",
-    "http.max_connections": "How many connections are taken at once.",
-    "http.header_timeout_s": "How long headers may take, and a connection may rest.",
-    "http.max_header_bytes": "How long the headers of a request may be; 8192 at least.",
-    "http.write_timeout_s": "When a client is cut off that takes nothing of its answer.",
-    "http.max_answers": "How many answers are worked out at once.",
-    "http.max_waiting_answers": "How many may wait for that.",
-    "http.max_answer_bytes": "What all long answers on their way may hold together.",
-    "http.patience_s": "How long an answer waits for room.",
-    "http.answer_grace_s": "After how long a long answer has to be read fast enough.",
-    "http.min_answer_bytes_per_s": "How fast that is.",
-    "log_retention.max_age_ms": "Older records are deleted once they are counted.",
-    "log_retention.max_bytes": "Beyond this size the oldest records are deleted.",
-    "log_retention.min_age_ms": "Younger records are never deleted.",
-    "store_retention.windows_ms": "How long windows are kept, by their own time.",
-    "store_retention.uncounted_ms": "How long the ledger, late events and dead letters are kept.",
-    "kafka.partitions": "How many partitions a topic gets when it is made.",
-    "kafka.replication_factor": "On how many brokers a topic is kept when it is made.",
-    "kafka.group": "The consumer group that shows how far the processor is.",
-    "kafka.schema_registry": "The URL of the schema registry that other producers write by.",
-    "kafka.schema_mapping": "The mapping that makes events of their messages.",
-    "spark.master": "Where Spark runs: local[2], or spark://HOST:7077.",
-    "spark.jars": "The jars of the Kafka connector, with commas; else from Maven Central.",
-    "spark.checkpoint": "Where Spark keeps its progress. Else DATA_DIR/spark-checkpoint.",
-    "spark.trigger_s": "The time from one batch of Spark's to the next.",
-    "spark.max_offsets_per_trigger": "How many records one batch of Spark's takes.",
-    "spark.max_bytes_per_trigger": "How many bytes of records it takes, about.",
-    "spark.shuffle_partitions": "In how many parts Spark shuffles; 0: one for each core.",
-    "spark.page": "Whether Spark shows its own page, on port 4040.",
-    "spark.conf": "Further settings of Spark's: NAME=VALUE, with semicolons in between.",
-    "products.max_versions": "How many versions of a product are remembered: the newest.",
-    **TELEMETRY_MEANINGS,
-    **PRIVACY_MEANINGS,
-}
-
-_FOLLOWS = {
-    f"collector.{name}": f"admission.{name}"
-    for name in ("dedup_window_ms", "max_clock_skew_ms", "allowed_lateness_ms")
-}
-"""Fields that are no settings of their own, and the setting that they follow."""
-
-_FROM_ZERO = frozenset(
-    {"port", "admission.max_clock_skew_ms", "admission.allowed_lateness_ms"}
-    | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
-    | ACCESS_FROM_ZERO
-    | TELEMETRY_FROM_ZERO
-    | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
-)
-_AT_MOST = {"port": 65_535, "rate": 10**6, "users": 10**7, "collector.max_sources": MAX_SOURCES}
-_AT_MOST |= {"telemetry.port": 65_535, "telemetry.trace_share": 1}
-_AT_MOST["api.held_out_percent"] = 100
-_AT_MOST["admission.dedup_window_ms"] = 366 * 86_400_000
-
-
 def all_settings() -> tuple[Setting, ...]:
     """Every setting, in the order of the dataclass."""
     return tuple(_settings_of(Settings, ""))
@@ -388,6 +268,7 @@ def require_present(settings: Settings) -> None:
             f"the engine spark reads Kafka, and the log is {settings.log_url}",
             "give --log kafka://HOST:PORT/TOPIC as well, or use --engine native",
         )
+    _require_divisible(settings)
     for part in (settings.log_kind, settings.store_kind, settings.engine):
         adapter = ALL[part]
         if adapter.library and importlib.util.find_spec(adapter.library) is None:
@@ -399,6 +280,20 @@ def require_present(settings: Settings) -> None:
         raise PartMissing(
             "kafka.schema_registry needs fastavro, which is not installed",
             "run `make full` in the checkout, or `pip install 'rtcdp[kafka,schemas]'`",
+        )
+
+
+def _require_divisible(settings: Settings) -> None:
+    """Raise `UsageError` where a log can't be counted in the shards that were asked for."""
+    if settings.processor.shards == 1:
+        return
+    parts = (settings.engine, settings.log_kind, settings.store_kind)
+    why = next((ALL[part].undivided for part in parts if ALL[part].undivided), None)
+    if why is not None:
+        raise UsageError(
+            f"processor.shards is {settings.processor.shards}, and {why}",
+            "use the native engine with a log on Kafka and a store on PostgreSQL, or leave"
+            " processor.shards at 1",
         )
 
 
@@ -420,7 +315,7 @@ def _settings_of(owner: Any, section: str) -> Iterator[Setting]:
     hints = get_type_hints(owner)
     for entry in fields(owner):
         key = section + entry.name
-        if key in _FOLLOWS:
+        if key in FOLLOWS:
             continue
         if is_dataclass(hints[entry.name]):
             yield from _settings_of(hints[entry.name], f"{key}.")
@@ -450,8 +345,8 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
 def _check(setting: Setting, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    lowest_is_zero = setting.key in _FROM_ZERO
-    highest = _AT_MOST.get(setting.key, math.inf)
+    lowest_is_zero = setting.key in FROM_ZERO
+    highest = AT_MOST.get(setting.key, math.inf)
     if math.isfinite(value) and (value > 0 or (lowest_is_zero and value == 0)) and value <= highest:
         return
     least = "0 or more" if lowest_is_zero else "more than 0"

@@ -223,6 +223,7 @@ def _write(
             continue
         if document is None:
             new.append(_new_document(layout, each, row, aim))
+        # Else whoever began to carry this plan out has written it.
         elif document[REVISION] < aim.revision:
             changes.append(_changed(layout, document, row, aim))
     missed = insert_new(collection, new)
@@ -248,6 +249,7 @@ def _changed(
     layout: Layout, document: Document, row: Row, aim: Aim
 ) -> UpdateOne | ReplaceOne[Document]:
     condition = {"_id": document["_id"], REVISION: document[REVISION]}
+    # Of a definition that is gone: none of its versions is wanted.
     if document[REVISION] < aim.since:
         return ReplaceOne(condition, _new_document(layout, document["_id"], row, aim))
     before = layout.versions_before(document, aim.readable)

@@ -5,8 +5,10 @@ second update of the head lets everybody see them. Whoever finds a plan that was
 finished, after a crash or beside a process that was paused, carries it out first.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from rtcdp.store.contract import Lease, StoreUnavailable
 from rtcdp.store.mongo.apply import check_sums, row_tasks
@@ -33,6 +35,10 @@ from rtcdp.store.mongo.rows import RowsOfPlan
 from rtcdp.store.rules import check_holds
 
 _ATTEMPTS = 10
+
+_LATE_S = 5.0
+"""Less than a lease lasts. Whoever takes longer than that looks whether a plan is still to be done
+before each part of it."""
 
 
 def settled_head(database: MongoDatabase) -> Head:
@@ -150,13 +156,15 @@ def _settle(database: MongoDatabase) -> None:
 def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
     of_rows = (task for each in rows for task in each.tasks())
+    tasks = (
+        *row_tasks(database, plan),
+        *group_tasks(database, plan),
+        *of_rows,
+        *erasure_tasks(database, plan),
+    )
+    decided_s = time.monotonic()
     database.run_together(
-        [
-            *row_tasks(database, plan),
-            *group_tasks(database, plan),
-            *of_rows,
-            *erasure_tasks(database, plan),
-        ]
+        [partial(_unless_late, database, pending, decided_s, task) for task in tasks]
     )
     for each in rows:
         each.finish()
@@ -164,6 +172,18 @@ def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
     finish(database, pending)
     if pending["chunks"]:
         forget_plans(database, plan.revision)
+
+
+def _unless_late(
+    database: MongoDatabase, pending: Document, decided_s: float, task: Callable[[], None]
+) -> None:
+    """Do a part of a plan, but not when others have finished it long ago: they may have erased
+    somebody since, of whom it would write rows again."""
+    if time.monotonic() - decided_s > _LATE_S:
+        now = read_pending(database)
+        if now is None or now["id"] != pending["id"]:
+            return
+    task()
 
 
 def _too_busy() -> StoreUnavailable:

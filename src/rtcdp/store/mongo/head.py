@@ -147,6 +147,7 @@ class Head:
 def read_head(database: MongoDatabase) -> Head | None:
     """The head without its plan's data; None while no writer has made the store. Raises
     `StateMismatch`."""
+    # A plan may have megabytes, of which readers need nothing.
     found = database.collection(PROGRESS).find_one({"_id": HEAD}, {"plan.data": 0, "plan.after": 0})
     return None if found is None else _head(found)
 
@@ -263,6 +264,7 @@ def raise_floors(
     floors = Floors(
         max(buckets_before, was.buckets_before),
         max(uncounted_before, was.uncounted_before),
+        # One call later than they expire: readers of a snapshot may look at them until then.
         was.buckets_before,
         was.uncounted_before,
         {**was.offsets_before, **offsets_before},

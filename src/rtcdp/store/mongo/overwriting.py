@@ -1,10 +1,15 @@
 """The end of an erasure: what a store keeps of rows that are gone, for readers of older revisions
 and for processes that were paused, is deleted before its time."""
 
+from collections.abc import Iterator
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+
 from rtcdp.definitions import ITEM_COUNT
 from rtcdp.store.contract import Lease
 from rtcdp.store.mongo.commit import settled_head
-from rtcdp.store.mongo.connection import MongoDatabase
+from rtcdp.store.mongo.connection import Document, MongoDatabase
 from rtcdp.store.mongo.erasures import ERASED, IS_PENDING
 from rtcdp.store.mongo.expiry import expire
 from rtcdp.store.mongo.groups import GROUPS
@@ -12,6 +17,8 @@ from rtcdp.store.mongo.head import Head, change_head
 from rtcdp.store.mongo.layout import BEFORE, GONE_AT, REVISION, integer
 from rtcdp.store.mongo.plan import forget_plans
 from rtcdp.store.rules import check_holds
+
+SLICE_DOCUMENTS = 20_000
 
 
 def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
@@ -21,17 +28,23 @@ def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
     if not pending:
         return
     head = _only_newest(database, lease)
-    first = min(int(each[REVISION]) for each in pending)
-    _delete_items_of_nothing(database)
-    database.collection(GROUPS).delete_many({"size": integer(0)})
-    for definition in head.state.definitions:
-        for name in definition.tables:
-            rows = database.collection(name)
-            rows.delete_many({GONE_AT: {"$exists": True}})
+    # What whoever takes over meanwhile makes is left alone.
+    until: Document = {"$lte": integer(head.revision)}
+    versions = {"$gte": integer(min(int(each[REVISION]) for each in pending)), **until}
+    tables = [name for definition in head.state.definitions for name in definition.tables]
+    groups = database.collection(GROUPS)
+    cut = set(groups.distinct("table", {"spent_at": {"$ne": None}}))
+    for name in tables:
+        groups.delete_many({"table": name, "size": integer(0), REVISION: until})
+        rows = database.collection(name)
+        rows.delete_many({GONE_AT: {"$exists": True}, REVISION: until})
+        for some in _slices(rows):
             rows.update_many(
-                {REVISION: {"$gte": integer(first)}, BEFORE: {"$exists": True}},
-                {"$unset": {BEFORE: ""}},
+                {**some, REVISION: versions, BEFORE: {"$exists": True}}, {"$unset": {BEFORE: ""}}
             )
+            if name in cut:
+                # An item of a top list that nothing is left of may be somebody's name.
+                rows.delete_many({**some, ITEM_COUNT: {"$lte": 0}, REVISION: until})
     floors = head.floors
     # What has expired waits for the next time to be deleted.
     expire(database, lease, floors.buckets_before, floors.uncounted_before, floors.offsets_before)
@@ -51,8 +64,19 @@ def _only_newest(database: MongoDatabase, lease: Lease | None) -> Head:
             return head
 
 
-def _delete_items_of_nothing(database: MongoDatabase) -> None:
-    """An item of a top list that nothing is left of may be somebody's name."""
-    groups = database.collection(GROUPS)
-    for name in groups.distinct("table", {"spent_at": {"$ne": None}}):
-        database.collection(name).delete_many({ITEM_COUNT: {"$lte": 0}})
+def _slices(rows: Collection[Document]) -> Iterator[Document]:
+    """Conditions that hold for some documents each, and together for all that are there: to look
+    at all of a large collection takes longer than an answer is waited for."""
+    after: Document = {}
+    while True:
+        last = list(
+            rows.find({"_id": after} if after else {}, {"_id": 1})
+            .sort([("_id", ASCENDING)])
+            .skip(SLICE_DOCUMENTS - 1)
+            .limit(1)
+        )
+        if not last:
+            yield {"_id": after} if after else {}
+            return
+        yield {"_id": {**after, "$lte": last[0]["_id"]}}
+        after = {"$gt": last[0]["_id"]}

@@ -10,16 +10,22 @@ import polars as pl
 from rtcdp.definitions import RowTable, Table
 from rtcdp.store.contract import RowScan, Scan, StoreSnapshot, StoreUnavailable
 from rtcdp.store.postgres.address import PostgresAddress
+from rtcdp.store.postgres.division import read_shard_states
 from rtcdp.store.postgres.schema import MIGRATIONS, PostgresReader
 from rtcdp.store.postgres.text import restored, stored_rows, stored_scan, stored_text
 from rtcdp.store.row_changes import groups_asked
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
+from rtcdp.store.sql.statements import SqlConnection
 
 _PAIR = pl.Schema({"short": pl.String(), "full_text": pl.String()})
 
 
 class PostgresSnapshot(SqlSnapshot):
     """Reads inside one read transaction of a connection, which the caller opens and ends."""
+
+    def __init__(self, connection: SqlConnection) -> None:
+        super().__init__(connection)
+        self.progress = replace(self.progress, shards=read_shard_states(connection))
 
     def scan(self, scan: Scan) -> pl.DataFrame:
         return restored(scan.table, super().scan(stored_scan(scan)), self._long_texts)

@@ -88,6 +88,7 @@ class SqlStore:
     def release_lease(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
+            # Where somebody else has it already there is nothing to give back.
             with suppress(LeaseLost), self._writing() as connection:
                 prolong_lease(connection, lease, 0)
 
@@ -214,6 +215,7 @@ class SqlStore:
             tables = read_tables(connection)
             stored = {name: stored_name(connection.dialect, name) for name in tables}
             forget_verdicts(connection, offsets_before)
+            # Before the rows go, so that an answer in between says from when on it is whole.
             raise_floors(connection, buckets=buckets_before, uncounted=uncounted_before)
         expired = [(stored[n], Older(time, buckets_before)) for n, time in tables.items() if time]
         expired.append(("_ledger", Older("minute", uncounted_before)))

@@ -70,6 +70,7 @@ SQLITE = Dialect(
         json_list=_json_list,
         plain={"instant": _MILLISECONDS, "flag": "{}", "list": "{}"},
     ),
+    # The key is the table: no row is stored beside an index of its keys.
     table_options=" STRICT, WITHOUT ROWID",
     appended_options=" STRICT",
     newest_first=" DESC",
@@ -155,6 +156,7 @@ class SqliteConnection:
         return old
 
     def begin(self) -> None:
+        # A transaction that turns into a writer's only when it writes may be refused in its middle.
         self.run("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -188,6 +190,12 @@ class SqliteConnection:
         values = ", ".join(f"?{n}" for n in range(1, asked.width + 1))
         self.run(f"INSERT INTO temp.{table} VALUES ({values})", asked)
         return self.query(sql, schema)
+
+    def rows_about(
+        self, sql: str, schema: pl.Schema, asked: pl.DataFrame, never_null: tuple[str, ...] = ()
+    ) -> pl.DataFrame:
+        del never_null
+        return self.query_about(sql, schema, asked)
 
     def pragma(self, text: str) -> int | str | None:
         """Read or set a pragma; the first value of its answer."""

@@ -4,9 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from rtcdp.definitions import tables_of
+from rtcdp.definitions import MEMBER, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.erasure import Parts, traces_of
+from rtcdp.engines.native.user_rows import member_of
 from rtcdp.log.contract import Delivery
 from rtcdp.store import Acknowledgement, Scan
 from tests.properties.test_erasure import FOLDS, METRICS, SALT, Shop
@@ -50,6 +51,14 @@ def views_of(shop):
         return int(snapshot.scan(Scan(table))["event_count"].sum())
 
 
+def users_of(shop):
+    """How many there were in each window of a day, and what stands for them."""
+    (metric,) = (each for each in METRICS if each.name == "daily_active_users")
+    with shop.store.snapshot() as snapshot:
+        members = snapshot.scan(Scan(tables_of(metric)[1]))
+    return members.height, members[MEMBER].to_list()
+
+
 def test_what_others_say_of_a_user_is_theirs(shop):
     say(shop, "ada")
     alarms = [f'["{name}","{key}"]' for name, key in (("value_by_user", "ada"), ("top", "ada"))]
@@ -70,7 +79,11 @@ def test_counts_with_events_that_the_disk_has_damaged_stay_as_they_are(shop):
     say(shop, "ada", 2)
     with closing(sqlite3.connect(shop.folder / "log.db", isolation_level=None)) as file:
         file.execute("UPDATE chunk SET lines = x'00' WHERE first_offset = 0")
+    (count, members), ada = users_of(shop), member_of("ada")
+    assert ada in members
     done = shop.engine.erase("ada", SALT)
+    assert users_of(shop)[0] == count
+    assert ada not in users_of(shop)[1]
     assert (done.damaged, done.has_lost_counted, done.log_records) == (3, True, 2)
     assert views_of(shop) == 5
     assert shop.holds("ada") == []

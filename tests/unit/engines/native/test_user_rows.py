@@ -2,7 +2,13 @@ import polars as pl
 
 from rtcdp.definitions import Count, Distinct, Metric, TopK, tables_of, tumbling
 from rtcdp.engines.native.lowering import changes_of
-from rtcdp.engines.native.user_rows import groups_of, named_rows, rows_of_groups
+from rtcdp.engines.native.user_rows import (
+    groups_of,
+    is_counted_among_members,
+    named_rows,
+    rows_of_groups,
+    without_name,
+)
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 
@@ -39,3 +45,19 @@ def test_rows_that_name_a_user_are_found_in_keys_members_and_items(tmp_path):
         assert rows_of_groups(snapshot, pages, groups).rows() == [(0, "/a", 2)]
     assert found == {"by_user": 2, "by_page": 0, "by_page__users": 2, "by_page__top": 2}
     store.close()
+
+
+def test_who_has_no_name_any_more_counts_as_before():
+    members = tables_of(BY_PAGE)[1]
+    rows = pl.DataFrame({"window_start": [0, 9], "pageUrl": ["/a", "/b"], "member": [5, -(2**63)]})
+    nameless = without_name(members, rows, lambda count: b"\xff" * count)
+    assert nameless.drop("member").equals(rows.drop("member"))
+    first, second = nameless["member"].to_list()
+    # No smaller number is there than the smallest.
+    assert first < 5
+    assert second == -(2**63)
+    assert [is_counted_among_members(BY_PAGE, each) for each in tables_of(BY_PAGE)] == [
+        False,
+        True,
+        False,
+    ]

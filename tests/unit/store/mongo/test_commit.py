@@ -91,6 +91,18 @@ def test_whoever_comes_carries_out_what_was_decided(interrupted):
     assert interrupted.collection(PLANS).count_documents({}) == 0
 
 
+def test_whoever_was_paused_finds_a_plan_finished_and_brings_nothing_back(interrupted, monkeypatch):
+    paused = read_pending(interrupted)
+    plan = mongo_plan.read_plan(interrupted, paused)
+    settled_head(interrupted)
+    # As when somebody was erased since.
+    for name in ("sales", "sales__top"):
+        interrupted.collection(name).delete_many({})
+    monkeypatch.setattr(mongo_commit, "_LATE_S", -1)
+    mongo_commit._carry_out(interrupted, plan, paused)
+    assert counted(interrupted) == []
+
+
 def test_a_plan_that_is_gone_is_told_and_not_waited_for(interrupted):
     interrupted.collection(PLANS).delete_many({})
     with pytest.raises(PlanDamaged):

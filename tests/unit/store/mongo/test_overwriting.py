@@ -10,7 +10,7 @@ from rtcdp.admission.erased import ErasedUser
 from rtcdp.definitions import BUCKET_START, Count, Distinct, Metric, TopK, tables_of, tumbling
 from rtcdp.store import Acknowledgement, Erasure, Scan
 from rtcdp.store.checksums import check_sums
-from rtcdp.store.mongo import MongoStore, values_with
+from rtcdp.store.mongo import MongoStore, overwriting, values_with
 from rtcdp.store.mongo import commit as mongo_commit
 from rtcdp.store.mongo.snapshot import SnapshotTooOld
 from rtcdp.testing.epochs import EpochMaker, change, row_changes
@@ -80,7 +80,9 @@ def erasing(store, epochs):
     )
 
 
-def test_nothing_names_a_user_when_it_has_ended(store, mongo_url, monkeypatch):
+@pytest.mark.parametrize("at_once", [1, 2, overwriting.SLICE_DOCUMENTS])
+def test_nothing_names_a_user_when_it_has_ended(store, mongo_url, monkeypatch, at_once):
+    monkeypatch.setattr(overwriting, "SLICE_DOCUMENTS", at_once)
     epochs, _ = filled(store)
     holds = collections_with(mongo_url)
     assert {"views", "views__pages", "views__top", "best__who", "_groups", VISITS.name} < {*holds}
