@@ -21,7 +21,6 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from rtcdp.catalog.catalog import load_catalog
 from rtcdp.definitions import Fold
 from rtcdp.engines.folding import Folding
 from rtcdp.folds.sessions import Sessions
@@ -79,7 +78,7 @@ class Size:
 def run(store: Store, size: Size) -> dict[str, object]:
     """Fold and commit batches. The first two fill the cache, and are not measured."""
     folding, maker = Folding((FOLD,), store, size.cache), EpochMaker()
-    store.prepare(load_catalog(), folding.tables)
+    store.prepare((), folding.tables)
     everybody = next(batches(size.users, size.users, 0)).with_columns(
         pl.Series("userId", [f"user-{number:07d}" for number in range(size.users)])
     )

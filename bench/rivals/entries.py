@@ -91,8 +91,10 @@ def _in_java(name: str, *arguments: str) -> Command:
 
 
 def _door_and_engine(ground: Ground, out: Path) -> tuple[Command, ...]:
-    files = str(ground.events), str(out)
-    return tuple(_here("rivals.rtcdp_lines", part, *files) for part in ("door", "engine"))
+    return (
+        _here("rivals.rtcdp_door", str(ground.events), str(out)),
+        _here("rivals.rtcdp_engine", "run", str(out)),
+    )
 
 
 def _native(ground: Ground, out: Path) -> tuple[Command, ...]:
@@ -119,7 +121,7 @@ ENTRIES = (
     Entry(
         "rtcdp, door and engine",
         _door_and_engine,
-        lambda _, out: _here("rivals.rtcdp_lines", "rows", str(out)),
+        lambda _, out: _here("rivals.rtcdp_engine", "rows", str(out)),
         _OURS,
     ),
     _in_python("Polars", "polars_batch", _BATCH),

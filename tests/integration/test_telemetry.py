@@ -17,6 +17,8 @@ from prometheus_client.samples import Sample
 
 from rtcdp.access.key_file import change_keys, keys_path
 from rtcdp.access.keys import KeyWish
+from rtcdp.answers.shards import ShardShown
+from rtcdp.api.exposition import told_of_shards
 from rtcdp.clock import SystemClock
 from rtcdp.engines.commit import NOBODY
 from rtcdp.engines.instruments import SPARK_PHASES, EngineInstruments
@@ -244,7 +246,7 @@ Known = dict[str, dict[str, set[str]]]
 def known_series(scraped: dict[str, str]) -> Known:
     """What parts tell, and what Prometheus adds."""
     found: Known = {"up": {"job": {"rtcdp"}, "instance": set()}}
-    for text in (*scraped.values(), of_spark()):
+    for text in (*scraped.values(), of_spark(), of_shards()):
         for family in families(text):
             for sample in family.samples:
                 labels = found.setdefault(sample.name, {"job": {"rtcdp"}, "instance": set()})
@@ -258,6 +260,18 @@ def of_spark() -> str:
     registry = CollectorRegistry()
     listeners = EngineInstruments(registry).heard_by(NOBODY)
     listeners.on_progress(1, dict.fromkeys(SPARK_PHASES, 1))
+    return generate_latest(registry).decode()
+
+
+def of_shards() -> str:
+    """What a server tells of a store that several processors write to."""
+
+    class Told:
+        def collect(self) -> Iterator[Metric]:
+            return told_of_shards([ShardShown(0, (0,), 3, None, has_processor=True)])
+
+    registry = CollectorRegistry()
+    registry.register(Told())
     return generate_latest(registry).decode()
 
 

@@ -68,6 +68,9 @@ def test_columns_equal_the_exact_events(records: list[bytes]) -> None:
     lines = b"".join(record.strip() + b"\n" for record, _ in accepted)
     frame = decode_lines(lines, len(accepted), list(EVENT_SCHEMA))
     assert frame.rows(named=True) == rows_of([event for _, event in accepted])
+    times = 1_000 // len(accepted) + 1
+    many = decode_lines(lines * times, len(accepted) * times, list(EVENT_SCHEMA))
+    assert many.equals(pl.concat([frame] * times))
     assert split_lines(lines).to_list() == [record.strip().decode() for record, _ in accepted]
 
 

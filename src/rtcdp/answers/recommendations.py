@@ -119,7 +119,7 @@ class TrendingQuestion(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = 10
 
 
-class Because(msgspec.Struct):
+class Because(msgspec.Struct, gc=False):
     """Of the newest `looked_at` sessions with the product `item`, `sessions` have this one too."""
 
     item: str
@@ -127,7 +127,7 @@ class Because(msgspec.Struct):
     looked_at: int
 
 
-class RecommendedItem(msgspec.Struct, omit_defaults=True):
+class RecommendedItem(msgspec.Struct, omit_defaults=True, gc=False):
     """A product, and whence it is: `sessions` like this one, or what stands in for them, `trending`
     and `popular`. Scores can be compared within one source of one answer."""
 
@@ -333,7 +333,7 @@ def _found(
     best = [each.item for each in recommended(known.model, asked.items, most, asked.own)]
     now = _categories_of(installation, best)
     others = {item for item in best if now.get(item) not in asked.categories}
-    wish = replace(wish, excluded=wish.excluded | others)
+    wish = msgspec.structs.replace(wish, excluded=wish.excluded | others)
     found = recommended(known.model, asked.items, wish, asked.own)
     unknown = sum(now.get(item) is None for item in best)
     return [each for each in found if each.item not in others and each.item in now], unknown

@@ -1,6 +1,6 @@
 """Telemetry for Prometheus: the ledger's totals and the lag, read from the store when scraped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from litestar import Response, get
@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from rtcdp.access.needs import READ
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
-from rtcdp.answers.shards import shards_of
+from rtcdp.answers.shards import ShardShown, shards_of
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
@@ -73,7 +73,7 @@ def _in_text(registry: CollectorRegistry) -> Response[bytes]:
 
 def _families(context: ApiContext) -> Iterator[Metric]:
     try:
-        families = [*_read(context), *_shards(context)]
+        families = [*_read(context), *told_of_shards(shards_of(context.installation))]
     except StoreUnavailable:
         families = []
     is_readable = "Is 1 if the store could be read for this answer. With 0, much else is absent."
@@ -81,8 +81,10 @@ def _families(context: ApiContext) -> Iterator[Metric]:
     yield from families
 
 
-def _shards(context: ApiContext) -> Iterator[Metric]:
-    """Of a store that is divided, each shard."""
+def told_of_shards(shards: Sequence[ShardShown]) -> Iterator[Metric]:
+    """What is told of the shards of a store; nothing of one that is not divided."""
+    if not shards:
+        return
     held = GaugeMetricFamily(
         "rtcdp_shard_processors", "1 while a processor has the shard, else 0.", labels=["shard"]
     )
@@ -91,7 +93,7 @@ def _shards(context: ApiContext) -> Iterator[Metric]:
         "Offsets of the shard's partitions that are not counted yet.",
         labels=["shard"],
     )
-    for shard in shards_of(context.installation)[:PARTITIONS_MAX]:
+    for shard in shards[:PARTITIONS_MAX]:
         held.add_metric([str(shard.shard)], int(shard.has_processor))
         if shard.waiting is not None:
             waiting.add_metric([str(shard.shard)], shard.waiting)

@@ -1,8 +1,7 @@
 """From verified lines to columns.
 
 Only for lines that `rtcdp.events.codec` accepted: for those, the columns hold the very values that
-`codec.decode` gives. Some lines at a time are decoded, of each only what is asked for, so that the
-objects stay in the processor's cache and are gone before the next ones come.
+`codec.decode` gives, by whichever of two ways is the shorter one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +28,9 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
     "value": pl.Float64(),
 }
 """The fields that can be asked for, besides `timestamp` (int64, UTC ms), which is always there."""
+
+_FEW_LINES, _FEW_FIELDS = 1_000, 4
+"""Up to so many lines, and up to so many fields of any, are read sooner by way of objects."""
 
 _FEW_BYTES = 2**18
 """Lines that are no longer together are split before the parser for many has started."""
@@ -66,24 +68,52 @@ _TYPES = {"text": pl.String(), "real": pl.Float64(), "integer": pl.Int64()}
 
 
 def _decode_fields(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame:
-    decode = _decoder_of(tuple(fields)).decode_lines
-    columns: dict[str, list[pl.Series]] = {name: [] for name in fields}
-    times: list[Sequence[str | int]] = []
-    for piece in pieces(lines):
-        events = decode(piece)
-        for name, found in columns.items():
-            found.append(pl.Series(name, _READERS[name](events), dtype=EVENT_SCHEMA[name]))
-        times.append([event.timestamp for event in events])
-    instants = pl.Series("timestamp", _instants(times))
-    if len(instants) != line_count:
-        raise AssertionError(f"{len(instants)} events stand on {line_count} lines of the log")
-    frame = pl.DataFrame([*map(pl.concat, columns.values()), instants])
-    if "value" not in columns:
-        return frame
+    frame = None
+    if line_count > _FEW_LINES and len(fields) > _FEW_FIELDS:
+        frame = _read_together(lines, line_count, fields)
+    if frame is None:
+        frame = _read_in_turn(lines, fields)
+    if frame.height != line_count:
+        raise AssertionError(f"{frame.height} events stand on {line_count} lines of the log")
+    instants = _instants(frame["timestamp"]).alias("timestamp")
+    if "value" not in fields:
+        return frame.with_columns(instants)
     # The sign of zero would make minima depend on the order of events. Polars leaves out the
     # addition of zero, which would take it away.
     unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
-    return frame.with_columns(unsigned.alias("value"))
+    return frame.with_columns(instants, unsigned.alias("value"))
+
+
+def _read_together(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame | None:
+    """The fields, and timestamps as they were written, by a parser that makes columns of text; None
+    where it stumbles."""
+    schema = {name: EVENT_SCHEMA[name] for name in fields}
+    try:
+        frame = pl.read_ndjson(lines, schema={**schema, "timestamp": pl.String()})
+    except pl.exceptions.ComputeError:
+        return None
+    return frame if frame.height == line_count else None
+
+
+def _read_in_turn(lines: bytes, fields: Sequence[str]) -> pl.DataFrame:
+    """The same by way of objects, some lines at a time, so that these stay in the processor's
+    cache, and are gone before the next ones come."""
+    decode = _decoder_of(tuple(fields)).decode_lines
+    columns: dict[str, list[pl.Series]] = {name: [] for name in (*fields, "timestamp")}
+    for piece in pieces(lines):
+        events = decode(piece)
+        for name in fields:
+            found = pl.Series(name, _READERS[name](events), dtype=EVENT_SCHEMA[name])
+            columns[name].append(found)
+        columns["timestamp"].append(_as_texts([event.timestamp for event in events]))
+    return pl.DataFrame([pl.concat(found) for found in columns.values()])
+
+
+def _as_texts(times: Sequence[str | int]) -> pl.Series:
+    try:
+        return pl.Series("timestamp", times, dtype=pl.String)
+    except TypeError:  # some are integers
+        return pl.Series("timestamp", list(map(str, times)), dtype=pl.String)
 
 
 _READERS: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
@@ -182,22 +212,21 @@ def _decoder_under(key: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(line)
 
 
-def _instants(pieces_of_times: Sequence[Sequence[str | int]]) -> npt.NDArray[np.int64]:
-    """UTC ms of timestamps, which are integers or ISO-8601 text."""
-    try:
-        together = "".join(["".join(times) for times in pieces_of_times])  # type: ignore[arg-type]
-    except TypeError:  # some are integers
-        together = ""
-    count = sum(map(len, pieces_of_times))
-    if count and len(together) == count * len(_PLAIN_INSTANT) and together.isascii():
-        characters = np.frombuffer(together.encode(), np.uint8).reshape(-1, len(_PLAIN_INSTANT))
-        plain, is_plain = _plain_instants(characters)
+def _instants(texts: pl.Series) -> pl.Series:
+    """UTC ms of timestamps, which come as digits (they were integers) or as ISO-8601 text."""
+    if texts.str.len_bytes().eq(len(_PLAIN_INSTANT)).all():
+        joined = texts.str.join("")[0].encode()
+        characters = np.frombuffer(joined, np.uint8).reshape(-1, len(_PLAIN_INSTANT))
+        instants, is_plain = _plain_instants(characters)
         if is_plain.all():
-            return plain
-    every = [time for times in pieces_of_times for time in times]
-    parsed = {text: parse_timestamp_ms(text) for text in set(every) if isinstance(text, str)}
-    instants = [time if isinstance(time, int) else parsed[time] for time in every]
-    return np.array(instants, np.int64)
+            return pl.Series(instants)
+    milliseconds = texts.cast(pl.Int64, strict=False)
+    is_text = milliseconds.is_null()
+    if not is_text.any():
+        return milliseconds
+    distinct = texts.filter(is_text).unique()
+    parsed = pl.Series([parse_timestamp_ms(text) for text in distinct], dtype=pl.Int64)
+    return milliseconds.fill_null(texts.replace_strict(distinct, parsed, default=None))
 
 
 def _plain_instants(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import msgspec
@@ -34,8 +34,7 @@ _DIVERSE_AMONG = 4
 _LIKE_SESSIONS = 200
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """How many items, which ones not, and how different they shall be: with a `diversity` of 0 the
     best, with 1 those that are least like each other."""
 
@@ -79,10 +78,15 @@ class Model:
         return trending(self.index)
 
     @cached_property
-    def kept(self) -> Callable[[tuple[str, ...], Wish], list[Recommended]]:
+    def kept(self) -> Callable[[tuple[str, ...], Wish], tuple[Recommended, ...]]:
         """What is recommended when nobody's sessions are left out: the last `KEPT_MAX` answers are
-        not worked out again."""
-        return lru_cache(KEPT_MAX)(partial(_recommended, self.around, self.stand_ins))
+        not worked out again. They hold nothing that would be searched for garbage."""
+
+        def worked_out(session: tuple[str, ...], wish: Wish) -> tuple[Recommended, ...]:
+            return tuple(_recommended(around, stand_ins, session, wish))
+
+        around, stand_ins = self.around, self.stand_ins
+        return lru_cache(KEPT_MAX)(worked_out)
 
     @cached_property
     def around(self) -> Neighbourhoods:

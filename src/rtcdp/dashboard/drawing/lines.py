@@ -53,7 +53,7 @@ def lines(title: str, times: Sequence[str], series: Sequence[Line], open_from: i
     shapes = [shape for line in series for shape in _shapes(line, len(times), y, open_from)]
     return element(
         "svg",
-        *_axis(bottom, top, y),
+        *_rules(bottom, top, y),
         element(
             "svg",
             *shapes,
@@ -64,6 +64,7 @@ def lines(title: str, times: Sequence[str], series: Sequence[Line], open_from: i
             viewBox=f"0 0 {_WIDE} {inside}",
             preserveAspectRatio="none",
         ),
+        *_heights(bottom, top, y),
         *_times(times),
         *_pointed_at(times, series),
         class_="drawing lines",
@@ -125,13 +126,17 @@ def _x(place: int, count: int) -> float:
     return _WIDE * (place / (count - 1) if count > 1 else 0.5)
 
 
-def _axis(bottom: float, top: float, y: Height) -> list[Markup]:
-    found = []
-    for value in (bottom, (bottom + top) / 2, top):
-        height = _TOP_PX + y(value)
-        found.append(element("line", class_="rule", x1=0, x2="100%", y1=height, y2=height))
-        found.append(element("text", compact(value), class_="note", x=0, y=height - 3))
-    return found
+def _rules(bottom: float, top: float, y: Height) -> list[Markup]:
+    heights = [_TOP_PX + y(value) for value in (bottom, (bottom + top) / 2, top)]
+    return [element("line", class_="rule", x1=0, x2="100%", y1=each, y2=each) for each in heights]
+
+
+def _heights(bottom: float, top: float, y: Height) -> list[Markup]:
+    """What the rules stand for, above what is drawn."""
+    return [
+        element("text", compact(value), class_="note height", x=0, y=_TOP_PX + y(value) - 3)
+        for value in (bottom, (bottom + top) / 2, top)
+    ]
 
 
 def _times(times: Sequence[str]) -> list[Markup]:

@@ -3,6 +3,7 @@ what it looks at to know whether it is ready."""
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -339,6 +340,9 @@ def _directly(endpoints: Mapping[str, ASGIApp], app: ASGIApp) -> ASGIApp:
 async def _serve(
     app: ASGIApp, settings: Settings, stop: threading.Event, collectors: Sequence[Collector]
 ) -> None:
+    # What serves stays for good: to look for garbage in it would hold up all answers.
+    gc.collect()
+    gc.freeze()
     with listening_socket(settings) as listener:
         await _serve_on(HttpServer(app, settings, listener), settings, stop, collectors)
 

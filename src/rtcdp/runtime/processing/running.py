@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rtcdp.catalog.catalog import absent_folds, chosen_folds, folds_among, load_folds
 from rtcdp.catalog.followed import FollowedCatalog
@@ -66,6 +66,13 @@ class Processing(Protocol):
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Process until `stop` is set, or with `once` until the log's end is reached."""
         ...
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A processor whose parts write through stores of their own, each made `measured` by this."""
+
+    measured: Callable[[Store], Store]
 
 
 class Watching(AbstractContextManager[object], Protocol):

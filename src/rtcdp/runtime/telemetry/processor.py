@@ -1,12 +1,13 @@
 """The telemetry of a processor: of its epochs, its store and its process, shown at a port."""
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from rtcdp.clock import Clock
 from rtcdp.engines.instruments import EngineInstruments
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processing import Processing
+from rtcdp.runtime.processing import InParts, Processing
 from rtcdp.runtime.settings import Settings, require_tracing
 from rtcdp.runtime.telemetry.exposure import exposed
 from rtcdp.runtime.telemetry.process import process_registry
@@ -33,6 +34,9 @@ class ProcessorTelemetry(ExitStack):
     def watch(self, processor: Processing) -> None:
         """Look at this one from now on. Raises `UsageError` where others could read it without a
         key, and `PartMissing` when the port is taken."""
+        if isinstance(processor, InParts):
+            # Each shard has a store of its own, later.
+            processor.measured = partial(measured_store, times=self._times)
         processor.store = measured_store(processor.store, self._times)
         processor.listeners = self._engine.heard_by(processor.listeners)
         if not self._is_begun:

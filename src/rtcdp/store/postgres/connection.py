@@ -20,6 +20,7 @@ from psycopg.pq import DiagnosticField, ExecStatus, PollingStatus, abc
 from rtcdp.store.contract import StoreUnavailable
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.errors import error_of, error_while_connecting
+from rtcdp.store.postgres.packed import ASKED_AT_ONCE, columns_of, in_columns
 from rtcdp.store.postgres.text import full_text_in_sql, same_text_in_sql
 from rtcdp.store.postgres.values import oid_of, to_array, to_series, to_value, wire_type
 from rtcdp.store.sql.statements import ASKED, Dialect, Readable, names
@@ -171,6 +172,18 @@ class PostgresConnection:
         self._enqueue_rows(sql, asked, results.append, tuple(schema.dtypes()))
         self.settle()
         return _frame(results, schema)
+
+    def rows_about(
+        self, sql: str, schema: pl.Schema, asked: pl.DataFrame, never_null: tuple[str, ...] = ()
+    ) -> pl.DataFrame:
+        """Like `query_about`, of a plain SELECT that may have very many rows."""
+        packed = in_columns(sql, schema, never_null)
+        results: list[abc.PGresult] = []
+        for some in asked.iter_slices(ASKED_AT_ONCE):
+            self._enqueue_rows(packed, some, results.append, tuple(schema.dtypes()))
+            self._set_off()
+        self.settle()
+        return columns_of(results, schema, never_null)
 
     def commit(self) -> None:
         """Make the open transaction durable. An error may mean either outcome."""

@@ -167,8 +167,9 @@ def prolong_shard(connection: SqlConnection, shard: int, lease: Lease, expires_a
 
 
 def check_shard(connection: SqlConnection, shard: int, lease: Lease | None) -> None:
-    """Raises `LeaseLost` when a shard is somebody else's by now, or nobody's."""
-    state = _shard(connection, shard)
+    """Raises `LeaseLost` when a shard is somebody else's by now, or nobody's. Until the transaction
+    ends, it stays whose it is."""
+    state = _shard(connection, shard, " FOR UPDATE")
     if lease is not None and (state is None or state.token != lease.token):
         by = f" by {state.holder}" if state is not None and state.holder else ""
         raise LeaseLost(
@@ -220,9 +221,9 @@ def _division(connection: SqlConnection) -> tuple[Division, bool]:
     return Division(shards, partitions), bool(is_open)
 
 
-def _shard(connection: SqlConnection, shard: int) -> ShardState | None:
+def _shard(connection: SqlConnection, shard: int, lock: str = "") -> ShardState | None:
     rows = connection.query(
-        f"SELECT {_COLUMNS} FROM _shards WHERE shard = $1", _SHARD, one_row(shard)
+        f"SELECT {_COLUMNS} FROM _shards WHERE shard = $1{lock}", _SHARD, one_row(shard)
     ).rows()
     return ShardState(*rows[0]) if rows else None
 

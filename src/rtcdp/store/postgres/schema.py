@@ -61,7 +61,7 @@ _ABOUT = (
     " version bigint NOT NULL)"
 )
 _LOCK = 0x72746364
-"""The lock that is held while tables are made; the letters r, t, c, d."""
+"""The lock that is held while tables are made or written to; the letters r, t, c, d."""
 
 _LOCK_TIMEOUT_MS = 10_000
 _WRITER_IDLE_MS_MAX = 20_000
@@ -105,8 +105,18 @@ class PostgresWriter(PostgresConnection):
 
         Raises `StateMismatch` when a newer version has upgraded the store meanwhile.
         """
+        self._begin("SELECT pg_advisory_xact_lock($1::integer, $2::integer)")
+
+    def begin_beside(self) -> None:
+        """The same, but beside other transactions that were begun so: of writers who lock what they
+        share row by row. Whoever waits to exclude all of them comes before those that come later.
+        """
+        self._begin("SELECT pg_advisory_xact_lock_shared($1::integer, $2::integer)")
+
+    def _begin(self, lock: str) -> None:
         self.send("BEGIN")
-        rows = self.query("SELECT application, version FROM _about FOR UPDATE", _VERSION)
+        self.send(lock, _lock_of(self.address.schema))
+        rows = self.query("SELECT application, version FROM _about", _VERSION)
         _checked(rows, len(MIGRATIONS))
 
     def merge(self, table: Table, rows: pl.DataFrame) -> None:
@@ -275,13 +285,15 @@ def _set_up(connection: PostgresConnection, own: Mapping[str, str]) -> None:
     connection.settle()
 
 
+def _lock_of(schema: str) -> pl.DataFrame:
+    """What names the lock of a store's writers, to be bound."""
+    return one_row(_LOCK, zlib.crc32(schema.encode()) - 2**31)
+
+
 def _migrate(connection: PostgresWriter, migrations: Migrations) -> None:
     schema = connection.address.schema
     connection.send("BEGIN")
-    connection.send(
-        "SELECT pg_advisory_xact_lock($1::integer, $2::integer)",
-        one_row(_LOCK, zlib.crc32(schema.encode()) - 2**31),
-    )
+    connection.send("SELECT pg_advisory_xact_lock($1::integer, $2::integer)", _lock_of(schema))
     for name in (schema, connection.readers_schema):
         is_there = connection.query(
             "SELECT 1 FROM pg_namespace WHERE nspname = $1", _FLAG, one_row(name)

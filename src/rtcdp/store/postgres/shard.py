@@ -22,7 +22,7 @@ from rtcdp.store.postgres.division import (
     take_shard,
 )
 from rtcdp.store.postgres.readers import PostgresReaders
-from rtcdp.store.postgres.schema import open_writer
+from rtcdp.store.postgres.schema import PostgresWriter, open_writer
 from rtcdp.store.sql.epoch import apply_shard_epoch
 from rtcdp.store.sql.reading import read_definitions
 from rtcdp.store.sql.statements import SqlConnection, SqlWriter
@@ -58,7 +58,7 @@ class PostgresShard(SqlStore):
 
     def renew_lease(self, now_ms: int, ttl_ms: int) -> None:
         if self._lease is not None:
-            with self._writing() as connection:
+            with self._leased() as connection:
                 prolong_shard(connection, self._shard, self._lease, now_ms + ttl_ms)
 
     def release_lease(self) -> None:
@@ -119,9 +119,13 @@ class PostgresShard(SqlStore):
 
     @contextmanager
     def _leased(self) -> Iterator[SqlWriter]:
-        with self._writing() as connection:
+        """Beside the transactions of other shards."""
+        with self._between_transactions() as connection:
+            assert isinstance(connection, PostgresWriter), "PostgreSQL has no other writer"
+            connection.begin_beside()
             check_shard(connection, self._shard, self._lease)
             yield connection
+            connection.commit()
 
 
 def kept_definitions(connection: SqlConnection) -> dict[str, str]:

@@ -98,10 +98,17 @@ def escaped(text: str) -> str:
     return text.replace("\1", "\1\2").replace("\0", "\1\1")
 
 
+def unescaped(texts: Sequence[str | None]) -> list[str | None]:
+    """Texts that rest, as they came."""
+    return [
+        text if text is None or "\1" not in text else _ESCAPE.sub(_meant, text) for text in texts
+    ]
+
+
 def _texts(values: Sequence[bytes | None]) -> list[str | None]:
     texts = [None if value is None else value.decode() for value in values]
     if any(value is not None and b"\1" in value for value in values):
-        return [None if text is None else _ESCAPE.sub(_meant, text) for text in texts]
+        return unescaped(texts)
     return texts
 
 

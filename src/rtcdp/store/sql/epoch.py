@@ -35,6 +35,9 @@ _PARTITION_COLUMNS = (
     *("remembered_from", "decided_from", "mark_offset", "mark_checksum"),
 )
 
+Sums = Iterable[tuple[str, int, int, int]]
+"""What is added to the sums by table and day."""
+
 COUNTS = tuple(LEDGER_SCHEMA.names()[2:])
 """What the ledger counts."""
 
@@ -63,22 +66,6 @@ def apply_epoch(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str]
     Raises `EpochRefused` when the epoch does not follow, and `EpochUnbalanced`.
     """
     check_follows(read_progress(connection), epoch)
-    _apply(connection, epoch, prepared)
-
-
-def apply_shard_epoch(
-    connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None, shard: ShardState
-) -> None:
-    """Apply an epoch of a shard, which has to follow that shard's last one. Readers see it under
-    the number that it has among all commits. Raises what `apply_epoch` raises."""
-    whole = read_progress(connection)
-    check_follows(replace(whole, epoch=shard.epoch), epoch, shard.shard)
-    number = whole.epoch + 1
-    rows = () if epoch.at_number is None else fitted_rows(epoch.at_number(number))
-    _apply(connection, replace(epoch, number=number, rows=(*epoch.rows, *rows)), prepared)
-
-
-def _apply(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None) -> None:
     check_definitions(connection, prepared, (*epoch.changes, *epoch.rows))
     check_balance(epoch)
     if epoch.erasure is not None:
@@ -86,6 +73,48 @@ def _apply(connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | No
         _add_sums(connection, taken_off(epoch.erasure))
     merge_changes(connection, epoch.changes)
     write_rows(connection, epoch.rows)
+    _account(connection, epoch)
+
+
+def apply_shard_epoch(
+    connection: SqlWriter, epoch: Epoch, prepared: Mapping[str, str] | None, shard: ShardState
+) -> None:
+    """Apply an epoch of a shard, which has to follow that shard's last one. Readers see it under
+    the number that it has among all commits. Raises what `apply_epoch` raises.
+
+    Epochs of other shards may be applied at the same time. What is a user's is no other shard's,
+    and is written first. The rest is written by one shard after the other, and in the same order.
+    """
+    check_follows(replace(read_progress(connection), epoch=shard.epoch), epoch, shard.shard)
+    check_definitions(connection, prepared, (*epoch.changes, *epoch.rows))
+    check_balance(epoch)
+    own = [change for change in epoch.changes if _is_of_one_shard(change)]
+    shared = [change for change in epoch.changes if not _is_of_one_shard(change)]
+    sums = [*_merged(connection, own), *_written(connection, epoch.rows)]
+    number = _next_number(connection)
+    rows = () if epoch.at_number is None else epoch.at_number(number)
+    sums += [*_merged(connection, shared), *_written(connection, rows)]
+    _add_sums(connection, sums)
+    _account(connection, replace(epoch, number=number))
+
+
+def _is_of_one_shard(change: TableChange) -> bool:
+    """Whether the rows are of users each, and nothing is trimmed by what rests beside them."""
+    return "userId" in change.table.key and change.table.bound == "none"
+
+
+def _next_number(connection: SqlConnection) -> int:
+    """The number of this commit among all; until it ends, no other one gets further than here."""
+    rows = connection.query(
+        "INSERT INTO _progress (id, epoch, committed_at, engine, log_id) VALUES (1, 1, 0, '', '')"
+        " ON CONFLICT (id) DO UPDATE SET epoch = _progress.epoch + 1 RETURNING epoch",
+        pl.Schema({"epoch": pl.Int64}),
+    )
+    return int(rows.item())
+
+
+def _account(connection: SqlWriter, epoch: Epoch) -> None:
+    """What an epoch says of the records that it read, and where to go on."""
     _add_to_ledger(connection, epoch.ledger)
     _insert_uncounted(connection, epoch.uncounted)
     if epoch.erasure is None and _has_erased(epoch.ledger):
@@ -107,6 +136,11 @@ def check_definitions(
 
 def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None:
     """Merge rows into tables by their columns' rules, and keep bounded tables within bounds."""
+    _add_sums(connection, _merged(connection, changes))
+
+
+def _merged(connection: SqlWriter, changes: Sequence[TableChange]) -> Sums:
+    """The same, but for what it adds to the sums."""
     fitting = [
         TableChange(change.table, fitted(change.rows, frame_schema(change.table)))
         for change in changes
@@ -114,19 +148,26 @@ def merge_changes(connection: SqlWriter, changes: Sequence[TableChange]) -> None
     ]
     for change in fitting:
         connection.merge(change.table, change.rows)
-    _add_sums(connection, sums_of_changes(fitting))
+    return sums_of_changes(fitting)
 
 
 def write_rows(connection: SqlWriter, changes: Sequence[RowChanges]) -> None:
     """Delete and replace rows of row tables. Raises `RowsRefused`."""
+    _add_sums(connection, _written(connection, changes))
+
+
+def _written(connection: SqlWriter, changes: Sequence[RowChanges]) -> Sums:
+    """The same, but for what it adds to the sums."""
+    sums: list[tuple[str, int, int, int]] = []
     for fitted_changes in fitted_rows(changes):
         table = fitted_changes.table
         old = connection.change_rows(fitted_changes)
         new = sums_by_day(table, fitted_changes.replace, fitted_changes.numbers)
-        _add_sums(connection, changed_sums(table.name, new, old))
+        sums += changed_sums(table.name, new, old)
+    return sums
 
 
-def _add_sums(connection: SqlWriter, sums: Iterable[tuple[str, int, int, int]]) -> None:
+def _add_sums(connection: SqlWriter, sums: Sums) -> None:
     rows = pl.DataFrame(list(sums), CHECKSUM_SCHEMA, orient="row")
     if rows.is_empty():
         return

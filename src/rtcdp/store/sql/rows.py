@@ -115,7 +115,7 @@ def sums_from(rows: pl.DataFrame) -> DailySums:
 def read_rows(connection: SqlConnection, table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
     """The rows of groups, in no order; see `StoreSnapshot.rows`."""
     sql = rows_of_groups(connection.dialect, table, groups.schema)
-    return connection.query_about(sql, row_schema(table), groups)
+    return connection.rows_about(sql, row_schema(table), groups, table.primary_key)
 
 
 def rows_of_groups(dialect: Dialect, table: RowTable, groups: pl.Schema) -> str:

@@ -123,6 +123,13 @@ class SqlConnection(Protocol):
         schema stands in its text."""
         ...
 
+    def rows_about(
+        self, sql: str, schema: pl.Schema, asked: pl.DataFrame, never_null: tuple[str, ...] = ()
+    ) -> pl.DataFrame:
+        """Like `query_about`, of a plain SELECT that may have very many rows; some of its columns
+        may be known to be `never_null`."""
+        ...
+
 
 class SqlWriter(SqlConnection, Protocol):
     """A connection that writes. When anything failed, it is closed, which undoes the open

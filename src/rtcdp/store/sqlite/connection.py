@@ -191,6 +191,12 @@ class SqliteConnection:
         self.run(f"INSERT INTO temp.{table} VALUES ({values})", asked)
         return self.query(sql, schema)
 
+    def rows_about(
+        self, sql: str, schema: pl.Schema, asked: pl.DataFrame, never_null: tuple[str, ...] = ()
+    ) -> pl.DataFrame:
+        del never_null
+        return self.query_about(sql, schema, asked)
+
     def pragma(self, text: str) -> int | str | None:
         """Read or set a pragma; the first value of its answer."""
         with _translated(), self._prepared(f"PRAGMA {text}") as statement:
