@@ -6,11 +6,13 @@ each epoch changes among these. An installation without that fold has none.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
+from rtcdp.answers.beside import Beside
 from rtcdp.answers.fold_rows import told_by
 from rtcdp.answers.folds import is_incomplete
 from rtcdp.answers.freshness import Freshness, Installation, Reading, open_reading
@@ -24,9 +26,6 @@ DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 SHORT_S = 0.05
 """A look that takes longer is taken beside the answers, which go on with what is known."""
-
-LOOK_BESIDE = "look at products"
-"""How the thread is called that takes it."""
 
 LOOK_EVERY_S = 0.2
 """So long after the end of one, at the earliest, the next such look is taken."""
@@ -44,7 +43,7 @@ told from when it is."""
 RENEWED_S = 0.1
 """Who asks within so long is told what was seen then, while it is looked at again for the next."""
 
-GLANCED_S_MAX = 1.0
+GLANCED_S_MAX = 3.0
 """While somebody looks, nobody else waits for that: they are told what was seen so long ago at
 most."""
 
@@ -93,6 +92,7 @@ class ProductHistory:
         self._glanced: tuple[Known, float] | None = None
         self._glancing = threading.Lock()
         self._noting = threading.Lock()
+        self._glances, self._looks = Beside("glance at products"), Beside("look at products")
 
     def at_hand(self, installation: Installation) -> Known | None:
         """The same as `glance`, where that takes no time; None where a look is due. One that has
@@ -105,7 +105,7 @@ class ProductHistory:
         if not 0 <= age_s < (GLANCED_S_MAX if self._glancing.locked() else RENEWED_S):
             return None
         is_due = age_s >= GLANCE_S and self._glancing.acquire(blocking=False)
-        if is_due and not _is_begun_beside(self._renew, installation):
+        if is_due and not self._glances.begin(partial(self._renew, installation)):
             self._glancing.release()
         return glanced[0]
 
@@ -172,9 +172,15 @@ class ProductHistory:
             with self._looking:
                 return self._look(installation, reading, fold, is_filling=is_filling)
         is_due = now - self._looked_until >= max(LOOK_EVERY_S, LOOK_SHARE * self._worked_s)
-        if is_due and (is_late or known.epoch < reading.snapshot.progress.epoch):
-            _is_begun_beside(self._look_beside, installation, fold)
+        is_behind = is_late or known.epoch < reading.snapshot.progress.epoch
+        if is_due and is_behind and not self._looking.locked():
+            self._looks.begin(partial(self._look_beside, installation, fold))
         return known
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what was begun beside the answers is done, so long at most."""
+        for each in (self._glances, self._looks):
+            each.wait(seconds)
 
     def _is_late(self, known: Known | None, now: float, *, is_filling: bool) -> bool:
         """Whether all is to be read anew, as something of it was never named."""
@@ -234,16 +240,6 @@ class ProductHistory:
         self._took_s = min(took_s_max, time.perf_counter() - began)
         self._worked_s = min(took_s_max, time.thread_time() - began_to_work)
         return found
-
-
-def _is_begun_beside(work: Callable[..., None], *asked: object) -> bool:
-    """Have it done beside the answers. False where no more threads can be had: whoever asks later
-    has it done then."""
-    try:
-        threading.Thread(target=work, args=asked, name=LOOK_BESIDE, daemon=True).start()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _later(fresh: Freshness, now_ms: int) -> Freshness:

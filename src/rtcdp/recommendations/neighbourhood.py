@@ -105,14 +105,14 @@ class Neighbourhood:
 
 
 class Neighbourhoods:
-    """Those of the items of an index. What was worked out is kept, up to `CELLS_MAX`; then all of
-    it is forgotten. Safe to use from several threads."""
+    """Those of the items of an index. What was worked out is kept, about `CELLS_MAX` of their
+    `cells`; then all of it is forgotten. Safe to use from several threads."""
 
     def __init__(self, index: SessionIndex, taste: Taste = USUAL) -> None:
         self.index = index
         self.taste = taste
         self._kept: dict[int, Neighbourhood] = {}
-        self._cells = 0
+        self.cells = 0
         self._keeping = threading.Lock()
 
     def of(self, code: int, without: Ints) -> Neighbourhood | None:
@@ -141,10 +141,10 @@ class Neighbourhoods:
 
     def _keep(self, code: int, found: Neighbourhood) -> None:
         with self._keeping:
-            if self._cells > CELLS_MAX:
-                self._kept, self._cells = {}, 0
+            if self.cells > CELLS_MAX:
+                self._kept, self.cells = {}, 0
             self._kept[code] = found
-            self._cells += len(found.whose)
+            self.cells += len(found.whose)
 
 
 def neighbourhood(

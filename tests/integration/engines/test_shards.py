@@ -5,16 +5,25 @@ store holds what one processor makes of the log.
 """
 
 import random
+import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.answers.freshness import Installation as Answered
+from rtcdp.api.context import ApiContext
+from rtcdp.api.problem import exception_handlers
+from rtcdp.api.routes import api_routes
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
+from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.limits import ProcessorLimits
@@ -137,9 +146,7 @@ def test_any_division_gives_the_numbers_of_one_processor(whole_installation, par
                 release(installation, shard)
             installation.store.acquire_lease("whole", START_MS, TTL_MS)
             processors = [whole(installation.log, installation.store, installation.clock)]
-        for processor in chance.sample(processors, len(processors)):
-            while processor.step():
-                pass
+        drain(processors)
     with closing(SqliteStore(tmp_path / "one.db")) as one:
         processor = whole(installation.log, one, installation.clock)
         while processor.step():
@@ -147,6 +154,17 @@ def test_any_division_gives_the_numbers_of_one_processor(whole_installation, par
         expected = dump(one, METRICS, folds=FOLDS)
     assert expected["ledger"]["received"].sum() > TRAFFIC.lines * 0.9
     assert differing(expected, dump(installation.store, METRICS, folds=FOLDS)) == []
+
+
+def drain(processors):
+    """Let all processors catch up, at the same time."""
+
+    def work(processor):
+        while processor.step():
+            pass
+
+    with ThreadPoolExecutor(len(processors)) as threads:
+        list(threads.map(work, processors))
 
 
 def release(installation, shard):
@@ -168,9 +186,7 @@ def test_whoever_follows_rows_hears_of_every_shard(installation, parts):
         for partition, delivery in placed:
             installation.log.append([delivery], partition)
     processors = installation.divide(3)
-    for processor in processors:
-        while processor.step():
-            pass
+    drain(processors)
     with installation.store.snapshot() as snapshot:
         assert snapshot.progress.epoch == sum(p.progress.epoch for p in processors)
         for fold in installation.folds:
@@ -200,6 +216,39 @@ def test_windows_are_final_when_every_shard_has_counted(installation):
 def event_of(user):
     event = {"userId": user, "eventType": "PAGE_VIEW", "timestamp": START_MS}
     return of_lines([msgspec.json.encode(event) + b"\n"], START_MS)
+
+
+def test_a_shard_without_a_processor_is_told_wherever_operators_look(installation):
+    processors = installation.divide(2)
+    for shard in range(2):
+        installation.log.append([event_of(user_in(shard))], shard)
+    drain(processors)
+    context = ApiContext(
+        Answered(installation.store, METRICS[:1], installation.clock, installation.log)
+    )
+    app = Litestar(
+        [*api_routes(context), *dashboard_routes(context)],
+        exception_handlers=exception_handlers,
+        logging_config=None,
+    )
+    with TestClient(app) as client:
+        assert shards_on(client.get("/pipeline").text) == ["counted", "counted"]
+        assert client.get("/health/ready").status_code == 200
+        processors[1].store.release_lease()
+        installation.log.append([event_of(user_in(1))], 1)
+        installation.clock.advance(context.limits.ready_stall_ms + 1)
+        assert shards_on(client.get("/pipeline").text) == ["counted", "no processor"]
+        assert "shard 1 has no processor" in client.get("/health/ready").json()["parts"]["lag"]
+        told = client.get("/metrics").text.splitlines()
+    assert 'rtcdp_shard_processors{shard="0"} 1.0' in told
+    assert 'rtcdp_shard_processors{shard="1"} 0.0' in told
+    assert 'rtcdp_shard_waiting_records{shard="1"} 1.0' in told
+
+
+def shards_on(page):
+    """How each shard is, as the pipeline's page has it."""
+    table = page[page.index('<h3 class="stretch">Shards') :]
+    return re.findall(r">(counted|no processor)<", table[: table.index("</table>")])
 
 
 def test_a_user_in_another_shard_is_refused_and_nothing_is_counted(installation):

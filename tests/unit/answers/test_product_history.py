@@ -36,12 +36,6 @@ def sessions(history, read):
     return known(history, read).model.index.sessions().rows()
 
 
-def wait_for_looks():
-    for thread in threading.enumerate():
-        if thread.name == product_history.LOOK_BESIDE:
-            thread.join(5)
-
-
 @pytest.fixture(autouse=True)
 def no_look_is_long(monkeypatch):
     """Unless a test says so, whatever else the machine does."""
@@ -157,7 +151,7 @@ def test_to_have_read_all_does_not_defer_the_next_look(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later).model.index.session_count == 2
-    wait_for_looks()
+    history.wait(5)
     assert known(history, later).model.index.session_count == 3
 
 
@@ -174,10 +168,10 @@ def test_a_look_that_waited_for_others_does_not_defer_the_next_one(teller, monke
     history = ProductHistory()
     for number, user in enumerate(("cay", "dan", "eva")):
         known(history, teller.installation(START + DAY + number * 1_000))
-        wait_for_looks()
+        history.wait(5)
         teller.tell(seen(user, HOUR, "hat"), START + DAY)
     known(history, teller.installation(START + DAY + 3_000))
-    wait_for_looks()
+    history.wait(5)
     assert known(history, teller.installation(START + DAY + 3_000)).model.index.session_count == 5
 
 
@@ -190,7 +184,7 @@ def test_after_the_end_of_a_long_look_there_is_a_pause(teller, monkeypatch):
 
     def count():
         found = known(history, teller.installation(START + DAY, clock=clock))
-        wait_for_looks()
+        history.wait(5)
         return found.model.index.session_count
 
     monkeypatch.setattr(product_history, "SHORT_S", -1.0)
@@ -240,7 +234,7 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     later = teller.installation(START + DAY + 1_000)
     assert known(history, later) is first
-    wait_for_looks()
+    history.wait(5)
     assert known(history, later).model.index.session_count == 3
 
 
@@ -300,12 +294,12 @@ def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_l
     assert at_hand(49) is seen_then
     assert at_hand(101) is None
     with history._glancing:
-        assert at_hand(999) is seen_then
-        assert at_hand(1_001) is None
+        assert at_hand(2_999) is seen_then
+        assert at_hand(3_001) is None
     # The first one whose look is due is told what is there, and the next one what is new.
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
     assert at_hand(51) is seen_then
-    wait_for_looks()
+    history.wait(5)
     assert at_hand(100).model.index.session_count == 3
 
 
