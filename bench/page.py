@@ -196,10 +196,10 @@ async def _all_open(url: str, count: int, begun: Event, over: Event) -> None:
         for part in (_read, _refresh)
     ]
     begun.set()
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     while not over.is_set():
         await asyncio.sleep(0.1)
-    share = time.process_time() / (time.monotonic() - began)
+    share = (time.process_time() - worked) / (time.monotonic() - began)
     say(f"the process that reads pages took {share:.1%} of a processor")
     ended = [stream for stream in streams if stream.done()]
     for stream in streams:

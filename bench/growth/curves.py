@@ -24,7 +24,7 @@ CURVES: Mapping[str, Curve] = {
             "users within the hour",
             (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
             "With more users, fewer events share a row: from 1,000,000 on nearly every event makes "
-            "two new ones, and pays for their place in the tree.",
+            "two new ones, and pays for their places in two trees, by time and by user.",
         ),
         Curve(
             "metrics",
@@ -44,7 +44,8 @@ CURVES: Mapping[str, Curve] = {
             "partitions",
             "partitions of the topic",
             (1, 4, 16, 64),
-            "Records of all partitions are merged by the time of their intake.",
+            "Records of all partitions are merged by the time of their intake: the more there are, "
+            "the smaller the pieces that are read, judged and merged, each at its own price.",
         ),
         Curve(
             "history",

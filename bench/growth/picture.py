@@ -76,7 +76,7 @@ def _panel(name: str, points: Sequence[Point], top: float, left: float) -> Marku
         *(
             element(
                 "text",
-                compact(point.size),
+                _short(point.size),
                 x=across,
                 y=_TOP + _PANEL_HIGH + 18,
                 text_anchor="middle",
@@ -84,6 +84,13 @@ def _panel(name: str, points: Sequence[Point], top: float, left: float) -> Marku
             for point, (across, _) in zip(points, places, strict=True)
         ),
     )
+
+
+def _short(size: int) -> str:
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if size >= unit and size % unit == 0:
+            return f"{size // unit}{letter}"
+    return str(size)
 
 
 def _y(cost: float, top: float) -> float:

@@ -9,6 +9,8 @@ ONLY_IN_CHAOS = [
     "test_foreign_producers.py",
     # Ten minutes of collectors and processors that are killed in turn.
     "test_shards_killed.py",
+    # A server and its replica.
+    "test_replica.py",
     # A flood that takes two minutes, and the machine for itself.
     "edge/test_overload.py",
 ]

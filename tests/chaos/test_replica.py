@@ -20,13 +20,11 @@ from rtcdp.log.contract import Delivery
 from rtcdp.store.contract import Acknowledgement
 from rtcdp.store.postgres import PostgresStore
 from rtcdp.testing.memory_log import MemoryLog
-from tests.scale import IS_CHAOS
 
 NOW_MS = 1_767_225_600_000
 METRIC = next(each for each in load_catalog() if each.key == ("userId",))
 
 
-@pytest.mark.skipif(not IS_CHAOS, reason="two servers; make chaos runs it")
 def test_a_replica_gives_the_answers_of_the_store_that_it_follows(server_directory):
     with postgresql(server_directory / "primary") as primary:
         log = MemoryLog()

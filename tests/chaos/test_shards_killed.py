@@ -203,9 +203,16 @@ def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform
     assert admitted == len(ids_in_log(settings))
     assert judged(settings) == []
     alone = replace(settings, data_dir=tmp_path / "alone", store="")
-    with processor_of(alone, SystemClock()) as processor:
-        processor.run(threading.Event(), once=True)
+    in_one_process = replace(
+        settings,
+        store=f"{settings.store}?schema=again",
+        processor=replace(settings.processor, shards=3),
+    )
+    for each in (alone, in_one_process):
+        with processor_of(each, SystemClock()) as processor:
+            processor.run(threading.Event(), once=True)
     assert differing(dump_of(alone), dump_of(settings)) == []
+    assert differing(dump_of(alone), dump_of(in_one_process)) == []
 
 
 def holders(settings: Settings) -> set[str]:

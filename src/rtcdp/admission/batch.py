@@ -292,11 +292,12 @@ def _without_records(records: Records) -> Records:
 
 
 def _sources_of(pieces: Sequence[Records]) -> pl.Series:
-    columns = [
-        pl.Series("source", piece.sources, dtype=pl.String).gather(piece.source_codes)
-        for piece in pieces
-    ]
-    return columns[0] if len(columns) == 1 else pl.concat(columns)
+    names: dict[str, int] = {}
+    codes = [np.zeros(0, np.int64)]
+    for piece in pieces:
+        known = [names.setdefault(source, len(names)) for source in piece.sources]
+        codes.append(np.array(known, np.int64)[piece.source_codes])
+    return pl.Series("source", list(names), dtype=pl.String).gather(np.concatenate(codes))
 
 
 def _decode_odd(record: RawRecord) -> dict[str, object] | Rejection:

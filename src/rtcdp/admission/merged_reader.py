@@ -109,9 +109,10 @@ class MergedReader:
                 self._read(partition, offset, share)
         pieces: list[Records] = []
         left = self._max_bytes
+        ends: dict[int, int] = {}
         while self._waiting:
             share = self._share(len(self._waiting))
-            limit = self._limit()
+            limit = self._limit(ends)
             # As a list: what is read next goes into what this goes through.
             taken = list(self._take(limit))
             pieces += taken
@@ -135,8 +136,9 @@ class MergedReader:
         if len(records):
             self._waiting[partition] = _Slice(records)
 
-    def _limit(self) -> _Due | None:
-        """Up to when every record is here; None when all of all partitions are."""
+    def _limit(self, ends: dict[int, int]) -> _Due | None:
+        """Up to when every record is here; None when all of all partitions are. `ends` is where
+        partitions were seen to end, and is kept up."""
         # Nobody to be merged with: a partition alone keeps the order of its log.
         if len(self._waiting) == 1:
             return None
@@ -146,10 +148,17 @@ class MergedReader:
             (
                 waiting.last
                 for partition, waiting in self._waiting.items()
-                if waiting.next_offset < self._log.extent(partition).next_offset
+                if self._goes_on(partition, waiting.next_offset, ends)
             ),
             default=None,
         )
+
+    def _goes_on(self, partition: int, offset: int, ends: dict[int, int]) -> bool:
+        # Ends only move on. Whoever stands before one needs no newer one, for which a broker with
+        # many partitions would have to be asked about each of them, time and again.
+        if offset >= ends.get(partition, 0):
+            ends[partition] = self._log.extent(partition).next_offset
+        return offset < ends[partition]
 
     def _take(self, limit: _Due | None) -> Iterator[Records]:
         """What is due, removed from what waits."""

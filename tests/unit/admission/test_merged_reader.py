@@ -3,7 +3,7 @@
 import pytest
 
 from rtcdp.admission.merged_reader import MergedReader
-from rtcdp.log.contract import Delivery, LogUnavailable, Records
+from rtcdp.log.contract import Delivery, LogExtent, LogUnavailable, Records
 from rtcdp.testing.memory_log import MemoryLog
 
 LINE = b'{"userId":"u","timestamp":0,"eventType":"A"}\n'
@@ -127,3 +127,22 @@ def test_nothing_is_lost_when_the_log_is_away_in_the_middle_of_a_round() -> None
     assert sorted(record for each in reading.rounds() for record in each) == [
         (partition, offset) for partition in (0, 1) for offset in range(4)
     ]
+
+
+class CountedLog(MemoryLog):
+    """A log that counts how often it is asked where partitions end."""
+
+    asked = 0
+
+    def extent(self, partition: int) -> LogExtent:
+        self.asked += 1
+        return super().extent(partition)
+
+
+def test_who_has_far_to_go_is_not_asked_again_and_again_where_it_ends() -> None:
+    log = CountedLog(lambda: 2, partitions=2)
+    for time in range(100):
+        log.append([Delivery(LINE, 1, time)], time % 2)
+    reading = Reading(log)
+    assert len(reading.round()) == 100
+    assert log.asked <= 6

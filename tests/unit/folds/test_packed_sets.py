@@ -1,10 +1,11 @@
 """Packed sets are joined as sets are, and keep the smallest members."""
 
+import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcdp.folds.packed_sets import hashed, joined, unpacked
+from rtcdp.folds.packed_sets import MEMBERS_AT_ONCE, hashed, joined, unpacked
 
 SMALL = st.integers(0, 12) | st.just(2**64 - 1)
 row = st.one_of(st.tuples(st.just("one"), SMALL), st.tuples(st.just("set"), st.frozensets(SMALL)))
@@ -37,6 +38,26 @@ def test_joining_is_the_union_of_sets(rows, members_max):
         if union
     ]
     assert found.rows() == expected
+
+
+def test_each_set_of_very_many_is_what_it_is_alone():
+    count = 2 * MEMBERS_AT_ONCE // 50
+    random = np.random.default_rng(5)
+    groups = np.repeat(np.arange(count), 50)
+    ones = pl.Series(random.integers(0, 2**63, len(groups)).astype(np.uint64))
+    no_sets = pl.Series([None], dtype=pl.String).new_from_index(0, len(groups))
+    found = joined(groups, no_sets, ones, 60)
+    assert found["group"].to_list() == list(range(count))
+    assert (unpacked(found["packed"]) == np.sort(ones.to_numpy().reshape(-1, 50)).ravel()).all()
+    again = np.repeat(np.arange(count), 2)
+    both = found["packed"].gather(again)
+    is_set = pl.Series(np.arange(2 * count) % 2 == 0)
+    sets = pl.select(pl.when(is_set).then(both)).to_series()
+    news = pl.Series(random.integers(0, 2**63, len(again)).astype(np.uint64))
+    grown = joined(again, sets, pl.select(pl.when(~is_set).then(news)).to_series(), 60)
+    assert grown["group"].to_list() == list(range(count))
+    members = np.column_stack([ones.to_numpy().reshape(-1, 50), news.to_numpy()[1::2]])
+    assert (unpacked(grown["packed"]) == np.sort(members).ravel()).all()
 
 
 def test_a_set_is_read_back():

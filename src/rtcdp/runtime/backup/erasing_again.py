@@ -8,7 +8,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.log.contract import ErasableLog, LogReader, RawRecord
 from rtcdp.runtime.parts import folds_of, log_reader, store_of, stored_metrics_of
-from rtcdp.runtime.processing import processor_of
+from rtcdp.runtime.processing import counted_alone, processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.receipts import Receipt, is_genuine, keep_receipt, read_receipt
 from rtcdp.runtime.user_data.requests import ErasureRequests
@@ -93,8 +92,8 @@ def erase_again(settings: Settings, clock: Clock, users: Sequence[ErasedUser]) -
     """
     if not users:
         return []
-    # This one can erase, whatever engine counts later.
-    settings = replace(settings, engine="native")
+    # This one can erase, whatever engine counts later, and in how many shards.
+    settings = counted_alone(settings)
     with processor_of(settings, clock) as processor:
         assert isinstance(processor, Processor)
         if settings.log_path is None:

@@ -1,6 +1,6 @@
 """The processor of an installation: either engine, how it runs, and how it erases a user."""
 
-from rtcdp.runtime.processing.erasing import erase
+from rtcdp.runtime.processing.erasing import counted_alone, erase
 from rtcdp.runtime.processing.running import (
     FillingTold,
     InParts,
@@ -15,6 +15,7 @@ __all__ = [
     "FillingTold",
     "InParts",
     "Processing",
+    "counted_alone",
     "erase",
     "processor_of",
     "processor_on",

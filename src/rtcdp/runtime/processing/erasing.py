@@ -21,10 +21,14 @@ def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
     """
     if not user_id:
         raise UsageError("whom shall it erase?", "give the user's id")
-    if settings.engine != "native":
-        settings = replace(settings, engine="native")
-    with processor_of(settings, clock) as processor:
+    with processor_of(counted_alone(settings), clock) as processor:
         assert isinstance(processor, Processor)
         processor.run(threading.Event(), once=True)
         erased = processor.erase(user_id, salt_of(processor.store))
     return keep_receipt(settings.data_dir, receipt_of(settings, erased, user_id, by))
+
+
+def counted_alone(settings: Settings) -> Settings:
+    """The settings of one native processor for all shards: what takes a user out has to be the only
+    writer."""
+    return replace(settings, engine="native", processor=replace(settings.processor, shards=1))

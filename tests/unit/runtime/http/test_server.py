@@ -260,6 +260,30 @@ def test_a_key_that_is_made_while_it_runs_shuts_it(settings, tmp_path):
         assert client.get("/health/live").is_success
 
 
+def test_who_has_a_page_open_gets_what_another_one_got_while_they_may(settings, tmp_path):
+    open_page = {"Accept": "text/html", "Cache-Control": "max-age=1"}
+    with running(settings) as (client, _):
+
+        def asked() -> httpx.Response:
+            return client.get("/docs", headers=open_page)
+
+        first, again = asked(), asked()
+        assert first.status_code == again.status_code == 200
+        assert first.content == again.content
+        for name in ("content-encoding", "content-security-policy", "etag", "vary", "date"):
+            assert first.headers.get(name) == again.headers.get(name)
+        tag = {"If-None-Match": first.headers["etag"]}
+        assert client.get("/docs", headers={**open_page, **tag}).status_code == 304
+        wish = KeyWish("reader", ("read",))
+        made = change_keys(keys_path(tmp_path), lambda ring: ring.with_new(wish, 0, token_bytes))
+        # Long before what is kept is too old.
+        while client.get("/api/ledger").is_success:
+            time.sleep(0.01)
+        assert asked().status_code != 200
+        client.headers["Authorization"] = f"Bearer {made.token}"
+        assert asked().status_code == 200
+
+
 def test_a_live_stream_ends_with_what_it_was_opened_with(settings, tmp_path):
     path = keys_path(tmp_path)
     with running(settings) as (client, _), client.stream("GET", "/api/live") as open_to_all:
