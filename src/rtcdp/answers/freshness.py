@@ -202,6 +202,6 @@ def _since_commit(progress: Progress, now_ms: int) -> Freshness:
     if progress.epoch == 0:
         return Freshness(None, 0)
     since = progress.all_committed_at
-    if not since:
+    if progress.shards and not since:
         return Freshness(None, None, "a shard of the store has not counted anything yet")
     return Freshness(since, max(0, now_ms - since))

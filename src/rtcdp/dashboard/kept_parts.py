@@ -12,16 +12,16 @@ T = TypeVar("T")
 
 KEPT_S = 1.0
 
-REST, REST_MAX_S = 24, 10.0
+REST, REST_MAX_S = 4, 10.0
 """What took long is kept for so many times as long as it took, up to so many seconds: what many
 have open takes a bounded part of a processor, however slow it is."""
 
 PARTS_MAX = 64
 
 
-def kept_until(began: float, ended: float) -> float:
+def kept_until(began: float, ended: float, rest: float = REST) -> float:
     """Until when (seconds) something is kept that took from then to then."""
-    return max(began + KEPT_S, ended + min(REST * (ended - began), REST_MAX_S))
+    return max(began + KEPT_S, ended + min(rest * (ended - began), REST_MAX_S))
 
 
 @dataclass

@@ -18,7 +18,7 @@ from rtcdp.api.compression import encoding_for
 from rtcdp.api.manners import conditional
 from rtcdp.api.measuring import name_route, route_of
 from rtcdp.clock import Clock
-from rtcdp.dashboard.kept_parts import KEPT_S, kept_until
+from rtcdp.dashboard.kept_parts import KEPT_S, REST, kept_until
 from rtcdp.dashboard.zone import zone_kept
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SHARED = f"max-age={KEPT_S:.0f}"
 """What a page that renders itself again says: an answer that another one got will do."""
+
+MANY, REST_OF_MANY = 10, 24
+"""What was given to so many others rests for so many times as long as it took."""
 
 BEFORE_S = 5.0
 """So long after its time an answer is still given while the next one is rendered."""
@@ -64,6 +67,7 @@ class _Kept:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     until: float = float("-inf")
     answer: _Answer | None = None
+    given: int = 0
 
 
 def shared_pages(
@@ -108,6 +112,7 @@ class _SharedPages:
         if answer is None or not self._may(scope):
             await self._app(scope, receive, send)
             return
+        kept.given += 1
         name_route(scope, answer.route)
         for message in answer.messages:
             copied: Any = {**message}
@@ -132,7 +137,9 @@ class _SharedPages:
             if not message.get("more_body", True):
                 answer = _Answer(tuple(messages), route_of(scope))
                 if answer.is_for_all:
-                    kept.answer, kept.until = answer, kept_until(began, self._clock.monotonic())
+                    rest = REST_OF_MANY if kept.given >= MANY else REST
+                    kept.until = kept_until(began, self._clock.monotonic(), rest)
+                    kept.answer, kept.given = answer, 0
             await send(message)
 
         others = [pair for pair in scope["headers"] if pair[0] != b"if-none-match"]

@@ -32,6 +32,9 @@ EVENT_SCHEMA: dict[str, pl.DataType] = {
 _FEW_LINES, _FEW_FIELDS = 1_000, 4
 """Up to so many lines, and up to so many fields of any, are read sooner by way of objects."""
 
+_FEW_TIMES = 50
+"""So many different ones are read one by one in the time that reading many together takes."""
+
 _FEW_BYTES = 2**18
 """Lines that are no longer together are split before the parser for many has started."""
 
@@ -75,45 +78,77 @@ def _decode_fields(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.D
         frame = _read_in_turn(lines, fields)
     if frame.height != line_count:
         raise AssertionError(f"{frame.height} events stand on {line_count} lines of the log")
-    instants = _instants(frame["timestamp"]).alias("timestamp")
     if "value" not in fields:
-        return frame.with_columns(instants)
+        return frame
     # The sign of zero would make minima depend on the order of events. Polars leaves out the
     # addition of zero, which would take it away.
     unsigned = pl.when(pl.col("value") == 0).then(0.0).otherwise(pl.col("value"))
-    return frame.with_columns(instants, unsigned.alias("value"))
+    return frame.with_columns(unsigned.alias("value"))
 
 
 def _read_together(lines: bytes, line_count: int, fields: Sequence[str]) -> pl.DataFrame | None:
-    """The fields, and timestamps as they were written, by a parser that makes columns of text; None
-    where it stumbles."""
+    """The fields and the timestamp, by a parser that makes columns of text; None where it
+    stumbles."""
     schema = {name: EVENT_SCHEMA[name] for name in fields}
     try:
         frame = pl.read_ndjson(lines, schema={**schema, "timestamp": pl.String()})
     except pl.exceptions.ComputeError:
         return None
-    return frame if frame.height == line_count else None
+    if frame.height != line_count:
+        return None
+    return frame.with_columns(_instants(frame["timestamp"]).alias("timestamp"))
 
 
 def _read_in_turn(lines: bytes, fields: Sequence[str]) -> pl.DataFrame:
     """The same by way of objects, some lines at a time, so that these stay in the processor's
     cache, and are gone before the next ones come."""
     decode = _decoder_of(tuple(fields)).decode_lines
-    columns: dict[str, list[pl.Series]] = {name: [] for name in (*fields, "timestamp")}
+    columns: dict[str, list[pl.Series]] = {name: [] for name in fields}
+    times: list[str | list[str | int]] = []
     for piece in pieces(lines):
         events = decode(piece)
-        for name in fields:
-            found = pl.Series(name, _READERS[name](events), dtype=EVENT_SCHEMA[name])
-            columns[name].append(found)
-        columns["timestamp"].append(_as_texts([event.timestamp for event in events]))
-    return pl.DataFrame([pl.concat(found) for found in columns.values()])
+        for name, found in columns.items():
+            found.append(pl.Series(name, _READERS[name](events), dtype=EVENT_SCHEMA[name]))
+        times.append(_together([event.timestamp for event in events]))
+    every = [found[0] if len(found) == 1 else pl.concat(found) for found in columns.values()]
+    return pl.DataFrame([*every, pl.Series("timestamp", _instants_in(times))])
 
 
-def _as_texts(times: Sequence[str | int]) -> pl.Series:
+def _together(times: list[str | int]) -> str | list[str | int]:
+    """Timestamps in one text where each has the length of a plain one."""
     try:
-        return pl.Series("timestamp", times, dtype=pl.String)
+        is_alike = set(map(len, times)) == {len(_PLAIN_INSTANT)}  # type: ignore[arg-type]
     except TypeError:  # some are integers
-        return pl.Series("timestamp", list(map(str, times)), dtype=pl.String)
+        return times
+    return "".join(times) if is_alike else times  # type: ignore[arg-type]
+
+
+def _instants_in(pieces_of_times: Sequence[str | list[str | int]]) -> npt.NDArray[np.int64]:
+    """UTC ms of timestamps as `_together` gives them."""
+    texts = [each for each in pieces_of_times if isinstance(each, str)]
+    if len(texts) < len(pieces_of_times):
+        found = [
+            _instants_in([each]) if isinstance(each, str) else _read_each(each)
+            for each in pieces_of_times
+        ]
+        return np.concatenate(found)
+    together, length = "".join(texts), len(_PLAIN_INSTANT)
+    if len(together) > _FEW_TIMES * length:
+        instants, is_plain = _plain_instants(_characters_of(together))
+        if is_plain.all():
+            return instants
+    return _read_each([together[at : at + length] for at in range(0, len(together), length)])
+
+
+def _read_each(times: Sequence[str | int]) -> npt.NDArray[np.int64]:
+    parsed = {time: parse_timestamp_ms(time) for time in set(times) if isinstance(time, str)}
+    instants = [time if isinstance(time, int) else parsed[time] for time in times]
+    return np.array(instants, np.int64)
+
+
+def _characters_of(texts: str) -> npt.NDArray[np.uint8]:
+    """ASCII texts of the length of a plain instant, a row each."""
+    return np.frombuffer(texts.encode("ascii"), np.uint8).reshape(-1, len(_PLAIN_INSTANT))
 
 
 _READERS: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
@@ -215,9 +250,7 @@ def _decoder_under(key: str) -> msgspec.json.Decoder[Any]:
 def _instants(texts: pl.Series) -> pl.Series:
     """UTC ms of timestamps, which come as digits (they were integers) or as ISO-8601 text."""
     if texts.str.len_bytes().eq(len(_PLAIN_INSTANT)).all():
-        joined = texts.str.join("")[0].encode()
-        characters = np.frombuffer(joined, np.uint8).reshape(-1, len(_PLAIN_INSTANT))
-        instants, is_plain = _plain_instants(characters)
+        instants, is_plain = _plain_instants(_characters_of(texts.str.join("")[0]))
         if is_plain.all():
             return pl.Series(instants)
     milliseconds = texts.cast(pl.Int64, strict=False)

@@ -60,6 +60,8 @@ def _parts(groups: Ints, packed: pl.Series) -> Iterator[slice]:
 def _joined(groups: Ints, packed: pl.Series, hashes: pl.Series, members_max: int) -> pl.DataFrame:
     """The same, without `size`."""
     rows = pl.DataFrame({"group": groups, "packed": packed, "hash": hashes})
+    if packed.null_count() == hashes.null_count() == rows.height:
+        return rows.select("group", "packed").clear()
     sets = rows.filter(pl.col("packed").is_not_null()).select("group", "packed")
     single = rows.filter(pl.col("hash").is_not_null()).select("group", "hash")
     is_alone = sets["group"].is_unique()

@@ -42,17 +42,16 @@ class _Generation:
     def __init__(self, kept: Kept) -> None:
         self._kept = kept
         self.rows = kept.nothing.with_columns(pl.lit(0, pl.Int64).alias(_PUT))
-        types = {kept.key: pl.String, RANGE_FROM: pl.Int64, _TURNS: pl.Int64, _PUT: pl.Int64}
-        self.spans = pl.DataFrame(schema=types)
+        numbers = dict.fromkeys((_KNOWN_FROM, _KNOWN_TURNS, _KNOWN_PUT), pl.Int64)
+        self.spans = pl.DataFrame(schema={kept.key: pl.String, **numbers})
 
     @property
     def size(self) -> int:
         """How many rows, or keys if these are more, there are."""
         return max(self.rows.height, self.spans.height)
 
-    def rows_from(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """The rows of keys that are known, from the beginnings of their spans on."""
-        known = spans.select(self._kept.key, RANGE_FROM, pl.col(_PUT).alias(_KNOWN_PUT))
+    def rows_from(self, known: pl.DataFrame) -> pl.DataFrame:
+        """The rows of keys that are known, from the beginnings of the spans that are asked for."""
         found = (
             self._placed()
             .join(known, on=self._kept.key)
@@ -64,8 +63,7 @@ class _Generation:
 
     def sweep(self) -> None:
         """Let go of the rows that are no longer known."""
-        known = self.spans.select(self._kept.key, pl.col(_PUT).alias(_KNOWN_PUT))
-        placed = self._placed().join(known, on=self._kept.key, maintain_order="left")
+        placed = self._placed().join(self.spans, on=self._kept.key, maintain_order="left")
         self.rows = self.rows[placed.filter(pl.col(_PUT) == pl.col(_KNOWN_PUT))[_PLACE]]
 
     def _placed(self) -> pl.DataFrame:
@@ -92,7 +90,8 @@ class SpanCache:
     def drop(self) -> None:
         """Forget everything."""
         self._young, self._old = _Generation(self._kept), _Generation(self._kept)
-        self._turns = self._young.spans.select(self._kept.key, _TURNS)
+        types = {self._kept.key: pl.String, _TURNS: pl.Int64}
+        self._turns = pl.DataFrame(schema=types)
 
     def reaches_before(self, instant_ms: int) -> bool:
         """Whether it holds rows from before a time."""
@@ -110,26 +109,24 @@ class SpanCache:
         """All rows of the keys from the beginnings of their spans on, from here where they are
         known; without `anew` also of those whose turns are over."""
         key, time = self._kept.key, pl.col(self._kept.time)
-        turns_max = self._kept.turns_max if anew else None
-        found, missing, asked, turns = [], spans.select(key, RANGE_FROM), [], []
+        found, missing, asked = [], spans.select(key, RANGE_FROM), []
         for generation in (self._young, self._old):
             if generation.spans.is_empty() or missing.is_empty():
                 continue
-            known = generation.spans.rename({RANGE_FROM: _KNOWN_FROM, _TURNS: _KNOWN_TURNS})
-            beside = missing.join(known, on=key, how="left")
-            is_known = pl.col(_KNOWN_FROM).is_not_null()
-            if turns_max is not None:
-                is_known &= (pl.col(_KNOWN_TURNS) < turns_max).fill_null(False)
-            hit, missing = beside.filter(is_known), beside.filter(~is_known).select(missing.columns)
-            turns.append(hit.select(key, pl.col(_KNOWN_TURNS).alias(_TURNS)))
+            hit, missing = self._parted(missing, generation.spans, anew=anew)
+            if hit.is_empty():
+                continue
+            if self._kept.turns_max is not None:
+                turns = hit.select(key, pl.col(_KNOWN_TURNS).alias(_TURNS))
+                self._turns = pl.concat([self._turns, turns])
             found.append(generation.rows_from(hit))
             # What lies before that is read; what changed since is not among it.
-            older = hit.filter(pl.col(_KNOWN_FROM) > pl.col(RANGE_FROM))
-            asked.append(older.select(key, RANGE_FROM, pl.col(_KNOWN_FROM).alias(RANGE_TO)))
-        if self._kept.turns_max is not None and turns:
-            self._turns = pl.concat([self._turns, *turns])
-        asked.append(missing.with_columns(pl.lit(LATEST_MS).alias(RANGE_TO)))
-        read = pl.concat(asked)
+            if hit[_KNOWN_FROM].max() > hit[RANGE_FROM].min():  # type: ignore[operator]
+                older = hit.filter(pl.col(_KNOWN_FROM) > pl.col(RANGE_FROM))
+                asked.append(older.select(key, RANGE_FROM, pl.col(_KNOWN_FROM).alias(RANGE_TO)))
+        if not missing.is_empty():
+            asked.append(missing.with_columns(pl.lit(LATEST_MS).alias(RANGE_TO)))
+        read = pl.concat(asked) if asked else missing
         self.hits += spans.height - read.height
         self.misses += read.height
         if not read.is_empty():
@@ -140,16 +137,36 @@ class SpanCache:
             found.append(more)
         return pl.concat(found) if found else self._kept.nothing
 
+    def _parted(
+        self, spans: pl.DataFrame, known: pl.DataFrame, *, anew: bool
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The spans of keys that are known, with what is known of them, and the others."""
+        beside = spans.join(known, on=self._kept.key, how="left")
+        has_turns = anew and self._kept.turns_max is not None
+        # Of a small batch often all keys are one or the other, which costs nothing to see.
+        unknown_count = beside[_KNOWN_FROM].null_count()
+        if unknown_count == beside.height:
+            return beside.clear(), spans
+        if unknown_count == 0 and not has_turns:
+            return beside, spans.clear()
+        is_known = pl.col(_KNOWN_FROM).is_not_null()
+        if has_turns:
+            is_known &= (pl.col(_KNOWN_TURNS) < self._kept.turns_max).fill_null(False)
+        return beside.filter(is_known), beside.filter(~is_known).select(spans.columns)
+
     def put(self, spans: pl.DataFrame, rows: pl.DataFrame) -> None:
         """Remember all rows of these keys from the beginnings of their spans on, in the place of
         what is known of them."""
         self.forget(spans)
         self._puts += 1
-        number = pl.lit(self._puts, pl.Int64).alias(_PUT)
-        young, spans = self._young, spans.select(self._kept.key, RANGE_FROM)
-        spans = self._with_turns(spans).with_columns(number)
-        young.spans = pl.concat([young.spans, spans.select(young.spans.columns)])
-        young.rows = pl.concat([young.rows, rows.with_columns(number)])
+        number, young = pl.lit(self._puts, pl.Int64), self._young
+        since = pl.col(RANGE_FROM).alias(_KNOWN_FROM)
+        spans, turns = self._with_turns(spans)
+        spans = spans.select(
+            self._kept.key, since, turns.alias(_KNOWN_TURNS), number.alias(_KNOWN_PUT)
+        )
+        young.spans = pl.concat([young.spans, spans])
+        young.rows = pl.concat([young.rows, rows.with_columns(number.alias(_PUT))])
         self._turn_over()
 
     def forget(self, keys: pl.DataFrame) -> None:
@@ -161,13 +178,12 @@ class SpanCache:
     def add(self, rows: pl.DataFrame) -> None:
         """Remember further rows of keys that are known, from when on they are; what is not known of
         others, or lies before, stays so."""
-        known_from = pl.col(RANGE_FROM).alias(_KNOWN_FROM)
         for generation in (self._young, self._old):
             if not generation.spans.is_empty():
-                known = generation.spans.select(self._kept.key, known_from, _PUT)
-                more = rows.join(known, on=self._kept.key)
+                more = rows.join(generation.spans, on=self._kept.key)
                 more = more.filter(pl.col(self._kept.time) >= pl.col(_KNOWN_FROM))
-                generation.rows = pl.concat([generation.rows, more.drop(_KNOWN_FROM)])
+                more = more.select(*rows.columns, pl.col(_KNOWN_PUT).alias(_PUT))
+                generation.rows = pl.concat([generation.rows, more])
         self._turn_over()
 
     def _turn_over(self) -> None:
@@ -180,14 +196,13 @@ class SpanCache:
         if self.size > rows_max:
             self._old = _Generation(self._kept)
 
-    def _with_turns(self, spans: pl.DataFrame) -> pl.DataFrame:
-        """These spans, each with how many batches in a row were served from here."""
+    def _with_turns(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.Expr]:
+        """These spans, and for each in how many batches in a row it was served from here."""
         before, self._turns = self._turns, self._turns.clear()
         if before.is_empty():
-            return spans.with_columns(pl.lit(1, pl.Int64).alias(_TURNS))
+            return spans, pl.lit(1, pl.Int64)
         turns = before.group_by(self._kept.key).agg(pl.col(_TURNS).max() + 1)
-        beside = spans.join(turns, on=self._kept.key, how="left")
-        return beside.with_columns(pl.col(_TURNS).fill_null(1))
+        return spans.join(turns, on=self._kept.key, how="left"), pl.col(_TURNS).fill_null(1)
 
 
 class RowCache(SpanCache):

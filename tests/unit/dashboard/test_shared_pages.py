@@ -8,7 +8,7 @@ import pytest
 
 from rtcdp.clock import ManualClock
 from rtcdp.dashboard.kept_parts import REST
-from rtcdp.dashboard.shared_pages import BEFORE_S, PAGES_MAX, shared_pages
+from rtcdp.dashboard.shared_pages import BEFORE_S, MANY, PAGES_MAX, REST_OF_MANY, shared_pages
 
 HTML = {"content-type": "text/html; charset=utf-8", "etag": 'W/"1"'}
 ASKING = {"accept": "text/html", "cache-control": "max-age=1", "accept-encoding": "zstd, br"}
@@ -78,6 +78,21 @@ async def test_a_page_that_takes_long_rests_longer(server: Server) -> None:
     assert await server.ask() == (200, "0")
     server.clock.advance(1)
     assert await server.ask() == (200, "1")
+
+
+async def test_a_page_that_many_have_open_rests_even_longer(server: Server) -> None:
+    server.took_ms = 300
+    for _ in range(1 + MANY):
+        await server.ask()
+    server.clock.advance(REST * 300)
+    assert await server.ask() == (200, "1")
+    server.clock.advance(REST_OF_MANY * 300 - 1)
+    assert await server.ask() == (200, "1")
+    server.clock.advance(2)
+    assert await server.ask() == (200, "2")
+    # Few have asked for that one.
+    server.clock.advance(REST * 300 + 1)
+    assert await server.ask() == (200, "3")
 
 
 @pytest.mark.parametrize(
