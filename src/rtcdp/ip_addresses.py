@@ -5,15 +5,24 @@ and not who.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rtcdp.errors import UsageError
 
 _KEPT_BITS = {4: 24, 6: 48}
-_WORD = re.compile(r"[^,\s]+")
+_WORD = re.compile(r"[^,; \t\r\n]+")
+_WITH_MORE = re.compile(
+    r"(?P<before>(?:for=)?\[?)(?P<address>[0-9.]+|(?<=\[)[^\]]+)(?P<after>\]?(?::[0-9]+)?)"
+)
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TEXTS = re.compile(_TEXT)
+_SCALAR = rb"(?:" + _TEXT + rb'|[^"\[\]{},\s]+)'
+_ARRAY = rb"\[\s*" + _SCALAR + rb"(?:\s*,\s*" + _SCALAR + rb")*\s*\]"
 _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}")
 
 
@@ -46,36 +55,48 @@ MEANINGS: dict[str, str] = {
 
 def shortened(text: str) -> str:
     """An address without its last part; what is none, or is this machine's own, stays as it is. Of
-    several with commas in between, as proxies write them, each is shortened."""
+    several with commas or semicolons in between, as proxies write them, each is shortened; ports
+    and brackets around them stay."""
     return _WORD.sub(lambda found: _shortened(found[0]), text)
 
 
 def _shortened(word: str) -> str:
+    written = _WITH_MORE.fullmatch(word)
+    before, inner, after = written.groups() if written else ("", word, "")
     try:
         # A zone behind the address names an interface.
-        address = ipaddress.ip_address(word.partition("%")[0])
+        address = ipaddress.ip_address(inner.partition("%")[0])
     except ValueError:
         return word
     if address.is_loopback:
         return word
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     kept = mapped or address
-    network = ipaddress.ip_network((kept, _KEPT_BITS[kept.version]), strict=False)
-    return str(network.network_address)
+    network = ipaddress.ip_network((kept, _kept_bits(kept)), strict=False)
+    return f"{before}{network.network_address}{after}"
+
+
+def _kept_bits(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    # 6to4 has an IPv4 address behind its first 16 bits.
+    if isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None:
+        return 16 + _KEPT_BITS[4]
+    return _KEPT_BITS[address.version]
 
 
 def shortener(names: tuple[str, ...]) -> Callable[[bytes], bytes]:
-    """What shortens the addresses in the members `names` of JSON objects, at any depth, and leaves
-    every other byte as it is."""
+    """What shortens the addresses in the members `names` of JSON objects, texts and arrays of them,
+    at any depth, and leaves every other byte as it is."""
     # In JSON these bytes begin a member and nothing else: within a text, its quotes are escaped.
-    member = rb'("(?:' + "|".join(map(re.escape, names)).encode() + rb')"\s*:\s*")'
+    member = rb'("(?:' + "|".join(map(re.escape, names)).encode() + rb')"\s*:\s*)'
     # Most are of IPv4, which are shortened without a call for each: that takes a tenth of the time.
-    simple = re.compile(member[:-1] + rb"(?!127\.)(?:" + _OCTET + rb"\.){3})" + _OCTET + rb'(?=")')
-    other = re.compile(member + rb"([\w.]{0,40}[:,][\w:.%, ]{0,500})(?=\")")
+    octets = rb'"(?!127\.)(?:' + _OCTET + rb"\.){3})"
+    simple = re.compile(member[:-1] + octets + _OCTET + rb'(?=")')
+    rest = rb'(?!"[0-9.]+")(?=[^"]*"[^"]*[.:])'
+    other = re.compile(member + rest + rb"(" + _TEXT + rb"|" + _ARRAY + rb")")
     spelled = tuple(f'"{name}"'.encode() for name in names)
 
     def in_member(found: re.Match[bytes]) -> bytes:
-        return found[1] + shortened(found[2].decode()).encode()
+        return found[1] + _TEXTS.sub(_in_text, found[2])
 
     def shorten(text: bytes) -> bytes:
         if not any(name in text for name in spelled):
@@ -83,3 +104,15 @@ def shortener(names: tuple[str, ...]) -> Callable[[bytes], bytes]:
         return other.sub(in_member, simple.sub(rb"\g<1>0", text))
 
     return shorten
+
+
+def _in_text(found: re.Match[bytes]) -> bytes:
+    """A text of JSON with its quotes, shortened; byte for byte the same if it has no address."""
+    # Addresses are ASCII, and whatever else it is stays.
+    written = found[0][1:-1].decode("latin-1")
+    if "\\" in written:
+        with suppress(ValueError):
+            text = json.loads(found[0])
+            short = shortened(text)
+            return found[0] if short == text else json.dumps(short).encode()
+    return f'"{shortened(written)}"'.encode("latin-1")

@@ -16,6 +16,14 @@ from rtcdp.ip_addresses import PrivacyRules, shortened, shortener
         ("::ffff:192.0.2.217", "192.0.2.0"),
         ("fe80::1%eth0", "fe80::"),
         ("198.51.100.7, 2001:db8:1:2::3,unknown", "198.51.100.0, 2001:db8:1::,unknown"),
+        ("192.0.2.217:443", "192.0.2.0:443"),
+        ("[2001:db8:1:2::3]:443", "[2001:db8:1::]:443"),
+        ("[2001:db8:1:2::3]", "[2001:db8:1::]"),
+        ("for=192.0.2.217;proto=https", "for=192.0.2.0;proto=https"),
+        (" 192.0.2.217 , host-a, 198.51.100.7:80", " 192.0.2.0 , host-a, 198.51.100.0:80"),
+        ("fe80::1%eth0-1", "fe80::"),
+        ("2002:c000:2d9::1", "2002:c000:200::"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
         ("127.0.0.1", "127.0.0.1"),
         ("::1", "::1"),
         ("ada", "ada"),
@@ -43,6 +51,18 @@ def test_only_members_that_were_named_change_and_no_other_byte():
     assert shortener(("i.",))(LINE.encode()).decode() == LINE
 
 
+def test_arrays_and_long_lists_and_escaped_texts_are_shortened():
+    shorten = shortener(("ip",))
+    array = b'{"ip" : ["192.0.2.9", null, 7,"a\\"[","198.51.100.7:80"],"n":["192.0.2.9"]}'
+    short = array.replace(b'2.9", null', b'2.0", null').replace(b".7:80", b".0:80")
+    assert shorten(array) == short
+    long = ", ".join(["192.0.2.9"] * 500)
+    assert json.loads(shorten(json.dumps({"ip": long}).encode()))["ip"] == long.replace(".9", ".0")
+    assert (
+        json.loads(shorten(b'{"ip":"192.0.2.9\\t198.51.100.7"}'))["ip"] == "192.0.2.0\t198.51.100.0"
+    )
+
+
 texts = st.text(max_size=12) | st.sampled_from(['"ip":"192.0.2.9"', "ip", "\\", '\\"', "192.0.2.9"])
 values = st.recursive(
     texts | st.integers() | st.none(),
@@ -55,7 +75,8 @@ def changed(value, name=""):
     if isinstance(value, dict):
         return {key: changed(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
-        return [changed(inner) for inner in value]
+        is_flat = not any(isinstance(inner, dict | list) for inner in value)
+        return [changed(inner, name if is_flat else "") for inner in value]
     return shortened(value) if name == "ip" and isinstance(value, str) else value
 
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-EVENTS = 1_000
+EVENTS = 100
 """In each request, as page views of as many users."""
 
 _DIGITS = 12

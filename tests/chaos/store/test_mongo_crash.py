@@ -25,6 +25,8 @@ from tests.servers import unused_name
 
 DEADLINE_S = 180.0
 READING_S = scaled(2, chaos=8)
+RECOVERIES = scaled(15, chaos=40)
+STOPPED_EVERY = scaled(2, chaos=1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.chaos.store.mongo_writer"])
@@ -128,7 +130,7 @@ def test_a_recovery_that_is_killed_over_and_over_comes_to_the_same_end(url, undi
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     kills = 0
-    while kills < 40:
+    while kills < RECOVERIES:
         kills += exit_code(mongo_writer.commit_next, url, rng.randrange(1, 60)) != 0
         epoch, held = held_by(url)
         assert held == undisturbed.after(epoch), f"seed {seed}"
@@ -155,7 +157,7 @@ def test_a_writer_killed_at_any_time_leaves_whole_epochs(url, undisturbed):
 def test_a_leader_that_was_stopped_and_overtaken_counts_nothing_twice(url, undisturbed):
     stopped_at = 0
     while True:
-        stopped_at += 1
+        stopped_at += STOPPED_EVERY
         with writer(mongo_writer.lead, url, stopped_at) as leader:
             has_ended = not has_stopped(leader)
             if not has_ended:
