@@ -1,10 +1,11 @@
-"""The live topic of anomalies: worked out in a thread of its own, at most a fiftieth of the time,
+"""The live topic of anomalies: worked out in a thread of its own, seldom where that takes long,
 and only while somebody listens. One look serves all clients, and no tick waits for it."""
 
 import asyncio
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from time import thread_time
 
 from rtcdp.answers.anomaly_changes import AnomaliesChanged, AnomaliesWatch
 from rtcdp.api.context import ApiContext
@@ -13,8 +14,9 @@ from rtcdp.errors import RtcdpError
 KEPT_MESSAGES = 64
 """So many messages wait for clients that are slower than they come."""
 
-_REST, _REST_MAX_S = 49, 180.0
-"""After a look it rests so many times as long as that took, up to so many seconds."""
+_REST, _REST_MAX_S = 49, 60.0
+"""After a look it rests so many times as long as that took of a processor, up to so many seconds:
+how much others have to do makes no difference."""
 
 
 class AnomalyFeed:
@@ -73,18 +75,18 @@ class AnomalyFeed:
 
     def _look(self) -> AnomaliesChanged | None:
         monotonic = self._context.installation.clock.monotonic
-        began_s = monotonic()
-        if began_s < self._rests_until:
+        if monotonic() < self._rests_until:
             # One whose clients had gone was under way still.
             return None
         self._is_looking = True
+        began_s = thread_time()
         try:
             return self._watch.look(self._context.installation)
         except RtcdpError:
             return None  # while the store is away, ticks say so
         finally:
-            ended_s = monotonic()
-            self._rests_until = ended_s + min(_REST * (ended_s - began_s), _REST_MAX_S)
+            rest_s = min(_REST * (thread_time() - began_s), _REST_MAX_S)
+            self._rests_until = monotonic() + rest_s
             self._is_looking = False
 
 

@@ -31,6 +31,12 @@ def context(driver: Driver, make_context: MakeContext) -> ApiContext:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver's clock stands still: a rest would never end."""
+    monkeypatch.setattr(live_anomalies, "thread_time", lambda: 0.0)
+
+
 async def next_of_anomalies(messages: AsyncIterator[ServerSentEventMessage]) -> dict[str, Any]:
     async for message in messages:
         if message.event == "anomalies":
@@ -85,10 +91,10 @@ async def test_who_comes_while_it_rests_is_told_what_was_found_last(
 
     def slow(watch: Any, installation: Any) -> Any:
         looks.append(1)
-        driver.advance(seconds=1)
         return look(watch, installation)
 
     monkeypatch.setattr(live_anomalies.AnomaliesWatch, "look", slow)
+    monkeypatch.setattr(live_anomalies, "thread_time", lambda: float(len(looks)))
     feed = LiveFeed(context)
     for _ in range(3):
         client = feed.messages(anomalies=True)
