@@ -91,7 +91,7 @@ def shortener(names: tuple[str, ...]) -> Callable[[bytes], bytes]:
     # Most are of IPv4, which are shortened without a call for each: that takes a tenth of the time.
     octets = rb'"(?!127\.)(?:' + _OCTET + rb"\.){3})"
     simple = re.compile(member[:-1] + octets + _OCTET + rb'(?=")')
-    rest = rb'(?!"[0-9.]+")(?=[^"]*"[^"]*[.:])'
+    rest = rb'(?!"[0-9.]+")(?=\[|"(?:[^"\\.:]|\\.)*[.:])'
     other = re.compile(member + rest + rb"(" + _TEXT + rb"|" + _ARRAY + rb")")
     spelled = tuple(f'"{name}"'.encode() for name in names)
 
