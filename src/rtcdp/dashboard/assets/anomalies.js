@@ -7,6 +7,7 @@ import { loginToken } from "./login_token.js";
 const SHOWN = 8;
 const WHO = "rtcdp-seen-by";
 let known = new Map();
+let drawnIn = null; // The zone that times stand there in.
 let naming = null; // The field that somebody types a name into, which no message takes away.
 
 /** The first message has all that there are; each one after it what began, changed and is gone. */
@@ -18,7 +19,7 @@ export function showAnomalies(message) {
 }
 
 /** The same, where it was drawn for another zone. */
-export const drawAnomalies = () => known.size && draw();
+export const drawAnomalies = () => known.size && drawnIn !== document.body.dataset.zone && draw();
 
 const nameOf = (each) => JSON.stringify([each.metric, each.key, each.window_start]);
 
@@ -27,6 +28,7 @@ function draw() {
   for (const [name, each] of known) if (each.window_start < dayAgo) known.delete(name);
   const newest = [...known.values()].sort((a, b) => (a.window_start < b.window_start ? 1 : -1));
   if (naming) return;
+  drawnIn = document.body.dataset.zone;
   byId("anomalies").replaceChildren(...newest.slice(0, SHOWN).map(row));
   byId("anomalies-table").hidden = newest.length === 0;
   byId("no-anomalies").hidden = newest.length > 0;

@@ -24,13 +24,12 @@ SLICE_DOCUMENTS = 20_000
 def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
     """Delete what is left of all who were erased, and remember that nothing is. Whoever reads an
     older revision has to ask again. Raises `LeaseLost`."""
-    pending = list(database.collection(ERASED).find({IS_PENDING: True}, {REVISION: 1}))
+    pending = list(database.collection(ERASED).find({IS_PENDING: True}, {"_id": 1}))
     if not pending:
         return
     head = _only_newest(database, lease)
     # What whoever takes over meanwhile makes is left alone.
     until: Document = {"$lte": integer(head.revision)}
-    versions = {"$gte": integer(min(int(each[REVISION]) for each in pending)), **until}
     tables = [name for definition in head.state.definitions for name in definition.tables]
     groups = database.collection(GROUPS)
     cut = set(groups.distinct("table", {"spent_at": {"$ne": None}}))
@@ -39,8 +38,10 @@ def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
         rows = database.collection(name)
         rows.delete_many({GONE_AT: {"$exists": True}, REVISION: until})
         for some in _slices(rows):
+            # Also of what was written last before the erasure: an older version may name somebody
+            # whom the newest one doesn't.
             rows.update_many(
-                {**some, REVISION: versions, BEFORE: {"$exists": True}}, {"$unset": {BEFORE: ""}}
+                {**some, REVISION: until, BEFORE: {"$exists": True}}, {"$unset": {BEFORE: ""}}
             )
             if name in cut:
                 # An item of a top list that nothing is left of may be somebody's name.

@@ -51,7 +51,10 @@ def filled(store):
             change(top, (at, "ada@x", "/", 1), (at, "bob", "/", 1)),
         ]
         letter = {"verdict": "dead_letter", "raw": b"ada@x", "user_id": "ada@x"}
-        visits = row_changes(VISITS, put=[(user, at, 1.0, "a", b"") for user in ("ada@x", "bob")])
+        # Of Coy's visit, only what it was at first names Ada.
+        visitors = (("ada@x", "a"), ("bob", "a"), ("coy", "a" if at else "ada@x"))
+        put = [(user, at * (user != "coy"), 1.0, text, b"") for user, text in visitors]
+        visits = row_changes(VISITS, put=put)
         store.commit(replace(epochs.make(*theirs, uncounted=[letter]), rows=(visits,)))
     for name, count in (("ada@x", 1), ("bob", 5), ("coy", 1)):
         store.commit(epochs.make(change(who, (0, name, count))))
