@@ -157,7 +157,7 @@ def only_duplicates(error: BulkWriteError) -> int:
 
 
 def _kind_of(error: OperationFailure) -> str:
-    """What kind of failure it is. Its words and the statement hold users' data: `dup key: { … }`."""
+    """What kind of failure it is; its words hold users' data: `dup key: { … }`."""
     details = error.details or {}
     failures = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()), details]
     found = next((each for each in failures if "code" in each), {"code": error.code})
