@@ -69,7 +69,7 @@ def table(found: Mapping[str, Sequence[Point]], events: int, rounds: int) -> str
     """Markdown: a line for each curve, with its points, its growth and the reason."""
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}), "
-        f"{events:,} events a point, "
+        f"{events:,} events a point, or one for each user where these are more, "
         + (f"the median of {rounds} in turn." if rounds > 1 else "one run each."),
         "",
         "| what grows | CPU-seconds a million events | for each tenfold | why |",

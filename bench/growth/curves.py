@@ -23,8 +23,8 @@ CURVES: Mapping[str, Curve] = {
             "users",
             "users within the hour",
             (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
-            "With more users, fewer events share a row: from 1,000,000 on nearly every event makes "
-            "two new ones, and pays for their places in two trees, by time and by user.",
+            "With more users, fewer events share a row, and each row has its places in two trees, "
+            "by time and by user. The last point has ten times the events, and their ids.",
         ),
         Curve(
             "metrics",

@@ -18,9 +18,14 @@ from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.events.derived import Text, field_in_words
 
 
+def told_of(of: Metric | Fold) -> Mapping[str, str]:
+    """What the docs say of a metric or a fold: labels, each with its words; `<br>` ends a line of
+    them."""
+    return fold_rows_of(of) if isinstance(of, Fold) else _metric_rows_of(of)
+
+
 def section(of: Metric | Fold) -> str:
     """What the docs say of a metric or a fold, in Markdown."""
-    rows = fold_rows_of(of) if isinstance(of, Fold) else _metric_rows_of(of)
     lines = [
         f"### {of.title}",
         "",
@@ -29,7 +34,7 @@ def section(of: Metric | Fold) -> str:
         "| | |",
         "|---|---|",
     ]
-    lines += [f"| {label} | {_in_a_cell(text)} |" for label, text in rows.items()]
+    lines += [f"| {label} | {_in_a_cell(text)} |" for label, text in told_of(of).items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,6 @@
 """The command `metrics`: the catalog, or windows of one metric."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, cast
@@ -12,7 +12,8 @@ from rich.text import Text
 from rtcdp.answers.metrics import WindowsQuestion, find_metric, windows_page
 from rtcdp.answers.windows import FINAL, PARTIAL
 from rtcdp.catalog.catalog import load_folds
-from rtcdp.catalog.reference import section
+from rtcdp.catalog.reference import section, told_of
+from rtcdp.cli import terminal
 from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.story_options import WHICH, Time, as_usage, installation_of, remark_on
@@ -78,7 +79,13 @@ def metrics(
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
     if which.docs:
-        say(*_docs(catalog, load_folds(settings.catalog), name).splitlines())
+        asked = _asked_for(catalog, load_folds(settings.catalog), name)
+        if form.json or form.csv:
+            raise UsageError("--docs is for reading", "leave out --json and --csv")
+        if terminal.out.is_terminal:
+            say(*(line for each in asked for line in _explained(each)))
+        else:
+            say(*"\n".join(map(section, asked)).splitlines())
         return
     if name is None:
         _list(settings, catalog, form)
@@ -104,13 +111,31 @@ def metrics(
     remark_on(page)
 
 
-def _docs(catalog: Sequence[Metric], folds: Sequence[Fold], name: str | None) -> str:
-    """What the docs say of the metric or the fold of that name, or of all. Raises `UsageError`."""
-    if name is None:
-        return "\n".join([*map(section, catalog), *map(section, folds)])
-    fold = next((fold for fold in folds if fold.name == name), None)
-    with as_usage():
-        return section(fold or find_metric(catalog, name))
+def _asked_for(
+    catalog: Sequence[Metric], folds: Sequence[Fold], name: str | None
+) -> Sequence[Metric | Fold]:
+    """The metric or the fold of that name, or all. Raises `UsageError`."""
+    there: Sequence[Metric | Fold] = [*catalog, *folds]
+    found = [each for each in there if name in (None, each.name)]
+    if found:
+        return found
+    known = [each.name for each in there]
+    raise UsageError(
+        f"there is no metric and no fold {name!r}",
+        f"{did_you_mean(name or '', known)}ask for one of: {', '.join(known)}",
+    )
+
+
+def _explained(of: Metric | Fold) -> Iterator[Text | Table | str]:
+    """What the docs say of it, for whoever reads it on a terminal."""
+    yield Text(f"{of.title} ({of.name})", style="bold")
+    if of.description:
+        yield Text(of.description)
+    told = Table.grid(padding=(0, 2))
+    for label, words in told_of(of).items():
+        told.add_row(Text(label, style="dim"), Text(words.replace("<br>", "\n").replace("`", "")))
+    yield told
+    yield ""
 
 
 def _equals(metric: Metric, where: Sequence[str]) -> dict[str, tuple[str, ...]]:

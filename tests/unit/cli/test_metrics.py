@@ -74,6 +74,13 @@ def test_the_docs_tell_of_every_metric_and_every_fold(rtcdp):
     assert of_one in told
 
 
+def test_on_a_terminal_they_are_lines_and_no_markdown(rtcdp, monkeypatch):
+    monkeypatch.setattr(terminal.out, "_force_terminal", True)
+    told = rtcdp("metrics", "shop_funnel", "--docs").out
+    assert not re.search("<br>|[`|]", told)
+    assert re.search(r"One row per\S* +userId and entered_at", told)
+
+
 def test_numbers_stand_below_each_other(rtcdp, events):
     rtcdp("replay", events)
     lines = rtcdp("metrics", "user_page_view_counts").out.rstrip().splitlines()
@@ -83,7 +90,10 @@ def test_numbers_stand_below_each_other(rtcdp, events):
 
 
 def test_there_is_no_page_on_a_metric_that_is_not_there(rtcdp):
-    assert "there is no metric 'nothing'" in rtcdp("metrics", "nothing", "--docs").err
+    told = rtcdp("metrics", "nothing", "--docs").err
+    assert "there is no metric and no fold 'nothing'" in told
+    assert "shop_funnel" in told
+    assert "leave out --json" in rtcdp("metrics", "revenue", "--docs", "--json").err
 
 
 def test_the_newest_windows_of_a_metric_are_shown(rtcdp, events):
