@@ -13,13 +13,14 @@ from rtcdp.store.division import Division, ShardState
 class ShardShown:
     """A shard: its partitions, as far as anything is known of them, how many offsets wait in them
     (None where the log can't be asked), when it last committed (UTC ms; None: never), and whether a
-    processor has it."""
+    processor has it. Nothing becomes final while one `is_awaited`: it has counted no event yet."""
 
     shard: int
     partitions: tuple[int, ...]
     waiting: int | None
     committed_at: int | None
     has_processor: bool
+    is_awaited: bool = False
 
 
 def shards_of(installation: Installation) -> tuple[ShardShown, ...]:
@@ -41,6 +42,15 @@ def without_processor(progress: Progress, now_ms: int) -> tuple[int, ...]:
     return tuple(each.shard for each in progress.shards if not each.is_held(now_ms))
 
 
+def awaited(progress: Progress) -> tuple[int, ...]:
+    """The shards that have counted no event yet, and keep everything from becoming final."""
+    if not progress.shards:
+        return ()
+    division = Division(len(progress.shards))
+    unseen = (partition for partition, at in progress.max_received_at.items() if not at)
+    return tuple(sorted({division.shard_of(partition) for partition in unseen}))
+
+
 def _shown(
     state: ShardState, progress: Progress, extents: Sequence[LogExtent] | None, now_ms: int
 ) -> ShardShown:
@@ -60,4 +70,5 @@ def _shown(
         waiting=waiting,
         committed_at=state.committed_at or None,
         has_processor=state.is_held(now_ms),
+        is_awaited=state.shard in awaited(progress),
     )

@@ -21,6 +21,7 @@ from rtcdp.runtime.processes.locks import AlreadyRunning
 from rtcdp.runtime.processing import erase as erase_user
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.export import encoded, export_user
+from rtcdp.runtime.user_data.over_http import refuse_in_shards
 from rtcdp.runtime.user_data.receipts import Receipt, is_genuine, path_of, read_receipt
 from rtcdp.runtime.user_data.requests import ErasureRequests
 
@@ -84,6 +85,7 @@ def erase(
     try:
         receipt = erase_user(settings, clock, user, _who())
     except AlreadyRunning as running:
+        refuse_in_shards(settings, clock)
         receipt = _asked(settings, clock, user, running)
     _show(receipt, path_of(settings.data_dir, receipt))
     if receipt.found:

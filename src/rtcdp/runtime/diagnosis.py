@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rtcdp.answers.shards import without_processor
+from rtcdp.answers.shards import awaited, without_processor
 from rtcdp.catalog.catalog import load_definitions
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
@@ -240,13 +240,17 @@ def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 
 def _shards(settings: Settings, progress: Progress, clock: Clock) -> Iterator[Finding]:
-    """Whether each shard of a divided store has a processor."""
+    """Whether each shard of a divided store has a processor, and something to count."""
     count, wanted = len(progress.shards), settings.processor.shards
     if not count:
         if wanted > 1:
             fact = f"processor.shards is {wanted}, and the store is not divided yet"
             yield Finding("shards", "odd", fact, "start a processor with these settings")
         return
+    if idle := awaited(progress):
+        fact = f"{', '.join(map(str, idle))} of {count} have no event yet, so nothing becomes final"
+        hint = "wait for users in all of them, or stop the processors and lower processor.shards"
+        yield Finding("shards", "odd", fact, hint)
     orphans = without_processor(progress, clock.now_ms())
     if orphans:
         fact = f"no processor has {', '.join(map(str, orphans))} of {count}"

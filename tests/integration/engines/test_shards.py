@@ -22,7 +22,8 @@ from rtcdp.api.context import ApiContext
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.catalog import load_catalog, load_folds
-from rtcdp.clock import ManualClock
+from rtcdp.cli.app import run
+from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.folding import Folding
@@ -30,8 +31,12 @@ from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.native.shard import Part, ShardProcessor
 from rtcdp.engines.notices import noticed, tables_beside
+from rtcdp.errors import PartMissing
 from rtcdp.log.contract import Delivery
 from rtcdp.log.keying import partitions_of_keys
+from rtcdp.runtime.diagnosis import diagnose
+from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.user_data.over_http import InstallationUserData
 from rtcdp.store import LeaseHeld, LeaseLost
 from rtcdp.store.divided import DivisionChanged, MisplacedUser, ShardsClosed
 from rtcdp.store.division import Division
@@ -223,15 +228,8 @@ def test_a_shard_without_a_processor_is_told_wherever_operators_look(installatio
     for shard in range(2):
         installation.log.append([event_of(user_in(shard))], shard)
     drain(processors)
-    context = ApiContext(
-        Answered(installation.store, METRICS[:1], installation.clock, installation.log)
-    )
-    app = Litestar(
-        [*api_routes(context), *dashboard_routes(context)],
-        exception_handlers=exception_handlers,
-        logging_config=None,
-    )
-    with TestClient(app) as client:
+    context = context_of(installation)
+    with client_of(context) as client:
         assert shards_on(client.get("/pipeline").text) == ["counted", "counted"]
         assert client.get("/health/ready").status_code == 200
         processors[1].store.release_lease()
@@ -245,10 +243,70 @@ def test_a_shard_without_a_processor_is_told_wherever_operators_look(installatio
     assert 'rtcdp_shard_waiting_records{shard="1"} 1.0' in told
 
 
+def context_of(installation):
+    return ApiContext(
+        Answered(installation.store, METRICS[:1], installation.clock, installation.log)
+    )
+
+
+def client_of(context):
+    app = Litestar(
+        [*api_routes(context), *dashboard_routes(context)],
+        exception_handlers=exception_handlers,
+        logging_config=None,
+    )
+    return TestClient(app)
+
+
 def shards_on(page):
     """How each shard is, as the pipeline's page has it."""
     table = page[page.index('<h3 class="stretch">Shards') :]
     return re.findall(r">(counted|no processor)<", table[: table.index("</table>")])
+
+
+def test_a_shard_that_keeps_all_from_becoming_final_is_named(
+    installation, postgres_schema_url, tmp_path
+):
+    processors = installation.divide(4)
+    settings = Settings(data_dir=tmp_path, store=postgres_schema_url, port=0)
+    said = {}
+    with client_of(context_of(installation)) as client:
+        for counted in ((), (0, 3), (1,), (2,)):
+            for shard in counted:
+                installation.log.append([event_of(user_in(shard))], shard)
+                processors[shard].step()
+            found = diagnose(settings, {}, installation.clock)
+            odd = [each.fact for each in found if "becomes final" in each.fact]
+            page = re.search("held back by [^<]*yet", client.get("/pipeline").text)
+            said[counted] = (page and page[0], odd)
+    assert said[0, 3] == (
+        "held back by shards 1, 2, which have no event yet",
+        ["1, 2 of 4 have no event yet, so nothing becomes final"],
+    )
+    assert said[1,][0] == "held back by shard 2, which has no event yet"
+    assert said[2,] == (None, [])
+
+
+def test_nobody_is_erased_while_processors_share_the_work(
+    installation, postgres_schema_url, tmp_path, capsys
+):
+    first, _ = installation.divide(2)
+    settings = Settings(data_dir=tmp_path, store=postgres_schema_url)
+    asked = InstallationUserData(settings, installation.clock)
+    with pytest.raises(PartMissing, match="processors of shards are at work") as refused:
+        asked.erase("ada", "key 1")
+    assert refused.value.hint == "stop all of them, then run rtcdp users erase"
+    first.store.renew_lease(SystemClock().now_ms(), TTL_MS)
+    installation.caretaker.release_lease()
+    place = ("--store", postgres_schema_url, "--data-dir", str(tmp_path))
+    assert run(["users", "erase", "ada", "--yes", *place]) == PartMissing.exit_code
+    said = capsys.readouterr().err
+    assert "processors of shards are at work" in said
+    assert "is asked to do it" not in said
+    assert not (tmp_path / "erasures").exists()
+    later = ManualClock(SystemClock().now_ms() + 2 * TTL_MS)
+    with pytest.raises(PartMissing, match="this server's data folder"):
+        InstallationUserData(settings, later).erase("ada", "key 1")
 
 
 def test_a_user_in_another_shard_is_refused_and_nothing_is_counted(installation):

@@ -153,6 +153,7 @@ class PipelineShown:
     committed_at: int | None
     parts: Sequence[PartShown]
     shards: Sequence[ShardShown]
+    held_back_by: str
     filling: Sequence[Filling]
     tabs: tuple[Tab, ...]
     reasons: Sequence[str]
@@ -171,7 +172,7 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
     with one_state(asked.installation) as still:
         sums = ledger_sums(still, LedgerSumsQuestion(**time))
         records = uncounted_page(still, _uncounted(asked, time))
-    totals = sums.totals
+    totals, shards = sums.totals, shards_of(asked.installation)
     reason = question.reason if reasons else None
     pulse = asked.context.pulse.figures(asked.context.installation.clock.monotonic())
     return PipelineShown(
@@ -190,7 +191,8 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         watermark=instant_of(sums.watermark),
         committed_at=instant_of(sums.committed_at),
         parts=parts_shown(parts_of(asked.context), pulse),
-        shards=shards_of(asked.installation),
+        shards=shards,
+        held_back_by=held_back_by(shards),
         filling=_filling(asked),
         tabs=tuple(
             Tab(
@@ -206,6 +208,16 @@ def shown(asked: PageAsked[PipelinePageQuestion]) -> PipelineShown:
         api=api_address("/api/ledger", {"from": from_to(time)["from"]}),
         records_api=api_address(api, {"reason": reason, **from_to(time)}),
     )
+
+
+def held_back_by(shards: Sequence[ShardShown]) -> str:
+    """The shards that nothing becomes final without, in words; empty where there are none."""
+    names = [str(each.shard) for each in shards if each.is_awaited]
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"held back by shard {names[0]}, which has no event yet"
+    return f"held back by shards {', '.join(names)}, which have no event yet"
 
 
 def whole_minutes(time: InTime) -> InTime:

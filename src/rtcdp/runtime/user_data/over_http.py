@@ -1,6 +1,7 @@
 """What an installation knows of its users, for whoever asks over HTTP."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -11,6 +12,7 @@ from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import log_reader, store_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.requests import ErasureRequests
+from rtcdp.store import StoreUnavailable
 
 EXPORT_USER = "rtcdp.runtime.user_data.export:export_user"
 
@@ -20,7 +22,7 @@ class InstallationUserData:
     this data folder, or the next one that does."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings = settings
+        self._settings, self._clock = settings, clock
         self._requests = ErasureRequests(settings.data_dir, clock)
 
     def export(self, user_id: str) -> Iterator[bytes]:
@@ -39,6 +41,8 @@ class InstallationUserData:
                 "stop it, and run rtcdp users erase",
             )
         if self._settings.store_path is None and not self._requests.has_taker():
+            with suppress(StoreUnavailable):
+                refuse_in_shards(self._settings, self._clock)
             # Whoever shares a store on a server need not share the folder.
             raise PartMissing(
                 "no processor that can erase works with this server's data folder",
@@ -49,3 +53,15 @@ class InstallationUserData:
     def erasure(self, request_id: str) -> ErasureState:
         """Raises `NotThere`."""
         return self._requests.state(request_id)
+
+
+def refuse_in_shards(settings: Settings, clock: Clock) -> None:
+    """Raises `PartMissing` while processors of shards are at work, of which none can take a user
+    out, and `StoreUnavailable`."""
+    with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
+        shards = snapshot.progress.shards
+    if any(each.is_held(clock.now_ms()) for each in shards):
+        raise PartMissing(
+            "processors of shards are at work, and none of them can take a user out",
+            "stop all of them, then run rtcdp users erase",
+        )
