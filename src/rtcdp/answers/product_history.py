@@ -142,7 +142,7 @@ class ProductHistory:
             fresh = reading.freshness
             if found.epoch != reading.snapshot.progress.epoch:
                 # What was looked at since then is not in it.
-                fresh = _later(found.freshness, installation.clock.now_ms())
+                fresh = later(found.freshness, installation.clock.now_ms())
         is_filling = is_filling or found.is_filling
         return self._noted(replace(found, freshness=fresh, is_filling=is_filling), now)
 
@@ -242,7 +242,7 @@ class ProductHistory:
         return found
 
 
-def _later(fresh: Freshness, now_ms: int) -> Freshness:
+def later(fresh: Freshness, now_ms: int) -> Freshness:
     """How fresh it is by now."""
     if fresh.as_of is None:
         return fresh

@@ -83,7 +83,12 @@ def put_member(connection: SqlConnection, member: str, now_ms: int, expires_at: 
         " ON CONFLICT (member) DO UPDATE SET expires_at = excluded.expires_at",
         one_row(member, expires_at),
     )
-    connection.run("DELETE FROM _members WHERE expires_at <= $1", one_row(now_ms))
+    # Those of others who report just now live: to wait for each other would be a deadlock.
+    connection.run(
+        "DELETE FROM _members WHERE member IN (SELECT member FROM _members"
+        " WHERE expires_at <= $1 FOR UPDATE SKIP LOCKED)",
+        one_row(now_ms),
+    )
 
 
 def end_shard_lease(connection: SqlConnection, token: int) -> None:

@@ -8,6 +8,11 @@ import re
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.store.contract import RowsRefused, StateMismatch, StoreForbidden, StoreUnavailable
 
+
+class StoreLocked(StoreUnavailable):
+    """What is held by another transaction was waited for in vain."""
+
+
 _RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
     (
         ("28",),
@@ -41,7 +46,7 @@ _RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
     ),
     (
         ("55P03",),
-        StoreUnavailable,
+        StoreLocked,
         "another process writes to this store, or somebody holds its tables; it is tried again",
     ),
     (

@@ -4,16 +4,19 @@ that writes to them."""
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 
 import polars as pl
 
 from rtcdp.definitions import Table
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DailySums
-from rtcdp.store.contract import StateMismatch
+from rtcdp.store.contract import StateMismatch, StoreUnavailable
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.connection import ANSWER_TIMEOUT_S, POSTGRES, PostgresConnection
 from rtcdp.store.postgres.division import DIVISION_TABLES
+from rtcdp.store.postgres.errors import StoreLocked
+from rtcdp.store.postgres.frozen import end_frozen
 from rtcdp.store.postgres.merge import groups_of, trim
 from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
@@ -103,6 +106,7 @@ class PostgresWriter(PostgresConnection):
     def begin(self) -> None:
         """Open a transaction that excludes every other one of a writer, until it ends.
 
+        One who is frozen in such a transaction is ended when it is waited for in vain.
         Raises `StateMismatch` when a newer version has upgraded the store meanwhile.
         """
         self._begin("SELECT pg_advisory_xact_lock($1::integer, $2::integer)")
@@ -114,10 +118,19 @@ class PostgresWriter(PostgresConnection):
         self._begin("SELECT pg_advisory_xact_lock_shared($1::integer, $2::integer)")
 
     def _begin(self, lock: str) -> None:
+        named = _lock_of(self.address.schema)
         self.send("BEGIN")
-        self.send(lock, _lock_of(self.address.schema))
-        rows = self.query("SELECT application, version FROM _about", _VERSION)
+        self.send(lock, named)
+        try:
+            rows = self.query("SELECT application, version FROM _about", _VERSION)
+        except StoreLocked:
+            with suppress(StoreUnavailable), closing(self._another()) as connection:
+                end_frozen(connection, named)
+            raise
         _checked(rows, len(MIGRATIONS))
+
+    def _another(self) -> PostgresConnection:
+        return PostgresConnection(self.address, answer_timeout_s=self._answer_timeout_s)
 
     def merge(self, table: Table, rows: pl.DataFrame) -> None:
         """Merge rows into a table by its columns' rules, and keep it within its bounds; the outcome

@@ -120,12 +120,15 @@ class PostgresShard(SqlStore):
     @contextmanager
     def _leased(self) -> Iterator[SqlWriter]:
         """Beside the transactions of other shards."""
-        with self._between_transactions() as connection:
-            assert isinstance(connection, PostgresWriter), "PostgreSQL has no other writer"
-            connection.begin_beside()
+        with self._writing(begin_beside) as connection:
             check_shard(connection, self._shard, self._lease)
             yield connection
-            connection.commit()
+
+
+def begin_beside(connection: SqlWriter) -> None:
+    """Begin a transaction beside those of other shards, which locks what it changes row by row."""
+    assert isinstance(connection, PostgresWriter), "PostgreSQL has no other writer"
+    connection.begin_beside()
 
 
 def kept_definitions(connection: SqlConnection) -> dict[str, str]:

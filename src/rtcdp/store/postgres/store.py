@@ -18,7 +18,7 @@ from rtcdp.store.postgres.division import (
 )
 from rtcdp.store.postgres.readers import PostgresReaders
 from rtcdp.store.postgres.schema import open_writer
-from rtcdp.store.postgres.shard import PostgresShard, decides_by, kept_definitions
+from rtcdp.store.postgres.shard import PostgresShard, begin_beside, decides_by, kept_definitions
 from rtcdp.store.sql.lease import take_lease
 from rtcdp.store.sql.statements import quote
 from rtcdp.store.sql.store import Older, SqlStore
@@ -75,8 +75,8 @@ class PostgresStore(SqlStore):
             return Shards() if snapshot is None else read_shards(snapshot.connection)
 
     def report_member(self, member: str, now_ms: int, ttl_ms: int) -> None:
-        """See `rtcdp.store.divided.DividedStore`."""
-        with self._writing() as connection:
+        """See `rtcdp.store.divided.DividedStore`. It stands in front of no shard's commit."""
+        with self._writing(begin_beside) as connection:
             put_member(connection, member, now_ms, now_ms + ttl_ms)
 
     def caretaker(self) -> "PostgresStore":

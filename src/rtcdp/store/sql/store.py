@@ -263,7 +263,9 @@ class SqlStore:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[SqlWriter]:
+    def _writing(
+        self, begin: Callable[[SqlWriter], None] = lambda writer: writer.begin()
+    ) -> Iterator[SqlWriter]:
         """A write transaction, committed at the end.
 
         When anything fails the connection is closed, which rolls back whatever state the failure
@@ -274,7 +276,7 @@ class SqlStore:
                 "this store was opened for reading only", "write through the engine's process"
             )
         with self._between_transactions() as writer:
-            writer.begin()
+            begin(writer)
             yield writer
             writer.commit()
 

@@ -2,7 +2,7 @@ import pytest
 
 from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.store import RowsRefused, StateMismatch, StoreForbidden, StoreUnavailable
-from rtcdp.store.postgres.errors import error_of, error_while_connecting
+from rtcdp.store.postgres.errors import StoreLocked, error_of, error_while_connecting
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from rtcdp.store.postgres.errors import error_of, error_while_connecting
         ("40P01", StoreUnavailable),
         ("53100", StoreUnavailable),
         ("53300", StoreUnavailable),
-        ("55P03", StoreUnavailable),
+        ("55P03", StoreLocked),
         ("57014", StoreUnavailable),
         ("57P01", StoreUnavailable),
         ("57P03", StoreUnavailable),

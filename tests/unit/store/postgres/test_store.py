@@ -1,8 +1,10 @@
 """What only the PostgreSQL store has to hold; the contract itself is in conformance/stores."""
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from rtcdp.definitions import Count, Metric, Minimum, tables_of, tumbling
@@ -15,6 +17,11 @@ from rtcdp.testing.epochs import EpochMaker, change
 
 VIEWS = Metric("views", "Views", tumbling(minutes=1), (Count("n"),), key=("userId",))
 [TABLE] = tables_of(VIEWS)
+SLEEPING = (
+    "SELECT count(*) AS found FROM pg_stat_activity WHERE state = 'active'"
+    " AND wait_event = 'PgSleep'"
+)
+FOUND = pl.Schema({"found": pl.Int64()})
 
 
 @pytest.fixture
@@ -66,6 +73,67 @@ def test_a_foreign_transaction_is_waited_for_and_then_given_up(store, epochs, ad
     foreign.close()
     store.commit(epoch)
     assert store.dump(TABLE).rows() == [(0, "ada", 2)]
+
+
+@pytest.mark.parametrize("begin", ["begin", "begin_beside"])
+def test_one_who_is_frozen_amid_its_statements_loses_the_lock_of_writers(
+    store, epochs, address, monkeypatch, begin
+):
+    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 100)
+    store.commit(one_more(epochs))
+    frozen = open_writer(address)
+    getattr(frozen, begin)()
+    # Sent, and not followed by the mark of an end: the server takes it to be at work.
+    frozen.send("UPDATE _progress SET epoch = 77")
+    store._writer.run("SET lock_timeout = 150")
+    epoch = one_more(epochs)
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        store.commit(epoch)
+    store.commit(epoch)
+    assert store.dump(TABLE).rows() == [(0, "ada", 2)]
+    with pytest.raises(StoreUnavailable):
+        frozen.commit()
+    frozen.close()
+
+
+def test_one_who_goes_on_speaking_keeps_the_lock_of_writers(store, epochs, address, monkeypatch):
+    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 1_000)
+    store.commit(one_more(epochs))
+    slow = open_writer(address)
+    slow.begin()
+    slow.send("UPDATE _progress SET engine = engine")
+
+    def speak_between_the_looks():
+        with closing(PostgresConnection(address)) as watching:
+            while not watching.query(SLEEPING, FOUND).item():
+                pass
+        slow.send("UPDATE _progress SET engine = engine")
+
+    word = threading.Thread(target=speak_between_the_looks)
+    store._writer.run("SET lock_timeout = 1200")
+    word.start()
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        store.commit(one_more(epochs))
+    word.join()
+    slow.commit()
+    slow.close()
+
+
+def test_a_processor_says_that_it_lives_beside_the_commits_of_shards(store, address):
+    counting = open_writer(address)
+    counting.begin_beside()
+    store.report_member("ada", 1_000, 10)
+    store._writer.run("SET lock_timeout = 50")
+    store.report_member("ada", 1_000, 5_000)
+    counting.run("UPDATE _members SET expires_at = expires_at")
+    other = PostgresStore(store._url)
+    other.report_member("bob", 9_000, 1_000)
+    counting.commit()
+    counting.close()
+    assert store.shards().members == {"ada": 6_000, "bob": 10_000}
+    other.report_member("bob", 9_000, 1_000)
+    assert store.shards().members == {"bob": 10_000}
+    other.close()
 
 
 def test_a_failed_write_is_never_followed_by_another_on_the_same_connection(store, epochs):
