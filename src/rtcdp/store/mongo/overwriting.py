@@ -32,7 +32,11 @@ def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
     until: Document = {"$lte": integer(head.revision)}
     tables = [name for definition in head.state.definitions for name in definition.tables]
     groups = database.collection(GROUPS)
-    cut = set(groups.distinct("table", {"spent_at": {"$ne": None}}))
+    cut = {
+        name
+        for some in _slices(groups)
+        for name in groups.distinct("table", {**some, "spent_at": {"$ne": None}})
+    }
     for name in tables:
         groups.delete_many({"table": name, "size": integer(0), REVISION: until})
         rows = database.collection(name)
@@ -65,13 +69,13 @@ def _only_newest(database: MongoDatabase, lease: Lease | None) -> Head:
             return head
 
 
-def _slices(rows: Collection[Document]) -> Iterator[Document]:
+def _slices(documents: Collection[Document]) -> Iterator[Document]:
     """Conditions that hold for some documents each, and together for all that are there: to look
     at all of a large collection takes longer than an answer is waited for."""
     after: Document = {}
     while True:
         last = list(
-            rows.find({"_id": after} if after else {}, {"_id": 1})
+            documents.find({"_id": after} if after else {}, {"_id": 1})
             .sort([("_id", ASCENDING)])
             .skip(SLICE_DOCUMENTS - 1)
             .limit(1)
