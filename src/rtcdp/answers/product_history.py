@@ -167,8 +167,8 @@ class ProductHistory:
     ) -> Known:
         """What is recommended from now; whether the fold `is_filling` was asked before the reading.
         The first one to ask waits until all is read, and the first after a pause for a look;
-        otherwise a look that may take long is taken by a thread of its own. Raises `NotThere` where no fold tells of products, and
-        `StoreUnavailable`."""
+        otherwise a look that may take long is taken by a thread of its own. Raises `NotThere` where
+        no fold tells of products, and `StoreUnavailable`."""
         fold = product_fold(installation.folds)
         known, now = self._known, installation.clock.monotonic()
         is_late = self._is_late(known, now, is_filling=is_filling)
