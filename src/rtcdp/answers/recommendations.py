@@ -16,7 +16,7 @@ import xxhash
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.instant import iso_ms_or_none
-from rtcdp.answers.product_history import Known, ProductHistory, deeds_told
+from rtcdp.answers.product_history import Known, ProductHistory, deeds_told, later
 from rtcdp.definitions.products import PRODUCTS
 from rtcdp.folds.product_sessions import BOUGHT, IN_CART
 from rtcdp.folds.recommendation_outcomes import Group, RecommendationName
@@ -281,7 +281,7 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
     """What is trending. Raises `NotThere` and `StoreUnavailable`."""
     known = adviser.known()
     index = known.model.index
-    fresh = known.freshness
+    fresh = later(known.freshness, adviser.installation.clock.now_ms())
     return TrendingPage(
         items=[
             TrendingItem(item, points)
@@ -297,7 +297,9 @@ def trending_page(adviser: Adviser, question: TrendingQuestion) -> TrendingPage:
 
 
 def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
-    index, fresh = known.model.index, known.freshness
+    index, now_ms = known.model.index, adviser.installation.clock.now_ms()
+    # What is known may have been at hand for a while.
+    fresh = later(known.freshness, now_ms)
     audience = adviser.hold_out.audience_of(asked.who_sees)
     if audience == "held_out":
         asked = replace(asked, items=(), own=NO_SESSIONS)
@@ -305,7 +307,6 @@ def _page(adviser: Adviser, known: Known, asked: _Asked) -> RecommendationsPage:
     unknown: int | None = None
     if audience == "recommended" or not adviser.hold_out.nothing:
         found, unknown = _found(adviser.installation, known, asked)
-    now_ms = adviser.installation.clock.now_ms()
     return RecommendationsPage(
         items=[_item(each) for each in found],
         recommendation_id=RecommendationName(asked.kind, audience, now_ms, _mark()).text,

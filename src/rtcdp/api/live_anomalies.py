@@ -68,22 +68,25 @@ class AnomalyFeed:
             if rest_s > 0:
                 await asyncio.sleep(rest_s)
                 continue
-            change = await loop.run_in_executor(self._thread, self._look)
-            if change is not None:
-                self._kept.append(change)
+            await loop.run_in_executor(self._thread, self._look)
             await asyncio.sleep(every_s)
 
-    def _look(self) -> AnomaliesChanged | None:
+    def _look(self) -> None:
+        """What is found is kept here: whoever had it looked for may have gone by then, and another
+        one may have come."""
         monotonic = self._context.installation.clock.monotonic
         if monotonic() < self._rests_until:
             # One whose clients had gone was under way still.
-            return None
+            return
         self._is_looking = True
         began_s = thread_time()
         try:
-            return self._watch.look(self._context.installation)
+            change = self._watch.look(self._context.installation)
         except RtcdpError:
-            return None  # while the store is away, ticks say so
+            return  # while the store is away, ticks say so
+        else:
+            if change is not None:
+                self._kept.append(change)
         finally:
             rest_s = min(_REST * (thread_time() - began_s), _REST_MAX_S)
             self._rests_until = monotonic() + rest_s

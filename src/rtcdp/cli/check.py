@@ -12,6 +12,8 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, say, shown
 from rtcdp.definitions import Fold
+from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.engines.notices import rests_beside_folds
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
@@ -62,25 +64,26 @@ def _changes(settings: Settings, definitions: Sequence[Definition]) -> list[tupl
         stored = {**store.metrics(), **store.row_tables()}
     if not stored:
         return []
-    stored = {name: mark for name, mark in stored.items() if not rests_beside_folds(name)}
     folds = [each for each in definitions if isinstance(each, Fold)]
-    others = {each.name for each in folds} - {
+    asleep = {each.name for each in folds} - {
         each.name for each in chosen_folds(settings.folds, folds)
     }
-    marks = {each.name: _mark_of(each) for each in definitions if each.name not in others}
-    found = [
-        (name, "changed" if name in stored else "new")
-        for name, mark in marks.items()
-        if stored.get(name) != mark
-    ]
-    return [*found, *((name, "gone") for name in stored if name not in {*marks, *others})]
+    found: dict[str, str] = {}
+    known = {table.name for table in PRODUCT_TABLES} | asleep
+    for each in definitions:
+        marks = {} if each.name in asleep else _marks_of(each)
+        known |= {*marks}
+        if any(stored.get(name) != mark for name, mark in marks.items()):
+            found[each.name] = "changed" if {*marks} & {*stored} else "new"
+    gone = [name for name in stored if name not in known and not rests_beside_folds(name)]
+    return [*found.items(), *((name, "gone") for name in gone)]
 
 
-def _mark_of(definition: Definition) -> str:
-    """The fingerprint by which a store knows it."""
+def _marks_of(definition: Definition) -> dict[str, str]:
+    """The fingerprints by which a store knows it, or the parts in which it rests there."""
     if isinstance(definition, Fold):
-        return definition.table.fingerprint
-    return definition.fingerprint
+        return {definition.name: definition.table.fingerprint}
+    return {part.name: part.fingerprint for part in stored_metrics([definition])}
 
 
 def _show(count: str, faults: Sequence[FileFault], changes: Sequence[tuple[str, str]]) -> None:

@@ -1,12 +1,12 @@
 """Recommendations from what a store tells: for a user, a product, a basket."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from rtcdp.answers import recommendations
 from rtcdp.answers.freshness import Installation
-from rtcdp.answers.product_history import ProductHistory
+from rtcdp.answers.product_history import Known, ProductHistory
 from rtcdp.answers.recommendations import (
     Adviser,
     Basket,
@@ -69,6 +69,25 @@ def test_what_goes_with_a_product_and_why(adviser):
     assert (page.based_on, page.sessions, page.fallback) == (["shoe"], 4, None)
     assert page.history_from == "2026-01-01T00:00:00.000Z"
     assert page.lag_ms is not None
+
+
+def test_how_long_ago_it_is_from_grows_while_it_is_at_hand(adviser, monkeypatch):
+    known, clock = adviser.known(), adviser.installation.clock
+    monkeypatch.setattr(clock, "now_ms", lambda: NOW + 2_999)
+    pages = [
+        for_user(adviser, "a", UserRecommendations(), known),
+        for_product(adviser, "shoe", ProductRecommendations(), known),
+        trending_page(replace(adviser, history=_AtHand(known)), TrendingQuestion()),
+    ]
+    assert [page.lag_ms for page in pages] == [NOW + 2_999 - known.freshness.as_of] * 3
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    known: Known
+
+    def glance(self, _: Installation) -> Known:
+        return self.known
 
 
 def test_nothing_is_a_reason_for_itself(adviser):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from litestar.response import ServerSentEventMessage
 
+from rtcdp.answers.anomaly_changes import AnomaliesWatch
 from rtcdp.api import live_anomalies
 from rtcdp.api.context import ApiContext
 from rtcdp.api.limits import ApiLimits
@@ -106,3 +107,29 @@ async def test_who_comes_while_it_rests_is_told_what_was_found_last(
     assert "standing" in await next_of_anomalies(client)
     await client.aclose()
     assert len(looks) == 2
+
+
+async def test_what_is_found_while_the_last_client_goes_is_told_to_the_next_one(
+    context: ApiContext, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_let_go, is_waiting, look = threading.Event(), threading.Event(), AnomaliesWatch.look
+
+    def waiting(watch: Any, installation: Any) -> Any:
+        is_waiting.set()
+        is_let_go.wait()
+        return look(watch, installation)
+
+    feed = LiveFeed(context)
+    gone = feed.messages(anomalies=True)
+    assert (await next_of_anomalies(gone))["number"] == 0
+    monkeypatch.setattr(AnomaliesWatch, "look", waiting)
+    driver.feed(*events_in(HOURS, "PAGE_VIEW", 400))
+    driver.process()
+    assert await asyncio.to_thread(is_waiting.wait, 10)
+    await gone.aclose()
+    client = feed.messages(anomalies=True)
+    assert (await next_of_anomalies(client))["number"] == 0
+    is_let_go.set()
+    change = await asyncio.wait_for(next_of_anomalies(client), 10)
+    assert (change["number"], change["onset_count"]) == (1, 2)
+    await client.aclose()

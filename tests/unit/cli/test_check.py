@@ -7,6 +7,8 @@ import pytest
 
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.cli.app import run
+from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.folds.timeline import row_tables_of
 from rtcdp.store.sqlite import SqliteStore
 
@@ -65,7 +67,8 @@ def test_it_says_what_would_become_of_the_store(capsys, folder) -> None:
     (folder / "mine.py").write_text(GOOD)
     (folder / "old.py").write_text(GOOD.replace("mine", "old"))
     store = SqliteStore(data / "store.db")
-    store.prepare(load_catalog(folder), row_tables_of(load_folds()))
+    tables = [*row_tables_of(load_folds()), *PRODUCT_TABLES]
+    store.prepare(stored_metrics(load_catalog(folder)), tables)
     store.close()
     assert check(capsys, folder)[1]["changes"] == {}
     (folder / "mine.py").write_text(GOOD.replace("days=1", "hours=1"))

@@ -77,7 +77,7 @@ def test_the_docs_tell_of_every_metric_and_every_fold(rtcdp):
 def test_on_a_terminal_they_are_lines_and_no_markdown(rtcdp, monkeypatch):
     monkeypatch.setattr(terminal.out, "_force_terminal", True)
     told = rtcdp("metrics", "shop_funnel", "--docs").out
-    assert not {"<br>", "`", "|"} & set(re.findall("<br>|`|\\|", told))
+    assert not re.search("<br>|[`|]", told)
     assert re.search(r"One row per\S* +userId and entered_at", told)
 
 

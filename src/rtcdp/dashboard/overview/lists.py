@@ -31,13 +31,10 @@ RankedLists = Mapping[str, Timed | str]
 
 
 class Asking(Protocol):
-    """For whom lists are made, when (UTC ms), and where they stand."""
+    """For whom lists are made, and where they stand."""
 
     @property
     def installation(self) -> Installation: ...
-
-    @property
-    def now_ms(self) -> int: ...
 
     @property
     def zone(self) -> PageZone: ...
@@ -205,8 +202,9 @@ class _Lists:
             return replace(listed, missing=found)
         start, end, rows = found
         buckets, notes = self.buckets, [self.not_narrowed()]
-        if end > buckets.end and buckets.end < self.asked.now_ms:
-            is_open = end > self.asked.now_ms
+        # As of when it was read: a window that has ended since then is not whole yet.
+        if end > buckets.end and buckets.end < buckets.now_ms:
+            is_open = end > buckets.now_ms
             notes.insert(0, f"until {'now' if is_open else self._when(end, buckets.end - 1)}")
         if start < buckets.start:
             notes.insert(0, f"since {self._when(start, buckets.start)}")

@@ -112,7 +112,7 @@ class Caretaking:
         store.prepare(counted.metrics, tables)
         progress = store.progress()
         check_continuation(log, progress)
-        finish_erasures(log, store)
+        finish_erasures(log, store, self._keep_right)
         before = store.put_rules_in_force(rules)
         if before is not None:
             self._listeners.on_trouble(rules_changed(before, rules, progress.next_offsets))

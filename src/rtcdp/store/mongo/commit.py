@@ -21,6 +21,7 @@ from rtcdp.store.mongo.head import (
     Head,
     change_head,
     finish,
+    is_pending,
     kept_document,
     leftovers_document,
     make_head,
@@ -36,9 +37,12 @@ from rtcdp.store.rules import check_holds
 
 _ATTEMPTS = 10
 
-_LATE_S = 5.0
-"""Less than a lease lasts. Whoever takes longer than that looks whether a plan is still to be done
-before each part of it."""
+_LATE_S = 1.0
+"""Much less than a lease lasts, without which nobody else erases. Whoever takes longer than that
+looks whether a plan is still to be done before each part of it."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""One that goes on while the machine sleeps, where there is one."""
 
 
 def settled_head(database: MongoDatabase) -> Head:
@@ -78,10 +82,12 @@ def change(database: MongoDatabase, lease: Lease | None, step_of: Callable[[Head
                 return
             continue
         pending = {**write_plan(database, step.plan), "after": state_document(step.after)}
+        # Before the decision: whoever is paused right after it is late as well.
+        late_at = time.clock_gettime(_CLOCK) + _LATE_S
         # Conditional on the revision and the lease that were read: whoever is too late has changed
         # nothing.
         if change_head(database, head, lease, {"plan": pending, **readable}):
-            _carry_out(database, step.plan, pending)
+            _carry_out(database, step.plan, pending, late_at)
             return
     raise _too_busy()
 
@@ -144,7 +150,8 @@ def _settle(database: MongoDatabase) -> None:
         return
     plan = read_plan(database, pending)
     if plan is not None:
-        _carry_out(database, plan, pending)
+        # Without a lease anybody may be faster: late from the beginning.
+        _carry_out(database, plan, pending, late_at=float("-inf"))
         return
     # Whoever has carried it out meanwhile has swept it away; only one that is still decided and has
     # no plan is damaged.
@@ -153,7 +160,7 @@ def _settle(database: MongoDatabase) -> None:
         raise damaged(pending)
 
 
-def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
+def _carry_out(database: MongoDatabase, plan: Plan, pending: Document, late_at: float) -> None:
     rows = [RowsOfPlan(database, plan, planned) for planned in plan.rows]
     of_rows = (task for each in rows for task in each.tasks())
     tasks = (
@@ -162,12 +169,11 @@ def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
         *of_rows,
         *erasure_tasks(database, plan),
     )
-    decided_s = time.monotonic()
     database.run_together(
-        [partial(_unless_late, database, pending, decided_s, task) for task in tasks]
+        [partial(_unless_late, database, pending, late_at, task) for task in tasks]
     )
     for each in rows:
-        each.finish()
+        _unless_late(database, pending, late_at, each.finish)
     # Nobody sees any of it before this.
     finish(database, pending)
     if pending["chunks"]:
@@ -175,15 +181,12 @@ def _carry_out(database: MongoDatabase, plan: Plan, pending: Document) -> None:
 
 
 def _unless_late(
-    database: MongoDatabase, pending: Document, decided_s: float, task: Callable[[], None]
+    database: MongoDatabase, pending: Document, late_at: float, task: Callable[[], None]
 ) -> None:
     """Do a part of a plan, but not when others have finished it long ago: they may have erased
     somebody since, of whom it would write rows again."""
-    if time.monotonic() - decided_s > _LATE_S:
-        now = read_pending(database)
-        if now is None or now["id"] != pending["id"]:
-            return
-    task()
+    if time.clock_gettime(_CLOCK) <= late_at or is_pending(database, pending):
+        task()
 
 
 def _too_busy() -> StoreUnavailable:

@@ -134,8 +134,8 @@ class MongoDatabase:
                 f"the MongoDB server refuses the user: {words}",
                 "check user, password, authSource and roles in the store's URL",
             )
-        if isinstance(error, BulkWriteError):
-            words = self._without_secrets(str(_first_failure(error)))
+        if isinstance(error, OperationFailure):
+            words = _kind_of(error)
         return StoreUnavailable(
             f"the MongoDB server failed: {words}", "report this message if it stays"
         )
@@ -156,12 +156,12 @@ def only_duplicates(error: BulkWriteError) -> int:
     return len(failures)
 
 
-def _first_failure(error: BulkWriteError) -> object:
-    """Without the statement that failed, which holds users' data."""
-    details = error.details
-    for failure in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())):
-        return failure.get("errmsg", failure.get("code"))
-    return error
+def _kind_of(error: OperationFailure) -> str:
+    """What kind of failure it is; its words hold users' data: `dup key: { … }`."""
+    details = error.details or {}
+    failures = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()), details]
+    found = next((each for each in failures if "code" in each), {"code": error.code})
+    return f"{found.get('codeName', type(error).__name__)}, code {found['code']}"
 
 
 def _parsed(url: str) -> tuple[Document, str, tuple[str, ...]]:

@@ -158,6 +158,12 @@ def read_pending(database: MongoDatabase) -> Document | None:
     return None if found is None else found["plan"]
 
 
+def is_pending(database: MongoDatabase, pending: Document) -> bool:
+    """Whether a plan that was decided is still to be carried out to its end."""
+    wanted = {"_id": HEAD, "plan.id": pending["id"]}
+    return database.collection(PROGRESS).find_one(wanted, {"_id": 1}) is not None
+
+
 def make_head(database: MongoDatabase) -> None:
     """Make the store, unless it is there."""
     head = Head()

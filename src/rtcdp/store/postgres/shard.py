@@ -1,6 +1,6 @@
 """The writer of one shard of a PostgreSQL store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from rtcdp.admission.rules import AdmissionRules
@@ -105,7 +105,7 @@ class PostgresShard(SqlStore):
     def keep_time(self, kept: KeptTime) -> None:
         """The caretaker's clock is the one that is kept."""
 
-    def end_erasures(self) -> None:
+    def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         """The caretaker ends them, who has the whole log."""
 
     @contextmanager

@@ -80,6 +80,10 @@ def test_a_list_of_longer_windows_says_until_when(shop: Installation, hour: Buck
     assert lists(shop, later)["pages"].aside == "since 01:00, until 02:00"
     late = Buckets("minute", "UTC", (NOW - 12_000, NOW - 6_000), (NOW - 12_000,), NOW)
     assert lists(shop, late)["pages"].aside == "until now"
+    # It was read before the window ended, and is shown when that is over.
+    earlier = NOW - 13_000
+    read = Buckets("minute", "UTC", (earlier - 12_000, earlier - 6_000), (), earlier)
+    assert lists(shop, read)["pages"].aside == "since 01:00, until now"
     # In India hours of UTC begin half past: one begins on the day before the one that is shown.
     midnight = START_MS - 5 * HOUR_MS - HOUR_MS // 2
     day = Buckets("day", "Asia/Kolkata", (midnight, midnight + DAY_MS), (midnight,), NOW)

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -91,16 +92,31 @@ def test_whoever_comes_carries_out_what_was_decided(interrupted):
     assert interrupted.collection(PLANS).count_documents({}) == 0
 
 
-def test_whoever_was_paused_finds_a_plan_finished_and_brings_nothing_back(interrupted, monkeypatch):
+def test_whoever_was_paused_finds_a_plan_finished_and_brings_nothing_back(interrupted):
     paused = read_pending(interrupted)
     plan = mongo_plan.read_plan(interrupted, paused)
     settled_head(interrupted)
     # As when somebody was erased since.
     for name in ("sales", "sales__top"):
         interrupted.collection(name).delete_many({})
-    monkeypatch.setattr(mongo_commit, "_LATE_S", -1)
-    mongo_commit._carry_out(interrupted, plan, paused)
+    mongo_commit._carry_out(interrupted, plan, paused, late_at=float("-inf"))
     assert counted(interrupted) == []
+
+
+def test_whoever_is_paused_right_after_the_decision_is_late(prepared, epoch, monkeypatch):
+    def decide_and_pause(database, *decision):
+        assert change_head(database, *decision)
+        settled_head(database)
+        # As when somebody was erased since.
+        for name in ("sales", "sales__top"):
+            database.collection(name).delete_many({})
+        time.sleep(0.6)
+        return True
+
+    monkeypatch.setattr(mongo_commit, "_LATE_S", 0.5)
+    monkeypatch.setattr(mongo_commit, "change_head", decide_and_pause)
+    commit(prepared, epoch)
+    assert counted(prepared) == []
 
 
 def test_a_plan_that_is_gone_is_told_and_not_waited_for(interrupted):

@@ -5,6 +5,7 @@ from pymongo import ReadPreference
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    DuplicateKeyError,
     NetworkTimeout,
     OperationFailure,
     ServerSelectionTimeoutError,
@@ -84,10 +85,15 @@ def test_a_user_who_may_not_is_told_what_to_check(code):
 def test_messages_hold_neither_password_nor_what_was_written():
     assert "s/cret" not in str(named(AutoReconnect("s/cret s%2Fcret")))
     assert "s%2Fcret" not in str(named(AutoReconnect("s/cret s%2Fcret")))
-    failures = [{"code": 1, "errmsg": "why", "op": {"userId": "ada"}}]
-    error = named(BulkWriteError({"writeErrors": failures, "writeConcernErrors": []}))
-    assert "why" in str(error)
-    assert "ada" not in str(error)
+    why = 'E11000 duplicate key: { userId: "ada" }'
+    failures = [{"code": 11000, "errmsg": why, "op": {"userId": "ada"}}]
+    for error in (
+        BulkWriteError({"writeErrors": failures, "writeConcernErrors": []}),
+        DuplicateKeyError(why, 11000, failures[0]),
+        OperationFailure(why, 11000),
+    ):
+        assert "code 11000" in str(named(error))
+        assert "ada" not in str(named(error))
 
 
 def test_nobody_is_waited_for_for_ever():
