@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rtcdp.cli.app import run
 from rtcdp.catalog.catalog import load_catalog
+from rtcdp.cli.app import run
 from rtcdp.clock import SystemClock
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.log.embedded import EmbeddedLogReader
