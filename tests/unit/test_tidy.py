@@ -48,13 +48,17 @@ WITHOUT_UNIT_TEST = {
     "runtime/telemetry/processor.py": "tests/integration/test_telemetry.py scrapes a processor",
     **dict.fromkeys(
         (
-            *("engines/native/shard.py", "runtime/processing/caretaking.py"),
-            *("runtime/processing/shards.py", "store/divided.py"),
-            *("store/postgres/division.py", "store/postgres/shard.py", "answers/shards.py"),
+            *("engines/native/shard.py", "store/divided.py", "answers/shards.py"),
+            *("store/postgres/division.py", "store/postgres/shard.py"),
         ),
         "tests/integration/engines/test_shards.py, and tests/chaos/test_shards_killed.py",
     ),
+    **dict.fromkeys(
+        ("runtime/processing/caretaking.py", "runtime/processing/shards.py"),
+        "tests/integration/engines/test_sharing.py, and tests/chaos/test_shards_killed.py",
+    ),
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
+    "store/postgres/frozen.py": "test_store.py beside it has a writer that holds the lock silently",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }
 

@@ -1,0 +1,153 @@
+"""Processors, each a process of its own, share the shards of one store, on Kafka and PostgreSQL.
+
+A lease lasts longer here than anybody waits: what changes hands is given back, or its holder is
+seen to be dead.
+"""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event
+
+import msgspec
+import pytest
+
+from rtcdp.clock import SystemClock
+from rtcdp.engines.native.limits import ProcessorLimits
+from rtcdp.log.contract import LogReader
+from rtcdp.runtime.parts import folds_of, log_reader, log_writer, metrics_of, store_of
+from rtcdp.runtime.processes.leases import LeaseHolder
+from rtcdp.runtime.processing import processor_of, run_processor
+from rtcdp.runtime.settings import Settings
+from rtcdp.store import Store
+from rtcdp.testing.driver import differing, dump
+from rtcdp.testing.traffic import Traffic
+
+SHARDS = 4
+TRAFFIC = Traffic(2_000, users=40, request_lines=100)
+LEASE_S = 120.0
+PATIENCE_S = 30.0
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["rtcdp.runtime.processing.shards"])
+
+
+@pytest.fixture
+def settings(tmp_path, kafka_server, new_topic, postgres_schema_url) -> Settings:
+    return Settings(
+        data_dir=tmp_path,
+        log=kafka_server.url(new_topic(SHARDS + 1)),
+        store=postgres_schema_url,
+        folds="sessions",
+        processor=ProcessorLimits(shards=SHARDS, lease_ttl_s=LEASE_S),
+    )
+
+
+class Started:
+    """A processor in a process of its own."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        data_dir = settings.data_dir / name
+        data_dir.mkdir()
+        self.settings = replace(settings, data_dir=data_dir)
+        self._stop = _processes.Event()
+        self._process = _processes.Process(
+            target=run_processor, args=(self.settings, SystemClock(), self._stop)
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> None:
+        """Stop it as an operator does."""
+        self._stop.set()
+        self._process.join(PATIENCE_S)
+        assert self._process.exitcode == 0
+
+
+@pytest.fixture
+def start(settings) -> Iterator[Callable[[str], Started]]:
+    """Starts processors that don't outlive the test."""
+    made: list[Started] = []
+
+    def one_more(name: str) -> Started:
+        made.append(Started(settings, name))
+        return made[-1]
+
+    yield one_more
+    for each in made:
+        each.kill()
+
+
+def test_processors_share_shards_and_take_over_from_one_another(settings, start, tmp_path):
+    sent = list(TRAFFIC.deliveries())
+    with installed(settings) as (log, store):
+        first, second = start("first"), start("second")
+        shares_become(store, {first.pid: 2, second.pid: 2})
+        send(settings, sent[:8])
+        first.kill()
+        shares_become(store, {second.pid: 4})
+        send(settings, sent[8:14])
+        third = start("third")
+        shares_become(store, {second.pid: 2, third.pid: 2})
+        send(settings, sent[14:])
+        second.end()
+        shares_become(store, {third.pid: 4})
+        eventually(lambda: is_counted(log, store))
+        third.end()
+        assert shares(store) == {}
+    alone = replace(settings, data_dir=tmp_path / "alone", store="", processor=ProcessorLimits())
+    with processor_of(alone, SystemClock()) as processor:
+        processor.run(Event(), once=True)
+    expected = dump_of(alone)
+    assert expected["ledger"]["received"].sum() > TRAFFIC.lines * 0.9
+    assert differing(expected, dump_of(settings)) == []
+
+
+@contextmanager
+def installed(settings: Settings) -> Iterator[tuple[LogReader, Store]]:
+    with log_reader(settings) as log, store_of(settings) as store:
+        yield log, store
+
+
+def send(settings, deliveries):
+    with log_writer(settings, SystemClock()) as writer:
+        writer.append(deliveries)
+
+
+def shares_become(store: Store, expected: dict[int | None, int]) -> None:
+    eventually(lambda: shares(store) == expected, lambda: f"{shares(store)}, not {expected}")
+
+
+def shares(store: Store) -> dict[int, int]:
+    """How many shards each process has."""
+    now_ms = SystemClock().now_ms()
+    holders = [each.holder for each in store.progress().shards if each.is_held(now_ms)]
+    return Counter(msgspec.json.decode(holder, type=LeaseHolder).pid for holder in holders)
+
+
+def is_counted(log: LogReader, store: Store) -> bool:
+    counted = store.progress().next_offsets
+    return all(counted.get(p, 0) == log.extent(p).next_offset for p in log.partitions())
+
+
+def eventually(holds: Callable[[], bool], found: Callable[[], object] = lambda: "") -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, found()
+        time.sleep(0.05)
+
+
+def dump_of(settings):
+    with store_of(settings, read_only=True) as store:
+        return dump(store, metrics_of(settings), folds=folds_of(settings))
