@@ -18,7 +18,7 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.limits import ProcessorLimits
-from rtcdp.log.contract import LogReader
+from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.runtime.parts import folds_of, log_reader, log_writer, metrics_of, store_of
 from rtcdp.runtime.processes.leases import LeaseHolder
 from rtcdp.runtime.processes.troubles import trouble_of_processor
@@ -92,13 +92,13 @@ def start(settings) -> Iterator[Callable[..., Started]]:
 
 def test_processors_share_shards_and_take_over_from_one_another(settings, start, tmp_path):
     sent = list(TRAFFIC.deliveries())
-    with installed(settings) as (log, store):
+    with installed(settings) as (writer, log, store):
         first, second = start("first"), start("second")
         divided_among(store, first, second)
-        send(settings, sent[:8])
+        writer.append(sent[:8])
         first.kill()
         divided_among(store, second)
-        send(settings, sent[8:14])
+        writer.append(sent[8:14])
         third = start("third")
         unfit = [
             (start("unfit", processor=ProcessorLimits(shards=3)), "processor.shards here is 3"),
@@ -107,7 +107,7 @@ def test_processors_share_shards_and_take_over_from_one_another(settings, start,
         divided_among(store, second, third)
         for each, says in unfit:
             eventually(partial(is_told, each, says), partial(trouble_of_processor, each.settings))
-        send(settings, sent[14:])
+        writer.append(sent[14:])
         second.end()
         divided_among(store, third)
         eventually(lambda: is_counted(log, store))
@@ -124,18 +124,17 @@ def test_processors_share_shards_and_take_over_from_one_another(settings, start,
 
 
 @contextmanager
-def installed(settings: Settings) -> Iterator[tuple[LogReader, Store]]:
-    with log_reader(settings) as log, store_of(settings) as store:
-        yield log, store
+def installed(settings: Settings) -> Iterator[tuple[LogWriter, LogReader, Store]]:
+    with (
+        log_writer(settings, SystemClock()) as writer,
+        log_reader(settings) as log,
+        store_of(settings) as store,
+    ):
+        yield writer, log, store
 
 
 def is_told(started: Started, sentence: str) -> bool:
     return sentence in (trouble_of_processor(started.settings) or "")
-
-
-def send(settings, deliveries):
-    with log_writer(settings, SystemClock()) as writer:
-        writer.append(deliveries)
 
 
 def divided_among(store: Store, *started: Started) -> None:
