@@ -58,6 +58,7 @@ WITHOUT_UNIT_TEST = {
         "tests/integration/engines/test_sharing.py, and tests/chaos/test_shards_killed.py",
     ),
     "store/contract.py": "a protocol and shapes of data; every store is tested against it",
+    "store/postgres/frozen.py": "test_store.py beside it has a writer that holds the lock silently",
     "store/epoch.py": "shapes of data; stores and engines are tested through them",
 }
 

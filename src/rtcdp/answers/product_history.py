@@ -47,6 +47,10 @@ GLANCED_S_MAX = 3.0
 """While somebody looks, nobody else waits for that: they are told what was seen so long ago at
 most."""
 
+PAUSE_S = 3.0
+"""Where nobody looked for so long after a look was due, nobody asked: whoever asks next waits for
+one, however long it may take."""
+
 ANEW_EVERY_S = 600.0
 """Where an epoch changed more rows than it names, all are read again after so long."""
 
@@ -86,6 +90,7 @@ class ProductHistory:
     def __init__(self, limits: HistoryLimits = HistoryLimits()) -> None:
         self.limits = limits
         self._looking = threading.Lock()
+        self._is_awaited = False
         self._known: Known | None = None
         self._looked_at = self._looked_until = float("-inf")
         self._took_s = self._read_s = self._worked_s = 0.0
@@ -161,9 +166,9 @@ class ProductHistory:
         self, installation: Installation, reading: Reading, *, is_filling: bool = False
     ) -> Known:
         """What is recommended from now; whether the fold `is_filling` was asked before the reading.
-        The first one to ask waits until all is read; afterwards a look that may take long is taken
-        by a thread of its own. Raises `NotThere` where no fold tells of products, and
-        `StoreUnavailable`."""
+        The first one to ask waits until all is read, and the first after a pause for a look;
+        otherwise a look that may take long is taken by a thread of its own. Raises `NotThere` where
+        no fold tells of products, and `StoreUnavailable`."""
         fold = product_fold(installation.folds)
         known, now = self._known, installation.clock.monotonic()
         is_late = self._is_late(known, now, is_filling=is_filling)
@@ -171,8 +176,12 @@ class ProductHistory:
         if known is None or known.fold != fold or takes_s < SHORT_S:
             with self._looking:
                 return self._look(installation, reading, fold, is_filling=is_filling)
-        is_due = now - self._looked_until >= max(LOOK_EVERY_S, LOOK_SHARE * self._worked_s)
+        due_s = now - self._looked_until - max(LOOK_EVERY_S, LOOK_SHARE * self._worked_s)
+        is_due = due_s >= 0
         is_behind = is_late or known.epoch < reading.snapshot.progress.epoch
+        is_free = self._is_awaited or not self._looking.locked()
+        if due_s >= PAUSE_S and is_behind and is_free and not is_filling:
+            return self._look_awaited(installation, reading, fold)
         if is_due and is_behind and not self._looking.locked():
             self._looks.begin(partial(self._look_beside, installation, fold))
         return known
@@ -190,6 +199,15 @@ class ProductHistory:
         if is_filling:
             return age_s >= max(FILLING_EVERY_S, LOOK_SHARE * self._read_s)
         return known.is_filling or (not known.is_exact and age_s >= ANEW_EVERY_S)
+
+    def _look_awaited(self, installation: Installation, reading: Reading, fold: Fold) -> Known:
+        """After a pause. Who comes meanwhile waits as well."""
+        self._is_awaited = True
+        with self._looking:
+            try:
+                return self._look(installation, reading, fold, is_filling=False)
+            finally:
+                self._is_awaited = False
 
     def _look_beside(self, installation: Installation, fold: Fold) -> None:
         if not self._looking.acquire(blocking=False):

@@ -84,6 +84,7 @@ def erase(
     try:
         receipt = erase_user(settings, clock, user, _who())
     except AlreadyRunning as running:
+        _refuse_beside_shards(settings, clock)
         receipt = _asked(settings, clock, user, running)
     _show(receipt, path_of(settings.data_dir, receipt))
     if receipt.found:
@@ -114,6 +115,17 @@ def verify_receipt(
         raise typer.Exit(1)
     for receipt in about:
         say(f"genuine: signed here, of an erasure at {moment(receipt.erased_at)} by {receipt.by}")
+
+
+def _refuse_beside_shards(settings: Settings, clock: Clock) -> None:
+    """Raises `PartMissing` where processors of shards are at work: none of them can do it."""
+    with store_of(settings, read_only=True) as store:
+        shards = store.progress().shards
+    if any(each.is_held(clock.now_ms()) for each in shards):
+        raise PartMissing(
+            "processors of shards are at work on this store, which can't take a user out",
+            "stop all of them, and run rtcdp users erase again",
+        )
 
 
 def _asked(settings: Settings, clock: Clock, user: str, running: AlreadyRunning) -> Receipt:

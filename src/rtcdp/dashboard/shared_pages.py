@@ -66,6 +66,7 @@ class _Answer:
 class _Kept:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     until: float = float("-inf")
+    alone_until: float = float("-inf")
     answer: _Answer | None = None
     given: int = 0
 
@@ -102,12 +103,13 @@ class _SharedPages:
         answer = kept.answer if asked < kept.until else None
         if kept.lock.locked() and asked < kept.until + BEFORE_S:
             answer = kept.answer
-        if answer is None:
+        if answer is None and asked >= kept.alone_until:
             async with kept.lock:
-                if asked >= kept.until:
+                is_alone = self._clock.monotonic() < kept.alone_until
+                if asked >= kept.until and not is_alone:
                     await self._render(kept, scope, receive, send)
                     return
-            answer = kept.answer
+            answer = kept.answer if asked < kept.until else None
         # Asked last, as each asking counts.
         if answer is None or not self._may(scope):
             await self._app(scope, receive, send)
@@ -136,9 +138,12 @@ class _SharedPages:
             messages.append({**message})
             if not message.get("more_body", True):
                 answer = _Answer(tuple(messages), route_of(scope))
+                ended = self._clock.monotonic()
+                # Whoever can't be given the same does not wait for the others either.
+                kept.alone_until = float("-inf") if answer.is_for_all else ended + KEPT_S
                 if answer.is_for_all:
                     rest = REST_OF_MANY if kept.given >= MANY else REST
-                    kept.until = kept_until(began, self._clock.monotonic(), rest)
+                    kept.until = kept_until(began, ended, rest)
                     kept.answer, kept.given = answer, 0
             await send(message)
 

@@ -5,7 +5,7 @@ current one, and MUST let readers see the outcome of whole epochs only. It SHOUL
 metrics beyond the tables that `rtcdp.definitions.table` derives from them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -432,9 +432,10 @@ class Store(Protocol):
         """Who was erased. With `only_pending`, those of whom the log may still hold something."""
         ...
 
-    def end_erasures(self) -> None:
+    def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         """Remember that the log holds nothing any more of whoever was erased, and overwrite what
-        the store itself has deleted, where its files are its own. Only a writer calls this."""
+        the store itself has deleted, where its files are its own. Where that is done in slices,
+        `on_slice` is called after each of them. Only a writer calls this."""
         ...
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:

@@ -17,6 +17,11 @@ class ShardsClosed(StoreUnavailable):
     another division, or waits for a process that does so."""
 
 
+class OtherDefinitions(EpochRefused):
+    """The store keeps other definitions up to date, or decides by other rules, than whoever wants
+    to count a shard. Nothing was applied."""
+
+
 class DivisionChanged(EpochRefused):
     """The log has other partitions than those that the store is divided by. Nothing was applied."""
 
@@ -60,6 +65,11 @@ class DividedStore(Protocol):
         """How it is divided, who has what, and who lives."""
         ...
 
+    def check_fits(self, wanted: Mapping[str, str], rules: AdmissionRules) -> None:
+        """Raises `OtherDefinitions` unless the shards count by exactly the definitions with these
+        fingerprints, and by these rules."""
+        ...
+
     def report_member(self, member: str, now_ms: int, ttl_ms: int) -> None:
         """Let the others know that a processor lives until `now_ms + ttl_ms`; with a `ttl_ms` of 0
         that it doesn't any more."""
@@ -71,6 +81,6 @@ class DividedStore(Protocol):
 
     def shard(self, number: int) -> Store:
         """The same store for the processor of one shard: its `progress` is that of the shard. It
-        prepares nothing and fills nothing, but raises `ShardsClosed` while that isn't done. Closed
-        by itself."""
+        prepares nothing and fills nothing: it raises `ShardsClosed` while that isn't done, and
+        `OtherDefinitions` when it was done for others. Closed by itself."""
         ...

@@ -57,10 +57,6 @@ class Shards:
     caretaker: str = ""
     caretaker_until: int = 0
 
-    def orphans(self, now_ms: int) -> tuple[int, ...]:
-        """The shards that no processor has."""
-        return tuple(each.shard for each in self.states if not each.is_held(now_ms))
-
 
 def share_of(member: str, members: Iterable[str], shards: int) -> int:
     """How many of the shards a member should have, of all that live: the same number each, and the

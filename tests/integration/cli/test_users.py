@@ -1,13 +1,18 @@
 """A user is exported and erased at the command line, and the receipt is looked at."""
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from rtcdp.catalog.catalog import load_catalog
 from rtcdp.cli.app import run
+from rtcdp.clock import SystemClock
+from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.log.embedded import EmbeddedLogReader
+from rtcdp.store.division import Division
+from rtcdp.store.postgres import PostgresStore
 
 COUNT = 40
 """So many events of each, which the log compresses."""
@@ -86,3 +91,20 @@ def test_an_export_is_what_an_erasure_takes_and_the_receipt_says_so(rtcdp, here,
         1,
         "the receipt is not as it was signed here\n",
     )
+
+
+def test_processors_of_shards_are_not_asked_to_erase(postgres_schema_url, tmp_path, capsys):
+    now_ms = SystemClock().now_ms()
+    with ExitStack() as at_work:
+        store = at_work.enter_context(closing(PostgresStore(postgres_schema_url)))
+        caretaker = at_work.enter_context(closing(store.caretaker()))
+        caretaker.acquire_lease("one", now_ms, 60_000)
+        caretaker.close_shards(Division(2, 2))
+        caretaker.prepare(stored_metrics(load_catalog())[:1])
+        caretaker.open_shards({0: 0, 1: 0})
+        for shard in range(2):
+            counting = at_work.enter_context(closing(store.shard(shard)))
+            counting.acquire_lease("one", now_ms, 60_000)
+        words = ["users", "erase", "ada", "--yes", "--data-dir", str(tmp_path)]
+        assert run([*words, "--store", postgres_schema_url]) != 0
+    assert "stop all of them" in capsys.readouterr().err

@@ -6,6 +6,7 @@ store holds what one processor makes of the log.
 
 import random
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
@@ -25,6 +26,7 @@ from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.engines.commit import Listeners
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
@@ -32,6 +34,9 @@ from rtcdp.engines.native.shard import Part, ShardProcessor
 from rtcdp.engines.notices import noticed, tables_beside
 from rtcdp.log.contract import Delivery
 from rtcdp.log.keying import partitions_of_keys
+from rtcdp.runtime.processes.leases import name_of_this_process
+from rtcdp.runtime.processing.shards import ShardedProcessor
+from rtcdp.runtime.settings import Settings
 from rtcdp.store import LeaseHeld, LeaseLost
 from rtcdp.store.divided import DivisionChanged, MisplacedUser, ShardsClosed
 from rtcdp.store.division import Division
@@ -295,3 +300,48 @@ def test_more_partitions_need_another_division(installation):
     installation.divide(2)
     with pytest.raises(DivisionChanged):
         installation.taken(0, Division(2, PARTITIONS + 1))
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({"shards": 4}, "divided into 2 shards, and processor.shards here is 4"),
+        ({"metrics": METRICS[:2]}, "other definitions of metrics and folds"),
+        ({"rules": AdmissionRules(dedup_window_ms=1_000)}, "other admission rules"),
+    ],
+)
+def test_who_can_count_no_shard_says_so_and_has_no_share(
+    installation, postgres_schema_url, own, says
+):
+    installation.divide(2)
+    installation.caretaker.release_lease()
+    installation.store.report_member("another", START_MS, TTL_MS)
+    settings = Settings(
+        log="kafka://127.0.0.1:1/nobody_reads_it",
+        store=postgres_schema_url,
+        processor=ProcessorLimits(shards=own.get("shards", 2)),
+        admission=own.get("rules", RULES),
+    )
+    metrics = own.get("metrics", installation.metrics)
+    processor = ShardedProcessor(
+        settings, installation.store, installation.clock, metrics, installation.folds
+    )
+    said, stop = [], threading.Event()
+
+    def hear(sentence):
+        said.append((sentence, *installation.store.shards().members))
+        stop.set()
+
+    processor.listeners = Listeners(on_trouble=hear)
+    late = threading.Timer(15, stop.set)
+    late.start()
+    processor.run(stop)
+    late.cancel()
+    [(sentence, *members)] = said
+    assert says in sentence
+    assert members == ["another"]
+    # Nor does it look after the store, which would make it otherwise than the others have it.
+    shards = installation.store.shards()
+    assert shards.is_open
+    assert shards.division.shards == 2
+    assert shards.caretaker != name_of_this_process()

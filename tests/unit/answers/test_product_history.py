@@ -238,6 +238,18 @@ def test_a_long_look_is_taken_beside_the_answers(teller, monkeypatch):
     assert known(history, later).model.index.session_count == 3
 
 
+def test_who_asks_first_after_a_pause_waits_for_a_look(teller, monkeypatch):
+    history = ProductHistory()
+    monkeypatch.setattr(product_history, "SHORT_S", -1.0)
+    known(history, teller.installation(START + DAY))
+    teller.tell(seen("cay", HOUR, "hat"), START + DAY)
+    later = teller.installation(START + DAY + 3_201)
+    with history._looking:
+        # Somebody looks already, whom nobody waits for.
+        assert known(history, later).model.index.session_count == 2
+    assert known(history, later).model.index.session_count == 3
+
+
 def test_what_is_behind_says_how_far(teller, monkeypatch):
     history, then = ProductHistory(), START + DAY
     monkeypatch.setattr(product_history, "SHORT_S", -1.0)

@@ -190,3 +190,18 @@ async def test_only_so_many_are_kept(server: Server) -> None:
         str(PAGES_MAX),
         str(PAGES_MAX + 1),
     ]
+
+
+async def test_nobody_waits_for_the_others_where_all_get_one_of_their_own(server: Server) -> None:
+    server.status = 503
+    await server.ask()
+    server.go.clear()
+    asked = [asyncio.create_task(server.ask()) for _ in range(5)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert next(server.numbers) == 1 + len(asked)
+    server.go.set()
+    assert len({answer for _, answer in await asyncio.gather(*asked)}) == len(asked)
+    server.status = 200
+    server.clock.advance(1000)
+    assert len(set(await numbers(server, {}, {}))) == 1

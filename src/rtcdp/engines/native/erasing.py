@@ -57,7 +57,7 @@ def erase_user(
         traces.lost_at is not None,
     )
     on_committed(erased)
-    return replace(erased, log_records=finish_erasures(parts.log, parts.store))
+    return replace(erased, log_records=finish_erasures(parts.log, parts.store, parts.on_slice))
 
 
 def refuse_user(store: Store, user: ErasedUser) -> None:
@@ -76,13 +76,15 @@ def refuse_user(store: Store, user: ErasedUser) -> None:
     )
 
 
-def finish_erasures(log: LogReader, store: Store) -> int:
+def finish_erasures(
+    log: LogReader, store: Store, on_slice: Callable[[], None] = lambda: None
+) -> int:
     """Take out of the log what the store has erased already, if there is anything. Returns how many
-    records lost their bytes now."""
+    records lost their bytes now. `on_slice` is as in `Store.end_erasures`."""
     if not store.erased_users(only_pending=True):
         return 0
     erased = erase_places(log, erased_places(store))
-    store.end_erasures()
+    store.end_erasures(on_slice)
     return erased
 
 
@@ -104,8 +106,16 @@ class ErasedAgain:
     that something waits: whoever starts next takes it out.
     """
 
-    def __init__(self, log: LogReader, store: Store, clock: Clock, every_s: float) -> None:
+    def __init__(
+        self,
+        log: LogReader,
+        store: Store,
+        clock: Clock,
+        every_s: float,
+        on_slice: Callable[[], None],
+    ) -> None:
         self._log, self._store, self._clock, self._every_s = log, store, clock, every_s
+        self._on_slice = on_slice
         self._is_waiting = False
         self._tried_at: float | None = None
 
@@ -120,7 +130,7 @@ class ErasedAgain:
         if self._is_waiting and (is_due or at_once):
             # Before it is tried, for what failed has to wait as well.
             self._tried_at = now
-            finish_erasures(self._log, self._store)
+            finish_erasures(self._log, self._store, self._on_slice)
             self._is_waiting = False
 
 

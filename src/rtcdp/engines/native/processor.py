@@ -99,7 +99,7 @@ class Processor:
         self._left_out_in_a_row = 0
         self._has_forgotten = False
         self._erased = NOBODY_ERASED
-        self._again = ErasedAgain(log, store, clock, limits.erase_again_every_s)
+        self._again = ErasedAgain(log, store, clock, limits.erase_again_every_s, self.keep_right)
         self._taken_count, self._round_began = 0, float("-inf")
         self._expired_at = clock.monotonic()
         self._renewed_at: float | None = None
@@ -235,7 +235,7 @@ class Processor:
         self._ahead = None
         self._reader = MergedReader(self._log, self._batch_bytes)
         check_continuation(self._log, self._progress)
-        finish_erasures(self._log, self.store)
+        finish_erasures(self._log, self.store, self.keep_right)
         self._erased = ErasedUsers(self.store.erased_users())
         before = self.store.put_rules_in_force(self._rules)
         if before is not None:

@@ -45,6 +45,11 @@ class Counted:
         """How long a right lasts that is not renewed."""
         return int(self.settings.processor.lease_ttl_s * 1000)
 
+    def wanted(self, tables: Sequence[RowTable]) -> dict[str, str]:
+        """The fingerprints of the metrics and of these tables, by name."""
+        definitions: list[Metric | RowTable] = [*self.metrics, *tables]
+        return {each.name: each.fingerprint for each in definitions}
+
     def division_of(self, log: LogReader) -> Division:
         """How the settings divide a log. Raises `UsageError` where it has too few partitions."""
         division = Division(self.settings.processor.shards, len(log.partitions()))
@@ -98,8 +103,7 @@ class Caretaking:
         rules, division = counted.settings.admission, counted.division_of(log)
         folding = Folding(counted.folds, store)
         tables = (*folding.tables, *tables_beside(counted.folds), *of_products)
-        definitions: list[Metric | RowTable] = [*counted.metrics, *tables]
-        wanted = {each.name: each.fingerprint for each in definitions}
+        wanted = counted.wanted(tables)
         shards = store.shards()
         if shards.is_open and shards.division == division and store.is_ready(wanted, rules):
             store.prepare(counted.metrics, tables)
@@ -108,7 +112,7 @@ class Caretaking:
         store.prepare(counted.metrics, tables)
         progress = store.progress()
         check_continuation(log, progress)
-        finish_erasures(log, store)
+        finish_erasures(log, store, self._keep_right)
         before = store.put_rules_in_force(rules)
         if before is not None:
             self._listeners.on_trouble(rules_changed(before, rules, progress.next_offsets))

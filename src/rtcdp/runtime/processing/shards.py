@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
 from rtcdp.engines.commit import TRYING_AGAIN, Listeners
+from rtcdp.engines.folding import Folding
 from rtcdp.engines.native.shard import Part, ShardProcessor
+from rtcdp.engines.notices import tables_beside
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogUnavailable
@@ -24,8 +26,8 @@ from rtcdp.runtime.processes.locks import AlreadyRunning
 from rtcdp.runtime.processing.caretaking import Caretaking, Counted
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import EpochRefused, EpochReport, Progress, Store, StoreUnavailable
-from rtcdp.store.divided import DividedStore, MisplacedUser
-from rtcdp.store.division import Division, share_of
+from rtcdp.store.divided import DividedStore, MisplacedUser, OtherDefinitions
+from rtcdp.store.division import Division, Shards, share_of
 
 LOOK_EVERY_S = 1.0
 """How often a processor looks who lives and what is free."""
@@ -89,6 +91,8 @@ class ShardedProcessor:
                 )
         self._divided: DividedStore = store
         self._counted = Counted(settings, clock, metrics, folds)
+        folded = Folding(folds, store).tables
+        self._wanted = self._counted.wanted((*folded, *tables_beside(folds)))
         self._name = name_of_this_process()
         self._reported_at = float("-inf")
         self._caretaker: _Work | None = None
@@ -141,23 +145,29 @@ class ShardedProcessor:
                 raise work.error
 
     def _look(self) -> None:
-        """Say that this process lives, and take and let go what its share asks for."""
+        """Say that this process lives, and take and let go what its share asks for. Who could count
+        no shard has no share: it says why, and leaves all to those who can."""
         counted = self._counted
-        now_s, now_ms = counted.clock.monotonic(), counted.clock.now_ms()
-        if now_s - self._reported_at >= counted.ttl_ms / 3000:
-            self._divided.report_member(self._name, now_ms, counted.ttl_ms)
-            self._reported_at = now_s
-        shards = self._divided.shards()
-        is_alone = shards.caretaker_until <= now_ms or is_known_dead(shards.caretaker)
-        if self._caretaker is None and is_alone:
-            self._caretaker = _Work("caretaker", self._care)
-        if not shards.is_open or shards.division.shards != counted.settings.processor.shards:
-            return
+        now_ms, shards = counted.clock.now_ms(), self._divided.shards()
         living = [
             member
             for member, until in shards.members.items()
             if until > now_ms and not is_known_dead(member)
         ]
+        obstacle = self._obstacle(shards)
+        is_alone = shards.caretaker_until <= now_ms or is_known_dead(shards.caretaker)
+        # While others count, nothing is made otherwise than they have it.
+        is_wanted = not obstacle or not {*living} - {self._name}
+        if self._caretaker is None and is_alone and is_wanted:
+            self._caretaker = _Work("caretaker", self._care)
+        if obstacle:
+            self._leave()
+            if self._caretaker is None:
+                self.listeners.on_trouble(f"{obstacle}{TRYING_AGAIN}")
+            return
+        self._stay(now_ms)
+        if not shards.is_open:
+            return
         share = share_of(self._name, living, shards.division.shards)
         kept = [number for number, work in self._shards.items() if not work.stop.is_set()]
         for number in sorted(kept)[share:]:
@@ -167,6 +177,38 @@ class ShardedProcessor:
             if len(kept) < share and is_free and state.shard not in self._shards:
                 kept.append(state.shard)
                 self._begin(state.shard, shards.division)
+
+    def _obstacle(self, shards: Shards) -> str:
+        """Why this process can't count a shard of those that are open; empty if it can."""
+        own = self._counted.settings
+        if not shards.is_open:
+            return ""
+        if shards.division.shards != own.processor.shards:
+            return (
+                f"the store is divided into {shards.division.shards} shards, and processor.shards"
+                f" here is {own.processor.shards}: give all processors the same, or stop them all"
+                " to change it"
+            )
+        try:
+            self._divided.check_fits(self._wanted, own.admission)
+        except OtherDefinitions as error:
+            return f"{error}: {error.hint}"
+        return ""
+
+    def _stay(self, now_ms: int) -> None:
+        """Let the others know, from time to time, that this process has a share."""
+        now_s, ttl_ms = self._counted.clock.monotonic(), self._counted.ttl_ms
+        if now_s - self._reported_at >= ttl_ms / 3000:
+            self._divided.report_member(self._name, now_ms, ttl_ms)
+            self._reported_at = now_s
+
+    def _leave(self) -> None:
+        """Have no share any more."""
+        for work in self._shards.values():
+            work.stop.set()
+        if self._reported_at > float("-inf"):
+            self._divided.report_member(self._name, self._counted.clock.now_ms(), 0)
+            self._reported_at = float("-inf")
 
     def _begin(self, shard: int, division: Division) -> None:
         self._shards[shard] = _Work(

@@ -42,7 +42,8 @@ class InstallationUserData:
             # Whoever shares a store on a server need not share the folder.
             raise PartMissing(
                 "no processor that can erase works with this server's data folder",
-                "run rtcdp users erase where the processor's data folder is",
+                "run rtcdp users erase where the processor's data folder is; where processors "
+                "count shards, stop all of them first",
             )
         return self._requests.ask(user_id, by)[0]
 

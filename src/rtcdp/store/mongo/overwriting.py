@@ -1,7 +1,7 @@
 """The end of an erasure: what a store keeps of rows that are gone, for readers of older revisions
 and for processes that were paused, is deleted before its time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
@@ -21,9 +21,12 @@ from rtcdp.store.rules import check_holds
 SLICE_DOCUMENTS = 20_000
 
 
-def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
+def end_erasures(
+    database: MongoDatabase, lease: Lease | None, on_slice: Callable[[], None]
+) -> None:
     """Delete what is left of all who were erased, and remember that nothing is. Whoever reads an
-    older revision has to ask again. Raises `LeaseLost`."""
+    older revision has to ask again. `on_slice` is called after each slice of a collection. Raises
+    `LeaseLost`."""
     pending = list(database.collection(ERASED).find({IS_PENDING: True}, {"_id": 1}))
     if not pending:
         return
@@ -34,14 +37,14 @@ def end_erasures(database: MongoDatabase, lease: Lease | None) -> None:
     groups = database.collection(GROUPS)
     cut = {
         name
-        for some in _slices(groups)
+        for some in _slices(groups, on_slice)
         for name in groups.distinct("table", {**some, "spent_at": {"$ne": None}})
     }
     for name in tables:
         groups.delete_many({"table": name, "size": integer(0), REVISION: until})
         rows = database.collection(name)
         rows.delete_many({GONE_AT: {"$exists": True}, REVISION: until})
-        for some in _slices(rows):
+        for some in _slices(rows, on_slice):
             # Also of what was written last before the erasure: an older version may name somebody
             # whom the newest one doesn't.
             rows.update_many(
@@ -69,7 +72,7 @@ def _only_newest(database: MongoDatabase, lease: Lease | None) -> Head:
             return head
 
 
-def _slices(documents: Collection[Document]) -> Iterator[Document]:
+def _slices(documents: Collection[Document], on_slice: Callable[[], None]) -> Iterator[Document]:
     """Conditions that hold for some documents each, and together for all that are there: to look
     at all of a large collection takes longer than an answer is waited for."""
     after: Document = {}
@@ -82,6 +85,8 @@ def _slices(documents: Collection[Document]) -> Iterator[Document]:
         )
         if not last:
             yield {"_id": after} if after else {}
+            on_slice()
             return
         yield {"_id": {**after, "$lte": last[0]["_id"]}}
+        on_slice()
         after = {"$gt": last[0]["_id"]}

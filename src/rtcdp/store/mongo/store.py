@@ -6,7 +6,7 @@ versions that can still be read. See `mongo_commit`, `mongo_layout` and `mongo_s
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -210,10 +210,10 @@ class MongoStore:
         with self._database.translated():
             return read_erased_users(self._database, only_pending=only_pending)
 
-    def end_erasures(self) -> None:
+    def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         """As promised by `Store`. Snapshots that were taken before can't be read any more."""
         with self._writing() as database:
-            end_erasures(database, self._lease)
+            end_erasures(database, self._lease, on_slice)
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
         with self._writing() as database:

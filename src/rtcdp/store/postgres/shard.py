@@ -1,6 +1,6 @@
 """The writer of one shard of a PostgreSQL store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from rtcdp.admission.rules import AdmissionRules
@@ -8,7 +8,7 @@ from rtcdp.clock import KeptTime
 from rtcdp.definitions import Metric, RowTable
 from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.store.contract import Lease, LeaseLost, Progress
-from rtcdp.store.divided import ShardsClosed
+from rtcdp.store.divided import OtherDefinitions
 from rtcdp.store.division import ShardState
 from rtcdp.store.epoch import Epoch
 from rtcdp.store.postgres.address import parse_address
@@ -70,28 +70,19 @@ class PostgresShard(SqlStore):
     def prepare(
         self, metrics: Sequence[Metric], row_tables: Sequence[RowTable] = ()
     ) -> Sequence[Metric]:
-        """Nothing is prepared by a shard; raises `ShardsClosed` unless all of these are, and no
+        """Nothing is prepared by a shard; raises `OtherDefinitions` unless all of these are, and no
         other is kept up to date."""
         definitions: list[Metric | RowTable] = [*metrics, *row_tables]
         wanted = {each.name: each.fingerprint for each in definitions}
         with self._leased() as connection:
-            kept = kept_definitions(connection)
-            if {name: mark for name, mark in kept.items() if name not in _FOLLOWED} != wanted:
-                raise ShardsClosed(
-                    "the store has other definitions of metrics and folds than this processor",
-                    "give all processors of a store the same --catalog and folds",
-                )
-        self._prepared = kept
+            check_definitions(connection, wanted)
+            self._prepared = kept_definitions(connection)
         return ()
 
     def put_rules_in_force(self, rules: AdmissionRules) -> AdmissionRules | None:
-        """Nothing changes here; raises `ShardsClosed` unless these are the rules in force."""
+        """Nothing changes here; raises `OtherDefinitions` unless these are the rules in force."""
         with self._leased() as connection:
-            if not decides_by(connection, rules):
-                raise ShardsClosed(
-                    "the store decides by other admission rules than this processor",
-                    "give all processors of a store the same admission settings",
-                )
+            check_rules(connection, rules)
         return None
 
     def progress(self) -> Progress:
@@ -114,7 +105,7 @@ class PostgresShard(SqlStore):
     def keep_time(self, kept: KeptTime) -> None:
         """The caretaker's clock is the one that is kept."""
 
-    def end_erasures(self) -> None:
+    def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         """The caretaker ends them, who has the whole log."""
 
     @contextmanager
@@ -129,6 +120,25 @@ def begin_beside(connection: SqlWriter) -> None:
     """Begin a transaction beside those of other shards, which locks what it changes row by row."""
     assert isinstance(connection, PostgresWriter), "PostgreSQL has no other writer"
     connection.begin_beside()
+
+
+def check_definitions(connection: SqlConnection, wanted: Mapping[str, str]) -> None:
+    """Raises `OtherDefinitions` unless shards count by those with these fingerprints."""
+    kept = kept_definitions(connection)
+    if {name: mark for name, mark in kept.items() if name not in _FOLLOWED} != wanted:
+        raise OtherDefinitions(
+            "the store has other definitions of metrics and folds than this processor",
+            "give all processors of a store the same --catalog and folds",
+        )
+
+
+def check_rules(connection: SqlConnection, rules: AdmissionRules) -> None:
+    """Raises `OtherDefinitions` unless these are the rules in force."""
+    if not decides_by(connection, rules):
+        raise OtherDefinitions(
+            "the store decides by other admission rules than this processor",
+            "give all processors of a store the same admission settings",
+        )
 
 
 def kept_definitions(connection: SqlConnection) -> dict[str, str]:

@@ -18,7 +18,14 @@ from rtcdp.store.postgres.division import (
 )
 from rtcdp.store.postgres.readers import PostgresReaders
 from rtcdp.store.postgres.schema import open_writer
-from rtcdp.store.postgres.shard import PostgresShard, begin_beside, decides_by, kept_definitions
+from rtcdp.store.postgres.shard import (
+    PostgresShard,
+    begin_beside,
+    check_definitions,
+    check_rules,
+    decides_by,
+    kept_definitions,
+)
 from rtcdp.store.sql.lease import take_lease
 from rtcdp.store.sql.statements import quote
 from rtcdp.store.sql.store import Older, SqlStore
@@ -73,6 +80,13 @@ class PostgresStore(SqlStore):
         """See `rtcdp.store.divided.DividedStore`."""
         with self._readers.reading() as snapshot:
             return Shards() if snapshot is None else read_shards(snapshot.connection)
+
+    def check_fits(self, wanted: Mapping[str, str], rules: AdmissionRules) -> None:
+        """See `rtcdp.store.divided.DividedStore`."""
+        with self._readers.reading() as snapshot:
+            if snapshot is not None:
+                check_definitions(snapshot.connection, wanted)
+                check_rules(snapshot.connection, rules)
 
     def report_member(self, member: str, now_ms: int, ttl_ms: int) -> None:
         """See `rtcdp.store.divided.DividedStore`. It stands in front of no shard's commit."""

@@ -189,9 +189,10 @@ class SqlStore:
                 return ()
             return read_erased_users(snapshot.connection, only_pending=only_pending)
 
-    def end_erasures(self) -> None:
+    def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         # First, so that whoever is interrupted here does it again.
         self._overwrite_deleted()
+        on_slice()
         with self._leased() as connection:
             end_erasures(connection)
 
