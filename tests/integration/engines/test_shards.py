@@ -37,7 +37,7 @@ from rtcdp.log.keying import partitions_of_keys
 from rtcdp.runtime.processes.leases import name_of_this_process
 from rtcdp.runtime.processing.shards import ShardedProcessor
 from rtcdp.runtime.settings import Settings
-from rtcdp.store import LeaseHeld, LeaseLost
+from rtcdp.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.store.divided import DivisionChanged, MisplacedUser, ShardsClosed
 from rtcdp.store.division import Division
 from rtcdp.store.postgres import PostgresStore
@@ -345,3 +345,36 @@ def test_who_can_count_no_shard_says_so_and_has_no_share(
     assert shards.is_open
     assert shards.division.shards == 2
     assert shards.caretaker != name_of_this_process()
+
+
+def test_who_has_no_shard_says_too_that_the_store_is_back(
+    installation, postgres_schema_url, monkeypatch
+):
+    installation.divide(2)
+    settings = Settings(
+        log="kafka://127.0.0.1:1/nobody_reads_it",
+        store=postgres_schema_url,
+        processor=ProcessorLimits(shards=2),
+        admission=RULES,
+    )
+    store, shards = installation.store, installation.store.shards
+    processor = ShardedProcessor(
+        settings, store, installation.clock, installation.metrics, installation.folds
+    )
+    said, stop = [], threading.Event()
+
+    def away():
+        monkeypatch.setattr(store, "shards", shards)
+        raise StoreUnavailable("it is away", "")
+
+    def back():
+        said.append("back")
+        stop.set()
+
+    monkeypatch.setattr(store, "shards", away)
+    processor.listeners = Listeners(on_trouble=said.append, on_back=back)
+    late = threading.Timer(15, stop.set)
+    late.start()
+    processor.run(stop)
+    late.cancel()
+    assert said == ["it is away; trying again", "back"]

@@ -35,6 +35,9 @@ LOOK_EVERY_S = 1.0
 PASSING = (StoreUnavailable, LogUnavailable, EpochRefused, AlreadyRunning)
 """What ends a shard's processor, or the caretaker, until it is tried again."""
 
+_LOOK = -1
+"""Whose trouble it is that is no shard's: of looking after all of them."""
+
 _KEY_OF_LOG = "userId"
 
 Worked = Callable[[threading.Event], None]
@@ -122,9 +125,13 @@ class ShardedProcessor:
         try:
             while not stop.is_set():
                 try:
-                    self._look()
+                    obstacle = self._look()
                 except (StoreUnavailable, LogUnavailable) as error:
-                    self.listeners.on_trouble(f"{error}{TRYING_AGAIN}")
+                    obstacle = str(error)
+                if obstacle:
+                    self._told.trouble(_LOOK, f"{obstacle}{TRYING_AGAIN}", self.listeners)
+                else:
+                    self._told.back(_LOOK, self.listeners)
                 self._take_note_of_ends()
                 stop.wait(min(LOOK_EVERY_S, self._counted.ttl_ms / 6000))
         finally:
@@ -144,9 +151,9 @@ class ShardedProcessor:
             if work.error is not None:
                 raise work.error
 
-    def _look(self) -> None:
+    def _look(self) -> str:
         """Say that this process lives, and take and let go what its share asks for. Who could count
-        no shard has no share: it says why, and leaves all to those who can."""
+        no shard has no share, and leaves all to those who can; returns why, or nothing."""
         counted = self._counted
         now_ms, shards = counted.clock.now_ms(), self._divided.shards()
         living = [
@@ -162,12 +169,11 @@ class ShardedProcessor:
             self._caretaker = _Work("caretaker", self._care)
         if obstacle:
             self._leave()
-            if self._caretaker is None:
-                self.listeners.on_trouble(f"{obstacle}{TRYING_AGAIN}")
-            return
+            # The caretaker is about to make it fit.
+            return obstacle if self._caretaker is None else ""
         self._stay(now_ms)
         if not shards.is_open:
-            return
+            return ""
         share = share_of(self._name, living, shards.division.shards)
         kept = [number for number, work in self._shards.items() if not work.stop.is_set()]
         for number in sorted(kept)[share:]:
@@ -177,6 +183,7 @@ class ShardedProcessor:
             if len(kept) < share and is_free and state.shard not in self._shards:
                 kept.append(state.shard)
                 self._begin(state.shard, shards.division)
+        return ""
 
     def _obstacle(self, shards: Shards) -> str:
         """Why this process can't count a shard of those that are open; empty if it can."""
@@ -262,7 +269,7 @@ class ShardedProcessor:
             return
         if isinstance(error, MisplacedUser) or not isinstance(error, PASSING):
             raise error
-        self.listeners.on_trouble(f"{ended.name}: {error}{TRYING_AGAIN}")
+        self._told.trouble(_LOOK, f"{ended.name}: {error}{TRYING_AGAIN}", self.listeners)
 
     def _end(self) -> None:
         works = [*self._shards.values(), *([self._caretaker] if self._caretaker else [])]
@@ -277,7 +284,7 @@ class ShardedProcessor:
 class _Told:
     """What the shards of a process tell, for who listens to one processor: one report at a time,
     and sums over all shards where a report counts from a processor's beginning. There is trouble
-    until no shard has any."""
+    until neither a shard nor `_LOOK` has any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -301,21 +308,29 @@ class _Told:
                 )
 
         def on_trouble(sentence: str) -> None:
-            with self._lock:
-                if sentence.endswith(TRYING_AGAIN):
-                    self._troubled.add(shard)
-                listeners.on_trouble(sentence)
+            self.trouble(shard, sentence, listeners)
 
         def on_back() -> None:
-            with self._lock:
-                self._troubled.discard(shard)
-                if not self._troubled:
-                    listeners.on_back()
+            self.back(shard, listeners)
 
         return replace(listeners, on_epoch=on_epoch, on_trouble=on_trouble, on_back=on_back)
 
+    def trouble(self, whose: int, sentence: str, listeners: Listeners) -> None:
+        """Something can't go on, or is only told."""
+        with self._lock:
+            if sentence.endswith(TRYING_AGAIN):
+                self._troubled.add(whose)
+            listeners.on_trouble(sentence)
+
+    def back(self, whose: int, listeners: Listeners) -> None:
+        """It goes on."""
+        with self._lock:
+            self._troubled.discard(whose)
+            if not self._troubled:
+                listeners.on_back()
+
     def over(self, shard: int) -> None:
-        """A shard is counted here no longer."""
+        """A shard is counted here no longer, and the next look says whether there is trouble."""
         with self._lock:
             self._troubled.discard(shard)
             self._reports.pop(shard, None)
