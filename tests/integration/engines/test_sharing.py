@@ -1,7 +1,7 @@
 """Processors, each a process of its own, share the shards of one store, on Kafka and PostgreSQL.
 
 A lease lasts longer here than anybody waits: what changes hands is given back, or its holder is
-seen to be dead.
+seen to be dead. Who could count no shard, by its settings, has no share and says why.
 """
 
 import multiprocessing
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 import msgspec
@@ -17,19 +18,20 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.limits import ProcessorLimits
-from rtcdp.log.contract import LogReader
+from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.runtime.parts import folds_of, log_reader, log_writer, metrics_of, store_of
 from rtcdp.runtime.processes.leases import LeaseHolder
+from rtcdp.runtime.processes.troubles import trouble_of_processor
 from rtcdp.runtime.processing import processor_of, run_processor
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import Store
 from rtcdp.testing.driver import differing, dump
 from rtcdp.testing.traffic import Traffic
 
-SHARDS = 4
+SHARDS = 5
 TRAFFIC = Traffic(2_000, users=40, request_lines=100)
 LEASE_S = 120.0
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["rtcdp.runtime.processing.shards"])
@@ -49,10 +51,9 @@ def settings(tmp_path, kafka_server, new_topic, postgres_schema_url) -> Settings
 class Started:
     """A processor in a process of its own."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        data_dir = settings.data_dir / name
-        data_dir.mkdir()
-        self.settings = replace(settings, data_dir=data_dir)
+    def __init__(self, settings: Settings) -> None:
+        settings.data_dir.mkdir()
+        self.settings = settings
         self._stop = _processes.Event()
         self._process = _processes.Process(
             target=run_processor, args=(self.settings, SystemClock(), self._stop)
@@ -76,12 +77,12 @@ class Started:
 
 
 @pytest.fixture
-def start(settings) -> Iterator[Callable[[str], Started]]:
+def start(settings) -> Iterator[Callable[..., Started]]:
     """Starts processors that don't outlive the test."""
     made: list[Started] = []
 
-    def one_more(name: str) -> Started:
-        made.append(Started(settings, name))
+    def one_more(name: str, **own: object) -> Started:
+        made.append(Started(replace(settings, data_dir=settings.data_dir / name, **own)))
         return made[-1]
 
     yield one_more
@@ -91,19 +92,27 @@ def start(settings) -> Iterator[Callable[[str], Started]]:
 
 def test_processors_share_shards_and_take_over_from_one_another(settings, start, tmp_path):
     sent = list(TRAFFIC.deliveries())
-    with installed(settings) as (log, store):
+    with installed(settings) as (writer, log, store):
         first, second = start("first"), start("second")
-        shares_become(store, {first.pid: 2, second.pid: 2})
-        send(settings, sent[:8])
+        divided_among(store, first, second)
+        writer.append(sent[:8])
         first.kill()
-        shares_become(store, {second.pid: 4})
-        send(settings, sent[8:14])
+        divided_among(store, second)
+        writer.append(sent[8:14])
         third = start("third")
-        shares_become(store, {second.pid: 2, third.pid: 2})
-        send(settings, sent[14:])
+        unfit = [
+            (start("unfit", processor=ProcessorLimits(shards=3)), "processor.shards here is 3"),
+            (start("other", folds="none"), "other definitions of metrics and folds"),
+        ]
+        divided_among(store, second, third)
+        for each, says in unfit:
+            eventually(partial(is_told, each, says), partial(trouble_of_processor, each.settings))
+        writer.append(sent[14:])
         second.end()
-        shares_become(store, {third.pid: 4})
+        divided_among(store, third)
         eventually(lambda: is_counted(log, store))
+        for each, _ in unfit:
+            each.kill()
         third.end()
         assert shares(store) == {}
     alone = replace(settings, data_dir=tmp_path / "alone", store="", processor=ProcessorLimits())
@@ -115,21 +124,31 @@ def test_processors_share_shards_and_take_over_from_one_another(settings, start,
 
 
 @contextmanager
-def installed(settings: Settings) -> Iterator[tuple[LogReader, Store]]:
-    with log_reader(settings) as log, store_of(settings) as store:
-        yield log, store
+def installed(settings: Settings) -> Iterator[tuple[LogWriter, LogReader, Store]]:
+    with (
+        log_writer(settings, SystemClock()) as writer,
+        log_reader(settings) as log,
+        store_of(settings) as store,
+    ):
+        yield writer, log, store
 
 
-def send(settings, deliveries):
-    with log_writer(settings, SystemClock()) as writer:
-        writer.append(deliveries)
+def is_told(started: Started, sentence: str) -> bool:
+    return sentence in (trouble_of_processor(started.settings) or "")
 
 
-def shares_become(store: Store, expected: dict[int | None, int]) -> None:
-    eventually(lambda: shares(store) == expected, lambda: f"{shares(store)}, not {expected}")
+def divided_among(store: Store, *started: Started) -> None:
+    """Wait until these have all shards, to within one the same number each."""
+
+    def is_fair() -> bool:
+        has = shares(store)
+        counts = [has.pop(each.pid, 0) for each in started]
+        return not has and sum(counts) == SHARDS and max(counts) - min(counts) <= 1
+
+    eventually(is_fair, lambda: f"{shares(store)} among {[each.pid for each in started]}")
 
 
-def shares(store: Store) -> dict[int, int]:
+def shares(store: Store) -> Counter[int | None]:
     """How many shards each process has."""
     now_ms = SystemClock().now_ms()
     holders = [each.holder for each in store.progress().shards if each.is_held(now_ms)]
