@@ -6,6 +6,7 @@ takes as many shards as are its share by their leases; of what it has beyond tha
 process more takes over its part within a second, and one that died is replaced by all others.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -34,6 +35,8 @@ LOOK_EVERY_S = 1.0
 
 PASSING = (StoreUnavailable, LogUnavailable, EpochRefused, AlreadyRunning)
 """What ends a shard's processor, or the caretaker, until it is tried again."""
+
+_log = logging.getLogger(__name__)
 
 _LOOK = -1
 """Whose trouble it is that is no shard's: of looking after all of them."""
@@ -231,6 +234,7 @@ class ShardedProcessor:
             closing(self._divided.shard(shard)) as store,
         ):
             take_lease(store, counted.clock, counted.ttl_ms)
+            _log.info("counts shard %d of %d", shard, division.shards)
             try:
                 part = Part(shard, division, log, self.measured(store))
                 processor = ShardProcessor(
@@ -240,6 +244,7 @@ class ShardedProcessor:
                 processor.listeners = self._told.of(shard, self.listeners)
                 processor.run(stop, once=once)
             finally:
+                _log.info("leaves shard %d of %d", shard, division.shards)
                 self._told.over(shard)
                 with suppress(StoreUnavailable):
                     store.release_lease()
