@@ -27,6 +27,11 @@ def shards_of(installation: Installation) -> tuple[ShardShown, ...]:
     """The shards of the store; none where it is not divided. Raises `StoreUnavailable`."""
     with installation.store.snapshot() as snapshot:
         progress = snapshot.progress
+    return shards_at(installation, progress)
+
+
+def shards_at(installation: Installation, progress: Progress) -> tuple[ShardShown, ...]:
+    """The shards as one reading of the store found them."""
     if not progress.shards:
         return ()
     log, extents = installation.log, None

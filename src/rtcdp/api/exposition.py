@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from rtcdp.access.needs import READ
 from rtcdp.answers.freshness import open_reading
 from rtcdp.answers.question import Nothing
-from rtcdp.answers.shards import ShardShown, shards_of
+from rtcdp.answers.shards import ShardShown, shards_at
 from rtcdp.api.context import ApiContext, Context
 from rtcdp.api.documentation import documented
 from rtcdp.api.query import Asked
@@ -73,7 +73,7 @@ def _in_text(registry: CollectorRegistry) -> Response[bytes]:
 
 def _families(context: ApiContext) -> Iterator[Metric]:
     try:
-        families = [*_read(context), *told_of_shards(shards_of(context.installation))]
+        families = [*_read(context)]
     except StoreUnavailable:
         families = []
     is_readable = "Is 1 if the store could be read for this answer. With 0, much else is absent."
@@ -103,19 +103,19 @@ def told_of_shards(shards: Sequence[ShardShown]) -> Iterator[Metric]:
 def _read(context: ApiContext) -> Iterator[Metric]:
     with open_reading(context.installation) as reading:
         totals = reading.snapshot.ledger_totals()
-        counted = reading.snapshot.progress.next_offsets
-        epoch, lag_ms = reading.snapshot.progress.epoch, reading.freshness.lag_ms
+        progress, lag_ms = reading.snapshot.progress, reading.freshness.lag_ms
         kept = reading.snapshot.kept_time()
     for name, total in totals.items():
         yield CounterMetricFamily(f"rtcdp_{name}_records", _MEANING[name], value=total)
     if lag_ms is not None:
         seconds = lag_ms / 1000
         yield GaugeMetricFamily("rtcdp_lag_seconds", "How far the answers are behind.", seconds)
-    yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", epoch)
+    yield GaugeMetricFamily("rtcdp_store_epoch", "The number of the newest commit.", progress.epoch)
     step = "By how much the host's clock was last set against its monotonic one."
     yield GaugeMetricFamily("rtcdp_clock_step_seconds", step, kept.step_ms / 1000)
     suspended = "1 while nothing is deleted, because the clock was set."
     yield GaugeMetricFamily("rtcdp_expiry_suspended", suspended, int(kept.is_suspended))
+    yield from told_of_shards(shards_at(context.installation, progress))
     if context.installation.log is not None:
         extents = context.installation.sight.extents(context.installation.log)
         size = GaugeMetricFamily(
@@ -132,7 +132,7 @@ def _read(context: ApiContext) -> Iterator[Metric]:
         )
         for extent in () if isinstance(extents, str) else extents[:PARTITIONS_MAX]:
             labels = [str(extent.partition)]
-            next_offset = max(extent.first_offset, counted.get(extent.partition, 0))
+            next_offset = max(extent.first_offset, progress.next_offsets.get(extent.partition, 0))
             size.add_metric(labels, extent.bytes)
             end.add_metric(labels, extent.next_offset)
             reached.add_metric(labels, next_offset)

@@ -97,7 +97,7 @@ def test_one_who_is_frozen_amid_its_statements_loses_the_lock_of_writers(
 
 
 def test_one_who_goes_on_speaking_keeps_the_lock_of_writers(store, epochs, address, monkeypatch):
-    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 1_000)
+    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 2_500)
     store.commit(one_more(epochs))
     slow = open_writer(address)
     slow.begin()
@@ -110,7 +110,7 @@ def test_one_who_goes_on_speaking_keeps_the_lock_of_writers(store, epochs, addre
         slow.send("UPDATE _progress SET engine = engine")
 
     word = threading.Thread(target=speak_between_the_looks)
-    store._writer.run("SET lock_timeout = 1200")
+    store._writer.run("SET lock_timeout = 2700")
     word.start()
     with pytest.raises(StoreUnavailable, match="lock timeout"):
         store.commit(one_more(epochs))
