@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, islice
 from pathlib import Path
+from typing import Any
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog, load_folds
@@ -39,6 +40,21 @@ def build_log(directory: Path, count: int, *, with_ids: bool, users: int = 1_000
     chunks = bench_events(count, users=users, with_ids=with_ids)
     lines = (line for chunk in chunks for line in chunk.splitlines())
     written(directory, lines, lambda n: START_MS + n * HOUR_MS // count + MAX_SET_BACK_MS)
+
+
+def hour_of_deliveries(
+    count: int, begins_ms: int = START_MS, **given: Any
+) -> Iterator[list[Delivery]]:
+    """`count` generated events of the hour that begins then, each taken in just after it happened,
+    in deliveries of 1,000, so many at a time as are made at once; `given` says which events."""
+    written = 0
+    for chunk in bench_events(count, start_ms=begins_ms, **given):
+        deliveries = []
+        for lines in batched(chunk.splitlines(keepends=True), DELIVERY_EVENTS):
+            written += len(lines)
+            taken_in = begins_ms + written * HOUR_MS // count + MAX_SET_BACK_MS
+            deliveries.append(Delivery(b"".join(lines), len(lines), taken_in))
+        yield deliveries
 
 
 def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:

@@ -16,16 +16,14 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bench.engine import DELIVERY_EVENTS, MAX_SET_BACK_MS, batched, metrics_named
+from bench.engine import hour_of_deliveries, metrics_named
 from rtcdp.clock import SystemClock
 from rtcdp.engines.spark.limits import SparkLimits
-from rtcdp.log.contract import Delivery
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime.parts import log_reader, log_writer, store_of
 from rtcdp.runtime.processing import processor_on
 from rtcdp.runtime.settings import Settings
-from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
 from rtcdp.store import EpochReport
 
 PARTITIONS = 4
@@ -37,18 +35,12 @@ def build(
 ) -> dict[str, float]:
     """Write `count` generated events into a new topic, taken in just after they happened."""
     settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=partitions))
-    written = 0
     began = time.perf_counter()
     _make_topic(topic_url, partitions)
     with log_writer(settings, SystemClock()) as writer:
-        for chunk in bench_events(count, with_ids=with_ids):
-            deliveries = []
-            for lines in batched(chunk.splitlines(keepends=True), DELIVERY_EVENTS):
-                written += len(lines)
-                received_at = START_MS + written * HOUR_MS // count + MAX_SET_BACK_MS
-                deliveries.append(Delivery(b"".join(lines), len(lines), received_at))
+        for deliveries in hour_of_deliveries(count, with_ids=with_ids):
             writer.append(deliveries)
-    return {"events": written, "events_per_s": written / (time.perf_counter() - began)}
+    return {"events": count, "events_per_s": count / (time.perf_counter() - began)}
 
 
 def _make_topic(topic_url: str, partitions: int) -> None:

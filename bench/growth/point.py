@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from bench.engine import batched, build_log, metrics_named, run
+from bench.engine import build_log, hour_of_deliveries, metrics_named, run
 from bench.servers import build as build_topic
 from bench.servers import run as run_topic
 from deploy.servers import kafka
@@ -21,9 +21,8 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.definitions import Count, Metric, event_type, tumbling
 from rtcdp.engines.native.processor import Processor
-from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.sources.synthetic.bulk import HOUR_MS, MAX_SET_BACK_MS, START_MS, bench_events
+from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS
 from rtcdp.store.sqlite import SqliteStore
 
 USERS = 1_000
@@ -32,7 +31,6 @@ EVENTS_OF_AN_HOUR = 2_000
 
 _TYPES = ("PAGE_VIEW", "ADD_TO_CART", "PURCHASE")
 _KEYS = ("userId", "productId", "pageUrl")
-_DELIVERY_EVENTS = 1_000
 
 
 def users(size: int, events: int, directory: Path) -> float:
@@ -92,13 +90,8 @@ def history(size: int, events: int, directory: Path) -> float:
 
 
 def _append_hour(writer: EmbeddedLogWriter, events: int, hour: int) -> None:
-    begins, written = START_MS + hour * HOUR_MS, 0
-    for chunk in bench_events(events, users=USERS, seed=hour + 1_000, start_ms=begins):
-        deliveries = []
-        for lines in batched(chunk.splitlines(keepends=True), _DELIVERY_EVENTS):
-            written += len(lines)
-            taken_in = begins + written * HOUR_MS // events + MAX_SET_BACK_MS
-            deliveries.append(Delivery(b"".join(lines), len(lines), taken_in))
+    begins_ms = START_MS + hour * HOUR_MS
+    for deliveries in hour_of_deliveries(events, begins_ms, users=USERS, seed=hour + 1_000):
         writer.append(deliveries)
 
 

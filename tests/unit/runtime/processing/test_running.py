@@ -127,16 +127,24 @@ def test_what_ended_a_processor_is_told_until_the_next_one_works(tmp_path):
     assert trouble_of_processor(settings) is None
 
 
-def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog):
-    caplog.set_level(logging.INFO, "rtcdp")
+FILE_OF_VISITS = (
+    "from rtcdp.definitions import *\n"
+    'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
+)
+
+
+def settings_with_visits(tmp_path):
+    """Of an installation whose catalog is a folder with one metric in it."""
     mine = tmp_path / "mine"
     mine.mkdir()
-    text = (
-        "from rtcdp.definitions import *\n"
-        'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
-    )
-    (mine / "visits.py").write_text(text)
-    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    (mine / "visits.py").write_text(FILE_OF_VISITS)
+    return Settings(data_dir=tmp_path / "data", catalog=mine)
+
+
+def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "rtcdp")
+    settings = settings_with_visits(tmp_path)
+    mine = settings.catalog
     event = b'{"userId":"a","eventType":"A","timestamp":5}\n'
     with log_writer(settings, SystemClock()) as writer:
         writer.append([Delivery(event, 1, 5, intake="import")])
@@ -145,7 +153,7 @@ def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog
     running.start()
     try:
         wait_until(lambda: complete_metrics(settings) >= {"visits"})
-        (mine / "other.py").write_text(text.replace("visits", "other"))
+        (mine / "other.py").write_text(FILE_OF_VISITS.replace("visits", "other"))
         wait_until(lambda: complete_metrics(settings) >= {"visits", "other"})
         (mine / "other.py").write_text("x = (")
         wait_until(lambda: "other.py, line 1" in caplog.text)
@@ -155,7 +163,7 @@ def test_a_changed_catalog_is_taken_up_and_a_broken_one_is_told(tmp_path, caplog
         running.join(30)
     assert not running.is_alive()
     assert "the catalog has changed: other is filled from the log" in caplog.text
-    (mine / "other.py").write_text(text.replace("visits", "other"))
+    (mine / "other.py").write_text(FILE_OF_VISITS.replace("visits", "other"))
     other = next(metric for metric in load_catalog(mine) if metric.name == "other")
     with store_of(settings, read_only=True) as store, store.snapshot() as snapshot:
         assert [item["n"] for item in windows(snapshot, other, WindowQuery()).items] == [1]
@@ -165,14 +173,8 @@ def test_a_file_that_breaks_while_another_one_is_taken_up_ends_no_processor(
     tmp_path, caplog, monkeypatch
 ):
     caplog.set_level(logging.INFO, "rtcdp")
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    text = (
-        "from rtcdp.definitions import *\n"
-        'METRIC = Metric("visits", "V", tumbling(hours=1), (Count("n"),))\n'
-    )
-    (mine / "visits.py").write_text(text)
-    settings = Settings(data_dir=tmp_path / "data", catalog=mine)
+    settings = settings_with_visits(tmp_path)
+    mine = settings.catalog
     begun = []
 
     def broken_meanwhile(*given):
@@ -187,7 +189,7 @@ def test_a_file_that_breaks_while_another_one_is_taken_up_ends_no_processor(
     running.start()
     try:
         wait_until(lambda: begun)
-        (mine / "other.py").write_text(text.replace("visits", "other"))
+        (mine / "other.py").write_text(FILE_OF_VISITS.replace("visits", "other"))
         wait_until(lambda: "the catalog stays as it was" in caplog.text or not running.is_alive())
         assert running.is_alive()
         assert "broken.py, line 1" in caplog.text
