@@ -113,9 +113,10 @@ def memory(scale: Scale) -> Iterator[Figure]:
 def long_run(scale: Scale) -> Iterator[Figure]:
     """Peak memory of the engine over ten times as many events, in fifty hours."""
     with tempfile.TemporaryDirectory() as directory:
-        log, events = Path(directory) / "log", 10 * scale.events
-        say(f"making a log of {events:,} events in fifty hours")
-        _run("bench.engine", str(log), "--build", str(events), "--hours", "50")
+        log, hours = Path(directory) / "log", 50
+        events = 10 * scale.events // hours * hours
+        say(f"making a log of {events:,} events in {hours} hours")
+        _run("bench.engine", str(log), "--build", str(events), "--hours", str(hours))
         found = _run("bench.engine", str(log))
     assert found["admitted"] == events, found
     yield Figure(

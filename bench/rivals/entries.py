@@ -123,6 +123,21 @@ def _spark_by_hand(ground: Ground, out: Path) -> tuple[Command, ...]:
     return (_here("canonical_pyspark_job", *topic, *sink),)
 
 
+def _into_topic(
+    name: str, commands: Callable[[Ground, Path], tuple[Command, ...]], kind: str
+) -> Entry:
+    """Who counts a topic into another one, exactly once."""
+    return Entry(
+        name,
+        commands,
+        lambda ground, out: _here(
+            "rivals.server_rows", kind, ground.bootstrap, ground.results_of(out)
+        ),
+        Guarantees("counts, in a topic", "yes", "counted", "dropped"),
+        is_from_topic=True,
+    )
+
+
 _OURS = Guarantees("events and counts", "yes", "counted once", "kept, with the reason")
 _BATCH = Guarantees("the result, at the end", "starts again", "counted", "none: the file is whole")
 _IN_MEMORY = "the result, at the end"
@@ -156,15 +171,7 @@ ENTRIES = (
         _OURS,
         is_from_topic=True,
     ),
-    Entry(
-        "Kafka Streams, exactly once",
-        _streams,
-        lambda ground, out: _here(
-            "rivals.server_rows", "streams", ground.bootstrap, ground.results_of(out)
-        ),
-        Guarantees("counts, in a topic", "yes", "counted", "dropped"),
-        is_from_topic=True,
-    ),
+    _into_topic("Kafka Streams, exactly once", _streams, "streams"),
     Entry(
         "Flink SQL, Kafka to PostgreSQL",
         _flink,
@@ -172,15 +179,7 @@ ENTRIES = (
         Guarantees("counts of closed windows", "yes, as it sets rows", "counted", "dropped"),
         is_from_topic=True,
     ),
-    Entry(
-        "Quix Streams, exactly once",
-        _quix,
-        lambda ground, out: _here(
-            "rivals.server_rows", "quix", ground.bootstrap, ground.results_of(out)
-        ),
-        Guarantees("counts, in a topic", "yes", "counted", "dropped"),
-        is_from_topic=True,
-    ),
+    _into_topic("Quix Streams, exactly once", _quix, "quix"),
     Entry(
         "Spark by hand, Kafka to PostgreSQL",
         _spark_by_hand,
