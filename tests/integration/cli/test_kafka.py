@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from deploy.servers import KafkaServer, kafka
 from rtcdp.log.contract import LogExtent
 from rtcdp.log.kafka import KafkaLogReader, parse_topic
+from tests.integration.cli.conftest import PATIENCE_S
 from tests.servers import unused_name
 
 
@@ -54,33 +57,57 @@ def broker(server_directory: Path) -> Iterator[KafkaServer]:
         yield broker
 
 
+class Generating:
+    """`rtcdp generate` as a process of its own, of which all that it says is kept."""
+
+    def __init__(self, topic: str) -> None:
+        command = [sys.executable, "-m", "rtcdp", "generate", "--to", topic, "--rate", "50"]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        self._lines: list[str] = []
+        self._has_ended = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.append(line)
+        self._has_ended.set()
+
+    def hear(self, text: str) -> str:
+        """Wait for a line with `text`."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := [line for line in list(self._lines) if text in line]):
+            is_over = self._has_ended.is_set() or time.monotonic() > deadline
+            assert not is_over, f"it never said {text!r}, but:\n{''.join(self._lines)}"
+            time.sleep(0.02)
+        return found[0]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
 @pytest.fixture
-def generating(broker: KafkaServer) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "rtcdp", "generate", "--to", broker.url("visits")]
-    with subprocess.Popen(
-        [*command, "--rate", "50"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        process.kill()
-
-
-def hear(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return line
-    raise AssertionError(f"it ended and never said {text!r}")
+def generating(broker: KafkaServer) -> Iterator[Generating]:
+    with closing(Generating(broker.url("visits"))) as generating:
+        yield generating
 
 
 def test_the_generator_waits_for_a_broker_that_is_away(generating, broker):
-    hear(generating, "sends 50 events per second")
+    generating.hear("sends 50 events per second")
     while not sum(extent.next_offset for extent in extents_of(broker.url("visits"))):
-        assert generating.poll() is None
+        assert generating.process.poll() is None
     broker.stop()
-    told = hear(generating, "trying again")
+    told = generating.hear("trying again")
     assert "WARNING generator: the log can't take events now: topic visits at" in told
     broker.start()
-    assert "INFO generator: back again, after" in hear(generating, "back again")
-    generating.send_signal(signal.SIGINT)
-    assert "0 rejected" in hear(generating, "made ")
-    assert generating.wait(60) == 130
+    assert "INFO generator: back again, after" in generating.hear("back again")
+    generating.process.send_signal(signal.SIGINT)
+    assert "0 rejected" in generating.hear("made ")
+    assert generating.process.wait(60) == 130

@@ -1,6 +1,7 @@
 """What only the PostgreSQL store has to hold; the contract itself is in conformance/stores."""
 
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -97,7 +98,7 @@ def test_one_who_is_frozen_amid_its_statements_loses_the_lock_of_writers(
 
 
 def test_one_who_goes_on_speaking_keeps_the_lock_of_writers(store, epochs, address, monkeypatch):
-    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 2_500)
+    monkeypatch.setattr("rtcdp.store.postgres.frozen.SILENT_MS_MIN", 5_000)
     store.commit(one_more(epochs))
     slow = open_writer(address)
     slow.begin()
@@ -106,11 +107,11 @@ def test_one_who_goes_on_speaking_keeps_the_lock_of_writers(store, epochs, addre
     def speak_between_the_looks():
         with closing(PostgresConnection(address)) as watching:
             while not watching.query(SLEEPING, FOUND).item():
-                pass
+                time.sleep(0.02)
         slow.send("UPDATE _progress SET engine = engine")
 
     word = threading.Thread(target=speak_between_the_looks)
-    store._writer.run("SET lock_timeout = 2700")
+    store._writer.run("SET lock_timeout = 5200")
     word.start()
     with pytest.raises(StoreUnavailable, match="lock timeout"):
         store.commit(one_more(epochs))
