@@ -20,7 +20,7 @@ def test_every_page_fits_and_says_what_to_do_next_while_there_are_no_events(visi
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 844})
             # The chart takes its new width a moment later.
-            page.wait_for_function(f"({BEYOND})().length === 0")
+            page.wait_for_function(f"() => ({BEYOND})().length === 0")
 
 
 def test_the_page_says_how_to_send_the_first_event_and_shows_it(visitor):
