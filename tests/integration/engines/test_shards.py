@@ -40,6 +40,7 @@ from rtcdp.runtime.processes.leases import name_of_this_process
 from rtcdp.runtime.processing.shards import ShardedProcessor
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.over_http import InstallationUserData
+from rtcdp.runtime.user_data.requests import ErasureRequests
 from rtcdp.store import LeaseHeld, LeaseLost, StoreUnavailable
 from rtcdp.store.divided import DivisionChanged, MisplacedUser, ShardsClosed
 from rtcdp.store.division import Division
@@ -296,6 +297,8 @@ def test_nobody_is_erased_while_processors_share_the_work(
     installation.divide(2)
     settings = Settings(data_dir=tmp_path, store=postgres_schema_url)
     asked = InstallationUserData(settings, installation.clock)
+    # As when one that counted alone has just given way to them.
+    ErasureRequests(tmp_path, installation.clock).show_taker()
     with pytest.raises(PartMissing, match="processors of shards are at work") as refused:
         asked.erase("ada", "key 1")
     assert refused.value.hint == "stop all of them, then run rtcdp users erase"
