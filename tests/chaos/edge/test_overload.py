@@ -153,7 +153,8 @@ def check(found: Course) -> None:
     assert percentile_99(found.reads["flood"]) < max(READ_S, 2 * at_peak)
     assert percentile_99(found.reads["after"]) < READ_S
     assert found.refused_reads == []
-    assert found.ready_s < RECOVERED_S
+    # Recovered is who answers as before and has counted everything.
+    assert max(found.ready_s, found.counted_s) < RECOVERED_S
     # What was taken is there, and nothing else.
     sent = sum(each["taken"] for each in (found.warm, found.peak, found.flood))
     assert found.received == sent
@@ -161,7 +162,7 @@ def check(found: Course) -> None:
 
 def test_ten_times_what_is_allowed(tmp_path, capsys, monkeypatch):
     """By a clock, ten times what an address may send: all that is allowed is taken, and all else
-    refused at once; recovered is who has counted everything."""
+    refused at once."""
     monkeypatch.setenv("RTCDP_ACCESS_ADDRESS_REQUESTS_PER_S", str(ALLOWED_PER_S))
     with platform(tmp_path / "data") as running:
         found = course(running, CONNECTIONS, TIMES * ALLOWED_PER_S * EVENTS)
@@ -171,13 +172,12 @@ def test_ten_times_what_is_allowed(tmp_path, capsys, monkeypatch):
     assert set(answers) == {"200", "429"}
     assert sum(answers.values()) >= TAKEN * TIMES * ALLOWED_PER_S * OVERLOAD_S
     assert percentile_99(found.flood["refused_s"]) < REFUSED_S
-    assert found.counted_s < RECOVERED_S
     check(found)
 
 
 def test_ten_times_as_many_clients(tmp_path, capsys):
-    """Without a limit they wait for each other, and what they send is taken; what is taken beyond
-    what is counted meanwhile lies in the log, and is counted after: how long that takes is told."""
+    """Without a limit they wait for each other, and all that they send is taken. Counting keeps up
+    with what the collector takes on the same machine."""
     with platform(tmp_path / "data") as running:
         found = course(running, TIMES * CONNECTIONS, 0)
     with capsys.disabled():
