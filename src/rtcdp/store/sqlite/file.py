@@ -29,8 +29,9 @@ WAL_BYTES_MAX = 64 * 2**20
 every commit is written there once for many of them."""
 
 PAGE_BYTES = 8192
-"""Of a new file; an older one keeps its own. What a commit of many rows costs is the number of pages
-that it changes; a commit of few changes as many large ones as small ones, and writes more bytes."""
+"""Of a new file; an older one keeps its own. What a commit of many rows costs is how many pages it
+changes; one of few rows changes as many large ones as small ones, and writes more bytes."""
+
 CACHE_KIB = 128 * 1024
 
 Migrations = Sequence[Sequence[Step]]
