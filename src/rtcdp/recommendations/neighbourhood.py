@@ -139,9 +139,8 @@ class Neighbourhood:
         if taste.shortness:
             weights = _by_length(taste.shortness, _size(self._lengths)).take(self._lengths)
         if taste.old_days:
-            ages = index.starts.take(self.sessions) - (index.newest_start or 0)
-            ages = ages / (taste.old_days * _DAY_MS)
-            weights *= np.exp(np.maximum(ages, _OLDEST, out=ages), out=ages)
+            since_newest_ms = index.starts.take(self.sessions) - (index.newest_start or 0)
+            weights *= np.exp(np.maximum(since_newest_ms / (taste.old_days * _DAY_MS), _OLDEST))
         return weights
 
 

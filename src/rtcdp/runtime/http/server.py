@@ -228,9 +228,11 @@ def run_http_server(
             found = {} if collector is None else collector_endpoints(collector, products)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
-            answers = inner if context is None else at_once(inner, context, may_read(gate))
-            limited = _within_limits(with_manners(answers), settings, registry)
-            inside = _directly(endpoints, shared_pages(limited, clock, may_read(gate)))
+            limited = _within_limits(with_manners(inner), settings, registry)
+            answers = shared_pages(limited, clock, may_read(gate))
+            if context is not None:
+                answers = at_once(answers, context, may_read(gate))
+            inside = _directly(endpoints, answers)
             inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
