@@ -84,6 +84,7 @@ class RecordedFile:
         self._is_cut = False
         try:
             self._raw = path.open("rb") if raw is None else raw
+            self.total_bytes = path.stat().st_size if raw is None else 0
             self._contents = contents_of(self._raw, _CHUNK_BYTES)
         except OSError as error:
             raise PartMissing(
@@ -121,7 +122,7 @@ class RecordedFile:
         return text if has_ended else text[: text.rfind(b"\n") + 1] or text
 
     def bytes_read(self) -> int:
-        """How many bytes, as they lie on disk, have been read."""
+        """How much of `total_bytes` (as they lie on disk) has been read."""
         return self._raw.tell()
 
     def lines(self) -> Iterator[RecordedLine]:
