@@ -196,7 +196,10 @@ class _Importing:
         try:
             check_lines(RecordedFile(recorded.path, beginning), self._mapping)
         except UsageError as error:
-            raise RequestRefused("not_mapped", f"{error}; {error.hint}") from error
+            hint = (
+                f"{error}; choose the mapping for this kind of file with ?mapping=, or correct it"
+            )
+            raise RequestRefused("not_mapped", f"{hint}; nothing was taken") from error
 
     def _take_all_but_last(self, recorded: RecordedFile) -> None:
         """Send each block while the next one is read; the last one is held."""

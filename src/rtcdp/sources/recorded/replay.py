@@ -322,7 +322,7 @@ def check_lines(file: RecordedFile, mapping: Mapping) -> None:
     which = f"none of the first {len(looked_at)} lines" if len(looked_at) > 1 else "no line"
     raise UsageError(
         f"{which} of {file.path} is an event by this mapping; line {first.number}: {first.reason}",
-        "choose the mapping for this kind of file, or correct it; nothing was sent",
+        "choose the mapping for this kind of file with --mapping, or correct it; nothing was sent",
     )
 
 
