@@ -59,7 +59,7 @@ MEANINGS: dict[str, str] = {
     "processor.seen_ids_capacity": "How many event ids are remembered; 40 bytes each.",
     "processor.expire_every_s": "How often old data is deleted.",
     "processor.erase_again_every_s": "How often erased users' old events leave the log at most.",
-    "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
+    "processor.lease_ttl_s": "How long a store is kept for a processor that is gone; 3 or more.",
     "processor.shards": "Into how many shards the log is divided, for several processors; 1: none.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
