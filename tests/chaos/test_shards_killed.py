@@ -33,6 +33,8 @@ from tests.scale import scaled
 
 RUN_S = scaled(8, chaos=600)
 EVENTS_PER_S = 1_500
+USERS = scaled(200, chaos=20_000)
+"""So many that none has thousands of events, whose story an independent count takes long for."""
 PARTITIONS = 6
 SHARDS = 2
 SOON_S = 3.0
@@ -103,7 +105,9 @@ class Client(threading.Thread):
         while not self.over.is_set():
             began = time.monotonic()
             start_ms = START_MS + number * 60_000
-            made = bench_events(EVENTS_PER_S // 4, users=200, seed=self._seed, start_ms=start_ms)
+            made = bench_events(
+                EVENTS_PER_S // 4, users=USERS, seed=self._seed + number, start_ms=start_ms
+            )
             events = [msgspec.json.decode(line) for line in b"".join(made).splitlines()]
             for place, event in enumerate(events):
                 event["eventId"] = f"{self._seed}-{number}-{place}"

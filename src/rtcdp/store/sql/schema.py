@@ -204,6 +204,16 @@ def tables_out_of_sight(dialect: Dialect) -> tuple[Step, ...]:
     )
 
 
+def quiet_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What lets windows become final beside partitions without events: before which intake time
+    nothing comes in a partition any more. A table of its own, so that no commit waits for it."""
+    integer = dialect.types["integer"]
+    return (
+        f'CREATE TABLE _quiet ("partition" {integer} PRIMARY KEY, until {integer} NOT NULL)'
+        f"{dialect.table_options}",
+    )
+
+
 def run_step(connection: SqlConnection, step: Step) -> None:
     """Do a part of an upgrade, inside its transaction."""
     if isinstance(step, str):

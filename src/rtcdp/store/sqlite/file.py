@@ -13,6 +13,7 @@ from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
     lease_tables,
+    quiet_tables,
     row_tables,
     run_step,
     system_tables,
@@ -45,6 +46,7 @@ MIGRATIONS: Migrations = (
     tables_out_of_sight(SQLITE),
     acknowledgement_tables(SQLITE),
     erasure_tables(SQLITE),
+    quiet_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
