@@ -18,7 +18,7 @@ import polars as pl
 from rtcdp.definitions import NO_VIEW, RANGE_FROM, Fold, RowTable, RowType
 from rtcdp.events.columns import column_type
 from rtcdp.folds.rows import FRAME_TYPES, Difference, row_schema
-from rtcdp.folds.segments import Flags, Ints
+from rtcdp.folds.segments import Flags, Ints, order_by
 
 HOUR_MS = 3_600_000
 EVENTS_MAX = 10_000
@@ -233,6 +233,8 @@ def crowded(numbers: Ints) -> Flags:
 def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl.DataFrame, Ints]:
     """The events of the keys from the beginnings of their spans (`from`) on, in the order in which
     they are told if the spans are in that of their keys; and the number of each one's span."""
+    # From a frame in pieces each event would be looked for, which takes three times as long.
+    events = events.rechunk()
     codes = events.select(key, "timestamp").join(
         spans.select(key, RANGE_FROM).with_row_index("code"),
         on=key,
@@ -244,7 +246,7 @@ def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl
     times = codes["timestamp"].to_numpy()
     places = np.flatnonzero(times >= since)
     numbers, times = numbers[places], times[places]
-    order = _order_by(numbers, times)
+    order = order_by(numbers, times)
     numbers, times = numbers[order], times[order]
     is_tied = (numbers[1:] == numbers[:-1]) & (times[1:] == times[:-1])
     chosen = places[order]
@@ -256,19 +258,6 @@ def story_order(events: pl.DataFrame, spans: pl.DataFrame, key: str) -> tuple[pl
         )
         chosen[tied] = at_once.sort(_NUMBER, *_order(fields))[_PLACE].to_numpy()
     return events[chosen], numbers
-
-
-def _order_by(numbers: Ints, times: Ints) -> Ints:
-    """The order by number and time. Both in one number, where they fit, sort three times as fast:
-    what was read is a row of stretches that are in order, which a stable sort of one key finds."""
-    if len(times) == 0:
-        return np.zeros(0, np.int64)
-    earliest, last = int(times.min()), int(numbers.max())
-    span = int(times.max()) - earliest + 1
-    if (last + 1) * span >= 2**63:
-        return np.lexsort((times, numbers))
-    together = numbers * span + (times - earliest)
-    return np.argsort(together, kind="stable")
 
 
 def full_hours(events: pl.DataFrame, key: str, events_max: int = EVENTS_MAX) -> pl.DataFrame:

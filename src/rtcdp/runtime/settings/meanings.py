@@ -49,6 +49,8 @@ MEANINGS: dict[str, str] = {
     "collector.max_recent_ids": "How many ids are remembered to name duplicates in answers.",
     "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
     "collector.decoder_threads": "How many threads decode long bodies.",
+    "collector.max_import_bytes": "The most text that one recorded file may hold; 0: any.",
+    "collector.max_imports": "How many recorded files are taken in at once.",
     "processor.max_batch_bytes": "How much of the log one epoch takes.",
     "processor.max_fold_batch_bytes": "How much of the log one epoch takes where folds run.",
     "processor.epoch_every_s": "The shortest time from one epoch to the next.",
@@ -116,7 +118,8 @@ FROM_ZERO = frozenset(
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
     | ACCESS_FROM_ZERO
     | TELEMETRY_FROM_ZERO
-    | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
+    | {"api.held_out_percent", "spark.shuffle_partitions"}
+    | {"collector.new_sources_per_hour", "collector.max_import_bytes"}
 )
 """Numbers that may be 0; the others may not."""
 

@@ -16,7 +16,15 @@ import polars as pl
 from rtcdp.definitions import BUCKET_START, MERGES, Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.rows import create_rows
-from rtcdp.store.sql.statements import Dialect, SqlConnection, names, quote, stored, stored_name
+from rtcdp.store.sql.statements import (
+    Dialect,
+    SqlConnection,
+    is_indexed_by_key,
+    names,
+    quote,
+    stored,
+    stored_name,
+)
 from rtcdp.store.sql.views import check_columns
 
 Step = str | Callable[[SqlConnection], None]
@@ -254,7 +262,7 @@ def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
     """One for the whole key; and where it has several fields, one for each of them, in the order
     in which pages are read."""
     start = quote(BUCKET_START)
-    orders = [f"{names(*table.key)}, {start}"] if table.key else []
+    orders = [f"{names(*table.key)}, {start}"] if is_indexed_by_key(table) else []
     if len(table.key) > 1:
         for field in table.key:
             others = (other for other in table.key if other != field)
