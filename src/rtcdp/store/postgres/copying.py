@@ -70,7 +70,8 @@ def bring_back_store(url: str, source: Path) -> None:
     """Make a store of a copy, in schemas without tables and of the same names, in one transaction.
     Needs `pg_restore`.
 
-    Raises `UsageError` for a copy of a store in another schema, `PartMissing` without the program, and `StoreUnavailable` with its words when it fails.
+    Raises `UsageError` for the copy of a store in another schema, `PartMissing` without the
+    program, and `StoreUnavailable` with its words when it fails.
     """
     address = parse_address(url)
     listed = _run(address, ["pg_restore", "--list", str(source)], connects=False)
