@@ -27,6 +27,7 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import LogFailed
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
+from rtcdp.runtime.diagnosis import diagnose
 from rtcdp.runtime.generating import collector_address
 from rtcdp.runtime.http.server import (
     Roles,
@@ -127,6 +128,8 @@ def test_one_server_takes_events_answers_and_shows_the_page(settings):
         assert client.get("/nowhere").headers["content-type"].startswith("application/problem+json")
         paths = client.get("/schema/openapi.json").json()["paths"]
         assert {"/v1/events", "/api/ledger"} <= set(paths)
+        found = {each.what: each for each in diagnose(settings, {}, SystemClock())}
+        assert (found["port"].state, "of rtcdp" in found["port"].fact) == ("odd", True)
     assert server.error is None
     assert not is_listening(settings.host, settings.port)
 
