@@ -51,7 +51,6 @@ from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import Appended, Delivery, LogWriter
-from rtcdp.runtime.collecting.file_door import CollectorFiles
 from rtcdp.runtime.collecting.known_ids import recall
 from rtcdp.runtime.collecting.product_door import product_collector
 from rtcdp.runtime.deferred import deferred
@@ -81,6 +80,8 @@ _SPARK_BATCHES = 10
 
 OUTSIDE = (LOGIN_PATH, LOGOUT_PATH)
 """Answered past the limits on answers: their bodies come from anybody, and may come slowly."""
+
+FILES = "rtcdp.runtime.collecting.file_door:CollectorFiles"
 
 TRACING = "rtcdp.runtime.telemetry.tracing:Tracing"
 
@@ -300,8 +301,9 @@ def _collector(
         collector.close()
 
 
-def _files(settings: Settings, collector: Collector) -> CollectorFiles:
-    return CollectorFiles(collector, settings.data_dir / "mappings")
+def _files(settings: Settings, collector: Collector) -> Any:
+    """What takes recorded files in (`rtcdp.runtime.collecting.file_door.CollectorFiles`)."""
+    return deferred(FILES)(collector, settings.data_dir / "mappings")
 
 
 def routes_of(context: ApiContext, gate: Gate) -> list[ControllerRouterHandler]:
