@@ -11,6 +11,7 @@ at once that they are new (Bloom, Space/Time Trade-offs in Hash Coding, 1970, wi
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,22 @@ class _Run:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def _shares(self) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """The partitions its ids are of, the last offset and the number of ids of each."""
+        partitions, offsets = partitions_and_offsets(self.ids.places)
+        counts = np.bincount(partitions)
+        lasts = np.zeros(len(counts), np.int64)
+        np.maximum.at(lasts, partitions, offsets)
+        held = np.flatnonzero(counts)
+        return held, lasts[held], counts[held]
+
+    def is_mostly_forgotten(self, remembered_from: Mapping[int, int]) -> bool:
+        """Whether half of its ids at least are of partitions that remember none of them here."""
+        partitions, lasts, counts = self._shares
+        is_forgotten = lasts < by_partition(remembered_from, partitions)
+        return 2 * int(counts[is_forgotten].sum()) >= len(self)
 
 
 @dataclass(frozen=True)
@@ -123,17 +140,25 @@ class SeenIds:
 
     def _add(self, run: _Run) -> None:
         self._newest = max(int(run.ids.last_at.max()), self._newest or 0)
-        self._runs.append(run)
+        remembered_from = self.remembered_from
+        # Without waiting for a merge: a large run may never meet seven others of its size.
+        kept = (
+            _remembered(each, remembered_from)
+            if each.is_mostly_forgotten(remembered_from)
+            else each
+            for each in self._runs
+        )
+        self._runs = [*(each for each in kept if len(each)), run]
         # Merging eight of a size keeps their number logarithmic, and each id is moved once a level.
         while len(self._runs) >= _FAN_IN and self._runs[-_FAN_IN].level == self._runs[-1].level:
             last = self._runs[-_FAN_IN:]
             together = _Run(last[0].level + 1, merged([each.ids for each in last]))
             # Here and not in a round of its own: what is merged is gone through anyway.
-            together = _remembered(together, self.remembered_from)
+            together = _remembered(together, remembered_from)
             self._runs[-_FAN_IN:] = [together] if len(together) else []
         if len(self) > self._capacity:
             # Before anything is forgotten early, what may be forgotten goes.
-            kept = (_remembered(each, self.remembered_from) for each in self._runs)
+            kept = (_remembered(each, remembered_from) for each in self._runs)
             self._runs = [each for each in kept if len(each)]
             self._forget_early(len(self) - self._capacity)
         self._bitmap.add(run.ids.keys)

@@ -103,6 +103,25 @@ def test_expired_ids_leave_room() -> None:
     assert index.seen.forgotten_early == 0
 
 
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("is_beside_a_quiet_partition", [False, True])
+def test_what_is_held_stays_as_large_as_what_is_remembered(
+    is_beside_a_quiet_partition: bool,
+) -> None:
+    """However long it goes on, and without a capacity to fall back on."""
+    index, held = Index(), []
+    for step in range(2_000):
+        ids = [(step * 10 + i, step * CLOCK_SLACK_MS // 20, 0) for i in range(10)]
+        if is_beside_a_quiet_partition:
+            index.check(ids.pop(), partition=1)
+        index.check(*ids)
+        held.append(len(index.seen))
+    remembered = 10 * 2_000 - index.seen.remembered_from[0]
+    assert remembered > 500
+    assert max(held[:400]) > 0.9 * max(held[1_600:])
+    assert max(held) < 3 * remembered
+
+
 def test_beyond_its_capacity_the_oldest_are_forgotten_and_counted() -> None:
     """Those that came first, whatever time their clock told."""
     index = Index(capacity=10)
