@@ -29,7 +29,7 @@ from rtcdp.runtime.parts import (
     stored_metrics_of,
 )
 from rtcdp.runtime.processes.locks import running_url
-from rtcdp.runtime.processes.ports import claim_port, is_listening
+from rtcdp.runtime.processes.ports import claim_port, is_listening, is_rtcdp
 from rtcdp.runtime.processes.troubles import trouble_of_processor
 from rtcdp.runtime.settings import Settings, unknown_variables, without_password
 from rtcdp.store import Progress, RulesInForce
@@ -138,6 +138,11 @@ def _port(settings: Settings) -> Iterator[Finding]:
     try:
         claim_port(settings.host, settings.port)
     except RtcdpError as error:
+        if is_rtcdp(settings.host, settings.port):
+            fact = "a server of rtcdp answers there already"
+            hint = "well if it is this installation's; else take another port with --port"
+            yield Finding("port", "odd", f"{settings.host}:{settings.port}: {fact}", hint)
+            return
         answers = is_listening(settings.host, settings.port)
         fact = "another program listens there" if answers else str(error)
         yield Finding("port", "broken", f"{settings.host}:{settings.port}: {fact}", error.hint)
@@ -249,7 +254,7 @@ def _shards(settings: Settings, progress: Progress, clock: Clock) -> Iterator[Fi
         return
     if idle := awaited(progress):
         fact = f"{', '.join(map(str, idle))} of {count} have no event yet, so nothing becomes final"
-        hint = "wait for users in all of them, or stop the processors and lower processor.shards"
+        hint = "wait 20 s: those without events hold nothing back then; let the others be counted"
         yield Finding("shards", "odd", fact, hint)
     orphans = without_processor(progress, clock.now_ms())
     if orphans:

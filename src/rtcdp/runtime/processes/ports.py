@@ -1,8 +1,16 @@
-"""Is a TCP port free, and which one is?"""
+"""Is a TCP port free, which one is, and who has it?"""
 
 import socket
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+
+import msgspec
 
 from rtcdp.errors import PartMissing
+
+_PATIENCE_S = 0.5
+_ALIVE = {"status": "ok", "parts": {}}
+_ANSWER_BYTES_MAX = 1_000
 
 
 def claim_port(host: str, port: int) -> int:
@@ -26,7 +34,18 @@ def claim_port(host: str, port: int) -> int:
 def is_listening(host: str, port: int) -> bool:
     """Does someone take connections there?"""
     try:
-        with socket.create_connection((host, port), timeout=0.5):
+        with socket.create_connection((host, port), timeout=_PATIENCE_S):
             return True
     except OSError:
         return False
+
+
+def is_rtcdp(host: str, port: int) -> bool:
+    """Does an API of rtcdp answer there? One that speaks https alone is not known."""
+    with closing(HTTPConnection(host, port, timeout=_PATIENCE_S)) as connection:
+        try:
+            connection.request("GET", "/health/live")
+            found = connection.getresponse().read(_ANSWER_BYTES_MAX)
+            return bool(msgspec.json.decode(found) == _ALIVE)
+        except (OSError, HTTPException, msgspec.DecodeError):
+            return False

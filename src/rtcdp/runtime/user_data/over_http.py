@@ -40,9 +40,11 @@ class InstallationUserData:
                 f"the engine {self._settings.engine} can't take a user out",
                 "stop it, and run rtcdp users erase",
             )
-        if self._settings.store_path is None and not self._requests.has_taker():
+        if self._settings.store_path is None:
+            # Somebody who could erase may have given way to them a moment ago.
             with suppress(StoreUnavailable):
                 refuse_in_shards(self._settings, self._clock)
+        if self._settings.store_path is None and not self._requests.has_taker():
             # Whoever shares a store on a server need not share the folder.
             raise PartMissing(
                 "no processor that can erase works with this server's data folder",

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from rtcdp.errors import PartMissing
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
 from rtcdp.store.contract import StoreCopy, StoreUnavailable
 from rtcdp.store.postgres.address import SCHEMA, PostgresAddress, parse_address
@@ -70,10 +70,17 @@ def bring_back_store(url: str, source: Path) -> None:
     """Make a store of a copy, in schemas without tables and of the same names, in one transaction.
     Needs `pg_restore`.
 
-    Raises `PartMissing` without it, and `StoreUnavailable` with its words when it fails.
+    Raises `UsageError` for the copy of a store in another schema, `PartMissing` without the
+    program, and `StoreUnavailable` with its words when it fails.
     """
     address = parse_address(url)
     listed = _run(address, ["pg_restore", "--list", str(source)], connects=False)
+    # Otherwise it would lie where nobody looks for it, beside a store that is empty.
+    if f" TABLE {address.schema} _about " not in listed:
+        raise UsageError(
+            f"the copy is of a store in another schema than {address.schema}",
+            "give --store the same ?schema=NAME as when it was made, or none if there was none",
+        )
     entries = source.with_name(f"{source.name}.list")
     # A database begins with this schema, and a dump that was asked for it would make it.
     wanted = [line for line in listed.splitlines() if f" SCHEMA - {SCHEMA} " not in f"{line} "]

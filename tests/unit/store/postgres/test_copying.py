@@ -6,7 +6,7 @@ import pytest
 
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.errors import PartMissing
+from rtcdp.errors import PartMissing, UsageError
 from rtcdp.store import Epoch, Erasure, StoreUnavailable
 from rtcdp.store.postgres import (
     PostgresStore,
@@ -51,6 +51,12 @@ def test_a_copy_is_of_one_moment_and_becomes_a_store_again(
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     database = unused_name()
     new = postgres_server.url(database) + SCHEMA
+    assert not holds_a_store(new)
+    elsewhere = postgres_server.url(database)
+    for other in (elsewhere, f"{elsewhere}?schema=other"):
+        with pytest.raises(UsageError, match="in another schema"):
+            bring_back_store(other, tmp_path / "copy")
+        assert not holds_a_store(other)
     assert not holds_a_store(new)
     bring_back_store(new, tmp_path / "copy")
     assert holds_a_store(new)
