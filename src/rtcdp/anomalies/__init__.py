@@ -1,11 +1,12 @@
 """What is out of the ordinary in a series of numbers. Pure: arrays in, arrays out."""
 
 from rtcdp.anomalies.detection import (
-    FloatArray,
     IntArray,
     Judgement,
+    Known,
     Series,
     judge,
+    judge_since,
     reach,
 )
 from rtcdp.anomalies.labels import (
@@ -21,6 +22,7 @@ from rtcdp.anomalies.labels import (
     read_labels,
     write_labels,
 )
+from rtcdp.anomalies.runs import FloatArray
 
 __all__ = [
     "Alarm",
@@ -28,6 +30,7 @@ __all__ = [
     "Found",
     "IntArray",
     "Judgement",
+    "Known",
     "Label",
     "Labels",
     "Series",
@@ -36,6 +39,7 @@ __all__ = [
     "instant_of",
     "judge",
     "judge_alarms",
+    "judge_since",
     "ms_of",
     "reach",
     "read_labels",

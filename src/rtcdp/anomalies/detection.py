@@ -11,19 +11,28 @@ Each window is judged by those before it alone. The same numbers give the same a
 counted them, and a window that changes is judged anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from rtcdp.anomalies.expectation import (
+    DAYS,
+    DAYS_OF_WEEK,
+    GUESSED,
+    OFF,
+    SMALL,
+    WEEKS,
+    BoolArray,
+    Expectation,
+    neighbours,
+    windows_of_hour,
+)
+from rtcdp.anomalies.runs import DECIMALS, FloatArray, Run, Runs, before, smoothed
 from rtcdp.definitions import Alarms
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 COMPARED_DAYS = 60
 COMPARED_MAX = 20_000
@@ -39,24 +48,10 @@ MIN_BASE = 24
 
 _SMOOTHED_PER_DAY = 288
 """Shorter windows are looked at in fives of minutes: one of them alone is mostly noise."""
-_WEEKS = range(3, 9)
-"""From three weeks on, the same time of the same weekday says what is usual; of eight at most."""
-_DAYS = range(3, 8)
-_BETTER = 0.5
-"""Before that, the same time of the last days says it, where it has been so much closer for a
-week: on series that have no such season, it is worse than the last day as a whole. Where a series
-grows or falls, weeks say less than days."""
 _WORSE = 2.0
-_REMEMBERED_DAYS = 7
-_SMALL = 30.0
-_NEIGHBOURS_PER_DAY = 48
-"""What is usual of small counts is taken from the windows of half an hour before and after as well:
-a few of them by themselves say it no better than chance allows."""
+_REMEMBERED_DAYS, _KEPT_DAYS = 7, 9
 _ANSCOMBE = 3 / 8
 _MAD_TO_DEVIATION = 1.4826
-_DAYS_OF_WEEK, _HOURS = 7, 24
-_DECIMALS = 9
-"""Means that roll along a series differ in their last digits by where it began."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of each window of a series.
+    """What is said of each window of a series from the place `first` on.
 
     `expected` with `low` and `high` is the band that it was expected in (NaN while nothing is
     known). `surprise` says how far it was off, in deviations, negative when below. In `compared`
@@ -87,9 +82,10 @@ class Judgement:
     compared: IntArray
     is_alarm: BoolArray
     scale: "Scale"
+    first: int = 0
 
     def at(self, places: IntArray) -> "Judgement":
-        """What is said of some of the windows."""
+        """What is said of some of the windows, of a series that is judged as a whole."""
         return Judgement(
             expected=self.expected[places],
             low=self.low[places],
@@ -102,22 +98,58 @@ class Judgement:
         )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What was worked out of the windows of a series, which had these `values`, to be gone on
+    from."""
+
+    values: FloatArray
+    runs: Mapping[str, Run]
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it takes, about."""
+        return self.values.nbytes + sum(run.numbers.nbytes for run in self.runs.values())
+
+    def without_first(self, count: int) -> "Known":
+        """The same, where so many windows are gone from the front of the series. It holds for
+        windows that have `reach` others before them then as well."""
+        runs = {name: run.without_first(count) for name, run in self.runs.items()}
+        return Known(self.values[count:], runs)
+
+    def of_same(self, values: FloatArray) -> Mapping[str, Run]:
+        """What of it holds for a series with these values: up to the first that is another one."""
+        count = min(len(values), len(self.values))
+        others = np.flatnonzero(values[:count] != self.values[:count])
+        end = int(others[0]) if len(others) else count
+        return {name: run.between(0, end) for name, run in self.runs.items()}
+
+
 def reach(per_day: int) -> int:
     """How many windows before it can make a difference to what is said of one, where about
     `per_day` of them make a day."""
     base = max(MIN_BASE, per_day)
-    season = max(2 * base, _WEEKS[-1] * _DAYS_OF_WEEK * per_day)
-    # A week says whether there is a season, and some days whether something goes on.
-    rest = (_DAYS_OF_WEEK + _REMEMBERED_DAYS) * base + _neighbours(per_day)
-    return _compared(base) + season + rest
-
-
-def _neighbours(per_day: int) -> int:
-    return per_day // _NEIGHBOURS_PER_DAY
+    # Those that it is compared with, those that were told some days before, and how far off each
+    # was for a day.
+    compared = _ranked(base) + _smoothed_windows(per_day) + base
+    # A week says which guess is closer, for the nearer ones and then for those of weeks.
+    week = DAYS_OF_WEEK * base + windows_of_hour(per_day)
+    weeks = WEEKS[-1] * DAYS_OF_WEEK * per_day + neighbours(per_day)
+    days = max(base, DAYS[-1] * per_day + neighbours(per_day))
+    return compared + week + max(weeks, week + days)
 
 
 def _compared(base: int) -> int:
     return min(COMPARED_DAYS * base, COMPARED_MAX)
+
+
+def _ranked(base: int) -> int:
+    """How many windows before one it takes to say how rare it is, and whether that is news."""
+    return _REMEMBERED_DAYS * base + max(_compared(base), base)
+
+
+def _smoothed_windows(per_day: int) -> int:
+    return max(1, round(per_day / _SMOOTHED_PER_DAY))
 
 
 def judge(series: Series, alarms: Alarms) -> Judgement:
@@ -126,46 +158,134 @@ def judge(series: Series, alarms: Alarms) -> Judgement:
     A window that is not final may rise further and so is told of when it is high, but never when
     it is low.
     """
-    values, base = series.values, max(MIN_BASE, series.per_day)
-    expected, has_season = _expected(values, base, series.per_day)
-    off = values - expected
-    middle = np.where(has_season, expected, np.fmax(expected, _before(values, base, "mean")))
-    scale = Scale.of(expected, middle, _deviation(off, expected, base))
-    surprise = _smoothed(scale.of_value(values), max(1, round(series.per_day / _SMOOTHED_PER_DAY)))
-    surprise = surprise.round(_DECIMALS)
-    height = np.abs(surprise)
-    is_candidate = (
-        (np.nan_to_num(height) >= alarms.surprise)
-        & is_onset(height, series.per_day)
-        & _is_wanted(off, surprise, series.final_count, alarms)
-        & (np.abs(off) >= alarms.min_difference)
-        & (np.abs(off) >= alarms.min_change * np.abs(expected))
-    )
-    is_candidate[: max(alarms.min_windows, 2 * base)] = False
-    rank, compared, is_alarm = rare_among(surprise, is_candidate, series.per_day, alarms)
-    return Judgement(
-        expected=expected,
-        low=np.maximum(scale.value_of(-alarms.surprise), np.minimum(expected, 0)),
-        high=scale.value_of(alarms.surprise),
-        surprise=surprise,
-        rank=rank,
-        compared=compared,
-        is_alarm=is_alarm,
-        scale=scale,
-    )
+    return judge_since(series, alarms, 0)[0]
+
+
+def judge_since(
+    series: Series, alarms: Alarms, since: int, known: Known | None = None
+) -> tuple[Judgement, Known]:
+    """Judge the windows from the place `since` on, as `judge` does. With what is `known` by now,
+    which makes no difference to what is said: what was worked out before is taken as it is up to
+    the first window that changed."""
+    looked = _Looked.at(series, known)
+    is_candidate = looked.candidates(since, alarms)
+    if is_candidate.any():
+        # How rare they are takes a long history, which is seldom needed.
+        first = since + int(np.argmax(is_candidate)) - _REMEMBERED_DAYS * looked.base
+        is_candidate = looked.candidates(max(0, min(first, since)), alarms)
+    return looked.judged(since, is_candidate, alarms), looked.known(since)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A series that is looked at, as far back as it takes."""
+
+    series: Series
+    base: int
+    runs: Runs
+
+    @classmethod
+    def at(cls, series: Series, known: Known | None) -> "_Looked":
+        same = {} if known is None else known.of_same(series.values)
+        return cls(series, max(MIN_BASE, series.per_day), Runs(len(series.values), same))
+
+    def known(self, since: int) -> Known:
+        """What was worked out, without what nobody will ask for who looks from about there on."""
+        end = len(self.series.values)
+        # What may change yet is mostly of the last day.
+        recent = end - self.base - windows_of_hour(self.series.per_day)
+        firsts = dict.fromkeys(GUESSED, recent)
+        firsts |= dict.fromkeys(OFF, recent - DAYS_OF_WEEK * self.base)
+        others = since - _ranked(self.base) - _KEPT_DAYS * self.base
+        runs = {
+            name: run.between(firsts.get(name, others), end) for name, run in self.runs.made.items()
+        }
+        return Known(self.series.values, runs)
+
+    @property
+    def _expectation(self) -> Expectation:
+        return Expectation(self.series.values, self.base, self.series.per_day, self.runs)
+
+    def _scale(self, since: int) -> "Scale":
+        def compute(at: int) -> FloatArray:
+            expectation = self._expectation
+            day_before = max(0, at - self.base)
+            usual = expectation.expected(day_before)
+            off = Run(day_before, self.series.values[day_before:] - usual)
+            expected, has_season = usual[at - day_before :], expectation.has_season(at)
+            mean = before(Run(0, self.series.values), self.base, "mean", at)
+            middle = np.where(has_season, expected, np.fmax(expected, mean))
+            return Scale.of(expected, middle, _deviation(off, expected, self.base, at)).columns
+
+        return Scale.of_columns(self.runs.get("scale", since, compute).since(since))
+
+    def _surprise(self, since: int) -> FloatArray:
+        count = _smoothed_windows(self.series.per_day)
+
+        def compute(at: int) -> FloatArray:
+            begin = max(0, at - count + 1)
+            raw = self._scale(begin).of_value(self.series.values[begin:])
+            return smoothed(raw, count)[at - begin :].round(DECIMALS)
+
+        found: FloatArray = self.runs.get("surprise", since, compute).since(since)
+        return found
+
+    def candidates(self, since: int, alarms: Alarms) -> BoolArray:
+        """Which of the windows from a place on are far enough off, and an onset."""
+        series = self.series
+        surprise = self._surprise(max(0, since - self.base))
+        height = Run(max(0, since - self.base), np.abs(surprise))
+        of_each = height.since(since)
+        is_candidate: BoolArray = np.nan_to_num(of_each) >= alarms.surprise
+        is_candidate[: max(0, max(alarms.min_windows, 2 * self.base) - since)] = False
+        if not is_candidate.any():
+            return is_candidate
+        expected = self._expectation.expected(since)
+        off = series.values[since:] - expected
+        final_count = max(0, series.final_count - since)
+        is_candidate &= of_each > before(height, self.base, "max", since)
+        is_candidate &= _is_wanted(off, surprise[since - height.first :], final_count, alarms)
+        is_candidate &= np.abs(off) >= alarms.min_difference
+        is_candidate &= np.abs(off) >= alarms.min_change * np.abs(expected)
+        return is_candidate
+
+    def judged(self, since: int, is_candidate: BoolArray, alarms: Alarms) -> Judgement:
+        """What is said of the windows from a place on, where the last of those that are looked at
+        are candidates or not."""
+        begin = len(self.series.values) - len(is_candidate)
+        first = max(0, begin - max(_compared(self.base), self.base))
+        first = first if is_candidate.any() else begin
+        padded = np.concatenate([np.zeros(begin - first, np.bool_), is_candidate])
+        surprise = self._surprise(min(first, since))
+        rank, compared, is_alarm = rare_among(
+            surprise[first - min(first, since) :], padded, self.series.per_day, alarms, first
+        )
+        expected, scale = self._expectation.expected(since), self._scale(since)
+        return Judgement(
+            expected=expected,
+            low=np.maximum(scale.value_of(-alarms.surprise), np.minimum(expected, 0)),
+            high=scale.value_of(alarms.surprise),
+            surprise=surprise[since - min(first, since) :],
+            rank=rank[since - first :],
+            compared=compared[since - first :],
+            is_alarm=is_alarm[since - first :],
+            scale=scale,
+            first=since,
+        )
 
 
 def is_onset(height: FloatArray, per_day: int) -> BoolArray:
     """Which are above all of the last day."""
-    above: BoolArray = height > _before(height, max(MIN_BASE, per_day), "max")
+    above: BoolArray = height > before(Run(0, height), max(MIN_BASE, per_day), "max", 0)
     return above
 
 
 def rare_among(
-    surprise: FloatArray, is_candidate: BoolArray, per_day: int, alarms: Alarms
+    surprise: FloatArray, is_candidate: BoolArray, per_day: int, alarms: Alarms, begin: int = 0
 ) -> tuple[IntArray, IntArray, BoolArray]:
     """How rare each candidate is among the windows before it: how many times these were as far off
-    to the same side, how many they are, and whether it is one to tell of."""
+    to the same side, how many they are, and whether it is one to tell of. The first of all stands
+    at the place `begin` of its series."""
     base, height = max(MIN_BASE, per_day), np.abs(surprise)
     rank, compared = np.zeros(len(surprise), np.int64), np.zeros(len(surprise), np.int64)
     rarity_up, rarity_down = (
@@ -174,7 +294,7 @@ def rare_among(
     is_alarm = np.zeros(len(surprise), np.bool_)
     rare: list[int] = []
     for index in np.flatnonzero(is_candidate).tolist():
-        first = max(base, index - _compared(base))
+        first = max(base - begin, index - _compared(base), 0)
         # Rises are compared with rises, and drops with drops.
         earlier = surprise[first:index] * np.sign(surprise[index])
         rank[index] = _times(earlier >= height[index])
@@ -194,60 +314,10 @@ def _times(is_so: BoolArray) -> int:
     return int(np.count_nonzero(is_so[1:] > is_so[:-1])) + int(is_so[:1].sum())
 
 
-def _expected(values: FloatArray, base: int, per_day: int) -> tuple[FloatArray, BoolArray]:
-    """The median of the last day; of the same time of the last days where that is closer; of the
-    same time in the last weeks, once there are three and where that is no farther off. And where it
-    is one of the latter two."""
-    expected, has_season = _before(values, base, "median"), np.zeros(len(values), np.bool_)
-
-    def usually_off(guess: FloatArray) -> FloatArray:
-        # By the hour: of small counts, one window's distance is mere chance.
-        off = np.abs(_smoothed(values - guess, max(1, per_day // _HOURS))).round(_DECIMALS)
-        return _before(off, _DAYS_OF_WEEK * base, "median")
-
-    if per_day > 1:
-        daily = _usual(values, per_day, _DAYS, _neighbours(per_day))
-        is_closer = usually_off(daily) < _BETTER * usually_off(expected)
-        expected[is_closer] = daily[is_closer]
-        has_season |= is_closer
-    if per_day >= 1:
-        weekly = _usual(values, _DAYS_OF_WEEK * per_day, _WEEKS, _neighbours(per_day))
-        is_farther = usually_off(expected) < _BETTER * usually_off(weekly)
-        is_known = ~np.isnan(weekly) & ~is_farther
-        expected[is_known] = weekly[is_known]
-        has_season |= is_known
-    return expected, has_season
-
-
-def _usual(values: FloatArray, period: int, counts: range, neighbours: int) -> FloatArray:
-    """What is usual at the same time of earlier periods; of small counts, about that time."""
-    then = _at_the_same_time(values, period, counts)
-    if not neighbours:
-        return then
-    around = pl.Series(values).rolling_mean(2 * neighbours + 1, min_samples=1, center=True)
-    about_then = _at_the_same_time(around.round(_DECIMALS).to_numpy(), period, counts)
-    usual: FloatArray = np.where(then < _SMALL, about_then, then)
-    return usual
-
-
-def _at_the_same_time(values: FloatArray, period: int, counts: range) -> FloatArray:
-    """The median of those that lie whole periods back: of the last one in `counts` of them, or of
-    as many as there are; NaN where there are fewer than the first."""
-    found = np.full(len(values), np.nan)
-    for count in counts:
-        is_last = count == counts[-1]
-        end = len(values) if is_last else min((count + 1) * period, len(values))
-        places = np.arange(count * period, end)
-        if len(places):
-            earlier = np.stack([values[places - period * back] for back in range(1, count + 1)])
-            found[places] = np.median(earlier, axis=0)
-    return found
-
-
-def _deviation(off: FloatArray, expected: FloatArray, base: int) -> FloatArray:
+def _deviation(off: Run, expected: FloatArray, base: int, since: int) -> FloatArray:
     """How far windows usually are from what is expected: robust, and no less than what chance
     alone makes of counts (the root of them)."""
-    usual = _MAD_TO_DEVIATION * _before(np.abs(off), base, "median")
+    usual = _MAD_TO_DEVIATION * before(Run(off.first, np.abs(off.numbers)), base, "median", since)
     # While too little is known to say, what chance makes would be far too sure of itself.
     usual[np.isnan(usual)] = np.inf
     chance: FloatArray = np.sqrt(np.maximum(np.nan_to_num(np.abs(expected)), 1.0))
@@ -270,8 +340,18 @@ class Scale:
 
     @classmethod
     def of(cls, expected: FloatArray, middle: FloatArray, deviation: FloatArray) -> "Scale":
-        is_small = (expected >= 0) & (middle < _SMALL)
+        is_small = (expected >= 0) & (middle < SMALL)
         return cls(np.where(is_small, middle, expected), deviation, is_small)
+
+    @classmethod
+    def of_columns(cls, columns: FloatArray) -> "Scale":
+        return cls(columns[:, 0], columns[:, 1], columns[:, 2] > 0)
+
+    @property
+    def columns(self) -> FloatArray:
+        """A row for each window, by which it can be made again."""
+        found: FloatArray = np.column_stack([self.centre, self.deviation, self.is_small])
+        return found
 
     def at(self, places: IntArray) -> "Scale":
         """That of some of the windows."""
@@ -317,19 +397,3 @@ def _is_news(rare: Sequence[int], height: FloatArray, base: int) -> bool:
         if index - told > base or height[index] >= _WORSE * height[told]:
             told = index
     return told == rare[-1]
-
-
-def _smoothed(values: FloatArray, count: int) -> FloatArray:
-    """The mean of each and the ones before it, `count` together."""
-    if count == 1:
-        return values
-    return pl.Series(values).rolling_mean(count, min_samples=count).fill_null(np.nan).to_numpy()
-
-
-def _before(values: FloatArray, count: int, what: Literal["max", "mean", "median"]) -> FloatArray:
-    """The median, mean or maximum of the `count` values before each one; NaN where there are fewer,
-    or one of them is NaN."""
-    shifted = pl.Series(values, nan_to_null=True).shift(1)
-    rolling = getattr(shifted, f"rolling_{what}")(count, min_samples=count).round(_DECIMALS)
-    found: FloatArray = rolling.fill_null(np.nan).to_numpy().copy()
-    return found

@@ -18,14 +18,9 @@ import numpy as np
 import polars as pl
 from river.covariance import EmpiricalPrecision
 
-from rtcdp.anomalies.detection import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Judgement,
-    is_onset,
-    rare_among,
-)
+from rtcdp.anomalies.detection import IntArray, Judgement, is_onset, rare_among
+from rtcdp.anomalies.expectation import BoolArray
+from rtcdp.anomalies.runs import FloatArray
 from rtcdp.definitions import Alarms
 from rtcdp.events.calendar import DAY_MS
 

@@ -11,16 +11,19 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import msgspec
+import numpy as np
 
-from rtcdp.anomalies import Judgement, judge
+from rtcdp.anomalies import Judgement, judge_since
 from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
-from rtcdp.answers.enriched import read_as
 from rtcdp.answers.freshness import FreshAnswer, Installation, Reading, open_reading
 from rtcdp.answers.instant import EARLIEST, LATEST, iso_ms
+from rtcdp.answers.judged_series import Named
+from rtcdp.answers.keeper import Keeper, keeper_of
 from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
-from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric
+from rtcdp.answers.series_days import step_ms
+from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric, Window
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreSnapshot
@@ -133,6 +136,7 @@ class Watch:
 def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> AnomaliesPage:
     """A page of anomalies. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
     watches = watches_of(installation, question)
+    keeper = keeper_of(installation, [watch.metric for watch in watches])
     now_ms = installation.clock.now_ms()
     start_from = beginning(question.start_from, question.since, now_ms)
     if start_from is None:
@@ -142,16 +146,20 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
     cuts: list[int] = []
     with open_reading(installation) as reading:
         for watch in watches:
-            of_metric = series_to_judge(installation, reading, watch, question, (start_from, None))
+            of_metric = series_to_judge(
+                installation, reading, watch, question, (start_from, None), keeper
+            )
             watched += len(of_metric.items)
             left_out += of_metric.left_out
             cuts += [] if of_metric.cut_at is None else [of_metric.cut_at]
             for keyed in of_metric.items:
-                judged = judge(keyed.series, watch.alarms)
+                since = int(np.searchsorted(keyed.starts, of_metric.judge_from))
+                named = _named(watch, keyed, since)
+                judged = installation.judged.judge(named, keyed.series, watch.alarms, since)
                 found += [
                     _told(watch, keyed, judged, place, of_metric.begin)
-                    for place in judged.is_alarm.nonzero()[0].tolist()
-                    if keyed.starts[place] >= of_metric.judge_from and keyed.is_watched(place)
+                    for place in (judged.is_alarm.nonzero()[0] + judged.first).tolist()
+                    if keyed.is_watched(place)
                 ]
         seen = _seen(reading.snapshot, start_from, question.start_to or LATEST)
     found = [each for each in found if _is_asked_for(each, question, seen)]
@@ -186,7 +194,8 @@ def anomaly_page(installation: Installation, anomaly_id: str) -> AnomalyPage:
     for keyed in of_metric.items:
         if keyed.key != (tuple(key) or None) or keyed.starts[-1] != start:
             continue
-        judged = judge(keyed.series, watch.alarms)
+        shown = max(0, len(keyed.starts) - _AROUND - 1)
+        judged, _ = judge_since(keyed.series, watch.alarms, shown)
         if not judged.is_alarm[-1]:
             break
         told = _told(watch, keyed, judged, len(keyed.starts) - 1, begin)
@@ -254,8 +263,10 @@ def series_to_judge(
     watch: Watch,
     question: AnomaliesQuestion,
     start_from: tuple[int, int | None],
+    keeper: Keeper | None = None,
 ) -> SeriesFound:
-    """The series of a metric, to be judged from a time on, and where their history begins."""
+    """The series of a metric, to be judged from a time on, and where their history begins. With a
+    `keeper`, days that were read before and are the same are not read again."""
     unknown = set(question.equals) - set(watch.metric.key_names)
     if unknown:
         raise BadRequest(
@@ -271,18 +282,29 @@ def series_to_judge(
         final_until=EARLIEST if watermark is None else watermark,
         begin=start_from[1],
     )
-    return series_of(read_as(reading.snapshot, watch.metric), watch.metric, wanted)
+    return series_of(reading.snapshot, watch.metric, wanted, keeper)
+
+
+def _named(watch: Watch, keyed: KeyedSeries, since: int) -> Named:
+    """What a series is known again by, from the place `since` on: questions about days and about
+    weeks take different histories."""
+    metric = watch.metric
+    days = (len(keyed.starts) - since) * step_ms(metric) // DAY_MS
+    of = (metric.name, metric.fingerprint, watch.measure.name, keyed.key, days)
+    step = step_ms(metric) if isinstance(metric.window, Window) else None
+    return Named(of, int(keyed.starts[0]), step)
 
 
 def _told(
     watch: Watch, keyed: KeyedSeries, judged: Judgement, place: int, begin: int | None
 ) -> Anomaly:
-    """What is said of one window. Where history was cut, its id says where it begins."""
+    """What is said of the window at a place. Where history was cut, its id says where it begins."""
     metric, start = watch.metric, int(keyed.starts[place])
+    at = place - judged.first
     key = dict(zip(metric.key_names, keyed.key or (), strict=False))
     anomaly_id = _id(start, metric.name, tuple(key.values()), begin)
-    observed, expected = float(keyed.series.values[place]), float(judged.expected[place])
-    rank, compared = int(judged.rank[place]), int(judged.compared[place])
+    observed, expected = float(keyed.series.values[place]), float(judged.expected[at])
+    rank, compared = int(judged.rank[at]), int(judged.compared[at])
     of_some = {} if watch.measure.where is None else {"measure": watch.measure.name}
     window = {"metric": metric.name, **of_some, "window_start": iso_ms(start), **key}
     return Anomaly(
@@ -295,9 +317,9 @@ def _told(
         direction="up" if observed > expected else "down",
         observed=observed,
         expected=expected,
-        low=float(judged.low[place]),
-        high=float(judged.high[place]),
-        surprise=round(float(judged.surprise[place]), 2),
+        low=float(judged.low[at]),
+        high=float(judged.high[at]),
+        surprise=round(float(judged.surprise[at]), 2),
         rank=rank,
         compared=compared,
         final=place < keyed.series.final_count,
@@ -322,13 +344,13 @@ def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
 
 
 def _points(keyed: KeyedSeries, judged: Judgement) -> Iterator[PointOfSeries]:
-    for place in range(max(0, len(keyed.starts) - _AROUND - 1), len(keyed.starts)):
+    values = keyed.series.values[judged.first :]
+    for place, start in enumerate(keyed.starts[judged.first :].tolist()):
         band: Sequence[float | None] = [
             float(value) if isfinite(value) else None  # The band is endless at the beginning.
             for value in (judged.expected[place], judged.low[place], judged.high[place])
         ]
-        observed = float(keyed.series.values[place])
-        yield PointOfSeries(iso_ms(int(keyed.starts[place])), observed, *band)
+        yield PointOfSeries(iso_ms(start), float(values[place]), *band)
 
 
 def _parts(anomaly: Anomaly) -> list[str]:

@@ -23,7 +23,8 @@ from rtcdp.answers.anomalies import (
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import beginning
-from rtcdp.answers.series import KeyedSeries, step_ms
+from rtcdp.answers.series import KeyedSeries
+from rtcdp.answers.series_days import step_ms
 from rtcdp.definitions import USUAL
 from rtcdp.errors import BadRequest
 from rtcdp.events.calendar import DAY_MS

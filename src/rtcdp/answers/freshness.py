@@ -10,6 +10,7 @@ import msgspec
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.instant import iso_ms_or_none
+from rtcdp.answers.judged_series import JudgedSeries
 from rtcdp.answers.kept_days import KeptDays
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric
@@ -96,8 +97,8 @@ class Installation:
 
     `log` is None where there is only a store: there is no drill-down then, and the lag is counted
     from the last commit. `allowed_lateness_ms` says how long after its end a window may still
-    change. `sight` is how the log is looked at. `folds` are the stories that the store holds, and
-    `days` what was read of whole days.
+    change. `sight` is how the log is looked at. `folds` are the stories that the store holds,
+    `days` what was read of whole days, and `judged` what was worked out of series.
     """
 
     store: Store
@@ -108,6 +109,7 @@ class Installation:
     sight: LogSight = field(default_factory=LogSight)
     folds: Sequence[Fold] = ()
     days: KeptDays = field(default_factory=KeptDays)
+    judged: JudgedSeries = field(default_factory=JudgedSeries)
 
 
 class FreshAnswer(msgspec.Struct, kw_only=True):

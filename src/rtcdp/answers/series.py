@@ -1,15 +1,26 @@
 """A metric as series: the number of each window, one after the other, by key and overall."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from rtcdp.anomalies import IntArray, Series, reach
+from rtcdp.anomalies import FloatArray, IntArray, Series, reach
 from rtcdp.answers.enriched import read_as
+from rtcdp.answers.keeper import Keeper
+from rtcdp.answers.series_days import (
+    COUNT,
+    DAY,
+    VALUE,
+    Key,
+    Windows,
+    WindowsWanted,
+    newest_windows,
+    step_ms,
+)
 from rtcdp.answers.windows import complete_from_of
-from rtcdp.definitions import BUCKET_START, Measure, Metric, States, Window, tables_of
+from rtcdp.definitions import BUCKET_START, Measure, Metric, Window, tables_of
 from rtcdp.events.calendar import DAY_MS
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store import Scan, StoreSnapshot
@@ -71,65 +82,122 @@ class SeriesFound:
     judge_from: int = 0
 
 
-def series_of(snapshot: StoreSnapshot, metric: Metric, wanted: Wanted) -> SeriesFound:
+def series_of(
+    snapshot: StoreSnapshot, metric: Metric, wanted: Wanted, keeper: Keeper | None = None
+) -> SeriesFound:
     """The series of a metric, with the history that judging them takes.
 
-    Windows that overlap are taken so that they don't: each event is in one. Raises
-    `StoreUnavailable`.
+    Windows that overlap are taken so that they don't: each event is in one. With a `keeper`, days
+    that were read before and are the same are not read again. Raises `StoreUnavailable`.
     """
-    snapshot = read_as(snapshot, metric)
     reach_ms = reach(_per_day(metric)) * step_ms(metric)
     # Nothing is older than an event can be.
     read_from = max(wanted.start_from - reach_ms, MIN_TIMESTAMP_MS)
-    rows, is_cut = _rows(snapshot, metric, wanted, read_from)
-    if wanted.begin is not None:
-        rows = rows.filter(pl.col(BUCKET_START) >= wanted.begin)
-    if rows.is_empty():
+    found = _read(snapshot, metric, wanted, read_from, keeper)
+    if not found.parts:
         return SeriesFound()
-    last = max(int(rows[BUCKET_START].to_numpy().max()), _last_final(metric, wanted))
+    snapshot = read_as(snapshot, metric)
+    last = max(found.newest, _last_final(metric, wanted))
     if wanted.start_to is not None:
         last = min(last, wanted.start_to - 1)
     border = last - (WINDOWS_MAX - 1) * step_ms(metric)
     is_long = border > read_from
-    begin = int(rows[BUCKET_START].to_numpy().min()) if is_cut else read_from
-    starts = _starts(metric, max(border, begin, wanted.begin or begin), last)
-    if not len(starts):
+    starts = _starts(metric, max(border, found.begin, wanted.begin or found.begin), last)
+    if not len(starts) or not found.has_any(int(starts[0]), int(starts[-1])):
         return SeriesFound()
-    days = _days_of(rows, list(metric.key_names))
-    rows = rows.filter(pl.col(BUCKET_START).is_between(int(starts[0]), int(starts[-1])))
-    if rows.is_empty():
-        return SeriesFound()
+    names = list(metric.key_names)
+    days = _days_of(found.parts, names)
     final_count = int(np.searchsorted(starts, _last_final(metric, wanted), side="right"))
 
-    def keyed(key: tuple[str, ...] | None, part: pl.DataFrame) -> KeyedSeries:
-        places = np.searchsorted(starts, part[BUCKET_START].to_numpy())
-        values = np.bincount(places, part[_VALUE].to_numpy(), len(starts)).astype(np.float64)
+    def keyed(key: Key | None) -> KeyedSeries:
+        values, first = _values(metric, starts, found.parts, key)
         # It begins with its first window, and not where reading began.
-        first = 0 if _is_older(snapshot, metric, key, int(starts[0])) else int(places.min())
+        first = (
+            0 if _is_older(snapshot, metric, key, (found.complete_from, int(starts[0]))) else first
+        )
         series = Series(values[first:], _per_day(metric), max(0, final_count - first))
         on_days = None if key is None else days.get(key)
         return KeyedSeries(key, starts[first:], series, on_days)
 
-    cut_at = int(starts[0]) if is_cut or is_long else None
-    begin_of_rest = wanted.begin or (int(starts[0]) if is_cut else None)
+    cut_at = int(starts[0]) if found.is_cut or is_long else None
+    begin_of_rest = wanted.begin or (int(starts[0]) if found.is_cut else None)
     judge_from = border + reach_ms if is_long else wanted.start_from
-    if not metric.key_names:
-        return SeriesFound((keyed(None, rows),), 0, cut_at, begin_of_rest, judge_from)
-    parts, left_out = _largest(rows, list(metric.key_names), days, judge_from)
-    overall = [] if wanted.equals else [keyed(None, rows)]
-    by_key = [keyed(key, part) for key, part in parts]
+    if not names:
+        return SeriesFound((keyed(None),), 0, cut_at, begin_of_rest, judge_from)
+    keys, left_out = _largest(found.parts, (int(starts[0]), int(starts[-1])), days, judge_from)
+    overall = [] if wanted.equals else [keyed(None)]
+    by_key = [keyed(key) for key in keys]
     return SeriesFound((*overall, *by_key), left_out, cut_at, begin_of_rest, judge_from)
 
 
-_VALUE = "value"
+@dataclass(frozen=True)
+class _Found:
+    """What was read, none of it empty, the oldest first; `begin` (UTC ms) is where it is whole
+    from, and so may be told of. Before `complete_from` (UTC ms) the store has not all of it."""
+
+    parts: tuple[Windows, ...]
+    begin: int
+    is_cut: bool
+    complete_from: int | None
+
+    @property
+    def newest(self) -> int:
+        """When the last window begins (UTC ms)."""
+        return max(int(part.starts.max()) for part in self.parts)
+
+    def has_any(self, first: int, last: int) -> bool:
+        """Whether a window begins in that time, both included."""
+        return any(((part.starts >= first) & (part.starts <= last)).any() for part in self.parts)
 
 
-def step_ms(metric: Metric) -> int:
-    """How far apart windows begin that don't overlap; about, where they are of a calendar."""
-    window = metric.window
-    if not isinstance(window, Window):
-        return window.size_ms
-    return -(-window.size_ms // window.slide_ms) * window.slide_ms
+def _read(
+    snapshot: StoreSnapshot, metric: Metric, wanted: Wanted, read_from: int, keeper: Keeper | None
+) -> _Found:
+    complete_from = complete_from_of(read_as(snapshot, metric), metric)
+    windows = WindowsWanted(
+        measure=wanted.measure,
+        equals=wanted.equals,
+        start=max(read_from, complete_from or read_from),
+        end=None if wanted.start_to is None else _end_of_day(wanted.start_to, metric),
+    )
+    if wanted.begin is not None:
+        keeper = None
+    parts, is_cut = newest_windows(snapshot, metric, windows, ROWS_MAX, keeper)
+    begin = read_from
+    if wanted.begin is not None:
+        parts = _since(parts, wanted.begin)
+    if is_cut and parts:
+        begin = min(int(part.starts.min()) for part in parts)
+        midnight = -(-begin // DAY_MS) * DAY_MS
+        if wanted.begin is None and midnight <= wanted.start_from:
+            # Where history is cut makes a difference to what is said. That doesn't move along with
+            # each window that is new.
+            parts, begin = _since(parts, midnight), midnight
+    return _Found(tuple(parts), begin, is_cut, complete_from)
+
+
+def _since(parts: Sequence[Windows], start: int) -> list[Windows]:
+    later = (part.since(start) for part in parts)
+    return [part for part in later if len(part.starts)]
+
+
+def _values(
+    metric: Metric, starts: IntArray, parts: Sequence[Windows], key: Key | None
+) -> tuple[FloatArray, int]:
+    """The numbers of a key in the windows that begin at `starts`, and the place of the first that
+    there is."""
+    found = [part.of_key(key) for part in parts]
+    of_all = np.concatenate([each for each, _ in found])
+    numbers = np.concatenate([each for _, each in found])
+    if isinstance(metric.window, Window):
+        places = (of_all - starts[0]) // step_ms(metric)
+    else:
+        places = np.searchsorted(starts, of_all)
+        places[of_all < starts[0]] = -1
+    is_there = (places >= 0) & (places < len(starts))
+    places, numbers = places[is_there], numbers[is_there]
+    values = np.bincount(places, numbers, len(starts)).astype(np.float64)
+    return values, int(places.min()) if len(places) else len(starts)
 
 
 def _per_day(metric: Metric) -> int:
@@ -137,50 +205,13 @@ def _per_day(metric: Metric) -> int:
 
 
 def _is_older(
-    snapshot: StoreSnapshot, metric: Metric, key: tuple[str, ...] | None, start: int
+    snapshot: StoreSnapshot, metric: Metric, key: Key | None, span: tuple[int | None, int]
 ) -> bool:
-    """Whether there is a window of the key before that is whole."""
+    """Whether there is a window of the key in a time before."""
     buckets, *_ = tables_of(metric)
-    complete_from = complete_from_of(snapshot, metric)
     equals = dict(zip(metric.key_names, key or (), strict=False))
-    older = Scan(buckets, equals, bucket_from=complete_from, bucket_to=start, limit=1)
+    older = Scan(buckets, equals, bucket_from=span[0], bucket_to=span[1], limit=1)
     return snapshot.scan(older).height > 0
-
-
-def _rows(
-    snapshot: StoreSnapshot, metric: Metric, wanted: Wanted, start_from: int
-) -> tuple[pl.DataFrame, bool]:
-    """`window_start`, key and value of windows that don't overlap, from `start_from` (UTC ms) on,
-    in any order, and whether older ones were cut off."""
-    buckets, *_ = tables_of(metric)
-    complete_from = complete_from_of(snapshot, metric)
-    if complete_from is not None:
-        start_from = max(start_from, complete_from)
-    window, names = metric.window, list(metric.key_names)
-    scan = Scan(
-        table=buckets,
-        equals={name: texts[0] for name, texts in wanted.equals.items() if len(texts) == 1},
-        bucket_from=start_from,
-        bucket_to=None if wanted.start_to is None else _end_of_day(wanted.start_to, metric),
-        limit=ROWS_MAX,
-    )
-    rows = snapshot.scan(scan)
-    is_cut = rows.height == ROWS_MAX
-    for name, texts in wanted.equals.items():
-        rows = rows.filter(pl.col(name).is_in(texts))
-    step = step_ms(metric)
-    if isinstance(window, Window) and window.is_written_out:
-        rows = rows.filter(pl.col(BUCKET_START) % step == 0)
-    values = wanted.measure.final(States(rows, (BUCKET_START, *names)))
-    found = rows.select(BUCKET_START, *names).with_columns(
-        pl.Series(_VALUE, values, pl.Float64, strict=False).fill_null(0.0)
-    )
-    if isinstance(window, Window) and not window.is_written_out:
-        found = found.with_columns(pl.col(BUCKET_START) // step * step)
-    if is_cut:
-        # The oldest of them may be a part of its window.
-        found = found.filter(pl.col(BUCKET_START) > found[BUCKET_START].min())
-    return found, is_cut
 
 
 def _end_of_day(start_to: int, metric: Metric) -> int:
@@ -209,44 +240,55 @@ def _last_final(metric: Metric, wanted: Wanted) -> int:
     return (wanted.final_until - window.size_ms) // step_ms(metric) * step_ms(metric)
 
 
-_Key = tuple[str, ...]
-
-
-def _days_of(rows: pl.DataFrame, names: list[str]) -> dict[_Key, frozenset[int]]:
+def _days_of(parts: Sequence[Windows], names: list[str]) -> dict[Key, frozenset[int]]:
     """On which days (from 1970, by UTC) which keys are among those with the most on it and the day
     before. So whether a window is told of doesn't depend on what else is asked for."""
     if not names:
         return {}
-    day = (pl.col(BUCKET_START) // DAY_MS).alias("day")
-    by_day = rows.group_by(*names, day).agg(pl.col(_VALUE).abs().sum(), pl.len().alias("count"))
-    both = pl.concat([by_day, by_day.with_columns(pl.col("day") + 1)])
+    by_day = pl.concat([part.by_day for part in parts])
+    both = pl.concat([by_day, by_day.with_columns(pl.col(DAY) + 1)])
     largest = (
-        both.group_by(*names, "day")
-        .agg(pl.col(_VALUE).sum(), pl.col("count").sum())
-        .sort(_VALUE, "count", *names, descending=[True, True, *[False] * len(names)])
-        .group_by("day", maintain_order=True)
+        both.group_by(*names, DAY)
+        .agg(pl.col(VALUE).sum(), pl.col(COUNT).sum())
+        .sort(VALUE, COUNT, *names, descending=[True, True, *[False] * len(names)])
+        .group_by(DAY, maintain_order=True)
         .head(KEYS_MAX)
         .group_by(names)
-        .agg("day")
+        .agg(DAY)
     )
     return {tuple(map(str, row[:-1])): frozenset(row[-1]) for row in largest.iter_rows()}
 
 
 def _largest(
-    rows: pl.DataFrame, names: list[str], days: Mapping[_Key, frozenset[int]], judge_from: int
-) -> tuple[list[tuple[_Key, pl.DataFrame]], int]:
-    """The rows of the keys that are among the largest on any day to judge, the largest first, and
-    how many other keys there are on these days."""
+    parts: Sequence[Windows],
+    span: tuple[int, int],
+    days: Mapping[Key, frozenset[int]],
+    judge_from: int,
+) -> tuple[list[Key], int]:
+    """The keys that are among the largest on any day to judge, the largest first, and how many
+    other keys there are on these days, of those that have a window in the `span` of their starts,
+    both included."""
+    first, last = span
+    since = max(judge_from - DAY_MS, first)
+    late = [part.rows for part in parts if int(part.starts.max()) >= since]
+    names = parts[0].rows.columns[1:-1]
+    recent = dict.fromkeys((key for key in days if _is_there(parts, key, span)), 0.0)
+    if late:
+        totals = (
+            pl.concat(late)
+            .filter(pl.col(BUCKET_START).is_between(since, last))
+            .group_by(names)
+            .agg(pl.col(VALUE).abs().sum())
+        )
+        recent |= {tuple(map(str, key)): float(value) for *key, value in totals.iter_rows()}
     first_day = judge_from // DAY_MS
-    latest = pl.col(_VALUE).abs().filter(pl.col(BUCKET_START) >= judge_from - DAY_MS).sum()
-    recent = {
-        tuple(map(str, key)): float(value)
-        for *key, value in rows.group_by(names).agg(latest).iter_rows()
-    }
     watched = [key for key in recent if max(days.get(key, ()), default=-1) >= first_day]
     watched.sort(key=lambda key: (-recent[key], key))
     others = [key for key, value in recent.items() if key not in days and value]
-    wanted = pl.DataFrame(watched, dict.fromkeys(names, pl.String), orient="row")
-    parts = rows.join(wanted, on=names, how="semi").partition_by(names, as_dict=True)
-    by_key = {tuple(map(str, key)): part for key, part in parts.items()}
-    return [(key, by_key[key]) for key in watched], len(others)
+    return watched, len(others)
+
+
+def _is_there(parts: Sequence[Windows], key: Key, span: tuple[int, int]) -> bool:
+    first, last = span
+    starts = (part.of_key(key)[0] for part in reversed(parts))
+    return any(((each >= first) & (each <= last)).any() for each in starts)
