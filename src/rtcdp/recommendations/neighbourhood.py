@@ -22,8 +22,8 @@ _DAY_MS = 86_400_000
 _OLDEST = -600.0
 """Sessions count less by their age down to e to the power of this, which is still a number."""
 
-CELLS_MAX = 4_000_000
-"""So much of neighbourhoods is kept, in items of sessions: 20 bytes each at most."""
+CELLS_MAX = 2_000_000
+"""So much of neighbourhoods is kept, in items of sessions: 44 bytes each at most."""
 
 
 @dataclass(frozen=True)
