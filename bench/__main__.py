@@ -265,6 +265,23 @@ def kafka(scale: Scale) -> Iterator[Figure]:
             )
 
 
+def mongodb(scale: Scale) -> Iterator[Figure]:
+    """Kafka → MongoDB against Kafka → PostgreSQL, in turn, with the native engine."""
+    with Servers(_run) as servers:
+        topic = servers.topic(min(scale.events, 1_000_000), with_ids=True)
+        rates: dict[bool, list[float]] = {False: [], True: []}
+        for _ in range(RUNS):
+            for in_mongodb, found in rates.items():
+                found.append(servers.ours(topic, "native", "namesake", in_mongodb=in_mongodb))
+    ours, beside = median(rates[True]), median(rates[False])
+    say(f"  MongoDB {ours:,.0f}, PostgreSQL {beside:,.0f} events/s")
+    yield Figure(
+        "Kafka → MongoDB, native, the namesake metric: PostgreSQL's speed against its",
+        "≤ 3",
+        f"{beside / ours:.1f} ({beside:,.0f} against {ours:,.0f} events/s)",
+    )
+
+
 def spark(scale: Scale) -> Iterator[Figure]:
     """Our Spark job against one that is written by hand, on the same topics."""
     events = min(scale.events, 4_000_000)
@@ -303,6 +320,7 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "enrichment": enrichment,
     "page": page,
     "kafka": kafka,
+    "mongodb": mongodb,
     "spark": spark,
 }
 

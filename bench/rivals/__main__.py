@@ -19,7 +19,7 @@ from statistics import median
 from rich.console import Console
 
 from bench.rivals.contest import Taken, run_killed, run_once
-from bench.rivals.entries import ENTRIES, Ground
+from bench.rivals.entries import Ground, chosen_of
 from bench.rivals.oracle import expected_rows
 from bench.rivals.report import table, write_to_page
 from bench.servers import build
@@ -39,11 +39,7 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="kill those that read a topic, too")
     parser.add_argument("--write", action="store_true", help="keep the result in the docs")
     chosen = parser.parse_args()
-    entries = [
-        entry
-        for entry in ENTRIES
-        if not chosen.only or entry.name.lower().startswith(tuple(map(str.lower, chosen.only)))
-    ]
+    entries = chosen_of(chosen.only)
     taken: dict[str, list[Taken]] = {entry.name: [] for entry in entries}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rtcdp-rivals-")))
@@ -74,7 +70,7 @@ def main() -> None:
     told = table(entries, taken, chosen.events, after_kill_s)
     sys.stdout.write(told)
     if chosen.write:
-        write_to_page(told)
+        write_to_page(told, "rivals")
 
 
 def with_servers(ground: Ground, folder: Path, events: int, stack: ExitStack) -> Ground:

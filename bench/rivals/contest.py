@@ -55,7 +55,7 @@ def run_killed(
     Raises as `run_once`, and `RuntimeError` if it had ended before.
     """
     with (out.parent / f"{out.name}.killed").open("w+") as said:
-        processes = _started(entry, ground, out, said)
+        processes = started(entry, ground, out, said)
         time.sleep(after_s)
         have_ended = [process.poll() is not None for process in processes]
         for process in processes:
@@ -70,20 +70,21 @@ def run_killed(
 
 def _run(entry: Entry, ground: Ground, out: Path) -> Taken:
     with (out.parent / f"{out.name}.said").open("w+") as said:
-        started = time.perf_counter()
-        processes = _started(entry, ground, out, said)
+        began = time.perf_counter()
+        processes = started(entry, ground, out, said)
         try:
             trees = _watched(processes)
         except _Failed as failed:
             said.seek(0)
             raise RuntimeError(f"{entry.name} failed:\n{said.read()[-2_000:]}") from failed
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - began
     return Taken(seconds, sum(tree.cpu_s for tree in trees), sum(tree.peak_mb for tree in trees))
 
 
-def _started(
+def started(
     entry: Entry, ground: Ground, out: Path, said: IO[str]
 ) -> list[subprocess.Popen[bytes]]:
+    """All processes of a contestant, at once; what they print goes into `said`."""
     return [
         subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT)
         for command in entry.commands(ground, out)

@@ -13,7 +13,6 @@ from bench.rivals.contest import Taken
 from bench.rivals.entries import Entry
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-_BEGIN, _END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 _PINS = Path(__file__).parent / "requirements.in"
 _POMS = [Path(__file__).parent / folder / "pom.xml" for folder in ("java", "flink")]
 _JAVA_NAMES = ("hazelcast", "kafka-streams", "flink")
@@ -87,8 +86,9 @@ def _line(name: str, runs: Sequence[Taken], events: int) -> str:
     return f"| {name} | {speed} | {cpu:.2f} | {memory:,.0f} MB |"
 
 
-def write_to_page(told: str) -> None:
-    """Put the table in the place of the one before."""
+def write_to_page(told: str, name: str) -> None:
+    """Put a table in the place of the one of this name before."""
     page = _PAGE.read_text()
-    before, after = page.split(_BEGIN)[0], page.split(_END)[1]
-    _PAGE.write_text(f"{before}{_BEGIN}\n{told}{_END}{after}")
+    begin, end = (f"<!-- {name}: {where} -->" for where in ("begin", "end"))
+    before, after = page.split(begin)[0], page.split(end)[1]
+    _PAGE.write_text(f"{before}{begin}\n{told}{end}{after}")

@@ -10,7 +10,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 
-/** Flink SQL: hopping counts of a topic keyed by user into PostgreSQL, to the topic's end, on a cluster within this process. */
+/** Flink SQL: hopping counts of a topic keyed by user into PostgreSQL, to the topic's end or without one, on a cluster within this process. */
 public class FlinkViews {
     static final String TABLE = "by_flink";
 
@@ -25,7 +25,7 @@ public class FlinkViews {
         }
         TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance()
                 .inStreamingMode().withConfiguration(settings(checkpoints, arguments[4])).build());
-        tables.executeSql(source(bootstrap, topic));
+        tables.executeSql(source(bootstrap, topic, arguments.length > 7));
         tables.executeSql("CREATE TEMPORARY VIEW page_views AS"
                 + " SELECT userId, `timestamp` FROM events WHERE eventType = 'PAGE_VIEW'");
         tables.executeSql(sink(database));
@@ -67,14 +67,15 @@ public class FlinkViews {
         }
     }
 
-    private static String source(String bootstrap, String topic) {
+    private static String source(String bootstrap, String topic, boolean isEndless) {
         return "CREATE TABLE events (userId STRING, eventType STRING, `timestamp` TIMESTAMP_LTZ(3),"
                 + " WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '2' MINUTE) WITH ("
                 + "'connector' = 'kafka', 'topic' = '" + topic + "',"
                 + " 'properties.bootstrap.servers' = '" + bootstrap + "',"
                 + " 'properties.max.poll.records' = '10000', 'properties.fetch.max.bytes' = '67108864',"
                 + " 'properties.max.partition.fetch.bytes' = '8388608',"
-                + " 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset',"
+                + " 'scan.startup.mode' = 'earliest-offset',"
+                + (isEndless ? "" : " 'scan.bounded.mode' = 'latest-offset',")
                 + " 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601')";
     }
 

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from rtcdp.sources.recorded.mapping import load_mapping
 from rtcdp.sources.recorded.replay import Replay, ReplayPlan
 
 LIMITS = CollectorLimits(
-    body_grace_s=0.5, min_body_bytes_per_s=2**20, max_imports=2, max_import_bytes=32 * 2**20
+    body_grace_s=3.0, min_body_bytes_per_s=2**20, max_imports=2, max_import_bytes=32 * 2**20
 )
 TOML = """
 format = "csv"
@@ -257,20 +257,22 @@ def test_a_file_that_ends_in_damage_is_taken_up_to_it(server):
 def test_who_sends_slowly_gives_way_and_others_are_told_when_there_are_too_many(server):
     head = b"POST /v1/import?source=slow&name=a HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     address = ("127.0.0.1", server.client.base_url.port)
-    slow = [socket.create_connection(address, timeout=20) for _ in range(2)]
-    for each in slow:
-        each.sendall(head + b"Content-Length: 9999999\r\n\r\n" + events(100)[:-9])
-    deadline = time.monotonic() + 10
-    while True:
-        refused = server.send(events(10), "b", params={"source": "third"})
-        if refused.status_code == 503 or time.monotonic() > deadline:
-            break
-    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("overloaded", "1")
-    for each in slow:
-        answer = each.recv(65_536)
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b'"code":"body_too_slow"' in answer
-        each.close()
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(2)
+        ]
+        for each in slow:
+            each.sendall(head + b"Content-Length: 9999999\r\n\r\n" + events(100)[:-9])
+        deadline = time.monotonic() + 10
+        while True:
+            refused = server.send(events(10), "b", params={"source": "third"})
+            if refused.status_code == 503 or time.monotonic() > deadline:
+                break
+        assert (refused.json()["code"], refused.headers["Retry-After"]) == ("overloaded", "1")
+        for each in slow:
+            answer = each.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"code":"body_too_slow"' in answer
     assert server.records("slow") == []
     assert server.send(events(10), "b", params={"source": "fourth"}).status_code == 200
 
