@@ -87,6 +87,14 @@ class Folding:
         self.tables = row_tables_of(folds)
         """Where all of this rests."""
 
+    def begin_stories(self, instant_ms: int | None) -> None:
+        """Tell nothing any more of what happened before a time (UTC ms): stories that reach there
+        have lost events that are kept for no longer, and what was made of them stays as it is."""
+        for timeline in self._timelines:
+            timeline.begins = instant_ms
+            if instant_ms is not None:
+                timeline.forget_before(instant_ms)
+
     @property
     def folds(self) -> tuple[Fold, ...]:
         return self._folds
@@ -271,12 +279,17 @@ class Timeline:
         self._telling = threading.Lock()
         self.was_told = threading.Event()
         """Set when the first stories of a part have been told."""
+        self.begins: int | None = None
+        """What happened before this time (UTC ms) is not told."""
         self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        batch = events.filter(pl.col(key).is_not_null()).select(self.telling.columns)
+        is_told = pl.col(key).is_not_null()
+        if self.begins is not None:
+            is_told &= pl.col("timestamp") >= self.begins
+        batch = events.filter(is_told).select(self.telling.columns)
         self._batch, self._untold = batch, batch.clear()
         if not (self._full.is_empty() or batch.is_empty()):
             hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
