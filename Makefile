@@ -58,7 +58,7 @@ bench: $(VENV)/.dev ## Measure throughput and latency on this machine
 	$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/.dev ## Attack or break a whole platform (ARGS=edge: what hostile clients do)
-	RTCDP_CHAOS=1 $(BIN)/python -m pytest -q $(if $(ARGS),tests/chaos/$(ARGS),$(CHAOS)) \
+	RTCDP_CHAOS=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=3600 $(if $(ARGS),tests/chaos/$(ARGS),$(CHAOS)) \
 		$(if $(filter edge,$(ARGS)),--attack full)
 
 containers: $(VENV)/.dev ## Build all images and run them with podman, as root (ARGS="embedded --keep")

@@ -110,6 +110,21 @@ def memory(scale: Scale) -> Iterator[Figure]:
     )
 
 
+def long_run(scale: Scale) -> Iterator[Figure]:
+    """Peak memory of the engine over ten times as many events, in fifty hours."""
+    with tempfile.TemporaryDirectory() as directory:
+        log, events = Path(directory) / "log", 10 * scale.events
+        say(f"making a log of {events:,} events in fifty hours")
+        _run("bench.engine", str(log), "--build", str(events), "--hours", "50")
+        found = _run("bench.engine", str(log))
+    assert found["admitted"] == events, found
+    yield Figure(
+        f"memory of the engine, the namesake: after a quarter of {events:,} events and at the end",
+        "the same",
+        f"{found['peak_mb_at_quarter']:,.0f} MB, {found['peak_mb']:,.0f} MB",
+    )
+
+
 def intake(scale: Scale) -> Iterator[Figure]:
     """HTTP intake, durable."""
     for events, goal, unit in ((1, 8_000, "requests/s"), (100, 300_000, "events/s")):
@@ -277,6 +292,7 @@ def spark(scale: Scale) -> Iterator[Figure]:
 SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "engine": engine,
     "memory": memory,
+    "long-run": long_run,
     "intake": intake,
     "freshness": freshness,
     "restart": restart,

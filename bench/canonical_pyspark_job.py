@@ -192,16 +192,17 @@ def main() -> None:
     parser.add_argument("--products", default="", help="a file of product updates, NDJSON")
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--max-offsets", default="1000000")
+    parser.add_argument("--checkpoint", default="", help="a folder in which a run goes on")
     arguments = parser.parse_args()
     is_database = arguments.sink.startswith("postgresql://")
     sink = PostgresSink(arguments.sink) if is_database else FileSink(arguments.sink)
     spark = session(arguments)
-    with tempfile.TemporaryDirectory() as checkpoint:
+    with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         query = (
             METRICS[arguments.metric](events_of(spark, arguments))
             .writeStream.outputMode("update")
-            .option("checkpointLocation", checkpoint)
+            .option("checkpointLocation", arguments.checkpoint or folder)
             .trigger(availableNow=True)
             .foreachBatch(lambda batch, _: sink.write([tuple(row) for row in batch.collect()]))
             .start()

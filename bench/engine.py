@@ -11,22 +11,25 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock, SystemClock
 from rtcdp.definitions import Count, Fold, Metric, event_type, sliding
 from rtcdp.engines.native.processor import Processor
-from rtcdp.log.contract import Delivery, Intake
+from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
 from rtcdp.sources.synthetic.history import History, Past
 from rtcdp.store.sqlite import SqliteStore
+
+T = TypeVar("T")
 
 DELIVERY_EVENTS = 1_000
 GROUP_DELIVERIES = 20
@@ -34,12 +37,19 @@ MAX_SET_BACK_MS = 5_000
 PAST_DAYS = 120
 
 
-def build_log(directory: Path, count: int, *, with_ids: bool, users: int = 1_000) -> None:
-    """Write `count` generated events into a new embedded log, in deliveries of 1,000, taken in
-    just after they happened."""
-    chunks = bench_events(count, users=users, with_ids=with_ids)
-    lines = (line for chunk in chunks for line in chunk.splitlines())
-    written(directory, lines, lambda n: START_MS + n * HOUR_MS // count + MAX_SET_BACK_MS)
+def build_log(
+    directory: Path, count: int, *, with_ids: bool, users: int = 1_000, hours: int = 1
+) -> None:
+    """Write `count` generated events into a new embedded log, as many in each of so many hours, in
+    deliveries of 1,000, taken in just after they happened."""
+    with closing(new_log(directory)) as writer:
+        for hour in range(hours):
+            begins_ms, given = START_MS + hour * HOUR_MS, {"users": users, "seed": hour}
+            for deliveries in hour_of_deliveries(
+                count // hours, begins_ms, with_ids=with_ids, **given
+            ):
+                for group in batched(deliveries, GROUP_DELIVERIES):
+                    writer.append(group)
 
 
 def hour_of_deliveries(
@@ -69,34 +79,28 @@ def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
                 out.write(line + b"\n")
                 yield line
 
-        written(directory, kept(), lambda _: START_MS, "import")
+        import_lines(directory, kept(), START_MS)
 
 
-def written(
-    directory: Path,
-    lines: Iterable[bytes],
-    taken_in: Callable[[int], int],
-    intake: Intake = "live",
-) -> None:
-    """Lines into a new log; after so many of them it is that time."""
-    writer = EmbeddedLogWriter(directory, ManualClock(START_MS), max_bytes=2**40)
-    written = 0
-    deliveries: list[Delivery] = []
-    for part in batched(lines, DELIVERY_EVENTS):
-        written += len(part)
-        body = b"\n".join([*part, b""])
-        deliveries.append(Delivery(body, len(part), taken_in(written), intake=intake))
-        if len(deliveries) == GROUP_DELIVERIES:
-            writer.append(deliveries)
-            deliveries = []
-    if deliveries:
-        writer.append(deliveries)
-    writer.close()
+def import_lines(directory: Path, lines: Iterable[bytes], at_ms: int) -> None:
+    """Lines into a new log, as history that is taken in at that time."""
+    deliveries = (
+        Delivery(b"\n".join([*part, b""]), len(part), at_ms, intake="import")
+        for part in batched(lines, DELIVERY_EVENTS)
+    )
+    with closing(new_log(directory)) as writer:
+        for group in batched(deliveries, GROUP_DELIVERIES):
+            writer.append(group)
 
 
-def batched(lines: Iterable[bytes], size: int) -> Iterator[Sequence[bytes]]:
+def new_log(directory: Path) -> EmbeddedLogWriter:
+    """A log of any size, in which nothing is given a time but by its delivery."""
+    return EmbeddedLogWriter(directory, ManualClock(START_MS), max_bytes=2**40)
+
+
+def batched(parts: Iterable[T], size: int) -> Iterator[Sequence[T]]:
     """Up to `size` at a time."""
-    rest = iter(lines)
+    rest = iter(parts)
     while part := list(islice(rest, size)):
         yield part
 
@@ -175,6 +179,7 @@ def main() -> None:
     parser.add_argument("--metrics", default="namesake")
     parser.add_argument("--folds", default="none")
     parser.add_argument("--build", type=int, default=0, help="make a log of so many events first")
+    parser.add_argument("--hours", type=int, default=1, help="that the events lie in")
     parser.add_argument("--users", type=int, default=1_000)
     parser.add_argument("--without-ids", action="store_true")
     parser.add_argument("--past", type=Path, help="make a past, into this file as well")
@@ -183,7 +188,8 @@ def main() -> None:
         build_past(chosen.log, chosen.past, chosen.build, users=chosen.users)
         return
     if chosen.build:
-        build_log(chosen.log, chosen.build, with_ids=not chosen.without_ids, users=chosen.users)
+        given = {"with_ids": not chosen.without_ids, "users": chosen.users, "hours": chosen.hours}
+        build_log(chosen.log, chosen.build, **given)
         return
     found = run(chosen.log, metrics_named(chosen.metrics), folds_named(chosen.folds))
     print(json.dumps(found))

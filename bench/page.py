@@ -30,7 +30,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
-from bench.engine import written
+from bench.engine import import_lines
 from bench.installation import Platform
 from bench.page_past import page_past
 
@@ -74,7 +74,7 @@ def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         if not (data / "log").exists():
             now = round(time.time() * 1000)
-            written(data / "log", page_past(users, now), lambda _: now, "import")
+            import_lines(data / "log", page_past(users, now), now)
         with Platform(data) as platform:
             platform.wait_until_caught_up(600)
             found = {"month_at_start_ms": _asked(platform.url, _MONTH, 1)[0]}

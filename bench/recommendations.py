@@ -32,7 +32,7 @@ import httpx
 import numpy as np
 from uvloop import new_event_loop
 
-from bench.engine import written
+from bench.engine import import_lines
 from bench.installation import Platform
 
 PRODUCTS = 20_000
@@ -60,7 +60,7 @@ def measure(
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         if not (data / "log").exists():
             lines = past_lines(sessions, round(time.time() * 1000))
-            written(data / "log", lines, lambda _: round(time.time() * 1000), "import")
+            import_lines(data / "log", lines, round(time.time() * 1000))
         folds = {"RTCDP_FOLDS": "product_sessions"}
         platform = stack.enter_context(Platform(data, folds))
         platform.wait_until_caught_up(300)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bench.rivals.entries import Entry, Ground
 from bench.rivals.process_tree import ProcessTree
@@ -34,22 +35,59 @@ def run_once(
 
     Raises `WrongRows`, and `RuntimeError` with the last lines that it printed if it fails.
     """
-    commands = entry.commands(ground, out)
-    if len(commands) > 1:
+    if len(entry.commands(ground, out)) > 1:
         out.mkdir()
+    taken = _run(entry, ground, out)
+    _check(entry, ground, out, expected)
+    return taken
+
+
+def run_killed(
+    entry: Entry,
+    ground: Ground,
+    out: Path,
+    expected: Mapping[tuple[int, str], int],
+    after_s: float,
+) -> float:
+    """Kill all processes of a run with -9 so many seconds after its start, and start it again on
+    what it has left. Returns the seconds from the new start until it has come to the end, exactly.
+
+    Raises as `run_once`, and `RuntimeError` if it had ended before.
+    """
+    with (out.parent / f"{out.name}.killed").open("w+") as said:
+        processes = _started(entry, ground, out, said)
+        time.sleep(after_s)
+        have_ended = [process.poll() is not None for process in processes]
+        for process in processes:
+            ProcessTree(process.pid).kill()
+            process.wait()
+    if any(have_ended):
+        raise RuntimeError(f"{entry.name} had ended before {after_s:.1f} s were over")
+    seconds = _run(entry, ground, out).seconds
+    _check(entry, ground, out, expected)
+    return seconds
+
+
+def _run(entry: Entry, ground: Ground, out: Path) -> Taken:
     with (out.parent / f"{out.name}.said").open("w+") as said:
         started = time.perf_counter()
-        processes = [
-            subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT) for command in commands
-        ]
+        processes = _started(entry, ground, out, said)
         try:
             trees = _watched(processes)
         except _Failed as failed:
             said.seek(0)
             raise RuntimeError(f"{entry.name} failed:\n{said.read()[-2_000:]}") from failed
         seconds = time.perf_counter() - started
-    _check(entry, ground, out, expected)
     return Taken(seconds, sum(tree.cpu_s for tree in trees), sum(tree.peak_mb for tree in trees))
+
+
+def _started(
+    entry: Entry, ground: Ground, out: Path, said: IO[str]
+) -> list[subprocess.Popen[bytes]]:
+    return [
+        subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT)
+        for command in entry.commands(ground, out)
+    ]
 
 
 class _Failed(Exception):

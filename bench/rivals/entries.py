@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS
-from bench.rivals.environment import java_classpath, rivals_python
+from bench.rivals.environment import FLINK, JAVA, java_classpath, rivals_python
 from deploy.servers import spark_kafka_jars
 
 _JAVA_FLAGS = (
@@ -85,9 +85,9 @@ def _here(module: str, *arguments: str) -> Command:
     return (sys.executable, "-m", f"bench.{module}", *arguments)
 
 
-def _in_java(name: str, *arguments: str) -> Command:
+def _in_java(name: str, *arguments: str, folder: Path = JAVA) -> Command:
     sizes = str(WINDOW_MS), str(STEP_MS)
-    return ("java", *_JAVA_FLAGS, "-cp", java_classpath(), name, *arguments, *sizes)
+    return ("java", *_JAVA_FLAGS, "-cp", java_classpath(folder), name, *arguments, *sizes)
 
 
 def _door_and_engine(ground: Ground, out: Path) -> tuple[Command, ...]:
@@ -106,10 +106,20 @@ def _streams(ground: Ground, out: Path) -> tuple[Command, ...]:
     return (_in_java("StreamsViews", *named),)
 
 
+def _flink(ground: Ground, out: Path) -> tuple[Command, ...]:
+    places = ground.bootstrap, ground.topic, ground.database_of(out), str(out)
+    return (_in_java("FlinkViews", *places, str(WORKERS), folder=FLINK),)
+
+
+def _quix(ground: Ground, out: Path) -> tuple[Command, ...]:
+    named = ground.bootstrap, ground.topic, ground.results_of(out), str(out)
+    return ((str(rivals_python()), "-m", "bench.rivals.quix_flow", *named),)
+
+
 def _spark_by_hand(ground: Ground, out: Path) -> tuple[Command, ...]:
     jars = ",".join(map(str, spark_kafka_jars()))
     topic = ("--bootstrap", ground.bootstrap, "--topic", ground.topic)
-    sink = ("--jars", jars, "--sink", ground.database_of(out))
+    sink = ("--jars", jars, "--sink", ground.database_of(out), "--checkpoint", str(out))
     return (_here("canonical_pyspark_job", *topic, *sink),)
 
 
@@ -150,7 +160,23 @@ ENTRIES = (
         "Kafka Streams, exactly once",
         _streams,
         lambda ground, out: _here(
-            "rivals.server_rows", "topic", ground.bootstrap, ground.results_of(out)
+            "rivals.server_rows", "streams", ground.bootstrap, ground.results_of(out)
+        ),
+        Guarantees("counts, in a topic", "yes", "counted", "dropped"),
+        is_from_topic=True,
+    ),
+    Entry(
+        "Flink SQL, Kafka to PostgreSQL",
+        _flink,
+        lambda ground, out: _here("rivals.server_rows", "flink", ground.database_of(out)),
+        Guarantees("counts of closed windows", "yes, as it sets rows", "counted", "dropped"),
+        is_from_topic=True,
+    ),
+    Entry(
+        "Quix Streams, exactly once",
+        _quix,
+        lambda ground, out: _here(
+            "rivals.server_rows", "quix", ground.bootstrap, ground.results_of(out)
         ),
         Guarantees("counts, in a topic", "yes", "counted", "dropped"),
         is_from_topic=True,

@@ -13,7 +13,8 @@ from deploy.tools import pinned_environment
 
 HERE = Path(__file__).parent
 _REQUIREMENTS = HERE / "requirements.txt"
-_JAVA = HERE / "java"
+JAVA, FLINK = HERE / "java", HERE / "flink"
+"""Folders of Java sources with the `pom.xml` of what they need; Flink brings a Kafka of its own."""
 
 
 def rivals_python() -> Path:
@@ -22,11 +23,11 @@ def rivals_python() -> Path:
     return pinned_environment(cache_folder() / "rivals", _REQUIREMENTS) / "python"
 
 
-def java_classpath() -> str:
-    """Where Java finds the contestants and what they need. Compiles them if it must. Raises
-    `PartMissing` without a JDK or Maven, and `CalledProcessError`."""
-    jars = fetched_jars(_JAVA / "pom.xml")
-    sources = sorted(_JAVA.glob("*.java"))
+def java_classpath(folder: Path = JAVA) -> str:
+    """Where Java finds the contestants of a folder and what they need. Compiles them if it must.
+    Raises `PartMissing` without a JDK or Maven, and `CalledProcessError`."""
+    jars = fetched_jars(folder / "pom.xml")
+    sources = sorted(folder.glob("*.java"))
     classes = cache_folder() / f"rivals-classes-{_hash_of(*sources)}"
     if not classes.is_dir():
         javac = needed_program("javac", "openjdk-17-jdk-headless")

@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -32,6 +34,12 @@ class ProcessTree:
             self._cpu_s[pid] = (int(user) + int(system)) / _TICKS_PER_S
             if peak := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
                 self._peak_mb[pid] = int(peak[1]) / 1_024
+
+    def kill(self) -> None:
+        """End all of them at once, as a power cut does."""
+        for pid in (self._pid, *_descendants(self._pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     @property
     def cpu_s(self) -> float:

@@ -15,13 +15,18 @@ from bench.rivals.entries import Entry
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 _PINS = Path(__file__).parent / "requirements.in"
-_POM = Path(__file__).parent / "java" / "pom.xml"
-_JAVA_NAMES = ("hazelcast", "kafka-streams")
+_POMS = [Path(__file__).parent / folder / "pom.xml" for folder in ("java", "flink")]
+_JAVA_NAMES = ("hazelcast", "kafka-streams", "flink")
 
 
-def table(entries: Sequence[Entry], taken: Mapping[str, Sequence[Taken]], events: int) -> str:
+def table(
+    entries: Sequence[Entry],
+    taken: Mapping[str, Sequence[Taken]],
+    events: int,
+    after_kill_s: Mapping[str, float],
+) -> str:
     """Markdown: a line for each contestant, the quickest first, those that read a file before those
-    that read a broker; and below what each guarantees."""
+    that read a broker; what those took after a kill that were killed; and what each guarantees."""
     by_speed = sorted(entries, key=lambda entry: median(one.seconds for one in taken[entry.name]))
     lines = [_heading(events, max(map(len, taken.values()))), ""]
     for is_from_topic, what in ((False, "from a file of JSON lines"), (True, "from a topic")):
@@ -33,6 +38,16 @@ def table(entries: Sequence[Entry], taken: Mapping[str, Sequence[Taken]], events
                 *(_line(entry.name, taken[entry.name], events) for entry in those),
                 "",
             ]
+    if after_kill_s:
+        lines += [
+            "| killed with -9 at half of its time, and started again | exact after | a whole run |",
+            "|---|---:|---:|",
+            *(
+                f"| {name} | {seconds:.1f} s | {median(one.seconds for one in taken[name]):.1f} s |"
+                for name, seconds in sorted(after_kill_s.items(), key=lambda each: each[1])
+            ),
+            "",
+        ]
     lines += [
         "| | what is durable | exactly once | an id that comes again | a late event |",
         "|---|---|---|---|---|",
@@ -56,8 +71,10 @@ def _heading(events: int, rounds: int) -> str:
 
 
 def _java_versions() -> str:
-    found = re.findall(r"<artifactId>([\w-]+)</artifactId>\s*<version>([\d.]+)<", _POM.read_text())
-    return ", ".join(f"{name} {version}" for name, version in found if name in _JAVA_NAMES)
+    dependency = r"<artifactId>([\w-]+)</artifactId>\s*<version>([\d.]+)<|<(\w+)>([\d.]+)</\3>"
+    found = [match for pom in _POMS for match in re.findall(dependency, pom.read_text())]
+    versions = {first or second: one or two for first, one, second, two in found}
+    return ", ".join(f"{name} {versions[name]}" for name in _JAVA_NAMES)
 
 
 def _line(name: str, runs: Sequence[Taken], events: int) -> str:

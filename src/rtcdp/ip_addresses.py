@@ -12,13 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rtcdp.errors import UsageError
-from rtcdp.events.kept_by_type import kept_by_type
+from rtcdp.kept_by_type import kept_by_type
 
 _KEPT_BITS = {4: 24, 6: 48}
-_WORD = re.compile(r"[^,; \t\r\n]+")
+_WORD = re.compile(r"[\w.:%\[\]-]+", re.ASCII)
 _WITH_MORE = re.compile(
-    r"(?P<before>(?:for=)?\[?)(?P<address>[0-9.]+|(?<=\[)[^\]]+)(?P<after>\]?(?::[0-9]+)?)"
+    r"(?P<before>\[?)(?P<address>[0-9.]+?|(?<=\[)[^\]]+)(?P<after>\]?(?::[0-9]*)?\.?)"
 )
+_IPV4 = re.compile(r"([0-9]{1,3}\.)([0-9]{1,3}\.)([0-9]{1,3}\.)([0-9]{1,3})")
+_OCTET_MAX, _LOOPBACK = 255, 127
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _TEXTS = re.compile(_TEXT)
@@ -65,14 +67,20 @@ MEANINGS: dict[str, str] = {
 
 def shortened(text: str) -> str:
     """An address without its last part; what is none, or is this machine's own, stays as it is. Of
-    several with commas or semicolons in between, as proxies write them, each is shortened; ports
-    and brackets around them stay."""
+    several in one text, as proxies write them, each is shortened; what stands around them, like
+    ports, brackets, quotes and the length of a network, stays."""
     return _WORD.sub(lambda found: _shortened(found[0]), text)
 
 
 def _shortened(word: str) -> str:
     written = _WITH_MORE.fullmatch(word)
     before, inner, after = written.groups() if written else ("", word, "")
+    # Not by the library, which refuses zeros in front: some logs fill numbers up with them.
+    numbers = _IPV4.fullmatch(inner)
+    if numbers:
+        first, *others = (int(number.rstrip(".")) for number in numbers.groups())
+        is_kept_whole = max(first, *others) > _OCTET_MAX or first == _LOOPBACK
+        return word if is_kept_whole else f"{before}{''.join(numbers.groups()[:3])}0{after}"
     try:
         # A zone behind the address names an interface.
         address = ipaddress.ip_address(inner.partition("%")[0])
@@ -101,7 +109,7 @@ def shortener(names: tuple[str, ...]) -> Callable[[bytes], bytes]:
     # Most are of IPv4, which are shortened without a call for each: that takes a tenth of the time.
     octets = rb'"(?!127\.)(?:' + _OCTET + rb"\.){3})"
     simple = re.compile(member[:-1] + octets + _OCTET + rb'(?=")')
-    rest = rb'(?!"[0-9.]+")(?=\[|"(?:[^"\\.:]|\\.)*[.:])'
+    rest = rb'(?!"[0-9.]+\.0")(?=\[|"(?:[^"\\.:]|\\[^u])*(?:[.:]|\\u))'
     other = re.compile(member + rest + rb"(" + _TEXT + rb"|" + _ARRAY + rb")")
     spelled = tuple(f'"{name}"'.encode() for name in names)
 

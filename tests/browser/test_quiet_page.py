@@ -109,6 +109,11 @@ def test_what_is_out_of_the_ordinary_comes_by_itself_and_somebody_sees_it(visito
     expect(page.locator("h1")).to_contain_text("orders")
     expect(page.locator("#events-title")).to_be_in_viewport()
     expect(page.locator("#main")).to_contain_text("PURCHASE")
+    page.go_back()
+    expect(row).to_be_visible()
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() + 86_400_000; }")
+    expect(page.locator("#no-anomalies")).to_have_text("Nothing in the last day.")
+    expect(page.locator("#no-anomalies")).to_be_visible()
 
 
 def test_nothing_is_wider_than_the_window(visitor, platform):

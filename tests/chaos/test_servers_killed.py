@@ -3,11 +3,7 @@ is counted. In the end every table, the ledger and the uncounted records are tho
 run.
 """
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,6 +21,7 @@ from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import differing, dump
 from rtcdp.testing.traffic import Traffic
 from tests.chaos.judging import judged
+from tests.chaos.started import StartedPart
 from tests.scale import scaled
 from tests.servers import unused_name
 
@@ -83,56 +80,14 @@ def expected(log_url, tmp_path_factory):
     return dump_of(settings)
 
 
-class ProcessorProcess:
-    """`rtcdp process` with a process group of its own."""
-
-    def __init__(self, settings: Settings, *flags: str) -> None:
-        self._command = [
-            *(sys.executable, "-m", "rtcdp", "process"),
-            *("--data-dir", str(settings.data_dir)),
-            *("--log", settings.log_url, "--store", settings.store_url),
-            *("--engine", settings.engine, *flags),
-        ]
-        self._output = settings.data_dir / "process.txt"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._output.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **SMALL_BATCHES},
-                start_new_session=True,
-            )
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process is not None and self._process.poll() is not None
-
-    def kill(self) -> None:
-        """kill -9 of the process alone; what it started has to notice by itself."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def finish(self, settings: Settings) -> None:
-        """Let it count everything, and end it as an operator does."""
-        assert self._process is not None
-        deadline = time.monotonic() + DEADLINE_S
-        while received_in(settings) < TRAFFIC.lines:
-            assert not self.has_ended, self._output.read_text()[-3000:]
-            assert time.monotonic() < deadline, self._output.read_text()[-3000:]
-            time.sleep(0.1)
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(DEADLINE_S)
-        assert code == 0, self._output.read_text()[-3000:]
-
-    def end(self) -> None:
-        """Leave nothing behind, however the test went."""
-        if self._process is not None and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+def finish(process: StartedPart, settings: Settings) -> None:
+    """Let it count everything, and end it as an operator does."""
+    deadline = time.monotonic() + DEADLINE_S
+    while received_in(settings) < TRAFFIC.lines:
+        assert not process.has_ended, process.said
+        assert time.monotonic() < deadline, process.said
+        time.sleep(0.1)
+    process.end(DEADLINE_S)
 
 
 @pytest.fixture
@@ -142,16 +97,17 @@ def processor(request, tmp_path):
 
     def make(log_url: str, store_url: str, engine: str = "native"):
         settings = Settings(data_dir=tmp_path, log=log_url, store=store_url, engine=engine)
-        flags = []
+        flags = ["--engine", engine]
         if engine == "spark":
             jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
-            flags = ["--master", "local[2]", "--jars", jars]
-        started.append(ProcessorProcess(settings, *flags))
+            flags += ["--master", "local[2]", "--jars", jars]
+        output = tmp_path / "process.txt"
+        started.append(StartedPart(settings, "process", output, SMALL_BATCHES, tuple(flags)))
         return settings, started[-1]
 
     yield make
     for process in started:
-        process.end()
+        process.leave_nothing()
 
 
 def server_url(request, kind):
@@ -192,7 +148,7 @@ def kill_again_and_again(process, settings, chance, longest_s, kills=KILLS):
         process.kill()
     assert received_in(settings) < TRAFFIC.lines, "the last kill came too late"
     process.start()
-    process.finish(settings)
+    finish(process, settings)
 
 
 def feed_and_kill(process, settings, server, chance):
@@ -209,7 +165,7 @@ def feed_and_kill(process, settings, server, chance):
         server.kill()
         time.sleep(chance.uniform(0, 0.5))
         server.start()
-    process.finish(settings)
+    finish(process, settings)
 
 
 def wait_for_more(settings, epoch, process):

@@ -3,17 +3,12 @@ four is killed at random, again and again, while clients send. Nothing is lost, 
 twice, and every table is that of one undisturbed processor.
 """
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -28,69 +23,27 @@ from rtcdp.sources.synthetic.bulk import START_MS, bench_events
 from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import differing, dump
 from tests.chaos.judging import judged
+from tests.chaos.started import StartedPart
 from tests.chaos.test_kill_nine import eventually, free_port
 from tests.scale import scaled
 
 RUN_S = scaled(8, chaos=600)
 EVENTS_PER_S = 1_500
+USERS = scaled(200, chaos=20_000)
+"""So many that none has thousands of events, whose story an independent count takes long for."""
 PARTITIONS = 6
 SHARDS = 2
 SOON_S = 3.0
 """How long a victim stays dead at most."""
 
-
-class Part:
-    """A collector or a processor of the platform, as an operator starts it."""
-
-    def __init__(self, settings: Settings, command: str, output: Path, port: int = 0) -> None:
-        self.port = port
-        flags = ["--port", str(port)] if port else []
-        self._command = [
-            *(sys.executable, "-m", "rtcdp", command, *flags),
-            *("--data-dir", str(settings.data_dir)),
-            *("--log", settings.log_url, "--store", settings.store_url),
-        ]
-        self._output = output
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._output.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=output,
-                stderr=output,
-                env={
-                    **os.environ,
-                    "RTCDP_PROCESSOR_SHARDS": str(SHARDS),
-                    "RTCDP_PROCESSOR_LEASE_TTL_S": "6",
-                },
-                start_new_session=True,
-            )
-
-    def check(self) -> None:
-        """It ends by nobody's hand but ours."""
-        assert self._process is not None
-        assert self._process.poll() is None, self._output.read_text()[-3000:]
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                assert self._process.wait(60) == 0, self._output.read_text()[-3000:]
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+PATIENCE_S = 60
+VARIABLES = {"RTCDP_PROCESSOR_SHARDS": str(SHARDS), "RTCDP_PROCESSOR_LEASE_TTL_S": "6"}
 
 
 class Client(threading.Thread):
     """Sends batches of events to any of the collectors, each until one has acknowledged it."""
 
-    def __init__(self, ports: list[int], seed: int) -> None:
+    def __init__(self, ports: Sequence[int], seed: int) -> None:
         super().__init__(daemon=True)
         self._ports = ports
         self._chance = random.Random(seed)
@@ -103,7 +56,9 @@ class Client(threading.Thread):
         while not self.over.is_set():
             began = time.monotonic()
             start_ms = START_MS + number * 60_000
-            made = bench_events(EVENTS_PER_S // 4, users=200, seed=self._seed, start_ms=start_ms)
+            made = bench_events(
+                EVENTS_PER_S // 4, users=USERS, seed=self._seed + number, start_ms=start_ms
+            )
             events = [msgspec.json.decode(line) for line in b"".join(made).splitlines()]
             for place, event in enumerate(events):
                 event["eventId"] = f"{self._seed}-{number}-{place}"
@@ -140,43 +95,40 @@ def settings(tmp_path, kafka_server, new_topic, postgres_url) -> Settings:
 
 
 @pytest.fixture
-def platform(settings, tmp_path) -> Iterator[dict[str, Part]]:
+def ports() -> tuple[int, int]:
+    """Where the collectors listen."""
+    return free_port(), free_port()
+
+
+@pytest.fixture
+def platform(settings, ports, tmp_path) -> Iterator[dict[str, StartedPart]]:
     """Two collectors and two processors."""
-    ports = [free_port(), free_port()]
+
+    def part(command: str, number: int, *flags: str) -> StartedPart:
+        own = replace(settings, data_dir=tmp_path / f"{command}_{number}")
+        output = tmp_path / f"{command}_{number}.txt"
+        return StartedPart(own, command, output, VARIABLES, flags)
+
     parts = {
-        f"collector_{n}": Part(
-            replace(settings, data_dir=tmp_path / f"collector_{n}"),
-            "collect",
-            tmp_path / f"collector_{n}.txt",
-            port,
-        )
-        for n, port in enumerate(ports)
-    }
-    parts |= {
-        f"processor_{n}": Part(
-            replace(settings, data_dir=tmp_path / f"processor_{n}"),
-            "process",
-            tmp_path / f"processor_{n}.txt",
-        )
-        for n in range(2)
+        **{f"collector_{n}": part("collect", n, "--port", str(p)) for n, p in enumerate(ports)},
+        **{f"processor_{n}": part("process", n) for n in range(2)},
     }
     with ExitStack() as stack:
-        for part in parts.values():
-            stack.callback(part.end)
-        for part in parts.values():
-            part.start()
+        for each in parts.values():
+            stack.callback(each.end, PATIENCE_S)
+        for each in parts.values():
+            each.start()
         yield parts
 
 
-def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform, tmp_path):
+def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, ports, platform, tmp_path):
     chance = random.Random(7)
-    collectors = [part.port for part in platform.values() if part.port]
     eventually(
-        lambda: all(is_listening("127.0.0.1", port) for port in collectors),
+        lambda: all(is_listening("127.0.0.1", port) for port in ports),
         "both collectors answer",
     )
     eventually(lambda: len(holders(settings)) == 2, "each processor has a shard")
-    clients = [Client(collectors, seed) for seed in range(2)]
+    clients = [Client(ports, seed) for seed in range(2)]
     for client in clients:
         client.start()
     ends = time.monotonic() + RUN_S
@@ -184,7 +136,8 @@ def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform
     while time.monotonic() < ends:
         time.sleep(chance.uniform(0.3, 2.0))
         name = victims.pop(0) if victims else chance.choice(list(platform))
-        platform[name].check()
+        # It ends by nobody's hand but ours.
+        assert not platform[name].has_ended, platform[name].said
         platform[name].kill()
         time.sleep(chance.uniform(0, SOON_S))
         platform[name].start()
@@ -196,7 +149,7 @@ def test_two_collectors_and_two_shards_and_one_of_them_killed(settings, platform
     eventually(lambda: all_is_counted(settings), "everything is counted")
     eventually(lambda: len(holders(settings)) == 2, "each processor has a shard again")
     for part in platform.values():
-        part.end()
+        part.end(PATIENCE_S)
     acknowledged = {each for client in clients for each in client.acknowledged}
     admitted = totals(settings)["admitted"]
     assert acknowledged <= ids_in_log(settings)

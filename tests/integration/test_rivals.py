@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rivals.contest import Taken, WrongRows, run_once
+from bench.rivals.contest import Taken, WrongRows, run_killed, run_once
 from bench.rivals.entries import ENTRIES, Entry, Ground, Guarantees
 from bench.rivals.oracle import expected_rows
 from bench.rivals.report import table
@@ -22,6 +22,16 @@ POLARS = Entry(
 _POLARS = (sys.executable, "-m", "bench.rivals.polars_batch")
 WORK = "x = bytearray(200_000_000); sum(range(20_000_000))"
 BUSY = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WORK!r}])"
+GOES_ON = """
+import pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+with out.open("a+") as rows:
+    rows.seek(0)
+    for number in range(len(rows.readlines()), 40):
+        time.sleep(0.05)
+        print(number, "somebody", 1, sep="\\t", file=rows, flush=True)
+"""
+TELLS = "import pathlib, sys; sys.stdout.write(pathlib.Path(sys.argv[1]).read_text())"
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +72,32 @@ def test_who_fails_is_named_with_what_was_said(ground, tmp_path: Path) -> None:
         run_once(failing, ground, tmp_path / "out", {})
 
 
+def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing(
+    ground, tmp_path: Path
+) -> None:
+    goes_on = replace(
+        POLARS,
+        commands=lambda _, out: ((sys.executable, "-c", GOES_ON, str(out)),),
+        rows=lambda _, out: (sys.executable, "-c", TELLS, str(out)),
+    )
+    expected = {(number, "somebody"): 1 for number in range(40)}
+    assert run_killed(goes_on, ground, tmp_path / "out", expected, 1) > 0.2
+    begins_again = replace(
+        goes_on,
+        commands=lambda _, out: (
+            (sys.executable, "-c", GOES_ON.replace("len(rows.readlines())", "0"), str(out)),
+        ),
+    )
+    with pytest.raises(WrongRows, match="two rows of somebody"):
+        run_killed(begins_again, ground, tmp_path / "again", expected, 1)
+    with pytest.raises(RuntimeError, match="ended before"):
+        run_killed(goes_on, ground, tmp_path / "out", expected, 1)
+
+
 def test_the_quickest_stands_first_with_what_it_guarantees() -> None:
     taken = {OURS.name: [Taken(2, 3, 10)], POLARS.name: [Taken(1, 1, 20), Taken(4, 1, 20)]}
-    lines = table([POLARS, OURS], taken, 1_000_000).splitlines()
+    lines = table([POLARS, OURS], taken, 1_000_000, {OURS.name: 1.5}).splitlines()
     assert lines[4] == "| rtcdp, door and engine | 500,000 | 3.00 | 10 MB |"
     assert lines[5] == "| Polars, here | 625,000 (250,000–1,000,000) | 1.00 | 20 MB |"
+    assert "| rtcdp, door and engine | 1.5 s | 2.0 s |" in lines
     assert lines[-1] == "| Polars, here | the result | no | counted | counted |"

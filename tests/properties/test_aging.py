@@ -5,7 +5,7 @@ recomputation of the log says."""
 import json
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl

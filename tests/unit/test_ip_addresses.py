@@ -20,6 +20,16 @@ from rtcdp.ip_addresses import PrivacyRules, shortened, shortener
         ("[2001:db8:1:2::3]:443", "[2001:db8:1::]:443"),
         ("[2001:db8:1:2::3]", "[2001:db8:1::]"),
         ("for=192.0.2.217;proto=https", "for=192.0.2.0;proto=https"),
+        (
+            'For="[2001:db8:cafe::17]:4711", for="192.0.2.217:443";by=_x',
+            'For="[2001:db8:cafe::]:4711", for="192.0.2.0:443";by=_x',
+        ),
+        ("192.0.2.217/32|2001:db8:1:2::3/64", "192.0.2.0/32|2001:db8:1::/64"),
+        ("(192.0.2.217) http://192.0.2.217:80/a", "(192.0.2.0) http://192.0.2.0:80/a"),
+        ("192.0.2.217\u200b\u00a0192.0.2.217.", "192.0.2.0\u200b\u00a0192.0.2.0."),
+        ("192.168.001.010 127.000.000.001", "192.168.001.0 127.000.000.001"),
+        ("192.0.2.256 1.2.3.4.5", "192.0.2.256 1.2.3.4.5"),
+        ("v1.2.3.4 00192.0.2.217", "v1.2.3.4 00192.0.2.217"),
         (" 192.0.2.217 , host-a, 198.51.100.7:80", " 192.0.2.0 , host-a, 198.51.100.0:80"),
         ("fe80::1%eth0-1", "fe80::"),
         ("2002:c000:2d9::1", "2002:c000:200::"),
@@ -61,6 +71,11 @@ def test_arrays_and_long_lists_and_escaped_texts_are_shortened():
     assert (
         json.loads(shorten(b'{"ip":"192.0.2.9\\t198.51.100.7"}'))["ip"] == "192.0.2.0\t198.51.100.0"
     )
+    assert json.loads(shorten(rb'{"ip":"192\u002e0\u002e2\u002e9"}'))["ip"] == "192.0.2.0"
+    forwarded = json.dumps({"ip": 'for="[2001:db8:cafe::17]"'}).encode()
+    assert shorten(forwarded) == forwarded.replace(b"::17", b"::")
+    spaced = '{"ip":"192.0.2.9\u00a0\u2028"}'.encode()
+    assert shorten(spaced) == spaced.replace(b"2.9", b"2.0")
 
 
 texts = st.text(max_size=12) | st.sampled_from(['"ip":"192.0.2.9"', "ip", "\\", '\\"', "192.0.2.9"])

@@ -26,6 +26,8 @@ import org.apache.kafka.streams.kstream.TimeWindows;
 public class StreamsViews {
     private static final Duration LATE = Duration.ofMinutes(10);
     private static final long LOOK_MS = 100;
+    /** The shortest that a broker takes: how long whoever is killed keeps its partitions. */
+    private static final int SESSION_MS = 6_000;
 
     private final String topic;
     private final String results;
@@ -42,7 +44,9 @@ public class StreamsViews {
         Duration step = Duration.ofMillis(Long.parseLong(arguments[6]));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
             Map<TopicPartition, Long> ends = views.ends(admin);
-            admin.createTopics(Set.of(new NewTopic(views.results, ends.size(), (short) 1))).all().get();
+            if (!admin.listTopics().names().get().contains(views.results)) {
+                admin.createTopics(Set.of(new NewTopic(views.results, ends.size(), (short) 1))).all().get();
+            }
             KafkaStreams streams = new KafkaStreams(
                     views.counting(window, step), views.settings(bootstrap, arguments[3], arguments[4]));
             CountDownLatch failed = new CountDownLatch(1);
@@ -88,6 +92,8 @@ public class StreamsViews {
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 256 * 1024 * 1024);
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(threads));
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), SESSION_MS);
+        settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG), SESSION_MS / 3);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_BYTES_CONFIG), 64 * 1024 * 1024);
         settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 8 * 1024 * 1024);

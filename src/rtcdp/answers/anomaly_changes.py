@@ -63,15 +63,17 @@ class AnomaliesWatch:
         Raises `StoreUnavailable`."""
         start_from = installation.clock.now_ms() - DAY_MS
         with open_reading(installation) as reading:
-            epoch = reading.snapshot.progress.epoch
+            progress = reading.snapshot.progress
             seen = reading.snapshot.acknowledgements(start_from, LATEST)
-        if (epoch, frozenset(seen)) == self._mark:
+        epoch = progress.epoch
+        mark = (epoch, progress.watermark(0), frozenset(seen))
+        if mark == self._mark:
             return None
         asked = AnomaliesQuestion(start_from=start_from, limit=_LOOKED_AT)
         page = anomalies_page(installation, asked)
         now = {_name_of(each): each for each in page.items}
         before, self._there = self._there, now
-        self._mark, self._epoch = (epoch, frozenset(seen)), epoch
+        self._mark, self._epoch = mark, epoch
         return None if before is None else self._told(before, now, iso_ms(start_from))
 
     def _told(self, before: _Named, now: _Named, since: str) -> AnomaliesChanged | None:

@@ -72,7 +72,8 @@ class RowsWatch:
         if told.watermark is not None:
             # With another partition it goes back, and nothing is told twice.
             self._watermark = max(told.watermark, told.watermark if since is None else since)
-        if last is None or last >= epoch:
+        # Rows become final without an epoch too: where it is seen that nothing comes any more.
+        if last is None or (last >= epoch and since == self._watermark):
             return None
         news = noticed(told.snapshot, self.fold, last)
         changed = self._there(told, news.keys)

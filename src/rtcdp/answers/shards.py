@@ -13,7 +13,8 @@ from rtcdp.store.division import Division, ShardState
 class ShardShown:
     """A shard: its partitions, as far as anything is known of them, how many offsets wait in them
     (None where the log can't be asked), when it last committed (UTC ms; None: never), and whether a
-    processor has it. Nothing becomes final while one `is_awaited`: it has counted no event yet."""
+    processor has it. Nothing becomes final while one `is_awaited`: it has counted no event yet, and
+    nobody has seen yet that none waits there."""
 
     shard: int
     partitions: tuple[int, ...]
@@ -48,11 +49,12 @@ def without_processor(progress: Progress, now_ms: int) -> tuple[int, ...]:
 
 
 def awaited(progress: Progress) -> tuple[int, ...]:
-    """The shards that have counted no event yet, and keep everything from becoming final."""
+    """The shards that have counted no event yet, and keep everything from becoming final: until it
+    is seen that there is none."""
     if not progress.shards:
         return ()
     division = Division(len(progress.shards))
-    unseen = (partition for partition, at in progress.max_received_at.items() if not at)
+    unseen = (partition for partition, at in progress.reached.items() if not at)
     return tuple(sorted({division.shard_of(partition) for partition in unseen}))
 
 

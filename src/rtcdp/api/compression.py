@@ -9,6 +9,7 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import brotli
@@ -28,6 +29,8 @@ _ZSTD_LEVEL = 3
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _ACCEPT = b"accept-encoding"
 
+VARYING = (b"vary", b"Accept-Encoding")
+"""The header of an answer that comes in several encodings."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -66,6 +69,25 @@ def encoding_for(accepted: str) -> str | None:
     return best if liked[best] > 0 and liked[best] >= wishes.get("identity", 0.0) else None
 
 
+_KEPT_LETTERS = 100
+_kept_encoding = lru_cache(maxsize=256)(encoding_for)
+
+
+def encoding_of(scope: Any) -> str | None:
+    """The encoding that a request asks for; None for the body as it is."""
+    given = [value for name, value in scope.get("headers", ()) if name.lower() == _ACCEPT]
+    if not given:
+        return None
+    accepted = b",".join(given).decode("latin-1")
+    return (_kept_encoding if len(accepted) <= _KEPT_LETTERS else encoding_for)(accepted)
+
+
+def compressed_at_once(body: bytes, encoding: str) -> bytes:
+    """A body that is not long in an encoding that `encoding_of` tells."""
+    compressor = _ENCODINGS[encoding]()
+    return compressor.compress(body) + compressor.flush()
+
+
 def compressed(app: "ASGIApp") -> "ASGIApp":
     """`app`, with its bodies of `MIN_BYTES` and more compressed for clients that want it."""
 
@@ -73,8 +95,7 @@ def compressed(app: "ASGIApp") -> "ASGIApp":
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        given = [value.decode("latin-1") for name, value in _headers(scope) if name == _ACCEPT]
-        answer = _Answer(send, encoding_for(",".join(given)))
+        answer = _Answer(send, encoding_of(scope))
         await app(scope, receive, answer.send)
 
     return compressing

@@ -112,6 +112,8 @@ def may_read(gate: Gate) -> Callable[["HTTPScope"], bool]:
     router, which says why."""
 
     def is_let_in(scope: "HTTPScope") -> bool:
+        if not (gate.is_shut or gate.is_limiting):
+            return True
         asking = asking_of(scope)
         try:
             # The router counts those that it refuses itself.

@@ -6,6 +6,7 @@ its place. What no route takes, and what is refused before a route is looked for
 
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
@@ -127,5 +128,10 @@ def name_route(scope: Any, pattern: str | None) -> None:
     asked = scope.get(_ASKED)
     if asked is None or not pattern:
         return
+    asked.route = _label_of(pattern)
+
+
+@lru_cache(maxsize=ROUTES_MAX)
+def _label_of(pattern: str) -> str:
     plain = _TYPE.sub("}", pattern)
-    asked.route = f"{_METRIC}{{name}}" if plain.startswith(_METRIC) else plain
+    return f"{_METRIC}{{name}}" if plain.startswith(_METRIC) else plain

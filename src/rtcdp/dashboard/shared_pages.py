@@ -37,6 +37,9 @@ PAGES_MAX = 64
 BYTES_MAX = 128 * 1024
 """An answer that is longer is given to nobody else."""
 
+REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+"""What says of whoever asked that they may not, and of the page nothing."""
+
 _SHARED = SHARED.encode()
 _HTML = b"text/html"
 _Name = tuple[bytes, bytes, str, str]
@@ -60,6 +63,10 @@ class _Answer:
         is_page = headers.get(b"content-type", b"").startswith(_HTML) and b"etag" in headers
         size = sum(len(each.get("body", b"")) for each in self.messages)
         return start.get("status") == HTTPStatus.OK and is_page and size <= BYTES_MAX
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.messages[0].get("status") in REFUSED
 
 
 @dataclass
@@ -139,12 +146,14 @@ class _SharedPages:
             if not message.get("more_body", True):
                 answer = _Answer(tuple(messages), route_of(scope))
                 ended = self._clock.monotonic()
-                # Whoever can't be given the same does not wait for the others either.
-                kept.alone_until = float("-inf") if answer.is_for_all else ended + KEPT_S
                 if answer.is_for_all:
+                    kept.alone_until = float("-inf")
                     rest = REST_OF_MANY if kept.given >= MANY else REST
                     kept.until = kept_until(began, ended, rest)
                     kept.answer, kept.given = answer, 0
+                elif not answer.is_refusal:
+                    # Whoever can't be given the same does not wait for the others either.
+                    kept.alone_until = ended + KEPT_S
             await send(message)
 
         others = [pair for pair in scope["headers"] if pair[0] != b"if-none-match"]

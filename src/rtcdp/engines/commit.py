@@ -105,4 +105,5 @@ def progress_after(progress: Progress, epoch: Epoch) -> Progress:
             **progress.decided_from,
         },
         marks={**progress.marks, **epoch.marks},
+        quiet_until=progress.quiet_until,
     )

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch, together
+from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch, together, touched
 from rtcdp.folds.row_cache import ROWS_MAX, Kept, RowCache, SpanCache
 from rtcdp.folds.rows import Difference
 from rtcdp.folds.timeline import (
@@ -23,6 +23,7 @@ from rtcdp.folds.timeline import (
     Telling,
     chunks_of,
     compacted,
+    crowded,
     decoded,
     first_of_hours,
     full_hours,
@@ -50,10 +51,8 @@ some of its keys each."""
 STORY_EVENTS = 50.0
 """How many events a story is taken to have before any was told."""
 
-
 SIDE_BY_SIDE_FROM = 2_000
 """Of so many events on, two folds work on them at the same time."""
-
 
 Landed = Callable[[], object]
 """Returns when a commit is done, and raises what became of it otherwise."""
@@ -88,8 +87,7 @@ class Folding:
         """Where all of this rests."""
 
     def begin_stories(self, instant_ms: int | None) -> None:
-        """Tell nothing any more of what happened before a time (UTC ms): stories that reach there
-        have lost events that are kept for no longer, and what was made of them stays as it is."""
+        """Tell no more of what happened before a time (UTC ms): these stories have lost events."""
         for timeline in self._timelines:
             timeline.begins = instant_ms
             if instant_ms is not None:
@@ -142,6 +140,7 @@ class Folding:
         folds = [each for each in self._folds if self._timeline_of[each.name] is timeline]
         found: dict[str, list[Folded]] = {fold.name: [] for fold in folds}
         for part in timeline.parts():
+            timeline.tell(_asked(folds, part))
             for name, folded in self._each(folds, part, timeline):
                 found[name].append(folded)
         return {name: together(parts) for name, parts in found.items()}
@@ -286,10 +285,10 @@ class Timeline:
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        is_told = pl.col(key).is_not_null()
-        if self.begins is not None:
-            is_told &= pl.col("timestamp") >= self.begins
-        batch = events.filter(is_told).select(self.telling.columns)
+        begins = EARLIEST_MS if self.begins is None else self.begins
+        batch = events.filter(pl.col(key).is_not_null(), pl.col("timestamp") >= begins).select(
+            self.telling.columns
+        )
         self._batch, self._untold = batch, batch.clear()
         if not (self._full.is_empty() or batch.is_empty()):
             hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")
@@ -339,8 +338,8 @@ class Timeline:
             # next may be longer than that, so the guess falls slowly.
             told_of_each = told.height / self._part[key].n_unique()
             self._story_events = max(1.0, told_of_each, self._story_events / 4)
-        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
-            self._filled = pl.concat([self._filled, full_hours(told, key)])
+        if (is_crowded := crowded(self._numbers)).any():
+            self._filled = pl.concat([self._filled, full_hours(told.filter(is_crowded), key)])
         if self._chunks:
             # Keys that were read twice, for a longer span, have the same chunks twice.
             chunks = pl.concat(self._chunks).unique(self.table.primary_key)
@@ -421,19 +420,37 @@ class Timeline:
         is_asked = self._told["timestamp"].to_numpy() >= since
         return self._told if is_asked.all() else self._told.filter(is_asked)
 
+    def tell(self, spans: pl.DataFrame) -> None:
+        """Have the stories of these keys at hand, from the beginnings of their spans on: what is
+        known to be asked for costs less at once than one fold after another."""
+        if not spans.is_empty():
+            self.events(spans)
+
     def _tell(self, spans: pl.DataFrame) -> None:
         """Have the stories of these keys at hand, too, in the order in which they are told."""
-        key = self.telling.key
-        stored = self._cache.rows(spans, anew=not self._is_under_way)
-        others = self._told.join(spans, on=key, how="anti")
-        batch = self._part.join(spans, on=key, how="semi")
-        kept = self._spans.join(spans, on=key, how="anti")
+        key, known_from = self.telling.key, f"{RANGE_FROM} known"
+        more = self._cache.rows(spans, anew=not self._is_under_way)
+        new, kept = spans, self._spans
+        if not self._spans.is_empty():
+            # Of a story that is told from later on, only what lies before that is missing.
+            known = self._spans.select(key, pl.col(RANGE_FROM).alias(known_from))
+            beside = more.join(known, on=key, how="left")
+            is_missing = (pl.col("timestamp") < pl.col(known_from)).fill_null(True)
+            more = beside.filter(is_missing).select(more.columns)
+            new = spans.join(known, on=key, how="anti")
+            kept = self._spans.join(spans, on=key, how="anti")
         self._spans = pl.concat([kept, spans]).sort(key)
-        told = pl.concat([others, stored, batch])
+        if new.is_empty() and more.is_empty():
+            return
+        batch = self._part.join(new, on=key, how="semi")
+        told = pl.concat([self._told, more, batch])
         self._told, self._numbers = story_order(told, self._spans, key)
-        if may_be_full(int(np.bincount(self._numbers, minlength=1).max())):
-            capped = first_of_hours(self._told, key)
-            self._told, self._numbers = story_order(capped, self._spans, key)
+        if (is_crowded := crowded(self._numbers)).any():
+            full = self._told.filter(is_crowded)
+            capped = first_of_hours(full, key)
+            if capped.height < full.height:
+                told = pl.concat([self._told.filter(~is_crowded), capped])
+                self._told, self._numbers = story_order(told, self._spans, key)
 
     def _read(self, spans: pl.DataFrame) -> pl.DataFrame:
         """What the store tells of these keys."""
@@ -457,6 +474,19 @@ class Timeline:
             added = pl.concat([*(each.replace for each in self._fewer), added])
         # Chunks of a number that none had before are new.
         return RowChanges(self.table, gone, added, before)
+
+
+def _asked(folds: Sequence[Fold], part: pl.DataFrame) -> pl.DataFrame:
+    """The stories that these folds are going to ask for, each from the earliest beginning on."""
+    key = folds[0].key
+    spans = [
+        touched(fold, fold.step.relevant(part.select(columns_of(fold)))).select(key, RANGE_FROM)
+        for fold in folds
+        if fold.step.kind == "sequence"
+    ]
+    if not spans:
+        return part.select(key, pl.col("timestamp").alias(RANGE_FROM)).clear()
+    return spans[0] if len(spans) == 1 else pl.concat(spans).group_by(key).agg(pl.min(RANGE_FROM))
 
 
 def columns_of(fold: Fold) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rtcdp.clock import Clock, TrustedTime
 from rtcdp.engines.aging import Aging
+from rtcdp.engines.quiet import QuietPartitions
 from rtcdp.engines.resume import held_from
 from rtcdp.log.contract import LogReader
 from rtcdp.log.limits import Retention
@@ -58,6 +59,7 @@ class Upkeep:
         self._aging = aging
         self._log, self._store, self._clock = log, store, clock
         self._keeping = keeping
+        self._quiet = QuietPartitions(log, store, clock)
         self._on_trouble = on_trouble
         self._ends: deque[_Ends] = deque(maxlen=_LOOKS)
         self._outlived: dict[int, int] = {}
@@ -65,17 +67,20 @@ class Upkeep:
         with store.snapshot() as snapshot:
             self._time = TrustedTime(clock, snapshot.kept_time())
 
-    def look(self) -> None:
-        """Look at the clock; often, so that a step is noticed soon. Raises what the store does."""
+    def look(self, progress: Callable[[], Progress]) -> None:
+        """Look at the clock, often, so that a step is noticed soon, and now and then at partitions
+        without events. `progress` tells what is committed. Raises what log and store raise."""
         said = self._time.look()
         if said is not None:
             self._on_trouble(said)
             self._store.keep_time(self._time.kept)
+        if self._quiet.is_due():
+            self._quiet.look(progress())
 
     def expire(self, progress: Progress, *, at_once: bool = False) -> None:
         """Delete what is old, unless the clock is not to be trusted; some of it, where it takes
         long and is not to be done `at_once`. Raises what log and store raise."""
-        self.look()
+        self.look(lambda: progress)
         if not self._time.has_begun:
             self._time.begin(self._oldest_ms(progress))
         self._store.keep_time(self._time.kept)

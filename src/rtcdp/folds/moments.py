@@ -5,6 +5,7 @@ Equal times count in either order, so what happens at once is looked at together
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -46,9 +47,9 @@ class Moments:
         events together.
         """
         span = range(first, last + 1)
-        enough = np.ones(self.count, np.bool_)
+        enough = self.sizes >= len(span)
         for step in span:
-            enough &= self._matching(1 << step) >= 1
+            enough &= self._is_filled(step)
         if first == last or not enough.any() or not self._is_ambiguous:
             return enough
         for size in range(2, len(span) + 1):
@@ -70,8 +71,7 @@ class Moments:
 
     def end_of_unit(self) -> Ints:
         """For each moment, the number of the first one of the next unit."""
-        last = np.append(np.flatnonzero(self.units[1:] != self.units[:-1]) + 1, self.count)
-        return last[self.units]
+        return self._ends
 
     def exclusion_after(self) -> Ints:
         """When, after each moment and not in it, an attempt is ended."""
@@ -81,10 +81,34 @@ class Moments:
     def next_of(self, is_wanted: Flags, *, itself: bool = False) -> Ints:
         """For each moment the next wanted one of its unit, or the wanted moment `itself`; the
         number of moments where there is none."""
-        places = np.where(is_wanted, np.arange(self.count), self.count)
-        nearest = np.append(np.minimum.accumulate(places[::-1])[::-1], self.count)
-        found = nearest[np.arange(self.count) + (0 if itself else 1)]
-        return np.where(found < self.end_of_unit(), found, self.count)
+        found = self.nearest(is_wanted)[(0 if itself else 1) :][: self.count]
+        return np.where(found < self._ends, found, self.count)
+
+    def nearest(self, is_wanted: Flags) -> Ints:
+        """For each place the first wanted moment from there on, of whichever unit; and one place
+        more, behind the last moment. The number of moments where there is none."""
+        found = np.full(self.count + 1, self.count)
+        wanted = np.flatnonzero(is_wanted)
+        found[wanted] = wanted
+        return np.minimum.accumulate(found[::-1])[::-1]
+
+    @cached_property
+    def _ends(self) -> Ints:
+        last = np.append(np.flatnonzero(self.units[1:] != self.units[:-1]) + 1, self.count)
+        return last[self.units]
+
+    @cached_property
+    def _filled(self) -> dict[int, Flags]:
+        return {}
+
+    def _is_filled(self, step: int) -> Flags:
+        """In which moments an event fills a step."""
+        if step not in self._filled:
+            fills = self.masks & (1 << step) != 0
+            is_single = self.count == len(fills)
+            found = fills if is_single else np.logical_or.reduceat(fills, self.firsts)
+            self._filled[step] = found
+        return self._filled[step]
 
     def _matching(self, mask: int) -> Ints:
         """How many events of each moment fill one of the steps."""

@@ -8,6 +8,7 @@ well reaches it no later; so the next moment that reaches it is the best one to 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from rtcdp.folds.moments import NEVER, NOWHERE, Moments
 from rtcdp.folds.segments import Flags, Ints
@@ -26,11 +27,15 @@ class Limits:
 @dataclass(frozen=True)
 class _Leg:
     """From each moment, as the one that fills a step: when the target is reached at the earliest,
-    the last step that the moment fills on the way, and the moment that goes on."""
+    the last step that the moment fills on the way, and the moment that goes on, if that is not the
+    target."""
 
     reached_at: Ints
-    last_step: Ints
+    last_step: npt.NDArray[np.int8]
     onward: Ints
+
+
+_COLUMNS = ("moments", "first_steps", "last_steps", "places")
 
 
 @dataclass(frozen=True)
@@ -47,72 +52,76 @@ class Attempts:
 def attempts_from(moments: Moments, step_count: int, limits: Limits, *, is_open: bool) -> Attempts:
     """For each moment that can begin an attempt the one that gets farthest; of an open list it may
     begin with any step, and of equals with the earliest one."""
-    shape = (moments.count, step_count)
-    places = np.full(shape, NOWHERE)
-    first = np.full(moments.count, NOWHERE)
-    last = np.full(moments.count, NOWHERE)
     fills = {(a, b): moments.fills(a, b) for a in range(step_count) for b in range(a, step_count)}
     onward_until = _latest_next(moments, limits)
+    is_begun = np.zeros(moments.count, np.bool_)
+    found: list[Attempts] = []
     for target in reversed(range(step_count)):
         legs = _legs(moments, fills, target, onward_until, limits.is_strict)
         for step in range(target + 1 if is_open else 1):
-            leg = legs[step]
-            is_reached = leg.reached_at < NEVER
+            reached_at = legs[step].reached_at
+            chosen = np.flatnonzero((reached_at < NEVER) & ~is_begun)
             if limits.within_ms is not None:
-                is_reached &= np.where(is_reached, leg.reached_at, 0) - moments.times <= (
-                    limits.within_ms
-                )
-            chosen = np.flatnonzero(is_reached & (last == NOWHERE))
-            first[chosen], last[chosen] = step, target
-            places[chosen] = _places(legs, chosen, step, step_count)
-    begun = np.flatnonzero(last != NOWHERE)
-    return Attempts(begun, first[begun], last[begun], places[begun])
+                took = reached_at[chosen] - moments.times[chosen]
+                chosen = chosen[took <= limits.within_ms]
+            is_begun[chosen] = True
+            first, last = np.full(len(chosen), step), np.full(len(chosen), target)
+            found.append(Attempts(chosen, first, last, _places(legs, chosen, step, step_count)))
+    order = np.argsort(np.concatenate([each.moments for each in found]), kind="stable")
+    return Attempts(
+        *(np.concatenate([getattr(each, name) for each in found])[order] for name in _COLUMNS)
+    )
 
 
-def _latest_next(moments: Moments, limits: Limits) -> Ints:
-    """Until when the next step must be there, from each moment."""
-    latest = moments.exclusion_after()
+def _latest_next(moments: Moments, limits: Limits) -> Ints | None:
+    """Until when the next step must be there, from each moment; None if that is all the same."""
+    latest = moments.exclusion_after() if moments.is_excluded.any() else None
     if limits.step_within_ms is None:
         return latest
-    return np.minimum(latest, moments.times + limits.step_within_ms)
+    by_time = moments.times + limits.step_within_ms
+    return by_time if latest is None else np.minimum(latest, by_time)
 
 
 def _legs(
     moments: Moments,
     fills: dict[tuple[int, int], Flags],
     target: int,
-    onward_until: Ints,
+    onward_until: Ints | None,
     is_strict: bool,
 ) -> dict[int, _Leg]:
     legs: dict[int, _Leg] = {}
-    times = np.append(moments.times, NEVER)
+    nearest: dict[int, Ints] = {}
+    ends = moments.end_of_unit()
     for step in reversed(range(target + 1)):
         reached_at = np.where(fills[step, target], moments.times, NEVER)
-        last_step = np.full(moments.count, target)
-        onward = np.full(moments.count, moments.count)
+        last_step = np.full(moments.count, target, np.int8)
+        onward = np.zeros(moments.count, np.int64)
         for last in range(step, target):
             is_filled = fills[step, last]
             if is_strict and step > 0:
                 # Whoever passes through a moment must have used all that happened in it.
                 is_filled = is_filled & (moments.sizes == last - step + 1)
-            if not is_filled.any():
+            # The few that a step has are looked at alone, and not beside all that happened.
+            filled = np.flatnonzero(is_filled)
+            if len(filled) == 0:
                 continue
             following = legs[last + 1]
-            is_there = following.reached_at < NEVER
-            place = _immediate(moments, is_there) if is_strict else moments.next_of(is_there)
-            reached = np.append(following.reached_at, NEVER)[place]
-            is_better = is_filled & (times[place] <= onward_until) & (reached < reached_at)
-            reached_at = np.where(is_better, reached, reached_at)
-            last_step[is_better], onward[is_better] = last, place[is_better]
+            if last not in nearest:
+                nearest[last] = moments.nearest(following.reached_at < NEVER)
+            place = nearest[last][filled + 1]
+            is_there = place < ends[filled]
+            if is_strict:
+                is_there &= place == filled + 1
+            filled, place = filled[is_there], place[is_there]
+            reached = following.reached_at[place]
+            is_better = reached < reached_at[filled]
+            if onward_until is not None:
+                is_better &= moments.times[place] <= onward_until[filled]
+            filled, place = filled[is_better], place[is_better]
+            reached_at[filled], last_step[filled] = reached[is_better], last
+            onward[filled] = place
         legs[step] = _Leg(reached_at, last_step, onward)
     return legs
-
-
-def _immediate(moments: Moments, is_wanted: Flags) -> Ints:
-    """The next moment of each unit, where that is a wanted one."""
-    following = np.arange(1, moments.count + 1)
-    is_there = (following < moments.end_of_unit()) & np.append(is_wanted, False)[following]
-    return np.where(is_there, following, moments.count)
 
 
 def _places(legs: dict[int, _Leg], begun: Ints, first_step: int, step_count: int) -> Ints:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RowColumn, RowType
-from rtcdp.folds.segments import Flags, Ints
+from rtcdp.folds.segments import Flags, Ints, order_by
 
 FRAME_TYPES: Mapping[RowType, pl.DataType] = {
     "text": pl.String(),
@@ -53,6 +53,18 @@ def in_order(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
         is_same &= value == before
     is_sorted = (is_later | is_same).slice(1).fill_null(False).all()
     return rows if rows.select(is_sorted).item() else rows.sort(columns)
+
+
+def by_key_and_time(rows: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
+    """Rows sorted by a text and an integer, of equals as they are. Each text is compared with the
+    others once, however many rows have it, and all columns are moved once."""
+    keys = rows.select(key).unique().sort(key).with_row_index("code")
+    codes = rows.select(key).join(
+        keys, on=key, how="left", nulls_equal=True, maintain_order="left"
+    )["code"]
+    order = order_by(codes.to_numpy().astype(np.int64), rows[time].to_numpy())
+    # From a frame in pieces each row would be looked for, which takes three times as long.
+    return rows.rechunk()[order]
 
 
 def first_in_group(groups: Ints, rows: pl.DataFrame, *, latest: bool = False) -> pl.DataFrame:

@@ -51,6 +51,22 @@ def reached(roots: Ints, following: Ints) -> Flags:
             return is_reached[:size]
 
 
+def order_by(numbers: Ints, times: Ints) -> Ints:
+    """The places of rows in the order by number and time, of equals as they are.
+
+    Both in one number, where they fit, sort three times as fast: what was read is a row of
+    stretches that are in order, which a stable sort of one key finds.
+    """
+    if len(times) == 0:
+        return np.zeros(0, np.int64)
+    earliest, last = int(times.min()), int(numbers.max())
+    span = int(times.max()) - earliest + 1
+    if (last + 1) * span >= 2**63:
+        return np.lexsort((times, numbers))
+    together = numbers * span + (times - earliest)
+    return np.argsort(together, kind="stable")
+
+
 def search_within(segments: Ints, values: Ints, targets: Ints) -> Ints:
     """For each row, the place of the first row of its segment whose value is at least its target;
     the number of rows where there is none. Rows are sorted by segment and value."""

@@ -33,7 +33,7 @@ from rtcdp.events.event import PAGE_VIEW, PURCHASE
 from rtcdp.folds import timeline
 from rtcdp.folds.days import check_time_zone, local_day
 from rtcdp.folds.packed_sets import hashed, joined
-from rtcdp.folds.rows import changes_in, empty_rows, first_in_group, in_order
+from rtcdp.folds.rows import by_key_and_time, changes_in, empty_rows, first_in_group, in_order
 from rtcdp.folds.segments import Flags, Ints, numbered, reached, running_max, search_within
 
 MINUTE_MS = 60_000
@@ -165,7 +165,10 @@ class Sessions(Step):
             unchanged = pl.Series(dtype=pl.Boolean)
             return Joined(nothing, unchanged, nothing.select(primary_key), rows[key])
         unit = (key, "client") if self.by == "client" else (key,)
-        rows = rows.sort(*unit, "start", *(("end", "event_id") if self.campaign else ()))
+        if self.by == "client" or self.campaign:
+            rows = rows.sort(*unit, "start", *(("end", "event_id") if self.campaign else ()))
+        else:
+            rows = by_key_and_time(rows, key, "start")
         begins = self._begins(rows, unit)
         firsts, sessions = np.flatnonzero(begins), numbered(begins)
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class HeldBody:
-    """A body while it is read, counted as held by the collector until the `with` block ends."""
+    """A body while it is read, counted as held by the collector until the `with` block ends.
+
+    `chunks` are what has come of it, and `is_whole` says whether that is all, so that somebody else
+    may go on with one that is too large here."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
@@ -20,6 +23,8 @@ class HeldBody:
         self._transfer: Transfer | None = None
         self._is_slow = False
         self._length = -1
+        self.chunks: list[bytes] = []
+        self.is_whole = False
 
     def __enter__(self) -> "HeldBody":
         return self
@@ -48,19 +53,21 @@ class HeldBody:
                 # Nearly every body is one message, and this is all that it costs.
                 message = await receive()
                 chunk, has_more = self._held(message)
-                if not has_more:
-                    return chunk
-                return await self._rest(receive, chunk)
+                if has_more:
+                    return await self._rest(receive, chunk)
         except TimeoutError as error:
             if self._is_slow:
                 raise self._too_slow() from error
             raise RequestRefused(
                 "body_timeout", f"send the whole body within {limits.body_timeout_s:g} s"
             ) from error
+        self.chunks, self.is_whole = [chunk], True
+        return chunk
 
     async def _rest(self, receive: "Receive", first: bytes) -> bytes:
         collector = self._collector
-        chunks, has_more = [first], True
+        self.chunks = chunks = [first]
+        has_more = True
         try:
             with collector.transfers.under_way() as transfer:
                 transfer.held_bytes = transfer.moved_bytes = len(first)
@@ -74,7 +81,9 @@ class HeldBody:
                 transfer.held_bytes = 0
         except GaveWay as error:
             raise self._too_slow() from error
-        return b"".join(chunks)
+        whole = b"".join(chunks)
+        self.chunks, self.is_whole = [whole], True
+        return whole
 
     @property
     def held_bytes(self) -> int:
@@ -93,6 +102,8 @@ class HeldBody:
         if message["type"] != "http.request":
             raise RequestRefused("body_damaged", "send the body whole, as its headers say")
         chunk: bytes = message.get("body", b"")
+        if self.held_bytes + len(chunk) > self._collector.limits.max_body_bytes:
+            self.chunks.append(chunk)
         self._check_size(self.held_bytes + len(chunk))
         has_more = bool(message.get("more_body", False))
         if has_more and self.held_bytes + len(chunk) == self._length:

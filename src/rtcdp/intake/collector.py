@@ -320,7 +320,8 @@ class Collector:
         when it is durable, and known as this `piece`. No duplicates are told from it. Raises
         `RequestRefused` as `take` does."""
         frame = self._frame(source, "import", piece)
-        return await self._take(batch_of_runs(runs, self.limits), frame)
+        batch = await self._in_thread(lambda: batch_of_runs(runs, self.limits))
+        return await self._append(batch, frame)
 
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """The pieces of recorded files that are in the log and follow the text which `key` names;
@@ -346,13 +347,16 @@ class Collector:
         return Delivery(b"", 0, received_at, source, intake, trace=trace, piece=piece)
 
     async def _take(self, batch: Batch, frame: Delivery) -> IntakeAnswer:
+        with INTAKE:
+            return await self._append(batch, frame)
+
+    async def _append(self, batch: Batch, frame: Delivery) -> IntakeAnswer:
         if batch.event_count == 0 and frame.piece is None:
             return IntakeAnswer(0, 0)
         delivery = replace(
             frame, lines=batch.lines, line_count=batch.line_count, rejects=batch.rejects
         )
-        with INTAKE:
-            duplicates = await self._submit(delivery, batch)
+        duplicates = await self._submit(delivery, batch)
         accepted = batch.line_count - duplicates
         return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
 

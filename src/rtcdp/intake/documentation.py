@@ -2,6 +2,7 @@
 
 from litestar import Litestar
 from litestar.openapi.spec import (
+    OpenAPIFormat,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
@@ -26,7 +27,30 @@ _WHOLE = OpenAPIType.INTEGER
 _ARRAY = OpenAPIType.ARRAY
 _TEXT_OR_NULL = [OpenAPIType.STRING, OpenAPIType.NULL]
 
-_PIECE = (
+_OF_A_FILE = (
+    Parameter(
+        name="mapping",
+        param_in="query",
+        required=False,
+        description="The body is a recorded file, of any size, whose lines this mapping reads: one "
+        "that comes with rtcdp, or NAME for the file `mappings/NAME.toml` of the data folder.",
+        schema=Schema(type=_TEXT, default="events"),
+    ),
+    Parameter(
+        name="name",
+        param_in="query",
+        required=False,
+        description="The body is a recorded file that is called so; Content-Disposition says it, "
+        "too. Lines without an id get one that begins with it.",
+        schema=Schema(type=_TEXT),
+    ),
+    Parameter(
+        name="Content-Digest",
+        param_in="header",
+        required=False,
+        description="What the bytes of a recorded file have to be: `sha-256=:BASE64:`.",
+        schema=Schema(type=_TEXT),
+    ),
     Parameter(
         name="Rtcdp-Piece",
         param_in="header",
@@ -37,6 +61,16 @@ _PIECE = (
         schema=Schema(type=_TEXT),
     ),
 )
+
+
+_FILES = {
+    name: OpenAPIMediaType(schema=Schema(type=_TEXT, format=OpenAPIFormat.BINARY))
+    for name in ("text/csv", "application/gzip", "application/zstd", "application/octet-stream")
+}
+_MORE_OF_A_FILE = {
+    "known": Schema(type=_WHOLE, description="of a recorded file: lines that were imported before"),
+    "blank": Schema(type=_WHOLE, description="of a recorded file: lines that say nothing"),
+}
 
 
 def collector_paths() -> dict[str, PathItem]:
@@ -51,9 +85,12 @@ def collector_paths() -> dict[str, PathItem]:
         "/v1/import": _path(
             "TakeHistory",
             "Send recorded history",
-            "Like `/v1/events`, for events of the past: they are never late. A piece of a recorded "
-            "file that names itself is taken in once, however often it is sent, and after days.",
-            more=_PIECE,
+            "Like `/v1/events`, for events of the past: they are never late. A body with a mapping "
+            "or a name, or of more lines than one request may hold, is a recorded file: it is "
+            "taken in piece by piece while it arrives, whatever its size, and what was imported "
+            "before counts nothing twice. Where it ends early, the hint says what was taken in.",
+            more=_OF_A_FILE,
+            files=True,
         ),
         "/v1/product-updates": _path(
             "TakeProductUpdates",
@@ -79,6 +116,8 @@ def _path(
     description: str,
     taken: tuple[str, Schema] | None = None,
     more: tuple[Parameter, ...] = (),
+    *,
+    files: bool = False,
 ) -> PathItem:
     what, schema = taken or ("event", event_schema())
     return PathItem(
@@ -114,9 +153,10 @@ def _path(
                     ),
                     "application/x-ndjson": OpenAPIMediaType(schema=Schema(type=_TEXT)),
                     **({} if taken else _cloud_events()),
+                    **(_FILES if files else {}),
                 },
             ),
-            responses=_responses(),
+            responses=_responses(files=files),
         )
     )
 
@@ -145,14 +185,14 @@ def _cloud_events() -> dict[str, OpenAPIMediaType]:
     }
 
 
-def _responses() -> dict[str, OpenAPIResponse | Reference]:
+def _responses(*, files: bool) -> dict[str, OpenAPIResponse | Reference]:
     by_status: dict[int, list[str]] = {}
     for status, what in REFUSALS.values():
         by_status.setdefault(status, []).append(what)
     return {
         "200": OpenAPIResponse(
             description="Every event of the request is durable.",
-            content={"application/json": OpenAPIMediaType(schema=_answer())},
+            content={"application/json": OpenAPIMediaType(schema=_answer(files=files))},
         ),
         **{
             str(status): OpenAPIResponse(
@@ -233,7 +273,7 @@ def product_update_schema() -> Schema:
     )
 
 
-def _answer() -> Schema:
+def _answer(*, files: bool) -> Schema:
     rejected = Schema(
         type=OpenAPIType.OBJECT,
         title="RejectedEvent",
@@ -257,6 +297,7 @@ def _answer() -> Schema:
             ),
             "rejected": Schema(type=_ARRAY, items=rejected, description="the first of them"),
             "rejected_count": Schema(type=_WHOLE, description="how many were rejected"),
+            **(_MORE_OF_A_FILE if files else {}),
         },
     )
 

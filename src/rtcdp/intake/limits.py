@@ -16,6 +16,9 @@ class CollectorLimits:
     `body_timeout_s` is how long a client may take to send its body; after `body_grace_s` it has to
     have sent `min_body_bytes_per_s` on the average. Beyond: 408.
 
+    One recorded file: `max_import_bytes` of text, after the content encoding is taken off (0: any).
+    Beyond: 413, and what came before is taken. `max_imports` files at once. Beyond: 503.
+
     All requests together: `max_pending_bytes` of bodies and of records that wait for the log (when
     a body finds no room, the slowest of those that are still on their way gives way, with 408), and
     `max_pending_requests` that wait. Beyond: 503. `max_sources` source names. Beyond: 429.
@@ -59,6 +62,8 @@ class CollectorLimits:
     allowed_lateness_ms: int = 600_000
     max_inline_bytes: int = 128 * 1024
     decoder_threads: int = 2
+    max_import_bytes: int = 0
+    max_imports: int = 4
 
     @property
     def declared_sources(self) -> frozenset[str]:

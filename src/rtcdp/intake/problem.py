@@ -8,6 +8,10 @@ from rtcdp.problem_document import ProblemDocument, problem_document
 RefusalCode = Literal[
     "bad_source",
     "bad_piece",
+    "bad_digest",
+    "other_digest",
+    "unknown_mapping",
+    "not_mapped",
     "unknown_parameter",
     "body_damaged",
     "byte_order_mark",
@@ -31,6 +35,10 @@ RefusalCode = Literal[
 REFUSALS: dict[RefusalCode, tuple[int, str]] = {
     "bad_source": (400, "the source has no valid name"),
     "bad_piece": (400, "the piece of a recorded file has no valid name"),
+    "bad_digest": (400, "the Content-Digest can't be read"),
+    "other_digest": (400, "the body is another one than its Content-Digest says"),
+    "unknown_mapping": (400, "there is no such mapping"),
+    "not_mapped": (400, "the body is no file that the mapping is made for"),
     "unknown_parameter": (400, "the query has a parameter that is not there"),
     "body_damaged": (400, "the body ends early, or its chunks are damaged"),
     "byte_order_mark": (400, "the body starts with a byte order mark"),
@@ -54,7 +62,8 @@ REFUSALS: dict[RefusalCode, tuple[int, str]] = {
 
 
 class RequestRefused(RtcdpError):
-    """A request of which nothing was recorded, and why.
+    """A request of which nothing was recorded, and why; or the first part of a recorded file, as
+    its hint says then.
 
     `code` tells programs what the matter is, `hint` tells people what to send or do instead.
     `retry_after_s` is set where the same request may succeed later. `headers` are further ones

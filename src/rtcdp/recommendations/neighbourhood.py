@@ -5,20 +5,25 @@ an index that look at the item.
 """
 
 import threading
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from rtcdp.recommendations.session_index import SessionIndex
-from rtcdp.recommendations.session_part import Flags, Floats, Ints
+from rtcdp.recommendations.session_part import Codes, Flags, Floats, Ints, ranges
+
+Pointed = tuple[Ints, Floats]
+"""Items by number, each as often as it may be, with points."""
 
 _DAY_MS = 86_400_000
 
 _OLDEST = -600.0
 """Sessions count less by their age down to e to the power of this, which is still a number."""
 
-CELLS_MAX = 2_000_000
-"""So much of neighbourhoods is kept, in items of sessions: 40 bytes each at most."""
+CELLS_MAX = 4_000_000
+"""So much of neighbourhoods is kept, in items of sessions: 20 bytes each at most."""
 
 
 @dataclass(frozen=True)
@@ -55,25 +60,27 @@ PLAIN_NEIGHBOURS = Taste(near_items=0, old_days=0, shortness=0, rarity=0, rules=
 """The nearest neighbours as they were published first (VSKNN)."""
 
 
-@dataclass(frozen=True)
 class Neighbourhood:
-    """The newest `sessions` with an item, by number, oldest first, and what each is worth by its
-    length and age, its `weight`; 0 is not to be heard, as it is `left_out`.
+    """The newest `sessions` with an item, by number, oldest first, and the `entries` that hold it;
+    and what each is worth by its length and age, its `weights`; 0 is not to be heard, as it is
+    `left_out`.
 
-    All items of these sessions, one session behind the other, are its cells: which item each is, a
-    number among `codes`, `whose` it is, a place among `sessions`, and what it counts for its
-    `nearness` to the item. The rules tell of some cells: of those at the places `near`, with these
-    points.
+    All items of these sessions are its `cells`, so many. What they are is looked up when somebody
+    asks first: of those that are heard alone, much less is asked.
     """
 
-    sessions: Ints
-    weights: Floats
-    codes: Ints
-    whose: Ints
-    nearness: Floats
-    near: Ints
-    near_points: Floats
-    left_out: Flags | None = None
+    def __init__(
+        self, index: SessionIndex, entries: Ints, sessions: Ints, taste: Taste = USUAL
+    ) -> None:
+        self.entries = entries
+        self.sessions = sessions
+        self.left_out: Flags | None = None
+        self._index = index
+        self._taste = taste
+        self._begins = index.ends.take(sessions)
+        self._lengths = index.ends.take(sessions + 1) - self._begins
+        self.cells = int(self._lengths.sum())
+        self.weights = self._worth()
 
     @property
     def looked_at(self) -> int:
@@ -81,27 +88,60 @@ class Neighbourhood:
         left_out = 0 if self.left_out is None else int(np.count_nonzero(self.left_out))
         return len(self.sessions) - left_out
 
-    def points(self, weights: Floats) -> Floats:
-        """What each cell counts, where each session counts so much."""
-        found: Floats = weights.take(self.whose)
-        found *= self.nearness
-        return found
-
-    def ruled(self) -> tuple[Ints, Floats]:
+    def ruled(self) -> Pointed:
         """The items that the rules tell of, each as often as it is near, with the points."""
-        codes, points = self.codes.take(self.near), self.near_points
+        codes, points, whose = self._ruled
         if self.left_out is None:
             return codes, points
-        is_heard = ~self.left_out[self.whose[self.near]]
+        is_heard = ~self.left_out.take(whose)
         return codes[is_heard], points[is_heard]
 
-    def beside(self) -> Ints:
+    def beside(self) -> Codes:
         """The items of the sessions that are heard, each as often as it is there."""
-        return self.codes if self.left_out is None else self.codes[~self.left_out[self.whose]]
+        if self.left_out is None:
+            return self._codes
+        return self._codes[~self.left_out.repeat(self._lengths)]
 
     def without(self, left_out: Flags) -> "Neighbourhood":
         """The same, but for some of the sessions."""
-        return replace(self, weights=np.where(left_out, 0.0, self.weights), left_out=left_out)
+        # What was looked up goes along.
+        found = copy(self)
+        found.left_out = left_out
+        found.weights = np.where(left_out, 0.0, self.weights)
+        return found
+
+    @cached_property
+    def _codes(self) -> Codes:
+        return self._index.codes.take(ranges(self._begins, self._lengths))
+
+    @cached_property
+    def _ruled(self) -> tuple[Ints, Floats, Ints]:
+        """The same as `ruled` of all sessions, and whose each is, a place among these."""
+        far, back = self._taste.rule_steps, self._taste.rules_back
+        first = np.maximum(self._begins, self.entries - far)
+        counts = np.minimum(self._begins + self._lengths, self.entries + (far + 1)) - first
+        places = ranges(first, counts)
+        steps = places - (self.entries - far).repeat(counts)
+        whose = np.arange(len(counts)).repeat(counts)
+        is_other = (steps != far).nonzero()[0]
+        ahead = 1 / np.arange(1, far + 1)
+        by_step = np.concatenate([back * ahead[::-1], [0], ahead])
+        return (
+            self._index.codes.take(places.take(is_other)).astype(np.int64),
+            by_step.take(steps.take(is_other)),
+            whose.take(is_other),
+        )
+
+    def _worth(self) -> Floats:
+        """What each session is worth by its length and age."""
+        index, taste = self._index, self._taste
+        weights = np.ones(len(self.sessions))
+        if taste.shortness:
+            weights = _by_length(taste.shortness, _size(self._lengths)).take(self._lengths)
+        if taste.old_days:
+            since_newest_ms = index.starts.take(self.sessions) - (index.newest_start or 0)
+            weights *= np.exp(np.maximum(since_newest_ms / (taste.old_days * _DAY_MS), _OLDEST))
+        return weights
 
 
 class Neighbourhoods:
@@ -120,7 +160,7 @@ class Neighbourhoods:
         not there. None where no others hold it."""
         found = self._kept.get(code)
         if found is None:
-            found = neighbourhood(self.index, *self._newest(code), self.taste)
+            found = Neighbourhood(self.index, *self._newest(code), self.taste)
             self._keep(code, found)
         if len(without) == 0:
             return found
@@ -134,7 +174,7 @@ class Neighbourhoods:
         stays = np.flatnonzero(~_are_among(sessions, without))[-self.taste.sessions_per_item :]
         if len(stays) == 0:
             return None
-        return neighbourhood(self.index, entries[stays], sessions[stays], self.taste)
+        return Neighbourhood(self.index, entries[stays], sessions[stays], self.taste)
 
     def _newest(self, code: int, more: int = 0) -> tuple[Ints, Ints]:
         return self.index.entries_of(code, self.taste.sessions_per_item + more)
@@ -144,47 +184,39 @@ class Neighbourhoods:
             if self.cells > CELLS_MAX:
                 self._kept, self.cells = {}, 0
             self._kept[code] = found
-            self.cells += len(found.whose)
+            self.cells += found.cells
 
 
-def neighbourhood(
-    index: SessionIndex, entries: Ints, sessions: Ints, taste: Taste
-) -> Neighbourhood:
-    """That of an item by the entries that hold it, of which there is one at least, and their
-    sessions, oldest first."""
-    lengths = index.lengths_of(sessions)
-    places, whose = index.items_of(sessions)
-    steps = places - entries.repeat(lengths)
-    away = np.abs(steps)
-    far = taste.rule_steps
-    near = np.flatnonzero((away <= far) & (steps != 0))
-    ahead = 1 / np.arange(1, far + 1)
-    by_step = np.concatenate([taste.rules_back * ahead[::-1], [0], ahead])
-    nearness = np.ones(len(steps))
+def heard(
+    index: SessionIndex, entries: Ints, sessions: Ints, weights: Floats, taste: Taste = USUAL
+) -> Pointed:
+    """All items of these sessions, one session behind the other, each with what it counts: the
+    session's weight, the less the farther it is from the entry of that session."""
+    begins = index.ends.take(sessions)
+    lengths = index.ends.take(sessions + 1) - begins
+    places = ranges(begins, lengths)
+    points = weights.repeat(lengths)
     if taste.near_items:
-        # Many cells are few items away: each distance is worked out once.
-        nearness = np.exp(-np.arange(lengths.max()) / taste.near_items).take(away)
-    return Neighbourhood(
-        sessions,
-        _weights(index, sessions, lengths, taste),
-        index.codes.take(places).astype(np.int64),
-        whose,
-        nearness,
-        near,
-        by_step.take(steps.take(near) + far),
-    )
+        away = np.abs(places - entries.repeat(lengths))
+        points *= _by_distance(taste.near_items, _size(lengths)).take(away)
+    return index.codes.take(places).astype(np.int64), points
 
 
-def _weights(index: SessionIndex, sessions: Ints, lengths: Ints, taste: Taste) -> Floats:
-    """What each session is worth by its length and age."""
-    weights = np.ones(len(sessions))
-    if taste.shortness:
-        by_length = np.arange(1, lengths.max() + 1) ** -taste.shortness
-        weights = by_length[lengths - 1]
-    if taste.old_days:
-        ages = (index.starts[sessions] - (index.newest_start or 0)) / (taste.old_days * _DAY_MS)
-        weights = weights * np.exp(np.maximum(ages, _OLDEST))
-    return weights
+def _size(lengths: Ints) -> int:
+    """How far a table has to reach for sessions so long: there are few tables."""
+    return 1 << int(lengths.max(initial=1)).bit_length()
+
+
+@lru_cache(maxsize=64)
+def _by_distance(near_items: float, size: int) -> Floats:
+    """What an item counts that is so many items away."""
+    return np.exp(-np.arange(size) / near_items)
+
+
+@lru_cache(maxsize=64)
+def _by_length(shortness: float, size: int) -> Floats:
+    """What a session counts that holds so many items."""
+    return np.maximum(np.arange(size), 1) ** -shortness
 
 
 def _are_among(sessions: Ints, some: Ints) -> Flags:

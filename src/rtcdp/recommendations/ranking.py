@@ -177,8 +177,7 @@ def trending(index: SessionIndex) -> Scores:
     end, begin = index.newest_start, index.oldest_start
     if end is None or begin is None:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
-    held = index.codes[index.items_of(index.begun_after(end - TREND_MS))[0]]
-    counts = np.bincount(held, minlength=len(index.counts)).astype(np.float64)
+    counts = index.held_after(end - TREND_MS).astype(np.float64)
     days_before = max(1.0, (end - TREND_MS - begin) / TREND_MS)
     usual = (index.counts - counts) / days_before
     points = (counts - usual) / np.sqrt(usual + 1)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtcdp.recommendations.neighbourhood import USUAL, Neighbourhood, Neighbourhoods, Taste
+from rtcdp.recommendations.neighbourhood import (
+    USUAL,
+    Neighbourhood,
+    Neighbourhoods,
+    Pointed,
+    Taste,
+    heard,
+)
 from rtcdp.recommendations.session_index import SessionIndex
 from rtcdp.recommendations.session_part import Floats, Ints
-
-Pointed = tuple[Ints, Floats]
-"""Items by number, each as often as it may be, with points."""
 
 _NOTHING: Pointed = np.zeros(0, np.int64), np.zeros(0)
 
@@ -68,13 +72,7 @@ def scored_by(index: SessionIndex, found: Sequence[LookedAt], taste: Taste = USU
     """The same as `scored`, by what is looked at."""
     if not found:
         return Scores(np.zeros(0, np.int64), np.zeros(0))
-    weights = _weights(index, found, taste)
-    near = (
-        np.concatenate([each.around.codes for each in found]),
-        np.concatenate(
-            [each.around.points(some) for each, some in zip(found, weights, strict=True)]
-        ),
-    )
+    near = heard(index, *_heard(index, found, taste), taste)
     # The rules tell of the last item alone.
     ruled = found[0].around.ruled() if taste.rules and found[0].back == 0 else _NOTHING
     codes, points, by_rules = _summed(near, ruled, len(index.counts))
@@ -85,35 +83,39 @@ def scored_by(index: SessionIndex, found: Sequence[LookedAt], taste: Taste = USU
     return Scores(codes, points)
 
 
-def _weights(index: SessionIndex, found: Sequence[LookedAt], taste: Taste) -> list[Floats]:
-    """By item, what each session of its neighbourhood counts: how alike it is to the current items,
-    where it is among the most alike and shares no later item; else nothing."""
+def _heard(
+    index: SessionIndex, found: Sequence[LookedAt], taste: Taste
+) -> tuple[Ints, Ints, Floats]:
+    """The sessions that are most alike, each once, with the last item that it shares and what it
+    counts: the entry that holds the item, the session, and how alike it is to the current items,
+    less where the item is further back. One item behind the other, oldest first."""
     if len(found) == 1:
         [only] = found
-        fading, worth = taste.fading**only.back, only.around.weights
-        best = _most(index, only.around.sessions, fading * worth, taste.neighbours)
-        weights = np.zeros(len(worth))
-        weights[best] = worth[best] * fading**2
-        return [weights]
+        fading, around = taste.fading**only.back, only.around
+        best = _most(index, around.sessions, fading * around.weights, taste.neighbours)
+        best.sort()
+        weights = around.weights.take(best) * fading**2
+        return around.entries.take(best), around.sessions.take(best), weights
     sizes = [len(each.around.sessions) for each in found]
     counts_for = (taste.fading ** np.array([each.back for each in found])).repeat(sizes)
     sessions = np.concatenate([each.around.sessions for each in found])
+    worth = np.concatenate([each.around.weights for each in found])
     # Each item's are nearly in order, and runs that are in order are quickly merged.
     places = sessions.argsort(kind="stable")
-    sessions = sessions.take(places)
+    ordered = sessions.take(places)
     is_first = np.ones(len(sessions), np.bool_)
-    np.not_equal(sessions[1:], sessions[:-1], out=is_first[1:])
-    firsts = np.flatnonzero(is_first)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    firsts = is_first.nonzero()[0]
     shared = np.add.reduceat(counts_for.take(places), firsts)
     # What a session shares stands from the last item backwards.
     places = places.take(firsts)
-    worth = np.concatenate([each.around.weights for each in found])
     likeness = shared * worth.take(places)
-    best = _most(index, sessions.take(firsts), likeness, taste.neighbours)
-    weights, chosen = np.zeros(len(sessions)), places.take(best)
-    weights[chosen] = likeness.take(best) * counts_for.take(chosen)
-    ends = np.cumsum(sizes).tolist()
-    return [weights[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    best = _most(index, ordered.take(firsts), likeness, taste.neighbours)
+    best = best.take(places.take(best).argsort())
+    chosen = places.take(best)
+    entries = np.concatenate([each.around.entries for each in found])
+    weights = likeness.take(best) * counts_for.take(chosen)
+    return entries.take(chosen), sessions.take(chosen), weights
 
 
 def _most(index: SessionIndex, sessions: Ints, points: Floats, count: int) -> Ints:

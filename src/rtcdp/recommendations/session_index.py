@@ -94,13 +94,21 @@ class SessionIndex:
         lasts = [*self.starts[of_base].tolist(), *self.starts[size:][-1:].tolist()]
         return max(lasts, default=None)
 
-    def begun_after(self, start: int) -> Ints:
-        """The numbers of the sessions that began later than that (UTC ms)."""
-        size, after = self._base.height, start + 1
-        first = int(np.searchsorted(self.starts[:size], after))
-        of_base = first + np.flatnonzero(self.is_there[first:size])
-        first = size + int(np.searchsorted(self.starts[size:], after))
-        return np.concatenate([of_base, np.arange(first, len(self.starts))])
+    def held_after(self, start: int) -> Ints:
+        """How many of the sessions that began later than that (UTC ms) hold each item, by
+        number."""
+        base, recent = self._base, self._recent
+        first, size = int(base.starts.searchsorted(start + 1)), base.height
+        gone = first + np.flatnonzero(~self.is_there[first:size])
+        # What began after a time stands together, as both parts are in order.
+        return (
+            self._counted(base.codes[base.ends[first] :])
+            - self._counted(base.codes[base.entries_of(gone)])
+            + self._counted(recent.codes[recent.ends[recent.starts.searchsorted(start + 1)] :])
+        )
+
+    def _counted(self, codes: Codes) -> Ints:
+        return np.bincount(codes, minlength=len(self.counts))
 
     def codes_of(self, items: Iterable[str]) -> Ints:
         """The numbers of items, of those that any session holds."""
@@ -141,9 +149,11 @@ class SessionIndex:
         some = of_recent.newest(code, newest)
         if some.start == some.stop:
             return entries, sessions
-        if len(sessions):
-            last, first = self.order_of(np.array([sessions[-1], of_recent.sessions[some.start]]))
-        is_newer = len(sessions) == 0 or last < first
+        # So many of the base come before the first of them.
+        before = self._ranks[int(of_recent.sessions[some.start]) - self._base.height]
+        is_newer = len(sessions) == 0 or sessions[-1] < before
+        if is_newer and some.stop - some.start >= newest:
+            return of_recent.entries[some][-newest:], of_recent.sessions[some][-newest:]
         entries = np.concatenate([entries, of_recent.entries[some]])
         sessions = np.concatenate([sessions, of_recent.sessions[some]])
         if not is_newer:

@@ -32,6 +32,9 @@ UNKNOWN = -1
 
 _HALF_BITS = 16
 
+_FEW = 100_000
+"""So many items are numbered one by one, which is soon done. Of many, most are there again."""
+
 
 class ItemCodes:
     """Numbers for items, in the order in which they were seen. It only grows, so that indexes of
@@ -48,13 +51,17 @@ class ItemCodes:
 
     def encoded(self, items: pl.Series) -> Codes:
         """The numbers of items, new ones for those that were not seen before."""
+        if len(items) <= _FEW:
+            return np.fromiter(map(self._number, items.to_list()), np.int32, len(items))
         different = items.unique(maintain_order=True)
-        for name in different.to_list():
-            if name not in self._codes:
-                self._codes[name] = len(self.names)
-                self.names.append(name)
-        numbers = pl.Series([self._codes[name] for name in different.to_list()], dtype=pl.Int32)
-        return items.replace_strict(different, numbers, return_dtype=pl.Int32).to_numpy()
+        found = pl.Series([self._number(name) for name in different.to_list()], dtype=pl.Int32)
+        return items.replace_strict(different, found, return_dtype=pl.Int32).to_numpy()
+
+    def _number(self, item: str) -> int:
+        found = self._codes.setdefault(item, len(self.names))
+        if found == len(self.names):
+            self.names.append(item)
+        return found
 
 
 @dataclass(frozen=True)

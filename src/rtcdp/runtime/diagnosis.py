@@ -249,7 +249,7 @@ def _shards(settings: Settings, progress: Progress, clock: Clock) -> Iterator[Fi
         return
     if idle := awaited(progress):
         fact = f"{', '.join(map(str, idle))} of {count} have no event yet, so nothing becomes final"
-        hint = "wait for users in all of them, or stop the processors and lower processor.shards"
+        hint = "wait 20 s: those without events hold nothing back then; let the others be counted"
         yield Finding("shards", "odd", fact, hint)
     orphans = without_processor(progress, clock.now_ms())
     if orphans:

@@ -97,6 +97,9 @@ class Progress:
     engine has to read again `[remembered_from, next_offset)` to know every id that it must; a
     partition is not in `remembered_from` when no engine has said so yet.
 
+    `quiet_until` says of partitions that were found read to their end, with nothing new in them,
+    before which intake time (UTC ms) nothing comes in them any more.
+
     `shards` are those of a store that several processors write to; `epoch` counts the commits of
     all of them then, and `committed_at` is the newest.
     """
@@ -110,20 +113,33 @@ class Progress:
     remembered_from: Mapping[int, int] = field(default_factory=dict)
     decided_from: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[int, LogMark] = field(default_factory=dict)
+    quiet_until: Mapping[int, int] = field(default_factory=dict)
     shards: tuple[ShardState, ...] = ()
 
     @property
+    def reached(self) -> Mapping[int, int]:
+        """Up to which intake time (UTC ms) each partition is counted, whether records say so or
+        their absence; 0 for those that nobody has seen."""
+        quiet = self.quiet_until
+        return {p: max(at, quiet.get(p, at)) for p, at in self.max_received_at.items()}
+
+    @property
     def all_committed_at(self) -> int:
-        """When the last commit was of the shard whose last one is the oldest (UTC ms); 0 where one
-        has not committed yet."""
-        return min((each.committed_at for each in self.shards), default=self.committed_at)
+        """When the last commit was of the shard whose last one is the oldest (UTC ms); for one with
+        nothing to commit, up to when that is known. 0 where one has not committed yet."""
+        return min((self._known_of(each) for each in self.shards), default=self.committed_at)
 
     def watermark(self, allowed_lateness_ms: int) -> int | None:
-        """Event times before this are final: min over partitions of the intake time, less the
-        allowed lateness. None before the first record of a log, or of a shard: the intake time 0
-        stands for those that nobody has seen."""
-        newest = min(self.max_received_at.values(), default=0)
+        """Event times before this are final: min over partitions of the intake time that is
+        reached, less the allowed lateness. None before the first record of a log, or of a shard
+        that may hold some."""
+        newest = min(self.reached.values(), default=0)
         return newest - allowed_lateness_ms if newest > 0 else None
+
+    def _known_of(self, state: ShardState) -> int:
+        own = (p for p in self.max_received_at if p % len(self.shards) == state.shard)
+        quiet = min((self.quiet_until.get(partition, 0) for partition in own), default=0)
+        return max(state.committed_at, quiet)
 
 
 @dataclass(frozen=True)
@@ -446,6 +462,11 @@ class Store(Protocol):
 
     def keep_time(self, kept: KeptTime) -> None:
         """Remember how far the time is trusted, and how the clock behaved."""
+        ...
+
+    def keep_quiet(self, quiet_until: Mapping[int, int]) -> None:
+        """Remember of partitions all of whose records are counted before which intake time (UTC ms)
+        none comes any more; a time that is known already is never put back. No epoch is told."""
         ...
 
     def expire(

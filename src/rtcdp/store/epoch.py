@@ -124,7 +124,8 @@ class EpochReport:
     commit, how many event ids were ever forgotten early, and how many offsets of the log wait to be
     counted, where that was asked. `uncounted` are the records that were not admitted, by verdict
     and reason; `traces` continue those that records brought with them. Of the keys whose rows were
-    ever asked for, `cache_hits` were in memory, and `cache_misses` were not."""
+    ever asked for, `cache_hits` were in memory, and `cache_misses` were not. With a `shard`, the
+    number is one of its own, and other shards have the same ones."""
 
     epoch: int
     next_offsets: Mapping[int, int]
@@ -137,3 +138,4 @@ class EpochReport:
     traces: tuple[str, ...] = ()
     cache_hits: int = 0
     cache_misses: int = 0
+    shard: int | None = None

@@ -7,7 +7,7 @@ import pytest
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
-from rtcdp.store import RulesInForce, UncountedScan
+from rtcdp.store import EpochSpan, RulesInForce, UncountedScan
 
 MINUTE = 60_000
 RULES = AdmissionRules()
@@ -119,6 +119,22 @@ def test_the_time_is_kept(store, kept):
     store.keep_time(kept)
     with store.snapshot() as snapshot:
         assert snapshot.kept_time() == kept
+
+
+def test_what_is_known_of_quiet_partitions_only_grows(store, epochs):
+    both = {each.partition: each for each in (EpochSpan(0, 0, 1, 5, 5), EpochSpan(1, 0, 0, 5, 5))}
+    epoch = replace(epochs.make(), spans=tuple(both.values()), max_received_at={0: 900, 1: 100})
+    store.commit(epoch)
+    assert store.progress().watermark(10) == 90
+    store.keep_quiet({1: 500})
+    store.keep_quiet({0: 7, 1: 300})
+    assert store.progress().watermark(10) == 490
+    with store.snapshot() as before:
+        store.keep_quiet({1: 800})
+        store.commit(epochs.make(received_at=1_000))
+        assert before.progress.watermark(10) <= 790
+    assert store.progress().watermark(10) == 790
+    assert store.progress().max_received_at == {0: 1_000, 1: 100}
 
 
 def test_rules_and_time_survive_epochs(store, epochs):

@@ -275,6 +275,7 @@ def test_views_of_the_whole_catalog_say_what_the_api_says(open_store, select):
             for table in tables_of(metric)
         ]
         store.commit(epochs.make(*changes, received_at=START_MS + LATENESS_MS + number))
+    store.keep_quiet({0: START_MS + LATENESS_MS + 90_000})
     for metric in catalog:
         items = answers(store, metric)
         assert len(items) > 1, metric.name

@@ -19,6 +19,7 @@ from litestar.testing import TestClient
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.freshness import Installation as Answered
+from rtcdp.answers.shards import awaited
 from rtcdp.api.context import ApiContext
 from rtcdp.api.problem import exception_handlers
 from rtcdp.api.routes import api_routes
@@ -32,6 +33,7 @@ from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.native.shard import Part, ShardProcessor
 from rtcdp.engines.notices import noticed, tables_beside
+from rtcdp.engines.upkeep import Keeping, Upkeep
 from rtcdp.errors import PartMissing
 from rtcdp.log.contract import Delivery
 from rtcdp.log.keying import partitions_of_keys
@@ -265,6 +267,50 @@ def shards_on(page):
     """How each shard is, as the pipeline's page has it."""
     table = page[page.index('<h3 class="stretch">Shards') :]
     return re.findall(r">(counted|no processor)<", table[: table.index("</table>")])
+
+
+def test_a_shard_without_events_is_waited_for_until_that_is_seen(installation):
+    """And what comes in it then is decided as ever; nothing that was final changes."""
+    processors = installation.divide(4)
+    clock, caretaker = installation.clock, installation.caretaker
+    upkeep = Upkeep(installation.log, caretaker, clock, Keeping(None, None, None, 0), print)
+
+    def go_on(seconds):
+        for _ in range(seconds):
+            clock.advance(1_000)
+            upkeep.look(caretaker.progress)
+
+    def come(shard):
+        event = {"userId": user_in(shard), "eventType": "PAGE_VIEW", "timestamp": clock.now_ms()}
+        delivery = of_lines([msgspec.json.encode(event) + b"\n"], clock.now_ms())
+        installation.log.append([delivery], shard)
+
+    come(0)
+    processors[0].step()
+    assert awaited(installation.store.progress()) == (1, 2, 3)
+    come(2)
+    go_on(40)
+    # What waits there may be from before: the others are known to be empty.
+    assert awaited(installation.store.progress()) == (2,)
+    assert installation.store.progress().watermark(0) is None
+    processors[2].step()
+    go_on(40)
+    progress = installation.store.progress()
+    assert awaited(progress) == ()
+    assert progress.watermark(0) == START_MS
+    assert progress.all_committed_at == START_MS
+    come(0)
+    processors[0].step()
+    go_on(40)
+    until = installation.store.progress().watermark(0)
+    assert until == START_MS + 80_000
+    come(1)
+    processors[1].step()
+    progress = installation.store.progress()
+    assert progress.watermark(0) == until
+    assert progress.max_received_at[1] == clock.now_ms()
+    with installation.store.snapshot() as snapshot:
+        assert snapshot.ledger_totals()["admitted"] == 4
 
 
 def test_a_shard_that_keeps_all_from_becoming_final_is_named(

@@ -16,7 +16,8 @@ from threading import Event
 import msgspec
 import pytest
 
-from rtcdp.clock import SystemClock
+from rtcdp.answers.shards import awaited
+from rtcdp.clock import Clock, SystemClock
 from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.log.contract import LogReader, LogWriter
 from rtcdp.runtime.parts import folds_of, log_reader, log_writer, metrics_of, store_of
@@ -48,15 +49,18 @@ def settings(tmp_path, kafka_server, new_topic, postgres_schema_url) -> Settings
     )
 
 
+CLOCK = SystemClock()
+
+
 class Started:
     """A processor in a process of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = CLOCK) -> None:
         settings.data_dir.mkdir()
         self.settings = settings
         self._stop = _processes.Event()
         self._process = _processes.Process(
-            target=run_processor, args=(self.settings, SystemClock(), self._stop)
+            target=run_processor, args=(self.settings, clock, self._stop)
         )
         self._process.start()
 
@@ -81,8 +85,8 @@ def start(settings) -> Iterator[Callable[..., Started]]:
     """Starts processors that don't outlive the test."""
     made: list[Started] = []
 
-    def one_more(name: str, **own: object) -> Started:
-        made.append(Started(replace(settings, data_dir=settings.data_dir / name, **own)))
+    def one_more(name: str, clock: Clock = CLOCK, **own: object) -> Started:
+        made.append(Started(replace(settings, data_dir=settings.data_dir / name, **own), clock))
         return made[-1]
 
     yield one_more
@@ -121,6 +125,34 @@ def test_processors_share_shards_and_take_over_from_one_another(settings, start,
     expected = dump_of(alone)
     assert expected["ledger"]["received"].sum() > TRAFFIC.lines * 0.9
     assert differing(expected, dump_of(settings)) == []
+
+
+class HurriedClock:
+    """A clock that goes fast, so that nobody has to wait."""
+
+    def __init__(self, times: int) -> None:
+        self._times, self._began_ms = times, SystemClock().now_ms()
+
+    def now_ms(self) -> int:
+        return self._began_ms + int(self.monotonic() * 1000)
+
+    def monotonic(self) -> float:
+        return (SystemClock().now_ms() - self._began_ms) / 1000 * self._times
+
+
+def test_shards_without_events_hold_nothing_back(settings, start):
+    """One user's events lie in one shard of five; the four others are seen to be empty."""
+    sent = list(Traffic(200, users=1, request_lines=100).deliveries())
+    with installed(settings) as (writer, log, store):
+        processor = start("only", clock=HurriedClock(20))
+        writer.append(sent)
+        eventually(lambda: store.progress().watermark(0) is not None)
+        progress = store.progress()
+        assert is_counted(log, store)
+        assert progress.watermark(0) == max(progress.max_received_at.values())
+        assert len(awaited(progress)) == 0
+        assert progress.all_committed_at > 0
+        processor.end()
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from rtcdp.access.rules import AccessRules
 from rtcdp.answers import recommendations
 from rtcdp.api.at_once import at_once
 from rtcdp.api.entrance import may_read
-from rtcdp.api.manners import with_manners
 from rtcdp.clock import SystemClock
 from rtcdp.store.sqlite import SqliteStore
 from tests.stories import event
@@ -70,12 +69,28 @@ def test_it_is_what_the_router_says(context, make_api, address):
     asked = {name: getattr(context.installation, name) for name in ("store", "clock", "folds")}
     said = told(make_api(metrics=(), log=None, **asked).get(address))
     assert said[0]["items"]
-    client = TestClient(with_manners(at_once(router, context)))
+    client = TestClient(at_once(router, context))
     assert client.get(address).status_code == 204  # Nobody has looked yet.
     context.history.glance(context.installation)
     assert told(client.get(address)) == said
     assert TestClient(at_once(router, context, lambda _: False)).get(address).status_code == 204
     assert client.post(address).status_code == 204
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br;q=0.5, zstd", "identity", ""])
+def test_it_is_sent_in_the_encoding_that_is_asked_for(context, monkeypatch, accepted):
+    """And what is long is left to the layers that send long answers."""
+    context.history.glance(context.installation)
+    client = TestClient(at_once(router, context))
+    plain = told(client.get(AT_ONCE[0], headers={"Accept-Encoding": "identity"}))[0]
+    monkeypatch.setattr("rtcdp.api.at_once.MIN_BYTES", 1)
+    answer = client.get(AT_ONCE[0], headers={"Accept-Encoding": accepted})
+    assert told(answer)[0] == plain
+    expected = {"gzip": "gzip", "br;q=0.5, zstd": "zstd"}.get(accepted)
+    assert answer.headers.get("content-encoding") == expected
+    assert answer.headers["vary"] == "Accept-Encoding"
+    monkeypatch.setattr("rtcdp.api.at_once.LONG_BYTES", 100)
+    assert client.get(AT_ONCE[0]).status_code == 204
 
 
 @pytest.mark.parametrize("address", BY_THE_ROUTER)

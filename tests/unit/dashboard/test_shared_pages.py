@@ -205,3 +205,11 @@ async def test_nobody_waits_for_the_others_where_all_get_one_of_their_own(server
     server.status = 200
     server.clock.advance(1000)
     assert len(set(await numbers(server, {}, {}))) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+async def test_who_is_refused_keeps_nobody_from_sharing(server: Server, status: int) -> None:
+    server.status = status
+    assert await server.ask() == (status, "0")
+    server.status = 200
+    assert await numbers(server, {}, {}) == ["1", "1"]

@@ -157,7 +157,7 @@ def test_a_step_of_the_clock_is_said_aloud_kept_and_suspends(installation: Insta
     keeping = Keeping(Retention(max_age_ms=1, min_age_ms=0), 0, 0, 1)
     installation.start(keeping)
     installation.clock.step(3_600_000)
-    installation.upkeep.look()
+    installation.upkeep.look(installation.store.progress)
     assert installation.said[0].startswith("the host's clock was set 3,600 s ahead")
     with installation.store.snapshot() as snapshot:
         kept = snapshot.kept_time()

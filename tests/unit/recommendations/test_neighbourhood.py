@@ -24,7 +24,7 @@ def test_what_was_worked_out_is_kept_within_a_limit(index, monkeypatch):
     monkeypatch.setattr(neighbourhood, "CELLS_MAX", 60)
     found = Neighbourhoods(index)
     assert around(found, "item 0") is around(found, "item 0")
-    largest = len(around(found, "shoe").codes)
+    largest = around(found, "shoe").cells
     for item in [f"item {n}" for n in range(7)] * 3:
         around(found, item)
         assert found.cells <= 60 + largest

@@ -18,14 +18,20 @@ export function showAnomalies(message) {
   draw();
 }
 
-/** The same, where it was drawn for another zone. */
-export const drawAnomalies = () => known.size && drawnIn !== document.body.dataset.zone && draw();
+/** The same, where it was drawn for another zone, or holds what is no longer of the last day. */
+export function drawAnomalies() {
+  const since = dayAgo();
+  const isOld = [...known.values()].some((each) => each.window_start < since);
+  if (isOld || (known.size && drawnIn !== document.body.dataset.zone)) draw();
+}
+
+const dayAgo = () => new Date(Date.now() - 86_400_000).toISOString();
 
 const nameOf = (each) => JSON.stringify([each.metric, each.key, each.window_start]);
 
 function draw() {
-  const dayAgo = new Date(Date.now() - 86_400_000).toISOString();
-  for (const [name, each] of known) if (each.window_start < dayAgo) known.delete(name);
+  const since = dayAgo();
+  for (const [name, each] of known) if (each.window_start < since) known.delete(name);
   const newest = [...known.values()].sort((a, b) => (a.window_start < b.window_start ? 1 : -1));
   if (naming) return;
   drawnIn = document.body.dataset.zone;

@@ -14,6 +14,12 @@ in a second, what comes next is let gather for this time: who has little to coun
 and still answers within a fraction of a second. The first event after a pause waits for nothing."""
 
 
+LEASE_TTL_S_MIN = 3.0
+"""A lease is renewed when a third of it is over, between two steps. A server or a caretaker that is
+busy may well make one wait for a second, and a lease that ends meanwhile is taken from one who
+lives."""
+
+
 @dataclass(frozen=True)
 class ProcessorLimits:
     """What bounds the engine.
@@ -27,7 +33,8 @@ class ProcessorLimits:
     `seen_ids_capacity`: how many event ids are remembered.
     `expire_every_s`: how often old data is deleted. `erase_again_every_s`: the shortest time from
     one rewriting of the files to the next, where erased users' old events keep coming.
-    `lease_ttl_s`: for how long the right to write to the store outlasts a processor that dies.
+    `lease_ttl_s`: for how long the right to write to the store outlasts a processor that dies,
+    `LEASE_TTL_S_MIN` at least.
     `shards`: into how many groups of partitions the log is divided, which several processors share.
     """
 

@@ -178,7 +178,7 @@ class Processor:
         has_worked = self._process(threads)
         has_worked |= self._take_products(is_idle=not has_worked)
         worked_s = self._clock.monotonic() - self._round_began
-        self._upkeep().look()
+        self._upkeep().look(lambda: self._progress)
         self._expire_if_due()
         gathered_s, keeps_up = self._round_began - before, self._ahead is None
         rest_s = self._limits.rest_s(worked_s, self._taken_count, gathered_s, keeps_up=keeps_up)
@@ -255,7 +255,7 @@ class Processor:
         )
         if self._seen.forgotten_early:
             self.listeners.on_trouble(too_many_ids(self._seen.forgotten_early))
-        self._upkeep().look()
+        self._upkeep().look(lambda: self._progress)
         self._is_sure = True
 
     def step(self) -> bool:
@@ -265,7 +265,7 @@ class Processor:
         """
         has_worked = self._process(None)
         has_worked |= self._take_products()
-        self._upkeep().look()
+        self._upkeep().look(lambda: self._progress)
         return has_worked
 
     def _process(self, threads: Threads | None) -> bool:

@@ -98,4 +98,6 @@ class ShardProcessor(Processor):
         def at_number(number: int) -> list[RowChanges]:
             return [renumbered(each, number) for each in notices]
 
-        return replace(epoch, shard=self._part.shard, rows=rows, at_number=at_number), report
+        shard = self._part.shard
+        epoch = replace(epoch, shard=shard, rows=rows, at_number=at_number)
+        return epoch, replace(report, shard=shard)

@@ -51,6 +51,7 @@ from rtcdp.intake.published import published_routes
 from rtcdp.intake.routes import NEEDS, collector_endpoints
 from rtcdp.intake.snippet import SNIPPET_PATH, snippet_routes
 from rtcdp.log.contract import Appended, Delivery, LogWriter
+from rtcdp.runtime.collecting.file_door import CollectorFiles
 from rtcdp.runtime.collecting.known_ids import recall
 from rtcdp.runtime.collecting.product_door import product_collector
 from rtcdp.runtime.deferred import deferred
@@ -186,7 +187,7 @@ def run_http_server(
         tracing = _tracing(settings, clock, roles, stack)
         reader = stack.enter_context(log_reader(settings, asks_registry=False))
         routes: list[ControllerRouterHandler] = []
-        context, collector, writer, products = None, None, None, None
+        context, collector, writer, products, files = None, None, None, None, None
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
@@ -194,6 +195,7 @@ def run_http_server(
             traced = writer if tracing is None else tracing.writer(writer)
             collector = stack.enter_context(_collector(settings, clock, traced, stop))
             recall(collector, reader, settings, clock)
+            files = stack.enter_context(contextlib.closing(_files(settings, collector)))
             products = stack.enter_context(product_collector(settings, clock, stop))
             routes += [*snippet_routes(), *published_routes()]
         if roles.answers:
@@ -225,12 +227,14 @@ def run_http_server(
             logging_config=None,
         )
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            found = {} if collector is None else collector_endpoints(collector, products)
+            found = {} if collector is None else collector_endpoints(collector, products, files)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
-            answers = inner if context is None else at_once(inner, context, may_read(gate))
-            limited = _within_limits(with_manners(answers), settings, registry)
-            inside = _directly(endpoints, shared_pages(limited, clock, may_read(gate)))
+            limited = _within_limits(with_manners(inner), settings, registry)
+            answers = shared_pages(limited, clock, may_read(gate))
+            if context is not None:
+                answers = at_once(answers, context, may_read(gate))
+            inside = _directly(endpoints, answers)
             inside = inside if tracing is None else tracing.app(inside)
             front = guarded(inside, settings.door, page_guests(PAGE_NEEDS, gate))
             front = measured(front, HttpTimes(registry, clock.monotonic), endpoints.keys())
@@ -294,6 +298,10 @@ def _collector(
         yield collector
     finally:
         collector.close()
+
+
+def _files(settings: Settings, collector: Collector) -> CollectorFiles:
+    return CollectorFiles(collector, settings.data_dir / "mappings")
 
 
 def routes_of(context: ApiContext, gate: Gate) -> list[ControllerRouterHandler]:

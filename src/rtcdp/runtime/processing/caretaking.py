@@ -92,7 +92,7 @@ class Caretaking:
                 if counted.division_of(log) != division:
                     division = self._make_ready(log, products.tables)
                 self._follow(products)
-                upkeep.look()
+                upkeep.look(self._store.progress)
                 self._expire_if_due(upkeep)
             self._follow(products)
 

@@ -292,7 +292,8 @@ def _tell_of_others(store: Store, settings: Settings, running: Sequence[Metric |
 
 
 def _keep_note(processor: Processing, note: TroubleNote) -> None:
-    """Write down what the processor can't reach, until it works again."""
+    """Write down what the processor can't reach, until it works again: it says so itself. That an
+    epoch was counted is no such word, where shards work beside one that can't."""
     told = processor.listeners
 
     def on_trouble(trouble: str) -> None:
@@ -304,11 +305,7 @@ def _keep_note(processor: Processing, note: TroubleNote) -> None:
         told.on_back()
         note.take_away()
 
-    def on_epoch(epoch: EpochReport) -> None:
-        told.on_epoch(epoch)
-        note.take_away()
-
-    processor.listeners = replace(told, on_trouble=on_trouble, on_back=on_back, on_epoch=on_epoch)
+    processor.listeners = replace(told, on_trouble=on_trouble, on_back=on_back)
 
 
 def _drain(processor: Processor, clock: Clock) -> None:

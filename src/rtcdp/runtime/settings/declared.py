@@ -19,7 +19,12 @@ from rtcdp.access.rules import AccessRules
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.api.door import Door, hosts_of, origins_of
 from rtcdp.api.limits import ApiLimits, HttpLimits
-from rtcdp.engines.native.limits import ProcessorLimits, ProductLimits, StoreRetention
+from rtcdp.engines.native.limits import (
+    LEASE_TTL_S_MIN,
+    ProcessorLimits,
+    ProductLimits,
+    StoreRetention,
+)
 from rtcdp.engines.spark.limits import SparkLimits, conf_of
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.intake.limits import CollectorLimits
@@ -87,6 +92,13 @@ class Settings:
         _adapter("store", self.store_url)
         conf_of(self.spark.conf)
         self._check_keeping()
+        if self.processor.lease_ttl_s < LEASE_TTL_S_MIN:
+            raise UsageError(
+                f"processor.lease_ttl_s is {self.processor.lease_ttl_s:g}: a store that is busy may"
+                " take a second for one step, and the lease would be taken from one who lives",
+                f"give {LEASE_TTL_S_MIN:g} or more; on the same machine, a dead one is replaced at"
+                " once whatever it is",
+            )
 
     def _check_keeping(self) -> None:
         """Raises `UsageError` when log, store and the index of ids are kept for times that don't go

@@ -49,6 +49,8 @@ MEANINGS: dict[str, str] = {
     "collector.max_recent_ids": "How many ids are remembered to name duplicates in answers.",
     "collector.max_inline_bytes": "Longer bodies are decoded by a thread of their own.",
     "collector.decoder_threads": "How many threads decode long bodies.",
+    "collector.max_import_bytes": "The most text that one recorded file may hold; 0: any.",
+    "collector.max_imports": "How many recorded files are taken in at once.",
     "processor.max_batch_bytes": "How much of the log one epoch takes.",
     "processor.max_fold_batch_bytes": "How much of the log one epoch takes where folds run.",
     "processor.epoch_every_s": "The shortest time from one epoch to the next.",
@@ -57,7 +59,7 @@ MEANINGS: dict[str, str] = {
     "processor.seen_ids_capacity": "How many event ids are remembered; 40 bytes each.",
     "processor.expire_every_s": "How often old data is deleted.",
     "processor.erase_again_every_s": "How often erased users' old events leave the log at most.",
-    "processor.lease_ttl_s": "How long a store on a server is kept for a processor that is gone.",
+    "processor.lease_ttl_s": "How long a store is kept for a processor that is gone; 3 or more.",
     "processor.shards": "Into how many shards the log is divided, for several processors; 1: none.",
     "api.live_clients": "How many clients may follow the live stream at once.",
     "api.live_every_ms": "How often the live stream ticks.",
@@ -116,7 +118,8 @@ FROM_ZERO = frozenset(
     | {"admission.dedup_window_ms", "log_retention.min_age_ms", "processor.epoch_every_s"}
     | ACCESS_FROM_ZERO
     | TELEMETRY_FROM_ZERO
-    | {"api.held_out_percent", "spark.shuffle_partitions", "collector.new_sources_per_hour"}
+    | {"api.held_out_percent", "spark.shuffle_partitions"}
+    | {"collector.new_sources_per_hour", "collector.max_import_bytes"}
 )
 """Numbers that may be 0; the others may not."""
 

@@ -149,7 +149,7 @@ class Tracing:
             "epoch",
             context_of(text),
             SpanKind.CONSUMER,
-            {"rtcdp.epoch": epoch.number, "rtcdp.records": epoch.record_count},
+            epoch.attributes,
             links,
             start_time=epoch.began_ms * _NS,
         )
@@ -182,7 +182,8 @@ class _TracedWriter:
 @dataclass(frozen=True)
 class CountedEpoch:
     """An epoch that is committed: from where to where it counted each partition, and when (UTC
-    ms). `traces` are those that its records brought with them."""
+    ms). `traces` are those that its records brought with them. The `shard` numbers its epochs by
+    itself; None where there are none."""
 
     number: int
     record_count: int
@@ -191,6 +192,13 @@ class CountedEpoch:
     ended_ms: int
     ranges: dict[int, tuple[int, int]]
     traces: tuple[str, ...] = ()
+    shard: int | None = None
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """What a span says of it."""
+        told = {"rtcdp.epoch": self.number, "rtcdp.records": self.record_count}
+        return told if self.shard is None else {**told, "rtcdp.shard": self.shard}
 
     def counts(self, note: Note) -> bool:
         """Whether any of the noted records is among those that it counted."""
@@ -246,10 +254,12 @@ class CountingTraces:
         # Before `_reached` says that it is counted: the other thread may look at any time.
         self._new.append(
             CountedEpoch(
-                *(report.epoch, report.record_count, began, commit, now), ranges, report.traces
+                *(report.epoch, report.record_count, began, commit, now),
+                *(ranges, report.traces, report.shard),
             )
         )
-        self._reached = dict(report.next_offsets)
+        # A report of one shard says nothing of the partitions of others.
+        self._reached = {**self._reached, **report.next_offsets}
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK_S):
@@ -269,20 +279,20 @@ class CountingTraces:
             self._pending.extend(self._notes.new())
         if not self._pending:
             return
-        by_number = {epoch.number: epoch for epoch in self._epochs}
-        numbers: dict[int, dict[str, None]] = {}
+        epochs = list(self._epochs)
+        found: dict[int, dict[str, None]] = {}
         waiting = []
         for note in self._pending:
             if note.first_offset >= reached.get(note.partition, 0):
                 waiting.append(note)
                 continue
-            epoch_of = next((each for each in self._epochs if each.counts(note)), None)
-            if epoch_of is not None:
-                numbers.setdefault(epoch_of.number, {})[note.trace] = None
+            place = next((n for n, each in enumerate(epochs) if each.counts(note)), None)
+            if place is not None:
+                found.setdefault(place, {})[note.trace] = None
         self._pending = deque(waiting, maxlen=NOTES_MAX)
-        for number, texts in numbers.items():
+        for place, texts in found.items():
             for text in list(texts)[:TRACES_MAX]:
-                self._tracing.counted(text, by_number[number], list(texts))
+                self._tracing.counted(text, epochs[place], list(texts))
 
 
 def traces_of(deliveries: Sequence[Delivery]) -> list[str]:

@@ -1,8 +1,10 @@
 """Reads a recorded file, plain, gzip or zstd, by blocks of whole lines, in bounded memory."""
 
+import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,17 +73,18 @@ class Block(NamedTuple):
 class RecordedFile:
     """An open file of lines. Whether it is compressed is told by its first bytes, not by its name.
 
+    What is in it comes from `raw` where that is given: `path` is then only what it is called.
     `damage` says, after the last line, what is wrong with the compressed stream, if anything is.
-    Raises `PartMissing` when it can't be opened.
+    Raises `PartMissing` when it can't be opened, and whatever `raw` raises.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, raw: "io.BufferedReader[Any] | None" = None) -> None:
         self.path = path
         self.damage: str | None = None
         self._is_cut = False
         try:
-            self._raw = path.open("rb")
-            self.total_bytes = path.stat().st_size
+            self._raw = path.open("rb") if raw is None else raw
+            self.total_bytes = path.stat().st_size if raw is None else 0
             self._contents = contents_of(self._raw, _CHUNK_BYTES)
         except OSError as error:
             raise PartMissing(
@@ -99,6 +102,24 @@ class RecordedFile:
 
     def __exit__(self, *_: object) -> None:
         self._raw.close()
+
+    def beginning(self) -> bytes:
+        """Whole lines from its beginning, about `BLOCK_BYTES` of them, or a part of a longer one;
+        they are still to come."""
+        taken, size = list[bytes](), 0
+        rest, has_ended = self._contents, True
+        try:
+            for chunk in rest:
+                taken.append(chunk)
+                size += len(chunk)
+                if size >= BLOCK_BYTES:
+                    has_ended = False
+                    break
+        except Damaged as damage:
+            rest = _damaged(damage)
+        self._contents = chain(taken, rest)
+        text = b"".join(taken)
+        return text if has_ended else text[: text.rfind(b"\n") + 1] or text
 
     def bytes_read(self) -> int:
         """How much of `total_bytes` (as they lie on disk) has been read."""
@@ -159,6 +180,11 @@ class RecordedFile:
                 is_start = False
         except Damaged as damage:
             self.damage = f"{self.path} is damaged: {damage}"
+
+
+def _damaged(damage: Damaged) -> Iterator[bytes]:
+    yield from ()
+    raise damage
 
 
 def _shortened(text: bytes, *, is_long: bool) -> tuple[bytes, bool]:

@@ -115,7 +115,8 @@ def check_files(plan: ReplayPlan) -> None:
     """
     for path in plan.files:
         _size_bytes(path)
-        _check_mapping(path, plan.mapping)
+        with RecordedFile(path) as file:
+            check_lines(file, plan.mapping)
 
 
 class Replay:
@@ -310,18 +311,17 @@ class _Pace:
         return self.began_s + (instant_ms - self.first_ms) / 1000 / self.speed
 
 
-def _check_mapping(path: Path, mapping: Mapping) -> None:
-    """Raise `UsageError` when none of the first lines of a file is an event: it is another kind of
-    file than the mapping is made for."""
-    with RecordedFile(path) as file:
-        lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
-        looked_at = list(islice(lines, LOOKED_AT_LINES))
+def check_lines(file: RecordedFile, mapping: Mapping) -> None:
+    """Raise `UsageError` when none of the first lines of a file, which are read for it, is an
+    event: it is another kind of file than the mapping is made for."""
+    lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
+    looked_at = list(islice(lines, LOOKED_AT_LINES))
     if not looked_at or any(line.event is not None for line in looked_at):
         return
     first = looked_at[0]
     which = f"none of the first {len(looked_at)} lines" if len(looked_at) > 1 else "no line"
     raise UsageError(
-        f"{which} of {path} is an event by this mapping; line {first.number}: {first.reason}",
+        f"{which} of {file.path} is an event by this mapping; line {first.number}: {first.reason}",
         "choose the mapping for this kind of file with --mapping, or correct it; nothing was sent",
     )
 

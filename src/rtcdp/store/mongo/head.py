@@ -91,6 +91,11 @@ class Floors:
         return offset < self.offsets_before.get(partition, 0)
 
 
+Quiet = Mapping[int, tuple[int, int]]
+"""Of partitions without events: before which intake time (UTC ms) none comes any more, and up to
+which offset they were counted then; states of before know nothing of it."""
+
+
 @dataclass(frozen=True)
 class State:
     """What a plan changes of the head. `recent` are the last revisions with the time (UTC ms) at
@@ -131,6 +136,7 @@ class Head:
     leftovers: tuple[tuple[str, int], ...] = ()
     rules: tuple[RulesInForce, ...] = ()
     time: KeptTime = KeptTime()
+    quiet: Quiet = field(default_factory=dict)
 
     @property
     def since(self) -> dict[str, int]:
@@ -347,6 +353,15 @@ def time_document(kept: KeptTime) -> Document:
     return {**vars(kept), "trusted_ms": integer(kept.trusted_ms), "step_ms": integer(kept.step_ms)}
 
 
+def quiet_document(head: Head, quiet_until: Mapping[int, int]) -> list[list[object]]:
+    """What the head says of partitions without events when these are known too."""
+    known = dict(head.quiet)
+    for partition, until in quiet_until.items():
+        if until > known.get(partition, (0, 0))[0]:
+            known[partition] = until, head.state.progress.next_offsets.get(partition, 0)
+    return [[integer(value) for value in (p, *of_it)] for p, of_it in sorted(known.items())]
+
+
 def _held(lease: Lease | None) -> Document:
     return {} if lease is None else {"lease.token": integer(lease.token)}
 
@@ -360,12 +375,14 @@ def _head(document: Document) -> Head:
         )
     lease = found["lease"]
     floors = _floors(found)
+    quiet = {p: (until, offset) for p, until, offset in found.get("quiet", ())}
     return Head(
         revision=found["revision"],
         readable_from=found["readable_from"],
-        state=_state(found, floors),
+        state=_state(found, floors, quiet),
         kept=tuple(
-            Kept(each["revision"], each["at"], _state(each, floors)) for each in found["kept"]
+            Kept(each["revision"], each["at"], _state(each, floors, quiet))
+            for each in found["kept"]
         ),
         floors=floors,
         lease=None if lease is None else Lease(**lease),
@@ -378,15 +395,17 @@ def _head(document: Document) -> Head:
             for each in found.get("rules", ())
         ),
         time=KeptTime(**found.get("time", {})),
+        quiet=quiet,
     )
 
 
-def _state(found: Document, floors: Floors) -> State:
+def _state(found: Document, floors: Floors, quiet: Quiet) -> State:
     partitions: Sequence[Document] = found["partitions"]
+    next_offsets = _by_partition(partitions, "next_offset")
     return State(
         progress=Progress(
             epoch=found["epoch"],
-            next_offsets=_by_partition(partitions, "next_offset"),
+            next_offsets=next_offsets,
             max_received_at=_by_partition(partitions, "max_received_at"),
             committed_at=found["committed_at"],
             engine=found["engine"],
@@ -401,6 +420,9 @@ def _state(found: Document, floors: Floors) -> State:
                 if each["next_offset"] is not None
             },
             marks={p["partition"]: LogMark(*p["mark"]) for p in partitions if p.get("mark")},
+            quiet_until={
+                p: until for p, (until, at) in quiet.items() if next_offsets.get(p, 0) >= at
+            },
         ),
         totals={**dict.fromkeys(COUNTS, 0), **found["totals"]},
         definitions=tuple(_definition(each) for each in found["metrics"]),

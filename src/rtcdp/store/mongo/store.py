@@ -46,6 +46,7 @@ from rtcdp.store.mongo.head import (
     PROGRESS,
     Head,
     make_head,
+    quiet_document,
     read_head,
     rules_document,
     set_fields,
@@ -227,6 +228,11 @@ class MongoStore:
         with self._writing() as database:
             settled_head(database)
             set_fields(database, self._lease, {"time": time_document(kept)})
+
+    def keep_quiet(self, quiet_until: Mapping[int, int]) -> None:
+        with self._writing() as database:
+            head = settled_head(database)
+            set_fields(database, self._lease, {"quiet": quiet_document(head, quiet_until)})
 
     def expire(
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]

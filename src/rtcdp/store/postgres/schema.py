@@ -29,6 +29,7 @@ from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
     lease_tables,
+    quiet_tables,
     row_tables,
     run_step,
     system_tables,
@@ -56,6 +57,7 @@ MIGRATIONS: Migrations = (
     acknowledgement_tables(POSTGRES),
     erasure_tables(POSTGRES),
     DIVISION_TABLES,
+    quiet_tables(POSTGRES),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 

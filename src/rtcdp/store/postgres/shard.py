@@ -105,6 +105,9 @@ class PostgresShard(SqlStore):
     def keep_time(self, kept: KeptTime) -> None:
         """The caretaker's clock is the one that is kept."""
 
+    def keep_quiet(self, quiet_until: Mapping[int, int]) -> None:
+        """The caretaker sees all partitions, and keeps it."""
+
     def end_erasures(self, on_slice: Callable[[], None] = lambda: None) -> None:
         """The caretaker ends them, who has the whole log."""
 

@@ -26,9 +26,10 @@ from rtcdp.store.postgres.shard import (
     decides_by,
     kept_definitions,
 )
-from rtcdp.store.sql.lease import take_lease
+from rtcdp.store.sql.lease import check_lease, take_lease
 from rtcdp.store.sql.statements import quote
 from rtcdp.store.sql.store import Older, SqlStore
+from rtcdp.store.sql.verdicts import write_quiet
 
 _EXPIRED_AT_ONCE = 20_000
 
@@ -118,6 +119,12 @@ class PostgresStore(SqlStore):
                 kept_definitions(snapshot.connection) == wanted
                 and decides_by(snapshot.connection, rules)
             )
+
+    def keep_quiet(self, quiet_until: Mapping[int, int]) -> None:
+        """As promised by `Store`, in front of no shard's commit."""
+        with self._writing(begin_beside) as connection:
+            check_lease(connection, self._lease)
+            write_quiet(connection, quiet_until)
 
     def expire(
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]

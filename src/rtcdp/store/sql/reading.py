@@ -43,6 +43,7 @@ _PROGRESS_SCHEMA = pl.Schema(
         "decided_from": pl.Int64(),
         "mark_offset": pl.Int64(),
         "mark_checksum": pl.Int64(),
+        "until": pl.Int64(),
     }
 )
 _DEFINITION_SCHEMA = pl.Schema(
@@ -253,8 +254,8 @@ def read_progress(connection: SqlConnection) -> Progress:
     """How far the store is; epoch 0 when nothing was committed."""
     rows = connection.query(
         'SELECT epoch, committed_at, engine, log_id, "partition", next_offset, max_received_at,'
-        " remembered_from, decided_from, mark_offset, mark_checksum"
-        " FROM _progress LEFT JOIN _partitions ON 1 = 1",
+        " remembered_from, decided_from, mark_offset, mark_checksum, until"
+        ' FROM _progress LEFT JOIN _partitions ON 1 = 1 LEFT JOIN _quiet USING ("partition")',
         _PROGRESS_SCHEMA,
     ).rows()
     if not rows:
@@ -270,6 +271,7 @@ def read_progress(connection: SqlConnection) -> Progress:
         remembered_from={row[4]: row[7] for row in rows if row[7] is not None},
         decided_from={row[4]: row[8] for row in rows if row[4] is not None},
         marks={row[4]: LogMark(row[9], row[10]) for row in rows if row[9] is not None},
+        quiet_until={row[4]: row[11] for row in rows if row[11] is not None},
     )
 
 

@@ -16,7 +16,15 @@ import polars as pl
 from rtcdp.definitions import BUCKET_START, MERGES, Metric, RowTable, Table, tables_of
 from rtcdp.errors import UsageError
 from rtcdp.store.sql.rows import create_rows
-from rtcdp.store.sql.statements import Dialect, SqlConnection, names, quote, stored, stored_name
+from rtcdp.store.sql.statements import (
+    Dialect,
+    SqlConnection,
+    is_indexed_by_key,
+    names,
+    quote,
+    stored,
+    stored_name,
+)
 from rtcdp.store.sql.views import check_columns
 
 Step = str | Callable[[SqlConnection], None]
@@ -196,6 +204,16 @@ def tables_out_of_sight(dialect: Dialect) -> tuple[Step, ...]:
     )
 
 
+def quiet_tables(dialect: Dialect) -> tuple[str, ...]:
+    """What lets windows become final beside partitions without events: before which intake time
+    nothing comes in a partition any more. A table of its own, so that no commit waits for it."""
+    integer = dialect.types["integer"]
+    return (
+        f'CREATE TABLE _quiet ("partition" {integer} PRIMARY KEY, until {integer} NOT NULL)'
+        f"{dialect.table_options}",
+    )
+
+
 def run_step(connection: SqlConnection, step: Step) -> None:
     """Do a part of an upgrade, inside its transaction."""
     if isinstance(step, str):
@@ -244,7 +262,7 @@ def _create_indexes(dialect: Dialect, table: Table) -> Iterator[str]:
     """One for the whole key; and where it has several fields, one for each of them, in the order
     in which pages are read."""
     start = quote(BUCKET_START)
-    orders = [f"{names(*table.key)}, {start}"] if table.key else []
+    orders = [f"{names(*table.key)}, {start}"] if is_indexed_by_key(table) else []
     if len(table.key) > 1:
         for field in table.key:
             others = (other for other in table.key if other != field)

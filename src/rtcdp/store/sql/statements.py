@@ -190,6 +190,12 @@ def stored(dialect: Dialect, table: Table | RowTable) -> str:
     return quote(stored_name(dialect, table.name))
 
 
+def is_indexed_by_key(table: Table) -> bool:
+    """Whether a metric's table has an index by the fields of its key; what a bounded one holds is
+    asked for by its window."""
+    return bool(table.key) and table.bound == "none"
+
+
 def names(*columns: str) -> str:
     return ", ".join(map(quote, columns))
 
@@ -243,6 +249,25 @@ def keep_smallest_members(dialect: Dialect, table: Table) -> str:
     )
 
 
+def is_too_long(dialect: Dialect, table: Table) -> str:
+    """A row where more members than the third value bound lie in a stretch of buckets, first and
+    last, which are bound before it."""
+    stretch = _in_stretch(dialect)
+    return (
+        f"SELECT 1 AS walked FROM {stored(dialect, table)} WHERE {stretch}"
+        f" LIMIT 1 OFFSET {dialect.placeholder(3)}"
+    )
+
+
+def groups_with_too_many(dialect: Dialect, table: Table) -> str:
+    """The groups of more than `capacity` members in a stretch of buckets, first and last bound."""
+    group = names(BUCKET_START, *table.key)
+    return (
+        f"SELECT {group} FROM {stored(dialect, table)} WHERE {_in_stretch(dialect)}"
+        f" GROUP BY {group} HAVING COUNT(*) > {table.capacity}"
+    )
+
+
 def overfull_groups(dialect: Dialect, table: Table) -> str:
     """One group, bound as (bucket, *key), with the count to take off all of its items; no row
     while the group has at most twice `capacity` items."""
@@ -271,6 +296,11 @@ def drop_spent_items(dialect: Dialect, table: Table) -> str:
     """Delete the items of one group, bound as (bucket, *key), that have nothing left."""
     group = in_group(dialect, table)
     return f"DELETE FROM {stored(dialect, table)} WHERE {group} AND {quote(ITEM_COUNT)} <= 0"
+
+
+def _in_stretch(dialect: Dialect) -> str:
+    first, last = dialect.placeholder(1), dialect.placeholder(2)
+    return f"{quote(BUCKET_START)} BETWEEN {first} AND {last}"
 
 
 def in_group(dialect: Dialect, table: Table) -> str:

@@ -32,7 +32,7 @@ from rtcdp.store.sql.lease import check_lease, prolong_lease, take_lease
 from rtcdp.store.sql.reading import read_fingerprints, read_tables
 from rtcdp.store.sql.snapshot import EmptySnapshot, SqlSnapshot
 from rtcdp.store.sql.statements import SqlWriter, one_row, quote, stored_name
-from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_time
+from rtcdp.store.sql.verdicts import forget_verdicts, put_rules, write_quiet, write_time
 from rtcdp.store.sql.views import readable_schema
 
 _UNDATED = {"minute": " AND minute > 0", "received_at": " AND received_at > 0"}
@@ -207,6 +207,10 @@ class SqlStore:
     def keep_time(self, kept: KeptTime) -> None:
         with self._leased() as connection:
             write_time(connection, kept)
+
+    def keep_quiet(self, quiet_until: Mapping[int, int]) -> None:
+        with self._leased() as connection:
+            write_quiet(connection, quiet_until)
 
     def expire(
         self, *, buckets_before: int, uncounted_before: int, offsets_before: Mapping[int, int]

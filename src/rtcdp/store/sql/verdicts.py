@@ -1,5 +1,6 @@
 # ruff: noqa: S608 - only quoted names and placeholders are put into SQL; values are bound
-"""Recorded verdicts in a SQL store: of which records, by which rules, and what may be forgotten."""
+"""Recorded verdicts in a SQL store: of which records, by which rules, and what may be forgotten;
+and what is known of the time."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,11 +10,12 @@ import polars as pl
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import RECORDED_SCHEMA
 from rtcdp.clock import KeptTime
+from rtcdp.definitions import larger_of
 from rtcdp.store.contract import RulesInForce
 from rtcdp.store.rules import rules_after, rules_replaced
 from rtcdp.store.sql.reading import read_progress
 from rtcdp.store.sql.schema import RULE_COLUMNS
-from rtcdp.store.sql.statements import SqlConnection, names, one_row
+from rtcdp.store.sql.statements import SqlConnection, SqlWriter, names, one_row
 
 _CLOCK_COLUMNS = ("trusted_ms", "step_ms", "stepped_at", "is_suspended")
 
@@ -107,6 +109,20 @@ def write_time(connection: SqlConnection, kept: KeptTime) -> None:
         f" VALUES ({connection.dialect.placeholders(5)})"
         f" ON CONFLICT (id) DO UPDATE SET {changes}",
         one_row(1, kept.trusted_ms, kept.step_ms, kept.stepped_at, int(kept.is_suspended)),
+    )
+
+
+def write_quiet(connection: SqlWriter, quiet_until: Mapping[int, int]) -> None:
+    """Remember before which intake time nothing comes in partitions any more."""
+    rows = pl.DataFrame(
+        {"partition": list(quiet_until), "until": list(quiet_until.values())},
+        {"partition": pl.Int64, "until": pl.Int64},
+    )
+    connection.send_rows(
+        f'INSERT INTO _quiet ("partition", until) {connection.dialect.source(rows.dtypes)}'
+        ' ON CONFLICT ("partition") DO UPDATE SET'
+        f" until = {larger_of('_quiet.until', 'excluded.until')}",
+        rows,
     )
 
 

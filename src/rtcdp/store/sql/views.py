@@ -49,7 +49,8 @@ _FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**
 """What was before is deleted, or a part of it."""
 
 _WATERMARK = (
-    "(SELECT MIN(max_received_at) FROM _partitions)"
+    "(SELECT MIN(CASE WHEN until > max_received_at THEN until ELSE max_received_at END)"
+    ' FROM _partitions LEFT JOIN _quiet USING ("partition"))'
     " - (SELECT allowed_lateness_ms FROM _rules ORDER BY from_epoch DESC LIMIT 1)"
 )
 """What is older than this is final."""

@@ -13,6 +13,7 @@ from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
     lease_tables,
+    quiet_tables,
     row_tables,
     run_step,
     system_tables,
@@ -28,7 +29,10 @@ WAL_BYTES_MAX = 64 * 2**20
 """From this size on, what was committed is written into the file itself. A page that changes in
 every commit is written there once for many of them."""
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 8192
+"""Of a new file; an older one keeps its own. What a commit of many rows costs is how many pages it
+changes; one of few rows changes as many large ones as small ones, and writes more bytes."""
+
 CACHE_KIB = 128 * 1024
 
 Migrations = Sequence[Sequence[Step]]
@@ -42,6 +46,7 @@ MIGRATIONS: Migrations = (
     tables_out_of_sight(SQLITE),
     acknowledgement_tables(SQLITE),
     erasure_tables(SQLITE),
+    quiet_tables(SQLITE),
 )
 """The n-th entry leads from version n-1 to version n. Entries are never changed, only added."""
 
@@ -134,10 +139,12 @@ def open_writer(
     connection = SqliteWriter(path, busy_timeout_ms)
     try:
         version = version_of(connection, migrations)
+        connection.pragma(f"page_size = {PAGE_BYTES}")
         connection.pragma("journal_mode = WAL")
         connection.pragma("synchronous = FULL")
         connection.pragma(f"journal_size_limit = {WAL_BYTES_MAX}")
-        connection.pragma(f"wal_autocheckpoint = {WAL_BYTES_MAX // PAGE_BYTES}")
+        page_bytes = int(connection.pragma("page_size") or PAGE_BYTES)
+        connection.pragma(f"wal_autocheckpoint = {WAL_BYTES_MAX // page_bytes}")
         connection.pragma(f"cache_size = -{CACHE_KIB}")
         if version < len(migrations):
             _migrate(connection, migrations)

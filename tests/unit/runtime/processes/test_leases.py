@@ -100,7 +100,7 @@ def replace_started(holder, started):
 
 
 def test_the_time_a_lease_lasts_is_a_setting(settings, stores):
-    short = replace(settings, processor=replace(settings.processor, lease_ttl_s=2.0))
+    short = replace(settings, processor=replace(settings.processor, lease_ttl_s=4.0))
     with processing_right(short, stores[0], ManualClock(NOW_MS)):
-        lease = stores[1].acquire_lease("later", NOW_MS + 2_001, 1_000)
+        lease = stores[1].acquire_lease("later", NOW_MS + 4_001, 1_000)
     assert lease.token == 2

@@ -98,6 +98,7 @@ def test_log_and_store_lie_in_the_data_folder():
             "keep verdicts",
         ),
         ("admission.dedup_window_ms = 10_000_000_000_000", "dedup_window_ms", "at most"),
+        ("processor.lease_ttl_s = 1.5", "may take a second", "give 3 or more"),
         ("collector.dedup_window_ms = 5", "collector.dedup_window_ms", "max_body_bytes"),
         ("port =", "not TOML", "line"),
     ],

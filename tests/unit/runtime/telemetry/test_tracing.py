@@ -48,3 +48,27 @@ def test_an_epoch_that_ends_while_notes_are_read_is_told_of(
     with traces:
         assert read.wait(10)
     assert told == [(TRACE, 1)]
+
+
+def test_shards_that_number_their_epochs_alike_are_told_apart(tmp_path: Path) -> None:
+    """And what one has reached is not forgotten for the report of another one."""
+    store: Any = SimpleNamespace(progress=lambda: Progress(0, {}))
+    processor: Any = SimpleNamespace(store=store, listeners=replace(NOBODY))
+    told: list[object] = []
+
+    def counted(_: str, epoch: tracing.CountedEpoch, __: object) -> None:
+        told.append((epoch.attributes, epoch.ranges))
+
+    teller: Any = SimpleNamespace(counted=counted)
+    traces = tracing.CountingTraces(teller, Settings(data_dir=tmp_path), SystemClock())
+    traces.watch(processor)
+    with traces:
+        for shard, end in ((0, 5), (1, 5), (0, 9)):
+            report = replace(REPORT, next_offsets={shard: end}, shard=shard, traces=(TRACE,))
+            processor.listeners.on_epoch(report)
+    common = {"rtcdp.epoch": 1, "rtcdp.records": 5}
+    assert told == [
+        ({**common, "rtcdp.shard": 0}, {0: (0, 5)}),
+        ({**common, "rtcdp.shard": 1}, {1: (0, 5)}),
+        ({**common, "rtcdp.shard": 0}, {0: (5, 9)}),
+    ]

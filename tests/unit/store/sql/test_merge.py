@@ -1,11 +1,13 @@
 from functools import partial
+from operator import itemgetter
 
 import pytest
 
 from rtcdp.definitions import tables_of
 from rtcdp.store.sql.definitions import prepare_metrics
-from rtcdp.store.sql.merge import in_key_order, merge_one_by_one
+from rtcdp.store.sql.merge import in_key_order, in_merge_order, merge_one_by_one
 from rtcdp.store.sql.snapshot import SqlSnapshot
+from rtcdp.store.sqlite.connection import SQLITE
 from rtcdp.testing.epochs import rows_of
 
 
@@ -46,4 +48,27 @@ def test_windows_that_go_on_in_time_fill_their_pages(transaction, users):
         rows = [(n, "/a", f"user-{n}", n) for n in range(first, first + 5_000)]
         merge_one_by_one(transaction, users, rows_of(users, *rows))
     in_rows = 15_000 * len("/auser-12345") + 15_000 * 12
-    assert (transaction.pragma("page_count") - empty) * 4096 < 1.6 * in_rows
+    pages = transaction.pragma("page_count") - empty
+    assert pages * transaction.pragma("page_size") < 1.6 * in_rows
+
+
+def test_a_table_with_an_index_by_key_gets_many_rows_key_after_key(written_out, users):
+    """Its index goes through all of history; the windows of a batch lie near each other."""
+    buckets = tables_of(written_out)[0]
+    keys = [(n, f"/{n * 7919 % 5000}", "ada") for n in range(5000)]
+    rows = rows_of(buckets, *((*key, *[0] * len(buckets.columns)) for key in keys))
+    ordered = in_merge_order(SQLITE, rows, buckets)
+    assert ordered.select(buckets.primary_key).rows() == sorted(keys, key=itemgetter(1, 2, 0))
+    members = rows_of(users, *((*key, 1) for key in keys))
+    assert in_merge_order(SQLITE, members, users)["window_start"].is_sorted(descending=True)
+
+
+@pytest.mark.parametrize("beside", [0, 1], ids=["alone", "beside many more"])
+def test_the_one_of_many_groups_that_holds_too_many_is_trimmed(transaction, users, beside):
+    crowded = [(9, "/a", "ada", n) for n in range(8193)]
+    spread = [(n, f"/{n}", "ada", 1) for n in range(4200)]
+    further = [(n % 4200, "/b", "bob", n) for n in range(4200 * 8 * beside)]
+    for rows in (crowded[:-1] + further, crowded[-1:] + spread):
+        merge_one_by_one(transaction, users, rows_of(users, *rows))
+    expected = sorted({*crowded[:-1], *further, *spread})
+    assert SqlSnapshot(transaction).dump(users).rows() == expected

@@ -1,4 +1,5 @@
 import stat
+from contextlib import closing
 from dataclasses import replace
 
 import polars as pl
@@ -55,6 +56,18 @@ def test_every_commit_is_synced_and_the_log_of_writes_is_bounded(connection):
     assert connection.pragma("journal_mode") == "wal"
     assert connection.pragma("synchronous") == 2
     assert connection.pragma("journal_size_limit") == 64 * 2**20
+
+
+def test_an_older_file_keeps_its_pages_and_the_bound_of_its_log_of_writes(path, connection):
+    larger = connection.pragma("page_size")
+    assert connection.pragma("wal_autocheckpoint") * larger == 64 * 2**20
+    older = path.with_name("older.db")
+    with closing(SqliteConnection(older, read_only=False, busy_timeout_ms=50)) as plain:
+        plain.pragma("page_size = 4096")
+        plain.pragma("journal_mode = WAL")
+    with closing(opened(older)) as kept:
+        assert kept.pragma("page_size") == 4096 < larger
+        assert kept.pragma("wal_autocheckpoint") * 4096 == 64 * 2**20
 
 
 @pytest.mark.parametrize("version", range(1, NEWEST + 1))
