@@ -81,7 +81,7 @@ class InThisProcess:
         """See `Way`."""
         fields = fields_told(telling)
         timeline, reached = Timeline(self.store, telling), dict(starts)
-        timeline.begins = aged_of(self.log).stories_from
+        timeline.begins = aged_of(self.log).told_from
         for decided in decided_batches(self.log, self.store, starts, ends, fields, self.rounds):
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
             # Where a slice was interrupted, some of it may be there.

@@ -86,12 +86,11 @@ class Folding:
         self.tables = row_tables_of(folds)
         """Where all of this rests."""
 
-    def begin_stories(self, instant_ms: int | None) -> None:
+    def begin_stories(self, instant_ms: int) -> None:
         """Tell no more of what happened before a time (UTC ms): these stories have lost events."""
         for timeline in self._timelines:
             timeline.begins = instant_ms
-            if instant_ms is not None:
-                timeline.forget_before(instant_ms)
+            timeline.forget_before(instant_ms)
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -278,15 +277,14 @@ class Timeline:
         self._telling = threading.Lock()
         self.was_told = threading.Event()
         """Set when the first stories of a part have been told."""
-        self.begins: int | None = None
+        self.begins = EARLIEST_MS
         """What happened before this time (UTC ms) is not told."""
         self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        begins = EARLIEST_MS if self.begins is None else self.begins
-        batch = events.filter(pl.col(key).is_not_null(), pl.col("timestamp") >= begins).select(
+        batch = events.filter(pl.col(key).is_not_null(), pl.col("timestamp") >= self.begins).select(
             self.telling.columns
         )
         self._batch, self._untold = batch, batch.clear()

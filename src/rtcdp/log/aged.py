@@ -27,6 +27,11 @@ class Aged:
         return max(self.until.values(), default=None)
 
     @property
+    def told_from(self) -> int:
+        """From when on (UTC ms) stories are told; long ago, where all are."""
+        return -(2**62) if self.stories_from is None else self.stories_from
+
+    @property
     def is_done(self) -> bool:
         """Whether all that was begun was finished."""
         return all(self.done.get(name) == until for name, until in self.until.items())

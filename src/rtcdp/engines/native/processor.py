@@ -223,7 +223,7 @@ class Processor:
         self._under_way = None
         self.keep_right()
         self._folding = Folding(self.folds, self.store)
-        self._folding.begin_stories(aged_of(self._log).stories_from)
+        self._folding.begin_stories(aged_of(self._log).told_from)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
         self.store.prepare(self._metrics, (*self._folding.tables, *beside))
