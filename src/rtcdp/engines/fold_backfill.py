@@ -22,6 +22,7 @@ from rtcdp.engines.folding import Folding, StoredRows, Timeline
 from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, EventsByKey, RowsByKey
 from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store
 
@@ -80,6 +81,7 @@ class InThisProcess:
         """See `Way`."""
         fields = fields_told(telling)
         timeline, reached = Timeline(self.store, telling), dict(starts)
+        timeline.begins = aged_of(self.log).told_from
         for decided in decided_batches(self.log, self.store, starts, ends, fields, self.rounds):
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
             # Where a slice was interrupted, some of it may be there.

@@ -31,6 +31,7 @@ from rtcdp.runtime.processes.leases import processing_right
 from rtcdp.runtime.processes.locks import AlreadyRunning
 from rtcdp.runtime.processes.troubles import TroubleNote
 from rtcdp.runtime.processing.erasure_turns import ErasureTurns
+from rtcdp.runtime.processing.kept_by_type import kept_by_type_of
 from rtcdp.runtime.settings import Settings, require_present
 from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
 from rtcdp.telemetry import Troubles
@@ -111,6 +112,7 @@ def processor_of(
     if folds is None:
         folds = folds_of(settings)
     metrics = stored_metrics(metrics)
+    kept_by_type = kept_by_type_of(settings, folds)
     with ExitStack() as parts:
         store = parts.enter_context(store_of(settings))
         if settings.processor.shards > 1:
@@ -121,6 +123,8 @@ def processor_of(
             log = parts.enter_context(log_reader(settings, makes_topic=True))
             parts.enter_context(processing_right(settings, store, clock, lock_patience_s))
             processor = processor_on(settings, log, store, clock, metrics, folds)
+            if isinstance(processor, Processor):
+                processor.kept_by_type = kept_by_type
             processor.products = parts.enter_context(product_updates(settings, store))
         troubles = Troubles(_log, clock)
         processor.listeners = replace(
