@@ -19,6 +19,8 @@ from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS
 
 _LATE_MS = 120_000
 _LOOK_S, _PATIENCE_S = 0.1, 30.0
+_WHOLE_S, _FRESH_S = 1.0, 0.1
+"""How often results are committed: seldom costs less, often is fresher."""
 _SESSION_MS = 6_000
 """The shortest that a broker takes: how long whoever is killed keeps its partitions."""
 
@@ -28,7 +30,8 @@ def main(bootstrap: str, topic: str, results: str, folder: str, is_endless: bool
     one ends."""
     command = (sys.executable, "-m", "bench.rivals.quix_flow", bootstrap, topic, results)
     folders = [f"{folder}/{number}" for number in range(WORKERS)]
-    workers = [subprocess.Popen((*command, each, "on")) for each in folders]
+    pace = "fresh" if is_endless else "whole"
+    workers = [subprocess.Popen((*command, each, pace)) for each in folders]
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": results})
     try:
         partitions = consumer.list_topics(topic, _PATIENCE_S).topics[topic].partitions
@@ -49,13 +52,13 @@ def main(bootstrap: str, topic: str, results: str, folder: str, is_endless: bool
             worker.wait()
 
 
-def work(bootstrap: str, topic: str, results: str, folder: str) -> None:
+def work(bootstrap: str, topic: str, results: str, folder: str, is_endless: bool) -> None:
     """Count what this process is given, until it is told to end."""
     application = Application(
         bootstrap,
         consumer_group=results,
         auto_offset_reset="earliest",
-        commit_interval=1.0,
+        commit_interval=_FRESH_S if is_endless else _WHOLE_S,
         state_dir=folder,
         consumer_extra_config={
             "session.timeout.ms": _SESSION_MS,
@@ -85,7 +88,7 @@ if __name__ == "__main__":
             main(bootstrap, topic, results, folder)
         case [bootstrap, topic, results, folder, "endless"]:
             main(bootstrap, topic, results, folder, is_endless=True)
-        case [bootstrap, topic, results, folder, "on"]:
-            work(bootstrap, topic, results, folder)
+        case [bootstrap, topic, results, folder, "fresh" | "whole" as pace]:
+            work(bootstrap, topic, results, folder, pace == "fresh")
         case _:
             sys.exit("say BOOTSTRAP TOPIC RESULTS FOLDER, and endless if it is")

@@ -28,7 +28,7 @@ public class FlinkViews {
         tables.executeSql(source(bootstrap, topic, arguments.length > 7));
         tables.executeSql("CREATE TEMPORARY VIEW page_views AS"
                 + " SELECT userId, `timestamp` FROM events WHERE eventType = 'PAGE_VIEW'");
-        tables.executeSql(sink(database));
+        tables.executeSql(sink(database, arguments.length > 7));
         tables.executeSql(counts(Long.parseLong(arguments[5]) / 1_000, Long.parseLong(arguments[6]) / 1_000)).await();
     }
 
@@ -79,11 +79,11 @@ public class FlinkViews {
                 + " 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601')";
     }
 
-    private static String sink(String database) {
+    private static String sink(String database, boolean isEndless) {
         return "CREATE TABLE counts (window_start BIGINT, user_id STRING, view_count BIGINT,"
                 + " PRIMARY KEY (window_start, user_id) NOT ENFORCED) WITH ("
                 + "'connector' = 'jdbc', 'url' = '" + database + "', 'table-name' = '" + TABLE + "',"
-                + " 'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '1s')";
+                + " 'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '" + (isEndless ? "100ms" : "1s") + "')";
     }
 
     private static String counts(long window, long step) {
