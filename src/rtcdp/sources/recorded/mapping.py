@@ -189,7 +189,7 @@ def _mend(error: Exception) -> str:
 
 def _members(place: str) -> tuple[str, ...]:
     """What the part of a mapping at that place may hold."""
-    parts = {
+    parts: dict[str, type[msgspec.Struct]] = {
         "": Mapping,
         "fields": Fields,
         "event_type": EventTypeRule,
