@@ -18,6 +18,10 @@ class WrongRows(Exception):
     """A contestant has come to other rows than the oracle; its figures count for nothing."""
 
 
+class EndedBefore(Exception):
+    """A contestant had ended when it was to be killed."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """What a run took: wall-clock seconds, CPU-seconds of all its processes, and the MB of memory
@@ -52,7 +56,7 @@ def run_killed(
     """Kill all processes of a run with -9 so many seconds after its start, and start it again on
     what it has left. Returns the seconds from the new start until it has come to the end, exactly.
 
-    Raises as `run_once`, and `RuntimeError` if it had ended before.
+    Raises as `run_once`, and `EndedBefore`.
     """
     with (out.parent / f"{out.name}.killed").open("w+") as said:
         processes = started(entry, ground, out, said)
@@ -62,7 +66,7 @@ def run_killed(
             ProcessTree(process.pid).kill()
             process.wait()
     if any(have_ended):
-        raise RuntimeError(f"{entry.name} had ended before {after_s:.1f} s were over")
+        raise EndedBefore(f"{entry.name} had ended before {after_s:.1f} s were over")
     seconds = _run(entry, ground, out).seconds
     _check(entry, ground, out, expected)
     return seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rivals.contest import Taken, WrongRows, run_killed, run_once
+from bench.rivals.contest import EndedBefore, Taken, WrongRows, run_killed, run_once
 from bench.rivals.entries import ENTRIES, Entry, Ground, Guarantees
 from bench.rivals.freshness import Pace, measure
 from bench.rivals.freshness import table as freshness_table
@@ -93,7 +93,7 @@ def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing
     )
     with pytest.raises(WrongRows, match="two rows of somebody"):
         run_killed(begins_again, ground, tmp_path / "again", expected, 1)
-    with pytest.raises(RuntimeError, match="ended before"):
+    with pytest.raises(EndedBefore, match="ended before"):
         run_killed(goes_on, ground, tmp_path / "out", expected, 1)
 
 
