@@ -158,7 +158,9 @@ class Folding:
                 except IndexError:
                     return
                 events = part.select(columns_of(fold))
-                folded = fold_batch(fold, events, self._caches[fold.name], timeline)
+                folded = fold_batch(
+                    fold, events, self._caches[fold.name], timeline, timeline.begins
+                )
                 found.append((fold.name, folded))
                 timeline.was_told.set()
 
