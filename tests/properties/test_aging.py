@@ -5,7 +5,8 @@ recomputation of the log says."""
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
+from rtcdp.definitions import Fold
 from rtcdp.engines.aging import KeptByType
 from rtcdp.engines.native.limits import StoreRetention
 from rtcdp.engines.native.processor import Processor
@@ -57,9 +59,9 @@ class Site:
         self.marks: list[tuple[str, int, str, int]] = []
         self.start(self.store)
 
-    def start(self, store: Store) -> Processor:
+    def start(self, store: Store, folds: Sequence[Fold] = FOLDS) -> Processor:
         self.engine = Processor(self.log, store, METRICS, AdmissionRules(), self.clock)
-        self.engine.folds, self.engine.kept_by_type = FOLDS, KeptByType(KEPT, 0.0)
+        self.engine.folds, self.engine.kept_by_type = folds, KeptByType(KEPT, 0.0)
         self.engine.log_retention, self.engine.store_retention = (
             EVER,
             StoreRetention(10**15, 10**15),
@@ -80,6 +82,20 @@ class Site:
         )
         self.count()
 
+    def never_pause(self, user: str, hours: int) -> None:
+        """One user has an event every 20 minutes for so many hours; the first one comes last."""
+        now = self.clock.now_ms()
+        for behind in (*range(3 * hours), 3 * hours):
+            line = self._event(now - behind * 20 * MINUTE, "live", user)
+            self.writer.append([Delivery(line, 1, now, "app", "import")])
+            if behind >= 3 * hours - 1:
+                self.count()
+
+    def rows_before(self, fold: Fold, instant: int) -> pl.DataFrame:
+        """The rows of a fold that begin before a time, without what may always be added."""
+        rows = self.store.dump(fold.table).drop("returned", "last_return", strict=False)
+        return rows.filter(pl.col(fold.step.order[0]) < instant)
+
     def count(self) -> None:
         while self.engine.step():
             pass
@@ -88,13 +104,13 @@ class Site:
         """Let the engine do what it does from time to time."""
         self.engine.run(threading.Event(), once=True)
 
-    def _event(self, timestamp: int, how: str) -> bytes:
+    def _event(self, timestamp: int, how: str, user: str | None = None) -> bytes:
         pick, name = self.random.randrange, self.random.choice([*KEPT, "ADD_TO_CART", "PURCHASE"])
         mark = f"m{len(self.marks):06d}é{pick(10**9)}"
         self.marks.append((name, timestamp, mark, self.clock.now_ms() if how == "broken" else 0))
         event = {
             "eventId": mark,
-            "userId": f"someone-{pick(6)}",
+            "userId": user or f"someone-{pick(6)}",
             "timestamp": timestamp,
             "eventType": name,
             "pageUrl": f"/p/{pick(5)}",
@@ -174,3 +190,46 @@ def test_nothing_is_left_of_them_and_no_number_moves(site: Site) -> None:
             assert mark not in held, (name, age / DAY)
         if name not in KEPT or age < KEPT[name]:
             assert mark in held, (name, age / DAY)
+
+
+def test_what_comes_later_moves_no_row_of_before(site: Site) -> None:
+    """Not somebody who never pauses, no old history, and no fold that stood still for a while."""
+    for _ in range(10):
+        site.visit(20)
+        site.clock.advance(DAY)
+        site.let_go()
+    # No cart and no session reaches so far.
+    instant = site.log.aged().told_from - 26 * HOUR
+    old = {fold.name: site.rows_before(fold, instant) for fold in FOLDS}
+    assert min(rows.height for rows in old.values()) > 5
+    site.clock.advance(30 * HOUR)
+    site.never_pause("someone-0", 28)
+    site.visit(20, "import", behind_ms=6 * DAY)
+    site.start(site.store, ())
+    site.visit(20)
+    site.start(site.store)
+    for fold in FOLDS:
+        assert site.rows_before(fold, instant).equals(old[fold.name]), fold.name
+    site.check()
+
+
+def test_a_store_that_has_not_counted_what_went_says_from_when_on_it_is_whole(site: Site) -> None:
+    with closing(SqliteStore(site.folder / "behind.db")) as behind:
+        for store in (site.store, behind):
+            site.start(store)
+            site.visit(20) if store is site.store else site.count()
+        site.start(site.store)
+        for _ in range(5):
+            site.visit(20)
+            site.clock.advance(DAY)
+            site.let_go()
+        aged = site.log.aged()
+        site.start(behind)
+        site.count()
+        with behind.snapshot() as snapshot:
+            assert {snapshot.complete_from(each.name) for each in METRICS} == {aged.whole_from}
+            assert {snapshot.complete_from(each.name) for each in FOLDS} == {aged.stories_from}
+        with site.store.snapshot() as snapshot:
+            assert {snapshot.complete_from(each.name) for each in METRICS} == {None}
+        site.check()
+        site.check(behind)

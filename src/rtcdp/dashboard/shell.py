@@ -22,7 +22,7 @@ from rtcdp.api.problem import RETRY_AFTER_S, status_of
 from rtcdp.dashboard import pages
 from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
-from rtcdp.dashboard.kept_parts import KeptParts
+from rtcdp.dashboard.kept_parts import CHOSEN_S, KEPT_S, KeptParts
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
 from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
@@ -32,6 +32,9 @@ from rtcdp.errors import BadRequest, RtcdpError
 
 _VARY = {"Vary": "Cookie"}
 _TIMES = ("from", "to")
+_OLDER_S = {SHARED: 0.0, f"max-age={CHOSEN_S:.0f}": CHOSEN_S - KEPT_S}
+"""By how much older than they are kept parts of an answer may be, by what is asked."""
+
 HTML = "text/html"
 
 
@@ -122,7 +125,7 @@ class Shell:
                 now_ms=self._context.installation.clock.now_ms(),
                 default_period_ms=page.default_period_ms,
                 parts=self._parts,
-                is_shared=request.headers.get("cache-control") == SHARED,
+                older_s=_OLDER_S.get(request.headers.get("cache-control", "")),
             )
             body = self._body(page, asked)
         except RtcdpError as error:

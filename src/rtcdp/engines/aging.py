@@ -114,8 +114,8 @@ class Aging:
         log = self._log
         assert isinstance(log, AgingLog)
         horizon, before = self._horizon(now_ms), log.aged()
-        now = self._begun(log, before, horizon)
-        if now == before and now.is_done:
+        now = self._begun(log, before, horizon, max(needed_from.values(), default=0))
+        if now.until == before.until and before.is_done:
             return
         yield from self._timelines(now)
         yield from self._counted(now, needed_from)
@@ -136,7 +136,7 @@ class Aging:
         )
         return min([now_ms, *(time for time in waiting if time is not None)]) - CLOCK_SLACK_MS
 
-    def _begun(self, log: AgingLog, before: Aged, horizon: int) -> Aged:
+    def _begun(self, log: AgingLog, before: Aged, horizon: int, end: int) -> Aged:
         """Set the marks, and tell no older stories from here on."""
         until = dict(before.until)
         for name, kept_ms in self._kept.kept_ms.items():
@@ -145,7 +145,7 @@ class Aging:
         # What reads whole hours and slices reads a little more than it reaches.
         stories_from = max(until.values()) + reach_of(folding.folds) + HOUR_MS
         stories_from = max(stories_from, before.stories_from or _EVER)
-        now = replace(before, until=until, stories_from=stories_from)
+        now = replace(before, until=until, counted_offset=end, stories_from=stories_from)
         if now != before:
             log.note_aged(now)
         folding.begin_stories(stories_from)

@@ -53,9 +53,14 @@ def fill_metrics(
 
 
 def limit_to_log(log: LogReader, store: Store, filled: Sequence[Filled]) -> None:
-    """Let the store know what the log has lost already of partitions that are not counted yet."""
-    for partition in set(log.partitions()) - set(store.progress().next_offsets):
+    """Let the store know what the log has lost already of what is not counted yet."""
+    ends = store.progress().next_offsets
+    new = set(log.partitions()) - set(ends)
+    for partition in new:
         _limit(log, store, filled, (partition, 0))
+    # Another store's processor may have let go of what this one has not counted.
+    counted_offset = aged_of(log).counted_offset
+    if new or any(end < counted_offset for end in ends.values()):
         limit_to_kept(log, store, filled)
 
 

@@ -13,12 +13,14 @@ from typing import Protocol, runtime_checkable
 @dataclass(frozen=True)
 class Aged:
     """Events of a type that happened before `until` (UTC ms, by type) have been let go of, or are
-    just being; those before `done` are gone, as far as they lay before `done_offset` then. What
-    happened before `stories_from` is told in no story any more, whatever its type."""
+    just being; those before `done` are gone, as far as they lay before `done_offset` then. None lay
+    at `counted_offset` or behind it. What happened before `stories_from` is told in no story any
+    more, whatever its type."""
 
     until: Mapping[str, int] = field(default_factory=dict)
     done: Mapping[str, int] = field(default_factory=dict)
     done_offset: int = 0
+    counted_offset: int = 0
     stories_from: int | None = None
 
     @property

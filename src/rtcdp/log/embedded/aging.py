@@ -8,6 +8,7 @@ from rtcdp.log.embedded.file import single, transaction
 
 _UNTIL, _DONE = "aged until ", "aged, done until "
 _DONE_OFFSET, _STORIES_FROM = "aged, done before offset", "aged, stories from"
+_COUNTED_OFFSET = "aged, counted before offset"
 
 _SET = (
     "INSERT INTO about VALUES (?, ?)"
@@ -23,6 +24,7 @@ def read_aged(connection: sqlite3.Connection) -> Aged:
         until=_by_type(marks, _UNTIL),
         done=_by_type(marks, _DONE),
         done_offset=marks.get(_DONE_OFFSET, 0),
+        counted_offset=marks.get(_COUNTED_OFFSET, 0),
         stories_from=marks.get(_STORIES_FROM),
     )
 
@@ -31,7 +33,7 @@ def write_aged(connection: sqlite3.Connection, aged: Aged) -> None:
     """Move the marks forward. The caller holds the write turn."""
     marks = {f"{_UNTIL}{name}": until for name, until in aged.until.items()}
     marks |= {f"{_DONE}{name}": until for name, until in aged.done.items()}
-    marks[_DONE_OFFSET] = aged.done_offset
+    marks[_DONE_OFFSET], marks[_COUNTED_OFFSET] = aged.done_offset, aged.counted_offset
     if aged.stories_from is not None:
         marks[_STORIES_FROM] = aged.stories_from
     with transaction(connection, "IMMEDIATE"):

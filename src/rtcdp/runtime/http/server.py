@@ -232,7 +232,7 @@ def run_http_server(
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
             inner = routed(app)
             limited = _within_limits(with_manners(inner), settings, registry)
-            answers = shared_pages(limited, clock, may_read(gate))
+            answers = shared_pages(limited, clock, may_read(gate), registry)
             if context is not None:
                 answers = at_once(answers, context, may_read(gate))
             inside = _directly(endpoints, answers)
