@@ -41,7 +41,7 @@ from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
 from rtcdp.dashboard.overview.warming import warming
-from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.dashboard.routes import dashboard_routes, page_exception_handlers
 from rtcdp.dashboard.shared_pages import shared_pages
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -189,6 +189,7 @@ def run_http_server(
         reader = stack.enter_context(log_reader(settings, asks_registry=False))
         routes: list[ControllerRouterHandler] = []
         context, collector, writer, products, files = None, None, None, None, None
+        handlers = exception_handlers
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
@@ -217,12 +218,13 @@ def run_http_server(
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
+            handlers = page_exception_handlers(context)
         else:
             routes.append(plain_exposition(registry))
         app = Litestar(
             route_handlers=routes,
             guards=[entrance(gate)],
-            exception_handlers=exception_handlers,
+            exception_handlers=handlers,
             openapi_config=openapi_config,
             on_startup=[document_collector] if roles.collects else [],
             logging_config=None,
