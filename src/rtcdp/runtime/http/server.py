@@ -17,7 +17,14 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    ControllerRouterHandler,
+    ExceptionHandlersMap,
+    Receive,
+    Scope,
+    Send,
+)
 from prometheus_client import CollectorRegistry
 
 from rtcdp.access.gate import Gate
@@ -221,14 +228,7 @@ def run_http_server(
             handlers = page_exception_handlers(context)
         else:
             routes.append(plain_exposition(registry))
-        app = Litestar(
-            route_handlers=routes,
-            guards=[entrance(gate)],
-            exception_handlers=handlers,
-            openapi_config=openapi_config,
-            on_startup=[document_collector] if roles.collects else [],
-            logging_config=None,
-        )
+        app = _application(routes, handlers, gate, roles)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products, files)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
@@ -247,6 +247,22 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _application(
+    routes: Sequence[ControllerRouterHandler],
+    handlers: ExceptionHandlersMap,
+    gate: Gate,
+    roles: Roles,
+) -> Litestar:
+    return Litestar(
+        route_handlers=routes,
+        guards=[entrance(gate)],
+        exception_handlers=handlers,
+        openapi_config=openapi_config,
+        on_startup=[document_collector] if roles.collects else [],
+        logging_config=None,
+    )
 
 
 def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.ExitStack) -> Any:
