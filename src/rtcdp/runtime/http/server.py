@@ -228,7 +228,7 @@ def run_http_server(
             handlers = page_exception_handlers(context)
         else:
             routes.append(plain_exposition(registry))
-        app = _application(routes, handlers, gate, roles)
+        app = _app(routes, gate, handlers, is_collector=roles.collects)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products, files)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
@@ -249,18 +249,19 @@ def run_http_server(
             raise each.failure
 
 
-def _application(
-    routes: Sequence[ControllerRouterHandler],
-    handlers: ExceptionHandlersMap,
+def _app(
+    routes: "list[ControllerRouterHandler]",
     gate: Gate,
-    roles: Roles,
+    handlers: ExceptionHandlersMap,
+    *,
+    is_collector: bool,
 ) -> Litestar:
     return Litestar(
         route_handlers=routes,
         guards=[entrance(gate)],
         exception_handlers=handlers,
         openapi_config=openapi_config,
-        on_startup=[document_collector] if roles.collects else [],
+        on_startup=[document_collector] if is_collector else [],
         logging_config=None,
     )
 
