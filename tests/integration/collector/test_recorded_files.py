@@ -285,6 +285,14 @@ def test_the_limit_on_a_file_ends_it_with_what_was_taken(tmp_path):
         assert "collector.max_import_bytes" in packed.json()["hint"]
         assert f"; {len(server.records()):,} lines" in packed.json()["hint"]
         assert 10_000 < len(server.records()) < 30_000
+        # Nor is it got round by sending the file again, or a line of which hardly anything is kept.
+        taken = server.records()
+        again = server.send(gzip.compress(events(30_000)), "day")
+        assert (again.status_code, again.json()["code"]) == (413, "body_too_large")
+        assert server.records() == taken
+        bomb = gzip.compress(events(1) + b"0" * 4 * 2**20 + b"\n")
+        burst = server.send(bomb, params={"source": "bomb"}, name="bomb")
+        assert (burst.status_code, burst.json()["code"]) == (413, "body_too_large")
 
 
 async def test_a_log_without_room_ends_a_file_in_the_usual_words(tmp_path):
