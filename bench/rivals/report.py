@@ -1,6 +1,7 @@
 """The table of a contest, and its place in docs/benchmarks.md."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -42,7 +43,7 @@ def table(
             "| killed with -9 at half of its time, and started again | exact after | a whole run |",
             "|---|---:|---:|",
             *(
-                f"| {name} | {seconds:.1f} s | {median(one.seconds for one in taken[name]):.1f} s |"
+                f"| {name} | {_after(seconds)} | {median(one.seconds for one in taken[name]):.1f} s |"
                 for name, seconds in sorted(after_kill_s.items(), key=lambda each: each[1])
             ),
             "",
@@ -56,6 +57,10 @@ def table(
         cells = (entry.name, told.durable, told.exactly_once, told.repeats, told.late)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _after(seconds: float) -> str:
+    return "did not end by itself" if math.isinf(seconds) else f"{seconds:.1f} s"
 
 
 def _heading(events: int, rounds: int) -> str:
