@@ -28,7 +28,7 @@ from rtcdp.dashboard.page import DashboardPage, PageAsked
 from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
 from rtcdp.dashboard.shared_pages import SHARED
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
-from rtcdp.errors import BadRequest, RtcdpError
+from rtcdp.errors import BadRequest, RtcdpError, did_you_mean
 
 _VARY = {"Vary": "Cookie"}
 _TIMES = ("from", "to")
@@ -95,6 +95,7 @@ class Shell:
         self._context = context
         self._environment = environment
         self._parts = KeptParts(context.installation.clock)
+        self._known = known
         self._places = {page.paths[0] for page in known}
 
     def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
@@ -141,6 +142,23 @@ class Shell:
             around = self._around(page, asked.zone, asked.address, asked)
             values = {**around, "page": page.shown(asked), "asked": asked}
         return render(self._environment, page.template, values)
+
+    def nothing_at(self, path: str, cookie: str) -> Response[bytes]:
+        """The page for an address that none is at; it leads to the one that was probably meant."""
+        zone, root = zone_kept(cookie), PageAddress("/")
+        front = next(page for page in self._known if page.paths[0] == root.path)
+        places = [place for page in self._known for place in page.paths if "{" not in place]
+        values = {
+            **self._around(front, zone, root, None),
+            "title": "Nothing is here",
+            "nav": navigation(self._places, "", root),
+            "detail": "there is nothing at this address",
+            "hint": f"{did_you_mean('/' + path.split('/')[1], places)}"
+            "the pages are named beside this one, and the addresses of the API at /docs",
+            "status": int(HTTPStatus.NOT_FOUND),
+        }
+        body = render(self._environment, "problem.html", values)
+        return Response(body, status_code=HTTPStatus.NOT_FOUND, media_type=HTML)
 
     def _wrong(
         self, page: DashboardPage, zone: PageZone, address: PageAddress, error: RtcdpError
