@@ -221,6 +221,7 @@ def test_what_is_no_such_file_is_refused_in_words_and_nothing_is_taken(server):
         ("unknown_parameter", 400, good, {"mappings": "own"}, {}),
         ("not_mapped", 400, good, {"mapping": "rees46"}, {}),
         ("not_mapped", 400, shop(9), {"name": "a.csv"}, {}),
+        ("not_mapped", 400, gzip.compress(gzip.compress(events(4_000))), {"name": "a"}, gz),
         ("empty_body", 400, b"", {"name": "a"}, {}),
         ("unknown_encoding", 415, good, {"name": "a"}, {"Content-Encoding": "br"}),
         ("corrupt_encoding", 400, good, {"name": "a"}, gz),

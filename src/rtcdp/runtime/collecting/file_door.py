@@ -212,7 +212,9 @@ class _Importing:
         """See that the first lines are what the mapping is made for, as far as they go."""
         beginning = io.BufferedReader(io.BytesIO(recorded.beginning()))
         try:
-            check_lines(RecordedFile(recorded.path, beginning), self._mapping)
+            # What was packed twice is no lines, and must not look like some.
+            unpacked = RecordedFile(recorded.path, beginning, is_unpacked=True)
+            check_lines(unpacked, self._mapping)
         except UsageError as error:
             hint = (
                 f"{error}; choose the mapping for this kind of file with ?mapping=, or correct it"

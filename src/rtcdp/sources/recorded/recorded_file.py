@@ -10,7 +10,7 @@ import numpy as np
 
 from rtcdp.errors import PartMissing
 from rtcdp.events.event import MAX_EVENT_BYTES
-from rtcdp.sources.recorded.compressed import SUFFIXES, Damaged, contents_of
+from rtcdp.sources.recorded.compressed import SUFFIXES, Damaged, chunks_of, contents_of
 
 MAX_LINE_BYTES = MAX_EVENT_BYTES + 1
 """A longer line is no event; as many of its bytes are kept as show that."""
@@ -75,6 +75,7 @@ class RecordedFile:
 
     What is in it comes from `raw` where that is given: `path` is then only what it is called.
     `on_contents` hears how many bytes each part of it has, unpacked, as it is read, and may raise.
+    What `is_unpacked` already is taken as it is, whatever its first bytes say.
     `damage` says, after the last line, what is wrong with the compressed stream, if anything is.
     Raises `PartMissing` when it can't be opened, and whatever `raw` raises.
     """
@@ -84,6 +85,8 @@ class RecordedFile:
         path: Path,
         raw: "io.BufferedReader[Any] | None" = None,
         on_contents: Callable[[int], None] = lambda _: None,
+        *,
+        is_unpacked: bool = False,
     ) -> None:
         self.path = path
         self.damage: str | None = None
@@ -91,7 +94,8 @@ class RecordedFile:
         try:
             self._raw = path.open("rb") if raw is None else raw
             self.total_bytes = path.stat().st_size if raw is None else 0
-            self._contents = _heard_of(contents_of(self._raw, _CHUNK_BYTES), on_contents)
+            contents = chunks_of if is_unpacked else contents_of
+            self._contents = _heard_of(contents(self._raw, _CHUNK_BYTES), on_contents)
         except OSError as error:
             raise PartMissing(
                 f"{path} can't be read: {error.strerror}", "Name a file that exists."
