@@ -213,7 +213,9 @@ class SessionIndex:
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
         parts = [self._base.frame(self.items), self._recent.frame(self.items)]
-        is_there = np.concatenate([self.is_there[: self._base.height], self.is_there[self._first :]])
+        is_there = np.concatenate(
+            [self.is_there[: self._base.height], self.is_there[self._first :]]
+        )
         there = pl.concat(parts).filter(pl.Series(is_there))
         return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 

@@ -56,9 +56,9 @@ class ItemCodes:
         """The numbers of items, new ones for those that were not seen before."""
         if len(items) <= _FEW:
             names = items.to_list()
-            known = list(map(self._codes.get, names))
+            known = [code for code in map(self._codes.get, names) if code is not None]
             # Mostly all of them are: then no name is looked at one by one.
-            codes = known if None not in known else map(self._number, names)
+            codes = known if len(known) == len(names) else map(self._number, names)
             return np.fromiter(codes, np.int32, len(names))
         different = items.unique(maintain_order=True)
         found = pl.Series([self._number(name) for name in different.to_list()], dtype=pl.Int32)
@@ -210,12 +210,12 @@ class Part:
         # Both are in order, so what is to be found is only where the others come in.
         is_other = np.zeros(size, np.bool_)
         is_other[self.ranks(other.keys) + np.arange(other.height)] = True
-        order = np.empty(size, np.int64)
+        order: Ints = np.empty(size, np.int64)
         order[is_other] = np.arange(self.height, size)
         order[~is_other] = np.arange(self.height)
-        if stays is None:
-            return order
-        return order[np.concatenate([stays, np.ones(other.height, np.bool_)])[order]]
+        if stays is not None:
+            order = order[np.concatenate([stays, np.ones(other.height, np.bool_)])[order]]
+        return order
 
     def frame(self, items: ItemCodes) -> pl.DataFrame:
         """The sessions as they were given."""
