@@ -3,11 +3,11 @@
 
     python bench/canonical_pyspark_job.py --bootstrap HOST:PORT --topic NAME --jars A,B --sink SINK
 
-It shares no code with rtcdp. It reads the topic to its end, counts one metric (`--metric`; without
-it page views per user in windows of one minute every 30 seconds), and upserts every changed row:
-into a table of PostgreSQL (`postgresql://…`), or into a file of JSON lines that is written at the
-end. Prints a line of JSON: records read, seconds from the start of the query, and records and
-seconds of each batch.
+It shares no code with rtcdp. It reads the topic to its end, or without one (`--endless`), counts
+one metric (`--metric`; without it page views per user in windows of one minute every 30 seconds),
+and upserts every changed row: into a table of PostgreSQL (`postgresql://…`), or into a file of JSON
+lines that is written at the end. Prints a line of JSON: records read, seconds from the start of the
+query, and records and seconds of each batch.
 """
 
 import argparse
@@ -192,18 +192,20 @@ def main() -> None:
     parser.add_argument("--products", default="", help="a file of product updates, NDJSON")
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--max-offsets", default="1000000")
+    parser.add_argument("--endless", action="store_true", help="goes on until it is killed")
     parser.add_argument("--checkpoint", default="", help="a folder in which a run goes on")
     arguments = parser.parse_args()
     is_database = arguments.sink.startswith("postgresql://")
     sink = PostgresSink(arguments.sink) if is_database else FileSink(arguments.sink)
     spark = session(arguments)
+    pace = {"processingTime": "0 seconds"} if arguments.endless else {"availableNow": True}
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         query = (
             METRICS[arguments.metric](events_of(spark, arguments))
             .writeStream.outputMode("update")
             .option("checkpointLocation", arguments.checkpoint or folder)
-            .trigger(availableNow=True)
+            .trigger(**pace)
             .foreachBatch(lambda batch, _: sink.write([tuple(row) for row in batch.collect()]))
             .start()
         )

@@ -1,5 +1,6 @@
 """A whole platform in processes of its own, to be measured from outside."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -70,6 +71,18 @@ class Platform:
         pids = [self._process.pid, *_children(self._process.pid)]
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
         return max(int(text.split("VmHWM:")[1].split()[0]) for text in texts) / 1024
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """The seconds of a processor that each of its parts took so far, by its name."""
+        assert self._process is not None
+        found = {}
+        for pid in (self._process.pid, *_children(self._process.pid)):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                name = words[-1].decode() if pid != self._process.pid else "supervisor"
+                stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+                found[name] = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        return found
 
     def kill(self) -> None:
         """kill -9 of the supervisor and of every process below it."""

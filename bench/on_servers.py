@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from deploy.servers import kafka, postgresql, spark_kafka_jars
+from deploy.servers import kafka, mongodb, postgresql, spark_kafka_jars
 
 ROOT = Path(__file__).resolve().parent.parent
 JOB = ROOT / "bench" / "canonical_pyspark_job.py"
@@ -20,7 +20,8 @@ Runner = Callable[..., dict[str, float]]
 
 
 class Servers:
-    """A Kafka broker and a PostgreSQL server; a context manager."""
+    """A Kafka broker, a PostgreSQL server, and one that speaks as MongoDB does and keeps all in
+    memory; a context manager."""
 
     def __init__(self, run: Runner) -> None:
         self._run = run
@@ -32,6 +33,7 @@ class Servers:
         directory.chmod(0o755)
         self._kafka = self._stack.enter_context(kafka(directory / "kafka"))
         self._postgresql = self._stack.enter_context(postgresql(directory / "postgresql"))
+        self._mongodb = self._stack.enter_context(mongodb())
         self._jars = ",".join(map(str, spark_kafka_jars()))
         return self
 
@@ -51,10 +53,11 @@ class Servers:
         self._run("bench.servers", "build", url, "--events", str(events), *flags)
         return name
 
-    def ours(self, topic: str, engine: str, metrics: str) -> float:
-        """Events/s of our engine from this topic into a new database; Spark's without its first
-        batch, which is cold."""
-        url, store = self._kafka.url(topic), self._postgresql.url(f"bench_{next(self._numbers)}")
+    def ours(self, topic: str, engine: str, metrics: str, *, in_mongodb: bool = False) -> float:
+        """Events/s of our engine from this topic into a new database, of PostgreSQL unless it is
+        said; Spark's without its first batch, which is cold."""
+        databases = self._mongodb if in_mongodb else self._postgresql
+        url, store = self._kafka.url(topic), databases.url(f"bench_{next(self._numbers)}")
         flags = ["--engine", engine, "--metrics", metrics, "--jars", self._jars]
         found = self._run("bench.servers", "run", url, store, *flags)
         return found["warm_events_per_s" if engine == "spark" else "events_per_s"]

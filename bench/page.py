@@ -1,48 +1,47 @@
 """How fast the overview is with many users in the store, and what open pages cost the intake.
 
-    python -m bench.page [--users N] [--keep DIR]
+    python -m bench.page [--users N] [--keep DIR [--build]] [--pairs N]
 
-A platform with a past of visits (`bench.page_past`). A real Chromium opens the overview: when it
-first paints, and how long a click on another figure takes until its numbers are painted. The
-server's part of a month is asked for over HTTP. Between, `OPEN_PAGES` pages are open, or are not,
-in turns, while the collector takes in what it can: each reads the live stream, and asks for its
-page again as often as the script of an open page does. A process of its own reads them.
+A platform with a past of visits (`bench.page_past`), which is made first, or only that with
+`--build`; a folder that was kept is used again. A real Chromium opens the overview: when it first
+paints, and how long a click on another figure takes until its numbers are painted. The server's
+part of a month is asked for over HTTP. Then `OPEN_PAGES` pages are open, or are not, in turns,
+while the collector takes in what it can (`bench.page_readers`): which part of it they cost, and how
+much of a processor each part of the platform, and each thread of its server, takes meanwhile.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from multiprocessing.synchronize import Event
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import httpx
-import uvloop
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
-from rich.console import Console
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench.engine import import_lines
 from bench.installation import Platform
-from bench.page_past import page_past
+from bench.page_past import PAST_MS, page_past
+from bench.page_readers import REFRESH_S, open_pages, say
+from rtcdp.runtime.processes.part import HTTP
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPEN_PAGES = 100
-TURNS = 3
-TURN_S = 4.0
+PAIRS = 6
+TURN_S = 20.0
 _SENDERS, _BATCH = 8, 100
 _CLICKS = 8
 _MONTH = "/?last=30d"
 _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-say = Console(stderr=True).print
 _WATCHED = """(title) => {
   window.painted = new Promise((resolve) => {
     let began;
@@ -58,36 +57,69 @@ _WATCHED = """(title) => {
 
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
-_REFRESH_S = 2.0
-_REST, _REST_MAX_S = 10, 20.0
-"""How often an open page is asked for again while events come in, and for how many times as long as
-the answer took it rests, up to so long (`assets/refresh.js`)."""
+_IDLE_S, _IDLE_SHARE = 5.0, 0.05
+_THREAD, _WORTH_TELLING = "server's ", 0.001
+_LOOKS = {
+    "rtcdp_anomaly_look_seconds_count": "looks for anomalies",
+    "rtcdp_anomaly_look_seconds_sum": "processor seconds of looks",
+}
 
-_SHARED = {**_HTML, "Cache-Control": "max-age=1", "Accept-Encoding": "gzip, deflate, br, zstd"}
+
+@dataclass(frozen=True)
+class Turn:
+    """What was taken in, and what it took: `shares` are of one processor, by part and, of the
+    server, by thread. `pages` has what is counted of open pages, a second."""
+
+    events_per_s: float
+    shares: Mapping[str, float]
+    pages: Mapping[str, float]
 
 
-def measure(users: int = 1_000_000, keep: Path | None = None) -> dict[str, float]:
-    """Run a platform. Returns milliseconds: of the first paint, of clicks until their numbers are
-    painted, of the server for a month (right after the start, once days were read ahead, and then);
-    and events/s that were taken in without open pages and beside them."""
-    with contextlib.ExitStack() as stack:
-        data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
-        if not (data / "log").exists():
-            now = round(time.time() * 1000)
-            import_lines(data / "log", page_past(users, now), now)
-        with Platform(data) as platform:
-            platform.wait_until_caught_up(600)
-            found = {"month_at_start_ms": _asked(platform.url, _MONTH, 1)[0]}
-        platform = stack.enter_context(Platform(data))
+def prepare(data: Path, users: int) -> None:
+    """A log with the past of so many users up to now. One that is there gets what would have come
+    since it was made."""
+    now, kept = round(time.time() * 1000), data / "past-until"
+    if kept.exists():
+        since = int(kept.read_text())
+        some = round(users * (now - since) / PAST_MS)
+        past = page_past(some, now, seed=since, span_ms=now - since, name=f"u{since}-")
+    else:
+        past = page_past(users, now)
+    import_lines(data / "log", past, now)
+    kept.write_text(str(now))
+
+
+def measure(data: Path, pairs: int = PAIRS) -> dict[str, Any]:
+    """Run a platform on a past. Returns milliseconds: of the first paint, of clicks until their
+    numbers are painted (right after a start, and once days were read ahead), of the server for a
+    month (right after the start, once days were read ahead, and then); which part of the intake
+    open pages cost, in each pair of turns; and of a turn with them and one without the medians."""
+    with Platform(data) as platform:
         platform.wait_until_caught_up(600)
-        found |= {f"{name}_ms": took for name, took in _painted(platform.url, "/").items()}
-        say(found)
-        found |= _beside_pages(platform.url)
-        say(found)
+        found: dict[str, Any] = {"month_at_start_ms": _asked(platform.url, _MONTH, 1)[0]}
+    with Platform(data) as platform:
+        platform.wait_until_caught_up(600)
+        at_start = _painted(platform.url, "/")
+        found |= {"first_paint_ms": at_start["first_paint"], "click_at_start_ms": at_start["click"]}
+        _wait_until_idle(platform)
+        found["click_ms"] = _painted(platform.url, "/")["click"]
         first, *others = _asked(platform.url, _MONTH, 10)
         found |= {"month_first_ms": first, "month_ms": median(others)}
         month = _painted(platform.url, _MONTH)
-        return found | {f"{name}_month_ms": took for name, took in month.items()}
+        found |= {f"{name}_month_ms": took for name, took in month.items()}
+        say(found)
+        return found | _beside_pages(platform, pairs)
+
+
+def _wait_until_idle(platform: Platform) -> None:
+    """Until its server has read days ahead."""
+    end, before = time.monotonic() + _PATIENCE_S, platform.cpu_seconds()
+    while time.monotonic() < end:
+        time.sleep(_IDLE_S)
+        now = platform.cpu_seconds()
+        if now[HTTP] - before[HTTP] < _IDLE_SHARE * _IDLE_S:
+            return
+        before = now
 
 
 def _asked(url: str, path: str, times: int) -> list[float]:
@@ -142,19 +174,72 @@ def _first_paint(page: Page) -> float:
     raise TimeoutError("the page was not painted")
 
 
-def _beside_pages(url: str) -> dict[str, float]:
-    rates: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(TURNS):
-        for is_open in (False, True):
-            rates[is_open].append(_turn(url, OPEN_PAGES if is_open else 0))
-    return {"alone_events_per_s": median(rates[False]), "beside_events_per_s": median(rates[True])}
+def _beside_pages(platform: Platform, pairs: int) -> dict[str, Any]:
+    """Turns with open pages and without, in pairs; every other pair begins with the pages, so that
+    whatever grows meanwhile weighs on both."""
+    turns: dict[bool, list[Turn]] = {False: [], True: []}
+    costs = []
+    for number in range(pairs):
+        for is_open in (False, True) if number % 2 == 0 else (True, False):
+            turns[is_open].append(_turn(platform, OPEN_PAGES if is_open else 0))
+            say(f"{'with' if is_open else 'without'} pages: {turns[is_open][-1]}")
+        alone, beside = (turns[is_open][-1].events_per_s for is_open in (False, True))
+        costs.append(1 - beside / alone)
+        say(f"pair {number + 1} of {pairs}: pages cost {costs[-1]:.1%}")
+    found = {"pages_cost": median(costs), "pages_cost_min": min(costs)}
+    return {
+        **found,
+        "pages_cost_max": max(costs),
+        "alone": asdict(_usual(turns[False])),
+        "beside": asdict(_usual(turns[True])),
+    }
 
 
-def _turn(url: str, readers: int) -> float:
-    """Events a second that are taken in while so many pages are open."""
-    with _open_pages(url, readers) if readers else contextlib.nullcontext():
-        time.sleep(_REFRESH_S + 1)
-        return asyncio.run(_taken_in(url))
+def _usual(turns: Sequence[Turn]) -> Turn:
+    """The median of each number."""
+
+    def medians(all_of: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        names = sorted({name for each in all_of for name in each})
+        return {name: round(median(each.get(name, 0) for each in all_of), 4) for name in names}
+
+    return Turn(
+        median(turn.events_per_s for turn in turns),
+        medians([turn.shares for turn in turns]),
+        medians([turn.pages for turn in turns]),
+    )
+
+
+def _turn(platform: Platform, readers: int) -> Turn:
+    """What is taken in while so many pages are open."""
+    with open_pages(platform.url, readers) if readers else contextlib.nullcontext():
+        time.sleep(REFRESH_S + 1)
+        began, before, told = time.monotonic(), platform.cpu_seconds(), _told(platform.url)
+        rate = asyncio.run(_taken_in(platform.url))
+        after, told_after = platform.cpu_seconds(), _told(platform.url)
+        lasted_s = time.monotonic() - began
+    parts = {name: after[name] - before.get(name, 0) for name in after}
+    grown = {name: (told_after[name] - told.get(name, 0)) / lasted_s for name in told_after}
+    threads = {name: value for name, value in grown.items() if name.startswith(_THREAD)}
+    shares = {name: taken_s / lasted_s for name, taken_s in parts.items()} | threads
+    return Turn(
+        rate,
+        {name: round(share, 4) for name, share in shares.items() if share >= _WORTH_TELLING},
+        {name: round(value, 3) for name, value in grown.items() if name not in threads},
+    )
+
+
+def _told(url: str) -> dict[str, float]:
+    """What the server tells of its threads, and of what it does for open pages."""
+    found = {}
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=60).text):
+        for name, labels, value, *_ in family.samples:
+            if name == "rtcdp_thread_cpu_seconds_total":
+                found[f"{_THREAD}{labels['thread']}"] = value
+            elif name == "rtcdp_shared_pages_total":
+                found[labels["answer"]] = value
+            elif name in _LOOKS:
+                found[_LOOKS[name]] = value
+    return found
 
 
 async def _taken_in(url: str) -> float:
@@ -164,81 +249,6 @@ async def _taken_in(url: str) -> float:
         end = began + TURN_S
         await asyncio.gather(*(_send(client, sent, end, number) for number in range(_SENDERS)))
         return sent[0] / (time.monotonic() - began)
-
-
-@contextlib.contextmanager
-def _open_pages(url: str, count: int) -> Iterator[None]:
-    """Pages that are open from when the block begins. A process of its own reads them: what sends
-    events meanwhile doesn't wait for it."""
-    context = multiprocessing.get_context("spawn")
-    begun, over = context.Event(), context.Event()
-    reader = context.Process(target=_keep_open, args=(url, count, begun, over))
-    reader.start()
-    try:
-        assert begun.wait(_PATIENCE_S), "the process that reads pages did not begin"
-        yield
-    finally:
-        over.set()
-        reader.join()
-    assert reader.exitcode == 0, "pages were refused, or have ended"
-
-
-def _keep_open(url: str, count: int, begun: Event, over: Event) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_all_open(url, count, begun, over))
-
-
-async def _all_open(url: str, count: int, begun: Event, over: Event) -> None:
-    # Nobody opens a hundred pages in one moment.
-    streams = [
-        asyncio.create_task(part(urlsplit(url), number * _REFRESH_S / count))
-        for number in range(count)
-        for part in (_read, _refresh)
-    ]
-    begun.set()
-    began, worked = time.monotonic(), time.process_time()
-    while not over.is_set():
-        await asyncio.sleep(0.1)
-    share = (time.process_time() - worked) / (time.monotonic() - began)
-    say(f"the process that reads pages took {share:.1%} of a processor")
-    ended = [stream for stream in streams if stream.done()]
-    for stream in streams:
-        stream.cancel()
-    await asyncio.gather(*streams, return_exceptions=True)
-    assert not ended, f"{len(ended)} of {len(streams)} were refused, or have ended"
-
-
-async def _read(url: SplitResult, after_s: float) -> None:
-    await asyncio.sleep(after_s)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    writer.write(_request(url, "/api/live?anomalies=true", "Accept: text/event-stream"))
-    await _head(reader)
-    while await reader.read(65_536):
-        pass
-
-
-async def _refresh(url: SplitResult, after_s: float) -> None:
-    await asyncio.sleep(after_s)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    while True:
-        began = time.monotonic()
-        writer.write(_request(url, "/", *(f"{name}: {text}" for name, text in _SHARED.items())))
-        await reader.readexactly(await _head(reader))
-        took = time.monotonic() - began
-        await asyncio.sleep(max(0, max(_REFRESH_S, min(_REST * took, _REST_MAX_S)) - took))
-
-
-def _request(url: SplitResult, path: str, *headers: str) -> bytes:
-    lines = (f"GET {path} HTTP/1.1", f"Host: {url.netloc}", *headers)
-    return "\r\n".join((*lines, "", "")).encode()
-
-
-async def _head(reader: asyncio.StreamReader) -> int:
-    """Reads what comes before an answer's body, and returns how long that is."""
-    lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
-    assert b" 200 " in lines[0], lines[0]
-    fields = dict(line.lower().split(b": ", 1) for line in lines[1:] if line)
-    return int(fields.get(b"content-length", 0))
 
 
 async def _send(client: httpx.AsyncClient, sent: list[int], end: float, number: int) -> None:
@@ -256,9 +266,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="a data folder to be kept, and used again")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="of turns, with pages and without")
+    parser.add_argument("--build", action="store_true", help="make the data folder, and no more")
     chosen = parser.parse_args()
-    found: dict[str, Any] = measure(chosen.users, chosen.keep)
-    print(json.dumps(found))
+    with contextlib.ExitStack() as stack:
+        data = chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
+        prepare(data, chosen.users)
+        if chosen.build:
+            with Platform(data) as platform:
+                platform.wait_until_caught_up(600)
+        else:
+            print(json.dumps(measure(data, chosen.pairs)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 
 PAST_DAYS = 60
 DAY_MS = 86_400_000
+PAST_MS = PAST_DAYS * DAY_MS
 
 _PAGES, _PRODUCTS = 300, 2_000
 _CHUNK = 20_000
@@ -16,11 +17,14 @@ _WITH_CART, _WITH_PURCHASE = 0.25, 0.08
 _COUNTRIES = ("de", "fr", "us", "gb", "in", "br", "jp", "pl")
 
 
-def page_past(users: int, until_ms: int, seed: int = 1) -> Iterator[bytes]:
-    """Events of `users` visits of the `PAST_DAYS` days before `until_ms` (UTC ms), one after the
-    other by when they began: one to five pages, some of it with a search, a cart or a purchase."""
+def page_past(
+    users: int, until_ms: int, seed: int = 1, span_ms: int = PAST_MS, name: str = "u"
+) -> Iterator[bytes]:
+    """Events of `users` visits of the `span_ms` before `until_ms` (UTC ms), one after the other by
+    when they began: one to five pages, some of it with a search, a cart or a purchase. Each is of a
+    user of its own, whose id begins with `name`."""
     generator = np.random.default_rng(seed)
-    starts = np.sort(until_ms - generator.integers(0, PAST_DAYS * DAY_MS, users))
+    starts = np.sort(until_ms - generator.integers(0, span_ms, users))
     for first in range(0, users, _CHUNK):
         some = starts[first : first + _CHUNK].tolist()
         views = generator.integers(1, _VIEWS_MAX + 1, len(some)).tolist()
@@ -29,7 +33,7 @@ def page_past(users: int, until_ms: int, seed: int = 1) -> Iterator[bytes]:
         products = _popular(generator, _PRODUCTS, len(some))
         for place, start in enumerate(some):
             looked_at = pages[place * _VIEWS_MAX : place * _VIEWS_MAX + views[place]]
-            user = f"u{first + place}"
+            user = f"{name}{first + place}"
             country = _COUNTRIES[(first + place) % len(_COUNTRIES)]
             at = start
             for page in looked_at:

@@ -36,14 +36,14 @@ def build(
     """Write `count` generated events into a new topic, taken in just after they happened."""
     settings = Settings(log=topic_url, kafka=KafkaTopicSettings(partitions=partitions))
     began = time.perf_counter()
-    _make_topic(topic_url, partitions)
+    make_topic(topic_url, partitions)
     with log_writer(settings, SystemClock()) as writer:
         for deliveries in hour_of_deliveries(count, with_ids=with_ids):
             writer.append(deliveries)
     return {"events": count, "events_per_s": count / (time.perf_counter() - began)}
 
 
-def _make_topic(topic_url: str, partitions: int) -> None:
+def make_topic(topic_url: str, partitions: int) -> None:
     """A topic whose records keep the time of intake that they are given."""
     topic = parse_topic(topic_url)
     client = AdminClient({"bootstrap.servers": topic.bootstrap})
@@ -52,11 +52,17 @@ def _make_topic(topic_url: str, partitions: int) -> None:
 
 
 def run(
-    topic_url: str, store_url: str, engine: str, metrics: str, jars: str = ""
+    topic_url: str,
+    store_url: str,
+    engine: str,
+    metrics: str,
+    jars: str = "",
+    *,
+    is_endless: bool = False,
 ) -> dict[str, float]:
-    """Fold the whole topic into a new store. Returns events, seconds, events/s, CPU-seconds of all
-    threads for a million events, and epochs: Spark's first one is slow, and left out of its warm
-    rate."""
+    """Fold the whole topic into a new store, or what comes into it without an end. Returns events,
+    seconds, events/s, CPU-seconds of all threads for a million events, and epochs: Spark's first
+    one is slow, and left out of its warm rate."""
     epochs: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as directory:
         settings = Settings(
@@ -77,7 +83,7 @@ def run(
 
             processor.listeners = replace(processor.listeners, on_epoch=note)
             began, worked = time.perf_counter(), time.process_time()
-            processor.run(threading.Event(), once=True)
+            processor.run(threading.Event(), once=not is_endless)
             seconds, worked = time.perf_counter() - began, time.process_time() - worked
             with store.snapshot() as snapshot:
                 totals = snapshot.ledger_totals()
@@ -106,12 +112,15 @@ def main() -> None:
     running.add_argument("--engine", default="native")
     running.add_argument("--metrics", default="namesake")
     running.add_argument("--jars", default="")
+    running.add_argument("--endless", action="store_true", help="until it is killed")
     chosen = parser.parse_args()
     if chosen.action == "build":
         found = build(chosen.topic, chosen.events, with_ids=not chosen.without_ids)
         print(json.dumps(found))
         return
-    print(json.dumps(run(chosen.topic, chosen.store, chosen.engine, chosen.metrics, chosen.jars)))
+    places = chosen.topic, chosen.store
+    found = run(*places, chosen.engine, chosen.metrics, chosen.jars, is_endless=chosen.endless)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

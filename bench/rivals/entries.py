@@ -1,12 +1,14 @@
 """Who takes part, with what each of them guarantees: a closed list."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.canonical_pyspark_job import TABLE as CANONICAL_TABLE
 from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS
 from bench.rivals.environment import FLINK, JAVA, java_classpath, rivals_python
+from bench.rivals.seen import Seen, SeenInTable, SeenInTopic
 from deploy.servers import spark_kafka_jars
 
 _JAVA_FLAGS = (
@@ -19,6 +21,8 @@ _JAVA_FLAGS = (
     "--add-opens=jdk.management/com.sun.management.internal=ALL-UNNAMED",
 )
 
+_SIZES = str(WINDOW_MS), str(STEP_MS)
+
 Command = tuple[str, ...]
 
 
@@ -26,12 +30,13 @@ Command = tuple[str, ...]
 class Ground:
     """What contestants read: a file of JSON lines, and the same events in a topic of Kafka, keyed
     by user; and where those from the topic may write: `database` makes one of PostgreSQL by this
-    name, and gives its URL."""
+    name, and gives its URL. Who reads a topic that is endless is not to stop at its present end."""
 
     events: Path
     bootstrap: str = ""
     topic: str = ""
     database: Callable[[str], str] = str
+    is_endless: bool = False
 
     @property
     def topic_url(self) -> str:
@@ -60,13 +65,15 @@ class Guarantees:
 class Entry:
     """A contestant: `commands` are started together for a ground and a folder, and measured until
     the last of them has ended; `rows` prints what came out. `is_from_topic` tells those which read
-    a broker from those which read the file."""
+    a broker from those which read the file; of these, `seen` tells whose counts are there, as long
+    as it runs."""
 
     name: str
     commands: Callable[[Ground, Path], tuple[Command, ...]]
     rows: Callable[[Ground, Path], Command]
     guarantees: Guarantees
     is_from_topic: bool = False
+    seen: Callable[[Ground, Path], Seen] | None = None
 
 
 def _in_python(name: str, module: str, guarantees: Guarantees) -> Entry:
@@ -86,8 +93,7 @@ def _here(module: str, *arguments: str) -> Command:
 
 
 def _in_java(name: str, *arguments: str, folder: Path = JAVA) -> Command:
-    sizes = str(WINDOW_MS), str(STEP_MS)
-    return ("java", *_JAVA_FLAGS, "-cp", java_classpath(folder), name, *arguments, *sizes)
+    return ("java", *_JAVA_FLAGS, "-cp", java_classpath(folder), name, *arguments, *_SIZES)
 
 
 def _door_and_engine(ground: Ground, out: Path) -> tuple[Command, ...]:
@@ -98,29 +104,38 @@ def _door_and_engine(ground: Ground, out: Path) -> tuple[Command, ...]:
 
 
 def _native(ground: Ground, out: Path) -> tuple[Command, ...]:
-    return (_here("servers", "run", ground.topic_url, ground.database_of(out)),)
+    endless = ("--endless",) if ground.is_endless else ()
+    return (_here("servers", "run", ground.topic_url, ground.database_of(out), *endless),)
 
 
 def _streams(ground: Ground, out: Path) -> tuple[Command, ...]:
     named = ground.bootstrap, ground.topic, ground.results_of(out), str(out), str(WORKERS)
-    return (_in_java("StreamsViews", *named),)
+    return ((*_in_java("StreamsViews", *named), *_endless(ground)),)
 
 
 def _flink(ground: Ground, out: Path) -> tuple[Command, ...]:
     places = ground.bootstrap, ground.topic, ground.database_of(out), str(out)
-    return (_in_java("FlinkViews", *places, str(WORKERS), folder=FLINK),)
+    command = _in_java("FlinkViews", *places, str(WORKERS), folder=FLINK)
+    return ((*command, *_endless(ground)),)
 
 
 def _quix(ground: Ground, out: Path) -> tuple[Command, ...]:
     named = ground.bootstrap, ground.topic, ground.results_of(out), str(out)
-    return ((str(rivals_python()), "-m", "bench.rivals.quix_flow", *named),)
+    quix = (str(rivals_python()), "-m", "bench.rivals.quix_flow", *named)
+    return ((*quix, *_endless(ground)),)
+
+
+def _endless(ground: Ground) -> tuple[str, ...]:
+    """The last argument of those that name none."""
+    return ("endless",) if ground.is_endless else ()
 
 
 def _spark_by_hand(ground: Ground, out: Path) -> tuple[Command, ...]:
     jars = ",".join(map(str, spark_kafka_jars()))
     topic = ("--bootstrap", ground.bootstrap, "--topic", ground.topic)
     sink = ("--jars", jars, "--sink", ground.database_of(out), "--checkpoint", str(out))
-    return (_here("canonical_pyspark_job", *topic, *sink),)
+    endless = ("--endless",) if ground.is_endless else ()
+    return (_here("canonical_pyspark_job", *topic, *sink, *endless),)
 
 
 def _into_topic(
@@ -135,7 +150,12 @@ def _into_topic(
         ),
         Guarantees("counts, in a topic", "yes", "counted", "dropped"),
         is_from_topic=True,
+        seen=lambda ground, out: SeenInTopic(ground.bootstrap, ground.results_of(out)),
     )
+
+
+def _seen_in(table: str, user: str = "user_id") -> Callable[[Ground, Path], Seen]:
+    return lambda ground, out: SeenInTable(ground.database_of(out), table, user)
 
 
 _OURS = Guarantees("events and counts", "yes", "counted once", "kept, with the reason")
@@ -170,6 +190,7 @@ ENTRIES = (
         lambda ground, out: _here("rivals.server_rows", "rtcdp", ground.database_of(out)),
         _OURS,
         is_from_topic=True,
+        seen=_seen_in("analytics.user_page_view_counts"),
     ),
     _into_topic("Kafka Streams, exactly once", _streams, "streams"),
     Entry(
@@ -178,6 +199,7 @@ ENTRIES = (
         lambda ground, out: _here("rivals.server_rows", "flink", ground.database_of(out)),
         Guarantees("counts of closed windows", "yes, as it sets rows", "counted", "dropped"),
         is_from_topic=True,
+        seen=_seen_in("by_flink"),
     ),
     _into_topic("Quix Streams, exactly once", _quix, "quix"),
     Entry(
@@ -186,5 +208,12 @@ ENTRIES = (
         lambda ground, out: _here("rivals.server_rows", "spark", ground.database_of(out)),
         Guarantees("counts", "yes, as it sets rows", "counted", "dropped"),
         is_from_topic=True,
+        seen=_seen_in(CANONICAL_TABLE, "key"),
     ),
 )
+
+
+def chosen_of(beginnings: Sequence[str]) -> list[Entry]:
+    """Those whose names begin with one of these, in any case of letters; all where none is said."""
+    known = tuple(each.lower() for each in beginnings)
+    return [entry for entry in ENTRIES if not known or entry.name.lower().startswith(known)]

@@ -1,6 +1,7 @@
 """The table of a contest, and its place in docs/benchmarks.md."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -13,7 +14,6 @@ from bench.rivals.contest import Taken
 from bench.rivals.entries import Entry
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-_BEGIN, _END = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 _PINS = Path(__file__).parent / "requirements.in"
 _POMS = [Path(__file__).parent / folder / "pom.xml" for folder in ("java", "flink")]
 _JAVA_NAMES = ("hazelcast", "kafka-streams", "flink")
@@ -27,7 +27,7 @@ def table(
 ) -> str:
     """Markdown: a line for each contestant, the quickest first, those that read a file before those
     that read a broker; what those took after a kill that were killed; and what each guarantees."""
-    by_speed = sorted(entries, key=lambda entry: median(one.seconds for one in taken[entry.name]))
+    by_speed = sorted(entries, key=lambda entry: _usual(taken[entry.name]))
     lines = [_heading(events, max(map(len, taken.values()))), ""]
     for is_from_topic, what in ((False, "from a file of JSON lines"), (True, "from a topic")):
         those = [entry for entry in by_speed if entry.is_from_topic is is_from_topic]
@@ -43,8 +43,8 @@ def table(
             "| killed with -9 at half of its time, and started again | exact after | a whole run |",
             "|---|---:|---:|",
             *(
-                f"| {name} | {seconds:.1f} s | {median(one.seconds for one in taken[name]):.1f} s |"
-                for name, seconds in sorted(after_kill_s.items(), key=lambda each: each[1])
+                f"| {name} | {_seconds(took_s)} | {_seconds(_usual(taken[name]))} |"
+                for name, took_s in sorted(after_kill_s.items(), key=lambda each: each[1])
             ),
             "",
         ]
@@ -57,6 +57,14 @@ def table(
         cells = (entry.name, told.durable, told.exactly_once, told.repeats, told.late)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _usual(runs: Sequence[Taken]) -> float:
+    return median(one.seconds for one in runs)
+
+
+def _seconds(seconds: float) -> str:
+    return "did not end by itself" if math.isinf(seconds) else f"{seconds:.1f} s"
 
 
 def _heading(events: int, rounds: int) -> str:
@@ -87,8 +95,9 @@ def _line(name: str, runs: Sequence[Taken], events: int) -> str:
     return f"| {name} | {speed} | {cpu:.2f} | {memory:,.0f} MB |"
 
 
-def write_to_page(told: str) -> None:
-    """Put the table in the place of the one before."""
+def write_to_page(told: str, name: str) -> None:
+    """Put a table in the place of the one of this name before."""
     page = _PAGE.read_text()
-    before, after = page.split(_BEGIN)[0], page.split(_END)[1]
-    _PAGE.write_text(f"{before}{_BEGIN}\n{told}{_END}{after}")
+    begin, end = (f"<!-- {name}: {where} -->" for where in ("begin", "end"))
+    before, after = page.split(begin)[0], page.split(end)[1]
+    _PAGE.write_text(f"{before}{begin}\n{told}{end}{after}")

@@ -7,11 +7,12 @@ and not who.
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from rtcdp.errors import UsageError
+from rtcdp.kept_by_type import kept_by_type
 
 _KEPT_BITS = {4: 24, 6: 48}
 _WORD = re.compile(r"[\w.:%\[\]-]+", re.ASCII)
@@ -31,17 +32,25 @@ _NAME = re.compile(r"[A-Za-z0-9_.$-]{1,100}")
 @dataclass(frozen=True)
 class PrivacyRules:
     """In which members of events, by name, whatever they lie in, addresses are `shortened` before
-    they are kept; names with commas in between. Raises `UsageError` for what is no such name."""
+    they are kept; names with commas in between. And for how many days events of a type are kept.
+    Raises `UsageError` for what is no such name, or no number of days."""
 
     shortened_addresses: str = ""
+    kept_days: str = ""
 
     def __post_init__(self) -> None:
+        _ = self.kept_ms
         for name in self.names:
             if not _NAME.fullmatch(name):
                 raise UsageError(
                     f"privacy.shortened_addresses names {name!r}",
                     "give names of members of events, with commas in between: ip,userId",
                 )
+
+    @property
+    def kept_ms(self) -> Mapping[str, int]:
+        """For how long (ms) events are kept, by type."""
+        return kept_by_type("privacy.kept_days", self.kept_days)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,6 +60,7 @@ class PrivacyRules:
 MEANINGS: dict[str, str] = {
     "privacy.shortened_addresses": "Members of events whose IP addresses lose their last part "
     "before they are kept, with commas: ip,userId.",
+    "privacy.kept_days": "For how many days events are kept, by type: PAGE_VIEW=30, SEARCH=90.",
 }
 """What each of them means, as settings."""
 

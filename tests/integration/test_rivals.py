@@ -1,13 +1,17 @@
 """A contest counts only what is right, and counts all that it took."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.rivals.contest import Taken, WrongRows, run_killed, run_once
+from bench.rivals import contest
+from bench.rivals.contest import EndedBefore, NeverEnds, Taken, WrongRows, run_killed, run_once
 from bench.rivals.entries import ENTRIES, Entry, Ground, Guarantees
+from bench.rivals.freshness import Pace, measure
+from bench.rivals.freshness import table as freshness_table
 from bench.rivals.oracle import expected_rows
 from bench.rivals.report import table
 from rtcdp.sources.synthetic.bulk import bench_events
@@ -73,7 +77,7 @@ def test_who_fails_is_named_with_what_was_said(ground, tmp_path: Path) -> None:
 
 
 def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing(
-    ground, tmp_path: Path
+    ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on = replace(
         POLARS,
@@ -90,8 +94,60 @@ def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing
     )
     with pytest.raises(WrongRows, match="two rows of somebody"):
         run_killed(begins_again, ground, tmp_path / "again", expected, 1)
-    with pytest.raises(RuntimeError, match="ended before"):
+    for_ever = replace(
+        goes_on, commands=lambda *_: ((sys.executable, "-c", "import time; time.sleep(99)"),)
+    )
+    monkeypatch.setattr(contest, "KILLED_PATIENCE_S", 0.6)
+    with pytest.raises(NeverEnds, match="had not ended after 1 s"):
+        run_killed(for_ever, ground, tmp_path / "ever", expected, 0.05)
+    with pytest.raises(EndedBefore, match="ended before"):
         run_killed(goes_on, ground, tmp_path / "out", expected, 1)
+
+
+ANSWERS = """
+import pathlib, sys, time
+asked, told = map(pathlib.Path, sys.argv[1:])
+while True:
+    time.sleep(0.2)
+    told.write_text(asked.read_text())
+"""
+
+
+class InFiles:
+    """A load that goes into a file, and what is seen of it in another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked, self.told = folder / "asked", folder / "told"
+        self.asked.touch()
+        self.told.touch()
+
+    def running(self):
+        return nullcontext()
+
+    def send(self, user: str) -> None:
+        with self.asked.open("a") as asked:
+            asked.write(f"{user}\n")
+
+    def among(self, users) -> set[str]:
+        return set(self.told.read_text().split()).intersection(users)
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_answer_is_as_old_as_the_wait_for_it(ground, tmp_path: Path) -> None:
+    files = InFiles(tmp_path)
+    command = sys.executable, "-c", ANSWERS, str(files.asked), str(files.told)
+    answering = replace(POLARS, commands=lambda *_: (command,), seen=lambda *_: files)
+    fresh = measure(answering, ground, tmp_path / "out", files, Pace(0.5, 1.5, 5))
+    assert fresh.missing == 0
+    assert len(fresh.delays_ms) == pytest.approx(15, abs=2)
+    assert max(fresh.delays_ms) > 80
+    line = freshness_table({"Answering": fresh}, 5_000).splitlines()[2]
+    assert line.startswith("| Answering | ")
+    ends = replace(answering, commands=lambda *_: ((sys.executable, "-c", "exit('no more')"),))
+    with pytest.raises(RuntimeError, match="has ended:\nno more"):
+        measure(ends, ground, tmp_path / "ended", files, Pace(0.5, 1.5, 5))
 
 
 def test_the_quickest_stands_first_with_what_it_guarantees() -> None:

@@ -31,6 +31,8 @@ MEASURES_TOGETHER = "tests/unit/definitions/test_measures.py asks all measures t
 WITHOUT_UNIT_TEST = {
     "answers/user_data.py": "a protocol and a shape of data; the API and the runtime are tested",
     "errors.py": "three classes without behaviour",
+    "engines/aging.py": "tests/properties/test_aging.py lets random streams go, and counts",
+    "log/aged.py": "a protocol and a shape of data; tests/unit/log/embedded/test_aging.py keeps it",
     "log/contract.py": "a protocol and shapes of data; every log is tested against it",
     "log/piece.py": "a shape of data; tests/unit/log/embedded/test_imported.py keeps it in a log",
     **{f"definitions/measures/{name}.py": MEASURES_TOGETHER for name in MEASURES},

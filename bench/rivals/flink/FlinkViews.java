@@ -10,7 +10,7 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 
-/** Flink SQL: hopping counts of a topic keyed by user into PostgreSQL, to the topic's end, on a cluster within this process. */
+/** Flink SQL: hopping counts of a topic keyed by user into PostgreSQL, to the topic's end or without one, on a cluster within this process. */
 public class FlinkViews {
     static final String TABLE = "by_flink";
 
@@ -25,10 +25,10 @@ public class FlinkViews {
         }
         TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance()
                 .inStreamingMode().withConfiguration(settings(checkpoints, arguments[4])).build());
-        tables.executeSql(source(bootstrap, topic));
+        tables.executeSql(source(bootstrap, topic, arguments.length > 7));
         tables.executeSql("CREATE TEMPORARY VIEW page_views AS"
                 + " SELECT userId, `timestamp` FROM events WHERE eventType = 'PAGE_VIEW'");
-        tables.executeSql(sink(database));
+        tables.executeSql(sink(database, arguments.length > 7));
         tables.executeSql(counts(Long.parseLong(arguments[5]) / 1_000, Long.parseLong(arguments[6]) / 1_000)).await();
     }
 
@@ -67,22 +67,23 @@ public class FlinkViews {
         }
     }
 
-    private static String source(String bootstrap, String topic) {
+    private static String source(String bootstrap, String topic, boolean isEndless) {
         return "CREATE TABLE events (userId STRING, eventType STRING, `timestamp` TIMESTAMP_LTZ(3),"
                 + " WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '2' MINUTE) WITH ("
                 + "'connector' = 'kafka', 'topic' = '" + topic + "',"
                 + " 'properties.bootstrap.servers' = '" + bootstrap + "',"
                 + " 'properties.max.poll.records' = '10000', 'properties.fetch.max.bytes' = '67108864',"
                 + " 'properties.max.partition.fetch.bytes' = '8388608',"
-                + " 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset',"
+                + " 'scan.startup.mode' = 'earliest-offset',"
+                + (isEndless ? "" : " 'scan.bounded.mode' = 'latest-offset',")
                 + " 'format' = 'json', 'json.timestamp-format.standard' = 'ISO-8601')";
     }
 
-    private static String sink(String database) {
+    private static String sink(String database, boolean isEndless) {
         return "CREATE TABLE counts (window_start BIGINT, user_id STRING, view_count BIGINT,"
                 + " PRIMARY KEY (window_start, user_id) NOT ENFORCED) WITH ("
                 + "'connector' = 'jdbc', 'url' = '" + database + "', 'table-name' = '" + TABLE + "',"
-                + " 'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '1s')";
+                + " 'sink.buffer-flush.max-rows' = '10000', 'sink.buffer-flush.interval' = '" + (isEndless ? "100ms" : "1s") + "')";
     }
 
     private static String counts(long window, long step) {

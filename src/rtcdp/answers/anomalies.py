@@ -391,7 +391,8 @@ def _read_place(anomaly_id: str) -> tuple[int, list[str], int | None]:
         return _read_id(anomaly_id)
     except BadRequest as error:
         raise NotThere(
-            f"there is no anomaly {anomaly_id[:100]!r}", f"take an id that {ANOMALIES_PATH} tells"
+            f"there is no anomaly {anomaly_id[:100]!r}",
+            f"take an id that {ANOMALIES_PATH} or rtcdp anomalies tells",
         ) from error
 
 

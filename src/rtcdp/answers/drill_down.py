@@ -206,6 +206,7 @@ def _oldest_first(source: _Source, stretches: Sequence[Stretch], page: _Page) ->
                 for found in source.matching(run):
                     if not page.take(found):
                         return (stretch.partition, found.record.offset)
+            page.is_trimmed |= _has_let_go(records)
             page.budget -= _bytes_of(records)
             looked_at += records.record_count
             offset, at_once = records.next_offset, _GROWTH * at_once
@@ -255,8 +256,14 @@ class _Block:
                 self.is_trimmed = True
                 return
             self.matching += source.matching(records)
+            self.is_trimmed |= _has_let_go(records)
             self.byte_count += _bytes_of(records)
             start = records.next_offset
+
+
+def _has_let_go(records: Records) -> bool:
+    """Whether some of them are kept for no longer, so that nobody can tell what they were."""
+    return any(odd.is_aged for odd in records.odd)
 
 
 def _bytes_of(records: Records) -> int:
@@ -329,7 +336,7 @@ def matching(
         for name, wanted in wish.texts.items()
         if name not in ("source", *_looked_up(wish))
     ]
-    likely = (record for record in records.each() if _may_hold(record.raw, texts))
+    likely = (r for r in records.each() if not r.is_aged and _may_hold(r.raw, texts))
     wished = [
         (record, event is not None)
         for record, event in _with_events(likely)
@@ -342,7 +349,7 @@ def matching(
 def _all_of(records: Records, snapshot: StoreSnapshot, wanted: Sequence[str]) -> Iterator[Judged]:
     """All the records. What was counted is an event, and is not decoded to see that."""
     said = _Verdicts.of(records, snapshot)
-    every = list(records.each())
+    every = [record for record in records.each() if not record.is_aged]
     doubtful = _with_events(record for record in every if not said.counts(record.offset))
     is_event = {record.offset: event is not None for record, event in doubtful}
     wished = [(record, is_event.get(record.offset, True)) for record in every]

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import thread_time
 
+from prometheus_client.core import SummaryMetricFamily
+from prometheus_client.registry import Collector as Scraped
+
 from rtcdp.answers.anomaly_changes import AnomaliesChanged, AnomaliesWatch
 from rtcdp.api.context import ApiContext
 from rtcdp.errors import RtcdpError
@@ -30,6 +33,8 @@ class AnomalyFeed:
         self._clients = 0
         self._looking: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies")
+        self._looks = _Looks()
+        context.registry.register(self._looks)
         self._is_looking = False
         self._rests_until = float("-inf")
 
@@ -88,9 +93,24 @@ class AnomalyFeed:
             if change is not None:
                 self._kept.append(change)
         finally:
-            rest_s = min(_REST * (thread_time() - began_s), _REST_MAX_S)
+            worked_s = thread_time() - began_s
+            self._looks.count += 1
+            self._looks.seconds += worked_s
+            rest_s = min(_REST * worked_s, _REST_MAX_S)
             self._rests_until = monotonic() + rest_s
             self._is_looking = False
+
+
+class _Looks(Scraped):
+    """How many looks there were, and what they took."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+
+    def collect(self) -> Iterator[SummaryMetricFamily]:
+        meaning = "What a look for anomalies took of a processor, while somebody follows them."
+        yield SummaryMetricFamily("rtcdp_anomaly_look_seconds", meaning, self.count, self.seconds)
 
 
 class Listener:

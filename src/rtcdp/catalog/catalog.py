@@ -189,6 +189,11 @@ def _built_in() -> list[Path]:
 
 
 def _files_of_user(directory: Path) -> list[Path]:
+    if directory.is_file():
+        raise UsageError(
+            f"{directory} is a file, and metrics are taken from a directory",
+            f"name the directory that it is in: {directory.parent}",
+        )
     if not directory.is_dir():
         raise UsageError(
             f"there is no directory {directory} to take metrics from",

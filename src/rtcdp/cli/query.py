@@ -16,7 +16,7 @@ from rtcdp.cli import terminal
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import OUTPUT, write_json
 from rtcdp.cli.story_options import WHICH, Time, installation_of, remark_on
-from rtcdp.cli.terminal import listing, say
+from rtcdp.cli.terminal import fits, listing, say
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.parts import metrics_of
 from rtcdp.runtime.settings import Settings
@@ -189,6 +189,9 @@ def _show(page: QueryPage, time: Time) -> None:
             cells.append((others if place == 0 else "") if is_other else str(item[name]))
         cells += [_shown(item[name]) for name in names]
         table.add_row(*map(Text, cells), Text("" if item[FINAL] else "…", "dim"))
+    if not fits(table):
+        for column, name in zip(table.columns[len(heads) :], names, strict=False):
+            column.header = Text(name.replace(".", ".\n"))
     say(table)
     if not all(item[FINAL] for item in page.items):
         say(Text("… may still change", "dim"))

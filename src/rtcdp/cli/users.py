@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import ListingGroup, PlainCommand, moment, number, remark, say
+from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, remark, say
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
@@ -34,8 +34,9 @@ User = Annotated[str, typer.Argument(metavar="USER", help="The user's id, as eve
 
 users = typer.Typer(
     name="users",
-    cls=ListingGroup,
+    cls=PlainGroup,
     add_completion=False,
+    no_args_is_help=True,
     help="Export all that is known of a user, or erase the user.",
 )
 
@@ -59,12 +60,16 @@ def export(
         if to is None:
             for line in lines:
                 typer.echo(encoded(line).decode())
-            return
-        with os.fdopen(open_private_file(to), "wb") as file:
-            for line in lines:
-                file.write(encoded(line) + b"\n")
                 count += 1
-    say(f"wrote {number(count)} lines to {to}")
+        else:
+            with os.fdopen(open_private_file(to), "wb") as file:
+                for line in lines:
+                    file.write(encoded(line) + b"\n")
+                    count += 1
+    if not count:
+        remark("nothing is known of that user; ids are told apart by upper and lower case")
+    if to is not None:
+        say(f"wrote {number(count)} lines to {to}")
 
 
 @users.command("erase", cls=PlainCommand)

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import ScopeType
+from prometheus_client import CollectorRegistry, Counter
 
 from rtcdp.api.compression import encoding_for
 from rtcdp.api.manners import conditional
@@ -79,14 +80,18 @@ class _Kept:
 
 
 def shared_pages(
-    app: "ASGIApp", clock: Clock, may: Callable[["HTTPScope"], bool] = lambda _: True
+    app: "ASGIApp",
+    clock: Clock,
+    may: Callable[["HTTPScope"], bool] = lambda _: True,
+    registry: CollectorRegistry | None = None,
 ) -> "ASGIApp":
     """`app`, whose pages are rendered once for all who ask for the same one with `SHARED`: at most
     `KEPT_S` before it was asked for, or, where that is longer, as long ago as it took and it rests
     after that (`rtcdp.dashboard.kept_parts`). While one of them has it rendered anew, the others
     are given the one of before. `may` says whether whoever asks may know; who may not is left to
-    `app`, which says why. For one event loop."""
-    pages = _SharedPages(app, clock, may)
+    `app`, which says why. `registry` tells how many were rendered, and how many given. For one
+    event loop."""
+    pages = _SharedPages(app, clock, may, registry)
     shared = conditional(pages.answer)
 
     async def sharing(scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -98,10 +103,19 @@ def shared_pages(
 class _SharedPages:
     """The answers that are kept, the last `PAGES_MAX` of them."""
 
-    def __init__(self, app: "ASGIApp", clock: Clock, may: Callable[["HTTPScope"], bool]) -> None:
+    def __init__(
+        self,
+        app: "ASGIApp",
+        clock: Clock,
+        may: Callable[["HTTPScope"], bool],
+        registry: CollectorRegistry | None,
+    ) -> None:
         self._app = app
         self._clock = clock
         self._may = may
+        meaning = "Answers to pages that render themselves again: rendered anew, or given as kept."
+        counted = Counter("rtcdp_shared_pages", meaning, ("answer",), registry=registry)
+        self._rendered, self._given = (counted.labels(answer) for answer in ("rendered", "given"))
         self._kept: OrderedDict[_Name, _Kept] = OrderedDict()
 
     async def answer(self, scope: Any, receive: "Receive", send: "Send") -> None:
@@ -122,6 +136,7 @@ class _SharedPages:
             await self._app(scope, receive, send)
             return
         kept.given += 1
+        self._given.inc()
         name_route(scope, answer.route)
         for message in answer.messages:
             copied: Any = {**message}
@@ -144,6 +159,7 @@ class _SharedPages:
         async def sent(message: Any) -> None:
             messages.append({**message})
             if not message.get("more_body", True):
+                self._rendered.inc()
                 answer = _Answer(tuple(messages), route_of(scope))
                 ended = self._clock.monotonic()
                 if answer.is_for_all:

@@ -11,6 +11,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Metric, RowTable
 from rtcdp.engines.commit import NOBODY, Listeners
 from rtcdp.engines.decided import readable_from
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store, TableChange
 
@@ -52,9 +53,24 @@ def fill_metrics(
 
 
 def limit_to_log(log: LogReader, store: Store, filled: Sequence[Filled]) -> None:
-    """Let the store know what the log has lost already of partitions that are not counted yet."""
-    for partition in set(log.partitions()) - set(store.progress().next_offsets):
+    """Let the store know what the log has lost already of what is not counted yet."""
+    ends = store.progress().next_offsets
+    new = set(log.partitions()) - set(ends)
+    for partition in new:
         _limit(log, store, filled, (partition, 0))
+    # Another store's processor may have let go of what this one has not counted.
+    counted_offset = aged_of(log).counted_offset
+    if new or any(end < counted_offset for end in ends.values()):
+        limit_to_kept(log, store, filled)
+
+
+def limit_to_kept(log: LogReader, store: Store, filled: Sequence[Filled]) -> None:
+    """Let the store know what is told no more, because its type of event is kept for no longer."""
+    aged = aged_of(log)
+    for each in filled:
+        whole_from = aged.whole_from if isinstance(each, Metric) else aged.stories_from
+        if whole_from is not None:
+            store.limit_completeness(each.name, whole_from)
 
 
 def fill(
@@ -66,6 +82,7 @@ def fill(
 ) -> None:
     """Bring one metric or timeline up to the store's progress."""
     what = f"metric {metric.name}" if isinstance(metric, Metric) else metric.name
+    limit_to_kept(log, store, [metric])
     progress = store.progress()
     ends = progress.next_offsets
     done = dict(store.backfill_offsets(metric.name) or {})

@@ -75,7 +75,8 @@ def with_recorded(
     partition); what has none is admitted.
 
     `rejected` are those records that were no dead letters when they were decided, and can't be read
-    as events any more. What the engine had failed at is left out altogether.
+    as events any more. What the engine had failed at is left out altogether, and so is what was let
+    go of since.
     """
     whole = [_without_failures(piece, recorded) for piece in pieces]
     decoded = decode_identities(whole) if fields is None else decode_batch(whole, fields, None)
@@ -95,7 +96,7 @@ def with_recorded(
     lost = tuple(
         (record, rejection)
         for record, rejection in decoded.rejected
-        if record.offset not in known.get(record.partition, ())
+        if record.offset not in known.get(record.partition, ()) and not record.is_aged
     )
     return replace(decoded, rejected=lost)
 

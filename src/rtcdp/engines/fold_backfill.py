@@ -19,9 +19,17 @@ from rtcdp.engines.backfill import Step, fill, limit_to_log
 from rtcdp.engines.commit import Listeners
 from rtcdp.engines.decided import Rounds, decided_batches
 from rtcdp.engines.folding import Folding, StoredRows, Timeline
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, EventsByKey, RowsByKey
+from rtcdp.folds.kernel import (
+    EARLIEST_MS,
+    LATEST_MS,
+    EventsByKey,
+    RowsByKey,
+    changing_from,
+    of_lost_stories,
+)
 from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import RowChanges, Store
 
@@ -80,6 +88,7 @@ class InThisProcess:
         """See `Way`."""
         fields = fields_told(telling)
         timeline, reached = Timeline(self.store, telling), dict(starts)
+        timeline.begins = aged_of(self.log).told_from
         for decided in decided_batches(self.log, self.store, starts, ends, fields, self.rounds):
             timeline.take(decided.events.filter(decided.verdicts == ADMITTED))
             # Where a slice was interrupted, some of it may be there.
@@ -92,7 +101,8 @@ class InThisProcess:
         """See `Way`."""
         telling, stored = timeline_of(fold), StoredRows(self.store, fold.table)
         for keys, event_count in pages:
-            yield told_anew(fold, Timeline(self.store, telling), stored, keys), event_count
+            story = Timeline(self.store, telling)
+            yield told_anew(fold, story, stored, keys, aged_of(self.log).told_from), event_count
 
 
 LOST = "because they can't be read any more"
@@ -110,15 +120,31 @@ def chunk_number(reached: Mapping[int, int]) -> int:
     return -1 - sum(reached.values())
 
 
-def told_anew(fold: Fold, story: EventsByKey, stored: RowsByKey, keys: pl.DataFrame) -> RowChanges:
-    """What makes the rows of these keys what their stories say."""
+def told_anew(
+    fold: Fold,
+    story: EventsByKey,
+    stored: RowsByKey,
+    keys: pl.DataFrame,
+    told_from: int = EARLIEST_MS,
+) -> RowChanges:
+    """What makes the rows of these keys what their stories say. Rows that nothing from `told_from`
+    on (UTC ms) can change stay as they are, for their events may be gone."""
     spans = keys.with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
+    there = stored.rows(spans)
+    standing = of_lost_stories(fold, there, told_from)
     told = fold.step.relevant(story.events(spans))
     after = fold.step.rows(told, fold.key)
-    change = difference(stored.rows(spans), after, fold.primary_key)
+    before, after = (_open(fold, rows, standing, told_from) for rows in (there, after))
+    change = difference(before, after, fold.primary_key)
     return RowChanges(fold.table, change.delete, change.replace)
+
+
+def _open(fold: Fold, rows: pl.DataFrame, standing: pl.Series, told_from: int) -> pl.DataFrame:
+    """The rows that may change."""
+    begins = pl.col(fold.step.order[0]) >= changing_from(fold, told_from)
+    return rows.filter(begins, ~pl.col(fold.key).is_in(standing.implode()))
 
 
 def _fill_from_stories(store: Store, fold: Fold, way: Way, listeners: Listeners) -> None:

@@ -51,10 +51,8 @@ some of its keys each."""
 STORY_EVENTS = 50.0
 """How many events a story is taken to have before any was told."""
 
-
 SIDE_BY_SIDE_FROM = 2_000
 """Of so many events on, two folds work on them at the same time."""
-
 
 Landed = Callable[[], object]
 """Returns when a commit is done, and raises what became of it otherwise."""
@@ -87,6 +85,12 @@ class Folding:
         self._beside = ThreadPoolExecutor(1, "folds")
         self.tables = row_tables_of(folds)
         """Where all of this rests."""
+
+    def begin_stories(self, instant_ms: int) -> None:
+        """Tell no more of what happened before a time (UTC ms): these stories have lost events."""
+        for timeline in self._timelines:
+            timeline.begins = instant_ms
+            timeline.forget_before(instant_ms)
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -154,7 +158,8 @@ class Folding:
                 except IndexError:
                     return
                 events = part.select(columns_of(fold))
-                folded = fold_batch(fold, events, self._caches[fold.name], timeline)
+                cache = self._caches[fold.name]
+                folded = fold_batch(fold, events, cache, timeline, timeline.begins)
                 found.append((fold.name, folded))
                 timeline.was_told.set()
 
@@ -273,12 +278,15 @@ class Timeline:
         self._telling = threading.Lock()
         self.was_told = threading.Event()
         """Set when the first stories of a part have been told."""
+        self.begins = EARLIEST_MS
+        """What happened before this time (UTC ms) is not told."""
         self.take(self._nothing)
 
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        batch = events.filter(pl.col(key).is_not_null()).select(self.telling.columns)
+        is_told = pl.col(key).is_not_null() & (pl.col("timestamp") >= self.begins)
+        batch = events.filter(is_told).select(self.telling.columns)
         self._batch, self._untold = batch, batch.clear()
         if not (self._full.is_empty() or batch.is_empty()):
             hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rtcdp.clock import Clock, TrustedTime
+from rtcdp.engines.aging import Aging
 from rtcdp.engines.quiet import QuietPartitions
 from rtcdp.engines.resume import held_from
 from rtcdp.log.contract import LogReader
@@ -42,7 +43,8 @@ class Upkeep:
     """Looks after log and store while a processor works on them.
 
     `on_trouble` takes a sentence when the clock was set, and when the log has lost records of its
-    own accord whose ids are not forgotten yet.
+    own accord whose ids are not forgotten yet. `aging` is there where types of events are kept for
+    times of their own.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Upkeep:
         clock: Clock,
         keeping: Keeping,
         on_trouble: Callable[[str], None],
+        aging: Aging | None = None,
     ) -> None:
+        self._aging = aging
         self._log, self._store, self._clock = log, store, clock
         self._keeping = keeping
         self._quiet = QuietPartitions(log, store, clock)
@@ -73,9 +77,9 @@ class Upkeep:
         if self._quiet.is_due():
             self._quiet.look(progress())
 
-    def expire(self, progress: Progress) -> None:
-        """Delete what is old, unless the clock is not to be trusted. Raises what log and store
-        raise."""
+    def expire(self, progress: Progress, *, at_once: bool = False) -> None:
+        """Delete what is old, unless the clock is not to be trusted; some of it, where it takes
+        long and is not to be done `at_once`. Raises what log and store raise."""
         self.look(lambda: progress)
         if not self._time.has_begun:
             self._time.begin(self._oldest_ms(progress))
@@ -102,6 +106,8 @@ class Upkeep:
             uncounted_before=now_ms - keeping.uncounted_ms,
             offsets_before=first_offsets,
         )
+        if self._aging is not None:
+            self._aging.work(now_ms, needed_from, at_once=at_once)
 
     def _oldest_ms(self, progress: Progress) -> int:
         """The oldest intake time that the log holds of what is counted; 0 where none is known.

@@ -65,10 +65,18 @@ def together(parts: Sequence[Folded]) -> Folded:
     )
 
 
-def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: EventsByKey) -> Folded:
+def fold_batch(
+    fold: Fold,
+    events: pl.DataFrame,
+    stored: RowsByKey,
+    story: EventsByKey,
+    told_from: int = EARLIEST_MS,
+) -> Folded:
     """Fold a batch of admitted events into the stored rows of one fold.
 
     `story` is asked by sequences, and by merging steps for the few keys whose rows tell too little.
+    No event of the batch happened before `told_from` (UTC ms); rows that none from there on can
+    change stay as they are, for their events may be gone.
     """
     key = fold.key
     events = fold.step.relevant(events.filter(pl.col(key).is_not_null()))
@@ -78,7 +86,7 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
         none = Difference(nothing.select(fold.primary_key), nothing, nothing)
         return Folded(none, spans, nothing)
     if fold.step.kind == "sequence":
-        return _retold(fold, events, spans, stored, story)
+        return _retold(fold, events, spans, stored, story, told_from)
     spans = spans.with_columns(_from_slice())
     before = stored.rows(spans)
     joined = fold.step.join(events, before, key)
@@ -87,13 +95,14 @@ def fold_batch(fold: Fold, events: pl.DataFrame, stored: RowsByKey, story: Event
     unsure = joined.unsure
     if joined.doubtful is not None and not joined.doubtful.is_empty():
         unsure = pl.concat([unsure, _crowded(events, joined.doubtful, key, story)]).unique()
+    unsure = _without(unsure, of_lost_stories(fold, before, told_from))
     if unsure.is_empty():
         return Folded(change, spans, joined.rows)
     is_unsure = pl.col(key).is_in(unsure.implode())
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
-    retold = _retold(fold, events.filter(is_unsure), whole, stored, story)
+    retold = _retold(fold, events.filter(is_unsure), whole, stored, story, told_from)
     return Folded(
         Difference(
             pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
@@ -128,8 +137,33 @@ def touched(fold: Fold, events: pl.DataFrame) -> pl.DataFrame:
     return events.group_by(fold.key).agg(first.alias(RANGE_FROM), end.alias(RANGE_TO))
 
 
+def changing_from(fold: Fold, told_from: int) -> int:
+    """When the first row begins (UTC ms) that an event from `told_from` on can change, where its
+    fold doesn't look back on everything."""
+    reach = fold.step.reach
+    if reach.before_ms is None or told_from <= EARLIEST_MS:
+        return EARLIEST_MS
+    return (told_from - reach.before_ms) // reach.slice_ms * reach.slice_ms
+
+
+def of_lost_stories(fold: Fold, rows: pl.DataFrame, told_from: int) -> pl.Series:
+    """The keys whose one row hangs on everything, and on what may be gone: it stands."""
+    if fold.step.reach.before_ms is not None:
+        return rows[fold.key].clear()
+    return rows.filter(pl.col(fold.step.order[0]) < told_from)[fold.key].unique()
+
+
+def _without(keys: pl.Series, others: pl.Series) -> pl.Series:
+    return keys if others.is_empty() else keys.filter(~keys.is_in(others.implode()))
+
+
 def _retold(
-    fold: Fold, events: pl.DataFrame, spans: pl.DataFrame, stored: RowsByKey, story: EventsByKey
+    fold: Fold,
+    events: pl.DataFrame,
+    spans: pl.DataFrame,
+    stored: RowsByKey,
+    story: EventsByKey,
+    told_from: int,
 ) -> Folded:
     """Rows made of the events themselves. Those that begin in a span look ahead from there."""
     key, time, ahead = fold.key, fold.step.order[0], fold.step.reach.before_ms
@@ -148,6 +182,7 @@ def _retold(
             more = fold.step.relevant(story.events(whole))
             told = pl.concat([told.join(whole, on=key, how="anti"), more.select(told.columns)])
             spans = pl.concat([spans, whole.select(spans.columns)])
+    spans = spans.with_columns(pl.col(RANGE_FROM).clip(changing_from(fold, told_from)))
     after = _within(fold.step.rows(told, key), spans, key, time)
     asked = spans.with_columns(_from_slice())
     there = stored.rows(asked)

@@ -9,7 +9,7 @@ new fold finds all that was told before it. What asks for more has a timeline of
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -332,6 +332,34 @@ def compacted(
     kept = joined.select(table.column_names).cast(row_schema(table.columns))
     gone = many.select(table.primary_key).join(kept, on=table.primary_key, how="anti")
     return Difference(gone, kept, many)
+
+
+def aged(rows: pl.DataFrame, telling: Telling, until: Mapping[str, int]) -> Difference:
+    """What takes the events of each type in `until` that happened before its time (UTC ms) out of
+    these chunks. Nobody knows the types of events that are counted and not told: these stay."""
+    table, (key,) = telling.table, telling.table.group_key
+    lines = (
+        rows.with_row_index("row")
+        .filter(pl.col("events") != "")
+        .select("row", key, pl.col("events").str.split(_SEPARATOR).alias("line"))
+        .explode("line")
+    )
+    places = {name: place for place, name in enumerate(telling.fields.names())}
+    parts = pl.col("line").str.split(_BETWEEN_FIELDS).list
+    type_of = pl.col(key) if key == "eventType" else parts.get(places["eventType"])
+    ends = type_of.replace_strict(dict(until), default=None, return_dtype=pl.Int64)
+    is_gone = (parts.get(places["timestamp"]).cast(pl.Int64) < ends).fill_null(False)
+    kept = lines.group_by("row", maintain_order=True).agg(
+        is_gone.sum().cast(pl.Int64).alias("gone"),
+        pl.col("line").filter(~is_gone).str.join(_SEPARATOR),
+    )
+    before = rows.with_row_index("row").join(kept.filter(pl.col("gone") > 0), on="row")
+    after = before.with_columns(
+        pl.col("event_count") - pl.col("gone"), pl.col("line").fill_null("").alias("events")
+    ).select(table.column_names)
+    is_left = pl.col("event_count") > 0
+    gone = after.filter(~is_left).select(table.primary_key)
+    return Difference(gone, after.filter(is_left), before.select(table.column_names))
 
 
 def field_types(names: Sequence[str]) -> pl.Schema:

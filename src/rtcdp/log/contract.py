@@ -91,7 +91,7 @@ class Delivery:
         return self.line_count + len(self.rejects)
 
 
-_SUMMARY, _ERASED = "summary:", "erased:"
+_SUMMARY, _ERASED, _AGED = "summary:", "erased:", ":aged"
 _SUMMARY_DIGITS_MAX = 7
 
 
@@ -105,6 +105,12 @@ def erased_mark(count: int = 1) -> str:
     """The mark of a record whose bytes were taken out of the log, with its user; it stood for
     `count` records."""
     return f"{_ERASED}{count}"
+
+
+def aged_mark(count: int = 1) -> str:
+    """The mark of a record whose bytes were taken out of the log because its type of event is kept
+    for no longer. For who doesn't tell these apart, it is an erased one."""
+    return f"{_ERASED}{count}{_AGED}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class RawRecord:
         """How many records were taken in for this one."""
         if self.replay_of is None or not self.replay_of.startswith((_SUMMARY, _ERASED)):
             return 1
-        _, _, count = self.replay_of.partition(":")
+        _, _, count = self.replay_of.removesuffix(_AGED).partition(":")
         is_number = count.isascii() and count.isdigit() and len(count) <= _SUMMARY_DIGITS_MAX
         return max(1, int(count)) if is_number else 1
 
@@ -133,6 +139,12 @@ class RawRecord:
     def is_erased(self) -> bool:
         """Whether nothing of it is left but its place, its source and when it came."""
         return self.replay_of is not None and self.replay_of.startswith(_ERASED)
+
+    @property
+    def is_aged(self) -> bool:
+        """Whether that is because its type of event is kept for no longer: what was decided of it
+        stands, and it counts where it was counted."""
+        return self.is_erased and str(self.replay_of).endswith(_AGED)
 
 
 Int64Array = npt.NDArray[np.int64]

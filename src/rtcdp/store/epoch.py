@@ -52,9 +52,10 @@ class Erasure:
     """What an epoch takes out before its changes are merged: `removed` are whole rows of metrics'
     tables, as they rest; `acknowledgements` are series and window starts of acknowledged alarms.
     The epoch reads no records then; its ledger moves counts of before to `erased`, and the rows of
-    `uncounted` stand in for all that was kept of these records."""
+    `uncounted` stand in for all that was kept of these records. Without a `user`, nobody is erased:
+    what goes is kept for no longer."""
 
-    user: ErasedUser
+    user: ErasedUser | None
     removed: tuple[TableChange, ...] = ()
     acknowledgements: tuple[tuple[str, int], ...] = ()
 

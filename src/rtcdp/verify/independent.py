@@ -14,6 +14,7 @@ from typing import Any
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.definitions import Fold, Metric
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Store
 from rtcdp.verify.agreement import Disagreement, Horizon, disagreements
@@ -77,6 +78,13 @@ def verify_independently(
     plain = [plain_metric(metric) for metric in complete]
     judge = _judge(plain, history, stored, (lines, starts), keeps_events=bool(folds))
     horizon = _horizon(stored, lines, starts, history, kept)
+    aged = aged_of(log)
+    if aged.whole_from is not None and aged.stories_from is not None:
+        left_out.append("what events may have touched that are kept for no longer")
+        horizon = replace(
+            horizon, windows_from=max(horizon.windows_from or _LONG_AGO, aged.whole_from)
+        )
+        gone_before = max(gone_before or _LONG_AGO, aged.stories_from)
     if horizon.minutes_from is not None and any(starts.values()):
         left_out.append("what records before the log's beginning may have touched")
         gone_before = max(gone_before or _LONG_AGO, horizon.windows_from or _LONG_AGO)
@@ -168,15 +176,17 @@ def _judge(
     """Judges the records of each partition, from an offset on; twice where the first time shows
     verdicts that no one could foretell."""
     lines, starts = records_from
+    records = {(r.partition, r.offset): r for line in lines.values() for r in line}
     given = {
         place: verdict
         for place, verdict in stored.verdicts.items()
-        if verdict.reason == PROCESSOR_ERROR or verdict.verdict == ERASED
+        if verdict.reason == PROCESSOR_ERROR
+        or verdict.verdict == ERASED
+        or (place in records and records[place].is_aged)
     }
     judge = Judge(metrics, history, given, keeps_events=keeps_events).feed(
         in_decision_order(lines.values())
     )
-    records = {(r.partition, r.offset): r for line in lines.values() for r in line}
 
     def window_ms(place: Place) -> int:
         return [r for r in history if place[1] >= r.from_offsets.get(place[0], 0)][-1][2]
@@ -223,7 +233,7 @@ def _repeats_of_what_was_erased(
     its id any more: of the same source, and taken in within the window of one."""
     times: defaultdict[str, list[int]] = defaultdict(list)
     for place, verdict in judge.verdicts.items():
-        if verdict.verdict == ERASED:
+        if verdict.verdict == ERASED or records[place].is_aged:
             insort(times[records[place].source], records[place].received_at)
     found = {}
     for place in judge.ids if times else ():

@@ -34,6 +34,7 @@ class PlainRecord(NamedTuple):
     replay_of: str | None = None
     is_corrupt: bool = False
     stands_for: int = 1  # rejected records of one request, of which it is the first
+    is_aged: bool = False  # its bytes are gone, and its verdict stands
 
 
 class Taken(Protocol):
@@ -73,8 +74,8 @@ class Judge:
     """Feed it records in the order of their decision, and ask what should have come of them.
 
     `rules` are those in force, the oldest first. `given` are verdicts that nobody can foretell, as
-    they were recorded: records that the engine failed at, those that were erased with their user,
-    and repeats of records that are gone.
+    they were recorded: records that the engine failed at, those that were erased with their user or
+    let go of since, and repeats of records that are gone.
     With `keeps_events`, what is admitted is kept in `admitted`, for the stories that it tells.
     """
 
@@ -107,7 +108,7 @@ class Judge:
             minute = self.ledger[record.source, record.received_at // 60_000 * 60_000]
             counted = ("received", verdict.verdict, *["conflict"] * (verdict[1] == "conflict"))
             minute.update(dict.fromkeys(counted, record.stands_for))
-            if verdict.verdict == "admitted":
+            if verdict.verdict == "admitted" and not record.is_aged:
                 if self.admitted is not None:
                     self.admitted.append(event | {"source": record.source})
                 for metric in self._metrics:
@@ -127,6 +128,8 @@ class Judge:
         place = (record.partition, record.offset)
         if given is not None and given.verdict == ERASED:
             return {}, given
+        if record.is_aged:
+            return {}, given or Verdict("admitted")
         if record.is_corrupt:
             return {}, Verdict("dead_letter", "corrupt")
         try:

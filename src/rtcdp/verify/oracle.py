@@ -41,12 +41,14 @@ class Oracle:
         metrics: Sequence[Metric],
         rules: AdmissionRules | Callable[[RawRecord], AdmissionRules],
         is_duplicate: Callable[[RawRecord], bool] | None = None,
+        recorded: Callable[[RawRecord], str] = lambda _: "erased",
     ) -> None:
         """`rules` may depend on where a record lies. `is_duplicate` is asked where nobody can tell
-        from the records alone which of them came first."""
+        from the records alone which of them came first, and `recorded` for the verdict on one that
+        was let go of since."""
         metrics = self._metrics = stored_metrics(metrics)
         self._rules_of = rules if callable(rules) else lambda _: rules
-        self._is_duplicate = is_duplicate
+        self._is_duplicate, self._recorded = is_duplicate, recorded
         self._tables = {metric.name: tables_of(metric) for metric in metrics}
         self._seen: defaultdict[tuple[str, str], list[RawRecord]] = defaultdict(list)
         self.rows: dict[str, dict[Key, list[Value]]] = {
@@ -64,6 +66,8 @@ class Oracle:
         return self
 
     def _verdict(self, record: RawRecord) -> str:
+        if record.is_aged:
+            return self._recorded(record)
         if record.is_erased:
             return "erased"
         event = decode(record.raw)

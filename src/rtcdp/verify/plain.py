@@ -64,6 +64,7 @@ def plain_records(records: Iterable[RawRecord]) -> Iterator[PlainRecord]:
             record.replay_of,
             record.is_corrupt,
             record.stands_for,
+            record.is_aged,
         )
 
 

@@ -23,6 +23,7 @@ from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.quarantine import erased_places, places_left_out
 from rtcdp.engines.resume import check_same_log
 from rtcdp.folds.timeline import HOUR_MS, row_tables_of
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.views import MaskedLogReader
 from rtcdp.store import Progress, RulesInForce, Scan, Store, StoreSnapshot
@@ -130,24 +131,28 @@ class RulesByPlace:
         return self._otherwise
 
 
-class RecordedDuplicates:
-    """Which records the store has recorded as duplicates; looked up range by range."""
+class RecordedVerdicts:
+    """What the store has recorded of records; looked up range by range."""
 
     _RANGE = 100_000
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[int, tuple[int, frozenset[int]]] = {}
+        self._known: dict[int, tuple[int, dict[int, str]]] = {}
 
-    def has(self, record: RawRecord) -> bool:
+    def of(self, record: RawRecord) -> str:
+        """The verdict on a record; what has no row is admitted."""
         start = record.offset // self._RANGE * self._RANGE
         known = self._known.get(record.partition)
         if known is None or known[0] != start:
             with self._store.snapshot() as snapshot:
                 rows = snapshot.verdicts(record.partition, start, start + self._RANGE)
-            duplicates = rows.filter(pl.col("verdict") == "duplicate")["offset"]
-            known = self._known[record.partition] = (start, frozenset(duplicates.to_list()))
-        return record.offset in known[1]
+            verdicts = dict(zip(rows["offset"].to_list(), rows["verdict"].to_list(), strict=True))
+            known = self._known[record.partition] = (start, verdicts)
+        return known[1].get(record.offset, "admitted")
+
+    def has_duplicate(self, record: RawRecord) -> bool:
+        return self.of(record) == "duplicate"
 
 
 def verify(
@@ -170,24 +175,28 @@ def verify(
     metrics = stored_metrics(each for each in compared if isinstance(each, Metric))
     folds = [each for each in compared if isinstance(each, Fold)]
     with store.snapshot() as snapshot:
-        stored, stories = _read_store(snapshot, metrics), read_stories(snapshot, folds)
+        stored = _read_store(snapshot, metrics)
+        stories = read_stories(snapshot, folds, aged_of(log).stories_from)
     # What repeats an event that was erased is a duplicate for ever.
-    is_told = len(stored.progress.next_offsets) > 1 or bool(store.erased_users())
+    aged, recorded = aged_of(log), RecordedVerdicts(store)
+    is_told = len(stored.progress.next_offsets) > 1 or bool(store.erased_users() or aged.until)
     oracle = Oracle(
         metrics,
         RulesByPlace(stored.history, rules).of,
-        RecordedDuplicates(store).has if is_told else None,
+        recorded.has_duplicate if is_told else None,
+        recorded.of,
     )
     admitted = Admitted(folds)
     oracle.on_admitted = admitted.take
     horizon = horizon_after_trim(log, stored.progress.next_offsets, rules)
-    horizon = horizon.moved_to(*_expired_before(stored, kept))
+    horizon = horizon.moved_to(*_expired_before(stored, kept)).moved_to(aged.whole_from, None)
     # What an engine failed at is a dead letter, and no rule of a record can foretell it.
     erased = erased_places(store) if store.erased_users() else ()
     known_log = MaskedLogReader(log, places_left_out(store), erased)
     events = _feed(oracle, known_log, stored.progress.next_offsets, on_progress)
     tables = [table for metric in metrics for table in tables_of(metric)]
-    told = story_differences(stories, admitted, horizon.hours_from)
+    hours_from = horizon.moved_to(aged.stories_from, None).hours_from
+    told = story_differences(stories, admitted, hours_from)
     differences = [Difference(*vars(each).values()) for each in told]
     differences += ledger_differences(oracle.ledger, stored.ledger, horizon)
     lost: tuple[str, ...] = ()

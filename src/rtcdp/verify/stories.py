@@ -74,19 +74,26 @@ class StoredStories:
     """What a store tells: of each hour of a key how many events there were, and the sum of the
     hashes of those that are told (None for it where some are not), by timeline; which rows are not
     what their stories say, and which of them (`uncertain`) may hang on what retention has deleted
-    from a story, up to `floor`; how many rows were looked at, and which were not, and why."""
+    from a story, up to `floor`, surely where it `has_lost_events`; how many rows were looked at,
+    and which were not, and why."""
 
     hours: dict[str, dict[Key, tuple[int, int | None]]] = field(default_factory=dict)
     differences: list[RowDifference] = field(default_factory=list)
     uncertain: list[RowDifference] = field(default_factory=list)
     floor: int | None = None
+    has_lost_events: bool = False
     rows: int = 0
     left_out: tuple[str, ...] = ()
 
 
-def read_stories(snapshot: StoreSnapshot, folds: Sequence[Fold]) -> StoredStories:
-    """All that one snapshot tells of the stories of `folds`, and the comparison of their rows."""
-    stored = StoredStories(floor=snapshot.floors.buckets_from)
+def read_stories(
+    snapshot: StoreSnapshot, folds: Sequence[Fold], whole_from: int | None = None
+) -> StoredStories:
+    """All that one snapshot tells of the stories of `folds`, and the comparison of their rows.
+    Before `whole_from` (UTC ms), stories may have lost events that are kept for no longer."""
+    floors = (snapshot.floors.buckets_from, whole_from)
+    floor = max((each for each in floors if each is not None), default=None)
+    stored = StoredStories(floor=floor, has_lost_events=whole_from is not None)
     for telling in timelines_of(folds):
         hours: dict[Key, tuple[int, int | None]] = {}
         stored.hours[telling.table.name] = hours
@@ -131,6 +138,8 @@ def story_differences(
 
 def has_lost_beginnings(stored: StoredStories, admitted: Admitted) -> bool:
     """Whether something that was admitted is so old that retention has deleted it."""
+    if stored.has_lost_events:
+        return True
     return stored.floor is not None and admitted.earliest_ms < stored.floor
 
 

@@ -183,6 +183,11 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert f"no directory {tmp_path / 'gone'}" in str(refusal(tmp_path / "gone"))
 
 
+def test_of_a_file_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(definition("mine"))
+    assert refusal(tmp_path / "mine.py").hint.endswith(f"it is in: {tmp_path}")
+
+
 def test_a_directory_without_metrics_is_named(tmp_path: Path) -> None:
     assert str(refusal(tmp_path)) == f"{tmp_path} holds no metric and no fold"
 

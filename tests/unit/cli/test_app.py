@@ -29,6 +29,14 @@ def test_a_command_is_where_the_table_says_and_says_of_itself_what_the_help_does
     assert (command.name, command.help) == (name, COMMANDS[name].summary)
 
 
+@pytest.mark.parametrize("name", ["users", "backup", "evaluate"])
+def test_a_command_that_only_has_commands_names_them(rtcdp, name):
+    done = rtcdp(name)
+    assert done.code == 2
+    assert "No such command" not in done.err
+    assert "Usage: rtcdp " + name in done.out + done.err
+
+
 def test_the_version_is_told(rtcdp):
     assert rtcdp("--version").out == f"rtcdp {package.__version__}\n"
 

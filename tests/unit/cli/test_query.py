@@ -7,6 +7,8 @@ import json
 import polars as pl
 import pytest
 
+from rtcdp.cli import terminal
+
 
 @pytest.fixture
 def recorded(rtcdp, tmp_path):
@@ -46,6 +48,14 @@ def test_the_hour_that_comes_twice_is_two_rows(rtcdp):
     assert "2026-10-25 02:00 +02:00" in shown
     assert "2026-10-25 02:00 +01:00" in shown
     assert shown.count("2026-10-2") == 5  # the title has two more
+
+
+@pytest.mark.usefixtures("recorded")
+def test_names_of_many_columns_are_broken_between_metric_and_measure(rtcdp, monkeypatch):
+    monkeypatch.setattr(terminal.out, "width", 100)
+    shown = rtcdp("query", "revenue", "--interval", "day", *BERLIN).out
+    assert "average_order_value" in shown
+    assert "revenue.average" not in shown
 
 
 @pytest.mark.usefixtures("recorded")

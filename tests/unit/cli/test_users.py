@@ -13,7 +13,21 @@ def test_nothing_is_erased_where_there_is_nothing(tmp_path, capsys: pytest.Captu
         assert run(["users", *command, "--data-dir", str(tmp_path / "none")]) == 3
     assert not (tmp_path / "none").exists()
     assert run(["users", "verify-receipt", str(tmp_path / "x"), "--data-dir", str(tmp_path)]) == 2
-    assert "is no receipt" in capsys.readouterr().err
+    assert "is no receipt: No such file" in capsys.readouterr().err
+
+
+def test_of_whom_nothing_is_known_it_says_so_beside_the_empty_result(
+    tmp_path, capsys: pytest.CaptureFixture[str]
+):
+    settings = settings_of(tmp_path)
+    visit(settings, "ada")
+    count(settings)
+    for user, says in (("Ada", "nothing is known"), ("ada", "")):
+        assert run(["users", "export", user, "--data-dir", str(settings.data_dir)]) == 0
+        told = capsys.readouterr()
+        assert bool(told.out) is not bool(says)
+        assert told.err.startswith(says)
+        assert bool(told.err) is bool(says)
 
 
 def test_who_waits_too_long_takes_back_what_they_asked_for_and_nothing_else(

@@ -5,6 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from rtcdp.clock import ManualClock
 from rtcdp.dashboard.kept_parts import REST
@@ -24,7 +25,10 @@ class Server:
         self.go = asyncio.Event()
         self.go.set()
         self.is_refused = False
-        self.app = shared_pages(self.answer, self.clock, lambda _: not self.is_refused)
+        self.registry = CollectorRegistry()
+        self.app = shared_pages(
+            self.answer, self.clock, lambda _: not self.is_refused, self.registry
+        )
 
     async def answer(self, _scope: Any, _receive: Any, send: Any) -> None:
         number = next(self.numbers)
@@ -69,6 +73,11 @@ async def test_a_page_is_rendered_once_while_it_is_new(server: Server) -> None:
     assert await numbers(server, {}, {}, {}) == ["0", "0", "0"]
     server.clock.advance(1000)
     assert await numbers(server, {}, {}) == ["1", "1"]
+    told = [
+        server.registry.get_sample_value("rtcdp_shared_pages_total", {"answer": name})
+        for name in ("rendered", "given")
+    ]
+    assert told == [2, 3]
 
 
 async def test_a_page_that_takes_long_rests_longer(server: Server) -> None:

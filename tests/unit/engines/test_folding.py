@@ -294,9 +294,9 @@ def test_one_long_story_does_not_make_small_parts_of_the_next_batch(store, monke
     folds_at_once = []
     fold_batch = folding_module.fold_batch
 
-    def counted(fold, events, stored, story):
+    def counted(fold, events, *rest):
         folds_at_once.append(events["userId"].n_unique())
-        return fold_batch(fold, events, stored, story)
+        return fold_batch(fold, events, *rest)
 
     monkeypatch.setattr(folding_module, "fold_batch", counted)
     monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", 4_000)

@@ -4,7 +4,8 @@ The rule. Everything that names the user goes: their records in the log, their r
 timelines, their rows of metrics by user, their late events, duplicates and dead letters. Counts
 that name nobody are computed anew from what is left of the log, as if the user had never been;
 those of windows that begin before what the log still holds can't be, and stay as they are, without
-a name, and so do those that had events which the disk has damaged since. The ledger moves the
+a name, and so do those that had events which the disk has damaged since, or that are kept for no
+longer. The ledger moves the
 user's records to `erased`.
 """
 
@@ -37,6 +38,7 @@ from rtcdp.engines.native.user_rows import (
 )
 from rtcdp.engines.notices import NOTICES, without_user
 from rtcdp.engines.resume import records_between
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.named import is_of_user
 from rtcdp.store import (
@@ -243,6 +245,7 @@ def _whole_from(
     skews = [entry.rules.max_clock_skew_ms for entry in snapshot.admission_rules()]
     skew = max(skews, default=AdmissionRules.max_clock_skew_ms)
     whole_from = -(2**62) if lost_at is None else lost_at + skew + 1
+    whole_from = max(whole_from, aged_of(log).whole_from or whole_from)
     for partition, end in progress.next_offsets.items():
         first = readable_from(log, progress, partition)
         if first == 0:

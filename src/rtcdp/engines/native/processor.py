@@ -24,6 +24,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import Clock
 from rtcdp.definitions import Fold, Metric, fields_of
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.engines.aging import Aging, KeptByType
 from rtcdp.engines.commit import (
     NOBODY,
     TRYING_AGAIN,
@@ -42,18 +43,10 @@ from rtcdp.engines.native.recovery import remembered, too_many_ids
 from rtcdp.engines.native.under_way import Ahead, Pieces, Threads, UnderWay
 from rtcdp.engines.notices import tables_beside, with_notices
 from rtcdp.engines.products import ProductUpdates
-from rtcdp.engines.quarantine import (
-    FAILURES,
-    halves,
-    is_fault_of_a_record,
-    rejection_for,
-)
-from rtcdp.engines.resume import (
-    check_continuation,
-    check_log_id,
-    rules_changed,
-)
+from rtcdp.engines.quarantine import FAILURES, halves, is_fault_of_a_record, rejection_for
+from rtcdp.engines.resume import check_continuation, check_log_id, rules_changed
 from rtcdp.engines.upkeep import Keeping, Upkeep
+from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader, LogUnavailable, OffsetsMissing
 from rtcdp.log.limits import Retention
 from rtcdp.store import Epoch, EpochReport, Progress, Store, StoreUnavailable
@@ -111,6 +104,7 @@ class Processor:
         self.turn: Callable[[Processor], None] | None = None
         self.log_retention: Retention | None = None
         self.store_retention: StoreRetention | None = None
+        self.kept_by_type: KeptByType | None = None
         self.listeners = NOBODY
 
     @property
@@ -167,6 +161,7 @@ class Processor:
                         continue
                     if once:
                         self._again.take_out(at_once=True)
+                        self._expire_if_due(at_once=self.kept_by_type is not None)
                         return
                     self._log.wait(self._next_offsets(), self._limits.poll_s)
                 except (StoreUnavailable, LogUnavailable) as error:
@@ -228,6 +223,7 @@ class Processor:
         self._under_way = None
         self.keep_right()
         self._folding = Folding(self.folds, self.store)
+        self._folding.begin_stories(aged_of(self._log).told_from)
         of_products = () if self.products is None else self.products.tables
         beside = (*tables_beside(self.folds), *of_products)
         self.store.prepare(self._metrics, (*self._folding.tables, *beside))
@@ -431,14 +427,17 @@ class Processor:
 
     def _commit(self, under_way: UnderWay) -> None:
         """Commit for sure, and tell of it."""
-        patience = RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
-        commit_for_sure(self.store, under_way.epoch, patience, under_way.attempt)
+        commit_for_sure(self.store, under_way.epoch, self._patience, under_way.attempt)
         self._folding.landed()
         self._progress = progress_after(self._progress, under_way.epoch)
         duration_ms = (time.perf_counter() - under_way.started) * 1000
         self.listeners.on_epoch(replace(under_way.report, duration_ms=duration_ms))
         self._log.acknowledge(self._progress.next_offsets)
         self._again.note(under_way.epoch, under_way.pieces)
+
+    @property
+    def _patience(self) -> RetryPolicy:
+        return RetryPolicy(self._limits.retry_s, self._stop.wait, self._tell_of_store)
 
     def _reached(self) -> Progress:
         """Where the store stands when what is under way is committed."""
@@ -469,14 +468,18 @@ class Processor:
             self.store.renew_lease(self._clock.now_ms(), int(ttl_s * 1000))
             self._renewed_at = now
 
-    def _expire_if_due(self) -> None:
+    def _expire_if_due(self, *, at_once: bool = False) -> None:
         now = self._clock.monotonic()
-        if now - self._expired_at < self._limits.expire_every_s:
+        if now - self._expired_at < self._limits.expire_every_s and not at_once:
             return
         self._expired_at = now
         self._settle()
         self._again.take_out()
-        self._upkeep().expire(self._progress)
+        try:
+            self._upkeep().expire(self._progress, at_once=at_once)
+        finally:
+            # What is kept for no longer has gone in commits of its own.
+            self._progress = self.store.progress()
         if self.folds:
             with self.store.snapshot() as snapshot:
                 self._folding.forget_before(snapshot.floors.buckets_from)
@@ -484,17 +487,14 @@ class Processor:
     def _upkeep(self) -> Upkeep:
         """Made when it is first needed, for what it keeps is set after the processor is made."""
         if self._kept_up is None:
-            kept = self.store_retention
-            self._kept_up = Upkeep(
-                self._log,
-                self.store,
-                self._clock,
-                Keeping(
-                    self.log_retention,
-                    None if kept is None else kept.windows_ms,
-                    None if kept is None else kept.uncounted_ms,
-                    self._rules.dedup_window_ms + CLOCK_SLACK_MS,
-                ),
-                self.listeners.on_trouble,
-            )
+            kept, aging = self.store_retention, None
+            windows_ms = None if kept is None else kept.windows_ms
+            uncounted_ms = None if kept is None else kept.uncounted_ms
+            ids_ms = self._rules.dedup_window_ms + CLOCK_SLACK_MS
+            parts = self._log, self.store, self._clock
+            if self.kept_by_type is not None:
+                kept_ms = self.kept_by_type
+                aging = Aging(*parts, kept_ms, lambda: self._folding, self._patience)
+            keeping = Keeping(self.log_retention, windows_ms, uncounted_ms, ids_ms)
+            self._kept_up = Upkeep(*parts, keeping, self.listeners.on_trouble, aging)
         return self._kept_up

@@ -6,7 +6,7 @@ written anew.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -29,10 +29,13 @@ _BLANK = "UPDATE chunk SET odd = zeroblob(1), lines = x'' WHERE first_offset = ?
 
 
 def erase_from_chunk(
-    connection: sqlite3.Connection, offset: int, wanted: Collection[int]
+    connection: sqlite3.Connection,
+    offset: int,
+    wanted: Collection[int],
+    mark: Callable[[int], str] = erased_mark,
 ) -> tuple[int, int]:
-    """Take the `wanted` records out of the chunk that holds `offset`. The caller holds the write
-    turn.
+    """Take the `wanted` records out of the chunk that holds `offset`; `mark` says what is left of
+    each. The caller holds the write turn.
 
     Returns how many were taken out now, and where the chunk ends. Of a chunk that is damaged nobody
     can tell which bytes are whose: it loses all of them, and stays damaged, which whoever reads it
@@ -57,7 +60,7 @@ def erase_from_chunk(
         if gone:
             connection.execute("DELETE FROM chunk WHERE first_offset = ?", (chunk.first_offset,))
             connection.executemany(
-                INSERT_CHUNK, list(chunks_of(_without(each, odd, gone), chunk.first_offset))
+                INSERT_CHUNK, list(chunks_of(_without(each, odd, gone, mark), chunk.first_offset))
             )
     return len(gone), max(end, offset + 1)
 
@@ -81,6 +84,8 @@ def write_anew(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Write back what is in the WAL, and empty it. The caller holds the write turn. Raises
+    `LogUnavailable` while a reader keeps it from being emptied."""
     ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if busy:
         raise LogUnavailable(
@@ -90,13 +95,16 @@ def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _without(
-    records: Sequence[RawRecord], odd: Collection[int], gone: Collection[int]
+    records: Sequence[RawRecord],
+    odd: Collection[int],
+    gone: Collection[int],
+    mark_of: Callable[[int], str],
 ) -> Iterator[Delivery]:
     """The records of a chunk as they would be appended, those that are gone without their bytes."""
 
     def kind(record: RawRecord) -> tuple[object, ...]:
         is_gone = record.offset in gone
-        mark = erased_mark(record.stands_for) if is_gone else record.replay_of
+        mark = mark_of(record.stands_for) if is_gone else record.replay_of
         return record.source, record.intake, record.received_at, mark
 
     for (*_, mark), group in groupby(records, kind):

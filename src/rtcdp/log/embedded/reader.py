@@ -3,14 +3,15 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from itertools import starmap
 from pathlib import Path
 
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import LogExtent, OffsetsMissing, Records
+from rtcdp.log.aged import NOTHING_AGED, Aged
+from rtcdp.log.contract import LogExtent, OffsetsMissing, Records, aged_mark, erased_mark
+from rtcdp.log.embedded.aging import read_aged, write_aged
 from rtcdp.log.embedded.chunk import Chunk, header_of
 from rtcdp.log.embedded.columns import (
     ODD_WEIGHT,
@@ -262,24 +263,56 @@ class EmbeddedLogReader:
 
         Raises `LogUnavailable` as well while a reader keeps the WAL from being emptied: what was
         erased is erased, and to be asked for again."""
-        wanted = sorted(offsets.get(PARTITION, ()))
         if identity(self._path) is None:
             return 0
         with errors_of(self._path), closing(self._connected()) as connection:
             if not has_schema(connection, self._path):
                 return 0
-            connection.execute("PRAGMA secure_delete = ON")
-            turn = partial(write_turn, self._directory, self._lock_timeout_ms)
-            erased, at, among = 0, -1, frozenset(wanted)
-            for offset in wanted:
-                if offset < at:
-                    continue
-                with turn():
-                    count, at = erase_from_chunk(connection, offset, among)
-                erased += count
-            with turn():
+            erased = self._take_out(connection, offsets, erased_mark)
+            with write_turn(self._directory, self._lock_timeout_ms):
                 write_anew(connection, self._path)
         return erased
+
+    def aged(self) -> Aged:
+        """See `rtcdp.log.aged.AgingLog`, as the next three."""
+        with self._mutex, errors_of(self._path):
+            connection = self._opened()
+            return NOTHING_AGED if connection is None else read_aged(connection)
+
+    def note_aged(self, aged: Aged) -> None:
+        turn = write_turn(self._directory, self._lock_timeout_ms)
+        with errors_of(self._path), closing(self._connected()) as connection, turn:
+            write_aged(connection, aged)
+
+    def age(self, offsets: Mapping[int, Sequence[int]]) -> int:
+        with errors_of(self._path), closing(self._connected()) as connection:
+            return self._take_out(connection, offsets, aged_mark)
+
+    def overwrite_aged(self) -> None:
+        # To overwrite what goes is not enough: where pages are filled anew, copies of what lay in
+        # them are left behind.
+        turn = write_turn(self._directory, self._lock_timeout_ms)
+        with errors_of(self._path), closing(self._connected()) as connection, turn:
+            write_anew(connection, self._path)
+
+    def _take_out(
+        self,
+        connection: sqlite3.Connection,
+        offsets: Mapping[int, Sequence[int]],
+        mark: Callable[[int], str],
+    ) -> int:
+        """Take records out of their chunks, one chunk at a turn; pages that get free are
+        overwritten."""
+        wanted = sorted(offsets.get(PARTITION, ()))
+        connection.execute("PRAGMA secure_delete = ON")
+        taken, at, among = 0, -1, frozenset(wanted)
+        for offset in wanted:
+            if offset < at:
+                continue
+            with write_turn(self._directory, self._lock_timeout_ms):
+                count, at = erase_from_chunk(connection, offset, among, mark)
+            taken += count
+        return taken
 
     def acknowledge(self, next_offsets: Mapping[int, int]) -> None:
         """The file has no place for it, and nobody who would ask."""

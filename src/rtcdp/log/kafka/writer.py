@@ -84,7 +84,7 @@ class KafkaLogWriter:
             admin.create(settings)
         max_bytes = admin.max_message_bytes()
         self._value_bytes_max = max_bytes - _ENVELOPE_BYTES
-        options = {
+        self._options = {
             "acks": "all",
             # What the client itself sends again must not stand in the log twice.
             "enable.idempotence": True,
@@ -100,11 +100,8 @@ class KafkaLogWriter:
             "queue.buffering.max.messages": _QUEUE_MESSAGES,
             "queue.buffering.max.kbytes": _QUEUE_BYTES // 1024,
         }
-        self._producer: Producer | None
-        try:
-            self._producer = Producer(client_options(topic, options, self._last_word))
-        except KafkaException as error:
-            raise refused_options(topic, error) from error
+        self._is_closed = False
+        self._producer: Producer | None = self._new_producer()
 
     def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
         """Send all deliveries, and return when the brokers have acknowledged every record.
@@ -119,7 +116,8 @@ class KafkaLogWriter:
         """
         groups = [_Group(delivery, self._keyed_by) for delivery in deliveries]
         with self._mutex:
-            producer = self._checked_producer()
+            self._check_open()
+            producer = self._producer = self._producer or self._new_producer()
             self._refusal = None
             try:
                 self._send(producer, groups)
@@ -130,22 +128,30 @@ class KafkaLogWriter:
                 producer.purge()
                 producer.flush(0)
                 self._on_undelivered(KafkaError(KafkaError._TIMED_OUT))
-            self._checked_producer()
+            self._check_open()
             if self._refusal is not None:
+                # The next one begins with numbers of its own: one whose records ran out of time has
+                # a gap in its own, and is not known to get over it with every broker.
+                self._producer = None
                 raise unavailable(self._topic, self._refusal, self._last_word)
         return [Appended(UNKNOWN_PLACE, UNKNOWN_PLACE, each.record_count) for each in deliveries]
 
     def close(self) -> None:
         """End the writer; what was appended stays. May be called twice."""
         with self._mutex:
-            self._producer = None
+            self._producer, self._is_closed = None, True
 
-    def _checked_producer(self) -> Producer:
+    def _new_producer(self) -> Producer:
+        try:
+            return Producer(client_options(self._topic, self._options, self._last_word))
+        except KafkaException as error:
+            raise refused_options(self._topic, error) from error
+
+    def _check_open(self) -> None:
         if self._failure is not None:
             raise LogFailed(str(self._failure), self._failure.hint)
-        if self._producer is None:
+        if self._is_closed:
             raise LogUnavailable(f"{self._topic} was closed by this process", "open it again")
-        return self._producer
 
     def _send(self, producer: Producer, groups: Sequence["_Group"]) -> None:
         """Hand all records to the client, which sends them from threads of its own."""

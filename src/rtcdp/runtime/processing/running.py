@@ -20,6 +20,7 @@ from rtcdp.log.contract import LogReader
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import (
     folds_of,
+    kept_by_type_of,
     left_out_text,
     log_reader,
     metrics_left_out,
@@ -111,6 +112,7 @@ def processor_of(
     if folds is None:
         folds = folds_of(settings)
     metrics = stored_metrics(metrics)
+    kept_by_type = kept_by_type_of(settings, folds)
     with ExitStack() as parts:
         store = parts.enter_context(store_of(settings))
         if settings.processor.shards > 1:
@@ -121,6 +123,8 @@ def processor_of(
             log = parts.enter_context(log_reader(settings, makes_topic=True))
             parts.enter_context(processing_right(settings, store, clock, lock_patience_s))
             processor = processor_on(settings, log, store, clock, metrics, folds)
+            if isinstance(processor, Processor):
+                processor.kept_by_type = kept_by_type
             processor.products = parts.enter_context(product_updates(settings, store))
         troubles = Troubles(_log, clock)
         processor.listeners = replace(

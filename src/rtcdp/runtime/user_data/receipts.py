@@ -89,7 +89,10 @@ def read_receipt(path: Path) -> Receipt:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Receipt)
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} is no receipt: {error}", "name a file of an erasure") from error
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise UsageError(
+            f"{path} is no receipt: {why}", f"name a file of the folder {FOLDER} of the data folder"
+        ) from error
 
 
 def is_genuine(data_dir: Path, receipt: Receipt) -> bool:

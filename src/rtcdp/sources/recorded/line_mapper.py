@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from rtcdp.events.calendar import zone_of
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.sources.recorded.mapping import (
@@ -164,7 +165,7 @@ def type_of(rule: EventTypeRule) -> Callable[[Record], str]:
 def time_of(rule: TimestampRule) -> Callable[[Record], int]:
     """Gives a record's time (UTC ms). It raises `Invalid` where there is none."""
     source = compile_template(rule.source)
-    readers = [_instant_reader(form, ZoneInfo(rule.timezone)) for form in rule.formats]
+    readers = [_instant_reader(form, zone_of(rule.timezone)) for form in rule.formats]
     expected = " or ".join(map(_like, rule.formats))
 
     # Logs hold many lines of one second; parsing its text once is enough.

@@ -281,7 +281,7 @@ def _columns(header: RecordedLine, file: RecordedFile, mapping: Mapping) -> tupl
     if missing:
         raise UsageError(
             f"the first line of {file.path} names no column {', '.join(missing)}",
-            "Choose the mapping for this kind of file, or set header = false and name the columns.",
+            "choose the mapping for this kind of file, or set header = false and name the columns",
         )
     return columns
 

@@ -7,16 +7,21 @@ import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal, get_args
 
 import msgspec
 
-from rtcdp.errors import PartMissing, UsageError
+from rtcdp.errors import PartMissing, UsageError, did_you_mean
+from rtcdp.events.calendar import zone_of
 from rtcdp.events.event import EVENT_TYPE
 from rtcdp.sources.recorded.template import template_names
 
+_Format = Literal["csv", "ndjson", "regex", "events"]
+_Kind = Literal["text", "number", "integer"]
 _BUILT_IN = resources.files("rtcdp.sources.recorded") / "mappings"
+_UNKNOWN_MEMBER = re.compile(r"unknown field `(.*?)`(?: - at `\$\.?(.*)`)?")
+_UNKNOWN_WORD = re.compile(r"Invalid enum value '(.*?)' - at `.*\.(\w+)`")
+_NAMED_FORMATS = ("iso", "epoch_s", "epoch_ms")
 
 
 class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -79,7 +84,7 @@ class PropertyRule(
     """One property: a template, and what its text is to be read as."""
 
     source: str
-    type: Literal["text", "number", "integer"] = "text"
+    type: _Kind = "text"
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,7 +97,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     With `unescape`, texts of a regex are read as web servers write them: `\\"` is a quote.
     """
 
-    format: Literal["csv", "ndjson", "regex", "events"]
+    format: _Format
     pattern: str | None = None
     unescape: bool = False
     delimiter: str = ","
@@ -139,12 +144,16 @@ def load_mapping(name: str) -> Mapping:
     if path.suffix != ".toml":
         raise UsageError(
             f"there is no mapping {name!r}",
-            f"Name one of {', '.join(built_in_mappings())}, or a file that ends in .toml.",
+            f"{did_you_mean(name, built_in_mappings())}name one of "
+            f"{', '.join(built_in_mappings())}, or a file that ends in .toml",
         )
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise PartMissing(f"{name} can't be read: {error}", "Name a TOML file.") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise PartMissing(
+            f"the mapping {name} can't be read: {why}", "name a TOML file that exists"
+        ) from error
     return parse_mapping(text, name)
 
 
@@ -156,12 +165,40 @@ def parse_mapping(toml: str, name: str) -> Mapping:
     try:
         mapping = msgspec.toml.decode(toml, type=Mapping)
         _check(mapping)
-    except (msgspec.DecodeError, ValueError, re.error, ZoneInfoNotFoundError) as error:
-        raise UsageError(
-            f"the mapping {name} is not valid: {error}",
-            "Correct the file; the built-in mappings are examples.",
-        ) from error
+    except (msgspec.DecodeError, ValueError, re.error, UsageError) as error:
+        raise UsageError(f"the mapping {name} is not valid: {error}", _mend(error)) from error
     return mapping
+
+
+def _mend(error: Exception) -> str:
+    """What to do about a mapping that is not valid."""
+    if isinstance(error, UsageError):
+        return error.hint
+    example = f"an example is {_BUILT_IN / 'rees46.toml'}"
+    unknown = _UNKNOWN_MEMBER.search(str(error))
+    if unknown:
+        wrong, place = unknown.groups()
+        known = _members(re.sub(r"\[.*", "", place or ""))
+        return f"{did_you_mean(wrong, known)}what may stand there: {', '.join(known)}; {example}"
+    word = _UNKNOWN_WORD.search(str(error))
+    if word:
+        known = get_args(_Format if word[2] == "format" else _Kind)
+        return f"{did_you_mean(word[1], known)}give one of: {', '.join(known)}"
+    return f"correct the file; {example}"
+
+
+def _members(place: str) -> tuple[str, ...]:
+    """What the part of a mapping at that place may hold."""
+    parts: dict[str, type[msgspec.Struct]] = {
+        "": Mapping,
+        "fields": Fields,
+        "event_type": EventTypeRule,
+        "event_type.rules": TypeRule,
+        "timestamp": TimestampRule,
+        "value": ValueRule,
+        "properties": PropertyRule,
+    }
+    return tuple(field.encode_name for field in msgspec.structs.fields(parts[place]))
 
 
 def _check(mapping: Mapping) -> None:
@@ -172,14 +209,26 @@ def _check(mapping: Mapping) -> None:
         return
     if mapping.fields is None or mapping.timestamp is None or mapping.event_type is None:
         raise ValueError("it needs [fields], [timestamp] and [event_type]")
-    ZoneInfo(mapping.timestamp.timezone)
-    if not mapping.timestamp.formats:
-        raise ValueError("timestamp.format names no format")
+    _check_timestamp(mapping.timestamp)
     _check_event_type(mapping.event_type)
     names = mapping.names()
     known = _known_columns(mapping)
     if known and not names <= known:
         raise ValueError(f"there is no column {', '.join(sorted(names - known))}")
+
+
+def _check_timestamp(rule: TimestampRule) -> None:
+    zone_of(rule.timezone)
+    if not rule.formats:
+        raise ValueError("timestamp.format names no format")
+    for form in rule.formats:
+        if form not in _NAMED_FORMATS and "%" not in form:
+            known = ", ".join(_NAMED_FORMATS)
+            raise UsageError(
+                f"timestamp.format can't be {form!r}",
+                f"{did_you_mean(form, _NAMED_FORMATS)}give {known}, or the places of its parts, "
+                'like "%d.%m.%Y %H:%M"',
+            )
 
 
 def _check_event_type(rule: EventTypeRule) -> None:

@@ -5,6 +5,7 @@ unless the URL says otherwise. Nothing waits for ever: every attempt has a timeo
 may set as well.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ TASKS_AT_ONCE = 4
 
 _WHO_MAY = frozenset({8000, 13, 18})
 """The server's codes for a wrong password, and for a user without the right."""
+_DRIVERS_OWN = re.compile(r" \(configured timeouts: [^)]*\)|, Timeout: .*", re.DOTALL)
 _MESSAGE_MAX = 200
 _NOT_OURS = frozenset({"admin", "config", "local"})
 
@@ -123,7 +125,7 @@ class MongoDatabase:
         return client.get_database(self._name, codec_options=dates, read_preference=primary)
 
     def _named(self, error: PyMongoError) -> RtcdpError:
-        words = self._without_secrets(str(error))
+        words = self._without_secrets(_DRIVERS_OWN.sub("", str(error)))
         if isinstance(error, ConnectionFailure | InvalidOperation):
             return StoreUnavailable(
                 f"the MongoDB server can't be reached: {words}",

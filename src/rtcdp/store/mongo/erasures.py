@@ -8,7 +8,7 @@ from rtcdp.admission.erased import ErasedUser
 from rtcdp.store.mongo.acknowledgements import take_acknowledgement_away
 from rtcdp.store.mongo.connection import MongoDatabase
 from rtcdp.store.mongo.layout import REVISION, integer
-from rtcdp.store.mongo.plan import Plan, PlannedErasure
+from rtcdp.store.mongo.plan import Plan
 
 ERASED = "_erased_users"
 IS_PENDING = "is_pending"
@@ -18,7 +18,8 @@ IS_PENDING = "is_pending"
 def erasure_tasks(database: MongoDatabase, plan: Plan) -> Iterator[Callable[[], None]]:
     """What a plan says of erased users, in pieces that can be done at the same time."""
     if plan.erasure is not None:
-        yield partial(_remember, database, plan.erasure, plan.revision)
+        if plan.erasure.user is not None:
+            yield partial(_remember, database, plan.erasure.user, plan.revision)
         for series, window_start in plan.erasure.acknowledgements:
             yield partial(_take_away, database, series, window_start)
     elif not plan.ledger.is_empty() and plan.ledger["erased"].sum():
@@ -34,8 +35,7 @@ def read_erased_users(database: MongoDatabase, *, only_pending: bool) -> Sequenc
     ]
 
 
-def _remember(database: MongoDatabase, erasure: PlannedErasure, revision: int) -> None:
-    user = erasure.user
+def _remember(database: MongoDatabase, user: ErasedUser, revision: int) -> None:
     fields = {
         "salt": user.salt,
         "erased_at": integer(user.erased_at),

@@ -58,7 +58,7 @@ class PlannedErasure:
     """Whose events count no more, whole rows of tables to take out before the plan's changes are
     merged, and the acknowledgements to take away: series and window starts."""
 
-    user: ErasedUser
+    user: ErasedUser | None
     removed: tuple[PlannedChange, ...] = ()
     acknowledgements: tuple[tuple[str, int], ...] = ()
 
@@ -117,9 +117,9 @@ class _RowsPart(msgspec.Struct, frozen=True):
 
 
 class _ErasurePart(msgspec.Struct, frozen=True):
-    """Whom to erase."""
+    """Whom to erase, and what is kept for no longer."""
 
-    user: ErasedUser
+    user: ErasedUser | None
     removed: list[_Part]
     acknowledgements: list[tuple[str, int]]
 

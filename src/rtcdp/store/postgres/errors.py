@@ -73,6 +73,9 @@ _RULES: tuple[tuple[tuple[str, ...], type[RtcdpError], str], ...] = (
 )
 """Codes, or how they begin, with what they mean; the first that fits."""
 
+# libpq breaks lines within a sentence, too.
+_NEXT_SENTENCE = re.compile(r"\n\s*(?=[A-Z])")
+
 _WORDS_WHILE_CONNECTING = (
     (
         re.compile(
@@ -91,7 +94,8 @@ def error_of(code: str | None, words: str, place: str) -> RtcdpError:
     Without a code the connection itself has failed. A code that nobody expects is a mistake in the
     program, and says so.
     """
-    said = f"{place}: {' '.join(words.split())}"
+    sentences = _NEXT_SENTENCE.sub("; ", words.strip())
+    said = f"{place}: {' '.join(sentences.split())}"
     if code is None:
         return StoreUnavailable(said, "check that the server runs; it is tried again")
     for beginnings, kind, hint in _RULES:

@@ -56,6 +56,8 @@ def apply_erasure(connection: SqlWriter, erasure: Erasure, uncounted: pl.DataFra
     for series, window_start in erasure.acknowledgements:
         take_acknowledgement_away(connection, series, window_start)
     user = erasure.user
+    if user is None:
+        return
     connection.run(
         f"INSERT INTO _erased_users ({names(*_SCHEMA, 'is_pending')})"
         f" VALUES ({dialect.placeholders(3)}, 1) ON CONFLICT (digest) DO UPDATE SET"

@@ -1,5 +1,7 @@
 """What every process tells of itself."""
 
+import threading
+import time
 from pathlib import Path
 
 from rtcdp.runtime.processes.supervisor import RESTARTS_VARIABLE
@@ -28,3 +30,32 @@ def test_what_is_not_there_yet_or_on_a_server_is_left_out(tmp_path: Path) -> Non
     assert value("rtcdp_disk_free_bytes", {"place": "log"}) is None
     assert value("rtcdp_files_bytes", {"place": "store"}) is None
     assert value("rtcdp_part_restarts_total", {"part": "api"}) == 0
+
+
+def test_processor_time_is_told_by_the_names_of_threads(tmp_path: Path) -> None:
+    """Not by their numbers: as many labels there would be as there ever were threads."""
+    worked, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        while time.thread_time() < 0.1:
+            pass
+        worked.set()
+        over.wait()
+
+    registry = process_registry(Settings(data_dir=tmp_path), "http", {})
+    thread = threading.Thread(target=work, name="worker_7")
+    thread.start()
+    try:
+        assert worked.wait(30)
+        found = {
+            sample.labels["thread"]: sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name == "rtcdp_thread_cpu_seconds_total"
+        }
+    finally:
+        over.set()
+        thread.join()
+    assert found["worker"] >= 0.05
+    assert {"MainThread", "other"} < found.keys()
+    assert sum(found.values()) <= time.process_time() + 0.1

@@ -70,6 +70,25 @@ def test_a_wrong_mapping_is_refused_and_what_is_wrong_named(change, named):
         parse_mapping(SMALL.replace(*change), "small")
 
 
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (("[timestamp]", "[timestam]"), "did you mean timestamp?"),
+        (("userId", "userid"), "did you mean userId?"),
+        (("default", "rules = [{ if = '{who}', matchs = 'x' }] #"), "did you mean matches?"),
+        (('"csv"', '"cvs"'), "did you mean csv? give one of: csv, ndjson"),
+        (('"{when}"', '"{when}"\nformat = "isoo"'), "did you mean iso?"),
+        (('"{when}"', '"{when}"\nformat = "DD.MM.YYYY"'), "%d.%m.%Y"),
+        (('"{when}"', '"{when}"\ntimezone = "Mars"'), "like Europe/Berlin"),
+        (("format =", "format"), "rees46.toml"),
+    ],
+)
+def test_of_a_wrong_mapping_it_is_said_what_to_write(change, hint):
+    with pytest.raises(UsageError) as refused:
+        parse_mapping(SMALL.replace(*change), "small")
+    assert hint in refused.value.hint
+
+
 def test_the_mapping_of_the_docs_is_one():
     page = (Path(__file__).parents[4] / "docs" / "mappings.md").read_text(encoding="utf-8")
     toml = page.partition("```toml\n")[2].partition("```")[0]

@@ -98,9 +98,10 @@ def test_messages_hold_neither_password_nor_what_was_written():
 
 def test_nobody_is_waited_for_for_ever():
     database = MongoDatabase(NOBODY)
-    with pytest.raises(StoreUnavailable), database.translated():
+    with pytest.raises(StoreUnavailable) as raised, database.translated():
         database.collection("x").find_one()
     database.close()
+    assert str(raised.value).endswith("127.0.0.1:1: [Errno 111] Connection refused")
 
 
 def test_writes_are_sure_unless_the_url_says_otherwise(mongo_server):

@@ -72,5 +72,5 @@ def test_while_it_connects_the_words_decide(words, kind):
 
 def test_where_it_is_is_said_once():
     words = 'connection to server at "h", port 5 failed: Connection refused\n\tIs it running?\n'
-    assert str(error_while_connecting(words, "here")) == "here: Connection refused Is it running?"
+    assert str(error_while_connecting(words, "here")) == "here: Connection refused; Is it running?"
     assert "one" in str(error_while_connecting(f'at "one" failed: a\n{words}', "here"))
