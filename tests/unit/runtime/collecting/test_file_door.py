@@ -54,7 +54,10 @@ async def test_a_file_is_taken_in_and_known_when_it_comes_again(door: CollectorF
 
 
 @pytest.mark.parametrize("name", ["../own", "/etc/passwd", "own.toml", "", "nobody", "a" * 65])
-async def test_a_mapping_is_a_name_and_never_a_path(door: CollectorFiles, name: str) -> None:
+async def test_a_mapping_is_a_name_and_never_a_path(
+    door: CollectorFiles, tmp_path: Path, name: str
+) -> None:
+    (tmp_path.parent / "own.toml").write_text(OWN)
     refused = await refusal(door, sent(mapping=name))
     assert refused.code == "unknown_mapping"
     assert "rees46" in refused.hint
