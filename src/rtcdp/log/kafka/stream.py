@@ -57,24 +57,26 @@ _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 class StreamLimits:
     """How much a stream fetches ahead.
 
-    `fetch_bytes` of one partition at a time, `queue_bytes` fetched and not yet consumed, by the
-    client itself; `feed_bytes` consumed and not yet read, an equal share of it for each partition
-    that is read. A fetch at the end of the log waits `fetch_wait_ms` for records, and holds up a
+    `fetch_bytes` of one partition at a time and `answer_bytes` of all of them together, as they
+    come compressed, where JSON is several times as large; `queue_bytes` fetched and not yet
+    consumed, by the client itself, which needs as much again beside them; `feed_bytes` consumed and
+    not yet read, an equal share of it for each partition that is read. A fetch at the end of the log waits `fetch_wait_ms` for records, and holds up a
     change of place for as long. `fetches_on` tells whether a partition is fetched on after it was
     read.
     """
 
     fetch_bytes: int
+    answer_bytes: int
     queue_bytes: int
     feed_bytes: int
     fetch_wait_ms: int
     fetches_on: bool
 
 
-READ_ON = StreamLimits(8 * 2**20, 128 * 2**20, 128 * 2**20, 100, fetches_on=True)
+READ_ON = StreamLimits(2**20, 4 * 2**20, 32 * 2**20, 64 * 2**20, 100, fetches_on=True)
 """For who reads everything in order."""
 
-LOOK_UP = StreamLimits(2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
+LOOK_UP = StreamLimits(2**20, 2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
 """For who looks at a few records here and there."""
 
 
@@ -118,6 +120,7 @@ class KafkaStream:
             "fetch.error.backoff.ms": 50,
             "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": limits.fetch_bytes,
+            "fetch.max.bytes": limits.answer_bytes,
             # No limit of its own: the one in bytes is the one that is meant.
             "queued.min.messages": 1_000_000,
             "queued.max.messages.kbytes": limits.queue_bytes // 1024,
