@@ -101,6 +101,18 @@ def test_a_partition_with_enough_is_parked_until_it_was_read(admin):
     assert consumer.assigned == {1: 0, 0: 20}, "it goes on where what came ends"
 
 
+def test_a_partition_may_run_ahead_while_there_is_room_for_all(admin):
+    stream, consumer = made(admin, StreamLimits(1, 1, 1, 2_000, 1, fetches_on=True))
+    consumer.coming = messages(0, 0)
+    stream.read(0, 0, 1)
+    consumer.coming = [*messages(0, *range(1, 20)), *messages(1, 0)]
+    stream.read(1, 0, 1)
+    assert consumer.assigned == {0: 0, 1: 0}, "more than its share, but less than all"
+    consumer.coming = [*messages(0, *range(20, 40)), *messages(1, 1)]
+    stream.read(1, 1, 1)
+    assert consumer.assigned == {1: 0}
+
+
 def test_who_looks_up_fetches_nothing_for_later(admin):
     stream, consumer = made(admin, LOOK_UP)
     consumer.coming = messages(0, 5, 6, 7)
