@@ -9,6 +9,7 @@ time once more, and starts them again. `--write` keeps the table in docs/benchma
 """
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from statistics import median
 
 from rich.console import Console
 
-from bench.rivals.contest import EndedBefore, Taken, run_killed, run_once
+from bench.rivals.contest import EndedBefore, NeverEnds, Taken, run_killed, run_once
 from bench.rivals.entries import Entry, Ground, chosen_of
 from bench.rivals.oracle import expected_rows
 from bench.rivals.report import table, write_to_page
@@ -66,8 +67,14 @@ def main() -> None:
             if chosen.kill and entry.is_from_topic:
                 half_s = median(one.seconds for one in taken[entry.name]) / 2
                 out = folder / f"killed_{number}"
-                after_kill_s[entry.name] = killed_in_midst(entry, ground, out, expected, half_s)
-                say(f"  {entry.name}: exact {after_kill_s[entry.name]:.1f} s after its new start")
+                try:
+                    took_s = killed_in_midst(entry, ground, out, expected, half_s)
+                except NeverEnds as never:
+                    say(f"  killed and started again, {never}")
+                    took_s = math.inf
+                else:
+                    say(f"  {entry.name}: exact {took_s:.1f} s after its new start")
+                after_kill_s[entry.name] = took_s
     told = table(entries, taken, chosen.events, after_kill_s)
     sys.stdout.write(told)
     if chosen.write:

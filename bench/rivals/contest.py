@@ -10,7 +10,9 @@ from typing import IO
 from bench.rivals.entries import Entry, Ground
 from bench.rivals.process_tree import ProcessTree
 
-_LOOK_S = 0.02
+KILLED_PATIENCE_S = 60.0
+
+_LOOK_S, _PATIENCE_S = 0.02, 1_800.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,6 +22,10 @@ class WrongRows(Exception):
 
 class EndedBefore(Exception):
     """A contestant had ended when it was to be killed."""
+
+
+class NeverEnds(Exception):
+    """A contestant goes on for much longer than it should."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def run_killed(
     """Kill all processes of a run with -9 so many seconds after its start, and start it again on
     what it has left. Returns the seconds from the new start until it has come to the end, exactly.
 
-    Raises as `run_once`, and `EndedBefore`.
+    Raises as `run_once`, `EndedBefore`, and `NeverEnds` after ten times as long, or a minute.
     """
     with (out.parent / f"{out.name}.killed").open("w+") as said:
         processes = started(entry, ground, out, said)
@@ -67,20 +73,22 @@ def run_killed(
             process.wait()
     if any(have_ended):
         raise EndedBefore(f"{entry.name} had ended before {after_s:.1f} s were over")
-    seconds = _run(entry, ground, out).seconds
+    seconds = _run(entry, ground, out, max(KILLED_PATIENCE_S, 10 * after_s)).seconds
     _check(entry, ground, out, expected)
     return seconds
 
 
-def _run(entry: Entry, ground: Ground, out: Path) -> Taken:
+def _run(entry: Entry, ground: Ground, out: Path, patience_s: float = _PATIENCE_S) -> Taken:
     with (out.parent / f"{out.name}.said").open("w+") as said:
         began = time.perf_counter()
         processes = started(entry, ground, out, said)
         try:
-            trees = _watched(processes)
+            trees = _watched(processes, patience_s)
         except _Failed as failed:
             said.seek(0)
             raise RuntimeError(f"{entry.name} failed:\n{said.read()[-2_000:]}") from failed
+        except NeverEnds:
+            raise NeverEnds(f"{entry.name} had not ended after {patience_s:.0f} s") from None
         seconds = time.perf_counter() - began
     return Taken(seconds, sum(tree.cpu_s for tree in trees), sum(tree.peak_mb for tree in trees))
 
@@ -99,8 +107,10 @@ class _Failed(Exception):
     """A process has ended with an error."""
 
 
-def _watched(processes: list[subprocess.Popen[bytes]]) -> list[ProcessTree]:
-    """What all of them took, once they have ended. Raises `_Failed`, and ends the others."""
+def _watched(processes: list[subprocess.Popen[bytes]], patience_s: float) -> list[ProcessTree]:
+    """What all of them took, once they have ended. Raises `_Failed` or `NeverEnds`, and ends the
+    others."""
+    ends_at = time.monotonic() + patience_s
     trees = [ProcessTree(process.pid) for process in processes]
     try:
         while any(process.poll() is None for process in processes):
@@ -108,11 +118,13 @@ def _watched(processes: list[subprocess.Popen[bytes]]) -> list[ProcessTree]:
                 tree.look()
             if any(process.poll() for process in processes):
                 raise _Failed
+            if time.monotonic() > ends_at:
+                raise NeverEnds
             time.sleep(_LOOK_S)
     finally:
         for process in processes:
             if process.poll() is None:
-                process.kill()
+                ProcessTree(process.pid).kill()
                 process.wait()
     if any(process.poll() for process in processes):
         raise _Failed

@@ -1,6 +1,7 @@
 """The table of a contest, and its place in docs/benchmarks.md."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
@@ -26,7 +27,7 @@ def table(
 ) -> str:
     """Markdown: a line for each contestant, the quickest first, those that read a file before those
     that read a broker; what those took after a kill that were killed; and what each guarantees."""
-    by_speed = sorted(entries, key=lambda entry: median(one.seconds for one in taken[entry.name]))
+    by_speed = sorted(entries, key=lambda entry: _usual(taken[entry.name]))
     lines = [_heading(events, max(map(len, taken.values()))), ""]
     for is_from_topic, what in ((False, "from a file of JSON lines"), (True, "from a topic")):
         those = [entry for entry in by_speed if entry.is_from_topic is is_from_topic]
@@ -42,8 +43,8 @@ def table(
             "| killed with -9 at half of its time, and started again | exact after | a whole run |",
             "|---|---:|---:|",
             *(
-                f"| {name} | {seconds:.1f} s | {median(one.seconds for one in taken[name]):.1f} s |"
-                for name, seconds in sorted(after_kill_s.items(), key=lambda each: each[1])
+                f"| {name} | {_seconds(took_s)} | {_seconds(_usual(taken[name]))} |"
+                for name, took_s in sorted(after_kill_s.items(), key=lambda each: each[1])
             ),
             "",
         ]
@@ -56,6 +57,14 @@ def table(
         cells = (entry.name, told.durable, told.exactly_once, told.repeats, told.late)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _usual(runs: Sequence[Taken]) -> float:
+    return median(one.seconds for one in runs)
+
+
+def _seconds(seconds: float) -> str:
+    return "did not end by itself" if math.isinf(seconds) else f"{seconds:.1f} s"
 
 
 def _heading(events: int, rounds: int) -> str:

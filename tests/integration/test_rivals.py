@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.rivals.contest import EndedBefore, Taken, WrongRows, run_killed, run_once
+from bench.rivals import contest
+from bench.rivals.contest import EndedBefore, NeverEnds, Taken, WrongRows, run_killed, run_once
 from bench.rivals.entries import ENTRIES, Entry, Ground, Guarantees
 from bench.rivals.freshness import Pace, measure
 from bench.rivals.freshness import table as freshness_table
@@ -76,7 +77,7 @@ def test_who_fails_is_named_with_what_was_said(ground, tmp_path: Path) -> None:
 
 
 def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing(
-    ground, tmp_path: Path
+    ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes_on = replace(
         POLARS,
@@ -93,6 +94,12 @@ def test_who_is_killed_goes_on_to_the_same_rows_or_its_figure_counts_for_nothing
     )
     with pytest.raises(WrongRows, match="two rows of somebody"):
         run_killed(begins_again, ground, tmp_path / "again", expected, 1)
+    for_ever = replace(
+        goes_on, commands=lambda *_: ((sys.executable, "-c", "import time; time.sleep(99)"),)
+    )
+    monkeypatch.setattr(contest, "KILLED_PATIENCE_S", 0.6)
+    with pytest.raises(NeverEnds, match="had not ended after 1 s"):
+        run_killed(for_ever, ground, tmp_path / "ever", expected, 0.05)
     with pytest.raises(EndedBefore, match="ended before"):
         run_killed(goes_on, ground, tmp_path / "out", expected, 1)
 

@@ -36,6 +36,7 @@ from tests.scale import scaled
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 EVER = Retention(10**15, 2**62, 0)
+FOR_EVER = StoreRetention(10**15, 10**15)
 KEPT = {"PAGE_VIEW": 2 * DAY, "SEARCH": 3 * DAY}
 METRICS = [
     metric
@@ -62,10 +63,7 @@ class Site:
     def start(self, store: Store, folds: Sequence[Fold] = FOLDS) -> Processor:
         self.engine = Processor(self.log, store, METRICS, AdmissionRules(), self.clock)
         self.engine.folds, self.engine.kept_by_type = folds, KeptByType(KEPT, 0.0)
-        self.engine.log_retention, self.engine.store_retention = (
-            EVER,
-            StoreRetention(10**15, 10**15),
-        )
+        self.engine.log_retention, self.engine.store_retention = EVER, FOR_EVER
         self.engine.recover()
         return self.engine
 

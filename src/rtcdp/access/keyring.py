@@ -89,9 +89,15 @@ class Keyring(msgspec.Struct, frozen=True, dict=True):
 
     def named(self, key_id: str) -> Key:
         """The key with that id. Raises `NotThere`."""
-        if key_id not in self.by_id:
-            raise NotThere(f"there is no key {key_id[:100]!r}", "see rtcdp keys list")
-        return self.by_id[key_id]
+        if key_id in self.by_id:
+            return self.by_id[key_id]
+        inner = key_id_in(key_id)
+        if inner is not None:
+            # It is not shown: it may be good.
+            raise NotThere("that is a whole key and no id", f"give the id in it: {inner}")
+        named = [key.id for key in self.keys if key.name == key_id and key.revoked_ms is None]
+        hint = f"give the id of a key with that name: {', '.join(named)}" if named else ""
+        raise NotThere(f"there is no key {key_id[:100]!r}", hint or "see rtcdp keys list")
 
     def changed(self, key_id: str, change: Callable[[Key], Key]) -> "Keyring":
         """The same with one key changed."""

@@ -39,6 +39,10 @@ class LogSight:
         self._stranger: str | None = None
         self._compared_at = float("-inf")
 
+    def look(self, log: LogReader, now_ms: int) -> tuple[Extents | str, int]:
+        """What the log holds, or why that can't be told, and when (UTC ms) it was looked at."""
+        return self.extents(log), now_ms
+
     def extents(self, log: LogReader) -> Extents | str:
         """What the log holds now, or why that can't be told."""
         began = time.monotonic()
@@ -89,6 +93,32 @@ class LogSight:
         if now - began >= SLOW_S:
             self._trouble, self._troubled_at = str(error), now
         return str(error)
+
+
+class StillSight(LogSight):
+    """What was seen of the log when it was first looked at, for all answers of one state of the
+    store: what comes in later is not in that state either. For one thread."""
+
+    def __init__(self, sight: LogSight) -> None:
+        super().__init__()
+        self._sight = sight
+        self._looked: tuple[Extents | str, int] | None = None
+        self._oldest: tuple[int | str | None] | None = None
+
+    def look(self, log: LogReader, now_ms: int) -> tuple[Extents | str, int]:
+        if self._looked is None:
+            self._looked = self._sight.look(log, now_ms)
+        return self._looked
+
+    def extents(self, log: LogReader) -> Extents | str:
+        return self._sight.extents(log)
+
+    def oldest_waiting(
+        self, log: LogReader, extents: Extents, progress: Progress
+    ) -> int | str | None:
+        if self._oldest is None:
+            self._oldest = (self._sight.oldest_waiting(log, extents, progress),)
+        return self._oldest[0]
 
 
 @dataclass(frozen=True)
@@ -181,7 +211,7 @@ def open_reading(installation: Installation) -> Iterator[Reading]:
         with installation.store.snapshot() as snapshot:
             yield Reading(snapshot, _since_commit(snapshot.progress, now_ms))
         return
-    extents = installation.sight.extents(log)
+    extents, now_ms = installation.sight.look(log, now_ms)
     with installation.store.snapshot() as snapshot:
         oldest = (
             extents

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from rtcdp.admission.erased import ErasedUser
-from rtcdp.answers.freshness import Installation
+from rtcdp.answers.freshness import Installation, StillSight
 from rtcdp.errors import UsageError
 from rtcdp.store import Store, StoreSnapshot
 
@@ -55,11 +55,11 @@ class _StillStore:
 @contextmanager
 def one_state(installation: Installation) -> Iterator[Installation]:
     """The installation with a store that stands still: what is asked of it within is all of one
-    snapshot, by one thread, until it is left. One that stands still already stays as it is. What is
-    asked raises `StoreUnavailable`."""
+    snapshot, and as fresh as that was when it was taken, by one thread, until it is left. One that
+    stands still already stays as it is. What is asked raises `StoreUnavailable`."""
     if isinstance(installation.store, _StillStore):
         yield installation
         return
     with ExitStack() as opened:
         still = cast("Store", _StillStore(installation.store, opened))
-        yield replace(installation, store=still)
+        yield replace(installation, store=still, sight=StillSight(installation.sight))

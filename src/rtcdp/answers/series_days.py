@@ -108,12 +108,13 @@ def newest_windows(
     for read in _stretches(snapshot, metric, wanted, keeper):
         windows = read(rows_left)
         rows_left -= len(windows.row_starts)
-        if rows_left <= 0:
-            # The oldest of them may be a part of its window.
-            oldest = int(windows.row_starts[-len(windows.row_starts) - rows_left :][0])
-            found.append(windows.since(_window_start(metric, oldest) + 1))
-            break
         found.append(windows)
+        if rows_left <= 0:
+            # The oldest of them may be a part of its window, which may be longer than a day.
+            oldest = int(windows.row_starts[-len(windows.row_starts) - rows_left :][0])
+            whole_from = _window_start(metric, oldest) + 1
+            found = [each.since(whole_from) for each in found]
+            break
     is_cut = rows_left <= 0
     return [each for each in reversed(found) if len(each.starts)], is_cut
 

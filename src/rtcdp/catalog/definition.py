@@ -26,12 +26,14 @@ from rtcdp.definitions import (
     Property,
     Table,
     Text,
+    Window,
     field_name,
     fields_in,
     nodes_of,
     tables_of,
 )
 from rtcdp.definitions.enrichment import stored_metrics
+from rtcdp.errors import did_you_mean
 from rtcdp.events.event import EVENT_TYPE, TEXT_FIELDS
 
 TABLE_NAME_LENGTH_MAX = 63
@@ -130,7 +132,25 @@ def _is_of(value: object, expected: object) -> bool:
 
 
 def _wrong(value: object, expected: object, place: str) -> Fault:
-    return Fault(f"{place} can't be {value!r}", f"give it {_wanted(expected)}")
+    hint = f"{_probably_meant(value, expected)}give it {_wanted(expected)}"
+    return Fault(f"{place} can't be {value!r}", hint)
+
+
+def _probably_meant(value: object, expected: object) -> str:
+    """The beginning of a hint: how to write what was probably meant; nothing where nobody knows."""
+    options = get_args(expected) or (expected,)
+    if isinstance(value, type):
+        return f"write {value.__name__}(…), with what it takes; "
+    if Window in options:
+        return 'write tumbling(hours=1), or Calendar("day", "Europe/Berlin"); '
+    if not isinstance(value, str):
+        return ""
+    if Equals in options and EVENT_TYPE.fullmatch(value):
+        return f'write event_type("{value}"); '
+    if Property in options and _PROPERTY_KEY.fullmatch(value):
+        meant = did_you_mean(value, chain.from_iterable(map(get_args, options)))
+        return meant or f'for a property write Property("{value}"); '
+    return ""
 
 
 def _wanted(expected: object) -> str:

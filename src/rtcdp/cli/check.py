@@ -17,7 +17,7 @@ from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.engines.notices import rests_beside_folds
 from rtcdp.errors import UsageError
 from rtcdp.plain_text import as_text
-from rtcdp.runtime.parts import store_of
+from rtcdp.runtime.parts import kept_by_type_of, store_of
 from rtcdp.runtime.settings import Settings
 
 _COLUMNS = ("file", "line", "message", "hint")
@@ -54,6 +54,8 @@ def check(
     write(Result(_COLUMNS, rows, more), form, lambda: _show(count, faults, changes))
     if faults:
         raise typer.Exit(1)
+    # It is refused here as it would be by a processor.
+    kept_by_type_of(settings, [each for each in definitions if isinstance(each, Fold)])
 
 
 def _changes(settings: Settings, definitions: Sequence[Definition]) -> list[tuple[str, str]]:

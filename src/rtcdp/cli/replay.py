@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, say, tell_here
+from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, remark, say, tell_here
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
@@ -109,7 +109,8 @@ def replay(
         tuple(files), load_mapping(how.mapping), parse_speed(how.speed), how.shift_to_now, how.again
     )
     # Before a data folder is made for them.
-    check_files(plan)
+    for doubt in check_files(plan):
+        remark(Text(doubt, "yellow"))
     clock, stop = SystemClock(), threading.Event()
     heard = stop_at_signals(stop)
     tell_here(settings, "replay", clock)

@@ -46,7 +46,8 @@ T = TypeVar("T")
 class PageAsked(Generic[Q]):
     """One request of a page. `now_ms` is the time that all of its answer is of, and `still` the
     installation in the one state that it is of; None: as it is. `parts` of answers are kept for
-    others; who `is_shared` takes what another one got."""
+    others; who takes what another one got says by how much `older_s` that may be than it is kept,
+    and None: anew."""
 
     context: ApiContext
     request: AnyRequest
@@ -57,7 +58,7 @@ class PageAsked(Generic[Q]):
     default_period_ms: int = DEFAULT_MS
     still: Installation | None = None
     parts: KeptParts | None = None
-    is_shared: bool = False
+    older_s: float | None = None
 
     @property
     def installation(self) -> Installation:
@@ -86,7 +87,7 @@ class PageAsked(Generic[Q]):
         """What `read` gives, or has just given to another one who asked for what has this name."""
         if self.parts is None:
             return read()
-        return self.parts.get(name, read, anew=not self.is_shared)
+        return self.parts.get(name, read, anew=self.older_s is None, older_s=self.older_s or 0.0)
 
     def in_path(self, name: str) -> str | None:
         """What stands in the path for `{name:str}`; None where this path has no such part."""

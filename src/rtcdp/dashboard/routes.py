@@ -5,12 +5,14 @@ from importlib.resources import files
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ExceptionHandlersMap
 
 from rtcdp.access.needs import OPEN, READ
 from rtcdp.api.context import ApiContext
+from rtcdp.api.problem import exception_handlers
 from rtcdp.dashboard.environment import page_environment
 from rtcdp.dashboard.page import DashboardPage
 from rtcdp.dashboard.shell import Shell, known_pages
@@ -47,6 +49,7 @@ LINKS = {
 """What is where, for programs that ask for `/`."""
 
 _FRONT = "/"
+_FOR_PROGRAMS = ("/api/", "/v1/", "/assets/", "/health/")
 
 
 def dashboard_routes(context: ApiContext) -> list[Router]:
@@ -62,6 +65,23 @@ def dashboard_routes(context: ApiContext) -> list[Router]:
         Router(path="/", route_handlers=handlers, response_headers=_HEADERS, opt=dict(READ)),
         Router(path="/", route_handlers=_assets(), response_headers=_HEADERS, opt=dict(OPEN)),
     ]
+
+
+def page_exception_handlers(context: ApiContext) -> ExceptionHandlersMap:
+    """Those of the API; but whoever looks for a page where there is none is told so on one."""
+    shell = Shell(context, page_environment(), known_pages())
+    tell_programs = exception_handlers[HTTPException]
+
+    def not_found(request: Request[Any, Any, Any], error: NotFoundException) -> Response[Any]:
+        path = request.scope["path"]
+        is_for_eyes = "text/html" in request.headers.get("accept", "")
+        if request.method != "GET" or not is_for_eyes or path.startswith(_FOR_PROGRAMS):
+            return tell_programs(request, error)
+        answer: Response[Any] = shell.nothing_at(path, request.headers.get("cookie", ""))
+        answer.headers.update({**_HEADERS, "Vary": "Accept, Cookie"})
+        return answer
+
+    return {**exception_handlers, NotFoundException: not_found}
 
 
 def _front(shell: Shell, page: DashboardPage) -> HTTPRouteHandler:

@@ -22,16 +22,19 @@ from rtcdp.api.problem import RETRY_AFTER_S, status_of
 from rtcdp.dashboard import pages
 from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
-from rtcdp.dashboard.kept_parts import KeptParts
+from rtcdp.dashboard.kept_parts import CHOSEN_S, KEPT_S, KeptParts
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
 from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
 from rtcdp.dashboard.shared_pages import SHARED
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
-from rtcdp.errors import BadRequest, RtcdpError
+from rtcdp.errors import BadRequest, RtcdpError, did_you_mean
 
 _VARY = {"Vary": "Cookie"}
 _TIMES = ("from", "to")
+_OLDER_S = {SHARED: 0.0, f"max-age={CHOSEN_S:.0f}": CHOSEN_S - KEPT_S}
+"""By how much older than they are kept parts of an answer may be, by what is asked."""
+
 HTML = "text/html"
 
 
@@ -92,6 +95,7 @@ class Shell:
         self._context = context
         self._environment = environment
         self._parts = KeptParts(context.installation.clock)
+        self._known = known
         self._places = {page.paths[0] for page in known}
 
     def handler(self, page: DashboardPage, path: str) -> HTTPRouteHandler:
@@ -122,7 +126,7 @@ class Shell:
                 now_ms=self._context.installation.clock.now_ms(),
                 default_period_ms=page.default_period_ms,
                 parts=self._parts,
-                is_shared=request.headers.get("cache-control") == SHARED,
+                older_s=_OLDER_S.get(request.headers.get("cache-control", "")),
             )
             body = self._body(page, asked)
         except RtcdpError as error:
@@ -138,6 +142,23 @@ class Shell:
             around = self._around(page, asked.zone, asked.address, asked)
             values = {**around, "page": page.shown(asked), "asked": asked}
         return render(self._environment, page.template, values)
+
+    def nothing_at(self, path: str, cookie: str) -> Response[bytes]:
+        """The page for an address that none is at; it leads to the one that was probably meant."""
+        zone, root = zone_kept(cookie), PageAddress("/")
+        front = next(page for page in self._known if page.paths[0] == root.path)
+        places = [place for page in self._known for place in page.paths if "{" not in place]
+        values = {
+            **self._around(front, zone, root, None),
+            "title": "Nothing is here",
+            "nav": navigation(self._places, "", root),
+            "detail": "there is nothing at this address",
+            "hint": f"{did_you_mean('/' + path.split('/')[1], places)}"
+            "the pages are named beside this one, and the addresses of the API at /docs",
+            "status": int(HTTPStatus.NOT_FOUND),
+        }
+        body = render(self._environment, "problem.html", values)
+        return Response(body, status_code=HTTPStatus.NOT_FOUND, media_type=HTML)
 
     def _wrong(
         self, page: DashboardPage, zone: PageZone, address: PageAddress, error: RtcdpError

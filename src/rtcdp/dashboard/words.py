@@ -45,9 +45,12 @@ def cents(number: float | None) -> str:
 
 
 def percent(part: float | None, places: int = 1) -> str:
-    """A share of one: `0.123` as `12.3 %`. What is not all is never shown as all."""
+    """A share of one: `0.123` as `12.3 %`. What is not all is never shown as all, and all and
+    nothing are told without places, as they are exact."""
     if part is None:
         return NOTHING
+    if part in {0, 1}:
+        return f"{100 * part:.0f} %"
     text = f"{100 * part:.{places}f}"
     if part < 1 and float(text) >= 100:
         return f"> {100 - 10**-places:.{places}f} %"

@@ -120,7 +120,7 @@ class Aging:
         yield from self._timelines(now)
         yield from self._counted(now, needed_from)
         yield from self._uncounted(horizon)
-        log.overwrite_aged(everything=not before.done)
+        log.overwrite_aged()
         yield
         if not self._store.erased_users(only_pending=True):
             # Else that is done when these are out of the log, too.
@@ -219,7 +219,8 @@ class Aging:
                 page = snapshot.uncounted(scan)
             old = [row for row in page.iter_rows(named=True) if self._is_old(row, horizon)]
             if old:
-                self._log.age(_by_partition((row["partition"], row["offset"]) for row in old))
+                places = _by_partition((row["partition"], row["offset"]) for row in old)
+                self._log.age(places)
                 self._commit(uncounted=_standing_in(old))
             yield
             if page.height < scan.limit:

@@ -158,9 +158,8 @@ class Folding:
                 except IndexError:
                     return
                 events = part.select(columns_of(fold))
-                folded = fold_batch(
-                    fold, events, self._caches[fold.name], timeline, timeline.begins
-                )
+                cache = self._caches[fold.name]
+                folded = fold_batch(fold, events, cache, timeline, timeline.begins)
                 found.append((fold.name, folded))
                 timeline.was_told.set()
 
@@ -286,9 +285,8 @@ class Timeline:
     def take(self, events: pl.DataFrame) -> None:
         """The admitted events of the next batch."""
         key = self.telling.key
-        batch = events.filter(pl.col(key).is_not_null(), pl.col("timestamp") >= self.begins).select(
-            self.telling.columns
-        )
+        is_told = pl.col(key).is_not_null() & (pl.col("timestamp") >= self.begins)
+        batch = events.filter(is_told).select(self.telling.columns)
         self._batch, self._untold = batch, batch.clear()
         if not (self._full.is_empty() or batch.is_empty()):
             hour = (pl.col("timestamp") // HOUR_MS * HOUR_MS).alias("hour")

@@ -58,9 +58,9 @@ class AgingLog(Protocol):
         wait for a moment at a time. Returns how many were taken out now."""
         ...
 
-    def overwrite_aged(self, *, everything: bool) -> None:
-        """See to it that no byte of what was taken out is left in any file; with `everything`, of
-        what was ever deleted. Raises `LogUnavailable` while a reader is in the way."""
+    def overwrite_aged(self) -> None:
+        """See to it that no byte of what was taken out is left in any file; appends wait for that.
+        Raises `LogUnavailable` while a reader is in the way."""
         ...
 
 

@@ -19,6 +19,7 @@ from rtcdp.recommendations.session_part import (
     TOLD,
     USER,
     Codes,
+    Columns,
     Flags,
     Floats,
     Ints,
@@ -37,6 +38,9 @@ RECENT_MAX, RECENT_SHARE = 20_000, 8
 """Changed sessions stand apart until there are more than that, and more than one in so many; and
 items that no session holds are remembered until so many more are that than are held."""
 
+ROOM_FOR = 8
+"""Behind the base there is room for the recent ones of so many changes."""
+
 
 Edge = tuple[int, str | None]
 """What is left out beyond: sessions that began before a time (UTC ms), and of those that began just
@@ -45,8 +49,8 @@ then, of users that come after a name; all are kept where there is none."""
 
 @dataclass(frozen=True)
 class SessionIndex:
-    """Sessions of items. Those of `_base` come first in number, then those of `_recent`; a number
-    means a session in this index and no other.
+    """Sessions of items. Those of `_base` come first in number, then some that are not there, then
+    those of `_recent`, from `_first` on; a number means a session in this index and no other.
 
     `starts` are by session, `is_there` says which are. `codes` are by entry, an item of a session;
     those of session n are from `ends[n]` to `ends[n + 1]`. `counts` says in how many sessions an
@@ -59,6 +63,8 @@ class SessionIndex:
     is_there: Flags
     codes: Codes
     counts: Ints
+    _columns: Columns
+    _first: int
     _base: Part
     _recent: Part
     _of_base: Postings
@@ -83,7 +89,7 @@ class SessionIndex:
         size = self._base.height
         of_base = _first_set(self.is_there[:size])
         # Both parts are in order, and all of the recent ones are there.
-        firsts = [*self.starts[of_base].tolist(), *self.starts[size : size + 1].tolist()]
+        firsts = [*self.starts[of_base].tolist(), *self._recent.starts[:1].tolist()]
         return min(firsts, default=None)
 
     @cached_property
@@ -91,7 +97,7 @@ class SessionIndex:
         """When the newest session began (UTC ms); None where there is none."""
         size = self._base.height
         of_base = size - 1 - _first_set(self.is_there[:size][::-1])
-        lasts = [*self.starts[of_base].tolist(), *self.starts[size:][-1:].tolist()]
+        lasts = [*self.starts[of_base].tolist(), *self._recent.starts[-1:].tolist()]
         return max(lasts, default=None)
 
     def held_after(self, start: int) -> Ints:
@@ -128,12 +134,12 @@ class SessionIndex:
 
     def order_of(self, numbers: Ints) -> Ints:
         """What sessions, by number, are sorted by to stand in the order of (start, user)."""
-        size, further = self._base.height, len(self._ranks)
+        first, further = self._first, len(self._ranks)
         # Between two sessions of the base there is room for all recent ones.
         order = numbers * (further + 1) + further
-        recent = np.flatnonzero(numbers >= size)
+        recent = np.flatnonzero(numbers >= first)
         if len(recent):
-            places = numbers[recent] - size
+            places = numbers[recent] - first
             order[recent] = self._ranks[places] * (further + 1) + places
         return order
 
@@ -150,7 +156,7 @@ class SessionIndex:
         if some.start == some.stop:
             return entries, sessions
         # So many of the base come before the first of them.
-        before = self._ranks[int(of_recent.sessions[some.start]) - self._base.height]
+        before = self._ranks[int(of_recent.sessions[some.start]) - self._first]
         is_newer = len(sessions) == 0 or sessions[-1] < before
         if is_newer and some.stop - some.start >= newest:
             return of_recent.entries[some][-newest:], of_recent.sessions[some][-newest:]
@@ -163,7 +169,7 @@ class SessionIndex:
 
     def numbers_of(self, keys: pl.DataFrame) -> Ints:
         """The numbers of the sessions with these keys (`user`, `start`), where they are there."""
-        of_recent = self._recent.places(keys) + self._base.height
+        of_recent = self._recent.places(keys) + self._first
         numbers = np.concatenate([self._base.places(keys), of_recent])
         there: Ints = numbers[self.is_there[numbers]]
         return there
@@ -171,7 +177,7 @@ class SessionIndex:
     def knows(self, told: pl.DataFrame) -> Flags:
         """Of sessions by their keys (`user`, `start`), whether they are there, and `told` alike."""
         known = np.zeros(told.height, np.bool_)
-        for part, first in ((self._base, 0), (self._recent, self._base.height)):
+        for part, first in ((self._base, 0), (self._recent, self._first)):
             rows, places = part.found(told)
             is_same = part.told.gather(places) == told[TOLD].gather(rows)
             there = self.is_there[first + places] & is_same.fill_null(False).to_numpy()
@@ -187,7 +193,7 @@ class SessionIndex:
         """The numbers of a user's sessions, and what is told of the `newest`, oldest first."""
         found = [
             (int(self.starts[number]), number, part, place)
-            for part, first in ((self._base, 0), (self._recent, self._base.height))
+            for part, first in ((self._base, 0), (self._recent, self._first))
             for place in part.places_of_user(user)
             if self.is_there[number := first + place]
         ]
@@ -207,7 +213,10 @@ class SessionIndex:
     def sessions(self) -> pl.DataFrame:
         """All sessions that are there, by (start, user), as `SESSIONS_SCHEMA` has them."""
         parts = [self._base.frame(self.items), self._recent.frame(self.items)]
-        there = pl.concat(parts).filter(pl.Series(self.is_there))
+        is_there = np.concatenate(
+            [self.is_there[: self._base.height], self.is_there[self._first :]]
+        )
+        there = pl.concat(parts).filter(pl.Series(is_there))
         return there.sort(START, USER).select(SESSIONS_SCHEMA.names())
 
     def changed(
@@ -220,15 +229,17 @@ class SessionIndex:
         """An index with these sessions, in the place of those with their keys, and without those
         whose keys (`user`, `start`) are among `gone`; without what is beyond the `edge`, and with
         the newest `count_max` at most, of those that began at the same time the first users."""
-        away = pl.concat([sessions.select(KEY), gone.select(KEY)]).unique()
+        away = pl.concat([sessions.select(KEY), gone.select(KEY)])
         size = self._base.height
         was_there = self.is_there[:size]
         is_there = was_there.copy()
         is_there[self._base.places(away)] = False
         stays = np.ones(self._recent.height, np.bool_)
         stays[self._recent.places(away)] = False
-        recent = self._recent.among(np.flatnonzero(stays))
-        recent = recent.joined(part_of(cleaned(sessions), self.items))
+        further = part_of(cleaned(sessions), self.items)
+        order = self._recent.order_with(further, stays)
+        recent = self._recent.beside(further).among(order)
+        ranks = np.concatenate([self._ranks, self._base.ranks(further.keys)])[order]
         if edge is not None:
             is_there, recent = _within(self._base, is_there, recent, edge)
         edge = None if count_max is None else _edge_of(self._base, is_there, recent, count_max)
@@ -245,7 +256,9 @@ class SessionIndex:
         lost_counts = np.bincount(lost, minlength=len(self.items.names))
         lost_counts[: len(self._of_base.gone)] += self._of_base.gone
         of_base = replace(self._of_base, gone=lost_counts)
-        return _joined(self.items, (self._base, of_base), recent, is_there)
+        if len(ranks) != recent.height:
+            ranks = self._base.ranks(recent.keys)
+        return _joined(self, (recent, ranks), of_base, is_there)
 
     def without_before(self, start: int) -> "SessionIndex":
         """An index without the sessions that began before a time (UTC ms)."""
@@ -260,10 +273,10 @@ class SessionIndex:
         last user."""
         if self.oldest_start is None:
             return None
-        size, start = self._base.height, self.oldest_start
+        start = self.oldest_start
         users = [
             user
-            for part, first in ((self._base, 0), (self._recent, size))
+            for part, first in ((self._base, 0), (self._recent, self._first))
             for place in range(*_span_of(part, start))
             if self.is_there[first + place] and (user := part.users[place]) is not None
         ]
@@ -334,30 +347,57 @@ def _built(base: Part, items: ItemCodes) -> SessionIndex:
     everyone = np.ones(base.height, np.bool_)
     of_base = postings(base, len(items.names), 0, 0)
     nothing = part_of(cleaned(SESSIONS_SCHEMA.to_frame()), items)
-    return _joined(items, (base, of_base), nothing, everyone)
+    columns = Columns(base, 0, 0)
+    starts, ends, codes = columns.until(base.height, len(base.codes))
+    return SessionIndex(
+        items=items,
+        starts=starts,
+        ends=ends,
+        is_there=everyone,
+        codes=codes,
+        counts=of_base.counts,
+        _columns=columns,
+        _first=base.height,
+        _base=base,
+        _recent=nothing,
+        _of_base=of_base,
+        _of_recent=postings(nothing, len(items.names), len(base.codes), base.height),
+        _ranks=np.zeros(0, np.int64),
+    )
 
 
 def _joined(
-    items: ItemCodes, base: tuple[Part, Postings], recent: Part, is_there: Flags
+    before: SessionIndex, recent: tuple[Part, Ints], of_base: Postings, is_there: Flags
 ) -> SessionIndex:
-    """One index of a base, of which some sessions are there, and of recent sessions."""
-    part, of_base = base
-    size, further = part.height, recent.height
-    entry_count = len(part.codes)
+    """An index of the same base, of which some sessions are there, and of recent sessions with
+    their ranks in it."""
+    part, ranks = recent
+    columns, item_count = before._columns, len(before.items.names)
+    place = columns.put(part)
+    if place is None:
+        columns = Columns(before._base, ROOM_FOR * part.height, ROOM_FOR * len(part.codes))
+        place = columns.put(part)
+        assert place is not None
+    session, entry = place
+    starts, ends, codes = columns.until(session + part.height, entry + len(part.codes))
+    is_any = np.zeros(len(starts), np.bool_)
+    is_any[: len(is_there)] = is_there
+    is_any[session:] = True
     # The base is counted already: there are millions of entries.
-    counts = np.bincount(recent.codes, minlength=len(items.names))
+    counts = np.bincount(part.codes, minlength=item_count)
     of_items = of_base.counts
     counts[: len(of_items)] += of_items
-    return SessionIndex(
-        items=items,
-        starts=np.concatenate([part.starts, recent.starts]),
-        ends=np.concatenate([part.ends, recent.ends[1:] + entry_count]),
-        is_there=np.concatenate([is_there, np.ones(further, np.bool_)]),
-        codes=np.concatenate([part.codes, recent.codes]),
+    return replace(
+        before,
+        starts=starts,
+        ends=ends,
+        is_there=is_any,
+        codes=codes,
         counts=counts,
-        _base=part,
-        _recent=recent,
+        _columns=columns,
+        _first=session,
+        _recent=part,
         _of_base=of_base,
-        _of_recent=postings(recent, len(items.names), entry_count, size),
-        _ranks=part.ranks(recent.keys),
+        _of_recent=postings(part, item_count, entry, session),
+        _ranks=ranks,
     )

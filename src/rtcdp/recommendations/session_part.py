@@ -4,9 +4,11 @@ What a part has worked out of its sessions, the numbers of their items and the h
 users, goes along when some are taken out of it or put beside others: a small change costs little.
 """
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ Codes = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
+_Number = TypeVar("_Number", np.int32, np.int64)
 
 USER, START, ITEMS, TOLD = "user", "start", "items", "told"
 SESSIONS_SCHEMA = pl.Schema({USER: pl.String(), START: pl.Int64(), ITEMS: pl.List(pl.String())})
@@ -52,7 +55,11 @@ class ItemCodes:
     def encoded(self, items: pl.Series) -> Codes:
         """The numbers of items, new ones for those that were not seen before."""
         if len(items) <= _FEW:
-            return np.fromiter(map(self._number, items.to_list()), np.int32, len(items))
+            names = items.to_list()
+            known = [code for code in map(self._codes.get, names) if code is not None]
+            # Mostly all of them are: then no name is looked at one by one.
+            codes = known if len(known) == len(names) else map(self._number, names)
+            return np.fromiter(codes, np.int32, len(names))
         different = items.unique(maintain_order=True)
         found = pl.Series([self._number(name) for name in different.to_list()], dtype=pl.Int32)
         return items.replace_strict(different, found, return_dtype=pl.Int32).to_numpy()
@@ -182,18 +189,33 @@ class Part:
             self.codes[self.entries_of(places)],
         )
 
-    def joined(self, other: "Part") -> "Part":
-        """These sessions and others, which have other keys."""
-        keys = pl.concat([self.keys, other.keys])
-        order = keys.with_row_index("n").sort(START, USER)["n"].to_numpy().astype(np.int64)
-        both = Part(
-            keys,
+    def joined(self, other: "Part", stays: Flags | None = None) -> "Part":
+        """These sessions, or those of them that stay, and others, which have other keys."""
+        return self.beside(other).among(self.order_with(other, stays))
+
+    def beside(self, other: "Part") -> "Part":
+        """These sessions and then others, as they stand: no part that could be asked."""
+        return Part(
+            pl.concat([self.keys, other.keys]),
             np.concatenate([self.hashes, other.hashes]),
             np.concatenate([self.starts, other.starts]),
             np.concatenate([self.ends, other.ends[1:] + len(self.codes)]),
             np.concatenate([self.codes, other.codes]),
         )
-        return both.among(order)
+
+    def order_with(self, other: "Part", stays: Flags | None = None) -> Ints:
+        """The places of these sessions, or of those of them that stay, and of others, numbered on,
+        in the order of (start, user)."""
+        size = self.height + other.height
+        # Both are in order, so what is to be found is only where the others come in.
+        is_other = np.zeros(size, np.bool_)
+        is_other[self.ranks(other.keys) + np.arange(other.height)] = True
+        order: Ints = np.empty(size, np.int64)
+        order[is_other] = np.arange(self.height, size)
+        order[~is_other] = np.arange(self.height)
+        if stays is not None:
+            order = order[np.concatenate([stays, np.ones(other.height, np.bool_)])[order]]
+        return order
 
     def frame(self, items: ItemCodes) -> pl.DataFrame:
         """The sessions as they were given."""
@@ -203,6 +225,44 @@ class Part:
         numbers = np.repeat(np.arange(self.height), np.diff(self.ends))
         lists = pl.DataFrame({"n": numbers, ITEMS: names}).group_by("n", maintain_order=True).all()
         return self.keys.with_columns(lists[ITEMS]).select(USER, START, ITEMS, TOLD)
+
+
+class Columns:
+    """The starts, ends and items of the sessions of a base, and behind them those of recent ones,
+    of which there are other ones each time: these are put behind all that was there before, while
+    there is `room` for them. So what was put there is never changed, and the base, which is large,
+    is seldom copied. Safe to use from several threads."""
+
+    def __init__(self, base: Part, sessions: int, entries: int) -> None:
+        self._starts = _with_room(base.starts, sessions)
+        self._ends = _with_room(base.ends, sessions)
+        self._codes = _with_room(base.codes, entries)
+        self._session_count, self._entry_count = base.height, len(base.codes)
+        self._putting = threading.Lock()
+
+    def put(self, recent: Part) -> tuple[int, int] | None:
+        """The numbers of the first of these sessions and of its first entry; None where there is no
+        room for them."""
+        with self._putting:
+            session, entry = self._session_count, self._entry_count
+            end, last = session + recent.height, entry + len(recent.codes)
+            if end > len(self._starts) or last > len(self._codes):
+                return None
+            self._starts[session:end] = recent.starts
+            self._ends[session + 1 : end + 1] = recent.ends[1:] + entry
+            self._codes[entry:last] = recent.codes
+            self._session_count, self._entry_count = end, last
+        return session, entry
+
+    def until(self, session: int, entry: int) -> tuple[Ints, Ints, Codes]:
+        """The starts, ends and items of all sessions and entries before these."""
+        return self._starts[:session], self._ends[: session + 1], self._codes[:entry]
+
+
+def _with_room(some: npt.NDArray[_Number], more: int) -> npt.NDArray[_Number]:
+    found = np.empty(len(some) + more, some.dtype)
+    found[: len(some)] = some
+    return found
 
 
 def part_of(sessions: pl.DataFrame, items: ItemCodes) -> Part:

@@ -18,10 +18,11 @@ from rtcdp.catalog.catalog import load_definitions
 from rtcdp.clock import Clock
 from rtcdp.definitions import Metric
 from rtcdp.engines.resume import check_continuation
-from rtcdp.errors import RtcdpError
+from rtcdp.errors import RtcdpError, UsageError
 from rtcdp.log.contract import OffsetsMissing
 from rtcdp.runtime.parts import (
     folds_of,
+    kept_by_type_of,
     left_out_text,
     log_reader,
     metrics_left_out,
@@ -68,6 +69,7 @@ def diagnose(settings: Settings, environment: Mapping[str, str], clock: Clock) -
         lambda: _log(settings, clock),
         lambda: _store(settings, clock),
         lambda: _catalog(settings),
+        lambda: _kept_by_type(settings),
         lambda: _clock(clock),
         lambda: _environment(environment),
     )
@@ -323,6 +325,20 @@ def _catalog(settings: Settings) -> Iterator[Finding]:
         if others:
             text, _, hint = left_out_text(others).partition(" – ")
             yield Finding("catalog", "odd", text, hint)
+
+
+def _kept_by_type(settings: Settings) -> Iterator[Finding]:
+    """Whether events can be let go of after the days that are set for their types, if any are."""
+    # A catalog that can't be read was told of already.
+    with suppress(RtcdpError):
+        folds = folds_of(settings)
+        try:
+            kept = kept_by_type_of(settings, folds)
+        except UsageError as error:
+            yield Finding("kept by type", "broken", str(error), error.hint)
+            return
+        if kept is not None:
+            yield Finding("kept by type", "ok", settings.privacy.kept_days)
 
 
 def _clock(clock: Clock) -> Iterator[Finding]:

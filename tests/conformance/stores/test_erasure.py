@@ -7,12 +7,17 @@ import pytest
 
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.verdicts import LEDGER_SCHEMA
-from rtcdp.definitions import tables_of
-from rtcdp.store import Erasure, Scan, TableChange, UncountedScan
+from rtcdp.definitions import Fold, tables_of
+from rtcdp.folds.rows import row_schema
+from rtcdp.folds.sessions import Sessions
+from rtcdp.folds.timeline import timeline_of
+from rtcdp.store import Erasure, RowChanges, Scan, TableChange, UncountedScan
 from rtcdp.store.checksums import check_sums
 from rtcdp.store.rules import EpochUnbalanced
 from rtcdp.testing.epochs import change, uncounted_of
+from tests.conformance.stores.conftest import METRICS
 
+FOLD = Fold("visits", "Visits", Sessions())
 USER = ErasedUser.of("ada", "00" * 16, 77)
 LONG = "é" * 1200
 
@@ -106,3 +111,44 @@ def test_only_an_erasure_may_count_less(store, epochs):
     ledger = pl.DataFrame([{"source": "default", "minute": 0} | row], LEDGER_SCHEMA)
     with pytest.raises(EpochUnbalanced, match="does not balance"):
         store.commit(replace(epochs.make(admitted=0), ledger=ledger))
+
+
+def test_what_is_kept_for_no_longer_goes_and_nothing_else_moves(store, epochs, views, open_store):
+    table = timeline_of(FOLD).table
+    store.prepare([*METRICS], (table,))
+    chunk = {"userId": "ada", "hour": 0, "chunk": 7, "event_count": 2, "events": "an old one"}
+    chunks = pl.DataFrame([chunk], row_schema(table.columns))
+    letter = {"verdict": "dead_letter", "reason": "future", "raw": b"old", "user_id": "ada"}
+    told = RowChanges(table, chunks.select(table.primary_key).clear(), chunks)
+    first = epochs.make(views_of(views, (0, "ada", 2, 1, 9)), admitted=2, uncounted=[letter])
+    store.commit(replace(first, rows=(told,)))
+    with store.snapshot() as snapshot:
+        totals, progress = snapshot.ledger_totals(), snapshot.progress
+    left = chunks.with_columns(event_count=pl.lit(1, pl.Int64), events=pl.lit("a young one"))
+    standing = {"offset": 2, "verdict": "dead_letter", "reason": "future"}
+    epoch = replace(
+        epochs.make(admitted=0),
+        spans=(),
+        ledger=LEDGER_SCHEMA.to_frame(),
+        uncounted=uncounted_of(standing),
+        rows=(RowChanges(table, chunks.select(table.primary_key).clear(), left, chunks),),
+        erasure=Erasure(None),
+    )
+    store.commit(epoch)
+    store.end_erasures()
+    with open_store().snapshot() as snapshot:
+        assert snapshot.ledger_totals() == totals
+        assert snapshot.progress.next_offsets == progress.next_offsets
+        (row,) = snapshot.uncounted(UncountedScan()).rows(named=True)
+        assert (row["verdict"], row["reason"], row["raw"], row["user_id"]) == (
+            "dead_letter",
+            "future",
+            None,
+            None,
+        )
+        assert snapshot.verdicts(0, 0, 9)["offset"].to_list() == [2]
+        found = snapshot.scan(Scan(tables_of(views)[0])).select("userId", "view_count").rows()
+        assert found == [("ada", 2)]
+        assert check_sums(snapshot, [views]).is_sound
+    assert store.dump(table)["events"].to_list() == ["a young one"]
+    assert list(store.erased_users()) == []

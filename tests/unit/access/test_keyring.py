@@ -60,6 +60,15 @@ def test_a_key_that_was_taken_back_stays_so(made) -> None:
         ring.with_revoked("nothing", 0)
 
 
+def test_who_names_a_key_otherwise_than_by_its_id_is_told_the_id(made) -> None:
+    ring, key = made
+    for word in (key.key.name, key.token):
+        with pytest.raises(NotThere) as refused:
+            ring.named(word)
+        assert refused.value.hint.endswith(f": {key.key.id}")
+        assert key.token not in str(refused.value)
+
+
 def test_parts_know_each_other_by_the_secret(made) -> None:
     ring, _ = made
     assert ring.is_own(ring.own_token)

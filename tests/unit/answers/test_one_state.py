@@ -31,6 +31,26 @@ def test_what_is_counted_meanwhile_is_in_none_of_them(
     assert received(installation) == 1
 
 
+def test_the_log_is_looked_at_once_and_all_of_them_are_as_fresh(
+    driver: Driver, make_installation: Callable[..., Installation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation, looks = make_installation(), []
+    log = installation.log
+    assert log is not None
+    real = log.extent
+    monkeypatch.setattr(log, "extent", lambda partition: looks.append(1) or real(partition))
+    with one_state(installation) as still:
+        first = ledger_page(still, LedgerQuestion())
+        seen = len(looks)
+        assert seen > 0
+        driver.feed({"userId": "ada", "eventType": "SEARCH", "timestamp": driver.now_ms})
+        driver.advance(seconds=10)
+        again = ledger_page(still, LedgerQuestion())
+        assert (again.as_of, again.lag_ms) == (first.as_of, first.lag_ms)
+        assert len(looks) == seen
+    assert ledger_page(installation, LedgerQuestion()).lag_ms != first.lag_ms
+
+
 def test_all_else_is_the_stores(make_installation: Callable[..., Installation]) -> None:
     installation = make_installation()
     with one_state(installation) as still:

@@ -6,8 +6,10 @@ import pytest
 
 from rtcdp.anomalies import reach
 from rtcdp.answers import series
+from rtcdp.answers.keeper import Keeper
+from rtcdp.answers.kept_days import KeptDays
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
-from rtcdp.definitions import Calendar, Count, Metric, tumbling
+from rtcdp.definitions import Calendar, Count, Metric, sliding, tumbling
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.testing.driver import Driver
 from tests.watched import HOUR, START, events_in
@@ -15,6 +17,12 @@ from tests.watched import HOUR, START, events_in
 DAY = 24 * HOUR
 BY_TYPE = Metric("by_type", "By type", tumbling(hours=1), (Count("n"),), key=("eventType",))
 IN_BERLIN = Metric("in_berlin", "By days", Calendar("day", "Europe/Berlin"), (Count("n"),))
+OF_TWO_DAYS = Metric(
+    "of_two_days",
+    "Of two days",
+    sliding(size_seconds=2 * 86_400, every_seconds=3_600),
+    (Count("n"),),
+)
 
 MakeDriver = Callable[..., Driver]
 
@@ -88,6 +96,27 @@ def test_where_there_is_too_much_history_is_shorter(
     cut = found(driver, BY_TYPE)
     assert cut.cut_at == START + 3 * HOUR
     assert told(cut.items[0]) == (None, [3], [5])
+
+
+@pytest.mark.parametrize("rows_max", range(2, 6))
+def test_where_history_is_cut_no_window_is_told_of_in_part(
+    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    """Though it is longer than the days that are read one by one."""
+    driver = make_driver(OF_TWO_DAYS)
+    driver.advance(seconds=5 * 86_400)
+    days = [event for day in range(5) for event in events_in(24 * day, "A", 1)]
+    driver.feed(*days, intake="import")
+    driver.process()
+    monkeypatch.setattr(series, "ROWS_MAX", rows_max)
+    until = START + 5 * DAY
+    wanted = Wanted(OF_TWO_DAYS.measures[0], {}, until, None, until)
+    with driver.store.snapshot() as snapshot:
+        at_once = series_of(snapshot, OF_TWO_DAYS, wanted)
+        by_days = series_of(snapshot, OF_TWO_DAYS, wanted, Keeper(KeptDays(), (OF_TWO_DAYS,)))
+    (one,), (other,) = at_once.items, by_days.items
+    assert one.starts.tolist() == other.starts.tolist()
+    assert one.series.values.tolist() == other.series.values.tolist()
 
 
 def test_a_series_has_no_more_windows_than_memory_holds(

@@ -7,6 +7,7 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.catalog.definition import faults_of
 from rtcdp.definitions import (
     Average,
+    Calendar,
     Compare,
     Count,
     Distinct,
@@ -51,10 +52,19 @@ def test_the_built_in_metrics_have_no_fault() -> None:
 @pytest.mark.parametrize(
     ("changed", "message", "hint"),
     [
-        ({"key": ("userID",)}, "Metric.key[0] can't be 'userID'", "one of 'userId', 'sessionId'"),
+        (
+            {"key": ("userID",)},
+            "Metric.key[0] can't be 'userID'",
+            "did you mean userId? give it one of 'userId', 'sessionId'",
+        ),
         ({"title": None}, "Metric.title can't be None", "str"),
-        ({"window": 60}, "Metric.window can't be 60", "Window"),
-        ({"predicate": "PURCHASE"}, "Metric.predicate can't be 'PURCHASE'", "Everything or Equals"),
+        ({"window": 60}, "Metric.window can't be 60", "write tumbling(hours=1)"),
+        ({"window": Calendar}, f"Metric.window can't be {Calendar!r}", "write Calendar(…)"),
+        (
+            {"predicate": "PURCHASE"},
+            "Metric.predicate can't be 'PURCHASE'",
+            'write event_type("PURCHASE"); give it Everything or Equals',
+        ),
         (
             {"predicate": negate(all_of(Equals("type", "A")))},  # type: ignore[arg-type]
             "Metric.predicate.predicate.predicates[0].field can't be 'type'",
@@ -73,7 +83,7 @@ def test_the_built_in_metrics_have_no_fault() -> None:
         (
             {"measures": (Count("n"), Sum("revenue", "price"))},  # type: ignore[arg-type]
             "Metric.measures[1].field can't be 'price'",
-            "one of 'value'",
+            "for a property write Property(\"price\"); give it one of 'value'",
         ),
         (
             {"measures": (TopK("top", "productId", k=2.5),)},  # type: ignore[arg-type]

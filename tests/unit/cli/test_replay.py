@@ -40,6 +40,14 @@ def test_a_mapping_that_is_not_there_is_wrong_usage(rtcdp, events):
     assert (done.code, "there is no mapping 'nope'" in done.err) == (2, True)
 
 
+def test_times_that_are_seconds_by_all_looks_are_remarked_on(rtcdp, events, tmp_path):
+    seconds = tmp_path / "seconds.ndjson"
+    seconds.write_text('{"userId":"a","timestamp":1767225600,"eventType":"PAGE_VIEW"}\n' * 2)
+    done = rtcdp("replay", seconds)
+    assert (done.code, "are its times seconds?" in done.err) == (0, True)
+    assert "seconds?" not in rtcdp("replay", events).err
+
+
 @pytest.mark.parametrize("name", ["absent.ndjson", "visits.csv", "pipe"])
 def test_what_can_t_be_replayed_leaves_no_data_folder_behind(rtcdp, tmp_path, name):
     """A pipe could be read once, and its first lines are looked at before anything is sent."""

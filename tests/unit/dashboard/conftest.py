@@ -9,17 +9,17 @@ from litestar.testing import TestClient
 from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import with_manners
-from rtcdp.api.problem import exception_handlers
-from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.dashboard.routes import dashboard_routes, page_exception_handlers
 
 Pages = TestClient[Litestar]
 
 
 @pytest.fixture
 def pages(make_installation: Callable[..., Installation]) -> Iterator[Pages]:
+    context = ApiContext(make_installation())
     app = Litestar(
-        dashboard_routes(ApiContext(make_installation())),
-        exception_handlers=exception_handlers,
+        dashboard_routes(context),
+        exception_handlers=page_exception_handlers(context),
         logging_config=None,
     )
     with TestClient(with_manners(app)) as client:

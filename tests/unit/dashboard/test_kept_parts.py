@@ -36,6 +36,17 @@ def test_who_wants_it_anew_gets_it_for_the_others_as_well() -> None:
     assert parts.get("a", lambda: next(numbers)) == 1
 
 
+def test_who_takes_an_older_one_does_not_wait_for_it() -> None:
+    clock, numbers = ManualClock(), itertools.count()
+    parts = KeptParts(clock)
+    assert parts.get("a", lambda: next(numbers)) == 0
+    clock.advance(9_999)
+    assert parts.get("a", lambda: next(numbers), older_s=9) == 0
+    assert parts.get("a", lambda: next(numbers)) == 1
+    clock.advance(10_001)
+    assert parts.get("a", lambda: next(numbers), older_s=9) == 2
+
+
 def test_a_part_that_takes_long_is_kept_for_longer() -> None:
     clock, numbers = ManualClock(), itertools.count()
     parts, took = KeptParts(clock), 300

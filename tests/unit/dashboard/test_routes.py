@@ -23,6 +23,29 @@ def test_a_program_gets_an_index_of_links(pages: Pages) -> None:
     assert "Accept" in answer.headers["vary"].split(", ")
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"), [("/cart", "/carts"), ("/user/ada", "/users"), ("/zzzzzz", None)]
+)
+def test_whoever_looks_where_nothing_is_gets_a_page_that_leads_on(
+    pages: Pages, path: str, meant: str | None
+) -> None:
+    answer = pages.get(path)
+    assert answer.status_code == 404
+    assert "Nothing is here" in answer.text
+    assert ("did you mean" in answer.text) is (meant is not None)
+    assert f"did you mean {meant}?" in answer.text or meant is None
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("path", "headers"), [("/cart", PROGRAM), ("/api/cart", {})])
+def test_programs_are_told_in_their_own_words_that_nothing_is_there(
+    pages: Pages, path: str, headers: dict[str, str]
+) -> None:
+    answer = pages.get(path, headers=headers)
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "there is nothing at this address"
+
+
 def test_the_documentation_has_its_own_page(pages: Pages) -> None:
     assert "/assets/docs.js" in pages.get("/docs").text
 

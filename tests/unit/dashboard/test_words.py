@@ -34,7 +34,7 @@ def test_large_numbers_are_short(number: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("part", "text"),
     [
-        *((None, "–"), (0, "0.0 %"), (0.1234, "12.3 %"), (1, "100.0 %")),
+        *((None, "–"), (0, "0 %"), (0.1234, "12.3 %"), (1, "100 %")),
         *((0.99999, "> 99.9 %"), (0.00001, "< 0.1 %")),
     ],
 )

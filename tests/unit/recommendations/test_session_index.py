@@ -1,5 +1,8 @@
 """The index of sessions: what holds an item, what is taken out, what is too old."""
 
+from itertools import pairwise
+
+import numpy as np
 import polars as pl
 
 from rtcdp.recommendations import SESSIONS_SCHEMA, TOLD, index_of, keys_frame, session_index
@@ -58,6 +61,41 @@ def test_old_sessions_go():
     index = index_of(frame(*ROWS))
     assert index.without_before(2).sessions()["start"].to_list() == [2, 2]
     assert index.without_before(1) is index
+
+
+def told_by(index):
+    """Each session as an answer sees it: when it began and its items, by number."""
+    keys = index.sessions().select("user", "start")
+    told = []
+    for key in keys.rows():
+        numbers = index.numbers_of(keys_frame([key]))
+        codes = index.codes[index.items_of(numbers)[0]]
+        told.append((key[0], *index.starts[numbers], [index.items.names[code] for code in codes]))
+    return told
+
+
+def test_an_older_index_is_not_disturbed_by_what_comes_later_of_it():
+    index = index_of(frame(*ROWS))
+    family = [index]
+    for n in range(20):
+        more = frame((f"u{n}", n, ["shoe", "hat"][: 1 + n % 2]), ("dan", 1, ["sock"]))
+        # Two come of each, of which one goes on.
+        family.append(index.changed(frame(("eva", n, ["shoe"])), keys_frame([("bob", 2)])))
+        index = index.changed(more, keys_frame([(f"u{n - 3}", n - 3)]))
+        family.append(index)
+    for each in family:
+        assert told_by(each) == each.sessions().rows()
+        held = [row[:2] for row in each.sessions().rows() if "shoe" in row[2]]
+        assert held_by(each, "shoe", 99) == held
+
+
+def test_the_base_is_copied_once_in_several_changes():
+    index = index_of(frame(*ROWS))
+    seen = []
+    for n in range(24):
+        index = index.changed(frame(("dan", 10, [f"item {n}"])), keys_frame([]))
+        seen.append(index.codes)
+    assert sum(not np.shares_memory(one, later) for one, later in pairwise(seen)) == 2
 
 
 def test_none_at_all():

@@ -7,6 +7,7 @@ import pytest
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import KeptTime, ManualClock, SystemClock
+from rtcdp.ip_addresses import PrivacyRules
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogWriter
 from rtcdp.runtime.diagnosis import Finding, diagnose
@@ -146,3 +147,13 @@ def test_a_log_or_store_that_can_not_be_made_is_broken(settings, tmp_path):
     assert looked_at(store)["store"].state == "broken"
     log = replace(settings, log=f"embedded:{tmp_path / 'file' / 'deep' / 'log'}")
     assert looked_at(log)["log"].state == "broken"
+
+
+def test_days_that_types_of_events_can_t_be_kept_for_are_broken(settings):
+    assert "kept by type" not in looked_at(settings)
+    month = looked_at(replace(settings, privacy=PrivacyRules(kept_days="PAGE_VIEW=30")))
+    assert month["kept by type"].state == "ok"
+    found = looked_at(replace(settings, privacy=PrivacyRules(kept_days="PAGE_VIEW=1")))
+    assert found["kept by type"].state == "broken"
+    assert "less than what" in found["kept by type"].fact
+    assert "days at least" in found["kept by type"].hint

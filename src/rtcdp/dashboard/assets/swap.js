@@ -4,13 +4,13 @@
 const PARTS = ["header.top", "main", "footer.foot", "#keys"];
 let awaited = null;
 
-/** Asks for a page as it is now, without its scripts being run. */
-export function ask(address) {
+/** Asks for a page as it was so many seconds ago at most, without its scripts being run. */
+export function ask(address, seconds = 1) {
   const request = new XMLHttpRequest();
   request.open("GET", address);
   request.setRequestHeader("Accept", "text/html");
   // Many pages that ask at once may share an answer.
-  request.setRequestHeader("Cache-Control", "max-age=1");
+  request.setRequestHeader("Cache-Control", `max-age=${seconds}`);
   request.responseType = "document";
   request.send();
   return request;

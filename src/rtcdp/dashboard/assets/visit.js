@@ -4,6 +4,7 @@
 import { ask, awaitPage, showWhole } from "./swap.js";
 
 const AHEAD_MS = 2000;
+const AGE_S = 10; // Whatever is chosen is told of the numbers that stand there: they are renewed soon anyway.
 const CHOICES = ".segments, .tabs";
 let shown = here();
 let ahead = { address: null };
@@ -13,7 +14,7 @@ export function prepareVisits() {
     // A finger may as well begin to scroll.
     const choice = event.pointerType === "mouse" ? choiceOf(event) : null;
     // By the time that the click comes, a part of the answer has been waited for.
-    if (choice) ahead = { address: choice.address, at: performance.now(), request: ask(choice.address) };
+    if (choice) ahead = { address: choice.address, at: performance.now(), request: ask(choice.address, AGE_S) };
   });
   document.addEventListener("click", (event) => {
     const choice = choiceOf(event);
@@ -82,7 +83,7 @@ function show(address, enterIt = null) {
   const focused = document.activeElement;
   main.setAttribute("aria-busy", "true");
   const isAhead = ahead.address === address && performance.now() - ahead.at < AHEAD_MS;
-  const request = isAhead ? ahead.request : ask(address);
+  const request = isAhead ? ahead.request : ask(address, AGE_S);
   ahead = { address: null };
   // As it would be without this script, with whatever there is to say then.
   const leave = () => (!enterIt || address === location.href ? location.reload() : location.assign(address));

@@ -38,33 +38,45 @@ class GridRow:
 
 
 def grid(heads: Sequence[str], rows: Sequence[GridRow]) -> Markup:
-    """Rows below their heads. As wide as it has to be: where that is too wide, it is scrolled."""
+    """Rows below their heads. As wide as it has to be: where that is too wide, cells are scrolled,
+    and what rows are of stays where it is."""
     if not rows:
         return Markup("")
     most = max((cell.share or 0 for row in rows for cell in row.cells[1:]), default=0)
-    width = _LABEL_PX + _SIZE_PX + _CELL_PX * len(heads)
-    return element(
+    height, says = _ROW_PX * (len(rows) + 1), f"{count(len(rows))} rows of shares"
+    names = element(
+        "svg",
+        *(_name(row, _base_line(at)) for at, row in enumerate(rows)),
+        class_="names",
+        width=_LABEL_PX + _SIZE_PX,
+        height=height,
+        role="group" if any(row.href is not None for row in rows) else "img",
+        aria_label=f"What {says} are of, and how many started",
+    )
+    cells = element(
         "svg",
         *(
             element("text", head, class_="note", x=_left(at) + _CELL_PX / 2, y=16, **_MIDDLE)
             for at, head in enumerate(heads)
         ),
-        *(_row(row, at, most) for at, row in enumerate(rows)),
-        class_="drawing grid",
-        width=width,
-        height=_ROW_PX * (len(rows) + 1),
+        *(
+            _cell(cell, column, place, most)
+            for place, row in enumerate(rows)
+            for column, cell in enumerate(row.cells)
+        ),
+        width=_CELL_PX * len(heads),
+        height=height,
         role="group" if any(_leads_on(row) for row in rows) else "img",
-        aria_label=f"{count(len(rows))} rows of shares; the table below has the same numbers",
+        aria_label=f"{says}; the table below has the same numbers",
     )
+    return element("div", names, cells, class_="drawing grid")
 
 
 def _leads_on(row: GridRow) -> bool:
-    return row.href is not None or any(cell.href is not None for cell in row.cells)
+    return any(cell.href is not None for cell in row.cells)
 
 
-def _row(row: GridRow, place: int, most: float) -> Markup:
-    top = _ROW_PX * (place + 1)
-    base_line = top + 18
+def _name(row: GridRow, base_line: float) -> Markup:
     return together(
         element(
             "text",
@@ -85,13 +97,12 @@ def _row(row: GridRow, place: int, most: float) -> Markup:
             ),
             label=f"{row.label}: the {count(row.size)} who started" if row.href else None,
         ),
-        *(_cell(cell, at, top, most) for at, cell in enumerate(row.cells)),
     )
 
 
-def _cell(cell: GridCell, place: int, top: float, most: float) -> Markup:
-    left, wide, high = _left(place), _CELL_PX - _GAP_PX, _ROW_PX - _GAP_PX
-    box = {"x": left, "y": top, "width": wide, "height": high, "rx": 4.0}
+def _cell(cell: GridCell, column: int, place: int, most: float) -> Markup:
+    left, wide, high = _left(column), _CELL_PX - _GAP_PX, _ROW_PX - _GAP_PX
+    box = {"x": left, "y": _ROW_PX * (place + 1), "width": wide, "height": high, "rx": 4.0}
     if cell.share is None:
         return element("rect", element("title", cell.says), class_="unknown", **box)
     tone = shade(cell.share, most)
@@ -103,11 +114,16 @@ def _cell(cell: GridCell, place: int, top: float, most: float) -> Markup:
             _written(cell.share),
             class_=f"on-{tone}",
             x=left + wide / 2,
-            y=top + 17,
+            y=_base_line(place) - 1,
             **_MIDDLE,
         ),
         label=cell.says if cell.href else None,
     )
+
+
+def _base_line(place: int) -> int:
+    """Where the texts of a row stand."""
+    return _ROW_PX * (place + 1) + 18
 
 
 def shade(share: float, most: float) -> int:
@@ -123,5 +139,5 @@ def _written(share: float) -> str:
     return f"{100 * share:.1f}%" if 0 < share < 0.0995 else f"{100 * share:.0f}%"
 
 
-def _left(place: int) -> float:
-    return _LABEL_PX + _SIZE_PX + _CELL_PX * place
+def _left(place: int) -> int:
+    return _CELL_PX * place

@@ -4,7 +4,7 @@ which only ever moves forward."""
 import sqlite3
 
 from rtcdp.log.aged import Aged
-from rtcdp.log.embedded.file import single, transaction
+from rtcdp.log.embedded.file import transaction
 
 _UNTIL, _DONE = "aged until ", "aged, done until "
 _DONE_OFFSET, _STORIES_FROM = "aged, done before offset", "aged, stories from"
@@ -38,13 +38,6 @@ def write_aged(connection: sqlite3.Connection, aged: Aged) -> None:
         marks[_STORIES_FROM] = aged.stories_from
     with transaction(connection, "IMMEDIATE"):
         connection.executemany(_SET, sorted(marks.items()))
-
-
-def overwrites_deleted(connection: sqlite3.Connection) -> bool:
-    """Whether the log lets go of events by type, so that nothing it deletes may rest in free
-    pages."""
-    sql = "SELECT 1 FROM about WHERE name LIKE 'aged%' LIMIT 1"
-    return single(connection, sql) is not None
 
 
 def _by_type(marks: dict[str, int], prefix: str) -> dict[str, int]:

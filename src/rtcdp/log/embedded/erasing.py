@@ -75,15 +75,15 @@ def write_anew(connection: sqlite3.Connection, path: Path) -> None:
     ((patience_ms,),) = connection.execute("PRAGMA busy_timeout").fetchall()
     connection.execute(f"PRAGMA busy_timeout = {min(patience_ms, _READERS_PATIENCE_MS)}")
     # Before the work: tried again and again, it would fill a WAL that nobody can empty.
-    empty_wal(connection, path)
+    _empty_wal(connection, path)
     connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
     # What it works on would be as large as the file.
     connection.execute("PRAGMA temp_store = FILE")
     connection.execute("VACUUM")
-    empty_wal(connection, path)
+    _empty_wal(connection, path)
 
 
-def empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
     """Write back what is in the WAL, and empty it. The caller holds the write turn. Raises
     `LogUnavailable` while a reader keeps it from being emptied."""
     ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -11,7 +11,7 @@ from pathlib import Path
 from rtcdp.errors import UsageError
 from rtcdp.log.aged import NOTHING_AGED, Aged
 from rtcdp.log.contract import LogExtent, OffsetsMissing, Records, aged_mark, erased_mark
-from rtcdp.log.embedded.aging import overwrites_deleted, read_aged, write_aged
+from rtcdp.log.embedded.aging import read_aged, write_aged
 from rtcdp.log.embedded.chunk import Chunk, header_of
 from rtcdp.log.embedded.columns import (
     ODD_WEIGHT,
@@ -22,7 +22,7 @@ from rtcdp.log.embedded.columns import (
     pieces_of,
     records_of,
 )
-from rtcdp.log.embedded.erasing import empty_wal, erase_from_chunk, write_anew
+from rtcdp.log.embedded.erasing import erase_from_chunk, write_anew
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
@@ -245,8 +245,6 @@ class EmbeddedLogReader:
         with errors_of(self._path), closing(self._connected()) as connection:
             if not has_schema(connection, self._path):
                 return 0
-            if overwrites_deleted(connection):
-                connection.execute("PRAGMA secure_delete = ON")
             while True:
                 with write_turn(self._directory, self._lock_timeout_ms):
                     step = expire_some(
@@ -290,10 +288,12 @@ class EmbeddedLogReader:
         with errors_of(self._path), closing(self._connected()) as connection:
             return self._take_out(connection, offsets, aged_mark)
 
-    def overwrite_aged(self, *, everything: bool) -> None:
+    def overwrite_aged(self) -> None:
+        # To overwrite what goes is not enough: where pages are filled anew, copies of what lay in
+        # them are left behind.
         turn = write_turn(self._directory, self._lock_timeout_ms)
         with errors_of(self._path), closing(self._connected()) as connection, turn:
-            (write_anew if everything else empty_wal)(connection, self._path)
+            write_anew(connection, self._path)
 
     def _take_out(
         self,

@@ -70,6 +70,9 @@ class CollectorFiles:
         finally:
             pipe.end(_CUT)
             filling.cancel()
+            if working.done():
+                # What it calls at its end may be called only after this has returned.
+                end_of_slot(working)
 
     def close(self) -> None:
         """Wait for the threads; to be called when the loop has ended."""
@@ -111,7 +114,8 @@ class CollectorFiles:
 
     @contextmanager
     def _slot(self) -> Iterator["Callable[[asyncio.Future[FileAnswer] | None], None]"]:
-        """One of the threads, and the memory of a pipe. Gives what is to be called at its end."""
+        """One of the threads, and the memory of a pipe. Gives what is to be called at its end, once
+        or more often."""
         limits = self._collector.limits
         if self._under_way >= limits.max_imports:
             raise RequestRefused(
@@ -121,13 +125,17 @@ class CollectorFiles:
             )
         self._collector.hold(PIPE_BYTES)
         self._under_way += 1
+        is_ended = False
 
         def end(done: "asyncio.Future[FileAnswer] | None") -> None:
             if done is not None and not done.cancelled():
                 # Who asked may have gone: then nobody else wants to know.
                 done.exception()
-            self._collector.release(PIPE_BYTES)
-            self._under_way -= 1
+            nonlocal is_ended
+            if not is_ended:
+                is_ended = True
+                self._collector.release(PIPE_BYTES)
+                self._under_way -= 1
 
         try:
             yield end
@@ -154,6 +162,7 @@ class _Importing:
         self._loop = loop
         self._answer = FileAnswer(0, 0)
         self._text_bytes = 0
+        self._excess: RequestRefused | None = None
         self._held: MappedBlock | None = None
         self._sent: concurrent.futures.Future[IntakeAnswer] | None = None
 
@@ -162,7 +171,7 @@ class _Importing:
         raw = io.BufferedReader(self._pipe, _READ_BYTES)
         try:
             self._check_encoding(raw)
-            with RecordedFile(Path(self._file.name), raw) as recorded:
+            with RecordedFile(Path(self._file.name), raw, self._check_size) as recorded:
                 self._check_lines(recorded)
                 self._take_all_but_last(recorded)
                 self._check_digest(raw, summed)
@@ -173,7 +182,7 @@ class _Importing:
         except RequestRefused as refused:
             with suppress(RequestRefused):
                 self._wait()
-                if refused is self._pipe.trouble:
+                if refused in (self._pipe.trouble, self._excess):
                     self._send_held()
                     self._wait()
             raise self._with_what_was_taken(refused) from refused
@@ -190,11 +199,22 @@ class _Importing:
                 f"send the body as its Content-Encoding says: it is no {encoding}",
             )
 
+    def _check_size(self, more_bytes: int) -> None:
+        """All that is unpacked counts, whatever becomes of it: what was imported before, and of a
+        line that is too long what is not kept."""
+        self._text_bytes += more_bytes
+        most = self._collector.limits.max_import_bytes
+        if most and self._text_bytes > most:
+            self._excess = _too_large(most)
+            raise self._excess
+
     def _check_lines(self, recorded: RecordedFile) -> None:
         """See that the first lines are what the mapping is made for, as far as they go."""
         beginning = io.BufferedReader(io.BytesIO(recorded.beginning()))
         try:
-            check_lines(RecordedFile(recorded.path, beginning), self._mapping)
+            # What was packed twice is no lines, and must not look like some.
+            unpacked = RecordedFile(recorded.path, beginning, is_unpacked=True)
+            check_lines(unpacked, self._mapping)
         except UsageError as error:
             hint = (
                 f"{error}; choose the mapping for this kind of file with ?mapping=, or correct it"
@@ -213,10 +233,6 @@ class _Importing:
                 )
                 continue
             self._send_held()
-            self._text_bytes += len(mapped.text)
-            most = self._collector.limits.max_import_bytes
-            if most and self._text_bytes > most:
-                raise _too_large(most)
             self._held = mapped
 
     def pieces_after(self, key: str) -> "list[Piece]":

@@ -17,7 +17,14 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    ControllerRouterHandler,
+    ExceptionHandlersMap,
+    Receive,
+    Scope,
+    Send,
+)
 from prometheus_client import CollectorRegistry
 
 from rtcdp.access.gate import Gate
@@ -41,7 +48,7 @@ from rtcdp.catalog.followed import FollowedCatalog
 from rtcdp.clock import Clock
 from rtcdp.dashboard.login import LOGOUT_PATH, login_routes
 from rtcdp.dashboard.overview.warming import warming
-from rtcdp.dashboard.routes import dashboard_routes
+from rtcdp.dashboard.routes import dashboard_routes, page_exception_handlers
 from rtcdp.dashboard.shared_pages import shared_pages
 from rtcdp.errors import RtcdpError
 from rtcdp.intake.collector import Collector
@@ -189,6 +196,7 @@ def run_http_server(
         reader = stack.enter_context(log_reader(settings, asks_registry=False))
         routes: list[ControllerRouterHandler] = []
         context, collector, writer, products, files = None, None, None, None, None
+        handlers = exception_handlers
         if roles.collects:
             has_store = roles.answers or store_is_meant(settings)
             writing = guarded_log_writer(settings, clock, _say, has_store=has_store)
@@ -217,16 +225,10 @@ def run_http_server(
             )
             stack.enter_context(beating(context.pulse, read))
             routes += routes_of(context, gate)
+            handlers = page_exception_handlers(context)
         else:
             routes.append(plain_exposition(registry))
-        app = Litestar(
-            route_handlers=routes,
-            guards=[entrance(gate)],
-            exception_handlers=exception_handlers,
-            openapi_config=openapi_config,
-            on_startup=[document_collector] if roles.collects else [],
-            logging_config=None,
-        )
+        app = _app(routes, gate, handlers, is_collector=roles.collects)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products, files)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
@@ -245,6 +247,23 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _app(
+    routes: "list[ControllerRouterHandler]",
+    gate: Gate,
+    handlers: ExceptionHandlersMap,
+    *,
+    is_collector: bool,
+) -> Litestar:
+    return Litestar(
+        route_handlers=routes,
+        guards=[entrance(gate)],
+        exception_handlers=handlers,
+        openapi_config=openapi_config,
+        on_startup=[document_collector] if is_collector else [],
+        logging_config=None,
+    )
 
 
 def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.ExitStack) -> Any:

@@ -3,6 +3,7 @@ wherever they are needed."""
 
 from rtcdp.runtime.parts.foreign import translation_of
 from rtcdp.runtime.parts.guarded_log import GuardedLogWriter
+from rtcdp.runtime.parts.kept_by_type import kept_by_type_of
 from rtcdp.runtime.parts.opening import (
     FollowedFolds,
     embedded_log_writer,
@@ -28,6 +29,7 @@ __all__ = [
     "embedded_log_writer",
     "folds_of",
     "guarded_log_writer",
+    "kept_by_type_of",
     "left_out_text",
     "log_reader",
     "log_writer",

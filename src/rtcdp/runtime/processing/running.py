@@ -20,6 +20,7 @@ from rtcdp.log.contract import LogReader
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import (
     folds_of,
+    kept_by_type_of,
     left_out_text,
     log_reader,
     metrics_left_out,
@@ -31,7 +32,6 @@ from rtcdp.runtime.processes.leases import processing_right
 from rtcdp.runtime.processes.locks import AlreadyRunning
 from rtcdp.runtime.processes.troubles import TroubleNote
 from rtcdp.runtime.processing.erasure_turns import ErasureTurns
-from rtcdp.runtime.processing.kept_by_type import kept_by_type_of
 from rtcdp.runtime.settings import Settings, require_present
 from rtcdp.store import EpochReport, Progress, Store, StoreUnavailable
 from rtcdp.telemetry import Troubles

@@ -198,7 +198,7 @@ def _notes(
     if erased.has_lost_counted:
         yield "counts of windows that damaged records may be in stayed as they were, without a name"
     if len(user_id.encode()) < SHORT_ID:
-        yield "the id is short: what was found of it may be chance"
+        yield "the id is short: a search may find it by chance"
 
 
 def _receipt(erased: Erased, by: str, found: Sequence[Traced], notes: Iterable[str]) -> Receipt:

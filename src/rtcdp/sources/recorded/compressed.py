@@ -32,6 +32,11 @@ def contents_of(raw: io.BufferedReader, size: int) -> Iterator[bytes]:
         return _ungzipped(raw, size)
     if magic == _ZSTD_MAGIC:
         return _unzstd(raw, size)
+    return chunks_of(raw, size)
+
+
+def chunks_of(raw: io.BufferedReader, size: int) -> Iterator[bytes]:
+    """All that an open file holds as it is, `size` bytes at once."""
     return iter(lambda: raw.read(size), b"")
 
 

@@ -1,7 +1,7 @@
 """Reads a recorded file, plain, gzip or zstd, by blocks of whole lines, in bounded memory."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 
 from rtcdp.errors import PartMissing
 from rtcdp.events.event import MAX_EVENT_BYTES
-from rtcdp.sources.recorded.compressed import SUFFIXES, Damaged, contents_of
+from rtcdp.sources.recorded.compressed import SUFFIXES, Damaged, chunks_of, contents_of
 
 MAX_LINE_BYTES = MAX_EVENT_BYTES + 1
 """A longer line is no event; as many of its bytes are kept as show that."""
@@ -74,18 +74,28 @@ class RecordedFile:
     """An open file of lines. Whether it is compressed is told by its first bytes, not by its name.
 
     What is in it comes from `raw` where that is given: `path` is then only what it is called.
+    `on_contents` hears how many bytes each part of it has, unpacked, as it is read, and may raise.
+    What `is_unpacked` already is taken as it is, whatever its first bytes say.
     `damage` says, after the last line, what is wrong with the compressed stream, if anything is.
     Raises `PartMissing` when it can't be opened, and whatever `raw` raises.
     """
 
-    def __init__(self, path: Path, raw: "io.BufferedReader[Any] | None" = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        raw: "io.BufferedReader[Any] | None" = None,
+        on_contents: Callable[[int], None] = lambda _: None,
+        *,
+        is_unpacked: bool = False,
+    ) -> None:
         self.path = path
         self.damage: str | None = None
         self._is_cut = False
         try:
             self._raw = path.open("rb") if raw is None else raw
             self.total_bytes = path.stat().st_size if raw is None else 0
-            self._contents = contents_of(self._raw, _CHUNK_BYTES)
+            contents = chunks_of if is_unpacked else contents_of
+            self._contents = _heard_of(contents(self._raw, _CHUNK_BYTES), on_contents)
         except OSError as error:
             raise PartMissing(
                 f"{path} can't be read: {error.strerror}", "Name a file that exists."
@@ -180,6 +190,12 @@ class RecordedFile:
                 is_start = False
         except Damaged as damage:
             self.damage = f"{self.path} is damaged: {damage}"
+
+
+def _heard_of(chunks: Iterator[bytes], on_contents: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        on_contents(len(chunk))
+        yield chunk
 
 
 def _damaged(damage: Damaged) -> Iterator[bytes]:

@@ -29,6 +29,10 @@ from rtcdp.sources.sinks import Receipt, RunSink, Sink
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 1_500_000
+_SECONDS_MAX = 5_000_000_000
+"""Seconds since 1970 of the next hundred years; as milliseconds they are of January and February
+1970, when nobody recorded what happens on a page."""
+
 LOOKED_AT_LINES = 100
 """So many lines of each file are looked at before anything is sent."""
 
@@ -108,15 +112,18 @@ def parse_speed(text: str) -> float:
     return speed
 
 
-def check_files(plan: ReplayPlan) -> None:
-    """See that each file can be read, again and again, and that the mapping is made for it.
+def check_files(plan: ReplayPlan) -> tuple[str, ...]:
+    """See that each file can be read, again and again, and that the mapping is made for it. Gives
+    what is odd all the same, in words.
 
     Raises `PartMissing` and `UsageError`.
     """
+    doubts = []
     for path in plan.files:
         _size_bytes(path)
         with RecordedFile(path) as file:
-            check_lines(file, plan.mapping)
+            doubts.append(check_lines(file, plan.mapping))
+    return tuple(filter(None, doubts))
 
 
 class Replay:
@@ -311,13 +318,20 @@ class _Pace:
         return self.began_s + (instant_ms - self.first_ms) / 1000 / self.speed
 
 
-def check_lines(file: RecordedFile, mapping: Mapping) -> None:
+def check_lines(file: RecordedFile, mapping: Mapping) -> str | None:
     """Raise `UsageError` when none of the first lines of a file, which are read for it, is an
-    event: it is another kind of file than the mapping is made for."""
+    event: it is another kind of file than the mapping is made for. Gives what is odd about those
+    that are, in words."""
     lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
     looked_at = list(islice(lines, LOOKED_AT_LINES))
-    if not looked_at or any(line.event is not None for line in looked_at):
-        return
+    times = [line.event.timestamp_ms for line in looked_at if line.event is not None]
+    if times and all(0 < instant_ms < _SECONDS_MAX for instant_ms in times):
+        return (
+            f"{file.path} begins with events of 1970: are its "
+            'times seconds? timestamp takes milliseconds, and a mapping format = "epoch_s"'
+        )
+    if times or not looked_at:
+        return None
     first = looked_at[0]
     which = f"none of the first {len(looked_at)} lines" if len(looked_at) > 1 else "no line"
     raise UsageError(

@@ -40,7 +40,7 @@ def test_who_reached_a_step_and_who_got_lost_before_it_are_behind_its_parts() ->
 def test_numbers_stand_beside_the_bars() -> None:
     texts = [each.text for each in drawn(*BARS).iter("text")]
     assert texts == [
-        *("1  view", "200 · 100.0 %"),
+        *("1  view", "200 · 100 %"),
         *("2  cart", "50 · 25.0 %", "↓ 25.0 % went on, in 1 min 5 s (median) · 150 did not"),
         *("3  buy", "20 · 10.0 %", "↓ 40.0 % went on, in 5.0 s (median) · 30 did not"),
     ]

@@ -14,7 +14,16 @@ def row(label: str, *shares: float | None) -> GridRow:
 
 def test_a_row_has_its_name_its_size_and_a_cell_for_each_period() -> None:
     markup = grid(["0", "1", "2"], [row("1 Jan", 1.0, 0.25, None)])
-    assert texts(markup) == ["0", "1", "2", "1 Jan", "1,200", "100%", "25%"]
+    assert texts(markup) == ["1 Jan", "1,200", "0", "1", "2", "100%", "25%"]
+
+
+def test_names_stay_beside_cells_that_are_scrolled() -> None:
+    names, cells = tree_of(grid([str(at) for at in range(30)], [row("1 Jan", 1.0)]))
+    assert [each.text for each in names.iter("text")] == ["1 Jan", "1,200"]
+    assert names.get("class") == "names"
+    assert names.get("height") == cells.get("height")
+    rights = [float(each.get("x") or 0) + float(each.get("width") or 0) for each in cells]
+    assert max(rights) <= float(cells.get("width") or 0)
 
 
 def test_what_is_not_over_has_no_number_and_says_so() -> None:
@@ -45,4 +54,4 @@ def test_many_rows_stand_one_below_the_other() -> None:
     root = tree_of(grid(["0"], [row(str(at), 1.0) for at in range(50)]))
     tops = [float(each.get("y") or 0) for each in root.iter("rect")]
     assert tops == sorted(set(tops))
-    assert float(root.get("height") or 0) > tops[-1] + 20
+    assert float(root[1].get("height") or 0) > tops[-1] + 20

@@ -69,7 +69,8 @@ def test_another_figure_is_told_of_what_was_just_read(
     driver.advance(seconds=3600)
     driver.feed({"userId": "u", "eventType": "PAGE_VIEW", "timestamp": driver.now_ms - 60_000})
     driver.process()
-    site = make_site(Installation(driver.store, catalog, ManualClock(driver.now_ms), driver.log))
+    clock = ManualClock(driver.now_ms)
+    site = make_site(Installation(driver.store, catalog, clock, driver.log))
     real = driver.store.snapshot
 
     def counted() -> object:
@@ -84,6 +85,11 @@ def test_another_figure_is_told_of_what_was_just_read(
     views = site.client.get("/?chart=views", headers=shared).text
     assert len(read) == first
     assert '<h2 id="chart-title">Page views</h2>' in views
+    # A click on a figure needs no newer numbers than those that stand there.
+    clock.advance(5_000)
+    chosen = {**BROWSER, "Cache-Control": "max-age=10"}
+    assert "Orders</h2>" in site.client.get("/?chart=orders", headers=chosen).text
+    assert len(read) == first
     # Another time, or a page that is opened, is read.
     site.client.get("/?chart=views&last=6h", headers=shared)
     assert len(read) == 2 * first

@@ -31,7 +31,7 @@ def test_paths_flow_from_step_to_step() -> None:
     ]
     root = tree_of(flow_of(paths))
     assert titles(root, "path") == ["/ → /a: 3", "/ → /b: 2"]
-    assert titles(root, "rect") == ["/: 6, 100.0 %", "/a: 3, 50.0 %", "/b: 2, 33.3 %"]
+    assert titles(root, "rect") == ["/: 6, 100 %", "/a: 3, 50.0 %", "/b: 2, 33.3 %"]
 
 
 def test_rare_pages_stand_together() -> None:

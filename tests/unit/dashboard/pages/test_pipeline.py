@@ -190,4 +190,4 @@ def test_many_sources_stand_together() -> None:
         for each in tree_of(flow_of(sums, PageAddress("/pipeline"))).iter("rect")
         if len(each)
     ]
-    assert titles[-2:] == ["other sources: 6, 33.3 %", "Admitted: 18, 100.0 %"]
+    assert titles[-2:] == ["other sources: 6, 33.3 %", "Admitted: 18, 100 %"]

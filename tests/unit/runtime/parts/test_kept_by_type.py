@@ -3,7 +3,7 @@ import pytest
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.errors import UsageError
 from rtcdp.ip_addresses import PrivacyRules
-from rtcdp.runtime.processing.kept_by_type import kept_by_type_of
+from rtcdp.runtime.parts.kept_by_type import kept_by_type_of
 from rtcdp.runtime.settings import Settings
 
 FOLDS = load_folds()
