@@ -60,8 +60,8 @@ _HTML = {"Accept": "text/html"}
 _IDLE_S, _IDLE_SHARE = 5.0, 0.05
 _THREAD, _WORTH_TELLING = "server's ", 0.001
 _LOOKS = {
-    "rtcdp_anomaly_look_seconds_count": "looks for anomalies",
-    "rtcdp_anomaly_look_seconds_sum": "processor seconds of looks",
+    "rtcdp_anomaly_looks_total": "looks for anomalies",
+    "rtcdp_anomaly_look_cpu_seconds_total": "processor seconds of looks",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import thread_time
 
-from prometheus_client.core import SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector as Scraped
 
 from rtcdp.answers.anomaly_changes import AnomaliesChanged, AnomaliesWatch
@@ -108,9 +108,11 @@ class _Looks(Scraped):
         self.count = 0
         self.seconds = 0.0
 
-    def collect(self) -> Iterator[SummaryMetricFamily]:
-        meaning = "What a look for anomalies took of a processor, while somebody follows them."
-        yield SummaryMetricFamily("rtcdp_anomaly_look_seconds", meaning, self.count, self.seconds)
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        meaning = "Looks for anomalies, while somebody follows them."
+        yield CounterMetricFamily("rtcdp_anomaly_looks", meaning, self.count)
+        meaning = "What looks for anomalies took of a processor."
+        yield CounterMetricFamily("rtcdp_anomaly_look_cpu_seconds", meaning, self.seconds)
 
 
 class Listener:

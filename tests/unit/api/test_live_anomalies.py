@@ -60,7 +60,7 @@ async def test_each_client_is_told_what_there_is_and_then_what_changes(
         assert [each["direction"] for each in change["onset"]] == ["up", "up"]
         assert (change["number"], change["onset_count"], "standing" in change) == (1, 2, False)
         await client.aclose()
-    looks = context.registry.get_sample_value("rtcdp_anomaly_look_seconds_count")
+    looks = context.registry.get_sample_value("rtcdp_anomaly_looks_total")
     assert looks is not None
     assert looks >= 2
 
