@@ -57,24 +57,26 @@ _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 class StreamLimits:
     """How much a stream fetches ahead.
 
-    `fetch_bytes` of one partition at a time, `queue_bytes` fetched and not yet consumed, by the
-    client itself; `feed_bytes` consumed and not yet read, an equal share of it for each partition
-    that is read. A fetch at the end of the log waits `fetch_wait_ms` for records, and holds up a
-    change of place for as long. `fetches_on` tells whether a partition is fetched on after it was
-    read.
+    `fetch_bytes` of one partition at a time and `answer_bytes` of all of them together, as they
+    come compressed, where JSON is several times as large; `queue_bytes` fetched and not yet
+    consumed, by the client itself, which needs as much again beside them; `feed_bytes` consumed and
+    not yet read: while there is more, no partition that has more than an equal share is fetched. A
+    fetch at the end of the log waits `fetch_wait_ms` for records, and holds up a change of place
+    for as long. `fetches_on` tells whether a partition is fetched on after it was read.
     """
 
     fetch_bytes: int
+    answer_bytes: int
     queue_bytes: int
     feed_bytes: int
     fetch_wait_ms: int
     fetches_on: bool
 
 
-READ_ON = StreamLimits(8 * 2**20, 128 * 2**20, 128 * 2**20, 100, fetches_on=True)
+READ_ON = StreamLimits(2**20, 4 * 2**20, 16 * 2**20, 64 * 2**20, 100, fetches_on=True)
 """For who reads everything in order."""
 
-LOOK_UP = StreamLimits(2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
+LOOK_UP = StreamLimits(2**20, 2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
 """For who looks at a few records here and there."""
 
 
@@ -118,6 +120,7 @@ class KafkaStream:
             "fetch.error.backoff.ms": 50,
             "fetch.queue.backoff.ms": 5,
             "fetch.message.max.bytes": limits.fetch_bytes,
+            "fetch.max.bytes": limits.answer_bytes,
             # No limit of its own: the one in bytes is the one that is meant.
             "queued.min.messages": 1_000_000,
             "queued.max.messages.kbytes": limits.queue_bytes // 1024,
@@ -209,6 +212,14 @@ class KafkaStream:
     def _share(self) -> int:
         """How many bytes of one partition are kept for later."""
         return self._limits.feed_bytes // len(self._feeds)
+
+    def _is_too_much(self, feed: Feed) -> bool:
+        """Whether all that is kept is more than there is room for, and `feed` one to blame. As long
+        as there is room, it may run ahead: who parks loses what the client has fetched of it."""
+        if feed.byte_count <= self._share():
+            return False
+        kept = sum(each.byte_count for each in self._feeds.values())
+        return kept > self._limits.feed_bytes
 
     def _fill(self, feed: Feed, max_bytes: int) -> None:
         """Consume until `feed` holds `max_bytes`, or all that the broker has."""
@@ -308,7 +319,7 @@ class KafkaStream:
             feed.add(run)
             # The one that is read may take what it needs; the others must not fill the memory
             # meanwhile.
-            if feed is not wanted and feed.byte_count > self._share():
+            if feed is not wanted and self._is_too_much(feed):
                 self._park(run.partition)
         self._mean_bytes = max(1, byte_count // len(messages))
 

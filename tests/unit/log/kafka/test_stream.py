@@ -47,6 +47,16 @@ def test_nothing_is_ever_reset_or_committed_by_itself(admin):
     assert consumer.options["enable.auto.commit"] is False
 
 
+def test_the_answer_of_a_broker_is_limited_however_many_partitions_it_is_of(admin):
+    """What comes is decompressed at once, whatever the queue is to hold."""
+    _, consumer = made(admin, StreamLimits(1_000, 3_000, 10_240, 1, 1, fetches_on=True))
+    asked = consumer.options
+    assert (asked["fetch.message.max.bytes"], asked["fetch.max.bytes"]) == (1_000, 3_000)
+    assert asked["queued.max.messages.kbytes"] == 10
+    for limits in (READ_ON, LOOK_UP):
+        assert limits.fetch_bytes <= limits.answer_bytes <= limits.queue_bytes // 4
+
+
 def test_reading_on_assigns_once(admin):
     stream, consumer = made(admin)
     consumer.coming = messages(0, 5, 6)
@@ -77,7 +87,7 @@ def test_what_comes_of_other_partitions_is_kept_for_them(admin):
 
 
 def test_a_partition_with_enough_is_parked_until_it_was_read(admin):
-    limits = StreamLimits(1, 1, 1_000, 1, fetches_on=True)
+    limits = StreamLimits(1, 1, 1, 1_000, 1, fetches_on=True)
     stream, consumer = made(admin, limits)
     consumer.coming = messages(0, 0)
     stream.read(0, 0, 1)
@@ -89,6 +99,18 @@ def test_a_partition_with_enough_is_parked_until_it_was_read(admin):
     assert offsets_of(stream, 0, 5, 800)[1] == 17
     assert offsets_of(stream, 0, 17, 10) == ([17], 18)
     assert consumer.assigned == {1: 0, 0: 20}, "it goes on where what came ends"
+
+
+def test_a_partition_may_run_ahead_while_there_is_room_for_all(admin):
+    stream, consumer = made(admin, StreamLimits(1, 1, 1, 2_000, 1, fetches_on=True))
+    consumer.coming = messages(0, 0)
+    stream.read(0, 0, 1)
+    consumer.coming = [*messages(0, *range(1, 20)), *messages(1, 0)]
+    stream.read(1, 0, 1)
+    assert consumer.assigned == {0: 0, 1: 0}, "more than its share, but less than all"
+    consumer.coming = [*messages(0, *range(20, 40)), *messages(1, 1)]
+    stream.read(1, 1, 1)
+    assert consumer.assigned == {1: 0}
 
 
 def test_who_looks_up_fetches_nothing_for_later(admin):
