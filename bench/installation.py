@@ -51,8 +51,11 @@ class Platform:
             stderr=subprocess.DEVNULL,
         )
 
-    def wait_until_caught_up(self, deadline_s: float = 120) -> dict[str, int]:
-        """Wait until it answers and everything received is counted; the ledger's totals."""
+    def wait_until_caught_up(
+        self, deadline_s: float = 120, every_s: float = 0.01
+    ) -> dict[str, int]:
+        """Wait until it answers and everything received is counted, which is asked for that often;
+        the ledger's totals."""
         deadline = time.monotonic() + deadline_s
         while time.monotonic() < deadline:
             try:
@@ -62,7 +65,7 @@ class Platform:
                     return totals
             except (httpx.HTTPError, ValueError, KeyError):
                 pass
-            time.sleep(0.01)
+            time.sleep(every_s)
         raise TimeoutError(f"not caught up after {deadline_s} s")
 
     def memory_mb(self) -> float:

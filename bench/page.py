@@ -58,6 +58,7 @@ _WATCHED = """(title) => {
 _PATIENCE_S = 60.0
 _HTML = {"Accept": "text/html"}
 _IDLE_S, _IDLE_SHARE = 5.0, 0.05
+_LOOK_S = 0.5
 _THREAD, _WORTH_TELLING = "server's ", 0.001
 _LOOKS = {
     "rtcdp_anomaly_looks_total": "looks for anomalies",
@@ -95,10 +96,10 @@ def measure(data: Path, pairs: int = PAIRS) -> dict[str, Any]:
     month (right after the start, once days were read ahead, and then); which part of the intake
     open pages cost, in each pair of turns; and of a turn with them and one without the medians."""
     with Platform(data) as platform:
-        platform.wait_until_caught_up(600)
+        platform.wait_until_caught_up(600, _LOOK_S)
         found: dict[str, Any] = {"month_at_start_ms": _asked(platform.url, _MONTH, 1)[0]}
     with Platform(data) as platform:
-        platform.wait_until_caught_up(600)
+        platform.wait_until_caught_up(600, _LOOK_S)
         at_start = _painted(platform.url, "/")
         found |= {"first_paint_ms": at_start["first_paint"], "click_at_start_ms": at_start["click"]}
         _wait_until_idle(platform)
@@ -274,7 +275,7 @@ def main() -> None:
         prepare(data, chosen.users)
         if chosen.build:
             with Platform(data) as platform:
-                platform.wait_until_caught_up(600)
+                platform.wait_until_caught_up(600, _LOOK_S)
         else:
             print(json.dumps(measure(data, chosen.pairs)))
 

@@ -1,5 +1,6 @@
 """The command `rtcdp`: which commands there are, and what becomes of errors."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import rtcdp
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.processes.allocation import keep_freed_memory
 
 ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Maintain", "Prove"
 
@@ -182,6 +184,8 @@ class _Commands(PlainGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
+        if name == "process":
+            keep_freed_memory(os.environ)
         return name, None if name is None else command_of(name), rest
 
 

@@ -1,11 +1,13 @@
 import json
 import logging
+import os
 import re
 import signal
 
 import pytest
 
 from rtcdp.cli.process import tell_batch
+from rtcdp.runtime.processes.allocation import KEPT, VARIABLE
 from rtcdp.runtime.processes.locks import Lock
 from rtcdp.store import EpochReport
 
@@ -14,6 +16,12 @@ def test_once_ends_when_it_has_caught_up(rtcdp, events):
     rtcdp("replay", events)
     done = rtcdp("process", "--once")
     assert (done.code, done.out) == (0, "caught up at epoch 1: 0 records processed\n")
+
+
+def test_it_keeps_freed_memory_as_a_part_does(rtcdp, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    rtcdp("process", "--help")
+    assert os.environ.pop(VARIABLE) == KEPT
 
 
 def test_one_processor_at_a_time(rtcdp, tmp_path):

@@ -20,6 +20,7 @@ import msgspec
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
+from rtcdp.runtime.processes.allocation import keep_freed_memory
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import Entry, tell_entries
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str]) -> int:
     settings = decode_settings(_first_line())
     imported = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=(stop, imported), daemon=True).start()
+    if arguments[0] == PROCESSOR:
+        keep_freed_memory(os.environ)
     try:
         run = _imported(PARTS[arguments[0]])
         imported.set()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
+from rtcdp.runtime.processes.allocation import KEPT, OF_POLARS, VARIABLE
 from rtcdp.runtime.processes.part import (
     HTTP,
     PROCESSOR,
@@ -68,6 +69,35 @@ def test_of_a_defect_it_is_told_where_it_was_and_not_what_it_says(settings):
     assert (done.returncode, entry.message) == (1, "it ended by a defect of its own")
     assert entry.exception.endswith("builtins.TypeError")
     assert "positional" not in entry.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "inherited", "added"),
+    [
+        (PROCESSOR, "", KEPT),
+        (PROCESSOR, OF_POLARS, KEPT),
+        (PROCESSOR, "narenas:1", "narenas:1"),
+        (HTTP, "", ""),
+    ],
+)
+def test_a_processor_alone_keeps_freed_memory_and_an_operator_has_the_last_word(
+    settings, name, inherited, added
+):
+    code = (
+        "import os, sys; from rtcdp.runtime.processes import part; name = sys.argv[1];"
+        "part.PARTS[name] = 'polars:__version__'; part.main([name]);"
+        f"print(os.environ['{VARIABLE}'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, name],
+        input=encode_settings(settings),
+        env={**os.environ, VARIABLE: inherited},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.decode().strip() == ",".join(filter(None, (OF_POLARS, added)))
+    assert b"jemalloc" not in done.stderr
 
 
 def test_settings_arrive_as_they_were_sent():
