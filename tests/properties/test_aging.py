@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Fold
@@ -26,13 +25,10 @@ from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.log.limits import Retention
 from rtcdp.store import Store, UncountedScan
-from rtcdp.store.checksums import check_sums
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.driver import START_MS, content
-from rtcdp.verify.independent import verify_independently
-from rtcdp.verify.store_against_log import verify
-from rtcdp.verify.stored import Kept
 from tests.scale import scaled
+from tests.sound import assert_sound
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 EVER = Retention(10**15, 2**62, 0)
@@ -144,16 +140,7 @@ class Site:
         return tables
 
     def check(self, store: Store | None = None) -> None:
-        store = store or self.store
-        kept = Kept(self.clock.now_ms(), 10**15, 10**15)
-        verified = verify(self.log, store, [*METRICS, *FOLDS], AdmissionRules(), kept)
-        assert verified.differences == ()
-        with store.snapshot() as snapshot:
-            totals = snapshot.ledger_totals()
-            assert check_sums(snapshot, METRICS).is_sound
-        assert totals["received"] == sum(totals[name] for name in VERDICTS)
-        judged = verify_independently(self.log, store, [*METRICS, *FOLDS], AdmissionRules(), kept)
-        assert judged.disagreements == ()
+        assert_sound(self.log, store or self.store, METRICS, FOLDS, self.clock)
 
     def close(self) -> None:
         self.writer.close()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.admission.verdicts import VERDICTS
 from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.processor import Processor
@@ -19,13 +18,10 @@ from rtcdp.engines.resume import records_between
 from rtcdp.log.contract import Delivery, LogUnavailable
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.store import Store
-from rtcdp.store.checksums import check_sums
 from rtcdp.store.mongo import MongoStore, values_with
 from rtcdp.store.sqlite import SqliteStore
-from rtcdp.verify.independent import verify_independently
-from rtcdp.verify.store_against_log import verify
-from rtcdp.verify.stored import Kept
 from tests.scale import scaled
+from tests.sound import assert_sound
 
 HOUR = 3_600_000
 SALT = "5a" * 16
@@ -103,16 +99,7 @@ class Shop:
         return [name for name, text in held if any(each in text for each in spelled)]
 
     def check(self, store: Store | None = None) -> None:
-        store = store or self.store
-        kept = Kept(self.clock.now_ms(), 10**15, 10**15)
-        verified = verify(self.log, store, [*METRICS, *FOLDS], AdmissionRules(), kept)
-        assert verified.differences == ()
-        with store.snapshot() as snapshot:
-            totals = snapshot.ledger_totals()
-            assert check_sums(snapshot, METRICS).is_sound
-        assert totals["received"] == sum(totals[name] for name in VERDICTS)
-        judged = verify_independently(self.log, store, [*METRICS, *FOLDS], AdmissionRules(), kept)
-        assert judged.disagreements == ()
+        assert_sound(self.log, store or self.store, METRICS, FOLDS, self.clock)
 
     def close(self) -> None:
         self.writer.close()
