@@ -30,7 +30,7 @@ GONE_BYTES, CHANGED_BYTES = 64 * 1024, 24 * 1024
 """What the names in one row of a store have together, about, which takes no more than twice that.
 Further ones of rows that changed are in rows of their own, `PARTS_MAX` at most."""
 
-PARTS_MAX = 20
+PARTS_MAX = 40
 
 NOTICES = RowTable(
     "notices__",

@@ -78,7 +78,7 @@ class ProductSessions(Step):
     @property
     def named_max(self) -> int:
         """Recommendations follow these rows, also where thousands change in a second."""
-        return 4_000
+        return 8_000
 
     @property
     def fields(self) -> tuple[str, ...]:
