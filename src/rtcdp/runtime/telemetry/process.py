@@ -2,10 +2,6 @@
 how often it was started again, and what its files and their disks are like."""
 
 import os
-import re
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -21,12 +17,9 @@ from prometheus_client.registry import Collector as Scraped
 from rtcdp import __version__
 from rtcdp.runtime.processes.supervisor import RESTARTS_VARIABLE
 from rtcdp.runtime.settings import Settings
+from rtcdp.runtime.telemetry.thread_times import ThreadTimes
 
 _WAL = "-wal"
-
-OTHER = "other"
-_IDS = re.compile(r"[-_]?\d+(_\d+)*$")
-_NAMELESS = re.compile(r"Thread-\d+|Dummy-\d+")
 
 
 def process_registry(
@@ -54,6 +47,7 @@ class _OfPart(Scraped):
         self._part = part
         self._restarts = restarts
         self._places = places
+        self._threads = ThreadTimes()
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily(
@@ -70,11 +64,10 @@ class _OfPart(Scraped):
         yield restarts
         threads = CounterMetricFamily(
             "rtcdp_thread_cpu_seconds",
-            "Processor time by the name of threads; a thread that has ended, and one of a library,"
-            " is among the other ones.",
+            "Processor time by the name of threads; those of libraries are among the other ones.",
             labels=["part", "thread"],
         )
-        for name, taken_s in thread_seconds().items():
+        for name, taken_s in self._threads.seconds().items():
             threads.add_metric([self._part, name], taken_s)
         yield threads
         yield from self._of_files()
@@ -102,26 +95,6 @@ class _OfPart(Scraped):
             if (room := _free_bytes(path)) is not None:
                 free.add_metric([place], room)
         yield from (size, wal, free)
-
-
-def thread_seconds() -> dict[str, float]:
-    """The seconds of a processor that threads of this process took, by their names without numbers,
-    and all `OTHER` ones together. Empty where the system doesn't tell (Linux does, proc(5))."""
-    taken: Counter[str] = Counter()
-    for thread in threading.enumerate():
-        name = OTHER if _NAMELESS.match(thread.name) else _IDS.sub("", thread.name)
-        try:
-            stat = Path(f"/proc/self/task/{thread.native_id}/stat").read_bytes()
-        except OSError:
-            continue
-        user, system = stat.rpartition(b")")[2].split()[11:13]
-        taken[name] += int(user) + int(system)
-    if not taken:
-        return {}
-    ticks_per_s = os.sysconf("SC_CLK_TCK")
-    seconds = {name: ticks / ticks_per_s for name, ticks in taken.items()}
-    seconds[OTHER] = max(0.0, time.process_time() - sum(seconds.values()) + seconds.get(OTHER, 0))
-    return seconds
 
 
 def _sizes(path: Path) -> dict[str, int]:

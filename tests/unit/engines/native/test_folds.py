@@ -81,10 +81,10 @@ def test_what_a_fold_fails_at_becomes_a_dead_letter(tmp_path, monkeypatch):
     driver = Driver((VIEWS,), tmp_path, folds=FOLDS)
     made = folding.fold_batch
 
-    def failing(fold, events, stored, story):
+    def failing(fold, events, *of_them, **options):
         if fold.name == "shop_funnel" and (events["userId"] == "poison").any():
             raise pl.exceptions.ComputeError("it can't be folded")
-        return made(fold, events, stored, story)
+        return made(fold, events, *of_them, **options)
 
     monkeypatch.setattr(folding, "fold_batch", failing)
     users = ["ann", "poison", "bob", "ann"]
