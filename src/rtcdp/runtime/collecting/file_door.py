@@ -70,6 +70,9 @@ class CollectorFiles:
         finally:
             pipe.end(_CUT)
             filling.cancel()
+            if working.done():
+                # What it calls at its end may be called only after this has returned.
+                end_of_slot(working)
 
     def close(self) -> None:
         """Wait for the threads; to be called when the loop has ended."""
@@ -111,7 +114,8 @@ class CollectorFiles:
 
     @contextmanager
     def _slot(self) -> Iterator["Callable[[asyncio.Future[FileAnswer] | None], None]"]:
-        """One of the threads, and the memory of a pipe. Gives what is to be called at its end."""
+        """One of the threads, and the memory of a pipe. Gives what is to be called at its end, once
+        or more often."""
         limits = self._collector.limits
         if self._under_way >= limits.max_imports:
             raise RequestRefused(
@@ -121,13 +125,17 @@ class CollectorFiles:
             )
         self._collector.hold(PIPE_BYTES)
         self._under_way += 1
+        is_ended = False
 
         def end(done: "asyncio.Future[FileAnswer] | None") -> None:
             if done is not None and not done.cancelled():
                 # Who asked may have gone: then nobody else wants to know.
                 done.exception()
-            self._collector.release(PIPE_BYTES)
-            self._under_way -= 1
+            nonlocal is_ended
+            if not is_ended:
+                is_ended = True
+                self._collector.release(PIPE_BYTES)
+                self._under_way -= 1
 
         try:
             yield end

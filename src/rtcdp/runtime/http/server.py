@@ -219,14 +219,7 @@ def run_http_server(
             routes += routes_of(context, gate)
         else:
             routes.append(plain_exposition(registry))
-        app = Litestar(
-            route_handlers=routes,
-            guards=[entrance(gate)],
-            exception_handlers=exception_handlers,
-            openapi_config=openapi_config,
-            on_startup=[document_collector] if roles.collects else [],
-            logging_config=None,
-        )
+        app = _app(routes, gate, is_collector=roles.collects)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             found = {} if collector is None else collector_endpoints(collector, products, files)
             endpoints = {path: behind(each, NEEDS[path], gate) for path, each in found.items()}
@@ -245,6 +238,17 @@ def run_http_server(
     for each in collectors:
         if each.failure is not None:
             raise each.failure
+
+
+def _app(routes: "list[ControllerRouterHandler]", gate: Gate, *, is_collector: bool) -> Litestar:
+    return Litestar(
+        route_handlers=routes,
+        guards=[entrance(gate)],
+        exception_handlers=exception_handlers,
+        openapi_config=openapi_config,
+        on_startup=[document_collector] if is_collector else [],
+        logging_config=None,
+    )
 
 
 def _tracing(settings: Settings, clock: Clock, roles: Roles, stack: contextlib.ExitStack) -> Any:
