@@ -21,6 +21,7 @@ from rtcdp.definitions import Fold
 from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.engines.decided import decided_batches
 from rtcdp.engines.folding import Folding
+from rtcdp.folds.kernel import EARLIEST_MS
 from rtcdp.folds.timeline import HOUR_MS, Telling, aged
 from rtcdp.log.aged import Aged, AgingLog
 from rtcdp.log.contract import LogReader
@@ -30,7 +31,6 @@ TURN_S = 1.0
 """So long counting waits at most, about, before it goes on, and this at its next turn."""
 
 _PAGE = 2_000
-_EVER = -(2**62)
 _KEPT_OF_UNCOUNTED = ("partition", "offset", "source", "received_at", "verdict", "reason", "step")
 
 Place = tuple[int, int]
@@ -140,11 +140,13 @@ class Aging:
         """Set the marks, and tell no older stories from here on."""
         until = dict(before.until)
         for name, kept_ms in self._kept.kept_ms.items():
-            until[name] = max((horizon - kept_ms) // HOUR_MS * HOUR_MS, until.get(name, _EVER))
+            until[name] = max(
+                (horizon - kept_ms) // HOUR_MS * HOUR_MS, until.get(name, EARLIEST_MS)
+            )
         folding = self._folding()
         # What reads whole hours and slices reads a little more than it reaches.
         stories_from = max(until.values()) + reach_of(folding.folds) + HOUR_MS
-        stories_from = max(stories_from, before.stories_from or _EVER)
+        stories_from = max(stories_from, before.told_from)
         now = replace(before, until=until, counted_offset=end, stories_from=stories_from)
         if now != before:
             log.note_aged(now)
@@ -200,7 +202,9 @@ class Aging:
         with self._store.snapshot() as snapshot:
             spans = [span for times in _ranges(now) for span in snapshot.spans(*times)]
             latest = max(now.until.values())
-            spans += [s for s in snapshot.spans(_EVER, latest) if s.next_offset > now.done_offset]
+            spans += [
+                s for s in snapshot.spans(EARLIEST_MS, latest) if s.next_offset > now.done_offset
+            ]
         found = []
         for span in set(spans):
             first = self._log.extent(span.partition).first_offset
@@ -269,7 +273,7 @@ def type_in(raw: bytes) -> str | None:
 
 def _ranges(now: Aged) -> list[tuple[int, int]]:
     """The times (UTC ms) that no finished run has looked at, of each type."""
-    times = {(now.done.get(name, _EVER), until) for name, until in now.until.items()}
+    times = {(now.done.get(name, EARLIEST_MS), until) for name, until in now.until.items()}
     return sorted((start, end) for start, end in times if start < end)
 
 

@@ -493,8 +493,8 @@ class Processor:
             ids_ms = self._rules.dedup_window_ms + CLOCK_SLACK_MS
             parts = self._log, self.store, self._clock
             if self.kept_by_type is not None:
-                kept_ms = self.kept_by_type
-                aging = Aging(*parts, kept_ms, lambda: self._folding, self._patience)
+                types = self.kept_by_type
+                aging = Aging(*parts, types, lambda: self._folding, self._patience)
             keeping = Keeping(self.log_retention, windows_ms, uncounted_ms, ids_ms)
             self._kept_up = Upkeep(*parts, keeping, self.listeners.on_trouble, aging)
         return self._kept_up
