@@ -126,6 +126,7 @@ def test_where_nothing_came_twice_one_time_is_kept_of_each() -> None:
     assert together.is_each_once
     assert together.first_at.tolist() == together.last_at.tolist()
     assert sorted(together.last_at.tolist()) == [1_050, 2_050, 3_050]
+    assert together.only(np.array([2, 0])).is_each_once
     for again in (run_of((1_020, 1)), run_of((5_020, 1), (5_080, 2))):
         assert not merged([*runs, again]).is_each_once
 
