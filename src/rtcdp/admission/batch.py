@@ -25,6 +25,7 @@ from rtcdp.admission.steps import (
     behind_lateness,
 )
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, VERDICTS
+from rtcdp.clock import MINUTE_MS
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import (
     decode_lines,
@@ -41,7 +42,6 @@ from rtcdp.telemetry import TRACES_MAX
 ADMITTED, DUPLICATE, LATE, DEAD_LETTER, ERASED = range(5)
 VERDICT_NAMES = np.array(VERDICTS)
 """The names of the verdicts, by their codes."""
-_MINUTE_MS = 60_000
 
 _PART_BYTES = 2 * 2**20
 """So many lines are worth what it costs to begin with them."""
@@ -370,7 +370,7 @@ def _ledger(
     of_events = pl.DataFrame(
         {
             "source": decoded.events["source"],
-            "minute": decoded.received_at // _MINUTE_MS * _MINUTE_MS,
+            "minute": decoded.received_at // MINUTE_MS * MINUTE_MS,
             "verdict": verdicts,
             "is_conflict": is_conflict,
             "weight": np.ones(len(verdicts), np.int64),
@@ -380,7 +380,7 @@ def _ledger(
         {
             "source": [record.source for record, _ in decoded.rejected],
             "minute": [
-                record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in decoded.rejected
+                record.received_at // MINUTE_MS * MINUTE_MS for record, _ in decoded.rejected
             ],
             "verdict": [
                 ERASED if record.is_erased else DEAD_LETTER for record, _ in decoded.rejected

@@ -15,10 +15,10 @@ from rtcdp.answers.one_state import one_state
 from rtcdp.answers.paths import KIND, DropOff, PathFound, PathsPage, PathsQuestion, paths_page
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
 from rtcdp.dashboard.fold_people import FoldPeople, fold_people, href_of_people
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
     InTime,
     Tab,

@@ -9,10 +9,11 @@ from rtcdp.answers.fold_rows import open_told
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_days import KeptDays
+from rtcdp.clock import HOUR_MS
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
 from rtcdp.dashboard.overview.figures import FIGURES, Figure
 from rtcdp.dashboard.overview.visits import visits
-from rtcdp.dashboard.period import HOUR_MS, Period
+from rtcdp.dashboard.period import Period
 from rtcdp.errors import NotThere
 from rtcdp.store import RowScan
 from tests.unit.dashboard.overview.conftest import MINUTE_MS, NOW
