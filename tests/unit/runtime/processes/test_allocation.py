@@ -1,7 +1,6 @@
 """Freed memory is kept, unless an operator has said something else."""
 
 import os
-import platform
 import subprocess
 import sys
 
@@ -48,7 +47,6 @@ def test_an_operator_has_the_last_word(before: str | None, after: str) -> None:
     assert environment == {VARIABLE: after}
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="heaps are of GNU's C library")
 @pytest.mark.parametrize(("said", "heaps"), [(None, "1 1"), ("8", "4 8")])
 def test_threads_share_a_heap_unless_an_operator_says_otherwise(
     said: str | None, heaps: str
