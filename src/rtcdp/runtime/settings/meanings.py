@@ -93,6 +93,7 @@ MEANINGS: dict[str, str] = {
     "kafka.group": "The consumer group that shows how far the processor is.",
     "kafka.schema_registry": "The URL of the schema registry that other producers write by.",
     "kafka.schema_mapping": "The mapping that makes events of their messages.",
+    "kafka.topic_is_ours": "Whether what our collectors mark as judged isn't judged again.",
     "spark.master": "Where Spark runs: local[2], or spark://HOST:7077.",
     "spark.jars": "The jars of the Kafka connector, with commas; else from Maven Central.",
     "spark.checkpoint": "Where Spark keeps its progress. Else DATA_DIR/spark-checkpoint.",
