@@ -52,6 +52,7 @@ MEANINGS: dict[str, str] = {
     "collector.max_import_bytes": "The most text that one recorded file may hold; 0: any.",
     "collector.max_imports": "How many recorded files are taken in at once.",
     "processor.max_batch_bytes": "How much of the log one epoch takes.",
+    "processor.max_fetched_batch_bytes": "The same of a topic, if that is less.",
     "processor.max_fold_batch_bytes": "How much of the log one epoch takes where folds run.",
     "processor.epoch_every_s": "The shortest time from one epoch to the next.",
     "processor.poll_s": "The longest sleep while the log is at rest.",
