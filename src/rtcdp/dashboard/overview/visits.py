@@ -68,7 +68,7 @@ class Visits:
                 incomplete=self.incomplete,
             )
         if figure.name not in _SHARES:
-            return figure.but_missing("not told apart by what sessions were like")
+            return figure.but_missing("not told apart by the pages and products of sessions")
         column = _SHARES[figure.name]
         going_on = round(self.total["sessions"] - self.total["over"])
         return replace(
