@@ -374,6 +374,21 @@ class LogWriter(Protocol):
     def close(self) -> None: ...
 
 
+class Claim(Protocol):
+    """A right that is held until `close`, or until the process dies."""
+
+    def close(self) -> None:
+        """Let it go. May be called twice."""
+        ...
+
+
+class NoClaim:
+    """Where there is no register, there is nothing to claim."""
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
 @runtime_checkable
 class ImportRegister(Protocol):
     """A writer that knows for ever which pieces of recorded files it has appended. It appends none
@@ -382,4 +397,10 @@ class ImportRegister(Protocol):
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """The pieces that were imported and follow the text which `key` names. Raises what `append`
         raises when the log can't be read."""
+        ...
+
+    def try_claim(self, key: str) -> Claim | None:
+        """Claim the right to import what `key` (hex digits) names, among all processes, so that
+        nobody else begins with it meanwhile; None while somebody else has it. Raises
+        `LogUnavailable`."""
         ...
