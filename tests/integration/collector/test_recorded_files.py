@@ -179,6 +179,24 @@ def test_a_file_that_comes_twice_at_once_is_taken_once_and_each_sender_is_told_s
     told.append(server.send(bodies[2], "day.zst", params={"source": "twice"}).json())
     assert [each["accepted"] + each["known"] for each in told] == [30_000] * 3
     assert sum(each["accepted"] for each in told) == len(server.records("twice")) == 30_000
+    # One that has grown waits, so that it knows all of the other one.
+    second_is_sent = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield plain[:-9]
+        second_is_sent.wait(10)
+        time.sleep(0.7)
+        yield plain[-9:]
+
+    with ThreadPoolExecutor(2) as senders:
+        first = senders.submit(server.send, slowly(), "day", params={"source": "grown"})
+        while len(server.records("grown")) < 5_000:
+            time.sleep(0.01)
+        second = senders.submit(server.send, plain + events(5), "day", params={"source": "grown"})
+        second_is_sent.set()
+        assert first.result().json()["accepted"] == 30_000
+        assert second.result().json() == first.result().json() | {"accepted": 5, "known": 30_000}
+    assert len(server.records("grown")) == 30_005
     headers = {"Content-Encoding": "zstd"}
     packed = server.send(bodies[2], params={"source": "twice", "name": "day"}, headers=headers)
     assert packed.json()["known"] == 30_000
