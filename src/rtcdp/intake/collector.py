@@ -69,13 +69,14 @@ class IntakeAnswer(msgspec.Struct, frozen=True):
     All are in the log now, the rejected ones as dead letters to be. Duplicates are those whose id
     this collector remembers; they are appended like the others, because admission decides what
     counts and the ledger tells it exactly. Of a piece of a recorded file that was imported before,
-    all are duplicates, and nothing is appended.
+    all are duplicates, and nothing is appended. A `hint` is about what was accepted and is odd.
     """
 
     accepted: int
     duplicates: int
     rejected: tuple[RejectedEvent, ...] = ()
     rejected_count: int = 0
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
@@ -349,7 +350,8 @@ class Collector:
         if duplicates is None:
             return IntakeAnswer(0, batch.event_count)
         accepted = batch.line_count - duplicates
-        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
+        hint = batch.doubt or msgspec.UNSET
+        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count, hint)
 
     async def _split(self, body: bytes, content_type: str, encoding: str) -> Batch:
         """The batch of a body, decoded here when it is small and by another thread when not."""
