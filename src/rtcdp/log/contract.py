@@ -6,6 +6,7 @@ position; `next_offset` is where to resume, and only that is ever stored.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -357,6 +358,12 @@ class ErasableLog(Protocol):
         so are records that are erased already: a second call finishes what a first one began.
         Returns how many were erased now. Raises what a reader raises.
         """
+        ...
+
+    def settle(self) -> Sequence[Path]:
+        """Bring all that was appended to where it stays, so that it stands in one place. Returns
+        the files that hold nothing from then on but copies of that, and what comes in later; none
+        where a reader is in the way. Raises what a reader raises."""
         ...
 
 
