@@ -26,7 +26,7 @@ from bench.engine import metrics_named
 from bench.figure import Figure, rate_figure
 from bench.on_servers import Servers
 from bench.stories import FOLD_USERS, fold_figures
-from rtcdp.runtime.processes.allocation import keep_freed_memory
+from rtcdp.runtime.processes.allocation import HEAPS_VARIABLE, keep_freed_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -334,6 +334,7 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
 def _run(module: str, *arguments: str) -> dict[str, float]:
     environment = dict(os.environ)
     keep_freed_memory(environment)
+    environment.setdefault(HEAPS_VARIABLE, "1")
     say(f"{module} {' '.join(arguments)}", style="dim")
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],

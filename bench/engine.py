@@ -20,12 +20,12 @@ from typing import Any, TypeVar
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.catalog.catalog import load_catalog, load_folds
-from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.clock import HOUR_MS, ManualClock, SystemClock
 from rtcdp.definitions import Count, Fold, Metric, event_type, sliding
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS, bench_events
+from rtcdp.sources.synthetic.bulk import START_MS, bench_events
 from rtcdp.sources.synthetic.history import History, Past
 from rtcdp.store.sqlite import SqliteStore
 

@@ -22,13 +22,13 @@ from bench.engine import batched, build_log
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.answers.windows import MAX_PAGE, WindowQuery, windows
 from rtcdp.catalog.catalog import load_catalog
-from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.clock import HOUR_MS, ManualClock, SystemClock
 from rtcdp.definitions import Metric
 from rtcdp.engines.native.processor import Processor
 from rtcdp.engines.products import ProductUpdates
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS
+from rtcdp.sources.synthetic.bulk import START_MS
 from rtcdp.store import Store
 from rtcdp.store.sqlite import SqliteStore
 

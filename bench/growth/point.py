@@ -18,11 +18,11 @@ from bench.servers import build as build_topic
 from bench.servers import run as run_topic
 from deploy.servers import kafka
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.clock import ManualClock, SystemClock
+from rtcdp.clock import HOUR_MS, ManualClock, SystemClock
 from rtcdp.definitions import Count, Metric, event_type, tumbling
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
-from rtcdp.sources.synthetic.bulk import HOUR_MS, START_MS
+from rtcdp.sources.synthetic.bulk import START_MS
 from rtcdp.store.sqlite import SqliteStore
 
 USERS = 1_000

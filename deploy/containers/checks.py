@@ -33,6 +33,8 @@ KILLED = {"embedded": "platform", "full": "processor"}
 EXPOSURE_MAX = 20
 """How exposed the unit of systemd may be, in its own tenths."""
 _METRICS_PORT = 29464
+_USERS = 6
+"""Whose events lie in both shards, but once in 32 runs."""
 _SPANS = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:4318/spans').read().decode())"
 
 
@@ -105,12 +107,14 @@ def check_unit(folder: Path, tell: Tell) -> None:
     tell(f"the unit of systemd: {run(judged, 60).strip().splitlines()[-1].lstrip('→ ')}")
 
 
-def check_kubernetes(podman: Podman, tools: Path, tell: Tell) -> None:
-    """Hold the manifests to their schemas, play their pods, ask them. Raises `ContainersFailed`."""
+def check_kubernetes(podman: Podman, tools: Path, tell: Tell) -> frozenset[str]:
+    """Hold the manifests to their schemas, play their pods, ask them; the names of the metrics that
+    the API told. Raises `ContainersFailed`."""
     tell(f"{kubernetes.validate(tools)} objects of Kubernetes fit its schemas")
     _check_pods_of_files(podman, tell)
-    _check_pods_on_servers(podman, tools, tell)
+    told = _check_pods_on_servers(podman, tools, tell)
     _require_nothing_left(podman)
+    return told
 
 
 def _check_pods_of_files(podman: Podman, tell: Tell) -> None:
@@ -134,12 +138,14 @@ def _check_pods_of_files(podman: Podman, tell: Tell) -> None:
     podman.remove_all()
 
 
-def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
-    """The pods of collector, processor and API, on the compose file's Kafka and PostgreSQL."""
+def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> frozenset[str]:
+    """The pods of collector, API and two processors that share the log, on the compose file's Kafka
+    and PostgreSQL, one processor killed; the names of the metrics that the API told."""
     profile = Profile("full", podman, tools / "podman-compose")
     published = {
         "rtcdp-collector": {"http": 8082},
-        "rtcdp-processor": {"metrics": _METRICS_PORT},
+        "rtcdp-processor-0": {"metrics": _METRICS_PORT},
+        "rtcdp-processor-1": {"metrics": _METRICS_PORT + 1},
         "rtcdp-api": {"http": 8081},
     }
     told = {
@@ -147,8 +153,11 @@ def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
         "RTCDP_LOG": "kafka://kafka:19092/raw_customer_events",
         "RTCDP_KAFKA_REPLICATION_FACTOR": "1",
         "RTCDP_STORE": "postgresql://rtcdp:rtcdp@postgresql:5432/rtcdp",
+        "RTCDP_PROCESSOR_SHARDS": "2",
     }
-    workloads = _workloads("collector.yaml", "processor.yaml", "api.yaml")
+    (processor,) = _workloads("processor.yaml")
+    processors = [kubernetes.replica_of(processor, number) for number in range(2)]
+    workloads = [*_workloads("collector.yaml"), *processors, *_workloads("api.yaml")]
     with profile.up(["kafka", "postgresql"]):
         pods = [
             kubernetes.pod_of(each, published[each["metadata"]["name"]], told) for each in workloads
@@ -157,10 +166,25 @@ def _check_pods_on_servers(podman: Podman, tools: Path, tell: Tell) -> None:
         with kubernetes.played(podman, "parts", pods, network):
             for each in workloads:
                 kubernetes.wait_ready(each, published[each["metadata"]["name"]])
-            events = questions.send_through(COLLECTOR, "pods_check", 20, lambda: None)
-            questions.wait_until_counted("pods_check", events)
-            tell(f"the pods of collector, processor and API count {events} events once")
+            questions.wait_until_shared(shards=2)
+
+            def kill() -> None:
+                podman.run("kill", "--signal=KILL", "rtcdp-processor-1-processor")
+
+            users = [f"pods_check_{number}" for number in range(_USERS)]
+            for number, user in enumerate(users):
+                kills = kill if number == _USERS // 2 else lambda: None
+                questions.send_through(COLLECTOR, user, 4, kills)
+            for user in users:
+                questions.wait_until_counted(user, 200)
+            questions.wait_until_shared(shards=2)
+            tell(
+                f"the pods of collector, API and two processors count {_USERS * 200} events once,"
+                " a processor killed in their midst"
+            )
+            told_of = questions.metrics_told()
     podman.remove_all()
+    return told_of
 
 
 def _workloads(*names: str) -> list[kubernetes.Document]:

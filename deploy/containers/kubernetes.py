@@ -103,6 +103,13 @@ def pod_of(workload: Document, published: dict[str, int], told: dict[str, str]) 
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
+def replica_of(workload: Document, number: int) -> Document:
+    """One of the pods' workloads that Kubernetes would make of a set with several replicas."""
+    replica = copy.deepcopy(workload)
+    replica["metadata"]["name"] += f"-{number}"
+    return replica
+
+
 @contextmanager
 def played(podman: Podman, name: str, documents: list[Document], network: str) -> Iterator[None]:
     """Pods that run, and are taken down at the end. Raises `ContainersFailed`."""

@@ -163,6 +163,26 @@ def wait_until_counted(user: str, events: int) -> None:
         raise ContainersFailed(f"the ledger does not balance: {totals}", "see what is lost")
 
 
+def wait_until_shared(shards: int) -> None:
+    """Wait until the API tells of each shard that a processor has it. Raises `ContainersFailed`."""
+
+    def missing() -> str:
+        held = {f'rtcdp_shard_processors{{shard="{shard}"}} 1.0' for shard in range(shards)}
+        free = held - set(_exposition().splitlines())
+        return f"not told: {sorted(free)}" if free else ""
+
+    wait_until("each shard has a processor", missing)
+
+
+def metrics_told() -> frozenset[str]:
+    """The names of all metrics that the API has a series of."""
+    return frozenset(
+        each.split("{")[0].split()[0]
+        for each in _exposition().splitlines()
+        if each and not each.startswith("#")
+    )
+
+
 def wait_until(what: str, missing: Callable[[], str], within_s: float = _WITHIN_S) -> None:
     """Return when nothing is `missing`, in words; what can't be asked is missing as well.
 
@@ -184,6 +204,12 @@ def wait_until(what: str, missing: Callable[[], str], within_s: float = _WITHIN_
 def _refused(client: httpx.Client, events: list[dict[str, Any]]) -> str:
     answer = client.post("/v1/events", json=events, headers={"traceparent": _TRACE})
     return "" if answer.status_code < 300 else f"{answer.status_code} {answer.text}"
+
+
+def _exposition() -> str:
+    answer = httpx.get(f"{API}/metrics", trust_env=False, timeout=20)
+    answer.raise_for_status()
+    return answer.text
 
 
 def _answer(path: str) -> Any:

@@ -1,7 +1,8 @@
 """How far the interest in a product goes."""
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Fold, Property, event_type
-from rtcdp.folds.funnels import DAY_MS, Funnel, FunnelStep
+from rtcdp.folds.funnels import Funnel, FunnelStep
 
 FOLD = Fold(
     name="product_funnel",

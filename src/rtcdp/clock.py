@@ -1,4 +1,7 @@
-"""Where the time comes from. Passed in, so that tests can hold it still."""
+"""Where the time comes from. Passed in, so that tests can hold it still.
+
+Instants and lengths of time are whole milliseconds; instants count from 1970 in UTC.
+"""
 
 import threading
 import time
@@ -6,6 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
+
+SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
+# Before and after all instants, and far enough from the ends of 64 bits to add to them.
+EARLIEST_MS, LATEST_MS = -(2**62), 2**62
 
 
 class Clock(Protocol):

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
+from rtcdp.clock import DAY_MS
 from rtcdp.errors import UsageError
 
-DAY_MS = 86_400_000
 _ONE = re.compile(r"(?P<type>[A-Z][A-Z0-9_]{0,63})\s*=\s*(?P<days>[0-9]{1,5}(?:\.[0-9]{1,6})?)")
 
 

@@ -1,7 +1,8 @@
 import pytest
 
+from rtcdp.clock import DAY_MS
 from rtcdp.errors import UsageError
-from rtcdp.kept_by_type import DAY_MS, kept_by_type
+from rtcdp.kept_by_type import kept_by_type
 
 
 def test_types_are_named_with_their_days() -> None:

@@ -26,11 +26,10 @@ from rtcdp.access.page_session import (
 from rtcdp.access.rates import Rates
 from rtcdp.access.rules import AccessRules
 from rtcdp.access.signed_tokens import SignedTokens
-from rtcdp.clock import Clock
+from rtcdp.clock import HOUR_MS, Clock
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _BURST = 2
-_HOUR_MS = 3_600_000
 _MAKE_KEY = "make one with rtcdp keys create, and send it: Authorization: Bearer rtcdp_…"
 
 
@@ -131,7 +130,7 @@ class Gate:
             self._fail(address, refused)
             raise refused
         self._count(self._key_rates, grant.who)
-        ends_ms = self._clock.now_ms() + self._rules.session_hours * _HOUR_MS
+        ends_ms = self._clock.now_ms() + self._rules.session_hours * HOUR_MS
         return begun(self._keys.now, key, ends_ms, self._randomness)
 
     def is_from_session(self, session: str | None, csrf_token: str) -> bool:

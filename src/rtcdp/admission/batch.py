@@ -4,7 +4,7 @@
 `admit` adds what depends on the records before it: duplicates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from rtcdp.admission.steps import (
     behind_lateness,
 )
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA, VERDICTS
+from rtcdp.clock import MINUTE_MS
 from rtcdp.events.codec import decode
 from rtcdp.events.columns import (
     decode_lines,
@@ -41,7 +42,9 @@ from rtcdp.telemetry import TRACES_MAX
 ADMITTED, DUPLICATE, LATE, DEAD_LETTER, ERASED = range(5)
 VERDICT_NAMES = np.array(VERDICTS)
 """The names of the verdicts, by their codes."""
-_MINUTE_MS = 60_000
+
+_PART_BYTES = 2 * 2**20
+"""So many lines are worth what it costs to begin with them."""
 
 CONFLICT_MESSAGE = "an earlier event has the same eventId and another content"
 DUPLICATE_MESSAGE = "an earlier event has the same eventId"
@@ -147,10 +150,14 @@ def _told_by(
 ) -> tuple[DecodedBatch, npt.NDArray[np.bool_]]:
     """Records as what `events_of` makes of their lines, and which of them were imported."""
     pieces = tuple(sorted(pieces, key=_place_of))
-    lines = b"".join(piece.lines for piece in pieces)
     partitions, offsets, received_at, imported = columns_of(pieces)
-    events = events_of(lines, len(offsets)).with_columns(_sources_of(pieces))
-    contents = line_hashes(lines) if len(offsets) else np.zeros(0, np.uint64)
+    told = [
+        (events_of(lines, count), line_hashes(lines) if count else np.zeros(0, np.uint64))
+        for lines, count in _parts_of(pieces)
+    ]
+    events = pl.concat([each for each, _ in told], rechunk=True)
+    events = events.with_columns(_sources_of(pieces))
+    contents = np.concatenate([hashes for _, hashes in told])
     rejected: list[tuple[RawRecord, Rejection]] = []
     accepted: list[tuple[RawRecord, dict[str, object]]] = []
     for record in (odd for piece in pieces for odd in piece.odd):
@@ -184,6 +191,21 @@ def _told_by(
         rejected=tuple(rejected),
     )
     return decoded, imported
+
+
+def _parts_of(pieces: Sequence[Records]) -> Iterator[tuple[bytes, int]]:
+    """The lines of all pieces in order, and how many there are, some at a time: what is made of
+    them meanwhile is as large as they are. At least one part, which may be empty."""
+    part: list[bytes] = []
+    size = count = 0
+    for piece in pieces:
+        part.append(piece.lines)
+        size, count = size + len(piece.lines), count + len(piece.offsets)
+        if size >= _PART_BYTES:
+            yield b"".join(part), count
+            part, size, count = [], 0, 0
+    if part or not pieces:
+        yield b"".join(part), count
 
 
 def reject(pieces: Sequence[Records], rejection: Rejection) -> DecodedBatch:
@@ -348,7 +370,7 @@ def _ledger(
     of_events = pl.DataFrame(
         {
             "source": decoded.events["source"],
-            "minute": decoded.received_at // _MINUTE_MS * _MINUTE_MS,
+            "minute": decoded.received_at // MINUTE_MS * MINUTE_MS,
             "verdict": verdicts,
             "is_conflict": is_conflict,
             "weight": np.ones(len(verdicts), np.int64),
@@ -358,7 +380,7 @@ def _ledger(
         {
             "source": [record.source for record, _ in decoded.rejected],
             "minute": [
-                record.received_at // _MINUTE_MS * _MINUTE_MS for record, _ in decoded.rejected
+                record.received_at // MINUTE_MS * MINUTE_MS for record, _ in decoded.rejected
             ],
             "verdict": [
                 ERASED if record.is_erased else DEAD_LETTER for record, _ in decoded.rejected

@@ -35,6 +35,7 @@ from rtcdp.admission.rules import SEEN_IDS_CAPACITY
 
 _FAN_IN = 8
 _BITS_PER_ID = 16
+_ADDED_AT_ONCE = 2**16
 
 CLOCK_SLACK_MS = 300_000
 """Intake times may run backwards: by moments because requests overtake each other, by more when a
@@ -81,10 +82,10 @@ class Mark:
 class SeenIds:
     """The ids of one log's admitted and duplicate records, in the order of decision.
 
-    `capacity` bounds the number of remembered ids (40 bytes each, twice that while merging; one
-    that comes again counts once in each stretch of time). When more come within the window, the
-    oldest are forgotten early and counted in `forgotten_early`: their repeats would be counted
-    again, so whoever sees it grow must raise an alarm.
+    `capacity` bounds the number of remembered ids: 32 bytes each, 40 where some came again, twice
+    that while merging. One that comes again counts once in each stretch of time. When more come
+    within the window, the oldest are forgotten early and counted in `forgotten_early`: their
+    repeats would be counted again, so whoever sees it grow must raise an alarm.
     """
 
     def __init__(self, window_ms: int, capacity: int = SEEN_IDS_CAPACITY) -> None:
@@ -201,9 +202,11 @@ class _Bitmap:
 
     def add(self, hashes: UInt64Array) -> None:
         self._room -= len(hashes)
-        position, mask = self._places(hashes)
-        # With `.at`: of several hashes in one byte, plain indexing would keep the last.
-        np.bitwise_or.at(self._bytes, position, mask)
+        # Some at a time: their places take twice the room of the hashes.
+        for start in range(0, len(hashes), _ADDED_AT_ONCE):
+            position, mask = self._places(hashes[start : start + _ADDED_AT_ONCE])
+            # With `.at`: of several hashes in one byte, plain indexing would keep the last.
+            np.bitwise_or.at(self._bytes, position, mask)
 
     def _places(self, hashes: UInt64Array) -> tuple[Int64Array, npt.NDArray[np.uint8]]:
         """The byte and the bit in it; the hash's upper bits, so that sorted hashes go through the

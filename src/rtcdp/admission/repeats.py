@@ -57,7 +57,8 @@ class Repeats:
 @dataclass(frozen=True)
 class Sightings:
     """What is remembered: sorted by key, each once, the first and the last intake time (UTC ms) of
-    an id in a stretch, and content and place of the last."""
+    an id in a stretch, and content and place of the last. Where no id came twice, both times are
+    one array: most runs of a log are such."""
 
     keys: UInt64Array
     first_at: Int64Array
@@ -72,14 +73,15 @@ class Sightings:
     def columns(self) -> tuple[UInt64Array | Int64Array, ...]:
         return self.keys, self.first_at, self.last_at, self.contents, self.places
 
+    @property
+    def is_each_once(self) -> bool:
+        """Whether surely no id came twice."""
+        return self.first_at is self.last_at
+
     def only(self, rows: Rows | BoolArray) -> "Sightings":
-        return Sightings(
-            self.keys[rows],
-            self.first_at[rows],
-            self.last_at[rows],
-            self.contents[rows],
-            self.places[rows],
-        )
+        last_at = self.last_at[rows]
+        first_at = last_at if self.is_each_once else self.first_at[rows]
+        return Sightings(self.keys[rows], first_at, last_at, self.contents[rows], self.places[rows])
 
 
 MayHold = Callable[[UInt64Array], BoolArray]
@@ -185,12 +187,19 @@ def check(
 
 def merged(runs: Sequence[Sightings]) -> Sightings:
     """Several runs, given from older to newer, as one."""
-    together = Sightings(
-        *(np.concatenate(column) for column in zip(*(run.columns for run in runs), strict=True))
-    )
+    keys = np.concatenate([run.keys for run in runs])
     # Of numbers the stable sort is a merge sort that finds the runs: seven times as fast here as
     # the one that is fast when nothing is in order.
-    return _each_once(together.only(np.argsort(together.keys, kind="stable")))
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    # One column after the other: all of them in both orders at a time are the index once more.
+    last_at = np.concatenate([run.last_at for run in runs])[order]
+    first_at = last_at
+    if not all(run.is_each_once for run in runs):
+        first_at = np.concatenate([run.first_at for run in runs])[order]
+    contents = np.concatenate([run.contents for run in runs])[order]
+    places = np.concatenate([run.places for run in runs])[order]
+    return _each_once(Sightings(keys, first_at, last_at, contents, places))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from river.covariance import EmpiricalPrecision
 from rtcdp.anomalies.detection import IntArray, Judgement, is_onset, rare_among
 from rtcdp.anomalies.expectation import BoolArray
 from rtcdp.anomalies.runs import FloatArray
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Alarms
-from rtcdp.events.calendar import DAY_MS
 
 LEARNED_DAYS = 14
 """So many days are learned before anything is said."""

@@ -23,9 +23,9 @@ from rtcdp.answers.metrics import find_metric
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.series import KeyedSeries, SeriesFound, Wanted, series_of
 from rtcdp.answers.series_days import step_ms
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric, Window
 from rtcdp.errors import BadRequest, NotThere
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreSnapshot
 
 ANOMALIES_PATH = "/api/anomalies"

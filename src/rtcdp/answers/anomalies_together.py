@@ -25,9 +25,9 @@ from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.question import beginning
 from rtcdp.answers.series import KeyedSeries
 from rtcdp.answers.series_days import step_ms
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import USUAL
 from rtcdp.errors import BadRequest
-from rtcdp.events.calendar import DAY_MS
 
 SERIES_MAX = 16
 """So many series are held against each other: those of the largest keys."""

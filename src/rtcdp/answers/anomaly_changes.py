@@ -11,7 +11,7 @@ import msgspec
 from rtcdp.answers.anomalies import AnomaliesQuestion, Anomaly, anomalies_page
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import LATEST, iso_ms
-from rtcdp.events.calendar import DAY_MS
+from rtcdp.clock import DAY_MS
 
 TOLD_ANOMALIES = 100
 """So many are told at once of each list; how many there were is told besides."""

@@ -30,6 +30,7 @@ from rtcdp.answers.freshness import (
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.windows import complete_from_of, floor_of
+from rtcdp.clock import EARLIEST_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowView, in_polars
 from rtcdp.errors import BadRequest
 from rtcdp.store import RowScan, StoreSnapshot
@@ -229,8 +230,8 @@ def rows_of_keys(told: Told, keys: Sequence[str], span: Span) -> pl.DataFrame:
     groups = pl.DataFrame({told.fold.key: list(keys)}, {told.fold.key: pl.String()})
     if span.start is not None or span.end is not None:
         groups = groups.with_columns(
-            pl.lit(-(2**62) if span.start is None else span.start, pl.Int64).alias(RANGE_FROM),
-            pl.lit(2**62 if span.end is None else span.end, pl.Int64).alias(RANGE_TO),
+            pl.lit(EARLIEST_MS if span.start is None else span.start, pl.Int64).alias(RANGE_FROM),
+            pl.lit(LATEST_MS if span.end is None else span.end, pl.Int64).alias(RANGE_TO),
         )
     return newest_first(told.fold, told.snapshot.rows(told.fold.table, groups))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_days import KeptDays, Mark, Marks
 from rtcdp.answers.metrics import is_incomplete
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Count, Everything, Metric, RowTable, Table, Window, tables_of
 from rtcdp.definitions.enrichment import stored_as
 from rtcdp.definitions.products import PRODUCTS
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreSnapshot
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import polars as pl
 
-from rtcdp.events.calendar import DAY_MS
+from rtcdp.clock import DAY_MS
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.ledger import LedgerTotals
 from rtcdp.answers.question import NAMES, From, Since, To, beginning
+from rtcdp.clock import MINUTE_MS
 
 ROWS_MAX = 200_000
 """So many minutes of sources are added up at most, the newest."""
 
 _SLICE = 10_000
-_MINUTE_MS = 60_000
-_ROUND_MS = tuple(_MINUTE_MS * each for each in (1, 5, 15, 60, 360, 1440, 10_080))
+_ROUND_MS = tuple(MINUTE_MS * each for each in (1, 5, 15, 60, 360, 1440, 10_080))
 _PARTS = tuple(LedgerTotals.__struct_fields__)
 
 

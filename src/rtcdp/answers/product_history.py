@@ -17,12 +17,11 @@ from rtcdp.answers.fold_rows import told_by
 from rtcdp.answers.folds import is_incomplete
 from rtcdp.answers.freshness import Freshness, Installation, Reading, open_reading
 from rtcdp.answers.product_rows import Bounds, Held, followed, held_in
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.definitions import Fold
 from rtcdp.errors import NotThere, RtcdpError
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.recommendations import Edge, Model
-
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 SHORT_S = 0.05
 """A look that takes longer is taken beside the answers, which go on with what is known."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from rtcdp.clock import HOUR_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.engines.notices import noticed
 from rtcdp.recommendations import (
@@ -18,8 +19,6 @@ from rtcdp.recommendations import (
     keys_frame,
 )
 from rtcdp.store import RowScan, StoreSnapshot
-
-HOUR_MS = 3_600_000
 
 NEWEST_MS = 2 * HOUR_MS
 """Where an epoch changed more rows than it names, those that began so long before the newest one

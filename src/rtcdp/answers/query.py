@@ -34,9 +34,10 @@ from rtcdp.answers.rollup import (
     tile_start,
 )
 from rtcdp.answers.windows import FINAL, PARTIAL, complete_from_of
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START, Metric
 from rtcdp.errors import BadRequest, did_you_mean
-from rtcdp.events.calendar import DAY_MS, Weekday, midnight
+from rtcdp.events.calendar import Weekday, midnight
 
 DEFAULT_SINCE_MS = 7 * DAY_MS
 TIME = "window_start"

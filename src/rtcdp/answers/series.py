@@ -20,8 +20,8 @@ from rtcdp.answers.series_days import (
     step_ms,
 )
 from rtcdp.answers.windows import complete_from_of
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START, Measure, Metric, Window, tables_of
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.store import Scan, StoreSnapshot
 

@@ -12,8 +12,8 @@ from rtcdp.anomalies import FloatArray, IntArray
 from rtcdp.answers.enriched import read_as
 from rtcdp.answers.keeper import Keeper
 from rtcdp.answers.kept_days import ENTRY_BYTES, Stretch, detached, stretches
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START, Measure, Metric, States, Window, tables_of
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import Scan, StoreSnapshot
 
 Key = tuple[str, ...]

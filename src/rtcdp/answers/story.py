@@ -8,16 +8,10 @@ import polars as pl
 
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.instant import iso_ms
+from rtcdp.clock import HOUR_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
-from rtcdp.folds.timeline import (
-    HOUR_MS,
-    Telling,
-    events_in,
-    overflow_of,
-    standard_timeline,
-    timeline_of,
-)
+from rtcdp.folds.timeline import Telling, events_in, overflow_of, standard_timeline, timeline_of
 from rtcdp.store import StoreSnapshot
 
 FIRST_LOOK_MS = 6 * HOUR_MS

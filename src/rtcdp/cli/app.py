@@ -13,7 +13,7 @@ import rtcdp
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processes.allocation import keep_freed_memory
+from rtcdp.runtime.processes.allocation import keep_freed_memory, share_one_heap
 
 ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Maintain", "Prove"
 
@@ -186,6 +186,7 @@ class _Commands(PlainGroup):
         name, _, rest = super().resolve_command(ctx, args)
         if name == "process":
             keep_freed_memory(os.environ)
+            share_one_heap(os.environ)
         return name, None if name is None else command_of(name), rest
 
 

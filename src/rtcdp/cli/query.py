@@ -173,14 +173,14 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _show(page: QueryPage, time: Time) -> None:
+    asked = f"{time.local(page.start_from)} – {time.local(page.start_to)} {page.tz}"
     if not page.items:
-        say("nothing was counted there")
+        say(f"nothing was counted in {asked}: look elsewhere with --since, or --from and --to")
         return
     has_time = page.interval != "none"
     names = [column.name for column in page.columns]
-    title = f"{time.local(page.start_from)} – {time.local(page.start_to)} {page.tz}"
     heads = [*([page.interval] if has_time else []), *page.group_by]
-    table = listing(*heads, *(f">{name}" for name in names), "", title=title)
+    table = listing(*heads, *(f">{name}" for name in names), "", title=asked)
     for item in page.items:
         cells = [_start(page, item, time)] if has_time else []
         is_other = bool(item.get("other"))

@@ -48,7 +48,8 @@ def export(
     user: User,
     *,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Where to; without it, here.")
+        Path | None,
+        typer.Option("--to", "--out", metavar="FILE", help="Where to; without it, here."),
     ] = None,
 ) -> None:
     """Write all that is known of a user, one JSON object a line: what an erasure takes out."""
@@ -83,7 +84,7 @@ def erase(
     """Take a user out of log and store for good, and keep a signed receipt. The processor does it
     where one is at work; else this command."""
     require_store(settings)
-    if not yes and not typer.confirm("This can't be undone. Erase the user?", err=True):
+    if not yes and not _is_meant():
         raise UsageError("nothing was erased", "say yes, or give --yes")
     clock = SystemClock()
     AuditLog(settings.data_dir, clock).note("command line", "users.erase")
@@ -95,6 +96,13 @@ def erase(
     _show(receipt, path_of(settings.data_dir, receipt))
     if receipt.found:
         raise typer.Exit(1)
+
+
+def _is_meant() -> bool:
+    try:
+        return typer.confirm("This can't be undone. Erase the user?", err=True)
+    except typer.Abort:  # nobody is there to be asked
+        return False
 
 
 @users.command("verify-receipt", cls=PlainCommand)

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
+from rtcdp.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from rtcdp.errors import BadRequest
 from rtcdp.events.event import MIN_TIMESTAMP_MS
-
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 OFFERED = (
     ("30m", "30 min", "Last 30 minutes"),

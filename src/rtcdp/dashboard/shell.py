@@ -19,13 +19,14 @@ from rtcdp.api.address import AnyRequest, path_of
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.problem import RETRY_AFTER_S, status_of
+from rtcdp.clock import MINUTE_MS
 from rtcdp.dashboard import pages
 from rtcdp.dashboard.address import PageAddress, Pairs, read_address
 from rtcdp.dashboard.environment import render
 from rtcdp.dashboard.kept_parts import CHOSEN_S, KEPT_S, KeptParts
 from rtcdp.dashboard.navigation import navigation
 from rtcdp.dashboard.page import DashboardPage, PageAsked
-from rtcdp.dashboard.period import MINUTE_MS, OFFERED, REFRESHED_MS
+from rtcdp.dashboard.period import OFFERED, REFRESHED_MS
 from rtcdp.dashboard.shared_pages import SHARED
 from rtcdp.dashboard.zone import COMMON, PageZone, zone_kept, zone_named
 from rtcdp.errors import BadRequest, RtcdpError, did_you_mean

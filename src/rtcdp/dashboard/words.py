@@ -2,8 +2,9 @@
 
 from math import ceil
 
+from rtcdp.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
-_SECOND_MS, _MINUTE_MS, _HOUR_MS, _DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
 NOTHING = "–"
 """What stands where there is no number."""
 
@@ -63,21 +64,21 @@ def duration(ms: float | None) -> str:
     """`450 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`."""
     if ms is None:
         return NOTHING
-    if ms < _SECOND_MS:
+    if ms < SECOND_MS:
         return f"{ms:.0f} ms"
-    if ms < _MINUTE_MS:
-        return f"{ms / _SECOND_MS:.0f} s" if ms >= 10 * _SECOND_MS else f"{ms / _SECOND_MS:.1f} s"
-    if ms < _HOUR_MS:
-        return _two(ms, _MINUTE_MS, "min", _SECOND_MS, "s")
-    if ms < _DAY_MS:
-        return _two(ms, _HOUR_MS, "h", _MINUTE_MS, "min")
-    return _two(ms, _DAY_MS, "d", _HOUR_MS, "h")
+    if ms < MINUTE_MS:
+        return f"{ms / SECOND_MS:.0f} s" if ms >= 10 * SECOND_MS else f"{ms / SECOND_MS:.1f} s"
+    if ms < HOUR_MS:
+        return _two(ms, MINUTE_MS, "min", SECOND_MS, "s")
+    if ms < DAY_MS:
+        return _two(ms, HOUR_MS, "h", MINUTE_MS, "min")
+    return _two(ms, DAY_MS, "d", HOUR_MS, "h")
 
 
 def ago(ms: float) -> str:
     """`0.3 s ago`: rounded up, since nothing is as new as now."""
     tenths = max(1, ceil(ms / 100))
-    return f"{tenths / 10:.1f} s ago" if ms < _MINUTE_MS else f"{duration(ms)} ago"
+    return f"{tenths / 10:.1f} s ago" if ms < MINUTE_MS else f"{duration(ms)} ago"
 
 
 def plural(number: float, one: str, many: str | None = None) -> str:

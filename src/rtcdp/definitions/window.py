@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 
+from rtcdp.clock import DAY_MS
 from rtcdp.errors import UsageError
-from rtcdp.events.calendar import DAY_MS, CalendarStart, Unit, Weekday, zone_of
+from rtcdp.events.calendar import CalendarStart, Unit, Weekday, zone_of
 
 MAX_SIZE_MS = 365 * 86_400_000
 """A window is a year long at most: so much is left before the first and after the last time that

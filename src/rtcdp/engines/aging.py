@@ -16,13 +16,12 @@ import polars as pl
 from rtcdp.admission.batch import ADMITTED
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
-from rtcdp.clock import Clock
+from rtcdp.clock import EARLIEST_MS, HOUR_MS, Clock
 from rtcdp.definitions import Fold
 from rtcdp.engines.commit import RetryPolicy, commit_for_sure
 from rtcdp.engines.decided import decided_batches
 from rtcdp.engines.folding import Folding
-from rtcdp.folds.kernel import EARLIEST_MS
-from rtcdp.folds.timeline import HOUR_MS, Telling, aged
+from rtcdp.folds.timeline import Telling, aged
 from rtcdp.log.aged import Aged, AgingLog
 from rtcdp.log.contract import LogReader
 from rtcdp.store import Epoch, Erasure, RowChanges, RowScan, Store, UncountedScan

@@ -14,19 +14,13 @@ from typing import Protocol
 import polars as pl
 
 from rtcdp.admission.batch import ADMITTED
+from rtcdp.clock import EARLIEST_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
 from rtcdp.engines.backfill import Step, fill, limit_to_log
 from rtcdp.engines.commit import Listeners
 from rtcdp.engines.decided import Rounds, decided_batches
 from rtcdp.engines.folding import Folding, StoredRows, Timeline
-from rtcdp.folds.kernel import (
-    EARLIEST_MS,
-    LATEST_MS,
-    EventsByKey,
-    RowsByKey,
-    changing_from,
-    of_lost_stories,
-)
+from rtcdp.folds.kernel import EventsByKey, RowsByKey, changing_from, of_lost_stories
 from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of
 from rtcdp.log.aged import aged_of

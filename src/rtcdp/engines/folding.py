@@ -14,12 +14,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import EARLIEST_MS, HOUR_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, Folded, fold_batch, together, touched
+from rtcdp.folds.kernel import Folded, fold_batch, together, touched
 from rtcdp.folds.row_cache import ROWS_MAX, Kept, RowCache, SpanCache
 from rtcdp.folds.rows import Difference
 from rtcdp.folds.timeline import (
-    HOUR_MS,
     Telling,
     chunks_of,
     compacted,

@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import DAY_MS
 from rtcdp.errors import UsageError
 from rtcdp.events.derived import Batch, Derived, Fields, add_kind
 
 Unit = Literal["day", "week", "month"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
-DAY_MS = 86_400_000
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 _NAME_LETTERS_MAX = 100

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import (
     Predicate,
     Reach,
@@ -29,7 +30,7 @@ from rtcdp.folds.moments import NEVER, Moments, moments_of
 from rtcdp.folds.progress import Attempts, Limits, any_order_from, attempts_from
 from rtcdp.folds.rows import empty_rows
 from rtcdp.folds.segments import Ints, numbered, reached, search_within
-from rtcdp.folds.sessions import DAY_MS, Sessions
+from rtcdp.folds.sessions import Sessions
 
 QUARTER_MS = 900_000
 STEPS_MAX = 10

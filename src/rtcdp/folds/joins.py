@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.definitions import (
     Predicate,
     Reach,
@@ -25,8 +26,6 @@ from rtcdp.definitions import (
 )
 from rtcdp.folds.rows import changes_in, empty_rows, in_order
 from rtcdp.folds.segments import Flags, Ints, first_places, numbered
-from rtcdp.folds.sessions import DAY_MS
-from rtcdp.folds.timeline import HOUR_MS
 
 ON_MAX = 3
 WITHIN_MS_MAX = 366 * DAY_MS

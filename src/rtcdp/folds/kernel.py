@@ -10,11 +10,10 @@ from typing import Protocol
 
 import polars as pl
 
+from rtcdp.clock import EARLIEST_MS, HOUR_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.rows import Difference, changing, difference, empty_rows
-from rtcdp.folds.timeline import HOUR_MS, full_hours
-
-EARLIEST_MS, LATEST_MS = -(2**62), 2**62
+from rtcdp.folds.timeline import full_hours
 
 ASKED_SLICE_MS = 3_600_000
 """Rows are asked for from the beginning of an hour on: so an event that is a little out of order

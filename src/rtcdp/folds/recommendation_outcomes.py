@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.definitions import (
     Predicate,
     Reach,
@@ -30,8 +31,6 @@ from rtcdp.events.event import PURCHASE
 from rtcdp.folds.joins import WITHIN_MS_MAX
 from rtcdp.folds.rows import changes_in, empty_rows, row_schema
 from rtcdp.folds.segments import first_places
-from rtcdp.folds.sessions import DAY_MS
-from rtcdp.folds.timeline import HOUR_MS
 
 RECOMMENDATION_SHOWN = "RECOMMENDATION_SHOWN"
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import (
     RANGE_FROM,
     RANGE_TO,
@@ -31,9 +32,8 @@ from rtcdp.folds.rows import row_schema
 
 PERIODS_MAX = 60
 _BIT = pl.lit(2, pl.Int64).pow(pl.col("after")).cast(pl.Int64)
-_DAY_MS = 86_400_000
 PERIOD_MS = {"hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}
-_LONGEST_MS = {**PERIOD_MS, "month": 31 * _DAY_MS}
+_LONGEST_MS = {**PERIOD_MS, "month": 31 * DAY_MS}
 """No period is longer, but for the hours by which a time zone sets its clocks."""
 
 
@@ -101,7 +101,7 @@ class Retention(Step):
         if self.cohort == "first":
             return Reach(None, None)
         period = _LONGEST_MS[self.unit]
-        return Reach((self.periods + 2) * period + 3 * _DAY_MS, period + 2 * _DAY_MS)
+        return Reach((self.periods + 2) * period + 3 * DAY_MS, period + 2 * DAY_MS)
 
     def narrowed(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
@@ -110,7 +110,7 @@ class Retention(Step):
         before_ms = self.reach.before_ms
         if before_ms is None:
             return None
-        begins = pl.col(RANGE_FROM) + _LONGEST_MS[self.unit] + _DAY_MS
+        begins = pl.col(RANGE_FROM) + _LONGEST_MS[self.unit] + DAY_MS
         return spans.with_columns(begins, pl.col(RANGE_TO) - before_ms), spans[key].clear()
 
     def shown(self, key: str) -> tuple[ShownColumn, ...]:

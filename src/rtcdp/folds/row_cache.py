@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rtcdp.clock import LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
-from rtcdp.folds.kernel import LATEST_MS, Folded, RowsByKey
+from rtcdp.folds.kernel import Folded, RowsByKey
 from rtcdp.folds.rows import empty_rows
 
 ROWS_MAX = 1_000_000

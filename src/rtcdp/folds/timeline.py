@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import HOUR_MS
 from rtcdp.definitions import NO_VIEW, RANGE_FROM, Fold, RowTable, RowType
 from rtcdp.events.columns import column_type
 from rtcdp.folds.rows import FRAME_TYPES, Difference, row_schema
 from rtcdp.folds.segments import Flags, Ints, order_by
 
-HOUR_MS = 3_600_000
 EVENTS_MAX = 10_000
 """So many events of a key are told of an hour."""
 

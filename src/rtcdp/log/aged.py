@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from rtcdp.clock import EARLIEST_MS
+
 
 @dataclass(frozen=True)
 class Aged:
@@ -31,7 +33,7 @@ class Aged:
     @property
     def told_from(self) -> int:
         """From when on (UTC ms) stories are told; long ago, where all are."""
-        return -(2**62) if self.stories_from is None else self.stories_from
+        return EARLIEST_MS if self.stories_from is None else self.stories_from
 
     @property
     def is_done(self) -> bool:

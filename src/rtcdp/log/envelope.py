@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rtcdp.events.codec import decode, is_clean
 from rtcdp.events.dead_letter import Rejection
-from rtcdp.events.event import MAX_TIMESTAMP_MS
+from rtcdp.events.event import MAX_TIMESTAMP_MS, KnownFieldsOnly
 from rtcdp.log.contract import DEFAULT_SOURCE, Int64Array, Intake, RawRecord, Records
 from rtcdp.log.limits import SOURCE_NAME, Headers
 from rtcdp.telemetry import TRACES_MAX
@@ -164,11 +164,13 @@ def _judge_runs(
 
 
 def _is_clean_run(values: Sequence[bytes | None]) -> bool:
-    if None in values:
+    try:
+        lines = _joined(values)
+    except TypeError:
         return False
-    lines = _joined(values)
-    # As many line breaks as values: none of them holds two events.
-    return lines.count(b"\n") == len(values) and is_clean(lines)
+    events: list[KnownFieldsOnly] = []
+    # As many events as values, each on a line of its own: none of the values holds two of them.
+    return is_clean(lines, events) and len(events) == len(values)
 
 
 def _is_line(value: bytes | None) -> bool:

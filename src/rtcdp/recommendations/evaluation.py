@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from rtcdp.clock import DAY_MS
 from rtcdp.recommendations.neighbourhood import PLAIN_NEIGHBOURS, USUAL, Taste
 from rtcdp.recommendations.ranking import NO_SESSIONS, popular, ranked
 from rtcdp.recommendations.scoring import Scores, last_items, scored
@@ -23,7 +24,6 @@ CLICKS_SCHEMA = pl.Schema({"session": pl.String(), "at": pl.Int64(), "item": pl.
 FEW, MANY = 10, 20
 """Among how many guesses the next item is looked for."""
 
-DAY_MS = 86_400_000
 
 Way = Callable[[SessionIndex, Sequence[str]], Scores]
 """Gives points to what may come next, of a session up to now."""

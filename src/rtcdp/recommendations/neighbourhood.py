@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from rtcdp.clock import DAY_MS
 from rtcdp.recommendations.session_index import SessionIndex
 from rtcdp.recommendations.session_part import Codes, Flags, Floats, Ints, ranges
 
@@ -19,7 +20,6 @@ Places = npt.NDArray[np.int16]
 Pointed = tuple[Ints, Floats]
 """Items by number, each as often as it may be, with points."""
 
-_DAY_MS = 86_400_000
 
 _OLDEST = -600.0
 """Sessions count less by their age down to e to the power of this, which is still a number."""
@@ -148,7 +148,7 @@ class Neighbourhood:
             weights = _by_length(taste.shortness, _size(self._lengths)).take(self._lengths)
         if taste.old_days:
             since_newest_ms = index.starts.take(self.sessions) - (index.newest_start or 0)
-            weights *= np.exp(np.maximum(since_newest_ms / (taste.old_days * _DAY_MS), _OLDEST))
+            weights *= np.exp(np.maximum(since_newest_ms / (taste.old_days * DAY_MS), _OLDEST))
         return weights
 
 

@@ -23,13 +23,13 @@ import polars as pl
 import polars_hash as plh
 
 from rtcdp.admission.verdicts import VERDICTS
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.events.event import MAX_TIMESTAMP_MS
 from rtcdp.store.contract import Scan, StateMismatch, StoreSnapshot
 from rtcdp.store.epoch import TableChange
 
-DAY_MS = 86_400_000
 NO_DAY = 2**40
 """A day that no bucket lies in."""
 

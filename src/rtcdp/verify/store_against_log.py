@@ -18,11 +18,12 @@ import polars as pl
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import VERDICTS
+from rtcdp.clock import HOUR_MS
 from rtcdp.definitions import Fold, Metric, RowTable, Table, tables_of
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.quarantine import erased_places, places_left_out
 from rtcdp.engines.resume import check_same_log
-from rtcdp.folds.timeline import HOUR_MS, row_tables_of
+from rtcdp.folds.timeline import row_tables_of
 from rtcdp.log.aged import aged_of
 from rtcdp.log.contract import LogReader, RawRecord
 from rtcdp.log.views import MaskedLogReader

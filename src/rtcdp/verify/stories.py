@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 import polars as pl
 import xxhash
 
+from rtcdp.clock import EARLIEST_MS, HOUR_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
 from rtcdp.events.columns import row_of
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS
 from rtcdp.folds.timeline import (
     EVENTS_MAX,
-    HOUR_MS,
     Telling,
     events_in,
     overflow_of,

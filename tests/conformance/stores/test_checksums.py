@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Count, tables_of
-from rtcdp.store.checksums import DAY_MS, check_sums
+from rtcdp.store.checksums import check_sums
 from rtcdp.testing.epochs import change
 
 MINUTE = 60_000

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RowTable
 from rtcdp.errors import UsageError
-from rtcdp.store.checksums import DAY_MS, check_sums
+from rtcdp.store.checksums import check_sums
 from rtcdp.store.contract import EpochRefused, RowScan, RowsRefused, StateMismatch
 from rtcdp.store.row_changes import ROW_BYTES_MAX
 from rtcdp.testing.driver import dump

@@ -1,8 +1,9 @@
 """Whether what people look for is what they take."""
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Fold, event_type
 from rtcdp.events.event import ADD_TO_CART
-from rtcdp.folds.funnels import DAY_MS, Funnel, FunnelStep
+from rtcdp.folds.funnels import Funnel, FunnelStep
 
 FOLD = Fold(
     name="search_funnel",

@@ -232,6 +232,22 @@ def test_pieces_of_several_partitions_come_to_what_each_comes_to() -> None:
     assert totals(batch)["received"] == 10
 
 
+def test_much_is_decoded_some_at_a_time_and_comes_to_the_same() -> None:
+    log = MemoryLog(partitions=3)
+    for partition in range(3):
+        lines = [line(f"{partition}-{n}", user="u" * 150) for n in range(6_000)]
+        body = b"\n".join([*lines, b""])
+        log.append([Delivery(body, len(lines), NOW, f"s{partition}")], partition)
+    pieces = [log.read(partition, 0, 10**7) for partition in range(3)]
+    assert sum(len(piece.lines) for piece in pieces) > 3 * 2**20
+    whole = decode_batch(pieces, ("userId", "value"), RULES)
+    alone = [decode_batch([piece], ("userId", "value"), RULES) for piece in pieces]
+    assert whole.events.equals(pl.concat([each.events for each in alone]))
+    assert whole.events.n_chunks() == 1
+    assert whole.contents.tolist() == [hash for each in alone for hash in each.contents.tolist()]
+    assert whole.id_hashes.tolist() == [hash for each in alone for hash in each.id_hashes.tolist()]
+
+
 def test_of_two_partitions_the_record_that_came_earlier_counts() -> None:
     batch = admit(
         decode_batch([two_partitions().read(p, 4, 10**6) for p in (0, 1)], (), RULES),

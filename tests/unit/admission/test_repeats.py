@@ -120,6 +120,17 @@ def test_of_a_stretch_the_first_and_the_latest_are_remembered() -> None:
     assert [each.tolist() for each in again.columns] == [each.tolist() for each in together.columns]
 
 
+def test_where_nothing_came_twice_one_time_is_kept_of_each() -> None:
+    runs = [run_of((at, 0)) for at in (1_050, 2_050, 3_050)]
+    together = merged(runs)
+    assert together.is_each_once
+    assert together.first_at.tolist() == together.last_at.tolist()
+    assert sorted(together.last_at.tolist()) == [1_050, 2_050, 3_050]
+    assert together.only(np.array([2, 0])).is_each_once
+    for again in (run_of((1_020, 1)), run_of((5_020, 1), (5_080, 2))):
+        assert not merged([*runs, again]).is_each_once
+
+
 def test_what_is_forgotten_is_not_known_from_then_on() -> None:
     forgotten = Forgotten({0: 0})
     forgotten.add(0, [(1, 50)])

@@ -4,8 +4,8 @@ import numpy as np
 
 from rtcdp.anomalies import Series, judge
 from rtcdp.anomalies.together import LEARNED_DAYS, Together, judge_together
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import USUAL
-from rtcdp.events.calendar import DAY_MS
 
 PER_DAY, DAYS = 96, 30
 START = 1_767_225_600_000

@@ -8,8 +8,7 @@ from typing import TypeVar
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_days import KeptDays, Mark
 from rtcdp.catalog.catalog import load_catalog, load_folds
-from rtcdp.clock import ManualClock
-from rtcdp.events.calendar import DAY_MS
+from rtcdp.clock import DAY_MS, ManualClock
 from rtcdp.testing.driver import START_MS, Driver
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.keeper import Keeper, keeper_of, marks_of_rows
-from rtcdp.events.calendar import DAY_MS
+from rtcdp.clock import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
 from tests.unit.answers.days import event
 

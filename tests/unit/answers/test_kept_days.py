@@ -16,12 +16,11 @@ from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays, detached, stretches, 
 from rtcdp.answers.kept_rows import rows_kept
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.query import QueryQuestion, query_page
-from rtcdp.clock import ManualClock
+from rtcdp.clock import DAY_MS, ManualClock
 from rtcdp.definitions import Count, Fold, Metric, tumbling
 from rtcdp.definitions.enrichment import stored_metrics
 from rtcdp.engines.native.erasure import Parts, erasing_epoch, traces_of
 from rtcdp.errors import BadRequest
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
 from tests.unit.answers.days import DAYS, END, HOUR_MS, CountedDays, event
 

@@ -6,8 +6,8 @@ from rtcdp.answers.fold_rows import open_told
 from rtcdp.answers.folds import find_fold
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_rows import rows_kept
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import Fold
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
 from tests.unit.answers.days import DAYS, END, HOUR_MS
 

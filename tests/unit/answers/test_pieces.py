@@ -5,9 +5,9 @@ import pytest
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.pieces import fits, pieces_of, whole_windows
 from rtcdp.answers.query import QueryQuestion, query_page
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions.enrichment import stored_as
 from rtcdp.errors import BadRequest, NotThere
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.testing.driver import START_MS, Driver
 from tests.unit.answers.days import DAYS, END, HOUR_MS
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from rtcdp.answers.series_days import VALUE, Windows, WindowsWanted, newest_windows, step_ms
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START, Count, Metric, sliding, tumbling
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreSnapshot
 from rtcdp.testing.driver import Driver
 from tests.watched import HOUR, HOURS, START, events_in

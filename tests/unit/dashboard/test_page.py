@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from rtcdp.answers.instant import iso_ms
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.page import PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS
 from rtcdp.dashboard.zone import PageZone
 
 

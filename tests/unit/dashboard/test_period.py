@@ -2,7 +2,8 @@
 
 import pytest
 
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS, OFFERED, Period, period_of
+from rtcdp.clock import DAY_MS, HOUR_MS
+from rtcdp.dashboard.period import OFFERED, Period, period_of
 from rtcdp.errors import BadRequest
 
 NOW = 1_767_225_600_000

@@ -2,10 +2,11 @@
 
 import polars as pl
 
+from rtcdp.clock import DAY_MS, EARLIEST_MS, LATEST_MS
 from rtcdp.definitions import Fold
-from rtcdp.folds.kernel import EARLIEST_MS, LATEST_MS, touched
+from rtcdp.folds.kernel import touched
 from rtcdp.folds.paths import Paths
-from rtcdp.folds.sessions import DAY_MS, Sessions
+from rtcdp.folds.sessions import Sessions
 from tests.stories import RowsInMemory, event, frame_of
 
 FOLD = Fold("visits", "Visits", Sessions(gap_ms=10, longest_ms=100))

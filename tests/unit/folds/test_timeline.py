@@ -6,11 +6,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtcdp.clock import HOUR_MS
 from rtcdp.definitions import Fold, Present, Property
 from rtcdp.folds import timeline
 from rtcdp.folds.sessions import Sessions
 from rtcdp.folds.timeline import (
-    HOUR_MS,
     chunks_of,
     compacted,
     events_in,

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import (
     Average,
     Count,
@@ -16,7 +17,7 @@ from rtcdp.definitions import (
     tables_of,
     tumbling,
 )
-from rtcdp.store.checksums import DAY_MS, HALF, daily_sums, is_summed, joined, sums_of_changes
+from rtcdp.store.checksums import HALF, daily_sums, is_summed, joined, sums_of_changes
 from rtcdp.testing.epochs import change, rows_of
 
 SHOP = Metric("shop", "S", tumbling(minutes=1), (Count("n"), Average("mean")), ("userId",))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rtcdp.answers.intervals import Cut, Interval
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS, Period
+from rtcdp.clock import DAY_MS, HOUR_MS
+from rtcdp.dashboard.period import Period
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 
 _BY_MINUTE_MS = 6 * HOUR_MS

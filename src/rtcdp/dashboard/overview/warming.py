@@ -13,12 +13,11 @@ from contextlib import AbstractContextManager
 from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.one_state import one_state
-from rtcdp.clock import repeating
+from rtcdp.clock import DAY_MS, HOUR_MS, repeating
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.lists import ranked_lists
 from rtcdp.dashboard.overview.told import told
 from rtcdp.errors import RtcdpError
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreUnavailable
 
 EVERY_S = 0.25
@@ -33,7 +32,6 @@ LOOK_AGAIN_S = 2.0
 DAYS, DAYS_BY_HOUR = 60, 15
 """So many days back: a month and the month before by day, a week and the week before by hour."""
 
-_HOUR_MS = 3_600_000
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +101,7 @@ def _of_days(known: Iterable[int], now_ms: int) -> Iterator[Buckets]:
     for day in days:
         if day >= today - DAYS_BY_HOUR:
             start = day * DAY_MS
-            edges = tuple(range(start, start + DAY_MS + 1, _HOUR_MS))
+            edges = tuple(range(start, start + DAY_MS + 1, HOUR_MS))
             yield Buckets("hour", "UTC", edges, (start,), now_ms)
 
 

@@ -15,8 +15,8 @@ from rtcdp.answers.anomalies import (
 )
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import api_address, from_to, in_time, instant_of
 
 PATH = "/anomalies"

@@ -13,9 +13,9 @@ from rtcdp.answers.joins import KIND, JoinRowsQuestion, join_page, outcomes_of
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
     Tab,
     api_address,

@@ -10,10 +10,10 @@ from rtcdp.answers.drill_down import Effort
 from rtcdp.answers.events import EventsPage, EventsQuestion, FoundVerdict, events_page
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.address import own_address, written
 from rtcdp.dashboard.found_events import FoundEvent, found_event
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import EVENTS, Tab, from_to, in_time
 from rtcdp.dashboard.where import Where, as_pairs, filters_in
 from rtcdp.errors import NotThere

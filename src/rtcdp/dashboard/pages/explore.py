@@ -17,12 +17,12 @@ from rtcdp.answers.query import (
 from rtcdp.answers.question import NAMES
 from rtcdp.api.query import Asked
 from rtcdp.api.query_routes import QUERY_PATH
+from rtcdp.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from rtcdp.dashboard.address import Pairs, written
 from rtcdp.dashboard.explore.charts import Chart, charts
 from rtcdp.dashboard.explore.groups import grouped
 from rtcdp.dashboard.explore.table import TableShown, table
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS, MINUTE_MS
 from rtcdp.dashboard.where import Where, as_pairs, filters_in
 from rtcdp.definitions import Metric
 from rtcdp.errors import BadRequest, NotThere

@@ -22,9 +22,9 @@ from rtcdp.answers.funnels import (
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.drawing.funnel import FunnelBar, funnel
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
     InTime,
     Tab,

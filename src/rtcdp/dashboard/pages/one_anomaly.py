@@ -14,11 +14,11 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.answers.one_state import one_state
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.drawing.band import BandPoint, band
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.pages.anomalies import PATH, subject_of
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import EventShown, event_shown, instant_of
 from rtcdp.dashboard.zone import PageZone
 from rtcdp.errors import NotThere

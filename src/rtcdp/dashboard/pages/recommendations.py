@@ -22,9 +22,9 @@ from rtcdp.answers.recommendations import (
     trending_page,
 )
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.address import segment
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import USERS, api_address, from_to, in_time
 from rtcdp.errors import NotThere
 

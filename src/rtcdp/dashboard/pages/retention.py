@@ -21,11 +21,11 @@ from rtcdp.answers.retention import (
     retention_page,
 )
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.address import CURSORS
 from rtcdp.dashboard.drawing.grid import GridCell, GridRow, grid
 from rtcdp.dashboard.fold_people import FoldPeople, fold_people, href_of_people
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
     InTime,
     Tab,

@@ -14,8 +14,8 @@ from rtcdp.answers.question import NAMES, Cursor, Texts
 from rtcdp.answers.session_days import SessionDays, SessionDaysQuestion, SessionSums, session_days
 from rtcdp.answers.sessions import SessionsQuestion, sessions_page
 from rtcdp.api.query import Asked
+from rtcdp.clock import DAY_MS
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS
 from rtcdp.dashboard.stories import (
     SessionShown,
     Tab,

@@ -23,6 +23,7 @@ from rtcdp.admission.batch import ADMITTED, DecodedBatch
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.clock import EARLIEST_MS, LATEST_MS, MINUTE_MS
 from rtcdp.definitions import BUCKET_START, MEMBER, Metric, RowTable, Table, fields_of, tables_of
 from rtcdp.engines.decided import decided_batches, readable_from
 from rtcdp.engines.merging import merge_rows
@@ -53,7 +54,6 @@ from rtcdp.store import (
 )
 
 USER = "userId"
-_MINUTE_MS = 60_000
 _PAGE = 1_000
 
 Place = tuple[int, int]
@@ -244,8 +244,10 @@ def _whole_from(
     """Windows that begin at this time or later have all their events in the log, and readable."""
     skews = [entry.rules.max_clock_skew_ms for entry in snapshot.admission_rules()]
     skew = max(skews, default=AdmissionRules.max_clock_skew_ms)
-    whole_from = -(2**62) if lost_at is None else lost_at + skew + 1
-    whole_from = max(whole_from, aged_of(log).whole_from or whole_from)
+    whole_from = EARLIEST_MS if lost_at is None else lost_at + skew + 1
+    aged_until = aged_of(log).whole_from
+    if aged_until is not None:
+        whole_from = max(whole_from, aged_until)
     for partition, end in progress.next_offsets.items():
         first = readable_from(log, progress, partition)
         if first == 0:
@@ -314,7 +316,7 @@ def _alarms_seen(
     and then its key."""
     by_user = {metric.name for metric in metrics if USER in metric.key_columns}
     found = []
-    for seen in snapshot.acknowledgements(-(2**62), 2**62):
+    for seen in snapshot.acknowledgements(EARLIEST_MS, LATEST_MS):
         metric, *key = msgspec.json.decode(seen.series)
         if metric in by_user and user_id in key:
             found.append((seen.series, seen.window_start))
@@ -390,7 +392,7 @@ def _moved(records: Sequence[Known], floor: int | None) -> pl.DataFrame:
     what they count in the totals."""
     moved: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
     for known in records:
-        minute = known.received_at // _MINUTE_MS * _MINUTE_MS
+        minute = known.received_at // MINUTE_MS * MINUTE_MS
         is_expired = floor is not None and 0 < minute < floor
         if known.verdict in ("", "erased") or is_expired:
             continue

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, UNCOUNTED_SCHEMA
+from rtcdp.clock import MINUTE_MS
 from rtcdp.engines.spark.exchange import (
     BucketVerdicts,
     Duplicates,
@@ -20,8 +21,6 @@ from rtcdp.engines.spark.exchange import (
 from rtcdp.engines.spark.failures import SparkFailed
 from rtcdp.engines.spark.parts import Part
 from rtcdp.store import Epoch, EpochSpan, Progress, TableChange
-
-_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _with_duplicates(ledger: pl.DataFrame, uncounted: pl.DataFrame) -> pl.DataFr
     """The ledger with the duplicates moved to where they belong."""
     moved = (
         uncounted.filter(pl.col("verdict") == "duplicate")
-        .group_by("source", (pl.col("received_at") // _MINUTE_MS * _MINUTE_MS).alias("minute"))
+        .group_by("source", (pl.col("received_at") // MINUTE_MS * MINUTE_MS).alias("minute"))
         .agg(
             pl.len().cast(pl.Int64).alias("duplicate"),
             (pl.col("reason") == "conflict").sum().cast(pl.Int64).alias("conflict"),

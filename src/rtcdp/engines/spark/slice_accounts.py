@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from rtcdp.admission.verdicts import LEDGER_SCHEMA, VERDICTS
+from rtcdp.clock import MINUTE_MS
 from rtcdp.engines.spark.exchange import STANDS_FOR, Int64Array, SliceAccount, pack_frame
 from rtcdp.log.contract import Records
 
-_MINUTE_MS = 60_000
 _UNCOUNTED_ROW_BYTES = 300
 """What a row of an uncounted record takes besides its bytes, about."""
 
@@ -59,7 +59,7 @@ def ledger_of(events: pl.DataFrame, uncounted: pl.DataFrame) -> pl.DataFrame:
     """Rows of `LEDGER_SCHEMA`, with all `events` as admitted ones. `uncounted` say what each of
     them stands for."""
     verdict, received = pl.col("verdict"), pl.col(STANDS_FOR)
-    minute = (pl.col("received_at") // _MINUTE_MS * _MINUTE_MS).alias("minute")
+    minute = (pl.col("received_at") // MINUTE_MS * MINUTE_MS).alias("minute")
     return (
         pl.concat(
             [

@@ -73,10 +73,10 @@ class StreamLimits:
     fetches_on: bool
 
 
-READ_ON = StreamLimits(2**20, 4 * 2**20, 16 * 2**20, 64 * 2**20, 100, fetches_on=True)
+READ_ON = StreamLimits(2**18, 2**20, 8 * 2**20, 32 * 2**20, 100, fetches_on=True)
 """For who reads everything in order."""
 
-LOOK_UP = StreamLimits(2**20, 2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
+LOOK_UP = StreamLimits(2**18, 2**20, 4 * 2**20, 2**20, 10, fetches_on=False)
 """For who looks at a few records here and there."""
 
 
@@ -145,7 +145,11 @@ class KafkaStream:
             except RtcdpError:
                 self._forget(partition)
                 raise
+            is_backlog = feed.byte_count >= max_bytes
             batch = feed.give(max_bytes)
+            # Who reads a backlog goes on after it; of little, others may ask the same once more.
+            if is_backlog:
+                feed.forget_before(batch.next_offset)
             if not self._limits.fetches_on:
                 self._park(partition)
                 # What is kept of many partitions together must not outgrow the limit.

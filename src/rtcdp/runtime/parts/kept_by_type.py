@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from rtcdp.admission.event_id_index import CLOCK_SLACK_MS
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.definitions import Fold
 from rtcdp.engines.aging import KeptByType, reach_of, whole_stories
 from rtcdp.errors import UsageError
-from rtcdp.folds.timeline import HOUR_MS
-from rtcdp.kept_by_type import DAY_MS
 from rtcdp.runtime.settings import Settings
 
 SETTING = "privacy.kept_days"

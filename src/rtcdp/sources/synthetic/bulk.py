@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rtcdp.clock import HOUR_MS
+
 CHUNK_EVENTS = 65_536
-HOUR_MS = 3_600_000
 MAX_SET_BACK_MS = 5_000
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00.000Z
 

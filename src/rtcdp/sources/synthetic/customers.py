@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtcdp.clock import DAY_MS
 from rtcdp.sources.synthetic.visits import PRODUCTS_OF_A_VISIT, Intent, Ints, Scripts
 
-DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
 _RETURN_NEXT_DAY = 0.2

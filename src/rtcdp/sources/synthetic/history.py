@@ -12,18 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rtcdp.anomalies import Labels, instant_of
-from rtcdp.clock import Clock
+from rtcdp.clock import DAY_MS, HOUR_MS, Clock
 from rtcdp.errors import UsageError
 from rtcdp.sources.pause import Pause
 from rtcdp.sources.sinks import Receipt, Sink
-from rtcdp.sources.synthetic.customers import (
-    BUSY_SHOP,
-    DAY_MS,
-    HOUR_MS,
-    NEW_SHOP,
-    Customers,
-    Visits,
-)
+from rtcdp.sources.synthetic.customers import BUSY_SHOP, NEW_SHOP, Customers, Visits
 from rtcdp.sources.synthetic.incidents import Incident, bot_label, incidents, lost, more_visits
 from rtcdp.sources.synthetic.shoppers import (
     MAX_USERS,

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtcdp.anomalies import Label, Touch, instant_of
+from rtcdp.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from rtcdp.events.event import ADD_TO_CART, PAGE_VIEW, PRODUCT_VIEW, PURCHASE, SEARCH
-from rtcdp.sources.synthetic.customers import DAY_MS, HOUR_MS, Visits
+from rtcdp.sources.synthetic.customers import Visits
 from rtcdp.sources.synthetic.visits import Act, Ints, Scripts
 
 Cause = Literal["payment outage", "trending product", "campaign", "silent tracker"]
@@ -23,8 +24,7 @@ CALM_DAYS = 10
 """So many days nothing happens: they show what is usual, by day and by hour."""
 
 _EVERY_DAYS = 2
-_MINUTE_MS = 60_000
-_TAIL_MS = 15 * _MINUTE_MS
+_TAIL_MS = 15 * MINUTE_MS
 """Visits that something has brought go on for about so long."""
 
 
@@ -84,10 +84,10 @@ def incidents(
     for number, day in enumerate(range(CALM_DAYS, days, _EVERY_DAYS)):
         cause = causes[number % len(causes)]
         turn = TURNS[cause]
-        first, last = (hour * HOUR_MS // _MINUTE_MS for hour in turn.hours)
+        first, last = (hour * HOUR_MS // MINUTE_MS for hour in turn.hours)
         minute, product = int(random.integers(first, last)), int(random.integers(products))
-        from_ms = (first_day + day) * DAY_MS + minute * _MINUTE_MS
-        told.append(Incident(cause, from_ms, from_ms + turn.minutes * _MINUTE_MS, product))
+        from_ms = (first_day + day) * DAY_MS + minute * MINUTE_MS
+        told.append(Incident(cause, from_ms, from_ms + turn.minutes * MINUTE_MS, product))
     return tuple(told)
 
 

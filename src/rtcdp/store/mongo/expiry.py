@@ -7,8 +7,8 @@ on its way through them any more.
 
 from collections.abc import Mapping
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import BUCKET_START
-from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.contract import Lease
 from rtcdp.store.mongo.acknowledgements import expire_acknowledgements
 from rtcdp.store.mongo.apply import UNCOUNTED

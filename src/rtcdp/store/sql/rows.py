@@ -10,8 +10,9 @@ from functools import lru_cache
 
 import polars as pl
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
-from rtcdp.store.checksums import DAY_MS, HALF, UNDATED_DAY, DailySums, joined
+from rtcdp.store.checksums import HALF, UNDATED_DAY, DailySums, joined
 from rtcdp.store.contract import RowScan
 from rtcdp.store.row_changes import CHECKSUM, FittedRows, key_schema, row_schema
 from rtcdp.store.sql.reading import Where

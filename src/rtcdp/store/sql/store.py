@@ -11,10 +11,9 @@ import polars as pl
 
 from rtcdp.admission.erased import ErasedUser
 from rtcdp.admission.rules import AdmissionRules
-from rtcdp.clock import KeptTime
+from rtcdp.clock import DAY_MS, KeptTime
 from rtcdp.definitions import BUCKET_START, Metric, RowTable, Table
 from rtcdp.errors import UsageError
-from rtcdp.store.checksums import DAY_MS
 from rtcdp.store.contract import Acknowledgement, Lease, LeaseLost, Progress, StoreSnapshot
 from rtcdp.store.epoch import Epoch, RowChanges, TableChange
 from rtcdp.store.sql.acknowledgements import put_acknowledgement, take_acknowledgement_away

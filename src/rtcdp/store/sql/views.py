@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import polars as pl
 
+from rtcdp.clock import EARLIEST_MS
 from rtcdp.definitions import (
     BUCKET_START,
     ITEM,
@@ -45,7 +46,7 @@ START_MS = "window_start_ms"
 
 _SHORT_FIELDS = frozenset({"userId", "sessionId", "eventType", "productId", "source"})
 
-_FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {-(2**62)})"
+_FLOOR = f"COALESCE((SELECT instant FROM _floors WHERE name = 'buckets'), {EARLIEST_MS})"
 """What was before is deleted, or a part of it."""
 
 _WATERMARK = (

@@ -8,8 +8,9 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.catalog.catalog import load_catalog, load_folds
+from rtcdp.clock import HOUR_MS
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
-from rtcdp.dashboard.period import HOUR_MS, Period
+from rtcdp.dashboard.period import Period
 from rtcdp.testing.driver import START_MS, Driver
 
 MINUTE_MS = 60_000

@@ -3,8 +3,9 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS, Period
+from rtcdp.dashboard.period import Period
 from tests.unit.dashboard.overview.conftest import MINUTE_MS, NOW
 
 

@@ -13,12 +13,12 @@ from rtcdp.answers.freshness import Installation
 from rtcdp.api.context import ApiContext
 from rtcdp.api.manners import with_manners
 from rtcdp.api.problem import exception_handlers
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.lists import Filters, Listed, lists_of, ranked_lists
 from rtcdp.dashboard.overview.told import told
 from rtcdp.dashboard.page import PageAsked, PageQuestion
-from rtcdp.dashboard.period import DAY_MS, HOUR_MS
 from rtcdp.dashboard.routes import dashboard_routes
 from rtcdp.dashboard.zone import PageZone
 from rtcdp.definitions import Count, Metric, Property, Sum, tumbling

@@ -9,13 +9,12 @@ import pytest
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays
-from rtcdp.clock import ManualClock
+from rtcdp.clock import DAY_MS, ManualClock
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
 from rtcdp.dashboard.overview.lists import RankedLists, ranked_lists
 from rtcdp.dashboard.overview.told import Told, told
 from rtcdp.dashboard.overview.warming import CAUGHT_UP_MS, LOOK_AGAIN_S, Warming, read_ahead
 from rtcdp.dashboard.period import Period
-from rtcdp.events.calendar import DAY_MS
 from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import Driver
 from tests.unit.answers.days import DAYS, END, HOUR_MS, CountedDays, days_of_a_shop, event

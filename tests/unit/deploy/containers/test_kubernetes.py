@@ -1,6 +1,6 @@
 """A workload of Kubernetes becomes the pod that podman plays."""
 
-from deploy.containers.kubernetes import PROBES, configured, documents_of, pod_of
+from deploy.containers.kubernetes import PROBES, configured, documents_of, pod_of, replica_of
 
 
 def test_a_pod_is_the_workloads_own_but_for_what_podman_can_t():
@@ -26,3 +26,12 @@ def test_the_manifest_is_left_as_it_is():
     (workload, *_) = documents_of("embedded.yaml")
     pod_of(workload, {"http": 1}, {"RTCDP_TRUST_NETWORK": "false"})
     assert documents_of("embedded.yaml")[0] == workload
+
+
+def test_replicas_have_names_and_volumes_of_their_own():
+    (workload, *_) = documents_of("processor.yaml")
+    pods = [pod_of(replica_of(workload, number), {}, {}) for number in range(2)]
+    assert [pod["metadata"]["name"] for pod in pods] == ["rtcdp-processor-0", "rtcdp-processor-1"]
+    (one,), (other,) = (pod["spec"]["volumes"] for pod in pods)
+    assert one["persistentVolumeClaim"] != other["persistentVolumeClaim"]
+    assert documents_of("processor.yaml")[0] == workload

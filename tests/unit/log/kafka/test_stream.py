@@ -77,6 +77,18 @@ def test_reading_elsewhere_assigns_anew(admin):
     assert consumer.assigned == {0: 2}
 
 
+def test_of_a_backlog_nothing_is_kept_that_was_handed_out(admin):
+    """Of little it is: two may ask, one after the other, what is at the end of a log."""
+    stream, consumer = made(admin)
+    consumer.coming = messages(0, 5, 6)
+    for _ in range(2):
+        assert offsets_of(stream, 0, 5) == ([5, 6], 7)
+    consumer.coming = messages(0, *range(7, 20))
+    assert offsets_of(stream, 0, 7, 300)[1] < 20
+    assert not stream.is_at(0, 7)
+    assert consumer.history == [("assign", 0)]
+
+
 def test_what_comes_of_other_partitions_is_kept_for_them(admin):
     stream, consumer = made(admin)
     consumer.coming = messages(0, 0)

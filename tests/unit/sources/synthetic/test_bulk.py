@@ -2,14 +2,9 @@ from collections import Counter
 
 import pytest
 
+from rtcdp.clock import HOUR_MS
 from rtcdp.events.codec import decode, is_clean
-from rtcdp.sources.synthetic.bulk import (
-    CHUNK_EVENTS,
-    HOUR_MS,
-    MAX_SET_BACK_MS,
-    START_MS,
-    bench_events,
-)
+from rtcdp.sources.synthetic.bulk import CHUNK_EVENTS, MAX_SET_BACK_MS, START_MS, bench_events
 
 
 @pytest.fixture(scope="module")

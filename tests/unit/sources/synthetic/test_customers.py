@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rtcdp.sources.synthetic.customers import DAY_MS, Customers
+from rtcdp.clock import DAY_MS
+from rtcdp.sources.synthetic.customers import Customers
 from rtcdp.sources.synthetic.visits import Intent, all_scripts
 
 SCRIPTS = all_scripts()

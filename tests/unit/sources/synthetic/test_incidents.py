@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from rtcdp.anomalies import Label, ms_of
-from rtcdp.sources.synthetic.customers import DAY_MS
+from rtcdp.clock import DAY_MS
 from rtcdp.sources.synthetic.history import History, Past
 from rtcdp.sources.synthetic.incidents import CALM_DAYS
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO
-from rtcdp.store.checksums import DAY_MS, sums_by_day
+from rtcdp.store.checksums import sums_by_day
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.schema import SENT_AT_ONCE

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rtcdp.store.checksums import DAY_MS, UNDATED_DAY
+from rtcdp.clock import DAY_MS
+from rtcdp.store.checksums import UNDATED_DAY
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.row_changes import fitted_rows, key_schema
 from rtcdp.store.sql.rows import create_rows, day_of, sums_of_asked
