@@ -161,7 +161,7 @@ def _in_place(near: Pointed, ruled: Pointed, item_count: int) -> tuple[Ints, Flo
 @lru_cache(maxsize=64)
 def _fadings(fading: float, count: int) -> Floats:
     """What an item counts that is so many items back."""
-    found: Floats = fading ** np.arange(count)
+    found: Floats = np.power(fading, np.arange(count), dtype=np.float64)
     return found
 
 
