@@ -45,12 +45,23 @@ class NotThere(RtcdpError):
     """What was asked for by name does not exist."""
 
 
+class NotInCatalog(NotThere):
+    """The catalog has no definition of that name."""
+
+
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """The beginning of a hint: a question for the word that was probably meant, with a blank behind
     it; nothing where no word is near. Capitals, hyphens and underscores don't matter."""
+    meant = nearest(text, known)
+    return "" if meant is None else f"did you mean {meant}? "
+
+
+def nearest(text: str, known: Iterable[str]) -> str | None:
+    """The word that is nearest to a text, if one is near. Capitals, hyphens and underscores don't
+    matter."""
     plain = {_plain(word): word for word in known}
     found = get_close_matches(_plain(text[:_LONGEST_TEXT]), plain, n=1)
-    return f"did you mean {plain[found[0]]}? " if found else ""
+    return plain[found[0]] if found else None
 
 
 def _plain(word: str) -> str:

@@ -10,15 +10,12 @@ from rtcdp.definitions import MAX_SIZE_MS
 from rtcdp.errors import BadRequest
 from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.events.event import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
+from rtcdp.events.mistaken_units import SECONDS, mistaken
 
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 _NUMBER = re.compile(r"-?[0-9]+\.?[0-9]*")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WITHOUT_OFFSET = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]+(\.[0-9]+)?")
-
-SECONDS = range(10**8, 10**10)
-"""As milliseconds since 1970 these numbers lie within its first days, as seconds between 1973 and
-2286: whoever sends one means seconds."""
 
 DURATION = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -76,17 +73,12 @@ def _bad_instant(name: str, text: str) -> BadRequest:
     shown = f"{name}={text[:100]!r}"
     example = f"send {name}=2026-01-31T09:30:00.000Z, a date alone, or milliseconds since 1970"
     if _NUMBER.fullmatch(text):
-        whole = int(text.partition(".")[0][:20])
-        if abs(whole) in SECONDS:
+        meant = mistaken(int(text.partition(".")[0][:20]))
+        if meant is not None:
             return BadRequest(
-                f"{shown} looks like seconds since 1970", f"send milliseconds: {name}={whole}000"
+                f"{shown} looks like {meant.unit} since 1970",
+                f"send milliseconds: {name}={meant.milliseconds}",
             )
-        for unit, too_many in (("microseconds", 10**3), ("nanoseconds", 10**6)):
-            if abs(whole) // too_many // 1000 in SECONDS:
-                return BadRequest(
-                    f"{shown} looks like {unit} since 1970",
-                    f"send milliseconds: {name}={whole // too_many}",
-                )
     if _WITHOUT_OFFSET.fullmatch(text):
         return BadRequest(
             f"{shown} has no offset from UTC", f"send {name}={text}Z, or with +02:00, written %2B"

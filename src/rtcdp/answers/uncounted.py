@@ -20,6 +20,7 @@ from rtcdp.answers.instant import iso_ms, iso_ms_or_none
 from rtcdp.answers.question import INSTANT as AS_INSTANT
 from rtcdp.answers.question import NAMES, Cursor, Limit, Since, Texts, beginning
 from rtcdp.events.dead_letter import DeadLetterReason
+from rtcdp.events.mistaken_units import doubt_about
 from rtcdp.store import UncountedScan
 
 _POSITION = (INSTANT, PARTITION, OFFSET)
@@ -157,7 +158,7 @@ def shown_record(row: Mapping[str, Any]) -> UncountedRecord:
         verdict=row["verdict"],
         reason=row["reason"],
         step=row["step"],
-        message=row["message"],
+        message=_message(row),
         eventId=row["event_id"],
         userId=row["user_id"],
         event_time=iso_ms_or_none(row["event_time"]),
@@ -165,6 +166,15 @@ def shown_record(row: Mapping[str, Any]) -> UncountedRecord:
         raw_encoding=encoding,
         replayed_at=iso_ms_or_none(row["replayed_at"]),
     )
+
+
+def _message(row: Mapping[str, Any]) -> str | None:
+    """What admission said; more of those that are late because of the unit of their time."""
+    instant: int | None = row["event_time"]
+    if row["verdict"] != "late" or instant is None:
+        return cast("str | None", row["message"])
+    doubt = doubt_about(instant)
+    return cast("str | None", row["message"] if doubt is None else doubt)
 
 
 def _as_text(raw: bytes | None) -> tuple[str | None, RawEncoding | None]:

@@ -1,11 +1,12 @@
 """Addresses as they were sent: the undecoded path tells the slashes of an id from others."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from litestar import Request
 
-from rtcdp.errors import BadRequest, NotThere
+from rtcdp.errors import BadRequest, NotThere, nearest
 
 if TYPE_CHECKING:
     from litestar.types import Scope
@@ -39,6 +40,26 @@ def path_of(request: AnyRequest) -> str:
         return raw.decode().partition("?")[0]
     except UnicodeDecodeError as error:
         raise BadRequest("the address is not UTF-8", "percent-encode it as UTF-8") from error
+
+
+def meant_address(path: str, patterns: Iterable[str]) -> str | None:
+    """The address that was probably meant by a mistyped `path`, segment by segment: those that are
+    parameters in the `patterns` of all addresses (`/api/metrics/{name:str}`) stay as they are
+    given. None where nothing is near."""
+    asked = path.split("/")
+    near = [pattern.split("/") for pattern in patterns]
+    near = [pattern for pattern in near if len(pattern) == len(asked)]
+    meant: list[str] = []
+    for place, segment in enumerate(asked):
+        words = {pattern[place] for pattern in near if "{" not in pattern[place]}
+        chosen = segment if segment in words else nearest(segment, words)
+        if chosen is None:
+            near = [pattern for pattern in near if "{" in pattern[place]]
+        else:
+            near = [pattern for pattern in near if pattern[place] == chosen]
+        meant.append(segment if chosen is None else chosen)
+    found = "/".join(meant)
+    return found if near and found != path else None
 
 
 def with_ids_apart(scope: "Scope") -> "Scope":

@@ -21,11 +21,12 @@ from litestar.openapi.spec.enums import OpenAPIFormat
 import rtcdp
 from rtcdp.access.needs import READ
 from rtcdp.answers.export import MEDIA_TYPES
-from rtcdp.answers.instant import DURATION, EARLIEST, LATEST, SECONDS
+from rtcdp.answers.instant import DURATION, EARLIEST, LATEST
 from rtcdp.api.examples import with_examples
 from rtcdp.api.manners import KEPT, tag_of
 from rtcdp.api.query import Asked, QueryParameter
 from rtcdp.definitions import Count, Distinct, Measure, Metric, TopK, field_name
+from rtcdp.events.mistaken_units import SECONDS
 
 MAX_VALUES = 20
 """How many values of one parameter are described; a few more may be sent."""

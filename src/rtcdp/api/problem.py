@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 
 from rtcdp.access.grant import AccessRefused
 from rtcdp.answers.user_data import TooManyErasures
-from rtcdp.api.address import noted_path
+from rtcdp.api.address import meant_address, noted_path
 from rtcdp.errors import BadRequest, NotThere, PartMissing, RtcdpError
 from rtcdp.log.contract import LogFailed, LogUnavailable
 from rtcdp.problem_document import (
@@ -25,6 +25,9 @@ from rtcdp.store import StateMismatch, StoreForbidden, StoreUnavailable
 _log = logging.getLogger(__name__)
 
 LOGIN_PATH = "/login"
+OTHER_ADDRESSES = "other_addresses"
+"""Where an application's state names what is answered beside its own routes."""
+
 RETRY_AFTER_S = 1
 _OPERATOR_S = 60
 """What only an operator can mend takes longer to come back."""
@@ -116,12 +119,22 @@ def _of_rtcdp_error(request: Request[Any, Any, Any], error: RtcdpError) -> Respo
     return problem(status, str(error), hint, headers)
 
 
-def _of_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+def _of_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     status = error.status_code
     title = HTTPStatus(status).phrase
     # Litestar's text for it is the title once more, or the address that the client knows.
     detail = _DETAILS.get(status) or error.detail or title
-    return problem(status, detail, _HINTS.get(status, ""), dict(error.headers or {}))
+    hint = _HINTS.get(status, "")
+    if status == HTTPStatus.NOT_FOUND:
+        hint = _question_about(request) + hint
+    return problem(status, detail, hint, dict(error.headers or {}))
+
+
+def _question_about(request: Request[Any, Any, Any]) -> str:
+    app = request.app
+    known = [route.path for route in app.routes]
+    meant = meant_address(request.scope["path"], [*known, *app.state.get(OTHER_ADDRESSES, ())])
+    return "" if meant is None else f"did you mean {meant}? "
 
 
 def _of_anything_else(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, remark, say, tell_here
 from rtcdp.clock import Clock, SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
 from rtcdp.runtime.collecting.local_intake import local_product_sink, local_sink
@@ -224,10 +225,12 @@ def _say_sent(report: ReplayReport, url: str) -> None:
 
 def _say_read(report: ReplayReport) -> None:
     blank = f", {report.blank:,} blank" if report.blank else ""
-    say(f"read {report.records:,} records: {report.events:,} events, {report.raw:,} others{blank}")
+    read = plural(report.records, "record")
+    say(f"read {read}: {plural(report.events, 'event')}, {plural(report.raw, 'other')}{blank}")
     if report.known:
-        known = f"{report.known:,} lines were imported before"
-        say(f"{known} and are not sent again (--again does that)")
+        was, are = ("was", "is") if report.known == 1 else ("were", "are")
+        known = f"{plural(report.known, 'line')} {was} imported before"
+        say(f"{known} and {are} not sent again (--again does that)")
     for reason in report.reasons[:_SHOWN_REASONS]:
         say(Text(f"  {reason.count:,} × {reason.first}", "yellow"))
     for damage in report.damage:

@@ -15,6 +15,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
@@ -147,7 +148,7 @@ def _show_sums(found: SelfCheck, show: int) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
     if found.is_sound:
-        compared = f"{found.tables} tables, {number(found.rows)} rows, and the ledger"
+        compared = f"{plural(found.tables, 'table')}, {plural(found.rows, 'row')}, and the ledger"
         say(Text.assemble(("the counts add up: ", "bold green"), compared))
         return
     if not found.is_ledger_sound:
@@ -257,7 +258,7 @@ def _show_findings(found: Findings, show: int, *, accept: bool) -> None:
                 "rtcdp dead-letters replay",
             )
         )
-    compared = f"{number(found.rows)} rows, {number(found.records)} records"
+    compared = f"{plural(found.rows, 'row')}, {plural(found.records, 'record')}"
     if found.disagreements:
         table = listing("about", "key", "expected", "found", title="Not what the judge says")
         for each in found.disagreements[: max(0, show)]:
@@ -300,7 +301,8 @@ def _listed(values: tuple[object, ...] | None) -> list[str] | None:
 def _show(found: Verification, show: int, sides: tuple[str, str]) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
-    compared = f"{found.tables} tables, {number(found.rows)} rows, {number(found.events)} events"
+    tables, rows = plural(found.tables, "table"), plural(found.rows, "row")
+    compared = f"{tables}, {rows}, {plural(found.events, 'event')}"
     if not found.differences:
         say(Text.assemble(("no difference: ", "bold green"), compared))
         return

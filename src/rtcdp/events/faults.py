@@ -13,6 +13,7 @@ import msgspec
 
 from rtcdp.events import event as rules
 from rtcdp.events.event import KnownFieldsOnly
+from rtcdp.events.mistaken_units import mistaken
 
 INSTANT_WORDS = (
     "ISO-8601 with an offset, like 2026-01-31T09:30:00.000Z, or an integer of milliseconds since "
@@ -101,7 +102,8 @@ def _fault_of(name: str, value: object, record: bytes) -> str | None:
         if name == "eventType" and rules.EVENT_TYPE.fullmatch(value) is None:
             return "is none that can be counted"
     if name == "timestamp" and not _is_in_range(record):
-        return _YEARS
+        meant = mistaken(value) if isinstance(value, int) else None
+        return _YEARS if meant is None else f"looks like {meant.unit} since 1970"
     if name == "properties" and value is not None:
         return _fault_of_properties(value, record)
     return None

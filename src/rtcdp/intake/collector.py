@@ -32,11 +32,12 @@ from rtcdp.intake.splitting import (
     split,
     takes_long,
 )
+from rtcdp.intake.stats import CollectorStats
 from rtcdp.intake.transfers import Transfers
 from rtcdp.log.contract import (
     DEFAULT_SOURCE,
+    Claim,
     Delivery,
-    ImportRegister,
     Intake,
     LogFailed,
     LogFull,
@@ -47,6 +48,7 @@ from rtcdp.log.contract import (
 )
 from rtcdp.log.limits import SOURCE_NAME
 from rtcdp.log.piece import Piece
+from rtcdp.log.wrapping import pieces_after, try_claim
 from rtcdp.telemetry import CURRENT_TRACE
 
 _DRAIN_PAUSE_S = 0.002
@@ -66,44 +68,25 @@ class IntakeAnswer(msgspec.Struct, frozen=True):
 
     All are in the log now, the rejected ones as dead letters to be. Duplicates are those whose id
     this collector remembers; they are appended like the others, because admission decides what
-    counts and the ledger tells it exactly.
+    counts and the ledger tells it exactly. Of a piece of a recorded file that was imported before,
+    all are duplicates, and nothing is appended. A `hint` is about what was accepted and is odd.
     """
 
     accepted: int
     duplicates: int
     rejected: tuple[RejectedEvent, ...] = ()
     rejected_count: int = 0
-
-
-class CollectorStats(msgspec.Struct, frozen=True):
-    """What the collector did since it started, and what it holds now.
-
-    `requests`, `events`, `rejected`, `duplicates` and `bytes` are of durable deliveries only;
-    `refused` counts the other requests by code. `commit_s` is the time in appends.
-    """
-
-    requests: int
-    events: int
-    rejected: int
-    duplicates: int
-    bytes: int
-    refused: dict[RefusalCode, int]
-    groups: int
-    group_requests_max: int
-    commit_s: float
-    commit_s_max: float
-    pending_requests: int
-    pending_bytes: int
-    recent_ids: int
+    hint: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Waiting(msgspec.Struct, frozen=True, eq=False):
-    """A request whose delivery is on its way; `answered` gets the number of duplicates."""
+    """A request whose delivery is on its way; `answered` gets the number of duplicates, or None
+    when it was passed over."""
 
     delivery: Delivery
     batch: Batch
     byte_count: int
-    answered: "asyncio.Future[int]"
+    answered: "asyncio.Future[int | None]"
 
 
 class Collector:
@@ -326,8 +309,15 @@ class Collector:
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """The pieces of recorded files that are in the log and follow the text which `key` names;
         none where the log doesn't know. Raises what the log's writer raises."""
-        writer = self._writer
-        return writer.pieces_after(key) if isinstance(writer, ImportRegister) else ()
+        return pieces_after(self._writer, key)
+
+    def try_claim(self, key: str) -> Claim | None:
+        """Claim the right to import what `key` names, as `ImportRegister` has it. Raises
+        `RequestRefused` (503)."""
+        try:
+            return try_claim(self._writer, key)
+        except (LogUnavailable, LogFailed) as error:
+            raise self._refusal_for(error) from error
 
     async def known_pieces(self, key: str) -> Sequence[Piece]:
         """The same, for whoever asks over HTTP. Raises `RequestRefused` (503)."""
@@ -357,8 +347,11 @@ class Collector:
             frame, lines=batch.lines, line_count=batch.line_count, rejects=batch.rejects
         )
         duplicates = await self._submit(delivery, batch)
+        if duplicates is None:
+            return IntakeAnswer(0, batch.event_count)
         accepted = batch.line_count - duplicates
-        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count)
+        hint = batch.doubt or msgspec.UNSET
+        return IntakeAnswer(accepted, duplicates, batch.rejected, batch.rejected_count, hint)
 
     async def _split(self, body: bytes, content_type: str, encoding: str) -> Batch:
         """The batch of a body, decoded here when it is small and by another thread when not."""
@@ -387,8 +380,9 @@ class Collector:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    def _submit(self, delivery: Delivery, batch: Batch) -> "asyncio.Future[int]":
-        """Put a delivery on the way to the log; the result is the number of its duplicates."""
+    def _submit(self, delivery: Delivery, batch: Batch) -> "asyncio.Future[int | None]":
+        """Put a delivery on the way to the log; the result is the number of its duplicates, and
+        None when all of it was passed over."""
         self.check_open()
         self.check_source(delivery.source)
         if self._waiting >= self.limits.max_pending_requests:
@@ -402,7 +396,7 @@ class Collector:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._commits.start()
-        answered: asyncio.Future[int] = self._loop.create_future()
+        answered: asyncio.Future[int | None] = self._loop.create_future()
         if not self._gathering:
             # Once per turn of the loop: waking the writer for each request costs more.
             self._loop.call_soon(self._hand_over)
@@ -431,11 +425,11 @@ class Collector:
         is_refusal_of_all = group.error is None or not isinstance(group.error, UsageError)
         if is_refusal_of_all:
             self._last_error = (group.error, self._clock.monotonic())
-        for waiting in group.tickets:
+        for place, waiting in enumerate(group.tickets):
             self._waiting -= 1
             self._held_bytes -= waiting.byte_count
             if group.error is None:
-                duplicates = self._count(waiting)
+                duplicates = None if place in group.passed_over else self._count(waiting)
                 if not waiting.answered.done():
                     waiting.answered.set_result(duplicates)
             elif not waiting.answered.done():

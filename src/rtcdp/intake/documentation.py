@@ -297,6 +297,10 @@ def _answer(*, files: bool) -> Schema:
             ),
             "rejected": Schema(type=_ARRAY, items=rejected, description="the first of them"),
             "rejected_count": Schema(type=_WHOLE, description="how many were rejected"),
+            "hint": Schema(
+                type=_TEXT,
+                description="only where what was accepted is odd: times that look like seconds",
+            ),
             **(_MORE_OF_A_FILE if files else {}),
         },
     )

@@ -6,13 +6,13 @@ more deliveries the more there are.
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
-from rtcdp.log.contract import Delivery, LogFailed, LogUnavailable, LogWriter
+from rtcdp.log.contract import Appended, Delivery, LogFailed, LogUnavailable, LogWriter
 
 Ticket = TypeVar("Ticket")
 Entries: TypeAlias = list[tuple[Delivery, Ticket | None]]
@@ -26,11 +26,13 @@ source (the log has as many as it takes)."""
 @dataclass(frozen=True)
 class CommittedGroup(Generic[Ticket]):
     """What became of one group: `error` is None when it is durable. `commit_s` is what the append
-    took."""
+    took. `passed_over` are those of `tickets` (by their places) of which nothing was appended, for
+    they are of pieces that had been imported before."""
 
     tickets: tuple[Ticket, ...]
     error: NotAppended | None
     commit_s: float
+    passed_over: frozenset[int] = frozenset()
 
 
 class GroupCommit(Generic[Ticket]):
@@ -96,7 +98,8 @@ class GroupCommit(Generic[Ticket]):
     def _commit(self, group: "Entries[Ticket]") -> None:
         began = self._clock.monotonic()
         # After a failure nothing is written any more: what the file holds is not known.
-        error = self._failure or self._append([delivery for delivery, _ in group])
+        placed = self._failure or self._append([delivery for delivery, _ in group])
+        error = None if isinstance(placed, tuple) else placed
         sources = {delivery.source for delivery, _ in group}
         if isinstance(error, UsageError) and len(sources) > 1:
             # One source is refused: its neighbours go without it.
@@ -104,11 +107,13 @@ class GroupCommit(Generic[Ticket]):
                 self._commit([entry for entry in group if entry[0].source == source])
             return
         tickets = tuple(ticket for _, ticket in group if ticket is not None)
-        self._on_committed(CommittedGroup(tickets, error, self._clock.monotonic() - began))
+        passed_over = _passed_over(group, placed) if isinstance(placed, tuple) else frozenset()
+        commit_s = self._clock.monotonic() - began
+        self._on_committed(CommittedGroup(tickets, error, commit_s, passed_over))
 
-    def _append(self, deliveries: list[Delivery]) -> NotAppended | None:
+    def _append(self, deliveries: list[Delivery]) -> NotAppended | tuple[Appended, ...]:
         try:
-            self._writer.append(deliveries)
+            return tuple(self._writer.append(deliveries))
         except (LogUnavailable, UsageError) as error:
             return error
         except LogFailed as error:
@@ -120,7 +125,16 @@ class GroupCommit(Generic[Ticket]):
             )
             self._failure.__cause__ = error
             return self._failure
-        return None
+
+
+def _passed_over(group: "Entries[Ticket]", placed: Sequence[Appended]) -> frozenset[int]:
+    """The places of the tickets of which nothing was appended though there was something."""
+    with_ticket = [
+        delivery.piece is not None and bool(delivery.record_count) and not appended.record_count
+        for (delivery, ticket), appended in zip(group, placed, strict=True)
+        if ticket is not None
+    ]
+    return frozenset(place for place, is_known in enumerate(with_ticket) if is_known)
 
 
 def _bytes_of(delivery: Delivery) -> int:

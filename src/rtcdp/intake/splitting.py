@@ -32,6 +32,7 @@ from rtcdp.events.codec import LINE_BREAK, count_of, decode, is_clean
 from rtcdp.events.dead_letter import Rejection
 from rtcdp.events.event import MAX_EVENT_BYTES, CustomerActivityEvent, KnownFieldsOnly
 from rtcdp.events.judged import Run
+from rtcdp.events.mistaken_units import doubt_about
 from rtcdp.events.product_update import ProductUpdate
 from rtcdp.intake.cloud_events import CLOUD_EVENT_TYPES, STRUCTURED, event_line
 from rtcdp.intake.limits import CollectorLimits
@@ -79,7 +80,7 @@ class Batch(msgspec.Struct, frozen=True):
     among those that are kept, and `summaries` the first of each reason's others with how many it
     stands for; `rejected` names the first of all for the answer, and `rejected_count` counts them.
     `id_hashes` are of the accepted events' ids, where they have one, and `id_times` the times of
-    the same events.
+    the same events. `first_time` is that of the first accepted event, where it was looked at.
     """
 
     lines: bytes
@@ -90,6 +91,7 @@ class Batch(msgspec.Struct, frozen=True):
     id_times: list[datetime | int] = []
     rejected_count: int = 0
     summaries: tuple[tuple[bytes, int], ...] = ()
+    first_time: datetime | int | None = None
 
     @property
     def event_count(self) -> int:
@@ -99,6 +101,12 @@ class Batch(msgspec.Struct, frozen=True):
     def byte_count(self) -> int:
         kept = sum(len(raw) for _, raw in self.rejects)
         return len(self.lines) + kept + sum(len(raw) for raw, _ in self.summaries)
+
+    @property
+    def doubt(self) -> str | None:
+        """What is odd about the accepted events: who sends seconds does so in all, so the first one
+        tells."""
+        return doubt_about(self.first_time) if isinstance(self.first_time, int) else None
 
 
 Judge = Callable[[bytes], CustomerActivityEvent | ProductUpdate | Rejection]
@@ -161,7 +169,10 @@ def clean_batch(
         return None
     _check_count(len(events), limits)
     lines = body if body.endswith(b"\n") else body + b"\n"
-    return Batch(lines, len(events), _hashes_of(events), id_times=_times_of(events))
+    first = events[0].timestamp if events else None
+    return Batch(
+        lines, len(events), _hashes_of(events), id_times=_times_of(events), first_time=first
+    )
 
 
 def batch_of_runs(runs: Sequence[Run], limits: CollectorLimits) -> Batch:
@@ -278,6 +289,7 @@ class _Judged:
         self._line_count = 0
         self._id_hashes: list[int] = []
         self._id_times: list[datetime | int] = []
+        self._first_time: datetime | int | None = None
         self._rejects: list[tuple[int, bytes]] = []
         self._rejected: list[RejectedEvent] = []
 
@@ -289,6 +301,8 @@ class _Judged:
         together = b"\n".join([*run, b""])
         if not is_clean(together, events) or len(events) != len(run):
             return False
+        if self._line_count == 0:
+            self._first_time = events[0].timestamp
         self._texts.append(together)
         self._line_count += len(run)
         self._id_hashes.extend(_hashes_of(events))
@@ -311,7 +325,11 @@ class _Judged:
             return
         self._texts.append(_on_one_line(record) + b"\n")
         self._line_count += 1
-        if isinstance(verdict, CustomerActivityEvent) and verdict.event_id is not None:
+        if isinstance(verdict, ProductUpdate):
+            return
+        if self._line_count == 1:
+            self._first_time = verdict.timestamp_ms
+        if verdict.event_id is not None:
             self._id_hashes.append(hash(verdict.event_id))
             self._id_times.append(verdict.timestamp_ms)
 
@@ -343,6 +361,7 @@ class _Judged:
             self._id_times,
             self._rejected_count,
             tuple(self._summaries.values()),
+            self._first_time,
         )
 
 

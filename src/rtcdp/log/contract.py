@@ -6,6 +6,7 @@ position; `next_offset` is where to resume, and only that is ever stored.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -359,6 +360,12 @@ class ErasableLog(Protocol):
         """
         ...
 
+    def settle(self) -> Sequence[Path]:
+        """Bring all that was appended to where it stays, so that it stands in one place. Returns
+        the files that hold nothing from then on but copies of that, and what comes in later; none
+        where a reader is in the way. Raises what a reader raises."""
+        ...
+
 
 class LogWriter(Protocol):
     """Appends records; one writer a process."""
@@ -374,6 +381,21 @@ class LogWriter(Protocol):
     def close(self) -> None: ...
 
 
+class Claim(Protocol):
+    """A right that is held until `close`, or until the process dies."""
+
+    def close(self) -> None:
+        """Let it go. May be called twice."""
+        ...
+
+
+class NoClaim:
+    """Where there is no register, there is nothing to claim."""
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
 @runtime_checkable
 class ImportRegister(Protocol):
     """A writer that knows for ever which pieces of recorded files it has appended. It appends none
@@ -382,4 +404,10 @@ class ImportRegister(Protocol):
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """The pieces that were imported and follow the text which `key` names. Raises what `append`
         raises when the log can't be read."""
+        ...
+
+    def try_claim(self, key: str) -> Claim | None:
+        """Claim the right to import what `key` (hex digits) names, among all processes, so that
+        nobody else begins with it meanwhile; None while somebody else has it. Raises
+        `LogUnavailable`."""
         ...

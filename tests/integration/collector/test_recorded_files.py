@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -165,6 +166,46 @@ def test_a_file_is_in_the_log_byte_for_byte_as_after_a_replay_and_once(server, t
     }
     assert server.records("shop")[-1][0].startswith(b'{"eventId":"1.csv:30012:')
     assert len(server.records("shop")) == len(expected) + 5
+
+
+def test_a_file_that_comes_twice_at_once_is_taken_once_and_each_sender_is_told_so(server):
+    plain = events(30_000, 260)
+    skippable = b"\x53\x2a\x4d\x18" + (9).to_bytes(4, "little") + b"not lines"
+    bodies = (plain, gzip.compress(plain, 1), skippable + zstandard.compress(plain))
+    with ThreadPoolExecutor(2) as senders:
+        first = senders.submit(server.send, bodies[0], "day", params={"source": "twice"})
+        second = senders.submit(server.send, bodies[1], "day.gz", params={"source": "twice"})
+        told = [first.result().json(), second.result().json()]
+    told.append(server.send(bodies[2], "day.zst", params={"source": "twice"}).json())
+    assert [each["accepted"] + each["known"] for each in told] == [30_000] * 3
+    assert sum(each["accepted"] for each in told) == len(server.records("twice")) == 30_000
+    # One that has grown waits, so that it knows all of the other one.
+    second_is_sent = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield plain[:-9]
+        second_is_sent.wait(10)
+        time.sleep(0.7)
+        yield plain[-9:]
+
+    with ThreadPoolExecutor(2) as senders:
+        first = senders.submit(server.send, slowly(), "day", params={"source": "grown"})
+        while len(server.records("grown")) < 5_000:
+            time.sleep(0.01)
+        second = senders.submit(server.send, plain + events(5), "day", params={"source": "grown"})
+        second_is_sent.set()
+        assert first.result().json()["accepted"] == 30_000
+        assert second.result().json() == first.result().json() | {"accepted": 5, "known": 30_000}
+    assert len(server.records("grown")) == 30_005
+    headers = {"Content-Encoding": "zstd"}
+    packed = server.send(bodies[2], params={"source": "twice", "name": "day"}, headers=headers)
+    assert packed.json()["known"] == 30_000
+    piece = {"Rtcdp-Piece": f"after={'1' * 32}; key={'2' * 32}; bytes=9"}
+    answers = [
+        server.client.post("/v1/import", content=events(3) + b"{}\n", headers=piece).json()
+        for _ in range(2)
+    ]
+    assert [(each["accepted"], each["duplicates"]) for each in answers] == [(3, 0), (0, 4)]
 
 
 def test_what_is_too_much_for_a_request_is_a_file_if_it_is_one_of_lines(server):

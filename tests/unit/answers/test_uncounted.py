@@ -52,3 +52,15 @@ def test_a_page_goes_on_where_the_one_before_ended(installation: Installation) -
     second = uncounted_page(installation, DuplicatesQuestion(limit=1, cursor=first.next_cursor))
     assert second.next_cursor is None
     assert [item.offset for item in (*first.items, *second.items)] == [2, 1]
+
+
+def test_seconds_that_were_taken_as_milliseconds_are_late_and_told_so(
+    driver: Driver, make_installation: MakeInstallation
+) -> None:
+    seconds = driver.now_ms // 1000
+    driver.feed({"userId": "ada", "eventType": "SEARCH", "timestamp": seconds})
+    driver.process()
+    [late] = uncounted_page(make_installation(), LateEventsQuestion()).items
+    assert late.message is not None
+    assert f"{seconds} looks like seconds" in late.message
+    assert f"send {seconds}000" in late.message

@@ -1,7 +1,7 @@
 import pytest
 from litestar import Request
 
-from rtcdp.api.address import address_of, path_of, text_in_path
+from rtcdp.api.address import address_of, meant_address, path_of, text_in_path
 from rtcdp.errors import BadRequest, NotThere
 
 
@@ -35,3 +35,23 @@ def test_an_address_without_its_cursor():
     request = request_of(b"/api/users/a%2Fb?x", b"limit=3&cursor=abc&userId=%C3%BC")
     assert path_of(request) == "/api/users/a%2Fb"
     assert address_of(request) == "/api/users/a%2Fb?limit=3&userId=%C3%BC"
+
+
+ADDRESSES = ("/", "/docs", "/v1/events", "/api/metrics", "/api/metrics/{name:str}", "/api/sessions")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/event", "/v1/events"),
+        ("/api/Sesions", "/api/sessions"),
+        ("/api/metric/orders", "/api/metrics/orders"),
+        ("/apis/metrics/orders", "/api/metrics/orders"),
+        ("/api/metrics/orders", None),
+        ("/api/metrics/orders/more", None),
+        ("/api/carts", None),
+        ("/nowhere", None),
+    ],
+)
+def test_a_mistyped_address_is_told_from_those_that_there_are(path, meant):
+    assert meant_address(path, ADDRESSES) == meant

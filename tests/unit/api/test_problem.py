@@ -46,6 +46,11 @@ def test_a_problem_says_each_thing_once(api: TestClient[Litestar]) -> None:
         assert not [a for a in said for b in said if a is not b and a.lower() in b.lower()]
 
 
+def test_a_mistyped_address_is_led_to_the_right_one(api: TestClient[Litestar]) -> None:
+    hint = api.get("/api/metric/orders").json()["hint"]
+    assert hint.startswith("did you mean /api/metrics/orders? ")
+
+
 def test_a_wrong_method_is_told_the_right_ones(api: TestClient[Litestar]) -> None:
     assert "GET" in api.post("/api/ledger").headers["allow"]
 

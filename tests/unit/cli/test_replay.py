@@ -9,7 +9,7 @@ def test_a_file_goes_into_an_empty_data_folder_and_is_counted(rtcdp, events):
     done = rtcdp("replay", events)
     assert (done.code, done.out) == (
         0,
-        "read 3 records: 2 events, 1 others\n"
+        "read 3 records: 2 events, 1 other\n"
         f"  1 × line 3 of {events}: the line is 'nonsense', expected an event as JSON\n"
         "received 3 = admitted 2 + duplicate 0 + late 0 + dead letter 1 ✓\n",
     )

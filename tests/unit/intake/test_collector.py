@@ -3,6 +3,7 @@ import gzip
 import threading
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -436,3 +437,13 @@ async def test_declared_sources_are_always_taken(limited) -> None:
 def test_a_declared_source_has_a_name(log, clock) -> None:
     with pytest.raises(UsageError, match="'Shop EU'"):
         Collector(log, clock, CollectorLimits(sources="shop,Shop EU"))
+
+
+@pytest.mark.parametrize("beside", [b"", b"\nbad"])
+async def test_times_in_seconds_are_doubted_in_the_answer(collector, beside: bytes) -> None:
+    good = event(1) + beside
+    in_seconds = good.replace(b"000,", b",")
+    answer = await collector.take(in_seconds, NDJSON)
+    assert answer.accepted == 1
+    assert "1767225600 looks like seconds" in answer.hint
+    assert b"hint" not in msgspec.json.encode(await collector.take(good, NDJSON))

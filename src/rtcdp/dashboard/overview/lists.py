@@ -11,6 +11,7 @@ from rtcdp.answers.instant import iso_ms
 from rtcdp.answers.pieces import pieces_of, whole_windows
 from rtcdp.dashboard.address import PageAddress, written
 from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.contents import CONTENTS, PAGE_IN, PRODUCT_IN, contents_of
 from rtcdp.dashboard.overview.counted import CATEGORIES, TYPES, top
 from rtcdp.dashboard.overview.figures import Row, ranked
 from rtcdp.dashboard.overview.told import CATEGORY, Told
@@ -46,8 +47,8 @@ class Asking(Protocol):
 @dataclass(frozen=True)
 class Listed:
     """A list. `by` is the filter that a row sets, if it sets one; where it doesn't, `metric` and
-    `field` say what Explore shows of a row, or `behind` has the address of its events. `aside` says
-    what else the rows are of, `missing` why there are none."""
+    `field` say what Explore shows of a row. `behind` has the addresses of the events that the
+    numbers count. `aside` says what else the rows are of, `missing` why there are none."""
 
     title: str
     name: str
@@ -110,6 +111,10 @@ def lists_of(
     lists = _Lists(asked, buckets, filters, kept)
     visits, types, categories = found.visits, found.types, found.categories
     only = [(each,) for each in filters.get(CATEGORY, ())] or None
+
+    def told_by(name: str) -> str | None:
+        return name if contents_of(asked.installation).get(name) else None
+
     ends = [
         Listed(
             f"{title} pages",
@@ -117,15 +122,15 @@ def lists_of(
             "Sessions",
             visits.ends[name] if visits else (),
             by=name,
-            aside=lists.not_narrowed(*ENDS),
+            aside=lists.not_narrowed(*ENDS, *CONTENTS),
             missing=found.troubles.get("visits"),
         )
         for title, name in zip(("Entry", "Exit"), ENDS, strict=True)
     ]
     return (
-        lists.largest(Listed("Pages", "pages", "Views"), "pageUrl"),
+        lists.largest(Listed("Pages", "pages", "Views", by=told_by(PAGE_IN)), "pageUrl"),
         *ends,
-        lists.largest(Listed("Products", "products", "Views"), "productId"),
+        lists.largest(Listed("Products", "products", "Views", by=told_by(PRODUCT_IN)), "productId"),
         Listed(
             "Categories",
             "categories",

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from rtcdp.answers.freshness import Installation
 from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.contents import CONTENTS
 from rtcdp.dashboard.overview.counted import (
     ACTIVE_USERS,
     CATEGORIES,
@@ -23,7 +24,7 @@ from rtcdp.errors import BadRequest, NotThere
 T = TypeVar("T")
 
 CATEGORY = "category"
-FILTERS = (*ENDS, CATEGORY)
+FILTERS = (*ENDS, *CONTENTS, CATEGORY)
 """What the overview can be narrowed to."""
 
 _BY_CATEGORY = {"revenue": "revenue", "orders": "purchase_count"}
@@ -46,7 +47,7 @@ def told(
     installation: Installation, buckets: Buckets, filters: Mapping[str, tuple[str, ...]]
 ) -> Told:
     """The figures of a time, narrowed by `filters`. Raises `StoreUnavailable`."""
-    ends = {name: texts for name, texts in filters.items() if name in ENDS and texts}
+    of_visits = {name: texts for name, texts in filters.items() if name != CATEGORY and texts}
     categories = filters.get(CATEGORY, ())
     troubles: dict[str, str] = {}
 
@@ -66,13 +67,13 @@ def told(
         "categories",
         lambda: counted(installation, buckets, CATEGORIES, tuple(_BY_CATEGORY.values())),
     )
-    found = asked("visits", lambda: visits(installation, buckets, ends))
+    found = asked("visits", lambda: visits(installation, buckets, of_visits))
 
     def figure(wanted: Figure) -> Figure:
         name = wanted.name
         if categories:
-            return _of_categories(wanted, by_category, categories, bool(ends), troubles)
-        if ends or name in _SESSIONS:
+            return _of_categories(wanted, by_category, categories, bool(of_visits), troubles)
+        if of_visits or name in _SESSIONS:
             return wanted.but_missing(troubles["visits"]) if found is None else found.figure(wanted)
         if name in TYPE_OF:
             if by_type is None:
@@ -102,7 +103,7 @@ def _of_categories(
     if column is None:
         return wanted.but_missing("not told apart by the category of products")
     if is_narrowed:
-        return wanted.but_missing("not told apart by pages and categories at once")
+        return wanted.but_missing("not told apart by sessions and categories at once")
     if by_category is None:
         return wanted.but_missing(troubles["categories"])
     return by_category.figure(wanted, column, [(each,) for each in categories])

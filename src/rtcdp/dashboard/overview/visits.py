@@ -1,5 +1,5 @@
 """Figures and lists that sessions are counted for, also of those alone that began or ended on some
-pages.
+pages, or had some page or product in them.
 
 Shares are of sessions that are over, which no event can change any more: of one that goes on nobody
 knows yet whether it will have a second page, or a purchase. How many go on is said beside them.
@@ -22,17 +22,17 @@ from rtcdp.answers.instant import EARLIEST
 from rtcdp.answers.kept_days import ENTRY_BYTES, KeptDays, Stretch, detached
 from rtcdp.answers.kept_rows import Part, parts_kept, rows_kept
 from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.contents import CONTENTS, longest_ms, with_contents
 from rtcdp.dashboard.overview.figures import Figure, Numbers, Row, ranked
-from rtcdp.definitions import MICROS_PER_UNIT, Fold, in_polars
+from rtcdp.definitions import Fold, in_polars
 
 ENDS = ("entry_page", "exit_page")
-_STORED = ("end", "page_view_count", "value_units", "value_micros", "converted", *ENDS)
+_STORED = ("end", "page_view_count", "converted", *ENDS)
 _NOWHERE = "(no page)"
 
 _SUMS: Mapping[str, str] = {
     "sessions": "sessions",
     "views": "page_view_count",
-    "revenue": "value",
     "users": "users",
 }
 _SHARES: Mapping[str, str] = {"conversion": "converted", "bounce": "bounces"}
@@ -67,7 +67,7 @@ class Visits:
                 incomplete=self.incomplete,
             )
         if figure.name not in _SHARES:
-            return figure.but_missing("not told apart by the page that a session began or ended on")
+            return figure.but_missing("not told apart by the pages and products of sessions")
         column = _SHARES[figure.name]
         going_on = round(self.total["sessions"] - self.total["over"])
         return replace(
@@ -86,7 +86,8 @@ def visits(
     installation: Installation, buckets: Buckets, equals: Mapping[str, tuple[str, ...]]
 ) -> Visits:
     """Sessions that began between the first and the last edge; with `equals`, those alone whose
-    entry or exit page is one of some. Shares are those of sessions that are over.
+    entry or exit page is one of some, or that had one of some pages or products in them. Shares are
+    those of sessions that are over.
 
     Raises `BadRequest` for more than are read at once, `NotThere` where the store has no sessions,
     and `StoreUnavailable`.
@@ -98,7 +99,7 @@ def visits(
         asked = _Asked(installation.days, told, edges, buckets.start)
         users: _Users | None = None
         if equals:
-            rows = asked.rows(equals)
+            rows = asked.rows(installation, equals)
             users = _Users(rows, edges)
             parts = [asked.summed(rows, Stretch(None, edges[0], edges[-1]))]
         else:
@@ -106,7 +107,7 @@ def visits(
     pieces = _by_piece(parts, edges)
 
     def together(first: int, after: int) -> dict[str, float]:
-        sums = _with_value({name: sum(pieces[name][first:after]) for name in _SUMMED})
+        sums: dict[str, float] = {name: sum(pieces[name][first:after]) for name in _SUMMED}
         return sums if users is None else {**sums, "users": users.between(first, after)}
 
     columns = _columns(pieces, users)
@@ -167,12 +168,19 @@ class _Asked:
     def watermark(self) -> int:
         return EARLIEST if self.told.watermark is None else self.told.watermark
 
-    def rows(self, equals: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
+    def rows(
+        self, installation: Installation, equals: Mapping[str, tuple[str, ...]]
+    ) -> pl.DataFrame:
         """The sessions, by when they began."""
-        rows = rows_kept(self.days, self.told, self.span, _STORED, _narrowed)
-        for name, texts in equals.items():
-            rows = rows.filter(pl.col(name).is_in(texts))
-        return rows.sort("start")
+        start, end = self.span
+        contents = {name: texts for name, texts in equals.items() if name in CONTENTS}
+        # What comes after the end may be of a session that began before it, or of another one.
+        until = end + longest_ms(self.told.fold) if contents else end
+        rows = rows_kept(self.days, self.told, (start, until), _STORED, _narrowed).sort("start")
+        rows = with_contents(installation, self.told.fold, rows, (start, until), contents)
+        for name in equals.keys() - contents.keys():
+            rows = rows.filter(pl.col(name).is_in(equals[name]))
+        return rows.filter(pl.col("start") < end)
 
     def parts(self) -> Iterator[_Part]:
         """The sums of each part of the time. Those of a day on which all sessions are over are
@@ -213,8 +221,6 @@ class _Asked:
         columns = {
             "sessions": np.ones(rows.height, np.int64),
             "page_view_count": views,
-            "units": rows["value_units"].to_numpy(),
-            "micros": rows["value_micros"].to_numpy(),
             "over": is_over,
             "converted": is_over & rows["is_converted"].to_numpy(),
             "bounces": is_over & (views == 1),
@@ -271,29 +277,18 @@ def _narrowed(fold: Fold, rows: pl.DataFrame) -> pl.DataFrame:
         pl.col(fold.key).hash().alias("user"),
         (pl.lit(0, pl.Int64) if settled is None else settled.cast(pl.Int64)).alias("over_from"),
         pl.col("page_view_count").cast(pl.Int32),
-        "value_units",
-        "value_micros",
         (pl.col("converted") == 1).alias("is_converted"),
         *(pl.col(name).fill_null(_NOWHERE) for name in ENDS),
     ).sort("start")
 
 
-_SUMMED = ("sessions", "page_view_count", "units", "micros", "over", "converted", "bounces")
+_SUMMED = ("sessions", "page_view_count", "over", "converted", "bounces")
 _COUNT = "count"
 _NUMBER_BYTES = 40
 
 
-def _with_value(sums: Mapping[str, int]) -> dict[str, float]:
-    """With the amount, rounded once."""
-    micros = sums["units"] * MICROS_PER_UNIT + sums["micros"]
-    return {**sums, "value": micros / MICROS_PER_UNIT}
-
-
 def _columns(pieces: Mapping[str, Sequence[int]], users: _Users | None) -> dict[str, Numbers]:
-    sums = zip(pieces["units"], pieces["micros"], strict=True)
-    value = tuple((units * MICROS_PER_UNIT + each) / MICROS_PER_UNIT for units, each in sums)
     found: dict[str, Numbers] = {name: tuple(each) for name, each in pieces.items()}
-    found["value"] = value
     return found if users is None else {**found, "users": users.by_piece()}
 
 

@@ -12,9 +12,10 @@ from rtcdp.answers.question import NAMES
 from rtcdp.api.query import Asked
 from rtcdp.dashboard.drawing.curve import Block, Curve, block, curve, top_of
 from rtcdp.dashboard.overview.buckets import Buckets, buckets_of
+from rtcdp.dashboard.overview.contents import PAGE_IN, PRODUCT_IN, contents_of
 from rtcdp.dashboard.overview.figures import Figure
 from rtcdp.dashboard.overview.lists import Listed, RankedLists, lists_of, ranked_lists
-from rtcdp.dashboard.overview.told import FILTERS, Told, told
+from rtcdp.dashboard.overview.told import CATEGORY, FILTERS, Told, told
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.period import Period
 from rtcdp.dashboard.stories import EVENTS
@@ -31,6 +32,12 @@ class OverviewQuestion(PageQuestion, frozen=True, kw_only=True, rename=NAMES):
     ] = ()
     exit_page: Annotated[
         tuple[str, ...], msgspec.Meta(description="sessions that ended on one of these pages")
+    ] = ()
+    page: Annotated[
+        tuple[str, ...], msgspec.Meta(description="sessions with one of these pages in them")
+    ] = ()
+    product: Annotated[
+        tuple[str, ...], msgspec.Meta(description="sessions with one of these products in them")
     ] = ()
     category: Annotated[
         tuple[str, ...], msgspec.Meta(description="purchases of products of these categories")
@@ -63,11 +70,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter that is set."""
+    """A filter that is set, and, where its title does not tell, `says` what is left by it."""
 
     name: str
     title: str
     text: str
+    says: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,13 @@ _BEHIND: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """Where the page is, and what it is asked, that lists what a figure counts."""
 
-_TITLES = {"entry_page": "Entry page", "exit_page": "Exit page", "category": "Category"}
+_TITLES = {
+    "entry_page": "Entry page",
+    "exit_page": "Exit page",
+    PAGE_IN: "Page",
+    PRODUCT_IN: "Product",
+    CATEGORY: "Category",
+}
 
 
 @dataclass(frozen=True)
@@ -132,12 +146,21 @@ def shown(asked: PageAsked[OverviewQuestion]) -> Overview:
         cards=tuple(_card(figure, buckets, figure is chosen) for figure in found.figures),
         chart=_chart(chosen, buckets, _behind(asked, buckets, chosen)),
         lists=lists_of(asked, buckets, found, filters, numbers.lists),
-        filters=tuple(
-            Filter(name, _TITLES[name], text) for name, texts in filters.items() for text in texts
-        ),
+        filters=_filters(asked, filters),
         ledger=ledger,
         is_empty=ledger.totals.received == 0 and not ledger.lag_ms,
         shown_time=Period(buckets.start, buckets.end, numbers.period.moves),
+    )
+
+
+def _filters(
+    asked: PageAsked[OverviewQuestion], filters: Mapping[str, Sequence[str]]
+) -> tuple[Filter, ...]:
+    told_of = contents_of(asked.installation)
+    return tuple(
+        Filter(name, _TITLES[name], text, told_of[name].says if name in told_of else None)
+        for name, texts in filters.items()
+        for text in texts
     )
 
 

@@ -83,11 +83,15 @@ def write_anew(connection: sqlite3.Connection, path: Path) -> None:
     _empty_wal(connection, path)
 
 
-def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
-    """Write back what is in the WAL, and empty it. The caller holds the write turn. Raises
-    `LogUnavailable` while a reader keeps it from being emptied."""
+def empty_wal(connection: sqlite3.Connection) -> bool:
+    """Write back what is in the WAL, and empty it; False while a reader keeps it from being
+    emptied. The caller holds the write turn."""
     ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    if busy:
+    return not busy
+
+
+def _empty_wal(connection: sqlite3.Connection, path: Path) -> None:
+    if not empty_wal(connection):
         raise LogUnavailable(
             f"somebody reads {path}, so that its WAL can't be emptied",
             "end what has been reading it for long, and try again",

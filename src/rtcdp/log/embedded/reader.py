@@ -22,7 +22,7 @@ from rtcdp.log.embedded.columns import (
     pieces_of,
     records_of,
 )
-from rtcdp.log.embedded.erasing import erase_from_chunk, write_anew
+from rtcdp.log.embedded.erasing import empty_wal, erase_from_chunk, write_anew
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
     LOCK_TIMEOUT_MS,
@@ -38,6 +38,7 @@ from rtcdp.log.embedded.file import (
     transaction,
     used_bytes,
     version_of,
+    wal_of,
     write_turn,
 )
 from rtcdp.log.limits import Retention
@@ -272,6 +273,15 @@ class EmbeddedLogReader:
             with write_turn(self._directory, self._lock_timeout_ms):
                 write_anew(connection, self._path)
         return erased
+
+    def settle(self) -> Sequence[Path]:
+        """See `rtcdp.log.contract.ErasableLog`: what is written to a WAL that was emptied are pages
+        anew, each as often as something was added to it. Appends wait."""
+        if identity(self._path) is None:
+            return ()
+        turn = write_turn(self._directory, self._lock_timeout_ms)
+        with errors_of(self._path), closing(self._connected()) as connection, turn:
+            return (wal_of(self._path),) if empty_wal(connection) else ()
 
     def aged(self) -> Aged:
         """See `rtcdp.log.aged.AgingLog`, as the next three."""

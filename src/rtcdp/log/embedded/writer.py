@@ -11,6 +11,7 @@ from rtcdp.errors import UsageError
 from rtcdp.log.contract import Appended, Delivery, LogFailed, LogFull, LogUnavailable
 from rtcdp.log.embedded import imported
 from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of, stored_bytes
+from rtcdp.log.embedded.claims import Claim, try_claim
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
 from rtcdp.log.embedded.file import (
@@ -124,6 +125,11 @@ class EmbeddedLogWriter:
         """As promised by `ImportRegister`."""
         with self._mutex, self._failing_for_good(), errors_of(self._path):
             return imported.pieces_after(self._checked_connection(), key)
+
+    def try_claim(self, key: str) -> Claim | None:
+        """As promised by `ImportRegister`."""
+        with errors_of(self._path):
+            return try_claim(self._directory, key)
 
     def sources(self) -> list[str]:
         """The names of all sources that count against `MAX_SOURCES`, in their order."""

@@ -21,8 +21,11 @@ from rtcdp.intake.collector import Collector, IntakeAnswer
 from rtcdp.intake.decompression import ENCODINGS
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.recorded import FileAnswer, SentFile
+from rtcdp.log.contract import Claim, NoClaim
 from rtcdp.log.piece import Piece
+from rtcdp.runtime.collecting.claiming import claimed
 from rtcdp.runtime.collecting.local_intake import PIECE_BYTES
+from rtcdp.sources.recorded.compressed import MAGIC_BYTES, is_gzip, is_zstd
 from rtcdp.sources.recorded.mapped_blocks import ImportedBefore, MappedBlock, new_blocks
 from rtcdp.sources.recorded.mapping import Mapping, built_in_mappings, load_mapping
 from rtcdp.sources.recorded.recorded_file import RecordedFile
@@ -36,7 +39,7 @@ T = TypeVar("T")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _READ_BYTES = 256 * 1024
 _LOOK_S = 1.0
-_MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+_IS_PACKED = {"gzip": is_gzip, "x-gzip": is_gzip, "zstd": is_zstd}
 _CUT = RequestRefused("body_damaged", "send the body whole, as its headers say")
 
 
@@ -164,6 +167,7 @@ class _Importing:
         self._text_bytes = 0
         self._excess: RequestRefused | None = None
         self._held: MappedBlock | None = None
+        self._claim: Claim = NoClaim()
         self._sent: concurrent.futures.Future[IntakeAnswer] | None = None
 
     def run(self, summed: "hashlib._Hash | None") -> FileAnswer:
@@ -186,14 +190,16 @@ class _Importing:
                     self._send_held()
                     self._wait()
             raise self._with_what_was_taken(refused) from refused
+        finally:
+            self._claim.close()
         return self._answer
 
     def _check_encoding(self, raw: "io.BufferedReader[Any]") -> None:
         encoding = self._file.encoding
-        magic, start = _MAGIC.get(encoding, b""), raw.peek(4)
+        start = raw.peek(MAGIC_BYTES)
         if not start:
             raise RequestRefused("empty_body", "send one event or more")
-        if not start.startswith(magic):
+        if encoding in _IS_PACKED and not _IS_PACKED[encoding](start):
             raise RequestRefused(
                 "corrupt_encoding",
                 f"send the body as its Content-Encoding says: it is no {encoding}",
@@ -234,6 +240,15 @@ class _Importing:
                 continue
             self._send_held()
             self._held = mapped
+
+    def claim(self, key: str) -> None:
+        """As promised by `ClaimingRegister`."""
+        self._claim = claimed(self._collector, key, self._check_sender)
+
+    def _check_sender(self) -> None:
+        self._collector.check_open()
+        if self._pipe.trouble is not None:
+            raise self._pipe.trouble
 
     def pieces_after(self, key: str) -> "list[Piece]":
         """The pieces that are in the log and follow the text which `key` names."""
@@ -293,6 +308,7 @@ class _Importing:
         self._answer = msgspec.structs.replace(
             before,
             accepted=before.accepted + answer.accepted,
+            known=before.known + answer.duplicates,
             rejected=before.rejected + named,
             rejected_count=before.rejected_count + answer.rejected_count,
         )

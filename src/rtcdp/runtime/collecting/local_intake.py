@@ -11,8 +11,9 @@ from rtcdp.events.judged import Run
 from rtcdp.intake.collector import Collector
 from rtcdp.intake.problem import RequestRefused
 from rtcdp.intake.splitting import NDJSON_TYPES
-from rtcdp.log.contract import DEFAULT_SOURCE, Intake
+from rtcdp.log.contract import DEFAULT_SOURCE, Claim, Intake, NoClaim
 from rtcdp.log.piece import Piece
+from rtcdp.runtime.collecting.claiming import claimed
 from rtcdp.runtime.collecting.known_ids import recall
 from rtcdp.runtime.collecting.product_door import product_collector
 from rtcdp.runtime.parts import log_reader, log_writer
@@ -34,7 +35,8 @@ _BYTE_ORDER_MARK_STARTS = (b"\xef", b"\xfe", b"\xff")
 class LocalSink:
     """A sink whose lines a collector of this process takes.
 
-    Raises `RequestRefused` when the collector doesn't take them.
+    Raises `RequestRefused` when the collector doesn't take them. What it claims it holds until it
+    claims something else, or is closed.
     """
 
     piece_bytes = PIECE_BYTES
@@ -46,6 +48,7 @@ class LocalSink:
         self.source = source
         self._intake = intake
         self._runner = runner
+        self._claim: Claim = NoClaim()
 
     def write(self, lines: Sequence[bytes]) -> Receipt:
         """Append the lines; they are on disk when it returns."""
@@ -66,14 +69,20 @@ class LocalSink:
         """Append what the runs hold, of which duplicates are not told from others; all of it is on
         disk when it returns, and known as this piece."""
         answer = self._runner.run(self._collector.take_runs(runs, self.source, piece))
-        return Receipt(accepted=answer.accepted, rejected=answer.rejected_count)
+        return Receipt(answer.accepted, answer.duplicates, answer.rejected_count)
+
+    def claim(self, key: str) -> None:
+        """Wait until nobody else imports what `key` names, and keep others from it."""
+        self._claim.close()
+        self._claim = claimed(self._collector, key, lambda: None)
 
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """The pieces that are in the log and follow the text which `key` names."""
         return self._collector.pieces_after(key)
 
     def close(self) -> None:
-        """Nothing to do: each write is complete."""
+        """Let go what it claimed; each write is complete."""
+        self._claim.close()
 
 
 class PatientSink:
@@ -129,10 +138,12 @@ def local_sink(
         asyncio.Runner() as runner,
     ):
         collector = Collector(writer, clock, settings.collector_limits)
+        sink = LocalSink(collector, source, intake, runner)
         try:
             recall(collector, reader, settings, clock)
-            yield LocalSink(collector, source, intake, runner)
+            yield sink
         finally:
+            sink.close()
             collector.close()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
@@ -41,7 +42,7 @@ from rtcdp.api.exposition import plain_exposition
 from rtcdp.api.guard import guarded
 from rtcdp.api.manners import with_manners
 from rtcdp.api.measuring import HttpTimes, measured, routed
-from rtcdp.api.problem import LOGIN_PATH, exception_handlers
+from rtcdp.api.problem import LOGIN_PATH, OTHER_ADDRESSES, exception_handlers
 from rtcdp.api.pulse import beating
 from rtcdp.api.routes import api_routes
 from rtcdp.catalog.followed import FollowedCatalog
@@ -262,6 +263,7 @@ def _app(
         exception_handlers=handlers,
         openapi_config=openapi_config,
         on_startup=[document_collector] if is_collector else [],
+        state=State({OTHER_ADDRESSES: tuple(NEEDS)} if is_collector else {}),
         logging_config=None,
     )
 

@@ -69,6 +69,18 @@ def _require_url(registry: str) -> None:
             )
 
 
+def registry_kinds(settings: KafkaTopicSettings) -> Sequence[str]:
+    """The kinds of schemas that the registry of a topic knows, asked now; none where there is none.
+
+    Raises `PartMissing`, `UsageError` where its URL is none, and `LogUnavailable`.
+    """
+    if not settings.schema_registry:
+        return ()
+    _require_url(settings.schema_registry)
+    found: Sequence[str] = _reader_of(settings.schema_registry).kinds()
+    return found
+
+
 @dataclass(frozen=True)
 class _Foreign:
     """Where a message stands among others, and the headers that tell what it is."""

@@ -14,8 +14,8 @@ from rtcdp.engines.resume import check_reach, check_same_log
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import (
     Appended,
+    Claim,
     Delivery,
-    ImportRegister,
     LogGone,
     LogReader,
     LogReplaced,
@@ -24,6 +24,7 @@ from rtcdp.log.contract import (
     OffsetsMissing,
 )
 from rtcdp.log.piece import Piece
+from rtcdp.log.wrapping import pieces_after, try_claim
 from rtcdp.store import Progress
 
 LOOK_EVERY_S = 0.5
@@ -80,8 +81,11 @@ class GuardedLogWriter:
 
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """As promised by `ImportRegister`; none where the log keeps no such register."""
-        writer = self._writer or self._opened_again()
-        return writer.pieces_after(key) if isinstance(writer, ImportRegister) else ()
+        return pieces_after(self._writer or self._opened_again(), key)
+
+    def try_claim(self, key: str) -> Claim | None:
+        """As promised by `ImportRegister`; given where the log keeps no such register."""
+        return try_claim(self._writer or self._opened_again(), key)
 
     def look(self) -> None:
         """See whether the log is still the right one, and open it if it is again."""

@@ -9,7 +9,7 @@ from rtcdp.errors import UsageError
 from rtcdp.runtime.processing.running import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.user_data.receipts import Receipt, keep_receipt, salt_of
-from rtcdp.runtime.user_data.search import receipt_of
+from rtcdp.runtime.user_data.search import Search, receipt_of
 
 
 def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
@@ -25,7 +25,10 @@ def erase(settings: Settings, clock: Clock, user_id: str, by: str) -> Receipt:
         assert isinstance(processor, Processor)
         processor.run(threading.Event(), once=True)
         erased = processor.erase(user_id, salt_of(processor.store))
-    return keep_receipt(settings.data_dir, receipt_of(settings, erased, user_id, by))
+        # What a collector takes in from here on is theirs again.
+        search = Search(processor.progress.next_offsets)
+    receipt = receipt_of(settings, erased, user_id, by, search=search)
+    return keep_receipt(settings.data_dir, receipt)
 
 
 def counted_alone(settings: Settings) -> Settings:

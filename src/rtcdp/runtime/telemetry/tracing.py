@@ -28,6 +28,7 @@ from rtcdp.clock import Clock
 from rtcdp.engines.instruments import heard_too
 from rtcdp.errors import RtcdpError
 from rtcdp.log.contract import Appended, Delivery, LogWriter
+from rtcdp.log.wrapping import WrappingWriter
 from rtcdp.runtime.processing import Processing
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.telemetry.trace_notes import Note, NoteReader, write_notes
@@ -161,11 +162,11 @@ class Tracing:
         span.end(epoch.ended_ms * _NS)
 
 
-class _TracedWriter:
+class _TracedWriter(WrappingWriter):
     def __init__(self, tracing: Tracing, writer: LogWriter, now_ms: Callable[[], int]) -> None:
         self._tracing = tracing
+        super().__init__(writer)
         self._now_ms = now_ms
-        self._writer = writer
 
     def append(self, deliveries: Sequence[Delivery]) -> Sequence[Appended]:
         if not any(each.trace for each in deliveries):
@@ -174,9 +175,6 @@ class _TracedWriter:
         placed = self._writer.append(deliveries)
         self._tracing.appended(deliveries, placed, began_ms)
         return placed
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from rtcdp.definitions import Fold, Metric
@@ -73,12 +74,16 @@ def found_of(
 ) -> tuple[Traced, ...]:
     """What still holds the id: records of a log that can erase, files of this machine, and tables
     of a server. What stands in a record is not told of the log's file as well."""
-    records = tuple(find_in_log(log, user_id, search)) if isinstance(log, ErasableLog) else ()
-    of_log = sum(each.count for _, each in records)
     folder = settings.log_path
     log_files = () if folder is None else _files_of_log(folder)
+    settled = log.settle() if isinstance(log, ErasableLog) else ()
+    in_files = replace(search, without=chain(settled, search.without))
+    traces = tuple(find(places_of(settings), user_id, in_files))
+    # After the files: what came in meanwhile may stand in them, too.
+    records = tuple(find_in_log(log, user_id, search)) if isinstance(log, ErasableLog) else ()
+    of_log = sum(each.count for _, each in records)
     files = []
-    for each in find(places_of(settings), user_id, search):
+    for each in traces:
         is_of_log = each.place in log_files
         count = max(0, each.count - of_log) if is_of_log else each.count
         of_log -= each.count - count

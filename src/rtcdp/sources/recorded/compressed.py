@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -9,6 +10,12 @@ import zstandard
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""Frames that hold nothing to read, which may come first (RFC 8878, 3.1.2)."""
+
+MAGIC_BYTES = 4
+"""So many first bytes tell what a file is."""
+
 _ZSTD_INPUT_BYTES = 512
 """So little at once that even the worst that a frame can hold of one byte fits into memory."""
 _ZSTD_WINDOW_BYTES = 128 * 2**20
@@ -22,15 +29,25 @@ class Damaged(Exception):
     """The compressed stream is broken from here on."""
 
 
+def is_gzip(start: bytes) -> bool:
+    """Whether what starts like that is gzip."""
+    return start.startswith(_GZIP_MAGIC)
+
+
+def is_zstd(start: bytes) -> bool:
+    """Whether what starts like that is zstd."""
+    return start.startswith(_ZSTD_MAGIC) or _ZSTD_SKIPPABLE.match(start) is not None
+
+
 def contents_of(raw: io.BufferedReader, size: int) -> Iterator[bytes]:
     """All that an open file holds, about `size` bytes at once: gzip and zstd are unpacked.
 
     Raises `Damaged` after what comes before the damage.
     """
-    magic = raw.peek(4)[:4]
-    if magic.startswith(_GZIP_MAGIC):
+    start = raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
+    if is_gzip(start):
         return _ungzipped(raw, size)
-    if magic == _ZSTD_MAGIC:
+    if is_zstd(start):
         return _unzstd(raw, size)
     return chunks_of(raw, size)
 

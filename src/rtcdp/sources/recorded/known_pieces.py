@@ -8,7 +8,7 @@ import that was killed goes on behind the last part that is in the log.
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from msgspec import NODEFAULT
@@ -19,6 +19,7 @@ from rtcdp.sources.recorded.mapping import Mapping
 _KEY_BYTES = 16
 _FIRST = b"rtcdp import 1"
 _TORN = b"\0torn"
+_BEGINNING = b"\0beginning"
 
 
 class Register(Protocol):
@@ -26,6 +27,16 @@ class Register(Protocol):
 
     def pieces_after(self, key: str) -> Sequence[Piece]:
         """Those that follow the text which `key` names."""
+        ...
+
+
+@runtime_checkable
+class ClaimingRegister(Register, Protocol):
+    """One that several use at once, so that they have to claim what they import."""
+
+    def claim(self, key: str) -> None:
+        """Wait until nobody else imports what `key` (hex digits) names, and keep others from it
+        until the file is in. Raises what the register raises, also when it takes too long."""
         ...
 
 
@@ -61,6 +72,11 @@ class PieceKeys:
             if text.endswith(b"\n", 0, done) and summed.hexdigest() == piece.key:
                 found = piece
         return found
+
+    def beginning(self, first_line: bytes) -> str:
+        """Names all files that are read alike and begin with this line (before any piece of them):
+        those of which one may be the other, or the beginning of it."""
+        return self._summed(_BEGINNING + first_line).hexdigest()
 
     def go_behind(self, piece: Piece) -> None:
         """Let the next piece be that which follows this one."""

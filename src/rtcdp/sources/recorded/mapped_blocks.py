@@ -15,7 +15,7 @@ from rtcdp.events.event import MAX_EVENT_BYTES, KnownFieldsOnly
 from rtcdp.events.judged import Run, run_of
 from rtcdp.log.piece import MAX_PIECE_BYTES, Piece
 from rtcdp.sources.recorded.event_columns import EventColumns
-from rtcdp.sources.recorded.known_pieces import PieceKeys, Register
+from rtcdp.sources.recorded.known_pieces import ClaimingRegister, PieceKeys, Register
 from rtcdp.sources.recorded.line_columns import column_reader, lines_of
 from rtcdp.sources.recorded.line_ids import Hashes
 from rtcdp.sources.recorded.mapped_lines import LineReader, MappedLine, with_id
@@ -95,6 +95,8 @@ def new_blocks(
     reader = LineReader(file, mapping, size)
     blocks = _Blocks(reader, mapping)
     keys = PieceKeys(file.path.name, mapping, source, reader.header)
+    if isinstance(register, ClaimingRegister):
+        register.claim(keys.beginning(reader.first_line()))
     while True:
         passed_over = 0 if reader.is_amid else _pass_over_known(reader, keys, register)
         if passed_over:

@@ -151,6 +151,10 @@ class LineReader:
         there is none."""
         return self._lines.next_text(at_least)
 
+    def first_line(self) -> bytes:
+        """The line that comes next, which is looked at only."""
+        return self._lines.first_line()
+
     def leave(self, block: Block) -> None:
         """Let a block that was looked at come again."""
         self._lines.leave(block)
@@ -253,6 +257,12 @@ class _Ahead:
                 break
             block = block.joined(following)
         return block
+
+    def first_line(self) -> bytes:
+        if self._waiting:
+            return self._waiting[0].text
+        block = self._next = self._block()
+        return b"" if block is None else block.text.partition(b"\n")[0].removesuffix(b"\r")
 
     def leave(self, block: Block) -> None:
         self._next = block

@@ -95,7 +95,8 @@ class RecordedFile:
             self._raw = path.open("rb") if raw is None else raw
             self.total_bytes = path.stat().st_size if raw is None else 0
             contents = chunks_of if is_unpacked else contents_of
-            self._contents = _heard_of(contents(self._raw, _CHUNK_BYTES), on_contents)
+            chunks = _heard_of(contents(self._raw, _CHUNK_BYTES), on_contents)
+            self._contents = _even(chunks, _CHUNK_BYTES)
         except OSError as error:
             raise PartMissing(
                 f"{path} can't be read: {error.strerror}", "Name a file that exists."
@@ -196,6 +197,22 @@ def _heard_of(chunks: Iterator[bytes], on_contents: Callable[[int], None]) -> It
     for chunk in chunks:
         on_contents(len(chunk))
         yield chunk
+
+
+def _even(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The same in parts of `size` bytes, so that a text is cut alike however it was packed."""
+    waiting = bytearray()
+    try:
+        for chunk in chunks:
+            waiting += chunk
+            while len(waiting) >= size:
+                yield bytes(waiting[:size])
+                del waiting[:size]
+    except Damaged:
+        yield bytes(waiting)
+        raise
+    if waiting:
+        yield bytes(waiting)
 
 
 def _damaged(damage: Damaged) -> Iterator[bytes]:

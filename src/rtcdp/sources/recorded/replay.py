@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from rtcdp.clock import Clock
 from rtcdp.errors import PartMissing, UsageError
+from rtcdp.events.mistaken_units import SECONDS
 from rtcdp.sources.pause import Pause
 from rtcdp.sources.recorded.mapped_blocks import (
     ImportedBefore,
@@ -29,10 +30,6 @@ from rtcdp.sources.sinks import Receipt, RunSink, Sink
 
 BATCH_LINES = 5_000
 BATCH_BYTES = 1_500_000
-_SECONDS_MAX = 5_000_000_000
-"""Seconds since 1970 of the next hundred years; as milliseconds they are of January and February
-1970, when nobody recorded what happens on a page."""
-
 LOOKED_AT_LINES = 100
 """So many lines of each file are looked at before anything is sent."""
 
@@ -325,7 +322,7 @@ def check_lines(file: RecordedFile, mapping: Mapping) -> str | None:
     lines = (line for line in mapped_lines(file, mapping) if not line.is_blank)
     looked_at = list(islice(lines, LOOKED_AT_LINES))
     times = [line.event.timestamp_ms for line in looked_at if line.event is not None]
-    if times and all(0 < instant_ms < _SECONDS_MAX for instant_ms in times):
+    if times and all(instant_ms in SECONDS for instant_ms in times):
         return (
             f"{file.path} begins with events of 1970: are its "
             'times seconds? timestamp takes milliseconds, and a mapping format = "epoch_s"'

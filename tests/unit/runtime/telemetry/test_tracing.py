@@ -1,6 +1,7 @@
 """Which epochs are told of in traces."""
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,9 @@ import pytest
 
 from rtcdp.clock import SystemClock
 from rtcdp.engines.commit import NOBODY
+from rtcdp.log.contract import Delivery, ImportRegister
+from rtcdp.log.embedded import EmbeddedLogWriter
+from rtcdp.log.piece import Piece
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.telemetry import tracing
 from rtcdp.runtime.telemetry.trace_notes import Note
@@ -19,6 +23,17 @@ TRACE = f"00-{1:032x}-{2:016x}-01"
 REPORT = EpochReport(
     epoch=1, next_offsets={0: 5}, record_count=5, admitted_count=5, duration_ms=0, forgotten_ids=0
 )
+
+
+def test_what_was_imported_before_is_known_with_traces_as_without(tmp_path: Path) -> None:
+    piece = Piece("ab", "cd", 9)
+    with (
+        tracing.Tracing(Settings(data_dir=tmp_path), "server", SystemClock()) as traces,
+        closing(traces.writer(EmbeddedLogWriter(tmp_path, SystemClock()))) as writer,
+    ):
+        writer.append([Delivery(b"", 0, 1, piece=piece)])
+        assert isinstance(writer, ImportRegister)
+        assert writer.pieces_after("ab") == [piece]
 
 
 def test_an_epoch_that_ends_while_notes_are_read_is_told_of(
