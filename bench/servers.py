@@ -32,6 +32,9 @@ PARTITIONS = 4
 BATCH_OFFSETS = 1_000_000
 """What a batch of Spark's takes at most, of ours and of the job by hand."""
 
+NO_SPARK = SparkLimits()
+"""For who measures the native engine."""
+
 
 def build(
     topic_url: str, count: int, *, with_ids: bool, partitions: int = PARTITIONS
@@ -59,9 +62,8 @@ def run(
     store_url: str,
     engine: str,
     metrics: str,
-    jars: str = "",
+    spark: SparkLimits = NO_SPARK,
     *,
-    batch_offsets: int = BATCH_OFFSETS,
     is_endless: bool = False,
 ) -> dict[str, float]:
     """Fold the whole topic into a new store, or what comes into it without an end. Returns events,
@@ -74,9 +76,7 @@ def run(
             log=topic_url,
             store=store_url,
             engine="spark" if engine == "spark" else "native",
-            spark=SparkLimits(
-                "local[2]", jars, max_offsets_per_trigger=batch_offsets, trigger_s=0.1
-            ),
+            spark=spark,
         )
         with log_reader(settings) as log, store_of(settings) as store:
             chosen = metrics_named(metrics)
@@ -127,12 +127,10 @@ def main() -> None:
     share_one_heap(os.environ)
     collect_seldom()
     places = chosen.topic, chosen.store
-    found = run(
-        *places,
-        *(chosen.engine, chosen.metrics, chosen.jars),
-        batch_offsets=chosen.batch_offsets,
-        is_endless=chosen.endless,
+    spark = SparkLimits(
+        "local[2]", chosen.jars, max_offsets_per_trigger=chosen.batch_offsets, trigger_s=0.1
     )
+    found = run(*places, chosen.engine, chosen.metrics, spark, is_endless=chosen.endless)
     print(json.dumps(found))
 
 
