@@ -22,7 +22,7 @@ class WrappingWriter:
         return try_claim(self._writer, key)
 
     def check_place(self) -> None:
-        """Raises `LogGone` when the writer below can tell that the log is no longer where it was."""
+        """Raises `LogGone` when the log below is not where it was, if its writer can tell."""
         check = getattr(self._writer, "check_place", None)
         if check is not None:
             check()
