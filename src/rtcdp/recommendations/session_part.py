@@ -124,7 +124,7 @@ class Part:
         ranks = self.ranks(keys)
         asked = np.flatnonzero(ranks < self.height)
         asked = asked[self.starts[ranks[asked]] == keys[START].to_numpy()[asked]]
-        same = self.users.gather(ranks[asked]) == keys[USER].gather(asked)
+        same = self.users[ranks[asked]] == keys[USER][asked]
         asked = asked[same.to_numpy()]
         return asked, ranks[asked]
 
@@ -167,7 +167,8 @@ class Part:
         open_ones = np.flatnonzero(least < most)
         while len(open_ones):
             middle = (least[open_ones] + most[open_ones]) // 2
-            is_before = (self.users.gather(middle) < users.gather(open_ones)).to_numpy()
+            # Polars takes by brackets what is there, and plans a query for `gather`.
+            is_before = (self.users[middle] < users[open_ones]).to_numpy()
             least[open_ones[is_before]] = middle[is_before] + 1
             most[open_ones[~is_before]] = middle[~is_before]
             open_ones = open_ones[least[open_ones] < most[open_ones]]
