@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -182,9 +182,14 @@ def _kept(settings: Settings) -> Kept:
     return Kept(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
 
 
+def _believing_no_mark(settings: Settings) -> Settings:
+    """What a record says of itself is no proof: all of them are judged."""
+    return replace(settings, kafka=replace(settings.kafka, topic_is_ours=False))
+
+
 def _against_the_oracle(settings: Settings) -> Verification:
     with (
-        log_reader(settings) as log,
+        log_reader(_believing_no_mark(settings)) as log,
         log_reader(with_product_log(settings)) as updates,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
@@ -204,7 +209,7 @@ def _against_the_oracle(settings: Settings) -> Verification:
 
 def _independently(settings: Settings) -> Findings:
     with (
-        log_reader(settings) as log,
+        log_reader(_believing_no_mark(settings)) as log,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
     ):
