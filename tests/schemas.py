@@ -23,7 +23,7 @@ class Registry:
         self.status = 200
         self.is_other_server = False
         self.code = 0
-        self._answers: dict[str, dict[str, object]] = {}
+        self._answers: dict[str, dict[str, object] | list[str]] = {"/schemas/types": ["AVRO"]}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):

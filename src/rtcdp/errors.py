@@ -45,6 +45,10 @@ class NotThere(RtcdpError):
     """What was asked for by name does not exist."""
 
 
+class NotInCatalog(NotThere):
+    """The catalog has no definition of that name."""
+
+
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """The beginning of a hint: a question for the word that was probably meant, with a blank behind
     it; nothing where no word is near. Capitals, hyphens and underscores don't matter."""

@@ -7,7 +7,7 @@ import msgspec
 
 from rtcdp.answers.freshness import FreshAnswer, Installation, open_reading
 from rtcdp.definitions import Fold, Step, as_plain_data
-from rtcdp.errors import NotThere, UsageError, did_you_mean
+from rtcdp.errors import NotInCatalog, NotThere, UsageError, did_you_mean
 from rtcdp.folds.funnels import Funnel
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
@@ -129,7 +129,7 @@ def find_fold(folds: Sequence[Fold], name: str, kind: str = "") -> Fold:
             )
     what = kind or "fold"
     known = [fold.name for fold in fitting]
-    raise NotThere(
+    raise NotInCatalog(
         f"there is no {what} {name[:100]!r}",
         f"{did_you_mean(name, known)}ask for one of: {', '.join(known)}"
         if known

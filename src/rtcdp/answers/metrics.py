@@ -42,7 +42,7 @@ from rtcdp.definitions import (
     predicate_in_words,
 )
 from rtcdp.definitions.enrichment import stored_metrics
-from rtcdp.errors import BadRequest, NotThere, did_you_mean
+from rtcdp.errors import BadRequest, NotInCatalog, NotThere, did_you_mean
 from rtcdp.store import Store
 
 METRICS_PATH = "/api/metrics/"
@@ -309,7 +309,7 @@ def find_metric(metrics: Sequence[Metric], name: str) -> Metric:
         if metric.name == name:
             return metric
     known = [metric.name for metric in metrics]
-    raise NotThere(
+    raise NotInCatalog(
         f"there is no metric {name[:100]!r}",
         f"{did_you_mean(name, known)}ask for one of: {', '.join(known)}",
     )

@@ -35,11 +35,11 @@ defers nothing; nor does what Polars does in threads of its own, about a fifth m
 anew seldom, so that how long this took says nothing of the next look, unless that read all as
 well."""
 
-GLANCE_S = 0.05
+GLANCE_S = 0.1
 """For so long nobody asks again whether there is something new. Whoever is answered meanwhile is
 told from when it is."""
 
-RENEWED_S = 0.1
+RENEWED_S = 0.3
 """Who asks within so long is told what was seen then, while it is looked at again for the next."""
 
 GLANCED_S_MAX = 3.0
@@ -52,6 +52,9 @@ one, however long it may take."""
 
 ANEW_EVERY_S = 600.0
 """Where an epoch changed more rows than it names, all are read again after so long."""
+
+COMPLETE_S = 1.0
+"""For so long nobody asks again whether the fold is complete that was so."""
 
 FILLING_EVERY_S = 5.0
 """And so often, at most, while the fold is being filled, which no epoch names; then once more."""
@@ -94,6 +97,7 @@ class ProductHistory:
         self._looked_at = self._looked_until = float("-inf")
         self._took_s = self._read_s = self._worked_s = 0.0
         self._glanced: tuple[Known, float] | None = None
+        self._complete: tuple[Fold, float] | None = None
         self._glancing = threading.Lock()
         self._noting = threading.Lock()
         self._glances, self._looks = Beside("glance at products"), Beside("look at products")
@@ -140,7 +144,7 @@ class ProductHistory:
     def _glance_now(self, installation: Installation) -> Known:
         now, fold = installation.clock.monotonic(), product_fold(installation.folds)
         # Asked before the snapshot is taken: what is complete by then is in it entirely.
-        is_filling = is_incomplete(installation.store, fold)
+        is_filling = self._is_filling(installation, fold, now)
         with open_reading(installation) as reading:
             found = self.known(installation, reading, is_filling=is_filling)
             fresh = reading.freshness
@@ -149,6 +153,14 @@ class ProductHistory:
                 fresh = later(found.freshness, installation.clock.now_ms())
         is_filling = is_filling or found.is_filling
         return self._noted(replace(found, freshness=fresh, is_filling=is_filling), now)
+
+    def _is_filling(self, installation: Installation, fold: Fold, now: float) -> bool:
+        complete = self._complete
+        if complete is not None and 0 <= now - complete[1] < COMPLETE_S and complete[0] == fold:
+            return False
+        is_filling = is_incomplete(installation.store, fold)
+        self._complete = None if is_filling else (fold, now)
+        return is_filling
 
     def _noted(self, found: Known, now: float) -> Known:
         """What is at hand from now on: of two that looked at the same time the newer one."""
@@ -263,7 +275,7 @@ def later(fresh: Freshness, now_ms: int) -> Freshness:
     """How fresh it is by now."""
     if fresh.as_of is None:
         return fresh
-    return replace(fresh, lag_ms=max(0, now_ms - fresh.as_of))
+    return Freshness(fresh.as_of, max(0, now_ms - fresh.as_of), fresh.warning)
 
 
 def product_fold(folds: Sequence[Fold]) -> Fold:

@@ -323,7 +323,7 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
     """What answers are worked out from: the store, which must be there, and the metrics."""
     require_store(settings)
     metrics = metrics_of(settings)
-    with store_of(settings, read_only=True) as store, as_usage():
+    with store_of(settings, read_only=True) as store, as_usage(settings):
         yield Installation(
             store,
             metrics,

@@ -16,7 +16,7 @@ from rtcdp.catalog.reference import section, told_of
 from rtcdp.cli import terminal
 from rtcdp.cli.options import HowMany, with_settings
 from rtcdp.cli.output import Form, Result, write
-from rtcdp.cli.story_options import WHICH, Time, as_usage, installation_of, remark_on
+from rtcdp.cli.story_options import WHICH, Time, as_usage, installation_of, of_yours, remark_on
 from rtcdp.cli.terminal import duration, fits, listing, say
 from rtcdp.definitions import Calendar, Fold, Metric, window_in_words
 from rtcdp.errors import UsageError, did_you_mean
@@ -79,7 +79,7 @@ def metrics(
     """List the metrics of the catalog, or the newest windows of one."""
     catalog = metrics_of(settings)
     if which.docs:
-        asked = _asked_for(catalog, load_folds(settings.catalog), name)
+        asked = _asked_for(settings, [*catalog, *load_folds(settings.catalog)], name)
         if form.json or form.csv:
             raise UsageError("--docs is for reading", "leave out --json and --csv")
         if terminal.out.is_terminal:
@@ -90,7 +90,7 @@ def metrics(
     if name is None:
         _list(settings, catalog, form)
         return
-    with as_usage():
+    with as_usage(settings):
         metric = find_metric(catalog, name)
     question = WindowsQuestion(
         equals=_equals(metric, where or ()),
@@ -112,17 +112,16 @@ def metrics(
 
 
 def _asked_for(
-    catalog: Sequence[Metric], folds: Sequence[Fold], name: str | None
+    settings: Settings, there: Sequence[Metric | Fold], name: str | None
 ) -> Sequence[Metric | Fold]:
     """The metric or the fold of that name, or all. Raises `UsageError`."""
-    there: Sequence[Metric | Fold] = [*catalog, *folds]
     found = [each for each in there if name in (None, each.name)]
     if found:
         return found
     known = [each.name for each in there]
     raise UsageError(
         f"there is no metric and no fold {name!r}",
-        f"{did_you_mean(name or '', known)}ask for one of: {', '.join(known)}",
+        f"{did_you_mean(name or '', known)}ask for one of: {', '.join(known)}{of_yours(settings)}",
     )
 
 

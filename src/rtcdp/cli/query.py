@@ -17,6 +17,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import OUTPUT, write_json
 from rtcdp.cli.story_options import WHICH, Time, installation_of, remark_on
 from rtcdp.cli.terminal import fits, listing, say
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.parts import metrics_of
 from rtcdp.runtime.settings import Settings
@@ -154,7 +155,7 @@ def query(
             terminal.out.file.flush()
         else:
             _write(written.out, content)
-            say(f"{written.out}: {len(page.items):,} rows")
+            say(f"{written.out}: {plural(len(page.items), 'row')}")
     elif written.form == "json":
         write_json(page)
     else:
@@ -173,14 +174,14 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _show(page: QueryPage, time: Time) -> None:
+    asked = f"{time.local(page.start_from)} – {time.local(page.start_to)} {page.tz}"
     if not page.items:
-        say("nothing was counted there")
+        say(f"nothing was counted in {asked}: look elsewhere with --since, or --from and --to")
         return
     has_time = page.interval != "none"
     names = [column.name for column in page.columns]
-    title = f"{time.local(page.start_from)} – {time.local(page.start_to)} {page.tz}"
     heads = [*([page.interval] if has_time else []), *page.group_by]
-    table = listing(*heads, *(f">{name}" for name in names), "", title=title)
+    table = listing(*heads, *(f">{name}" for name in names), "", title=asked)
     for item in page.items:
         cells = [_start(page, item, time)] if has_time else []
         is_other = bool(item.get("other"))

@@ -181,7 +181,10 @@ def _show(page: RecommendationsPage, days: int) -> None:
         say(Text("for older ones set api.history_days, or RTCDP_API_HISTORY_DAYS", "dim"))
         return
     if page.based_on:
-        say(Text(f"for {', '.join(page.based_on)}", "dim"))
+        of = ", ".join(page.based_on)
+        is_told = any(item.source == "sessions" for item in page.items)
+        nothing = f"no session says what goes with {of}: this is for everybody"
+        say(Text(f"for {of}" if is_told or not page.items else nothing, "dim"))
     if not page.items:
         say(f"nothing to recommend in {page.sessions:,} sessions")
         return

@@ -19,7 +19,7 @@ from rtcdp.answers.question import check_zone
 from rtcdp.cli.terminal import remark
 from rtcdp.clock import SystemClock
 from rtcdp.definitions import Fold
-from rtcdp.errors import BadRequest, NotThere, UsageError
+from rtcdp.errors import BadRequest, NotInCatalog, NotThere, UsageError
 from rtcdp.runtime.parts import folds_of, require_store, store_of
 from rtcdp.runtime.settings import Settings
 
@@ -96,7 +96,7 @@ def installation_of(settings: Settings) -> Iterator[Installation]:
     """What stories are read from. Raises `PartMissing` where nothing is there."""
     require_store(settings)
     folds = folds_of(settings)
-    with store_of(settings, read_only=True) as store, as_usage():
+    with store_of(settings, read_only=True) as store, as_usage(settings):
         yield Installation(
             store,
             (),
@@ -123,12 +123,19 @@ def chosen_fold(installation: Installation, kind: str, name: str | None) -> Fold
 
 
 @contextmanager
-def as_usage() -> Iterator[None]:
-    """What a question is refused for is wrong usage here."""
+def as_usage(settings: Settings | None = None) -> Iterator[None]:
+    """What a question is refused for is wrong usage here; `settings` tell where definitions are."""
     try:
         yield
     except (BadRequest, NotThere) as error:
-        raise UsageError(_of_options(str(error)), _of_options(error.hint)) from error
+        own = of_yours(settings) if settings and isinstance(error, NotInCatalog) else ""
+        raise UsageError(_of_options(str(error)), _of_options(error.hint) + own) from error
+
+
+def of_yours(settings: Settings) -> str:
+    """The end of a hint for whoever asks for a definition that is not there, and may have forgotten
+    where it is."""
+    return "" if settings.catalog else "; one of your own comes with --catalog DIR"
 
 
 def _of_options(text: str) -> str:

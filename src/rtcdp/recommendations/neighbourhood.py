@@ -5,15 +5,17 @@ an index that look at the item.
 """
 
 import threading
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from rtcdp.clock import DAY_MS
 from rtcdp.recommendations.session_index import SessionIndex
 from rtcdp.recommendations.session_part import Codes, Flags, Floats, Ints, ranges
+
+Places = npt.NDArray[np.int16]
 
 Pointed = tuple[Ints, Floats]
 """Items by number, each as often as it may be, with points."""
@@ -96,18 +98,24 @@ class Neighbourhood:
         is_heard = ~self.left_out.take(whose)
         return codes[is_heard], points[is_heard]
 
-    def beside(self) -> Codes:
-        """The items of the sessions that are heard, each as often as it is there."""
-        if self.left_out is None:
-            return self._codes
-        return self._codes[~self.left_out.repeat(self._lengths)]
+    def beside(self, place_of: Places, count: int) -> Ints:
+        """In how many of the sessions that are heard some items are: `place_of` tells of each
+        item its place among these, from 1 to `count`, or 0."""
+        found = np.bincount(place_of.take(self._codes), minlength=count + 1)
+        if self.left_out is not None:
+            # Few are left out: what they hold is taken off.
+            away = self.left_out.nonzero()[0]
+            codes = self._index.codes.take(ranges(self._begins[away], self._lengths[away]))
+            found -= np.bincount(place_of.take(codes), minlength=count + 1)
+        return found[1:]
 
     def without(self, left_out: Flags) -> "Neighbourhood":
         """The same, but for some of the sessions."""
+        found = object.__new__(Neighbourhood)
         # What was looked up goes along.
-        found = copy(self)
+        found.__dict__.update(self.__dict__)
         found.left_out = left_out
-        found.weights = np.where(left_out, 0.0, self.weights)
+        found.weights = self.weights * ~left_out
         return found
 
     @cached_property

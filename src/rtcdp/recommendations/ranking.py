@@ -30,6 +30,9 @@ KEPT_IDS_MAX = 64
 """So many answers of a model are kept: those to questions of at most so many ids. How long a
 question is lies in the hands of whoever asks."""
 
+_Standing = tuple[float, str, int]
+"""An item's points below 0, its name and its number."""
+
 _DIVERSE_AMONG = 4
 _LIKE_SESSIONS = 200
 
@@ -128,14 +131,13 @@ def _recommended(
     found = scored_by(index, looked, taste)
     if wish.diversity:
         most = wish.limit * _DIVERSE_AMONG
-        chosen = _different(index, ranked(index, found, most, excluded), wish)
+        chosen = _different(index, _best(index, found, most, excluded), wish)
     else:
-        chosen = ranked(index, found, wish.limit, excluded)
-    items = index.codes_of(item for item, _ in chosen)
-    reasons = _reasons(index, current, looked, items)
+        chosen = _best(index, found, wish.limit, excluded)
+    reasons = _reasons(index, current, looked, [code for _, _, code in chosen])
     answer = [
-        Recommended(item, points, "sessions", why)
-        for (item, points), why in zip(chosen, reasons, strict=True)
+        Recommended(item, -at, "sessions", why)
+        for (at, item, _), why in zip(chosen, reasons, strict=True)
     ]
     for source, scores in stand_ins if len(answer) < wish.limit else ():
         missing = wish.limit - len(answer)
@@ -150,19 +152,29 @@ def ranked(
     index: SessionIndex, scores: Scores, limit: int, excluded: Iterable[str] = ()
 ) -> list[tuple[str, float]]:
     """The best items with their points; of equal ones those that come first in the alphabet."""
-    out = set(index.codes_of(excluded).tolist())
+    return [(name, -at) for at, name, _ in _best(index, scores, limit, excluded)]
+
+
+def _best(
+    index: SessionIndex, scores: Scores, limit: int, excluded: Iterable[str]
+) -> list[_Standing]:
+    """The same as `ranked`, as they are sorted."""
+    out = set(map(index.items.code_of, excluded))
     codes, points = scores.codes, scores.points
     count = limit + len(out)
     if len(codes) > count:
-        best = np.flatnonzero(points >= np.partition(points, -count)[-count])
-        codes, points = codes[best], points[best]
+        in_order = points.copy()
+        in_order.partition(len(points) - count)
+        best = (points >= in_order[len(points) - count]).nonzero()[0]
+        codes, points = codes.take(best), points.take(best)
     names = index.items.names
     found = [
-        (-at, names[code])
+        (-at, names[code], code)
         for code, at in zip(codes.tolist(), points.tolist(), strict=True)
         if code not in out
     ]
-    return [(name, -at) for at, name in sorted(found)[:limit]]
+    found.sort()
+    return found[:limit]
 
 
 def popular(index: SessionIndex) -> Scores:
@@ -185,15 +197,13 @@ def trending(index: SessionIndex) -> Scores:
     return Scores(codes, points[codes])
 
 
-def _different(
-    index: SessionIndex, best: Sequence[tuple[str, float]], wish: Wish
-) -> list[tuple[str, float]]:
+def _different(index: SessionIndex, best: Sequence[_Standing], wish: Wish) -> list[_Standing]:
     """Of the best items, one after the other the one that is good and least like those before it
     (maximal marginal relevance)."""
     if not best:
         return []
-    likeness = _likeness(index, index.codes_of(item for item, _ in best))
-    points = np.array([points for _, points in best])
+    likeness = _likeness(index, [code for _, _, code in best])
+    points = np.array([-at for at, _, _ in best])
     merit = points / points.max()
     chosen = [0]
     left = list(range(1, len(best)))
@@ -204,9 +214,9 @@ def _different(
     return [best[place] for place in chosen]
 
 
-def _likeness(index: SessionIndex, codes: Ints) -> Floats:
+def _likeness(index: SessionIndex, codes: Sequence[int]) -> Floats:
     """How alike items are: the cosine of their newest sessions."""
-    found = [index.entries_of(code, _LIKE_SESSIONS)[1] for code in codes.tolist()]
+    found = [index.entries_of(code, _LIKE_SESSIONS)[1] for code in codes]
     sessions, places = np.unique(np.concatenate(found), return_inverse=True)
     holds = np.zeros((len(codes), len(sessions)))
     holds[np.repeat(np.arange(len(codes)), [len(each) for each in found]), places] = 1
@@ -215,28 +225,23 @@ def _likeness(index: SessionIndex, codes: Ints) -> Floats:
 
 
 def _reasons(
-    index: SessionIndex, current: Sequence[int], looked: Sequence[LookedAt], items: Ints
+    index: SessionIndex, current: Sequence[int], looked: Sequence[LookedAt], items: Sequence[int]
 ) -> list[Reason | None]:
     """For each item the other one of the current items that most of the sessions which are looked
     at hold together with it."""
-    if len(items) == 0:
+    if not items:
         return []
     # Small numbers: the whole column stays near the processor.
     place_of = np.zeros(len(index.counts), np.int16)
     place_of[items] = np.arange(1, len(items) + 1, dtype=np.int16)
-    together = np.array(
-        [
-            np.bincount(place_of.take(each.around.beside()), minlength=len(items) + 1)[1:]
-            for each in looked
-        ]
-    )
-    codes = [current[each.back] for each in looked]
-    # Nothing is a reason for itself.
-    together[np.equal.outer(np.array(codes), items)] = 0
-    names = index.items.names
-    rows = together.argmax(axis=0).tolist()
-    most = together.max(axis=0).tolist()
-    return [
-        Reason(names[codes[row]], count, looked[row].around.looked_at) if count else None
-        for row, count in zip(rows, most, strict=True)
-    ]
+    names, count = index.items.names, len(items)
+    found: list[Reason | None] = [None] * count
+    most = [0] * count
+    for each in looked:
+        code, looked_at = current[each.back], each.around.looked_at
+        for place, together in enumerate(each.around.beside(place_of, count).tolist()):
+            # Nothing is a reason for itself.
+            if together > most[place] and items[place] != code:
+                most[place] = together
+                found[place] = Reason(names[code], together, looked_at)
+    return found

@@ -9,6 +9,7 @@ sessions themselves, so what is taken out of them is taken out of every answer.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def scored_by(index: SessionIndex, found: Sequence[LookedAt], taste: Taste = USU
     ruled = found[0].around.ruled() if taste.rules and found[0].back == 0 else _NOTHING
     codes, points, by_rules = _summed(near, ruled, len(index.counts))
     if taste.rarity:
-        points = points * (1 + taste.rarity * index.rareness[codes])
+        points *= 1 + taste.rarity * index.rareness.take(codes)
     if taste.rules:
         points = _share(points) * (1 - taste.rules) + _share(by_rules) * taste.rules
     return Scores(codes, points)
@@ -97,7 +98,8 @@ def _heard(
         weights = around.weights.take(best) * fading**2
         return around.entries.take(best), around.sessions.take(best), weights
     sizes = [len(each.around.sessions) for each in found]
-    counts_for = (taste.fading ** np.array([each.back for each in found])).repeat(sizes)
+    fadings = _fadings(taste.fading, taste.items_max)
+    counts_for = fadings.take([each.back for each in found]).repeat(sizes)
     sessions = np.concatenate([each.around.sessions for each in found])
     worth = np.concatenate([each.around.weights for each in found])
     # Each item's are nearly in order, and runs that are in order are quickly merged.
@@ -120,11 +122,13 @@ def _heard(
 
 def _most(index: SessionIndex, sessions: Ints, points: Floats, count: int) -> Ints:
     """The places of the `count` largest points that are above 0, of equal ones the newest."""
-    there = np.flatnonzero(points)
+    there: Ints = points.nonzero()[0]
     if len(there) <= count:
         return there
-    least = np.partition(points, len(points) - count)[len(points) - count]
-    above, equal = np.flatnonzero(points > least), np.flatnonzero(points == least)
+    in_order = points.copy()
+    in_order.partition(len(points) - count)
+    least = in_order[len(points) - count]
+    above, equal = (points > least).nonzero()[0], (points == least).nonzero()[0]
     missing = count - len(above)
     if len(equal) > missing:
         equal = equal[np.argsort(index.order_of(sessions[equal]))[-missing:]]
@@ -150,8 +154,15 @@ def _in_place(near: Pointed, ruled: Pointed, item_count: int) -> tuple[Ints, Flo
     points, by_rules = _sums(near, item_count), _sums(ruled, item_count)
     is_there = points > 0
     is_there[ruled[0]] = True
-    found = np.flatnonzero(is_there)
+    found = is_there.nonzero()[0]
     return found, points.take(found), by_rules.take(found)
+
+
+@lru_cache(maxsize=64)
+def _fadings(fading: float, count: int) -> Floats:
+    """What an item counts that is so many items back."""
+    found: Floats = np.power(fading, np.arange(count), dtype=np.float64)
+    return found
 
 
 def _sums(pointed: Pointed, item_count: int) -> Floats:
@@ -159,4 +170,5 @@ def _sums(pointed: Pointed, item_count: int) -> Floats:
 
 
 def _share(points: Floats) -> Floats:
-    return points / points.max() if points.any() else points
+    most = points.max(initial=0.0)
+    return points / most if most else points

@@ -38,7 +38,7 @@ RECENT_MAX, RECENT_SHARE = 20_000, 8
 """Changed sessions stand apart until there are more than that, and more than one in so many; and
 items that no session holds are remembered until so many more are that than are held."""
 
-ROOM_FOR = 8
+ROOM_FOR = 32
 """Behind the base there is room for the recent ones of so many changes."""
 
 
@@ -179,7 +179,7 @@ class SessionIndex:
         known = np.zeros(told.height, np.bool_)
         for part, first in ((self._base, 0), (self._recent, self._first)):
             rows, places = part.found(told)
-            is_same = part.told.gather(places) == told[TOLD].gather(rows)
+            is_same = part.told[places] == told[TOLD][rows]
             there = self.is_there[first + places] & is_same.fill_null(False).to_numpy()
             known[rows[there]] = True
         return known
@@ -229,7 +229,7 @@ class SessionIndex:
         """An index with these sessions, in the place of those with their keys, and without those
         whose keys (`user`, `start`) are among `gone`; without what is beyond the `edge`, and with
         the newest `count_max` at most, of those that began at the same time the first users."""
-        away = pl.concat([sessions.select(KEY), gone.select(KEY)])
+        away = pl.concat([sessions[KEY], gone[KEY]])
         size = self._base.height
         was_there = self.is_there[:size]
         is_there = was_there.copy()
@@ -338,7 +338,7 @@ def _edge_of(base: Part, is_there: Flags, recent: Part, count_max: int) -> Edge 
     same = base.users[first:end].filter(pl.Series(is_there[first:end]))
     before = int(np.count_nonzero(is_there[:first]))
     first, end = _span_of(recent, start)
-    users = pl.concat([same, recent.users[first:end]]).sort()
+    users = sorted([*same.to_list(), *recent.users[first:end].to_list()])
     left = len(users) - (surplus - before - first)
     return (start, users[left - 1]) if left else (start + 1, None)
 

@@ -124,7 +124,7 @@ class Part:
         ranks = self.ranks(keys)
         asked = np.flatnonzero(ranks < self.height)
         asked = asked[self.starts[ranks[asked]] == keys[START].to_numpy()[asked]]
-        same = self.users.gather(ranks[asked]) == keys[USER].gather(asked)
+        same = self.users[ranks[asked]] == keys[USER][asked]
         asked = asked[same.to_numpy()]
         return asked, ranks[asked]
 
@@ -167,7 +167,8 @@ class Part:
         open_ones = np.flatnonzero(least < most)
         while len(open_ones):
             middle = (least[open_ones] + most[open_ones]) // 2
-            is_before = (self.users.gather(middle) < users.gather(open_ones)).to_numpy()
+            # Polars takes by brackets what is there, and plans a query for `gather`.
+            is_before = (self.users[middle] < users[open_ones]).to_numpy()
             least[open_ones[is_before]] = middle[is_before] + 1
             most[open_ones[~is_before]] = middle[~is_before]
             open_ones = open_ones[least[open_ones] < most[open_ones]]
@@ -272,7 +273,7 @@ def part_of(sessions: pl.DataFrame, items: ItemCodes) -> Part:
     codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
     hashes = np.fromiter(map(hash_of, ordered[USER]), np.uint64, ordered.height)
     starts = ordered[START].to_numpy()
-    return Part(ordered.select(_KEPT), hashes, starts, ends_of(lengths), codes)
+    return Part(ordered[_KEPT], hashes, starts, ends_of(lengths), codes)
 
 
 def recoded(part: Part, items: ItemCodes) -> tuple[Part, ItemCodes]:
@@ -295,7 +296,8 @@ def cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
     """Sessions that have an item, each item once."""
     different = pl.col(ITEMS).list.unique(maintain_order=True)
     told = pl.col(TOLD) if TOLD in sessions.columns else pl.lit(None, pl.String).alias(TOLD)
-    return sessions.select(USER, START, different, told).filter(pl.col(ITEMS).list.len() > 0)
+    found = sessions.lazy().select(USER, START, different, told)
+    return found.filter(pl.col(ITEMS).list.len() > 0).collect()
 
 
 def ranges(firsts: Ints, counts: Ints) -> Ints:

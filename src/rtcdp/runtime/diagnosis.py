@@ -26,6 +26,7 @@ from rtcdp.runtime.parts import (
     left_out_text,
     log_reader,
     metrics_left_out,
+    registry_kinds,
     store_of,
     stored_metrics_of,
 )
@@ -67,6 +68,7 @@ def diagnose(settings: Settings, environment: Mapping[str, str], clock: Clock) -
         lambda: _folder(settings.data_dir),
         lambda: _port(settings),
         lambda: _log(settings, clock),
+        lambda: schema_registry(settings),
         lambda: _store(settings, clock),
         lambda: _catalog(settings),
         lambda: _kept_by_type(settings),
@@ -205,6 +207,20 @@ def _log(settings: Settings, clock: Clock) -> Iterator[Finding]:
     if newest > clock.now_ms() + _SKEW_MS:
         hint = "set the clock, or wait: new events get times before those of old ones"
         yield Finding("clock", "odd", "the newest record was received in the future", hint)
+
+
+def schema_registry(settings: Settings) -> Iterator[Finding]:
+    """Whether the registry of schemas answers, if messages are read by one."""
+    registry = settings.kafka.schema_registry
+    if settings.log_path is not None or not registry:
+        return
+    try:
+        kinds = registry_kinds(settings.kafka)
+    except RtcdpError as error:
+        yield Finding("schema registry", "broken", str(error), error.hint)
+        return
+    shown = without_password(registry)
+    yield Finding("schema registry", "ok", f"{shown} knows schemas of {', '.join(kinds)}")
 
 
 def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:

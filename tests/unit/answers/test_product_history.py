@@ -276,8 +276,8 @@ def test_where_no_thread_can_be_had_the_next_one_looks(teller, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refused)
-        assert history.at_hand(teller.installation(then + 60)) is first
-    assert history.at_hand(teller.installation(then + 101)) is None
+        assert history.at_hand(teller.installation(then + 110)) is first
+    assert history.at_hand(teller.installation(then + 301)) is None
 
 
 def test_without_the_fold_nothing_can_be_recommended(make_teller):
@@ -290,9 +290,9 @@ def test_a_glance_is_kept_for_a_moment_and_says_from_when_it_is(teller):
     history, then = ProductHistory(), START + DAY
     first = history.glance(teller.installation(then))
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
-    same = history.glance(teller.installation(then + 49))
+    same = history.glance(teller.installation(then + 99))
     assert (same.model.index.session_count, same.freshness) == (2, first.freshness)
-    assert history.glance(teller.installation(then + 51)).model.index.session_count == 3
+    assert history.glance(teller.installation(then + 101)).model.index.session_count == 3
 
 
 def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_looks(teller):
@@ -303,16 +303,16 @@ def test_what_is_at_hand_is_what_was_glanced_at_and_a_bit_older_while_somebody_l
 
     assert at_hand(0) is None
     seen_then = history.glance(teller.installation(then))
-    assert at_hand(49) is seen_then
-    assert at_hand(101) is None
+    assert at_hand(99) is seen_then
+    assert at_hand(301) is None
     with history._glancing:
         assert at_hand(2_999) is seen_then
         assert at_hand(3_001) is None
     # The first one whose look is due is told what is there, and the next one what is new.
     teller.tell(seen("cay", HOUR, "hat"), START + DAY)
-    assert at_hand(51) is seen_then
+    assert at_hand(101) is seen_then
     history.wait(5)
-    assert at_hand(100).model.index.session_count == 3
+    assert at_hand(200).model.index.session_count == 3
 
 
 def test_a_store_without_anything_has_no_sessions(make_teller):

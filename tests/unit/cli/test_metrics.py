@@ -92,6 +92,7 @@ def test_numbers_stand_below_each_other(rtcdp, events):
 def test_there_is_no_page_on_a_metric_that_is_not_there(rtcdp):
     told = rtcdp("metrics", "nothing", "--docs").err
     assert "there is no metric and no fold 'nothing'" in told
+    assert "comes with --catalog" in told
     assert "shop_funnel" in told
     assert "leave out --json" in rtcdp("metrics", "revenue", "--docs", "--json").err
 

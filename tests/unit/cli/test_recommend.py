@@ -40,6 +40,12 @@ def test_it_says_why_in_80_columns(rtcdp, data, monkeypatch):
     assert all(len(line) <= 80 for line in shown.out.splitlines())
 
 
+def test_a_product_that_nobody_had_says_so(rtcdp, data):
+    shown = rtcdp("recommend", "--product", "shoo", *data).out
+    assert "no session says what goes with shoo" in shown
+    assert "no session says" not in rtcdp("recommend", "--product", "shoe", *data).out
+
+
 def test_programs_get_it_as_json(rtcdp, data):
     told = json.loads(rtcdp("recommend", "ada", "--exclude", "none", "--json", *data).out)
     assert [item["productId"] for item in told["items"]] == ["sock", "shoe"]

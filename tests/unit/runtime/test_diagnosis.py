@@ -10,12 +10,13 @@ from rtcdp.clock import KeptTime, ManualClock, SystemClock
 from rtcdp.ip_addresses import PrivacyRules
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogWriter
-from rtcdp.runtime.diagnosis import Finding, diagnose
+from rtcdp.runtime.diagnosis import Finding, diagnose, schema_registry
 from rtcdp.runtime.parts import log_writer, store_of
 from rtcdp.runtime.processes.troubles import TroubleNote
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.store.sqlite import SqliteStore
+from tests.schemas import Registry
 
 
 @pytest.fixture
@@ -157,3 +158,16 @@ def test_days_that_types_of_events_can_t_be_kept_for_are_broken(settings):
     assert found["kept by type"].state == "broken"
     assert "less than what" in found["kept by type"].fact
     assert "days at least" in found["kept by type"].hint
+
+
+def test_a_schema_registry_is_asked_where_messages_are_read_by_one(settings):
+    with Registry().running() as registry:
+        url = registry.url.replace("//", "//me:secret@")
+        of_topic = replace(settings.kafka, schema_registry=url)
+        on_kafka = replace(settings, log="kafka://127.0.0.1:1/events", kafka=of_topic)
+        (found,) = schema_registry(on_kafka)
+        assert (found.state, "AVRO" in found.fact, "secret" in found.fact) == ("ok", True, False)
+        registry.is_other_server = True
+        (found,) = schema_registry(on_kafka)
+        assert (found.state, "kafka.schema_registry" in found.hint) == ("broken", True)
+    assert not [*schema_registry(replace(settings, kafka=of_topic))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rtcdp.dashboard.drawing.svg import element, link, number, shortened, together
+from rtcdp.dashboard.drawing.svg import element, link, number, percentage, shortened, together
 from rtcdp.dashboard.words import count, percent
 
 _WIDE_PX, _NODE_PX, _GAP_PX, _TOP_PX = 1000, 10, 18, 8
@@ -72,6 +72,49 @@ def flow(columns: Sequence[Sequence[FlowNode]], links: Sequence[FlowLink]) -> Ma
         width=_WIDE_PX,
         role="group",
         aria_label=f"A flow of {len(columns)} columns; the table below has the same numbers",
+    )
+
+
+def flow_or_lists(
+    columns: Sequence[Sequence[FlowNode]],
+    links: Sequence[FlowLink],
+    label: str,
+    heads: Sequence[str],
+) -> Markup:
+    """The flow, called by a `label`, and for a page that is too narrow for it its columns as lists,
+    one under the other with a head each. Style sheets show one of both."""
+    drawn = flow(columns, links)
+    if not drawn:
+        return drawn
+    region = element(
+        "div", drawn, class_="scroll flow-wide", tabindex="0", role="region", aria_label=label
+    )
+    filled = [(head, column) for head, column in zip(heads, columns, strict=False) if column]
+    whole = max(sum(node.amount for node in column) for _, column in filled) or 1
+    lists = [element("li", element("h3", head), _listed(column, whole)) for head, column in filled]
+    return element("div", region, element("ol", *lists, class_="flow-lists"))
+
+
+def _listed(column: Sequence[FlowNode], whole: int) -> Markup:
+    return element(
+        "ol",
+        *(
+            element(
+                "li",
+                element(
+                    "svg",
+                    element("rect", width=percentage(node.amount / whole), height="100%", rx=5),
+                    class_="bar-of-row",
+                    aria_hidden="true",
+                ),
+                element("span", node.name, class_="label")
+                if node.href is None
+                else element("a", node.name, class_="label", href=node.href),
+                element("b", count(node.amount)),
+            )
+            for node in column
+        ),
+        class_="ranked",
     )
 
 

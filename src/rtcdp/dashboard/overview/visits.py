@@ -24,16 +24,15 @@ from rtcdp.answers.kept_rows import Part, parts_kept, rows_kept
 from rtcdp.dashboard.overview.buckets import Buckets
 from rtcdp.dashboard.overview.contents import CONTENTS, longest_ms, with_contents
 from rtcdp.dashboard.overview.figures import Figure, Numbers, Row, ranked
-from rtcdp.definitions import MICROS_PER_UNIT, Fold, in_polars
+from rtcdp.definitions import Fold, in_polars
 
 ENDS = ("entry_page", "exit_page")
-_STORED = ("end", "page_view_count", "value_units", "value_micros", "converted", *ENDS)
+_STORED = ("end", "page_view_count", "converted", *ENDS)
 _NOWHERE = "(no page)"
 
 _SUMS: Mapping[str, str] = {
     "sessions": "sessions",
     "views": "page_view_count",
-    "revenue": "value",
     "users": "users",
 }
 _SHARES: Mapping[str, str] = {"conversion": "converted", "bounce": "bounces"}
@@ -108,7 +107,7 @@ def visits(
     pieces = _by_piece(parts, edges)
 
     def together(first: int, after: int) -> dict[str, float]:
-        sums = _with_value({name: sum(pieces[name][first:after]) for name in _SUMMED})
+        sums: dict[str, float] = {name: sum(pieces[name][first:after]) for name in _SUMMED}
         return sums if users is None else {**sums, "users": users.between(first, after)}
 
     columns = _columns(pieces, users)
@@ -222,8 +221,6 @@ class _Asked:
         columns = {
             "sessions": np.ones(rows.height, np.int64),
             "page_view_count": views,
-            "units": rows["value_units"].to_numpy(),
-            "micros": rows["value_micros"].to_numpy(),
             "over": is_over,
             "converted": is_over & rows["is_converted"].to_numpy(),
             "bounces": is_over & (views == 1),
@@ -280,29 +277,18 @@ def _narrowed(fold: Fold, rows: pl.DataFrame) -> pl.DataFrame:
         pl.col(fold.key).hash().alias("user"),
         (pl.lit(0, pl.Int64) if settled is None else settled.cast(pl.Int64)).alias("over_from"),
         pl.col("page_view_count").cast(pl.Int32),
-        "value_units",
-        "value_micros",
         (pl.col("converted") == 1).alias("is_converted"),
         *(pl.col(name).fill_null(_NOWHERE) for name in ENDS),
     ).sort("start")
 
 
-_SUMMED = ("sessions", "page_view_count", "units", "micros", "over", "converted", "bounces")
+_SUMMED = ("sessions", "page_view_count", "over", "converted", "bounces")
 _COUNT = "count"
 _NUMBER_BYTES = 40
 
 
-def _with_value(sums: Mapping[str, int]) -> dict[str, float]:
-    """With the amount, rounded once."""
-    micros = sums["units"] * MICROS_PER_UNIT + sums["micros"]
-    return {**sums, "value": micros / MICROS_PER_UNIT}
-
-
 def _columns(pieces: Mapping[str, Sequence[int]], users: _Users | None) -> dict[str, Numbers]:
-    sums = zip(pieces["units"], pieces["micros"], strict=True)
-    value = tuple((units * MICROS_PER_UNIT + each) / MICROS_PER_UNIT for units, each in sums)
     found: dict[str, Numbers] = {name: tuple(each) for name, each in pieces.items()}
-    found["value"] = value
     return found if users is None else {**found, "users": users.by_piece()}
 
 

@@ -16,7 +16,7 @@ from rtcdp.answers.paths import KIND, DropOff, PathFound, PathsPage, PathsQuesti
 from rtcdp.answers.question import NAMES, Cursor
 from rtcdp.api.query import Asked
 from rtcdp.clock import DAY_MS
-from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
+from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow_or_lists
 from rtcdp.dashboard.fold_people import FoldPeople, fold_people, href_of_people
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.stories import (
@@ -188,7 +188,9 @@ def flow_of(paths: Sequence[PathFound], href_of: HrefOf = lambda _, __: None) ->
         for at, (one, other) in enumerate(zip(each.path, each.path[1:_COLUMNS], strict=False)):
             source = places[at].get(one, _NODES - 1)
             went[at, source, places[at + 1].get(other, _NODES - 1)] += each.count
-    return flow(columns, [FlowLink(*place, amount) for place, amount in sorted(went.items())])
+    links = [FlowLink(*place, amount) for place, amount in sorted(went.items())]
+    heads = [f"Page {at}" for at in range(1, _COLUMNS + 1)]
+    return flow_or_lists(columns, links, "Flow of paths", heads)
 
 
 def _places(counter: Counter[str]) -> dict[str, int]:

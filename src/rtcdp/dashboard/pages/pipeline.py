@@ -30,7 +30,7 @@ from rtcdp.api.query import Asked
 from rtcdp.clock import DAY_MS, MINUTE_MS
 from rtcdp.dashboard.address import PageAddress
 from rtcdp.dashboard.drawing.columns import ColumnOfTime, columns
-from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
+from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow_or_lists
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.stories import (
     EVENTS,
@@ -284,7 +284,7 @@ def flow_of(sums: LedgerSums, address: PageAddress) -> Markup:
         for target, (name, _) in enumerate(present)
         if getattr(totals, name)
     ]
-    return flow(columns, links)
+    return flow_or_lists(columns, links, "Flow of records", ("Sources", "What became of it"))
 
 
 def _names() -> tuple[str, ...]:

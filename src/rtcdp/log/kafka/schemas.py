@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -109,6 +109,17 @@ class SchemaReader:
         except Exception as error:
             why = f"it is not of the schema {key}: {type(error).__name__}: {error}"
             raise Unreadable(why) from error
+
+    def kinds(self) -> Sequence[str]:
+        """The kinds of schemas that the registry knows, like AVRO. Raises `LogUnavailable` where it
+        does not answer, or something else does."""
+        try:
+            kinds = self._client.get_schema_types()
+        except Exception as error:
+            raise self._away(error) from error
+        if not isinstance(kinds, list):
+            raise self._away(ValueError("another server is there"))
+        return [str(each) for each in kinds]
 
     def _asked(self, key: int | str) -> Read:
         """How messages of a schema are read."""

@@ -1,7 +1,7 @@
 """The parts of an installation, log, store and catalog, opened from its settings the same way
 wherever they are needed."""
 
-from rtcdp.runtime.parts.foreign import translation_of
+from rtcdp.runtime.parts.foreign import registry_kinds, translation_of
 from rtcdp.runtime.parts.guarded_log import GuardedLogWriter
 from rtcdp.runtime.parts.kept_by_type import kept_by_type_of
 from rtcdp.runtime.parts.opening import (
@@ -36,6 +36,7 @@ __all__ = [
     "metrics_left_out",
     "metrics_of",
     "product_updates",
+    "registry_kinds",
     "require_log",
     "require_reachable",
     "require_store",

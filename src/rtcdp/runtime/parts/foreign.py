@@ -14,6 +14,7 @@ from rtcdp.intake.cloud_events import (
     event_line,
     event_line_of_attributes,
 )
+from rtcdp.log.envelope import header_runs
 from rtcdp.log.limits import Headers, KafkaTopicSettings, Translation
 from rtcdp.runtime.deferred import deferred
 
@@ -68,6 +69,18 @@ def _require_url(registry: str) -> None:
             )
 
 
+def registry_kinds(settings: KafkaTopicSettings) -> Sequence[str]:
+    """The kinds of schemas that the registry of a topic knows, asked now; none where there is none.
+
+    Raises `PartMissing`, `UsageError` where its URL is none, and `LogUnavailable`.
+    """
+    if not settings.schema_registry:
+        return ()
+    _require_url(settings.schema_registry)
+    found: Sequence[str] = _reader_of(settings.schema_registry).kinds()
+    return found
+
+
 @dataclass(frozen=True)
 class _Foreign:
     """Where a message stands among others, and the headers that tell what it is."""
@@ -113,11 +126,11 @@ class ForeignMessages:
             if not _FRAMES.isdisjoint(starts):
                 framed = {place for place, start in enumerate(starts) if start in _FRAMES}
         if headers is not None:
-            for place, pairs in enumerate(headers):
+            for start, stop, pairs in header_runs(headers):
                 told = _told(tuple(pairs)) if pairs else None
-                if told:
+                for place in range(start, stop) if told else ():
                     framed.discard(place)
-                    yield _Foreign(place, told)
+                    yield _Foreign(place, told or {})
         yield from (_Foreign(place, {}) for place in framed)
 
     def _line(self, value: bytes, headers: dict[str, bytes]) -> bytes:

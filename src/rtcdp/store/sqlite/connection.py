@@ -172,6 +172,9 @@ class SqliteConnection:
                 statement.bind_stream(parameters)
             stream, _ = statement.execute_query()
             found = pl.DataFrame(stream)
+        if found.dtypes == schema.dtypes():
+            found.columns = schema.names()
+            return found
         return pl.DataFrame(
             [
                 _typed(found.to_series(position), name, dtype)

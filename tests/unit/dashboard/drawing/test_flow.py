@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow
+from rtcdp.dashboard.drawing.flow import FlowLink, FlowNode, flow, flow_or_lists
 from tests.drawn import tree_of
 
 COLUMNS = [[FlowNode("/", 10)], [FlowNode("/a", 6, href="/paths/x"), FlowNode("/b", 2)]]
@@ -43,3 +43,13 @@ def test_nothing_is_nothing_and_zero_can_be_seen() -> None:
 def test_many_nodes_have_room() -> None:
     drawn = boxes(flow([[FlowNode(str(at), 1) for at in range(40)]], []))
     assert all(after["y"] >= one["y"] + 16 for one, after in pairwise(drawn))
+
+
+def test_a_narrow_page_has_the_same_as_lists() -> None:
+    root = tree_of(flow_or_lists(COLUMNS, LINKS, "Flow", ("First", "Then")))
+    lists = next(each for each in root if each.get("class") == "flow-lists")
+    assert [each.text for each in lists.iter("h3")] == ["First", "Then"]
+    assert [each.text for each in lists.iter("b")] == ["10", "6", "2"]
+    assert [each.get("width") for each in lists.iter("rect")] == ["100%", "60%", "20%"]
+    assert [each.get("href") for each in lists.iter("a")] == ["/paths/x"]
+    assert flow_or_lists([[]], [], "Flow", ("First",)) == ""
