@@ -198,10 +198,10 @@ BUGS = (
         "what is acknowledged is not in the log yet",
         (
             "intake.group_commit:GroupCommit._commit",
-            "error = self._failure or self._append([delivery for delivery, _ in group])",
+            "placed = self._failure or self._append([delivery for delivery, _ in group])",
             "tickets = tuple(ticket for _, ticket in group)\n"
             "    self._on_committed(CommittedGroup(tickets, None, 0.0))\n"
-            "    error = self._failure or self._append([delivery for delivery, _ in group])\n"
+            "    self._failure or self._append([delivery for delivery, _ in group])\n"
             "    return",
         ),
         hunt="acknowledgements",
