@@ -63,7 +63,7 @@ def test_an_id_of_an_earlier_batch_is_a_duplicate(index: Index) -> None:
 
 
 def test_of_many_ids_that_lie_close_to_each_other_none_is_forgotten(index: Index) -> None:
-    hashes = range(0, 2**64, 2**64 // 20_000)
+    hashes = [each + step for each in range(0, 2**63, 2**50) for step in range(0, 2**46, 2**43)]
     index.check(*((each, 0, 0) for each in hashes))
     assert all(index.repeats(*((each, 1, 0) for each in hashes)))
 
