@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
+from bench.servers import BATCH_OFFSETS
 from deploy.servers import kafka, mongodb, postgresql, spark_kafka_jars
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +24,10 @@ class Servers:
     """A Kafka broker, a PostgreSQL server, and one that speaks as MongoDB does and keeps all in
     memory; a context manager."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: Runner, batch_offsets: int = BATCH_OFFSETS) -> None:
+        """Spark takes `batch_offsets` records at a time."""
         self._run = run
+        self._batch_offsets = str(batch_offsets)
         self._stack = ExitStack()
         self._numbers = count(1)
 
@@ -59,6 +62,7 @@ class Servers:
         databases = self._mongodb if in_mongodb else self._postgresql
         url, store = self._kafka.url(topic), databases.url(f"bench_{next(self._numbers)}")
         flags = ["--engine", engine, "--metrics", metrics, "--jars", self._jars]
+        flags += ["--batch-offsets", self._batch_offsets]
         found = self._run("bench.servers", "run", url, store, *flags)
         return found["warm_events_per_s" if engine == "spark" else "events_per_s"]
 
@@ -67,6 +71,7 @@ class Servers:
         store = self._postgresql.url(f"bench_{next(self._numbers)}")
         command = [sys.executable, str(JOB), "--bootstrap", self._kafka.bootstrap]
         command += ["--topic", topic, "--jars", self._jars, "--sink", store, "--metric", metric]
+        command += ["--max-offsets", self._batch_offsets]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         batches = json.loads(done.stdout.splitlines()[-1])["batches"][1:]
         return float(sum(each[0] for each in batches) / sum(each[1] for each in batches))

@@ -6,7 +6,9 @@ A platform with a past of sessions of three products each, of one user each, spr
 days. While events of products come in, clients ask for users and for products, mostly for popular
 ones, each again as soon as it is answered. Clients and servers share the machine; the events are
 sent by a process of its own, as whoever takes the time of answers must not wait for that. It is
-measured from when answers know of events of that load.
+measured from when answers know of events of that load. Afterwards as many questions a second as
+the goal says are asked, whether those before are answered or not; how long an answer takes is
+counted there from when it was due to be asked for.
 """
 
 import argparse
@@ -39,11 +41,12 @@ PRODUCTS = 20_000
 SESSION_EVENTS = 3
 PAST_DAYS = 25
 DAY_MS = 86_400_000
-CLIENTS = 8
+CLIENTS, STEADY_CLIENTS = 8, 64
 SENDERS = 4
 BATCH_EVENTS = 100
 WARM_S, WARM_S_MAX = 5.0, 120.0
-WARMING, MEASURED = 0, 1
+WARMING, MEASURED, STEADY = 0, 1, 2
+STEADY_RATE = 1_000
 _AT_ONCE = 1_000
 _AS_OF = re.compile(rb"x-as-of: (\S+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -53,9 +56,9 @@ def measure(
     sessions: int = 1_000_000, rate: int = 5_000, seconds: float = 20, keep: Path | None = None
 ) -> dict[str, float]:
     """Run a platform for a while. Returns answers/s, the median, 99th percentile and maximum of
-    their times in ms, how far (ms) an answer was behind at most, answers that were refused, the
-    reached rate of the load in events/s, how long (s) the first answer took, which reads all
-    sessions, and the memory (MB) of the server."""
+    their times in ms, how far (ms) an answer was behind at most, the median and 99th percentile at
+    a steady rate, answers that were refused, the reached rate of the load in events/s, how long (s)
+    the first answer took, which reads all sessions, and the memory (MB) of the server."""
     with contextlib.ExitStack() as stack:
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         if not (data / "log").exists():
@@ -73,6 +76,7 @@ def measure(
             asked = _asked(platform.url, sessions, seconds, MEASURED)
             lasted_s = time.monotonic() - started
             reached = (sum(sent) - before) / lasted_s
+            steady = _asked(platform.url, sessions, seconds, STEADY, due=_Due(STEADY_RATE))
         memory_mb = platform.memory_mb()
     return {
         "sessions": sessions,
@@ -81,6 +85,8 @@ def measure(
         "p99_ms": float(np.percentile(asked.took_ms, 99)),
         "max_ms": float(max(asked.took_ms)),
         "behind_ms_max": asked.behind_ms_max,
+        "steady_p50_ms": float(np.percentile(steady.took_ms, 50)),
+        "steady_p99_ms": float(np.percentile(steady.took_ms, 99)),
         "refused": asked.refused,
         "load_events_per_s": reached,
         "first_answer_s": first_s,
@@ -183,15 +189,32 @@ class _Asked:
         self.behind_ms_max = max(self.behind_ms_max, time.time() * 1000 - as_of_ms)
 
 
-class _Client(asyncio.Protocol):
-    """Asks one question after the other, each as soon as the one before is answered, until `end`
-    (monotonic seconds). It takes what a client of a shop's own would: it waits for no thread, and
-    reads no more than it has to."""
+class _Due:
+    """When questions are to be asked: so many a second, from when the first client is there."""
 
-    def __init__(self, questions: Iterator[bytes], end: float, asked: _Asked) -> None:
+    def __init__(self, per_s: float) -> None:
+        self._pause_s = 1 / per_s
+        self._next: float | None = None
+
+    def take(self) -> float:
+        """When the next question is due (`time.perf_counter`)."""
+        due = time.perf_counter() if self._next is None else self._next
+        self._next = due + self._pause_s
+        return due
+
+
+class _Client(asyncio.Protocol):
+    """Asks one question after the other, each as soon as the one before is answered, or when it is
+    `due`, until `end` (monotonic seconds). It takes what a client of a shop's own would: it waits
+    for no thread, and reads no more than it has to."""
+
+    def __init__(
+        self, questions: Iterator[bytes], end: float, asked: _Asked, due: _Due | None = None
+    ) -> None:
         self._questions = questions
         self._end = end
         self._asked = asked
+        self._due = due
         self._came = b""
         self._began = 0.0
         self._transport: asyncio.Transport | None = None
@@ -224,9 +247,16 @@ class _Client(asyncio.Protocol):
         if time.monotonic() >= self._end:
             self._transport.close()
             return
-        question = next(self._questions)
-        self._began = time.perf_counter()
-        self._transport.write(question)
+        now = time.perf_counter()
+        self._began = now if self._due is None else self._due.take()
+        if self._began > now:
+            asyncio.get_running_loop().call_later(self._began - now, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        assert self._transport is not None
+        self._transport.write(next(self._questions))
 
 
 def _itself(client: _Client) -> _Client:
@@ -254,16 +284,17 @@ def _warm_up(url: str, users: int, loaded_at: float) -> None:
             raise TimeoutError(f"no answer within {WARM_S_MAX:g} s tells of the load")
 
 
-def _asked(url: str, users: int, seconds: float, *phase: int) -> _Asked:
-    """What came of asking for a while. Of each phase other things are asked for."""
+def _asked(url: str, users: int, seconds: float, *phase: int, due: _Due | None = None) -> _Asked:
+    """What came of asking for a while, or of asking what is `due`. Of each phase other things are
+    asked for."""
     host, port = url.removeprefix("http://").split(":")
     asked = _Asked()
 
     async def ask() -> None:
         loop, end = asyncio.get_running_loop(), time.monotonic() + seconds
         clients = [
-            _Client(_questions(users, host, *phase, number), end, asked)
-            for number in range(CLIENTS)
+            _Client(_questions(users, host, *phase, number), end, asked, due)
+            for number in range(CLIENTS if due is None else STEADY_CLIENTS)
         ]
         for client in clients:
             await loop.create_connection(partial(_itself, client), host, int(port))

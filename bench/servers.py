@@ -8,6 +8,7 @@ Run as a script, it makes one run in a process of its own and prints the result 
 
 import argparse
 import json
+import os
 import tempfile
 import threading
 import time
@@ -22,12 +23,17 @@ from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.log.kafka import parse_topic
 from rtcdp.log.limits import KafkaTopicSettings
 from rtcdp.runtime.parts import log_reader, log_writer, store_of
+from rtcdp.runtime.processes.allocation import collect_seldom, share_one_heap
 from rtcdp.runtime.processing import processor_on
 from rtcdp.runtime.settings import Settings
 from rtcdp.store import EpochReport
 
 PARTITIONS = 4
 BATCH_OFFSETS = 1_000_000
+"""What a batch of Spark's takes at most, of ours and of the job by hand."""
+
+NO_SPARK = SparkLimits()
+"""For who measures the native engine."""
 
 
 def build(
@@ -56,7 +62,7 @@ def run(
     store_url: str,
     engine: str,
     metrics: str,
-    jars: str = "",
+    spark: SparkLimits = NO_SPARK,
     *,
     is_endless: bool = False,
 ) -> dict[str, float]:
@@ -70,9 +76,7 @@ def run(
             log=topic_url,
             store=store_url,
             engine="spark" if engine == "spark" else "native",
-            spark=SparkLimits(
-                "local[2]", jars, max_offsets_per_trigger=BATCH_OFFSETS, trigger_s=0.1
-            ),
+            spark=spark,
         )
         with log_reader(settings) as log, store_of(settings) as store:
             chosen = metrics_named(metrics)
@@ -112,14 +116,21 @@ def main() -> None:
     running.add_argument("--engine", default="native")
     running.add_argument("--metrics", default="namesake")
     running.add_argument("--jars", default="")
+    running.add_argument("--batch-offsets", type=int, default=BATCH_OFFSETS)
     running.add_argument("--endless", action="store_true", help="until it is killed")
     chosen = parser.parse_args()
     if chosen.action == "build":
         found = build(chosen.topic, chosen.events, with_ids=not chosen.without_ids)
         print(json.dumps(found))
         return
+    # As the process of a processor does.
+    share_one_heap(os.environ)
+    collect_seldom()
     places = chosen.topic, chosen.store
-    found = run(*places, chosen.engine, chosen.metrics, chosen.jars, is_endless=chosen.endless)
+    spark = SparkLimits(
+        "local[2]", chosen.jars, max_offsets_per_trigger=chosen.batch_offsets, trigger_s=0.1
+    )
+    found = run(*places, chosen.engine, chosen.metrics, spark, is_endless=chosen.endless)
     print(json.dumps(found))
 
 

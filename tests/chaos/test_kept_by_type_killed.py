@@ -28,6 +28,8 @@ from tests.unit.runtime.small_shop import count, files_with
 
 HOUR, DAY = 3_600_000, 86_400_000
 PATIENCE_S = 60
+LONGEST_S = scaled(200, chaos=1_500) / 1_000
+"""From the first mark of a run to the kill, at most: about as long as a run takes."""
 OLD, YOUNG = "an old view of", "a young view of"
 LETTING_GO = """
 import sys, threading
@@ -114,9 +116,10 @@ def test_letting_go_that_is_killed_anywhere_ends_exactly(
     while midst < scaled(2, chaos=12):
         attempts += 1
         assert attempts < 60
-        at = str(now + attempts * HOUR // 10)
+        # Later than the one before it ended, so that each has something to let go of.
+        at = str(now + attempts * 3 * HOUR)
         processor = subprocess.Popen([*command, at], stderr=subprocess.DEVNULL)
-        pause_s, deadline = 0.2 * rng.random() ** 2, time.monotonic() + PATIENCE_S
+        pause_s, deadline = LONGEST_S * rng.random() ** 2, time.monotonic() + PATIENCE_S
         begun = aged(settings)
         while processor.poll() is None and aged(settings) == begun:
             assert time.monotonic() < deadline
@@ -125,7 +128,7 @@ def test_letting_go_that_is_killed_anywhere_ends_exactly(
         processor.kill()
         was_killed = processor.wait() == -9
         midst += was_killed and not aged(settings).is_done
-    subprocess.run([*command, str(now + DAY // 2)], check=True, timeout=PATIENCE_S)
+    subprocess.run([*command, str(now + (attempts + 1) * 3 * HOUR)], check=True, timeout=PATIENCE_S)
     assert aged(settings).is_done
     assert files_with(tmp_path, OLD) == []
     assert files_with(tmp_path, YOUNG) != []

@@ -9,7 +9,7 @@ from tests.planted.planting import Edit
 @dataclass(frozen=True)
 class Bug:
     """A bug by name, the edits that make it, and who looks for it: walks of any seed or one script,
-    documents, or acknowledgements."""
+    documents, acknowledgements, or marks."""
 
     name: str
     edits: tuple[Edit, ...]
@@ -198,13 +198,32 @@ BUGS = (
         "what is acknowledged is not in the log yet",
         (
             "intake.group_commit:GroupCommit._commit",
-            "error = self._failure or self._append([delivery for delivery, _ in group])",
+            "placed = self._failure or self._append([delivery for delivery, _ in group])",
             "tickets = tuple(ticket for _, ticket in group)\n"
             "    self._on_committed(CommittedGroup(tickets, None, 0.0))\n"
-            "    error = self._failure or self._append([delivery for delivery, _ in group])\n"
+            "    self._failure or self._append([delivery for delivery, _ in group])\n"
             "    return",
         ),
         hunt="acknowledgements",
+    ),
+    bug(
+        "whoever writes into a topic of ours is believed",
+        ("log.envelope:_marks_of", "(JUDGED_HEADER, JUDGED) in pairs", "True"),
+        hunt="marks",
+    ),
+    bug(
+        "a mark is believed wherever it stands",
+        (
+            "log.envelope:records_of",
+            "for each in marked if is_ours else ():",
+            "for each in marked:",
+        ),
+        hunt="marks",
+    ),
+    bug(
+        "a marked record that holds two lines gives its neighbours other places",
+        ("log.envelope:_records_of", "if is_judged.any() and count_of", "if False and count_of"),
+        hunt="marks",
     ),
     bug(
         "of two equal keys the last one counts",

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from rtcdp.clock import ManualClock
 from rtcdp.intake.group_commit import CommittedGroup, GroupCommit
 from rtcdp.log.contract import Appended, Delivery
+from rtcdp.log.envelope import WireBatch, headers_for, records_of
 from rtcdp.testing.random_walk import failure_of, walk
 from tests.planted.bugs import Bug
 from tests.strict_rule import verdicts_that_differ
@@ -57,8 +60,37 @@ def acknowledged_early() -> str:
     return "" if seen == ["appended", "acknowledged"] else f"in this order: {seen}"
 
 
+def _marks(_: Bug) -> Sequence[Hunt]:
+    return [believed_wrongly]
+
+
+def believed_wrongly() -> str:
+    """Which records of a topic are taken for events, of ours and others with marks and without,
+    that the strict rule would not take, or that nobody but our collectors may vouch for."""
+    good, bad = b'{"userId":"u","timestamp":1,"eventType":"A"}', b'{"userId":1}'
+    ours = headers_for("shop", "live", None, is_judged=True)
+    other = headers_for("shop", "live", None)
+    told = [(good, ours), (bad, other), (good, None), (bad, None), (good, ours)]
+    wrong = []
+    for is_ours, more in (
+        (True, []),
+        (False, [(bad, ours)]),
+        (True, [(good + b"\n" + good, ours)]),
+    ):
+        values, headers = zip(*told, *more, strict=True)
+        count = len(values)
+        batch = WireBatch(0, 0, count, values, np.arange(count), np.ones(count, np.int64), headers)
+        found = records_of(batch, is_ours=is_ours)
+        expected = [at for at, value in enumerate(values) if value == good]
+        lines = found.lines.splitlines()
+        if found.offsets.tolist() != expected or lines != [good] * len(expected):
+            wrong.append(f"{found.offsets.tolist()} and not {expected}")
+    return "; ".join(wrong)
+
+
 HUNTS: Mapping[str, Callable[[Bug], Sequence[Hunt]]] = {
     "walks": _walks,
     "documents": _documents,
     "acknowledgements": _acknowledgements,
+    "marks": _marks,
 }

@@ -63,15 +63,16 @@ def followed(
     spans = news.keys.group_by(fold.key).agg(
         pl.col(time_name).min().alias(RANGE_FROM), (pl.col(time_name).max() + 1).alias(RANGE_TO)
     )
-    rows = snapshot.rows(fold.table, spans).join(news.keys, on=fold.primary_key, how="semi")
-    gone = news.keys.join(rows, on=fold.primary_key, how="anti")
-    keys = gone.select(pl.col(fold.key).alias(USER), pl.col(time_name).alias(START))
-    told = _told_in(rows, fold)
+    found = snapshot.rows(fold.table, spans).lazy()
+    names, told_names = news.keys.lazy(), _told_in(fold)
+    rows = found.join(names, on=fold.primary_key, how="semi").select(told_names)
+    gone = names.join(found, on=fold.primary_key, how="anti").select(told_names[:2])
+    told, keys = pl.collect_all([rows, gone])
     if news.more_changed:
         starts = (held.index.newest_start, told[START].max())
         newest = max((int(str(start)) for start in starts if start is not None), default=0)
         scan = RowScan(fold.table, time_from=max(bounds.since, newest - NEWEST_MS))
-        again = _told_in(_scanned(snapshot, scan, None), fold)
+        again = _scanned(snapshot, scan, None).select(_told_in(fold))
         told = pl.concat([told, again]).unique([USER, START], maintain_order=True)
     # Most of what is read again is as it was.
     told = told.filter(pl.Series(~held.index.knows(told)))
@@ -82,17 +83,17 @@ def followed(
 def sessions_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
     """Rows of the fold as sessions of items. What is told of each is a letter for what was done
     with each product, and then the products."""
-    return _sessions_of(_told_in(rows, fold))
+    return _sessions_of(rows.select(_told_in(fold)))
 
 
-def _told_in(rows: pl.DataFrame, fold: Fold) -> pl.DataFrame:
-    """Whose each session is, when it began, its products, and what is told of it."""
-    return rows.select(
+def _told_in(fold: Fold) -> list[pl.Expr]:
+    """Of a row whose session it is, when it began, its products, and what is told of it."""
+    return [
         pl.col(fold.key).alias(USER),
         pl.col(fold.step.order[0]).alias(START),
-        "products",
+        pl.col("products"),
         (pl.col("deeds") + pl.col("products")).alias(TOLD),
-    )
+    ]
 
 
 def _sessions_of(told: pl.DataFrame) -> pl.DataFrame:

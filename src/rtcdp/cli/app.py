@@ -13,7 +13,11 @@ import rtcdp
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processes.allocation import keep_freed_memory, share_one_heap
+from rtcdp.runtime.processes.allocation import (
+    collect_seldom,
+    keep_freed_memory,
+    share_one_heap,
+)
 
 ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Maintain", "Prove"
 
@@ -187,6 +191,7 @@ class _Commands(PlainGroup):
         if name == "process":
             keep_freed_memory(os.environ)
             share_one_heap(os.environ)
+            collect_seldom()
         return name, None if name is None else command_of(name), rest
 
 

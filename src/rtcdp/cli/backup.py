@@ -10,6 +10,7 @@ from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_options, with_settings
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, progress_bar, say
 from rtcdp.clock import SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.runtime.backup import Manifest, back_up, check_files, read_manifest
 from rtcdp.runtime.parts import require_store
 from rtcdp.runtime.settings import Settings
@@ -84,6 +85,6 @@ def contents(manifest: Manifest) -> str:
     beyond = f", {number(waiting)} more wait in its log" if waiting else ""
     return (
         f"{len(manifest.files)} files, {manifest.size / 2**20:,.1f} MiB, of"
-        f" {moment(manifest.made_at)}: {number(counted)} records counted by epoch"
+        f" {moment(manifest.made_at)}: {plural(counted, 'record')} counted by epoch"
         f" {number(manifest.store.epoch)}{beyond}"
     )

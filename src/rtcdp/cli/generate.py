@@ -16,6 +16,7 @@ from rtcdp.cli.history import USERS, Place, generate_history, past_until, write_
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell_here
 from rtcdp.clock import Clock, SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.generating import (
@@ -314,11 +315,11 @@ def _summary(report: GeneratorReport, destination: Destination, where: str) -> s
         "malformed": counts.malformed,
     }
     made = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.items() if count)
-    text = f"made {number(counts.lines)} events" + (f" ({made})" if made else "")
+    text = f"made {plural(counts.lines, 'event')}" + (f" ({made})" if made else "")
     if destination.out is not None:
         return f"{text}, written to {where}"
     text += (
         f"; sent {number(receipt.sent)} to {where}: {number(receipt.accepted)} accepted, "
-        f"{number(receipt.duplicates)} duplicates, {number(receipt.rejected)} rejected"
+        f"{plural(receipt.duplicates, 'duplicate')}, {number(receipt.rejected)} rejected"
     )
     return text + (f", {number(receipt.unconfirmed)} unanswered" if receipt.unconfirmed else "")

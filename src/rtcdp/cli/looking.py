@@ -25,6 +25,7 @@ from rtcdp.cli.terminal import (
     shown,
 )
 from rtcdp.clock import SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
 from rtcdp.runtime.parts import (
@@ -63,7 +64,7 @@ def ledger(
 def _show_ledger(totals: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -> None:
     say(balance(totals))
     if totals["conflict"]:
-        say(Text(f"{totals['conflict']:,} duplicates came with another content", "yellow"))
+        say(Text(f"{plural(totals['conflict'], 'duplicate')} came with another content", "yellow"))
     if not rows:
         return
     counts = [count for count in _COUNTS if count not in _SELDOM or totals[count]]
@@ -123,7 +124,7 @@ def _show_status(facts: dict[str, object], sample: Sample, now_ms: int) -> None:
         row("rtcdp up", f"runs at {facts['url']} (process {facts['process']})", "green")
     if facts["processor"] is not None:
         row("processor", f"runs (process {facts['processor']})", "green")
-    row("log", f"{facts['log']}: {sample.logged:,} records")
+    row("log", f"{facts['log']}: {plural(sample.logged, 'record')}")
     row("store", facts["store"])
     if sample.epoch:
         ago = duration(max(0, now_ms - sample.committed_at))

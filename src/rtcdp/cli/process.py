@@ -12,6 +12,7 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, say, tell_here
 from rtcdp.clock import SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.processing import processor_of, run_processor
@@ -120,7 +121,7 @@ def process(
         processor.listeners = replace(processor.listeners, on_epoch=count)
         processor.run(stop, once=True)
         epoch = processor.progress.epoch
-    processed = f"epoch {epoch}: {number(sum(sizes))} records processed"
+    processed = f"epoch {epoch}: {plural(sum(sizes), 'record')} processed"
     if stop.is_set():
         say(Text(f"stopped early at {processed}, and there may be more to process", "yellow"))
     else:

@@ -17,6 +17,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import OUTPUT, write_json
 from rtcdp.cli.story_options import WHICH, Time, installation_of, remark_on
 from rtcdp.cli.terminal import fits, listing, say
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.parts import metrics_of
 from rtcdp.runtime.settings import Settings
@@ -154,7 +155,7 @@ def query(
             terminal.out.file.flush()
         else:
             _write(written.out, content)
-            say(f"{written.out}: {len(page.items):,} rows")
+            say(f"{written.out}: {plural(len(page.items), 'row')}")
     elif written.form == "json":
         write_json(page)
     else:

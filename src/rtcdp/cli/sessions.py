@@ -217,17 +217,22 @@ def _show_user(page: UserPage, time: Time) -> None:
     table = listing("when", "what", "about", ">value")
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for event in page.items:
-        about = [event.get("pageUrl"), event.get("productId")]
         value = event.get("value")
         table.add_row(
             time.local(event["timestamp"], seconds=True),
             event.get("eventType", ""),
-            " ".join(part for part in about if part),
+            _about(event),
             "" if value is None else f"{value:,.2f}",
         )
     say(table)
     if page.not_told:
         say(Text(f"{page.not_told:,} more happened than the story has room for", "yellow"))
+
+
+def _about(event: Mapping[str, Any]) -> str:
+    """The page and the product, which is not said again where the page ends with it."""
+    page, product = event.get("pageUrl") or "", event.get("productId") or ""
+    return page if product and page.endswith(f"/{product}") else f"{page} {product}".strip()
 
 
 def _position(position: FunnelPosition, time: Time) -> Text:

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_settings
-from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, remark, say
+from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, remark, say
 from rtcdp.clock import Clock, SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
 from rtcdp.runtime.parts import log_reader, require_store, store_of
@@ -29,6 +30,8 @@ _TAKEN_UP_S = 30.0
 """One that is busy counting, or reads a catalog anew, takes a request up later than others."""
 
 _LOOK_S = 0.1
+
+_UNKNOWN = "nothing is known of that user; ids are told apart by upper and lower case"
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id, as events have it.")]
 
@@ -68,9 +71,9 @@ def export(
                     file.write(encoded(line) + b"\n")
                     count += 1
     if not count:
-        remark("nothing is known of that user; ids are told apart by upper and lower case")
+        remark(_UNKNOWN)
     if to is not None:
-        say(f"wrote {number(count)} lines to {to}")
+        say(f"wrote {plural(count, 'line')} to {to}")
 
 
 @users.command("erase", cls=PlainCommand)
@@ -152,10 +155,11 @@ def _asked(settings: Settings, clock: Clock, user: str, running: AlreadyRunning)
 def _show(receipt: Receipt, path: Path) -> None:
     records = sum(receipt.records.values())
     rows = sum(receipt.rows.values())
-    say(
-        f"erased {number(records)} records and {number(rows)} rows of {len(receipt.rows)} tables; "
-        f"{number(receipt.log_records)} records lost their bytes in the log"
-    )
+    told = f"erased {plural(records, 'record')} and {plural(rows, 'row')}"
+    lost = f"{plural(receipt.log_records, 'record')} lost {_their(receipt.log_records)} bytes"
+    say(f"{told} of {plural(len(receipt.rows), 'table')}; {lost} in the log")
+    if not records and not rows and not receipt.log_records:
+        remark(_UNKNOWN)
     for trace in receipt.found:
         say(Text(f"the id still stands {trace.count:,} times in {trace.place}", "bold red"))
     if not receipt.found:
@@ -163,6 +167,10 @@ def _show(receipt: Receipt, path: Path) -> None:
     for note in receipt.notes:
         say(Text(note, "yellow"))
     say(f"receipt: {path}")
+
+
+def _their(count: int) -> str:
+    return "its" if count == 1 else "their"
 
 
 def _who() -> str:

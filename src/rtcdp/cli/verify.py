@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
+from rtcdp.dashboard.words import plural
 from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
@@ -147,7 +148,7 @@ def _show_sums(found: SelfCheck, show: int) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
     if found.is_sound:
-        compared = f"{found.tables} tables, {number(found.rows)} rows, and the ledger"
+        compared = f"{plural(found.tables, 'table')}, {plural(found.rows, 'row')}, and the ledger"
         say(Text.assemble(("the counts add up: ", "bold green"), compared))
         return
     if not found.is_ledger_sound:
@@ -181,9 +182,14 @@ def _kept(settings: Settings) -> Kept:
     return Kept(retention.windows_ms, retention.uncounted_ms, SystemClock().now_ms())
 
 
+def _believing_no_mark(settings: Settings) -> Settings:
+    """What a record says of itself is no proof: all of them are judged."""
+    return replace(settings, kafka=replace(settings.kafka, topic_is_ours=False))
+
+
 def _against_the_oracle(settings: Settings) -> Verification:
     with (
-        log_reader(settings) as log,
+        log_reader(_believing_no_mark(settings)) as log,
         log_reader(with_product_log(settings)) as updates,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
@@ -203,7 +209,7 @@ def _against_the_oracle(settings: Settings) -> Verification:
 
 def _independently(settings: Settings) -> Findings:
     with (
-        log_reader(settings) as log,
+        log_reader(_believing_no_mark(settings)) as log,
         store_of(settings, read_only=True) as store,
         progress_bar() as bar,
     ):
@@ -252,7 +258,7 @@ def _show_findings(found: Findings, show: int, *, accept: bool) -> None:
                 "rtcdp dead-letters replay",
             )
         )
-    compared = f"{number(found.rows)} rows, {number(found.records)} records"
+    compared = f"{plural(found.rows, 'row')}, {plural(found.records, 'record')}"
     if found.disagreements:
         table = listing("about", "key", "expected", "found", title="Not what the judge says")
         for each in found.disagreements[: max(0, show)]:
@@ -295,7 +301,8 @@ def _listed(values: tuple[object, ...] | None) -> list[str] | None:
 def _show(found: Verification, show: int, sides: tuple[str, str]) -> None:
     for reason in found.left_out:
         say(Text.assemble(("left out: ", "yellow"), reason))
-    compared = f"{found.tables} tables, {number(found.rows)} rows, {number(found.events)} events"
+    tables, rows = plural(found.tables, "table"), plural(found.rows, "row")
+    compared = f"{tables}, {rows}, {plural(found.events, 'event')}"
     if not found.differences:
         say(Text.assemble(("no difference: ", "bold green"), compared))
         return

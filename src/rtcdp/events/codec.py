@@ -118,11 +118,16 @@ def decode_all(records: Sequence[bytes]) -> list[CustomerActivityEvent | Rejecti
     return [decode(record) for record in records]
 
 
-def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
+def is_clean(
+    lines: bytes,
+    events: list[KnownFieldsOnly] | None = None,
+    times: list[datetime | int] | None = None,
+) -> bool:
     """True only if every line of `lines` is an event that `decode` accepts.
 
     `lines` is NDJSON; the last line may end with or without a newline. False means: look at each
-    line with `decode`. When `events` is given, the decoded wire events are appended to it.
+    line with `decode`. When `events` is given, the decoded wire events are appended to it, and
+    their times to `times`.
     """
     if b"\\" in lines or b"\r" in lines or not _is_utf8(lines):
         return False
@@ -135,10 +140,13 @@ def is_clean(lines: bytes, events: list[KnownFieldsOnly] | None = None) -> bool:
         return False
     if count_of(_QUOTE, body) != count_of(_QUOTE, _encode(decoded)):
         return False
-    if not _are_plain(decoded):
+    timestamps = [event.timestamp for event in decoded]
+    if not _are_plain(decoded, timestamps):
         return False
     if events is not None:
         events.extend(decoded)
+    if times is not None:
+        times.extend(timestamps)
     return True
 
 
@@ -164,11 +172,11 @@ def _instant_of(timestamp: str | int) -> int:
     return timestamp if isinstance(timestamp, int) else parse_timestamp_ms(timestamp)
 
 
-def _are_plain(events: list[KnownFieldsOnly]) -> bool:
+def _are_plain(events: list[KnownFieldsOnly], timestamps: Sequence[datetime | int]) -> bool:
     """True if what the type checks leave open holds for events without escapes in them."""
     if not all(map(_is_event_type, {event.event_type for event in events})):
         return False
-    if not _are_plain_instants([event.timestamp for event in events]):
+    if not _are_plain_instants(timestamps):
         return False
     properties = [event.properties for event in events if event.properties is not UNSET]
     return not properties or _are_plain_properties(b"\n".join(properties), len(properties))

@@ -343,8 +343,16 @@ class Collector:
     async def _append(self, batch: Batch, frame: Delivery) -> IntakeAnswer:
         if batch.event_count == 0 and frame.piece is None:
             return IntakeAnswer(0, 0)
-        delivery = replace(
-            frame, lines=batch.lines, line_count=batch.line_count, rejects=batch.rejects
+        # Spelled out: `replace` looks at each field anew, and every request comes by here.
+        delivery = Delivery(
+            batch.lines,
+            batch.line_count,
+            frame.received_at,
+            frame.source,
+            frame.intake,
+            batch.rejects,
+            trace=frame.trace,
+            piece=frame.piece,
         )
         duplicates = await self._submit(delivery, batch)
         if duplicates is None:

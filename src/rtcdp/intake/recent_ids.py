@@ -12,6 +12,8 @@ from rtcdp.intake.limits import CollectorLimits
 from rtcdp.log.contract import Intake, Records
 
 _NONE: frozenset[int] = frozenset()
+_FEW = 4
+"""So many times are looked at one by one as soon as their ends are found."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -51,15 +53,23 @@ def that_reach(
     first_ms = received_at - limits.allowed_lateness_ms if intake == "live" else None
     first = _FIRST if first_ms is None else _instant(first_ms)
     after_last = _instant(last_ms + 1)
-    return [
-        id_hash
-        for id_hash, time in zip(id_hashes, times, strict=True)
-        if (
-            (first_ms is None or first_ms <= time) and time <= last_ms
-            if isinstance(time, int)
-            else first <= time < after_last
-        )
-    ]
+
+    def reaches(time: datetime | int) -> bool:
+        if isinstance(time, int):
+            return (first_ms is None or first_ms <= time) and time <= last_ms
+        return first <= time < after_last
+
+    if len(times) > _FEW and all(map(reaches, _ends_of(times))):
+        return list(id_hashes)
+    return [id_hash for id_hash, time in zip(id_hashes, times, strict=True) if reaches(time)]
+
+
+def _ends_of(times: Sequence[datetime | int]) -> Sequence[datetime | int]:
+    """The first and the last of them, or all of them where some are integers and some are not."""
+    try:
+        return min(times), max(times)
+    except TypeError:
+        return times
 
 
 def _instant(milliseconds: int) -> datetime:

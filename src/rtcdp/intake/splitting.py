@@ -165,13 +165,15 @@ def clean_batch(
     if count_of(LINE_BREAK, body) > limits.max_events_per_request:
         return None
     events: list[KnownFieldsOnly] = []
-    if not is_clean(body, events):
+    times: list[datetime | int] = []
+    if not is_clean(body, events, times):
         return None
     _check_count(len(events), limits)
     lines = body if body.endswith(b"\n") else body + b"\n"
-    first = events[0].timestamp if events else None
+    id_hashes = _hashes_of(events)
+    id_times = times if len(id_hashes) == len(events) else _times_of(events)
     return Batch(
-        lines, len(events), _hashes_of(events), id_times=_times_of(events), first_time=first
+        lines, len(events), id_hashes, id_times=id_times, first_time=next(iter(times), None)
     )
 
 

@@ -47,6 +47,8 @@ class KafkaTopicSettings:
     `partitions` and `replication_factor` count for new topics only. `group` is the consumer group
     that what was counted is committed to, so that Kafka's own tools show the lag. The messages of
     producers that use the `schema_registry` (its URL) become events by the `schema_mapping`.
+    Where `topic_is_ours`, nobody but our collectors may mark a record as judged at intake: they do,
+    and the native processor doesn't judge those again.
     """
 
     partitions: int = 4
@@ -54,6 +56,7 @@ class KafkaTopicSettings:
     group: str = "rtcdp"
     schema_registry: str = ""
     schema_mapping: str = "events"
+    topic_is_ours: bool = False
 
 
 @dataclass(frozen=True)

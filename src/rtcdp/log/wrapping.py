@@ -7,8 +7,8 @@ from rtcdp.log.piece import Piece
 
 
 class WrappingWriter:
-    """A writer over `writer`, without its `append`: the register of what was imported stays within
-    reach, where the log keeps one."""
+    """A writer over `writer`, without its `append`: the register of what was imported and the look
+    at the log's place stay within reach, where the log has them."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
@@ -20,6 +20,12 @@ class WrappingWriter:
     def try_claim(self, key: str) -> Claim | None:
         """As promised by `ImportRegister`; given where the log keeps no register."""
         return try_claim(self._writer, key)
+
+    def check_place(self) -> None:
+        """Raises `LogGone` when the log below is not where it was, if its writer can tell."""
+        check = getattr(self._writer, "check_place", None)
+        if check is not None:
+            check()
 
     def close(self) -> None:
         """End the writer below."""

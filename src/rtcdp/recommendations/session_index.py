@@ -229,7 +229,7 @@ class SessionIndex:
         """An index with these sessions, in the place of those with their keys, and without those
         whose keys (`user`, `start`) are among `gone`; without what is beyond the `edge`, and with
         the newest `count_max` at most, of those that began at the same time the first users."""
-        away = pl.concat([sessions.select(KEY), gone.select(KEY)])
+        away = pl.concat([sessions[KEY], gone[KEY]])
         size = self._base.height
         was_there = self.is_there[:size]
         is_there = was_there.copy()

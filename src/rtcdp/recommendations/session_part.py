@@ -273,7 +273,7 @@ def part_of(sessions: pl.DataFrame, items: ItemCodes) -> Part:
     codes = items.encoded(ordered[ITEMS].explode()) if len(ordered) else np.zeros(0, np.int32)
     hashes = np.fromiter(map(hash_of, ordered[USER]), np.uint64, ordered.height)
     starts = ordered[START].to_numpy()
-    return Part(ordered.select(_KEPT), hashes, starts, ends_of(lengths), codes)
+    return Part(ordered[_KEPT], hashes, starts, ends_of(lengths), codes)
 
 
 def recoded(part: Part, items: ItemCodes) -> tuple[Part, ItemCodes]:
@@ -296,7 +296,8 @@ def cleaned(sessions: pl.DataFrame) -> pl.DataFrame:
     """Sessions that have an item, each item once."""
     different = pl.col(ITEMS).list.unique(maintain_order=True)
     told = pl.col(TOLD) if TOLD in sessions.columns else pl.lit(None, pl.String).alias(TOLD)
-    return sessions.select(USER, START, different, told).filter(pl.col(ITEMS).list.len() > 0)
+    found = sessions.lazy().select(USER, START, different, told)
+    return found.filter(pl.col(ITEMS).list.len() > 0).collect()
 
 
 def ranges(firsts: Ints, counts: Ints) -> Ints:

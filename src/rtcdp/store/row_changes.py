@@ -81,7 +81,8 @@ def groups_asked(table: RowTable, groups: pl.DataFrame) -> pl.DataFrame:
     types: dict[str, pl.DataType] = {name: pl.String() for name in table.group_key}
     if RANGE_FROM in groups.columns:
         types |= {RANGE_FROM: pl.Int64(), RANGE_TO: pl.Int64()}
-    return groups.select(*types).cast(pl.Schema(types)).unique().sort(*types)
+    asked = groups.lazy().select(*types).cast(pl.Schema(types))
+    return asked.unique().sort(*types).collect()
 
 
 def check_row_position(table: RowTable, after: tuple[int | str, ...] | None) -> None:

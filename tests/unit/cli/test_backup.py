@@ -8,7 +8,7 @@ def test_a_folder_alone_is_where_to_and_a_damaged_one_is_found_out(rtcdp, tmp_pa
     visit(settings, "bob")
     made = rtcdp("backup", "copy")
     assert made.code == 0, made.err
-    assert "1 records counted by epoch 1, 1 more wait in its log" in made.out
+    assert "1 record counted by epoch 1, 1 more wait in its log" in made.out
     assert "as it was made" in rtcdp("backup", "verify", "copy").out
     assert "verify" in rtcdp("backup", "--help").out
     assert '"backup"' in (tmp_path / "rtcdp-data" / "audit.jsonl").read_text()

@@ -88,7 +88,7 @@ def test_json_says_what_the_columns_are(rtcdp):
 def test_parquet_goes_into_a_file(rtcdp, tmp_path):
     file = tmp_path / "revenue.parquet"
     done = rtcdp("query", "revenue", *BERLIN, "--format", "parquet", "--out", file)
-    assert "1 rows" in done.out
+    assert "1 row" in done.out
     assert pl.read_parquet(file)["revenue.revenue"].to_list() == [70.0]
 
 

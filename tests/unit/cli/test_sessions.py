@@ -5,6 +5,7 @@ import pytest
 
 from rtcdp.cli import terminal
 from rtcdp.store.sqlite import SqliteStore
+from tests.stories import event
 from tests.told import DAY, HOUR, START, Teller, visits
 
 
@@ -76,6 +77,21 @@ def test_one_user(narrow, rtcdp, data):
     told = json.loads(rtcdp("user", "ada", "--json", "--data-dir", data).out)
     assert [item["eventId"] for item in told["items"]][:2] == ["e12", "e11"]
     assert told["sessions"][0]["count"] == 2
+
+
+def test_a_product_that_its_page_names_is_told_once(rtcdp, tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    pages = ("/product/kite", "/sale")
+    viewed = [
+        event(START + n, user="ada", pageUrl=page, productId="kite", eventId=str(n))
+        for n, page in enumerate(pages)
+    ]
+    Teller(store).tell(viewed, START + DAY)
+    store.close()
+    shown = rtcdp("user", "ada", "--data-dir", tmp_path).out
+    assert "/product/kite" in shown
+    assert "/product/kite kite" not in shown
+    assert "/sale kite" in shown
 
 
 def test_wrong_turns_are_wrong_usage(rtcdp, data):

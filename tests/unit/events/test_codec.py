@@ -179,9 +179,11 @@ def test_timestamps_become_utc_milliseconds_rounded_down(text: str, milliseconds
 
 def test_a_clean_batch_is_recognised_and_its_events_handed_out() -> None:
     events: list[object] = []
+    times: list[object] = []
     lines = event_with(',"eventId":"1"') + b"\n" + event_with(',"eventId":"2"') + b"\n"
-    assert is_clean(lines, events)
+    assert is_clean(lines, events, times)
     assert [event.event_id for event in events] == ["1", "2"]
+    assert times == [event.timestamp for event in events]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,24 @@ def test_late_events_and_those_ahead_of_the_clock_are_not_remembered(
         assert that_reach([7], [instant], 100_000, intake, LIMITS) == expected
 
 
+@pytest.mark.parametrize("odd", [89_999, 100_051], ids=["late", "ahead"])
+@pytest.mark.parametrize("place", [0, 7, 19])
+@pytest.mark.parametrize("kind", ["integers", "instants", "both"])
+def test_one_of_many_that_does_not_reach_is_left_out(odd: int, place: int, kind: str) -> None:
+    moments = list(range(95_000, 95_020))
+    hashes = list(range(20))
+    for has_odd in (False, True):
+        moments[place] = odd if has_odd else moments[place]
+        times = [
+            moment
+            if kind == "integers" or (kind == "both" and at % 2)
+            else datetime.fromtimestamp(moment / 1000, UTC)
+            for at, moment in enumerate(moments)
+        ]
+        expected = [each for each in hashes if not (has_odd and each == place)]
+        assert that_reach(hashes, times, 100_000, "live", LIMITS) == expected
+
+
 def test_no_intake_time_is_too_far_for_an_instant() -> None:
     instants = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
     assert that_reach([1, 2], instants, 10**17, "live", LIMITS) == []

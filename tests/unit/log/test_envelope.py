@@ -12,12 +12,12 @@ from rtcdp.telemetry import TRACES_MAX
 GOOD = b'{"userId":"u","timestamp":1,"eventType":"A"}'
 
 
-def read(*values, timestamps=None, headers=None):
+def read(*values, timestamps=None, headers=None, is_ours=False):
     count = len(values)
     times = [7] * count if timestamps is None else timestamps
     offsets = np.arange(10, 10 + count, dtype=np.int64)
     batch = WireBatch(3, 10, 10 + count, values, offsets, np.array(times, np.int64), headers)
-    return records_of(batch)
+    return records_of(batch, is_ours=is_ours)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,47 @@ def test_of_very_many_traces_some_are_taken_notice_of() -> None:
         headers_for(DEFAULT_SOURCE, "live", None, f"00-{n:032x}-{2:016x}-01") for n in range(99)
     ]
     assert len(read(*[GOOD] * 99, headers=headers).traces) == TRACES_MAX
+
+
+BAD = b'{"userId":1}'
+JUDGED = headers_for("shop", "live", None, is_judged=True)
+
+
+def odd_places(*records, is_ours=True):
+    """Which of these values and headers are no lines."""
+    values, headers = zip(*records, strict=True)
+    found = read(*values, headers=list(headers), is_ours=is_ours)
+    assert len(found.offsets) + len(found.odd) == len(records)
+    assert found.lines.count(b"\n") == len(found.offsets)
+    return [record.offset - 10 for record in found.odd]
+
+
+def test_what_our_collector_marked_is_believed_where_the_topic_is_ours() -> None:
+    """That it is not looked at again shows in what no collector would mark."""
+    records = [(GOOD, None), (BAD, JUDGED), (GOOD, JUDGED), (BAD, None)]
+    assert odd_places(*records) == [3]
+    assert odd_places(*records, is_ours=False) == [1, 3]
+
+
+def test_others_in_a_topic_of_ours_are_judged() -> None:
+    shop = headers_for("shop", "live", None)
+    older = [("rtcdp-judged", b"0")]
+    stranger = [("judged", b"1")]
+    assert odd_places(*[(BAD, each) for each in (None, [], shop, older, stranger)]) == [*range(5)]
+    assert odd_places((BAD, JUDGED), *[(GOOD, shop)] * 600, (BAD, shop)) == [601]
+
+
+@pytest.mark.parametrize("lie", [GOOD + b"\n" + GOOD, GOOD + b"\n", b"\n", None])
+def test_a_mark_on_what_is_no_line_makes_none_of_its_neighbours_believed(lie) -> None:
+    """Each line's offset hangs on the breaks before it."""
+    assert odd_places((GOOD, JUDGED), (lie, JUDGED), (BAD, JUDGED), (GOOD, JUDGED)) == [1, 2]
+
+
+def test_a_judged_record_that_repeats_a_dead_letter_is_still_told_apart() -> None:
+    again = headers_for("web", "live", "0:4", is_judged=True)
+    records = read(GOOD, GOOD, GOOD, BAD, headers=[JUDGED, again, JUDGED, []], is_ours=True)
+    assert [(each.offset, each.source, each.replay_of) for each in records.odd] == [
+        (11, "web", "0:4"),
+        (13, DEFAULT_SOURCE, None),
+    ]
+    assert [records.sources[code] for code in records.source_codes] == ["shop", "shop"]

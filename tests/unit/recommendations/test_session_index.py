@@ -92,7 +92,7 @@ def test_an_older_index_is_not_disturbed_by_what_comes_later_of_it():
 def test_the_base_is_copied_once_in_several_changes():
     index = index_of(frame(*ROWS))
     seen = []
-    for n in range(24):
+    for n in range(72):
         index = index.changed(frame(("dan", 10, [f"item {n}"])), keys_frame([]))
         seen.append(index.codes)
     assert sum(not np.shares_memory(one, later) for one, later in pairwise(seen)) == 2

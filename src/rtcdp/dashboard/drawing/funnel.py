@@ -103,7 +103,7 @@ def _on_the_way(before: FunnelBar, bar: FunnelBar) -> str:
     if not before.reached:
         return "nobody came here"
     went = f"↓ {percent(bar.reached / before.reached)} went on"
-    took = f", in {duration(bar.median_ms)} (median)" if bar.median_ms is not None else ""
+    took = f", median {duration(bar.median_ms)}" if bar.median_ms is not None else ""
     return f"{went}{took} · {count(before.dropped)} did not"
 
 

@@ -95,6 +95,13 @@ def with_contents(
     return rows
 
 
+def read_contents(installation: Installation, span: tuple[int, int]) -> None:
+    """Read what sessions that began in a span (UTC ms) had in them, so that it is kept. Raises
+    `BadRequest` and `StoreUnavailable`."""
+    for content in contents_of(installation).values():
+        _stories(installation, content, span)
+
+
 def _must_tell(installation: Installation, sessions: Fold, name: str) -> Content:
     content = content_of(installation.folds, sessions, name)
     if content is None:
@@ -109,12 +116,15 @@ def _found(
     installation: Installation, content: Content, span: tuple[int, int], texts: Sequence[str]
 ) -> pl.DataFrame:
     """Whose stories have one of some texts in them, and when they began."""
-    column = _LISTS[content.name]
-    with open_told(installation, content.fold) as told:
-        stories = rows_kept(installation.days, told, span, (column,), _narrowed)
+    stories = _stories(installation, content, span)
     hashes = pl.Series(list(texts), dtype=pl.String).hash()
     has_one = pl.any_horizontal(pl.col("hashes").list.contains(each) for each in hashes)
     return stories.filter(has_one).select("user", "started_at")
+
+
+def _stories(installation: Installation, content: Content, span: tuple[int, int]) -> pl.DataFrame:
+    with open_told(installation, content.fold) as told:
+        return rows_kept(installation.days, told, span, (_LISTS[content.name],), _narrowed)
 
 
 def _narrowed(fold: Fold, rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,14 +7,16 @@ between, it is read ahead while the processor keeps up, until half of what may b
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 
 from rtcdp.answers.folds import SESSIONS, find_fold
 from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.one_state import one_state
 from rtcdp.clock import DAY_MS, HOUR_MS, repeating
 from rtcdp.dashboard.overview.buckets import Buckets
+from rtcdp.dashboard.overview.contents import read_contents
 from rtcdp.dashboard.overview.lists import ranked_lists
 from rtcdp.dashboard.overview.told import told
 from rtcdp.errors import RtcdpError
@@ -41,12 +43,16 @@ def warming(installation: Installation) -> AbstractContextManager[None]:
     return repeating("warming", EVERY_S, Warming(installation).step)
 
 
+_Part = Callable[[Installation], None]
+"""Reads one part of what is to be read."""
+
+
 class Warming:
     """What is still to be read."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._left: deque[Buckets] | None = None
+        self._left: deque[_Part] | None = None
         self._look_at = float("-inf")
 
     def step(self) -> bool:
@@ -87,22 +93,25 @@ class Warming:
                     self._left = deque(_of_days(known, still.clock.now_ms()))
                     return True
             if self._left:
-                read_ahead(still, self._left[0])
+                self._left[0](still)
                 self._left.popleft()
         return True
 
 
-def _of_days(known: Iterable[int], now_ms: int) -> Iterator[Buckets]:
+def _of_days(known: Iterable[int], now_ms: int) -> Iterator[_Part]:
     today = now_ms // DAY_MS
     days = sorted((day for day in known if today - DAYS <= day <= today), reverse=True)
     for day in days:
         start, end = day * DAY_MS, (day + 1) * DAY_MS
-        yield Buckets("day", "UTC", (start, end), (start,), now_ms)
+        yield partial(read_ahead, buckets=Buckets("day", "UTC", (start, end), (start,), now_ms))
     for day in days:
         if day >= today - DAYS_BY_HOUR:
             start = day * DAY_MS
             edges = tuple(range(start, start + DAY_MS + 1, HOUR_MS))
-            yield Buckets("hour", "UTC", edges, (start,), now_ms)
+            yield partial(read_ahead, buckets=Buckets("hour", "UTC", edges, (start,), now_ms))
+    # Last, since a click on a page or product is what fewest wait for.
+    for day in days:
+        yield partial(read_contents, span=(day * DAY_MS, (day + 1) * DAY_MS))
 
 
 def read_ahead(installation: Installation, buckets: Buckets) -> None:

@@ -1,6 +1,6 @@
 """What bounds the native engine, and what it keeps. Data alone, like `rtcdp.admission.rules`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtcdp.admission.rules import SEEN_IDS_CAPACITY
 
@@ -24,8 +24,10 @@ lives."""
 class ProcessorLimits:
     """What bounds the engine.
 
-    `max_batch_bytes`: how much of the log one epoch takes, and `max_fold_batch_bytes` where folds
-    run: a user's story is written once an epoch, however much of it is new. `epoch_every_s`: the
+    `max_batch_bytes`: how much of the log one epoch takes, `max_fetched_batch_bytes` at most of one
+    that is fetched from a server, whose client holds as much again; and `max_fold_batch_bytes`
+    where folds run: a user's story is written once an epoch, however much of it is new.
+    `epoch_every_s`: the
     shortest time from one epoch to the next, so that a trickle of events does not keep a processor
     busy; one that keeps up rests as long as it worked, or `REST_S_MAX`, under a small load
     `SMALL_EPOCH_REST_S` at least, and one that is behind no longer than `epoch_every_s`. `poll_s`:
@@ -39,6 +41,7 @@ class ProcessorLimits:
     """
 
     max_batch_bytes: int = 16 * 2**20
+    max_fetched_batch_bytes: int = 8 * 2**20
     max_fold_batch_bytes: int = 48 * 2**20
     epoch_every_s: float = 0.03
     poll_s: float = 0.25
@@ -48,6 +51,11 @@ class ProcessorLimits:
     erase_again_every_s: float = 86_400.0
     lease_ttl_s: float = 15.0
     shards: int = 1
+
+    def of_fetched(self) -> "ProcessorLimits":
+        """The limits for a log that is fetched from a server."""
+        most = min(self.max_batch_bytes, self.max_fetched_batch_bytes)
+        return replace(self, max_batch_bytes=most)
 
     def batch_bytes(self, *, has_folds: bool) -> int:
         """How much of the log one epoch takes."""

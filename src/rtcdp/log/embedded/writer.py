@@ -10,7 +10,14 @@ from rtcdp.clock import Clock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import Appended, Delivery, LogFailed, LogFull, LogUnavailable
 from rtcdp.log.embedded import imported
-from rtcdp.log.embedded.chunk import MAX_CHUNK_BYTES, Chunk, check_delivery, chunks_of, stored_bytes
+from rtcdp.log.embedded.chunk import (
+    MAX_CHUNK_BYTES,
+    Chunk,
+    LinesPacker,
+    check_delivery,
+    chunks_of,
+    stored_bytes,
+)
 from rtcdp.log.embedded.claims import Claim, try_claim
 from rtcdp.log.embedded.columns import PARTITION
 from rtcdp.log.embedded.errors import errors_of, gone, malformed
@@ -78,6 +85,7 @@ class EmbeddedLogWriter:
         self._max_chunk_bytes = max_chunk_bytes
         self._lock_timeout_ms = lock_timeout_ms
         self._mutex = threading.Lock()
+        self._packer = LinesPacker()
         self._failure: LogFailed | None = None
         self._sources: frozenset[str] = frozenset()
         self._wal_bytes_since_checkpoint = 0
@@ -227,7 +235,7 @@ class EmbeddedLogWriter:
     def _insert(
         self, connection: sqlite3.Connection, deliveries: Sequence[Delivery], first_offset: int
     ) -> None:
-        chunks = list(chunks_of(deliveries, first_offset, self._max_chunk_bytes))
+        chunks = list(chunks_of(deliveries, first_offset, self._max_chunk_bytes, self._packer))
         if not chunks:
             return
         size = sum(map(stored_bytes, chunks))

@@ -102,7 +102,12 @@ def _run_of(partition: int, messages: Sequence[ConsumedMessage]) -> Run:
     else:
         offsets = np.array([message.offset() for message in messages], np.int64)
     values = [message.value() for message in messages]
-    headers = [message.headers() for message in messages]
+    # Equal ones that follow each other become one object: they take more room than most values,
+    # and `header_runs` looks at them once.
+    same: Headers | None = None
+    headers = [
+        same if (found := message.headers()) == same else (same := found) for message in messages
+    ]
     return Run(
         partition,
         offsets,

@@ -142,7 +142,7 @@ class KafkaLogReader:
         if self._translation is not None:
             lines = self._translation(batch.values, batch.headers)
         if lines is batch.values:
-            return records_of(batch)
+            return records_of(batch, is_ours=self._settings.topic_is_ours)
         # What was translated is kept as it was written, too: drill-down and dead letters show that.
         written = {
             int(batch.offsets[place]): value

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -33,6 +34,9 @@ _QUEUE_BYTES = 256 * 2**20
 _FULL_QUEUE_PAUSE_S = 0.05
 _ENVELOPE_BYTES = 1_024
 """What headers and framing of a message may add to its value."""
+
+
+_Headers = list[tuple[str, str | bytes | None]]
 
 
 class _OfUser(msgspec.Struct, rename="camel", gc=False):
@@ -74,6 +78,8 @@ class KafkaLogWriter:
     ) -> None:
         self._topic = topic
         self._keyed_by = keyed_by
+        # What products are is told by another rule, and read by another reader.
+        self._marks_judged = settings.topic_is_ours and keyed_by == "userId"
         self._timeout_s = timeout_ms / 1000
         self._mutex = threading.Lock()
         self._last_word = LastWord()
@@ -114,7 +120,7 @@ class KafkaLogWriter:
         counted once. Raises `LogFailed` when the producer can't keep its promises any more, and
         `ValueError` for a delivery that contradicts itself.
         """
-        groups = [_Group(delivery, self._keyed_by) for delivery in deliveries]
+        groups = [_Group(each, self._keyed_by, self._marks_judged) for each in deliveries]
         with self._mutex:
             self._check_open()
             producer = self._producer = self._producer or self._new_producer()
@@ -158,8 +164,8 @@ class KafkaLogWriter:
         deadline = time.monotonic() + self._timeout_s
         produce, name = producer.produce, self._topic.name
         for group in groups:
-            headers, time_ms = group.headers, group.time_ms
-            for value, key in group.records(self._value_bytes_max):
+            time_ms = group.time_ms
+            for value, key, headers in group.records(self._value_bytes_max):
                 while True:
                     try:
                         if headers:
@@ -187,7 +193,7 @@ class KafkaLogWriter:
 class _Group:
     """The records of one delivery, checked before the first of any is sent."""
 
-    def __init__(self, delivery: Delivery, keyed_by: KeyField) -> None:
+    def __init__(self, delivery: Delivery, keyed_by: KeyField, marks_judged: bool) -> None:
         *self._lines, _ = delivery.lines.split(b"\n")
         self._keys = _keys_of(delivery.lines, keyed_by)
         self._rejects = delivery.rejects
@@ -196,13 +202,14 @@ class _Group:
                 f"a delivery says that it has {delivery.line_count} lines, "
                 f"but it has {len(self._lines)}"
             )
-        marks = headers_for(delivery.source, delivery.intake, delivery.replay_of, delivery.trace)
-        self.headers: list[tuple[str, str | bytes | None]] = [*marks]
+        marks = delivery.source, delivery.intake, delivery.replay_of, delivery.trace
+        self._of_lines: _Headers = [*headers_for(*marks, is_judged=marks_judged)]
+        self._of_rejects: _Headers = [*headers_for(*marks)]
         # A client takes the time 0 for "now".
         self.time_ms = max(1, delivery.received_at)
 
-    def records(self, value_bytes_max: int) -> Iterator[tuple[bytes, str | None]]:
-        """Each record's value and key."""
-        yield from zip(self._lines, self._keys, strict=True)
+    def records(self, value_bytes_max: int) -> Iterator[tuple[bytes, str | None, _Headers]]:
+        """Each record's value, key and headers."""
+        yield from zip(self._lines, self._keys, repeat(self._of_lines))
         for _, raw in self._rejects:
-            yield raw[:value_bytes_max], None
+            yield raw[:value_bytes_max], None, self._of_rejects

@@ -14,6 +14,7 @@ from rtcdp.intake.cloud_events import (
     event_line,
     event_line_of_attributes,
 )
+from rtcdp.log.envelope import header_runs
 from rtcdp.log.limits import Headers, KafkaTopicSettings, Translation
 from rtcdp.runtime.deferred import deferred
 
@@ -125,11 +126,11 @@ class ForeignMessages:
             if not _FRAMES.isdisjoint(starts):
                 framed = {place for place, start in enumerate(starts) if start in _FRAMES}
         if headers is not None:
-            for place, pairs in enumerate(headers):
+            for start, stop, pairs in header_runs(headers):
                 told = _told(tuple(pairs)) if pairs else None
-                if told:
+                for place in range(start, stop) if told else ():
                     framed.discard(place)
-                    yield _Foreign(place, told)
+                    yield _Foreign(place, told or {})
         yield from (_Foreign(place, {}) for place in framed)
 
     def _line(self, value: bytes, headers: dict[str, bytes]) -> bytes:

@@ -14,6 +14,7 @@ another one frees. Python lets only one of them work at a time anyway, so they s
 """
 
 import ctypes
+import gc
 from collections.abc import MutableMapping
 
 VARIABLE = "_RJEM_MALLOC_CONF"
@@ -31,6 +32,10 @@ HEAPS_VARIABLE = "MALLOC_ARENA_MAX"
 _M_ARENA_MAX = -8
 """The same in `malloc.h`, for a process that runs already."""
 
+_COLLECTED_AFTER = (20_000, 20, 50)
+"""After how many objects that may be part of a cycle the youngest are looked at, and after how many
+of such looks those that are older."""
+
 
 def keep_freed_memory(environment: MutableMapping[str, str]) -> None:
     """Let this process, and those that it starts, keep what was freed for the next epoch. What an
@@ -47,3 +52,10 @@ def share_one_heap(environment: MutableMapping[str, str]) -> None:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None and heaps.isdecimal():
         set_option(_M_ARENA_MAX, int(heaps))
+
+
+def collect_seldom() -> None:
+    """Look for objects that nobody can reach less often than Python does by itself: a message from
+    Kafka with its headers is three that may be part of a cycle and never are, so that a handful of
+    them would be looked at again and again while they are made."""
+    gc.set_threshold(*_COLLECTED_AFTER)

@@ -20,7 +20,11 @@ import msgspec
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processes.allocation import keep_freed_memory, share_one_heap
+from rtcdp.runtime.processes.allocation import (
+    collect_seldom,
+    keep_freed_memory,
+    share_one_heap,
+)
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import Entry, tell_entries
@@ -76,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[0] == PROCESSOR:
         keep_freed_memory(os.environ)
         share_one_heap(os.environ)
+        collect_seldom()
     try:
         run = _imported(PARTS[arguments[0]])
         imported.set()

@@ -249,7 +249,10 @@ def run_processor_part(settings: Settings, clock: Clock, stop: threading.Event) 
 def _native_processor(
     settings: Settings, log: LogReader, store: Store, clock: Clock, metrics: Sequence[Metric]
 ) -> Processor:
-    processor = Processor(log, store, metrics, settings.admission, clock, settings.processor)
+    limits = settings.processor
+    if settings.log_kind == "kafka":
+        limits = limits.of_fetched()
+    processor = Processor(log, store, metrics, settings.admission, clock, limits)
     processor.log_retention = settings.log_retention
     processor.store_retention = settings.store_retention
     turns = ErasureTurns(settings, clock, _log.info)

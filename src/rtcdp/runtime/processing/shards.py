@@ -237,8 +237,9 @@ class ShardedProcessor:
             _log.info("counts shard %d of %d", shard, division.shards)
             try:
                 part = Part(shard, division, log, self.measured(store))
+                limits = settings.processor.of_fetched()
                 processor = ShardProcessor(
-                    part, counted.metrics, settings.admission, counted.clock, settings.processor
+                    part, counted.metrics, settings.admission, counted.clock, limits
                 )
                 processor.folds = self.folds
                 processor.listeners = self._told.of(shard, self.listeners)

@@ -41,8 +41,8 @@ def test_numbers_stand_beside_the_bars() -> None:
     texts = [each.text for each in drawn(*BARS).iter("text")]
     assert texts == [
         *("1  view", "200 · 100 %"),
-        *("2  cart", "50 · 25.0 %", "↓ 25.0 % went on, in 1 min 5 s (median) · 150 did not"),
-        *("3  buy", "20 · 10.0 %", "↓ 40.0 % went on, in 5.0 s (median) · 30 did not"),
+        *("2  cart", "50 · 25.0 %", "↓ 25.0 % went on, median 1 min 5 s · 150 did not"),
+        *("3  buy", "20 · 10.0 %", "↓ 40.0 % went on, median 5.0 s · 30 did not"),
     ]
 
 

@@ -48,14 +48,17 @@ def test_what_was_read_ahead_is_told_without_reading(
     warming, steps = Warming(installation), 1
     while warming.step():
         steps += 1
-    # All days by day and by hour.
-    assert steps == 2 * DAYS + 1
+    # All days by day, by hour, and what sessions had in them.
+    assert steps == 3 * DAYS + 1
     known = reads(installation)
     assert known > 0
-    _, found, lists = overview(installation, days)
+    buckets, found, lists = overview(installation, days)
     assert reads(installation) == known
     _, fresh, fresh_lists = overview(replace(installation, days=KeptDays()), days)
     assert (found.figures, lists) == (fresh.figures, fresh_lists)
+    narrowed = told(installation, buckets, {"product": ("mug",)})
+    assert reads(installation) == known
+    assert any(figure.total for figure in narrowed.figures)
 
 
 def test_it_waits_until_what_came_in_is_counted(shop: tuple[Driver, Installation]) -> None:
@@ -106,7 +109,7 @@ def test_it_waits_for_a_store_that_is_away(shop: tuple[Driver, Installation]) ->
     steps = 1
     while warming.step():
         steps += 1
-    assert steps == 2 * DAYS, "no day is left out"
+    assert steps == 3 * DAYS, "no day is left out"
 
 
 def test_it_reads_no_more_than_half_of_what_may_be_kept(

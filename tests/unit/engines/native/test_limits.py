@@ -12,3 +12,10 @@ def test_each_size_is_for_its_own_work() -> None:
 def test_folds_take_more_unless_told_otherwise() -> None:
     limits = ProcessorLimits()
     assert limits.batch_bytes(has_folds=True) > limits.batch_bytes(has_folds=False)
+
+
+def test_of_a_topic_an_epoch_takes_less() -> None:
+    limits = ProcessorLimits().of_fetched()
+    assert limits.batch_bytes(has_folds=False) < ProcessorLimits().batch_bytes(has_folds=False)
+    assert limits.batch_bytes(has_folds=True) == ProcessorLimits().batch_bytes(has_folds=True)
+    assert ProcessorLimits(max_batch_bytes=1_000).of_fetched().batch_bytes(has_folds=False) == 1_000

@@ -1,12 +1,14 @@
 """Chunks: how deliveries are packed, and that no damage goes unseen."""
 
+import random
+
 import pytest
 import zstandard
 
 from rtcdp.log.contract import Delivery
-from rtcdp.log.embedded import chunk as chunks
 from rtcdp.log.embedded.chunk import (
     MAX_CHUNK_RECORDS,
+    LinesPacker,
     check_delivery,
     chunks_of,
     contents_of,
@@ -101,7 +103,7 @@ def test_a_column_of_another_type_is_damage(nothing):
 )
 def test_lines_of_another_length_than_is_said_are_damage(stored, monkeypatch):
     """Under a checksum that fits, as a hand that edits a file would leave it."""
-    monkeypatch.setattr(chunks, "_stored", lambda _: stored)
+    monkeypatch.setattr(LinesPacker, "packed", lambda _, texts: (stored, sum(map(len, texts))))
     assert contents_of(only_chunk(Delivery(LINES, 3_000, 5))) is None
 
 
@@ -133,3 +135,16 @@ def test_a_delivery_that_contradicts_itself_is_refused(delivery):
 
 def altered(value):
     return value + 1 if isinstance(value, int) else value[:-1] + bytes([value[-1] ^ 1])
+
+
+def test_a_packer_that_is_kept_packs_each_group_as_a_new_one_does():
+    noise = [bytes(random.Random(n).randbytes(3_000)).replace(b"\n", b"") + b"\n" for n in range(4)]
+    alike = [b'{"n":%d}\n' % n * 2_000 for n in range(3)]
+    packer = LinesPacker()
+    # A long group, a shorter one, one text, what no compression makes shorter, and next to nothing.
+    for texts in (alike, alike[1:], alike[2:], noise, [*alike, *noise], [b"a\n"], []):
+        group = [Delivery(text, text.count(b"\n"), 5) for text in texts]
+        kept = list(chunks_of(group, 3, packer=packer))
+        assert kept == list(chunks_of(group, 3))
+        assert b"".join(contents_of(chunk)[0] for chunk in kept) == b"".join(texts)
+        assert all(len(chunk.lines) <= chunk.line_bytes for chunk in kept)

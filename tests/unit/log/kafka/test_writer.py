@@ -122,6 +122,17 @@ def test_a_topic_is_made_only_where_there_is_none(monkeypatch):
     assert FakeTopicAdmin.made == [settings]
 
 
+@pytest.mark.parametrize(
+    ("keyed_by", "marks"), [("userId", [("rtcdp-judged", b"1")]), ("productId", None)]
+)
+def test_in_a_topic_of_ours_events_that_passed_the_rule_are_marked(keyed_by, marks):
+    """Not what was rejected; and products are told by another rule."""
+    ours = KafkaLogWriter(TOPIC, KafkaTopicSettings(topic_is_ours=True), keyed_by=keyed_by)
+    line = b'{"userId":"u","productId":"u","timestamp":1,"eventType":"A"}'
+    ours.append([Delivery(line + b"\n", 1, T, rejects=((1, b"{"),))])
+    assert FakeProducer.last.sent == [(line, "u", T, marks), (b"{", None, T, None)]
+
+
 def test_records_have_their_user_for_a_key_and_headers_only_where_needed(writer, producer):
     placed = writer.append(
         [
