@@ -399,10 +399,7 @@ def _ledger(
         .group_by("source", "minute")
         .agg(
             weight.sum().alias("received"),
-            *(
-                weight.filter(verdict == code).sum().alias(name)
-                for code, name in enumerate(VERDICTS)
-            ),
+            *(weight.filter(verdict == n).sum().alias(name) for n, name in enumerate(VERDICTS)),
             weight.filter("is_conflict").sum().alias("conflict"),
         )
         .select(LEDGER_SCHEMA.names())
