@@ -85,9 +85,9 @@ def test_a_running_collector_knows_what_it_imported(rtcdp, up, tmp_path):
     assert "sent 0 to" in known.stdout
     piece = {"Rtcdp-Piece": f"after={'0' * 32}; key={'a' * 32}; bytes=9"}
     event = '{"userId":"a","timestamp":1,"eventType":"A"}'
-    for _ in range(2):
-        sent = running.client.post("/v1/import", content=event, headers=piece)
-        assert sent.json()["accepted"] == 1
+    for accepted, duplicates in ((1, 0), (0, 1)):
+        sent = running.client.post("/v1/import", content=event, headers=piece).json()
+        assert (sent["accepted"], sent["duplicates"]) == (accepted, duplicates)
     asked = running.client.post("/v1/import", headers={"Rtcdp-Piece": f"after={'0' * 32}"})
     assert asked.json()["pieces"] == [{"key": "a" * 32, "bytes": 9}]
     refused = running.client.post("/v1/import", headers={"Rtcdp-Piece": "this one"})
