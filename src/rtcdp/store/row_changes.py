@@ -34,10 +34,12 @@ _TYPES: Mapping[str, pl.DataType] = {
 class FittedRows(RowChanges):
     """Checked changes of a table, the frames with exactly the columns and types that rest.
     `numbers` are those of the rows in `replace`; `old` is what the rows that rest under all these
-    keys bring to the sums of their days, None where that isn't known."""
+    keys bring to the sums of their days, and `resting` has the keys of these rows, both None where
+    that isn't known."""
 
     numbers: RowNumbers
     old: DailySums | None = None
+    resting: pl.DataFrame | None = None
 
     @property
     def touched(self) -> pl.DataFrame:
@@ -134,14 +136,12 @@ def _fitted(changes: RowChanges) -> FittedRows:
         frame.sort(table.primary_key) if frame.height > 1 else frame for frame in (delete, replace)
     )
     numbers = numbers_of(table, replace)
-    return FittedRows(table, delete, replace, numbers=numbers, old=_old_sums(changes))
-
-
-def _old_sums(changes: RowChanges) -> DailySums | None:
     if changes.before is None:
-        return None
-    before = _with_types(changes.before, row_schema(changes.table))
-    return sums_by_day(changes.table, before, numbers_of(changes.table, before))
+        return FittedRows(table, delete, replace, numbers=numbers)
+    before = _with_types(changes.before, row_schema(table))
+    old = sums_by_day(table, before, numbers_of(table, before))
+    resting = before.select(table.primary_key)
+    return FittedRows(table, delete, replace, numbers=numbers, old=old, resting=resting)
 
 
 def _largest(table: RowTable, rows: pl.DataFrame) -> int:

@@ -92,6 +92,27 @@ def test_a_row_that_is_deleted_and_put_is_put(opened, commit):
     assert is_sound(opened)
 
 
+@pytest.mark.parametrize("grows", [False, True])
+def test_rows_whose_past_is_known_are_put_replaced_and_deleted(open_store, epochs, grows):
+    table = replace(TRAITS, name="known_traits", grows=grows)
+    store = open_store()
+    store.prepare((), (table,))
+
+    def change(before, **given):
+        known = row_changes(table, put=before).replace
+        change = replace(row_changes(table, **given), before=known)
+        store.commit(replace(epochs.make(), rows=(change,)))
+
+    first = [("shop", f"{number:05d}", 0.5, number) for number in range(20_000)]
+    change([], put=first)
+    others = [("shop", "00007", None, 7), ("shop", "00009", 2.0, 9), ("site", "x" * 3000, 1.0, 1)]
+    change([first[7], first[8], first[9]], delete=[("shop", "00008")], put=others)
+    rows = {row[:2]: row for row in first} | {row[:2]: row for row in others}
+    del rows["shop", "00008"]
+    assert sorted(held(store, table)) == sorted(rows.values())
+    assert is_sound(store, (table,))
+
+
 def test_a_deleted_row_can_come_back(opened, commit):
     commit(row_changes(STAYS, put=[ADA]))
     commit(row_changes(STAYS, delete=[ADA[:3]]))

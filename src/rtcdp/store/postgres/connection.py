@@ -65,8 +65,9 @@ POSTGRES = Dialect(
     asked=lambda schema: f"{unnested(schema.dtypes())} AS {ASKED} ({names(*schema)})",
     # Room for new versions of rows beside the old ones: indexes then need no new entries.
     updated_options=" WITH (fillfactor = 50)",
-    # Rows of stories are many and each changes rarely: room for all would be reading for nothing.
-    replaced_options=" WITH (fillfactor = 85)",
+    # Rows of stories are many, and most never change again: room for some of them.
+    replaced_options=" WITH (fillfactor = 70)",
+    appended_options="",
     newest_first=" DESC",
     key_by_index=True,
     name_bytes_max=63,

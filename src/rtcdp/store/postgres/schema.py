@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 
 import polars as pl
 
-from rtcdp.definitions import Table
+from rtcdp.definitions import RowTable, Table
 from rtcdp.errors import UsageError
 from rtcdp.store.checksums import DailySums
 from rtcdp.store.contract import StateMismatch, StoreUnavailable
@@ -24,7 +24,7 @@ from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
 from rtcdp.store.sql.erasures import erasure_tables
 from rtcdp.store.sql.merge import in_key_order
-from rtcdp.store.sql.rows import SUM_SCHEMA, replace_rows, stored_frame, sums_from
+from rtcdp.store.sql.rows import SUM_SCHEMA, add_rows, replace_rows, stored_frame, sums_from
 from rtcdp.store.sql.schema import (
     Step,
     continuity_tables,
@@ -152,10 +152,9 @@ class PostgresWriter(PostgresConnection):
         """Delete and replace rows; what those that were there bring to the sums of their days.
         Where that is known already, the outcome is not waited for."""
         table, sums = changes.table, Counter[int]()
-        is_known = changes.old is not None
         if not changes.delete.is_empty():
             deleted = stored_rows(table, changes.delete).rows
-            if is_known:
+            if changes.old is not None:
                 self.send_rows(delete_all(table), deleted)
             else:
                 sums.update(sums_from(self.query_about(delete_all(table), SUM_SCHEMA, deleted)))
@@ -163,13 +162,26 @@ class PostgresWriter(PostgresConnection):
             stored = stored_rows(table, stored_frame(changes))
             if not stored.long_texts.is_empty():
                 self.send_rows(_KEEP_LONG_TEXTS, stored.long_texts)
-            if is_known:
-                for some in stored.rows.iter_slices(SENT_AT_ONCE):
-                    self.send_rows(replace_rows(POSTGRES, table), some)
+            if changes.resting is not None:
+                self._send_known(table, stored.rows, stored_rows(table, changes.resting).rows)
             else:
                 found = self.query_about(replace_all(table), SUM_SCHEMA, stored.rows)
                 sums.update(sums_from(found))
         return sums if changes.old is None else changes.old
+
+    def _send_known(self, table: RowTable, rows: pl.DataFrame, resting: pl.DataFrame) -> None:
+        """Write rows, of which those with the keys in `resting` replace others. Where nearly all
+        are new, they are added without a look at what is there: it takes the server a sixth less.
+        One that is there after all is refused with its epoch."""
+        new = rows.clear()
+        if table.grows:
+            key = table.primary_key
+            new = rows.join(resting, on=key, how="anti", maintain_order="left")
+            rows = rows.join(resting, on=key, how="semi", maintain_order="left")
+        for sql, each in ((add_rows, new), (replace_rows, rows)):
+            for some in each.iter_slices(SENT_AT_ONCE):
+                if not some.is_empty():
+                    self.send_rows(sql(POSTGRES, table), some)
 
 
 class PostgresReader(PostgresConnection):

@@ -95,15 +95,21 @@ def delete_rows(dialect: Dialect, table: RowTable) -> str:
 
 
 @lru_cache(maxsize=256)
-def replace_rows(dialect: Dialect, table: RowTable) -> str:
-    """Write rows, bound in stored order with their numbers last, over those with the same key."""
+def add_rows(dialect: Dialect, table: RowTable) -> str:
+    """Write rows, bound in stored order with their numbers last, whose keys no row has."""
     columns = (*table.column_names, CHECKSUM)
     types = [*row_schema(table).dtypes(), pl.Int64()]
+    return f"INSERT INTO {stored(dialect, table)} ({names(*columns)}) {dialect.source(types)}"
+
+
+@lru_cache(maxsize=256)
+def replace_rows(dialect: Dialect, table: RowTable) -> str:
+    """Write rows, bound in stored order with their numbers last, over those with the same key."""
     written = ", ".join(
         f"{quote(name)} = excluded.{quote(name)}" for name in (*table.value_names, CHECKSUM)
     )
     return (
-        f"INSERT INTO {stored(dialect, table)} ({names(*columns)}) {dialect.source(types)}"
+        f"{add_rows(dialect, table)}"
         f" ON CONFLICT ({names(*table.primary_key)}) DO UPDATE SET {written}"
     )
 

@@ -1,5 +1,5 @@
-CREATE TABLE "__visits" ("userId" text COLLATE "C" NOT NULL, "start" bigint NOT NULL, "value" double precision, "entry" text COLLATE "C", "packed" bytea, "_checksum" bigint NOT NULL) WITH (fillfactor = 85)
+CREATE TABLE "__visits" ("userId" text COLLATE "C" NOT NULL, "start" bigint NOT NULL, "value" double precision, "entry" text COLLATE "C", "packed" bytea, "_checksum" bigint NOT NULL) WITH (fillfactor = 70)
 CREATE UNIQUE INDEX "_visits__key" ON "__visits" ("userId", "start")
 CREATE INDEX "_visits__by_time" ON "__visits" ("start")
-CREATE TABLE "__visits" ("userId" text COLLATE "C" NOT NULL, "start" bigint, "value" double precision, "entry" text COLLATE "C", "packed" bytea, "_checksum" bigint NOT NULL) WITH (fillfactor = 85)
+CREATE TABLE "__visits" ("userId" text COLLATE "C" NOT NULL, "start" bigint, "value" double precision, "entry" text COLLATE "C", "packed" bytea, "_checksum" bigint NOT NULL) WITH (fillfactor = 70)
 CREATE UNIQUE INDEX "_visits__key" ON "__visits" ("userId")

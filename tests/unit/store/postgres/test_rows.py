@@ -8,6 +8,7 @@ import pytest
 from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO
 from rtcdp.store.checksums import sums_by_day
+from rtcdp.store.contract import RowsRefused
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.postgres.rows import delete_all, replace_all
 from rtcdp.store.postgres.schema import SENT_AT_ONCE
@@ -47,6 +48,18 @@ def test_what_is_known_of_the_rows_of_before_is_not_asked_again(rows_writer):
     count = "SELECT COUNT(*) AS rows, SUM(value) AS value FROM __visits"
     found = rows_writer.query(count, pl.Schema({"rows": pl.Int64, "value": pl.Float64}))
     assert found.row(0) == (len(many) - 1, 2.0 + 0.5 * (len(many) - 2))
+
+
+def test_a_row_that_is_there_against_all_knowledge_is_refused_where_rows_are_added(writer):
+    table = replace(VISITS, grows=True)
+    for statement in create_rows(POSTGRES, table):
+        writer.run(statement)
+    nothing = pl.DataFrame(schema=row_schema(table))
+    [first] = fitted_rows([replace(row_changes(table, put=[ADA]), before=nothing)])
+    writer.change_rows(first)
+    writer.change_rows(first)
+    with pytest.raises(RowsRefused):
+        writer.settle()
 
 
 def test_rows_of_a_table_that_is_new_are_looked_up_by_their_keys(rows_writer):
