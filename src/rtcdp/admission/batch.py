@@ -269,9 +269,9 @@ def _check_and_add(
 def order_of_decision(decoded: DecodedBatch) -> npt.NDArray[np.intp]:
     """The rows of a batch in the order in which they are decided: by `due_times`, those of one
     partition as they stand in its log."""
-    partitions, offsets, due = lined_up(decoded.pieces)
-    if len(partitions) == 0 or partitions[0] == partitions[-1]:
+    if len({piece.partition for piece in decoded.pieces}) <= 1:
         return np.arange(len(decoded.offsets))
+    partitions, offsets, due = lined_up(decoded.pieces)
     if len(offsets) > len(decoded.offsets):
         is_row = np.zeros(len(offsets), np.bool_)
         for partition, rows in rows_by_partition(partitions):
@@ -367,13 +367,16 @@ def _id_hashes(events: pl.DataFrame) -> npt.NDArray[np.uint64]:
 def _ledger(
     decoded: DecodedBatch, verdicts: npt.NDArray[np.int8], is_conflict: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
+    minutes = decoded.received_at // MINUTE_MS * MINUTE_MS
+    # Records that follow each other are most often alike, and are counted together.
+    firsts = _firsts_of_runs(decoded.events["source"], minutes, verdicts, is_conflict)
     of_events = pl.DataFrame(
         {
-            "source": decoded.events["source"],
-            "minute": decoded.received_at // MINUTE_MS * MINUTE_MS,
-            "verdict": verdicts,
-            "is_conflict": is_conflict,
-            "weight": np.ones(len(verdicts), np.int64),
+            "source": decoded.events["source"].gather(firsts),
+            "minute": minutes[firsts],
+            "verdict": verdicts[firsts],
+            "is_conflict": is_conflict[firsts],
+            "weight": np.diff(firsts, append=len(verdicts)),
         }
     )
     others = pl.DataFrame(
@@ -390,22 +393,26 @@ def _ledger(
         },
         schema=of_events.schema,
     )
-    verdict = pl.col("verdict")
+    verdict, weight = pl.col("verdict"), pl.col("weight")
     return (
         (of_events.vstack(others) if len(others) else of_events)
         .group_by("source", "minute")
         .agg(
-            pl.col("weight").sum().alias("received"),
-            (verdict == ADMITTED).sum().cast(pl.Int64).alias("admitted"),
-            (verdict == DUPLICATE).sum().cast(pl.Int64).alias("duplicate"),
-            (verdict == LATE).sum().cast(pl.Int64).alias("late"),
-            pl.col("weight").filter(verdict == DEAD_LETTER).sum().alias("dead_letter"),
-            pl.col("is_conflict").sum().cast(pl.Int64).alias("conflict"),
-            pl.col("weight").filter(verdict == ERASED).sum().alias("erased"),
+            weight.sum().alias("received"),
+            *(weight.filter(verdict == n).sum().alias(name) for n, name in enumerate(VERDICTS)),
+            weight.filter("is_conflict").sum().alias("conflict"),
         )
         .select(LEDGER_SCHEMA.names())
         .sort("source", "minute")
     )
+
+
+def _firsts_of_runs(sources: pl.Series, *columns: npt.NDArray[np.generic]) -> npt.NDArray[np.intp]:
+    """The rows that differ from the one before in any of these columns, and the first of all."""
+    is_first = (sources != sources.shift()).fill_null(True).to_numpy(writable=True)
+    for column in columns:
+        is_first[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(is_first)
 
 
 def _uncounted(

@@ -201,12 +201,14 @@ class _Bitmap:
         return is_set
 
     def add(self, hashes: UInt64Array) -> None:
+        """Let it hold these hashes, which are sorted."""
         self._room -= len(hashes)
         # Some at a time: their places take twice the room of the hashes.
         for start in range(0, len(hashes), _ADDED_AT_ONCE):
             position, mask = self._places(hashes[start : start + _ADDED_AT_ONCE])
-            # With `.at`: of several hashes in one byte, plain indexing would keep the last.
-            np.bitwise_or.at(self._bytes, position, mask)
+            # Of several hashes in one byte, plain indexing would keep the last.
+            firsts = np.flatnonzero(np.append(True, position[1:] != position[:-1]))
+            self._bytes[position[firsts]] |= np.bitwise_or.reduceat(mask, firsts)
 
     def _places(self, hashes: UInt64Array) -> tuple[Int64Array, npt.NDArray[np.uint8]]:
         """The byte and the bit in it; the hash's upper bits, so that sorted hashes go through the

@@ -62,6 +62,12 @@ def test_an_id_of_an_earlier_batch_is_a_duplicate(index: Index) -> None:
     assert index.repeats((3, 1, 0), (2, 1, 0)) == [False, True]
 
 
+def test_of_many_ids_that_lie_close_to_each_other_none_is_forgotten(index: Index) -> None:
+    hashes = [each + step for each in range(0, 2**63, 2**50) for step in range(0, 2**46, 2**43)]
+    index.check(*((each, 0, 0) for each in hashes))
+    assert all(index.repeats(*((each, 1, 0) for each in hashes)))
+
+
 def test_within_a_batch_all_but_the_first_are_duplicates(index: Index) -> None:
     assert index.repeats((1, 0, 0), (2, 0, 0), (1, 0, 0), (1, 0, 0)) == [False, False, True, True]
 
