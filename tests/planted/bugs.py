@@ -83,8 +83,8 @@ BUGS = (
         "a ledger minute begins a second late",
         (
             "admission.batch:_ledger",
-            '"minute": decoded.received_at // MINUTE_MS * MINUTE_MS,',
-            '"minute": (decoded.received_at - 1000) // MINUTE_MS * MINUTE_MS,',
+            "minutes = decoded.received_at // MINUTE_MS * MINUTE_MS",
+            "minutes = (decoded.received_at - 1000) // MINUTE_MS * MINUTE_MS",
         ),
     ),
     bug(

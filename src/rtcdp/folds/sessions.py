@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from rtcdp.clock import MINUTE_MS
+from rtcdp.clock import DAY_MS, MINUTE_MS
 from rtcdp.definitions import (
     RANGE_FROM,
     RANGE_TO,
@@ -37,7 +37,6 @@ from rtcdp.folds.packed_sets import hashed, joined
 from rtcdp.folds.rows import by_key_and_time, changes_in, empty_rows, first_in_group, in_order
 from rtcdp.folds.segments import Flags, Ints, numbered, reached, running_max, search_within
 
-DAY_MS = 86_400_000
 LONGEST_MS_MAX = 7 * DAY_MS
 
 MEMBERS_MAX = 64

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtcdp.clock import DAY_MS
+from rtcdp.clock import DAY_MS, HOUR_MS
 from rtcdp.sources.synthetic.visits import PRODUCTS_OF_A_VISIT, Intent, Ints, Scripts
-
-HOUR_MS = 3_600_000
 
 _RETURN_NEXT_DAY = 0.2
 _RETURN_FADES_BY = 0.55
