@@ -14,7 +14,6 @@ from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, remark, say
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
 from rtcdp.runtime.parts import log_reader, require_store, store_of
@@ -25,6 +24,7 @@ from rtcdp.runtime.user_data.export import encoded, export_user
 from rtcdp.runtime.user_data.over_http import refuse_in_shards
 from rtcdp.runtime.user_data.receipts import Receipt, is_genuine, path_of, read_receipt
 from rtcdp.runtime.user_data.requests import ErasureRequests
+from rtcdp.words import plural
 
 _TAKEN_UP_S = 30.0
 """One that is busy counting, or reads a catalog anew, takes a request up later than others."""

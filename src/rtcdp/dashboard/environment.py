@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rtcdp.dashboard.address import segment
-from rtcdp.dashboard.words import ago, cents, compact, count, duration, money, percent, plural
+from rtcdp.words import ago, cents, compact, count, duration, money, percent, plural
 
 FILE_FORMS = (("csv", "CSV"), ("jsonl", "JSON lines"), ("parquet", "Parquet"))
 """What lists can be downloaded as, and what people call that."""

@@ -11,8 +11,8 @@ from rtcdp.answers.events import EventFound
 from rtcdp.answers.instant import read_instant
 from rtcdp.dashboard.page import PageAsked
 from rtcdp.dashboard.stories import user_href
-from rtcdp.dashboard.words import NOTHING, count
 from rtcdp.errors import BadRequest
+from rtcdp.words import NOTHING, measured
 
 _FIELDS = ("productId", "pageUrl", "value", "sessionId")
 
@@ -42,24 +42,19 @@ def found_event(asked: PageAsked[Any], found: EventFound) -> FoundEvent:
         user=user if isinstance(user, str) else None,
         user_href=user_href(asked, "userId", user) if isinstance(user, str) and user else None,
         type=str(event.get("eventType", NOTHING)),
-        fields=[(name, written(event[name])) for name in _FIELDS if event.get(name) is not None],
+        fields=[(name, _said(event[name])) for name in _FIELDS if event.get(name) is not None],
         verdict=found.verdict.replace("_", " "),
         is_counted=found.verdict == ADMITTED,
         why=": ".join(text for text in said if text),
     )
 
 
-def written(value: object) -> str:
-    """A value of an event or of a metric in words."""
-    match value:
-        case None:
-            return NOTHING
-        case list():
-            return ", ".join(" ".join(map(str, each.values())) for each in value) or NOTHING
-        case int() | float():
-            return count(value)
-        case _:
-            return str(value)
+def _said(value: object) -> str:
+    """A field of an event in words: numbers are amounts, however they were sent."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Of any length, so that there need not be a float like it.
+        return f"{value:,}.00"
+    return measured(value)
 
 
 def _instant(sent: object) -> int | None:

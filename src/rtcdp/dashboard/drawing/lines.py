@@ -7,7 +7,7 @@ from math import floor, log10
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, number, percentage
-from rtcdp.dashboard.words import compact
+from rtcdp.words import compact
 
 COLOURS = 8
 """So many lines have a colour of their own; after that they begin again."""
