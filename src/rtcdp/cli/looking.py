@@ -148,7 +148,7 @@ sources = typer.Typer(
 @sources.command("list", cls=PlainCommand)
 @with_settings()
 def list_sources(settings: Settings, *, form: Form) -> None:
-    """Show the names that count against the limit of the log; also without `list`."""
+    """Show the names that count against the limit of the log; also without "list"."""
     with closing(embedded_log_writer(settings, SystemClock())) as writer:
         names = writer.sources()
     rows = [{"source": name} for name in names]

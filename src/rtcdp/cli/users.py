@@ -84,8 +84,9 @@ def erase(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether that is meant.")] = False,
 ) -> None:
-    """Take a user out of log and store for good, and keep a signed receipt. The processor does it
-    where one is at work; else this command."""
+    """Take a user out of log and store for good, and keep a signed receipt.
+
+    The processor does it where one is at work; else this command."""
     require_store(settings)
     if not yes and not _is_meant():
         raise UsageError("nothing was erased", "say yes, or give --yes")
@@ -118,8 +119,9 @@ def verify_receipt(
         str | None, typer.Option("--user", metavar="USER", help="Is it about this user?")
     ] = None,
 ) -> None:
-    """Tell whether receipts are as this installation signed them; with a user, whether one of them
-    is about that user."""
+    """Tell whether receipts are as this installation signed them.
+
+    With a user, whether one of them is about that user."""
     receipts = [read_receipt(file) for file in files]
     for file, receipt in zip(files, receipts, strict=True):
         if not is_genuine(settings.data_dir, receipt):
