@@ -42,19 +42,24 @@ def found_event(asked: PageAsked[Any], found: EventFound) -> FoundEvent:
         user=user if isinstance(user, str) else None,
         user_href=user_href(asked, "userId", user) if isinstance(user, str) and user else None,
         type=str(event.get("eventType", NOTHING)),
-        fields=[(name, _said(event[name])) for name in _FIELDS if event.get(name) is not None],
+        fields=[(name, written(event[name])) for name in _FIELDS if event.get(name) is not None],
         verdict=found.verdict.replace("_", " "),
         is_counted=found.verdict == ADMITTED,
         why=": ".join(text for text in said if text),
     )
 
 
-def _said(value: object) -> str:
-    """A field of an event in words: numbers are amounts, however they were sent."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        # Of any length, so that there need not be a float like it.
-        return f"{value:,}.00"
-    return measured(value)
+def written(value: object) -> str:
+    """A field of an event in words: numbers are amounts, however they were sent, and what no event
+    should hold there is the JSON that it is."""
+    match value:
+        case bool() | list() | dict():
+            return msgspec.json.encode(value).decode()
+        case int():
+            # Of any length, so that there need not be a float like it.
+            return f"{value:,}.00"
+        case _:
+            return measured(value)
 
 
 def _instant(sent: object) -> int | None:
