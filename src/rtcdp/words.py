@@ -49,7 +49,7 @@ def compact(number: float | None) -> str:
     size = abs(number)
     if size < 10_000:
         places = 2 if size < 10 else 1 if size < 100 else 0
-        text = f"{number:,.{places}f}"
+        text = _plain(number, places)
         return text.rstrip("0").rstrip(".") if places else text
     unit, letter = next(each for each in _UNITS if size >= each[0])
     shown = number / unit
@@ -61,12 +61,12 @@ def money(number: float | None) -> str:
     """Cents below a thousand, three digits above: `12.50`, `61.1k`. Nobody says which currency."""
     if number is None:
         return NOTHING
-    return f"{number:,.2f}" if abs(number) < 1000 else compact(number)
+    return _plain(number, 2) if abs(number) < 1000 else compact(number)
 
 
 def cents(number: float | None) -> str:
     """Money in a column, where each number has its cents: `1,250.00`."""
-    return NOTHING if number is None else f"{number:,.2f}"
+    return NOTHING if number is None else _plain(number, 2)
 
 
 def percent(part: float | None, places: int = 1) -> str:
@@ -108,6 +108,11 @@ def ago(ms: float) -> str:
 def plural(number: float, one: str, many: str | None = None) -> str:
     """`1 event`, `2,000 events`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _plain(number: float, places: int) -> str:
+    """So many places; nothing below zero is no less than nothing."""
+    return f"{round(number, places) + 0.0:,.{places}f}"
 
 
 def _two(ms: float, large_ms: int, large: str, small_ms: int, small: str) -> str:

@@ -43,6 +43,7 @@ def test_amounts_have_their_cents_and_counts_none(value: object, text: str) -> N
             (2.345, "2.35"),
             (2.5, "2.5"),
             (20.0, "20"),
+            (-0.0, "0"),
             (45.67, "45.7"),
             (456.7, "457"),
         ),
@@ -79,7 +80,7 @@ def test_money_has_cents_while_they_matter() -> None:
 
 
 def test_what_was_is_ago() -> None:
-    assert words.cents(1250) == "1,250.00"
+    assert [words.cents(each) for each in (1250, -0.001)] == ["1,250.00", "0.00"]
     assert [words.ago(ms) for ms in (-5, 300, 120_000)] == ["0.1 s ago", "0.3 s ago", "2 min ago"]
 
 
