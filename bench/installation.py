@@ -57,15 +57,17 @@ class Platform:
         """Wait until it answers and everything received is counted, which is asked for that often;
         the ledger's totals."""
         deadline = time.monotonic() + deadline_s
-        while time.monotonic() < deadline:
-            try:
-                answer = httpx.get(f"{self.url}/api/ledger", timeout=5).json()
-                if answer["lag_ms"] == 0:
-                    totals: dict[str, int] = answer["totals"]
-                    return totals
-            except (httpx.HTTPError, ValueError, KeyError):
-                pass
-            time.sleep(every_s)
+        # One client for all questions: to make one takes 28 ms of a processor, three times a pause.
+        with httpx.Client(timeout=5) as client:
+            while time.monotonic() < deadline:
+                try:
+                    answer = client.get(f"{self.url}/api/ledger").json()
+                    if answer["lag_ms"] == 0:
+                        totals: dict[str, int] = answer["totals"]
+                        return totals
+                except (httpx.HTTPError, ValueError, KeyError):
+                    pass
+                time.sleep(every_s)
         raise TimeoutError(f"not caught up after {deadline_s} s")
 
     def memory_mb(self) -> float:
