@@ -25,7 +25,7 @@ class Platform:
         self.url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "rtcdp", "up", "--no-generate"]
         self._command += ["--port", str(port), "--data-dir", str(data_dir)]
-        self._environment = {**os.environ, **(settings or {})}
+        self._environment = {**os.environ, **_compiled(data_dir.parent), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Platform":
@@ -95,6 +95,14 @@ class Platform:
         for pid in [*_children(self._process.pid), self._process.pid]:
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _compiled(folder: Path) -> dict[str, str]:
+    """What lets a first start compile its modules for those after it, as it does where a platform
+    is installed: in a folder beside, where this process isn't to write such files."""
+    if not sys.dont_write_bytecode:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def _children(parent: int) -> list[int]:
