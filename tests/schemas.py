@@ -1,6 +1,7 @@
 """A schema registry for tests of a few milliseconds: what Confluent's answers to a reader, and no
 more. It knows GUIDs, which the one that `deploy.servers` runs does not."""
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 Reference = dict[str, object]
+
+_names = itertools.count(1)
+"""A reader remembers the schemas of a URL for as long as its process lives, and the system gives a
+port that is free again to the next registry: no two of them may be one to it."""
 
 
 class Registry:
@@ -28,7 +33,7 @@ class Registry:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
+                path = self.path.partition("?")[0].removeprefix(registry._prefix)
                 registry.asked.append(path)
                 found = registry._answers.get(path)
                 status = registry.status if found or registry.status != 200 else 404
@@ -47,7 +52,8 @@ class Registry:
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._prefix = f"/registry-{next(_names)}"
+        self.url = f"http://127.0.0.1:{self._server.server_port}{self._prefix}"
 
     def add(
         self, schema: object, kind: str = "AVRO", references: Sequence[Reference] = ()
