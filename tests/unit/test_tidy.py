@@ -43,10 +43,7 @@ WITHOUT_UNIT_TEST = {
         for kind in ("mongo", "sql")
     },
     "intake/instruments.py": "tests/integration/test_telemetry.py scrapes a server that collects",
-    **{
-        f"sources/recorded/{name}_columns.py": "test_mapped_blocks.py beside it holds it to lines"
-        for name in ("event", "line")
-    },
+    "sources/recorded/event_columns.py": "test_mapped_blocks.py beside it holds it to lines",
     "runtime/telemetry/processor.py": "tests/integration/test_telemetry.py scrapes a processor",
     **dict.fromkeys(
         (

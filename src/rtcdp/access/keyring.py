@@ -67,16 +67,25 @@ class Keyring(msgspec.Struct, frozen=True, dict=True):
         self, key_id: str, now_ms: int, randomness: Randomness, grace_ms: int = 0
     ) -> tuple["Keyring", "Minted"]:
         """A key that is what that one was, which is good for `grace_ms` more. Raises `NotThere`,
-        also where that one was revoked."""
+        also where that one was replaced or revoked: what is left of its time is its grace, and no
+        measure for another key."""
         old = self.named(key_id)
+        anew = "make a new one: rtcdp keys create"
+        if old.replaced_by is not None:
+            is_left = self.named(old.replaced_by).revoked_ms is None
+            raise NotThere(
+                f"the key {key_id} was replaced by {old.replaced_by}",
+                f"replace that one: rtcdp keys rotate {old.replaced_by}" if is_left else anew,
+            )
         if old.revoked_ms is not None:
-            raise NotThere(f"the key {key_id} was revoked", "make a new one: rtcdp keys create")
+            raise NotThere(f"the key {key_id} was revoked", anew)
         wish = KeyWish(old.name, old.scopes, old.sources, old.origins, _later(old, now_ms))
         ring, made = self.with_new(wish, now_ms, randomness)
         ends_ms = now_ms + grace_ms
         if old.expires_ms is not None:
             ends_ms = min(ends_ms, old.expires_ms)
         gone: dict[str, Any] = {"expires_ms": ends_ms} if grace_ms else {"revoked_ms": now_ms}
+        gone["replaced_by"] = made.key.id
         return ring.changed(key_id, lambda key: msgspec.structs.replace(key, **gone)), made
 
     def with_revoked(self, key_id: str, now_ms: int) -> "Keyring":

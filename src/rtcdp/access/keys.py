@@ -32,7 +32,8 @@ class Key(msgspec.Struct, frozen=True):
     """What is kept of a key. `id` stands in its token, `digest` is the token's in hexadecimal.
 
     With `sources` it sends as those alone, with `origins` from pages of those alone; such a key can
-    be read in their source, so that it may send events of now and nothing else. Times are UTC ms.
+    be read in their source, so that it may send events of now and nothing else. `replaced_by` is
+    the id of the key that came in its place. Times are UTC ms.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Key(msgspec.Struct, frozen=True):
     origins: tuple[str, ...] = ()
     expires_ms: int | None = None
     revoked_ms: int | None = None
+    replaced_by: str | None = None
 
     def state(self, now_ms: int) -> KeyState:
         """Whether it is active now, expired, or revoked."""

@@ -139,9 +139,10 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
     watches = watches_of(installation, question)
     keeper = keeper_of(installation, [watch.metric for watch in watches])
     now_ms = installation.clock.now_ms()
-    start_from = beginning(question.start_from, question.since, now_ms)
+    end = question.start_to
+    start_from = beginning(question.start_from, question.since, now_ms, end)
     if start_from is None:
-        start_from = (question.start_to or now_ms) - DEFAULT_DAYS * DAY_MS
+        start_from = (now_ms if end is None else end) - DEFAULT_DAYS * DAY_MS
     found: list[Anomaly] = []
     watched = left_out = 0
     cuts: list[int] = []
@@ -162,7 +163,7 @@ def anomalies_page(installation: Installation, question: AnomaliesQuestion) -> A
                     for place in (judged.is_alarm.nonzero()[0] + judged.first).tolist()
                     if keyed.is_watched(place)
                 ]
-        seen = _seen(reading.snapshot, start_from, question.start_to or LATEST)
+        seen = _seen(reading.snapshot, start_from, LATEST if end is None else end)
     found = [each for each in found if _is_asked_for(each, question, seen)]
     # Newest first, and those of one moment by what they are of.
     found.sort(key=_parts)

@@ -100,9 +100,10 @@ def together_page(installation: Installation, question: TogetherQuestion) -> Tog
     """The newest windows in which metrics don't go together. Raises `BadRequest` for metrics that
     can't be held against each other, `NotThere` for unknown ones, and `StoreUnavailable`."""
     now_ms = installation.clock.now_ms()
-    start_from = beginning(question.start_from, question.since, now_ms)
+    end = question.start_to
+    start_from = beginning(question.start_from, question.since, now_ms, end)
     if start_from is None:
-        start_from = (question.start_to or now_ms) - DEFAULT_DAYS * DAY_MS
+        start_from = (now_ms if end is None else end) - DEFAULT_DAYS * DAY_MS
     asked = [
         AnomaliesQuestion(metric=name, start_to=question.start_to) for name in question.metrics
     ]

@@ -151,8 +151,8 @@ def _cursor(after: Place | None, newest_first: bool) -> str | None:
 def _wish(installation: Installation, question: EventsQuestion) -> Wish:
     name, start = question.metric, question.window_start
     metric = None if name is None else find_metric(installation.metrics, name)
-    time_from = beginning(question.start_from, question.since, installation.clock.now_ms())
-    time_to = question.start_to
+    time_to, now_ms = question.start_to, installation.clock.now_ms()
+    time_from = beginning(question.start_from, question.since, now_ms, time_to)
     if start is not None:
         if metric is None:
             raise BadRequest("window_start needs a metric", "send metric=NAME with it")

@@ -27,7 +27,7 @@ from rtcdp.answers.freshness import (
     WholeAnswer,
     open_reading,
 )
-from rtcdp.answers.instant import iso_ms, iso_ms_or_none
+from rtcdp.answers.instant import iso_ms_or_none
 from rtcdp.answers.question import NAMES, Cursor, From, Limit, Since, Texts, To, beginning
 from rtcdp.answers.windows import complete_from_of, floor_of
 from rtcdp.clock import EARLIEST_MS, LATEST_MS
@@ -207,12 +207,7 @@ def span_of(
     start: int | None, end: int | None, since_ms: int | None, installation: Installation
 ) -> Span:
     """The span that `from` or `since` and `to` ask for. Raises `BadRequest`."""
-    start = beginning(start, since_ms, installation.clock.now_ms())
-    if start is not None and end is not None and start > end:
-        raise BadRequest(
-            f"from={iso_ms(start)} comes after to={iso_ms(end)}", "send the earlier one as from"
-        )
-    return Span(start, end)
+    return Span(beginning(start, since_ms, installation.clock.now_ms(), end), end)
 
 
 def position_of(fold: Fold) -> tuple[Shape, ...]:

@@ -66,7 +66,7 @@ class LedgerSums(msgspec.Struct, omit_defaults=True):
 def ledger_sums(installation: Installation, question: LedgerSumsQuestion) -> LedgerSums:
     """The sums of a time. Raises `BadRequest` and `StoreUnavailable`."""
     now_ms = installation.clock.now_ms()
-    start = beginning(question.start_from, question.since, now_ms)
+    start = beginning(question.start_from, question.since, now_ms, question.start_to)
     with open_reading(installation) as reading:
         totals = reading.snapshot.ledger_totals()
         progress = reading.snapshot.progress

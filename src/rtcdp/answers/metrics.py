@@ -260,8 +260,8 @@ def _wanted(metric: Metric, question: WindowsQuestion, now_ms: int) -> WindowQue
     if after is not None and leads_with_closed:
         # What was open on the first page is so on all, lest windows fall through the border.
         first_open, after = int(after[0]), after[1:]
-    start_from = beginning(question.start_from, question.since, now_ms)
     start_to = question.start_to
+    start_from = beginning(question.start_from, question.since, now_ms, start_to)
     if question.at is not None:
         start_from, start_to = _one_window(metric, question, now_ms)
     if state == "open":

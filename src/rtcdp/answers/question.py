@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from rtcdp.answers.instant import iso_ms
 from rtcdp.errors import BadRequest, UsageError
 from rtcdp.events.event import MIN_TIMESTAMP_MS
 from rtcdp.folds.days import check_time_zone
@@ -56,13 +57,20 @@ def check_zone(name: str) -> None:
         raise BadRequest(f"tz: {error}", "send one like tz=Europe/Berlin, or tz=UTC") from error
 
 
-def beginning(start_from: int | None, since_ms: int | None, now_ms: int) -> int | None:
+def beginning(
+    start_from: int | None, since_ms: int | None, now_ms: int, start_to: int | None = None
+) -> int | None:
     """`from` or `since`: the time that a list begins at, in UTC ms.
 
-    Raises `BadRequest` where both are there.
+    Raises `BadRequest` where both are there, and where the list would begin after its end.
     """
-    if since_ms is None:
-        return start_from
-    if start_from is not None:
-        raise BadRequest("from and since both say where to begin", "send one of them")
-    return max(MIN_TIMESTAMP_MS, now_ms - since_ms)
+    if since_ms is not None:
+        if start_from is not None:
+            raise BadRequest("from and since both say where to begin", "send one of them")
+        start_from = max(MIN_TIMESTAMP_MS, now_ms - since_ms)
+    if start_from is not None and start_to is not None and start_from > start_to:
+        raise BadRequest(
+            f"from={iso_ms(start_from)} comes after to={iso_ms(start_to)}",
+            "send the earlier one as from",
+        )
+    return start_from

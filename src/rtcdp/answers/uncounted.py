@@ -111,8 +111,8 @@ class UncountedPage(FreshAnswer, omit_defaults=True):
 def uncounted_page(installation: Installation, question: UncountedQuestion) -> UncountedPage:
     """A page of records, newest first. Raises `BadRequest` and `StoreUnavailable`."""
     most = question.limit
-    start = beginning(question.start_from, question.since, installation.clock.now_ms())
     end = question.start_to
+    start = beginning(question.start_from, question.since, installation.clock.now_ms(), end)
     after = cast("tuple[int, int, int] | None", read_cursor(question.cursor, _POSITION))
     if end is not None:
         # Newest first, the first place with that time comes after all of them.

@@ -138,16 +138,16 @@ def rotate(
     """Make a key that is like another one, and let that one go."""
     clock = SystemClock()
     grace_ms = 0 if grace is None else duration_ms("grace", grace)
-    made = _changed(
-        settings,
-        f"keys rotate {key_id}",
-        lambda ring: ring.with_rotated(key_id, clock.now_ms(), secrets.token_bytes, grace_ms),
-        lambda made: made.key,
-    )
+    now_ms = clock.now_ms()
+
+    def rotated(ring: Keyring) -> tuple[Keyring, tuple[Minted, Key]]:
+        after, made = ring.with_rotated(key_id, now_ms, secrets.token_bytes, grace_ms)
+        return after, (made, after.named(key_id))
+
+    made, old = _changed(settings, f"keys rotate {key_id}", rotated, lambda told: told[0].key)
     _show_new(made, json)
     if not json:
-        until = f"is good until {iso_ms(clock.now_ms() + grace_ms)}" if grace_ms else "was revoked"
-        remark(f"{key_id} {until}")
+        remark(f"{key_id} {_end_of(old, now_ms)}")
 
 
 @keys.command("revoke", cls=PlainCommand)
@@ -190,6 +190,13 @@ def _show_new(made: Minted, json: bool) -> None:
         return
     say(made.token)
     remark("keep it: it is not shown again")
+
+
+def _end_of(key: Key, now_ms: int) -> str:
+    if key.revoked_ms is not None or key.expires_ms is None:
+        return "was revoked"
+    verb = "is good until" if key.state(now_ms) == "active" else "expired at"
+    return f"{verb} {iso_ms(key.expires_ms)}"
 
 
 def _row(key: Key, now_ms: int) -> dict[str, object]:

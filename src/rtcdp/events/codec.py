@@ -129,7 +129,7 @@ def is_clean(
     line with `decode`. When `events` is given, the decoded wire events are appended to it, and
     their times to `times`.
     """
-    if b"\\" in lines or b"\r" in lines or not _is_utf8(lines):
+    if b"\\" in lines or b"\r" in lines or not is_utf8(lines):
         return False
     try:
         decoded = _decode_clean_lines(lines)
@@ -289,7 +289,7 @@ def why_unreadable(record: bytes) -> Rejection | None:
     """The reason why `record` is not JSON that every reader of the log agrees on, if it is not."""
     if len(record) > rules.MAX_EVENT_BYTES:
         return _parse("too_large", f"an event may be {rules.MAX_EVENT_BYTES} bytes long at most")
-    if not _is_utf8(record):
+    if not is_utf8(record):
         return _parse("not_utf8", "send UTF-8")
     if _is_too_deep(record, rules.MAX_NESTING):
         return _parse("too_deep", f"nest objects and arrays at most {rules.MAX_NESTING} deep")
@@ -412,7 +412,8 @@ def _are_lines(body: bytes, count: int) -> bool:
     return bool(is_between.all()) and int(lengths.max()) <= rules.MAX_EVENT_BYTES
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Whether a text can be read as UTF-8."""
     if text.isascii():
         return True
     try:

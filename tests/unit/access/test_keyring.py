@@ -50,6 +50,16 @@ def test_a_replaced_key_that_ends_is_followed_by_one_that_lasts_as_long() -> Non
     assert after.named(old.key.id).expires_ms == 1_000
 
 
+def test_what_is_left_of_a_replaced_key_is_no_measure_for_another(made) -> None:
+    ring, old = made
+    ring, new = ring.with_rotated(old.key.id, 200, secrets.token_bytes, grace_ms=50)
+    with pytest.raises(NotThere) as refused:
+        ring.with_rotated(old.key.id, 210, secrets.token_bytes, grace_ms=9_000)
+    assert refused.value.hint == f"replace that one: rtcdp keys rotate {new.key.id}"
+    _, newest = ring.with_rotated(new.key.id, 210, secrets.token_bytes)
+    assert newest.key.expires_ms is None
+
+
 def test_a_key_that_was_taken_back_stays_so(made) -> None:
     ring, key = made
     ring = ring.with_revoked(key.key.id, 200).with_revoked(key.key.id, 300)

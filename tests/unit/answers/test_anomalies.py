@@ -153,6 +153,8 @@ def test_a_question_about_any_time_has_an_answer(
     for metric in metrics:
         for start_from in (EARLIEST, START, LATEST):
             for start_to in (EARLIEST, START + HOUR, LATEST):
+                if start_from > start_to:
+                    continue  # no span of time, and refused
                 asked = AnomaliesQuestion(
                     metric=metric.name, start_from=start_from, start_to=start_to
                 )

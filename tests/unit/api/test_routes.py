@@ -39,3 +39,16 @@ def test_every_read_of_a_request_sees_one_snapshot(
         opened.clear()
         api.get(path)
         assert len(opened) == 1, path
+
+
+def test_no_list_begins_after_its_end(api: Api) -> None:
+    spans = set()
+    for path, operations in api.get("/openapi.json").json()["paths"].items():
+        names = {each["name"] for each in operations.get("get", {}).get("parameters", ())}
+        if names >= {"from", "to"} and "{" not in path:
+            code = api.get(f"{path}?from=2026-01-02&to=2026-01-01").status_code
+            assert code in (400, 404), path
+            spans |= {path} if code == 400 else set()
+    assert spans >= {"/api/events", "/api/anomalies", "/api/late-events", "/api/query"}
+    answer = api.get("/api/metrics/revenue?since=1d&to=2025-01-01")
+    assert "comes after to=2025-01-01T00:00:00.000Z" in answer.json()["detail"]

@@ -44,7 +44,16 @@ def test_a_key_is_replaced_and_taken_back(rtcdp):
     assert rtcdp("keys", "revoke", key_id_in(new)).out == f"revoked {key_id_in(new)} (shop)\n"
     items = json.loads(rtcdp("keys", "list", "--json").out)["items"]
     assert [item["state"] for item in items] == ["active", "revoked"]
-    assert "was revoked" in rtcdp("keys", "rotate", key_id_in(old)).err
+    again = rtcdp("keys", "rotate", key_id_in(old)).err
+    assert f"was replaced by {key_id_in(new)}" in again
+    assert "rtcdp keys create" in again
+
+
+def test_what_is_said_of_a_replaced_key_is_what_becomes_of_it(rtcdp):
+    key = rtcdp("keys", "create", "shop", "--scope", "write", "--expires", "60s").out.strip()
+    said = rtcdp("keys", "rotate", key_id_in(key), "--grace", "24h").err
+    ends = json.loads(rtcdp("keys", "list", "--json").out)["items"][0]["expires_at"]
+    assert f"{key_id_in(key)} is good until {ends}" in said
 
 
 def test_what_is_done_with_keys_is_noted(rtcdp):

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from rtcdp.events.codec import LINE_BREAK, count_of
+from rtcdp.events.columns import split_lines
 from rtcdp.sources.recorded.mapping import Mapping
 from rtcdp.sources.records import json_content, text_at
 
@@ -28,9 +30,12 @@ class LineColumns(NamedTuple):
     is_plain: bool
 
 
-ColumnReader = Callable[[str, pl.Series], LineColumns | None]
-"""Gives the columns of lines, which come as one text, each ended by LF, and as a column; None where
-they have to be read one by one."""
+ColumnReader = Callable[[bytes, pl.Series], LineColumns | None]
+"""Gives the columns of lines, which come as one text (UTF-8), each ended by LF, and as a column;
+None where they have to be read one by one."""
+
+_NEVER_SPLIT = b"\x01"
+"""What the parser that splits lines takes for the end of a column."""
 
 
 def column_reader(mapping: Mapping, columns: tuple[str, ...]) -> ColumnReader:
@@ -47,7 +52,7 @@ def column_reader(mapping: Mapping, columns: tuple[str, ...]) -> ColumnReader:
     if not absent:
         return read
 
-    def without_absent(text: str, lines: pl.Series) -> LineColumns | None:
+    def without_absent(text: bytes, lines: pl.Series) -> LineColumns | None:
         found = read(text, lines)
         if found is None:
             return None
@@ -57,9 +62,16 @@ def column_reader(mapping: Mapping, columns: tuple[str, ...]) -> ColumnReader:
     return without_absent
 
 
-def lines_of(text: str) -> pl.Series:
-    """The lines of a text, each ended by LF, as a column."""
-    return pl.Series("line", text[:-1].split("\n"), dtype=pl.String)
+def lines_of(text: bytes) -> pl.Series:
+    """The lines of a text (UTF-8), each ended by LF, as a column."""
+    if _NEVER_SPLIT not in text:
+        lines = split_lines(text)
+        # The parser leaves out a byte order mark, and what ends a line besides LF; lines without
+        # anything in them it takes for absent. As many bytes as the text has, it has left out none.
+        is_whole = not lines.null_count() and len(lines) == count_of(LINE_BREAK, text)
+        if is_whole and lines.str.len_bytes().sum() + len(lines) == len(text):
+            return lines
+    return pl.Series("line", text[:-1].decode().split("\n"), dtype=pl.String)
 
 
 def _csv_reader(columns: tuple[str, ...], delimiter: str, names: tuple[str, ...]) -> ColumnReader:
@@ -71,8 +83,8 @@ def _csv_reader(columns: tuple[str, ...], delimiter: str, names: tuple[str, ...]
     place_of = {name: str(place) for place, name in enumerate(columns)}
     wanted = [pl.col(place_of[name]).alias(name) for name in names]
 
-    def read(text: str, lines: pl.Series) -> LineColumns | None:
-        if '"' not in text and "\r" not in text:
+    def read(text: bytes, lines: pl.Series) -> LineColumns | None:
+        if b'"' not in text and b"\r" not in text:
             rows = lines.str.split_exact(delimiter, width).struct.unnest()
             rows.columns = [*schema.names(), "more"]
             is_read = rows["more"].is_null() & rows[str(width - 1)].is_not_null()
@@ -104,10 +116,10 @@ def _regex_reader(
 ) -> ColumnReader:
     places = [pattern.groupindex[name] for name in names]
 
-    def read(text: str, _: pl.Series) -> LineColumns:
+    def read(text: bytes, _: pl.Series) -> LineColumns:
         found = [
             None if unescapes and "\\" in line else pattern.fullmatch(line)
-            for line in text[:-1].split("\n")
+            for line in text[:-1].decode().split("\n")
         ]
         matches = [match for match in found if match is not None]
         columns = pl.DataFrame(
@@ -125,8 +137,8 @@ def _regex_reader(
 def _json_reader(names: tuple[str, ...]) -> ColumnReader:
     paths = {name: name.split(".") for name in names}
 
-    def read(text: str, _: pl.Series) -> LineColumns | None:
-        lines = text.encode()[:-1].split(b"\n")
+    def read(text: bytes, _: pl.Series) -> LineColumns | None:
+        lines = text[:-1].split(b"\n")
         found = [
             content
             for first in range(0, len(lines), _JSON_LINES)
@@ -160,11 +172,13 @@ def _contents(lines: list[bytes]) -> list[object]:
     return list(map(json_content, lines))
 
 
-def _is_plain(text: str, delimiter: str) -> bool:
+def _is_plain(text: bytes, delimiter: str) -> bool:
     """Whether nothing in a text without quotation marks has to be escaped, between delimiters and
     line breaks."""
-    if "\\" in text:
+    if b"\\" in text:
         return False
-    controls = np.count_nonzero(np.frombuffer(text.encode(), np.uint8) < ord(" "))
-    between = text.count("\n") + (text.count(delimiter) if delimiter < " " else 0)
+    controls = np.count_nonzero(np.frombuffer(text, np.uint8) < ord(" "))
+    between = count_of(LINE_BREAK, text)
+    if delimiter < " ":
+        between += text.count(delimiter.encode())
     return int(controls) == between

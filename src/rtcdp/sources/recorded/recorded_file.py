@@ -168,17 +168,17 @@ class RecordedFile:
         rest = b""
         is_long = False
         for chunk in self._chunks():
-            lines, line_feed, begun = chunk.rpartition(b"\n")
-            if not line_feed:
-                rest, is_long = _shortened(rest + begun, is_long=is_long)
+            after = chunk.rfind(b"\n") + 1
+            if not after:
+                rest, is_long = _shortened(rest + chunk, is_long=is_long)
                 continue
-            lines += line_feed
+            first = 0
             if rest:
-                end, _, lines = lines.partition(b"\n")
-                text, self._is_cut = _shortened(rest + end, is_long=is_long)
+                first = chunk.find(b"\n") + 1
+                text, self._is_cut = _shortened(rest + chunk[: first - 1], is_long=is_long)
                 yield text + b"\n", self._is_cut
-            yield lines, False
-            rest, is_long = _shortened(begun, is_long=False)
+            yield chunk[first:after], False
+            rest, is_long = _shortened(chunk[after:], is_long=False)
         if rest:
             self._is_cut = is_long or self.damage is not None
             yield rest + b"\n", True
@@ -204,6 +204,9 @@ def _even(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     waiting = bytearray()
     try:
         for chunk in chunks:
+            if not waiting and len(chunk) == size:
+                yield chunk
+                continue
             waiting += chunk
             while len(waiting) >= size:
                 yield bytes(waiting[:size])
