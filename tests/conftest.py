@@ -3,14 +3,20 @@
 import logging
 import os
 import signal
+import sys
 from logging.handlers import QueueHandler
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.spark_classes import use_archive
+
 # How long an example takes says how busy the machine is: no test holds it.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
 
 pytest_plugins = ["tests.leftovers", "tests.servers", "tests.spark_session"]
 
@@ -19,8 +25,18 @@ def pytest_configure():
     """What a shell runs in the background ignores Ctrl-C, and so would all that tests start."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _compile_once()
     # Tests are over before the compiler that optimises has paid off.
     os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+    use_archive()
+
+
+def _compile_once():
+    """Where Python is told to keep no bytecode, each of the hundreds of processes that tests start
+    would compile all that it imports. For them it is kept, in a folder of its own."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(BYTECODE)
+        sys.dont_write_bytecode = False
 
 
 @pytest.fixture(autouse=True)

@@ -53,3 +53,9 @@ def test_a_test_that_does_not_run_fails_in_ci_and_says_why(tmp_path: Path) -> No
 
 def test_on_a_laptop_it_is_only_skipped(tmp_path: Path) -> None:
     assert run(tmp_path, ci="").returncode == 0
+
+
+def test_what_a_process_of_a_test_has_compiled_is_kept_for_the_next_one():
+    asked = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert said == "False\n"
