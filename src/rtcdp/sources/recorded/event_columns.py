@@ -23,8 +23,9 @@ from rtcdp.sources.recorded.line_mapper import (
     type_of,
     value_of,
 )
-from rtcdp.sources.recorded.mapping import Mapping, PropertyRule
+from rtcdp.sources.recorded.mapping import Mapping, PropertyRule, TimestampRule
 from rtcdp.sources.recorded.template import template_names
+from rtcdp.sources.recorded.time_columns import time_reader
 from rtcdp.sources.recorded.unmapped import Invalid
 from rtcdp.sources.recorded.wire_time import wire_timestamp
 
@@ -70,7 +71,9 @@ class EventColumns:
         self._type = _Distinct(_names_in(sources), lambda row: _valid_type(read_type(row)))
         read_time = time_of(mapping.timestamp)
         self._time = _Distinct(
-            _names_in([mapping.timestamp.source]), lambda row: _time_member(read_time(row))
+            _names_in([mapping.timestamp.source]),
+            lambda row: _time_member(read_time(row)),
+            _time_members(mapping.timestamp),
         )
         self._value: _Distinct | None = None
         if mapping.value is not None:
@@ -130,14 +133,19 @@ class EventColumns:
 
 class _Distinct(dict[Any, str | None]):
     """What a function says of the texts of some columns, which is asked once for those that are
-    alike. Null where it raises `Invalid`, or says None."""
+    alike. Null where it raises `Invalid`, or says None. What `together` says of a column, where it
+    says something, is the same."""
 
     def __init__(
-        self, names: Sequence[str], function: Callable[[dict[str, str]], str | None]
+        self,
+        names: Sequence[str],
+        function: Callable[[dict[str, str]], str | None],
+        together: Callable[[pl.Series], pl.Series] | None = None,
     ) -> None:
         super().__init__()
         self._names = list(names)
         self._function = function
+        self._together = together
 
     def of(self, columns: pl.DataFrame) -> pl.Series:
         """One text for each row of the columns."""
@@ -149,11 +157,21 @@ class _Distinct(dict[Any, str | None]):
             column = columns[self._names[0]]
             distinct = column.unique()
             if len(distinct) < _SHARE_OF_DISTINCT * len(column):
-                told = pl.Series(list(map(self.__getitem__, distinct)), dtype=pl.String)
+                told = self._told_of(distinct)
                 return column.replace_strict(distinct, told, return_dtype=pl.String)
-        texts = [columns[name].to_list() for name in self._names]
-        rows = texts[0] if len(texts) == 1 else zip(*texts, strict=True)
+            return self._told_of(column)
+        rows = zip(*(columns[name].to_list() for name in self._names), strict=True)
         return pl.Series(list(map(self.__getitem__, rows)), dtype=pl.String)
+
+    def _told_of(self, texts: pl.Series) -> pl.Series:
+        found = None if self._together is None else self._together(texts)
+        if found is None:
+            return pl.Series(list(map(self.__getitem__, texts.to_list())), dtype=pl.String)
+        if not found.null_count():
+            return found
+        pairs = zip(texts.to_list(), found.to_list(), strict=True)
+        each = [self[text] if told is None else told for text, told in pairs]
+        return pl.Series(each, dtype=pl.String)
 
     def __missing__(self, row: Any) -> str | None:
         texts = [row] if len(self._names) == 1 else row
@@ -289,6 +307,14 @@ def _time_member(instant_ms: int) -> str | None:
     if not timestamp_in_range(instant_ms):
         return None
     return f',"timestamp":"{wire_timestamp(instant_ms)}"}}\n'
+
+
+def _time_members(rule: TimestampRule) -> Callable[[pl.Series], pl.Series] | None:
+    """The same of many texts; null where that is not sure."""
+    read = time_reader(rule)
+    if read is None:
+        return None
+    return lambda texts: _together([',"timestamp":"', read(texts), '"}\n'], len(texts))
 
 
 def _value_member(value: float | None) -> str | None:
