@@ -140,7 +140,7 @@ def _options_of(source: KafkaSource) -> dict[str, str]:
         "failOnDataLoss": "true",
         "includeHeaders": "true",
         "kafka.isolation.level": "read_committed",
-        # Before each poll, Spark asks the broker where the partition begins and ends.
+        # With each poll, Spark asks the broker where the partition begins and ends.
         "kafka.max.poll.records": str(_POLL_RECORDS_MAX),
         **{f"kafka.{name}": value for name, value in source.options.items()},
     }
