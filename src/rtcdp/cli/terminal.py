@@ -3,7 +3,8 @@ look."""
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped, as a shell has it."""
 
+
+class _Remarks(Console):
+    """Standard error: what is said there may find no reader, and ends nothing."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+err = _Remarks(stderr=True, highlight=False, markup=False, emoji=False)
 
 _VERDICTS = ("admitted", "duplicate", "late", "dead_letter", "erased")
 
@@ -187,15 +196,22 @@ class ListingGroup(PlainGroup):
 
 def without_types(params: list[Any]) -> list[Any]:
     """The same parameters; switches say nothing of a value, for they take none, and arguments
-    nothing of Python's types."""
+    nothing of Python's types. What has to be there stands in the usage without brackets."""
     for param in params:
         if param.param_type_name == "argument":
             param.display_type_rich = _nothing
+            if param.required:
+                usage = f"{param.display_name_raw}{'...' if param.nargs != 1 else ''}"
+                vars(param)["get_usage_pieces"] = _always([usage])
         # Typer has no other way to leave it out.
         vars(param)["_get_number_range_help_str"] = _nothing
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
     return params
+
+
+def _always(found: list[str]) -> Callable[..., list[str]]:
+    return lambda _: found
 
 
 def _nothing(**_: Any) -> None:
@@ -211,13 +227,22 @@ def tell_here(settings: "Settings", part: str, clock: "Clock") -> None:
 
 
 def shower(settings: "Settings", console: Console) -> EntryHandler:
-    """What shows entries on `console`."""
+    """What shows entries on `console`, from any thread, and raises nothing: whoever reads them may
+    have gone, or have no room, and what they tell of goes on."""
 
     def show(entry: Entry) -> None:
         if settings.log_format == "json":
-            console.print(Text(entry.as_json()), soft_wrap=True)
+            text = Text(entry.as_json())
         else:
-            console.print(Text(entry.as_text(), _STYLES.get(entry.level, "")), soft_wrap=True)
+            text = Text(entry.as_text(), _STYLES.get(entry.level, ""))
+        # Rich makes a SystemExit of a reader who is gone, which ends this thread without a word.
+        with suppress(OSError, SystemExit):
+            try:
+                console.print(text, soft_wrap=True)
+            except OSError:
+                # It is kept to be written with the next one otherwise, and so on for ever.
+                with console.capture():
+                    return
 
     return show
 
