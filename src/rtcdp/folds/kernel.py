@@ -13,7 +13,7 @@ import polars as pl
 from rtcdp.clock import EARLIEST_MS, HOUR_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.rows import Difference, changing, difference, empty_rows
-from rtcdp.folds.timeline import EVENTS_MAX, full_hours
+from rtcdp.folds.timeline import full_hours, may_be_full
 
 ASKED_SLICE_MS = 3_600_000
 """Rows are asked for from the beginning of an hour on: so an event that is a little out of order
@@ -205,8 +205,10 @@ def _touched_units(fold: Fold, events: pl.DataFrame, story: pl.DataFrame) -> pl.
     takes in an event of one, and what it no longer tells may be of another."""
     if not fold.step.apart:
         return None
-    if story.height >= EVENTS_MAX and story[fold.key].value_counts()["count"].max() >= EVENTS_MAX:  # type: ignore[operator]
-        return None
+    if may_be_full(story.height):
+        longest = story[fold.key].value_counts()["count"].max()
+        if may_be_full(longest):  # type: ignore[arg-type]
+            return None
     return events.select(fold.key, *fold.step.apart).unique()
 
 
