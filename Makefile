@@ -16,7 +16,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 	clean programs
 
 CHAOS := tests/chaos tests/planted tests/properties tests/conformance/answers \
-	tests/integration/test_documented_commands.py tests/integration/test_readme_servers.py tests/browser/test_explore.py
+	tests/integration/engines tests/integration/test_documented_commands.py \
+	tests/integration/test_readme_servers.py tests/browser/test_explore.py
 WORKERS ?= 3
 EXTRAS := --extra jwt --extra kafka --extra mongo --extra multivariate --extra otel --extra postgres --extra schemas --extra spark
 
@@ -34,12 +35,18 @@ dev: $(VENV)/.dev ## Add what checks and tests need: pytest, ruff, mypy and the 
 up: setup ## Start the whole platform on port 8081 (ARGS="--rate 500" passes flags)
 	@trap : INT; $(BIN)/rtcdp up $(ARGS) || [ $$? -eq 130 ] # which says that Ctrl-C stopped it
 
-# Jars are fetched while Python's packages are, and while the code is checked. Three files of tests at
-# once, and be it on two cores: much of a test is waiting for servers. In the order of their folders:
-# the long ones come first, and not at the end, when one would run alone.
+# Jars are fetched while Python's packages are. While the code is checked, Spark's classes are put by,
+# and tests are compiled: once, and not by each that runs them. Three files of tests at once, and be it
+# on two cores: much of a test is waiting for servers. In the order of their folders: the long ones come
+# first, and not at the end, when one would run alone.
 test: programs setup ## Set up, check everything and run all tests (ARGS="-k revenue" picks some)
 	@$(BIN)/python -m deploy.servers fetch & jars=$$!; trap "kill $$jars; exit 130" INT TERM; \
-		$(MAKE) --no-print-directory check; checked=$$?; wait $$jars && exit $$checked
+		$(MAKE) --no-print-directory $(VENV)/.dev || exit; \
+		$(BIN)/python -m tests.spark_classes & classes=$$!; \
+		$(BIN)/python -m pytest -q --collect-only >/dev/null & compiled=$$!; \
+		trap "kill $$jars $$classes $$compiled; exit 130" INT TERM; \
+		$(MAKE) --no-print-directory check; checked=$$?; \
+		wait $$classes $$compiled; wait $$jars && exit $$checked
 	RTCDP_TESTS_OF=$$PPID $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 

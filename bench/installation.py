@@ -25,7 +25,7 @@ class Platform:
         self.url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "rtcdp", "up", "--no-generate"]
         self._command += ["--port", str(port), "--data-dir", str(data_dir)]
-        self._environment = {**os.environ, **_compiled(data_dir.parent), **(settings or {})}
+        self._environment = {**os.environ, **compiled(data_dir.parent), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Platform":
@@ -97,7 +97,7 @@ class Platform:
         self._process.wait()
 
 
-def _compiled(folder: Path) -> dict[str, str]:
+def compiled(folder: Path) -> dict[str, str]:
     """What lets a first start compile its modules for those after it, as it does where a platform
     is installed: in a folder beside, where this process isn't to write such files."""
     if not sys.dont_write_bytecode:

@@ -3,24 +3,30 @@
     python -m bench.recorded FILE [--mapping NAME] [--metrics namesake|catalog|none]
 
 The door (reading, mapping, judging and appending, with fsync) and the engine run one after the
-other, each as a process of its own with all its threads and its start.
+other, each as a process of its own with all its threads and its start, whose modules are compiled,
+as those of an installation are.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.installation import compiled
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.collecting.local_intake import local_sink
 from rtcdp.runtime.settings import load
 from rtcdp.sources.recorded.mapping import load_mapping
 from rtcdp.sources.recorded.replay import Replay, ReplayPlan, ReplayReport
+from rtcdp.sources.synthetic.bulk import bench_events
 
 
 def taken_in(file: Path, mapping: str, data_dir: Path) -> ReplayReport:
@@ -31,14 +37,37 @@ def taken_in(file: Path, mapping: str, data_dir: Path) -> ReplayReport:
         return Replay(plan, sink, clock).run(threading.Event().wait)
 
 
-def measured(*arguments: str) -> tuple[float, float, str]:
-    """CPU-seconds and seconds of a Python module run by itself, and what it printed."""
+@dataclass(frozen=True)
+class Bill:
+    """CPU-seconds and seconds of a process, and what it printed."""
+
+    spent_s: float
+    wall_s: float
+    said: str
+
+
+def measured(*arguments: str, environment: Mapping[str, str]) -> Bill:
+    """What a Python module costs that runs by itself."""
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return spent_s, time.monotonic() - began_s, done.stdout
+    return Bill(spent_s, time.monotonic() - began_s, done.stdout)
+
+
+def both_parts(
+    file: Path, mapping: str, metrics: str, environment: Mapping[str, str]
+) -> tuple[Bill, Bill]:
+    """What the door costs, and what the engine does, of a file that goes into a new log."""
+    with tempfile.TemporaryDirectory() as folder:
+        how = (str(file), "--mapping", mapping, "--into", folder)
+        door = measured("bench.recorded", *how, environment=environment)
+        which = ("--metrics", metrics, "--folds", "none")
+        log = str(Path(folder) / "log")
+        return door, measured("bench.engine", log, *which, environment=environment)
 
 
 def main() -> None:
@@ -54,16 +83,16 @@ def main() -> None:
         print(json.dumps({"records": report.records, "events": report.events}))
         return
     with tempfile.TemporaryDirectory() as folder:
-        how = (str(asked.file), "--mapping", asked.mapping, "--into", folder)
-        door_s, door_wall_s, said = measured("bench.recorded", *how)
-        millions = json.loads(said)["records"] / 1e6
-        log = str(Path(folder) / "log")
-        of_engine = ("--metrics", asked.metrics, "--folds", "none")
-        engine_s, engine_wall_s, _ = measured("bench.engine", log, *of_engine)
+        environment = compiled(Path(folder))
+        first = Path(folder) / "first.ndjson"
+        first.write_bytes(next(bench_events(1_000)))
+        both_parts(first, "events", asked.metrics, environment)
+        door, engine = both_parts(asked.file, asked.mapping, asked.metrics, environment)
+    millions = json.loads(door.said)["records"] / 1e6
     for name, spent_s, wall_s in (
-        ("door", door_s, door_wall_s),
-        (f"engine, {asked.metrics}", engine_s, engine_wall_s),
-        ("both", door_s + engine_s, door_wall_s + engine_wall_s),
+        ("door", door.spent_s, door.wall_s),
+        (f"engine, {asked.metrics}", engine.spent_s, engine.wall_s),
+        ("both", door.spent_s + engine.spent_s, door.wall_s + engine.wall_s),
     ):
         rate = f"{millions * 1e6 / wall_s:,.0f} lines/s"
         print(f"{name}: {spent_s / millions:.2f} CPU-seconds a million lines, {rate}")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.spark_classes import use_archive
+
 # How long an example takes says how busy the machine is: no test holds it.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -26,6 +28,7 @@ def pytest_configure():
     _compile_once()
     # Tests are over before the compiler that optimises has paid off.
     os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+    use_archive()
 
 
 def _compile_once():

@@ -69,6 +69,12 @@ class Registry:
         self._answers[f"/subjects/schema-{number}/versions/1"] = version
         return number, guid
 
+    def set_up_anew(self, *schemas: object) -> None:
+        """Lose all schemas, and give their ids to these."""
+        self._answers = {"/schemas/types": ["AVRO"]}
+        for schema in schemas:
+            self.add(schema)
+
     @contextmanager
     def running(self) -> Iterator["Registry"]:
         serving = threading.Thread(target=self._server.serve_forever, args=(0.01,))

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from bench.growth.curves import CURVES, Point
 from rtcdp.dashboard.drawing.curve import top_of
 from rtcdp.dashboard.drawing.svg import element
-from rtcdp.dashboard.words import compact
+from rtcdp.words import compact
 
 _PANEL_WIDE, _PANEL_HIGH, _GAP = 190, 130, 20
 _LEFT, _TOP, _FOOT = 34, 44, 46

@@ -1,5 +1,6 @@
 """One run of one contestant: what it took, and whether it came to the right rows."""
 
+import os
 import subprocess
 import time
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bench.installation import compiled
 from bench.rivals.entries import Entry, Ground
 from bench.rivals.process_tree import ProcessTree
 
@@ -96,9 +98,11 @@ def _run(entry: Entry, ground: Ground, out: Path, patience_s: float = _PATIENCE_
 def started(
     entry: Entry, ground: Ground, out: Path, said: IO[str]
 ) -> list[subprocess.Popen[bytes]]:
-    """All processes of a contestant, at once; what they print goes into `said`."""
+    """All processes of a contestant, at once; what they print goes into `said`. Modules
+    of Python are found compiled from the second round on, as they are where they are installed."""
+    environment = {**os.environ, **compiled(out.parent), **entry.environment}
     return [
-        subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT)
+        subprocess.Popen(command, stdout=said, stderr=said, cwd=_ROOT, env=environment)
         for command in entry.commands(ground, out)
     ]
 

@@ -1,8 +1,8 @@
 """Who takes part, with what each of them guarantees: a closed list."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.canonical_pyspark_job import TABLE as CANONICAL_TABLE
@@ -10,6 +10,7 @@ from bench.rivals.contestant import STEP_MS, WINDOW_MS, WORKERS
 from bench.rivals.environment import FLINK, JAVA, java_classpath, rivals_python
 from bench.rivals.seen import Seen, SeenInTable, SeenInTopic
 from deploy.servers import spark_kafka_jars
+from rtcdp.runtime.processes.allocation import HEAPS_VARIABLE, KEPT, VARIABLE
 
 _JAVA_FLAGS = (
     "-Xmx2g",
@@ -66,7 +67,7 @@ class Entry:
     """A contestant: `commands` are started together for a ground and a folder, and measured until
     the last of them has ended; `rows` prints what came out. `is_from_topic` tells those which read
     a broker from those which read the file; of these, `seen` tells whose counts are there, as long
-    as it runs."""
+    as it runs. `environment` is what its processes find set, beside what all of them do."""
 
     name: str
     commands: Callable[[Ground, Path], tuple[Command, ...]]
@@ -74,6 +75,7 @@ class Entry:
     guarantees: Guarantees
     is_from_topic: bool = False
     seen: Callable[[Ground, Path], Seen] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _in_python(name: str, module: str, guarantees: Guarantees) -> Entry:
@@ -158,6 +160,9 @@ def _seen_in(table: str, user: str = "user_id") -> Callable[[Ground, Path], Seen
     return lambda ground, out: SeenInTable(ground.database_of(out), table, user)
 
 
+_FOLDING = {VARIABLE: KEPT, HEAPS_VARIABLE: "1"}
+"""What a processor says of its memory before it starts to work, and `bench.engine` is told."""
+
 _OURS = Guarantees("events and counts", "yes", "counted once", "kept, with the reason")
 _BATCH = Guarantees("the result, at the end", "starts again", "counted", "none: the file is whole")
 _IN_MEMORY = "the result, at the end"
@@ -168,6 +173,7 @@ ENTRIES = (
         _door_and_engine,
         lambda _, out: _here("rivals.rtcdp_engine", "rows", str(out)),
         _OURS,
+        environment=_FOLDING,
     ),
     _in_python("Polars", "polars_batch", _BATCH),
     _in_python("DuckDB", "duckdb_batch", _BATCH),
@@ -191,6 +197,7 @@ ENTRIES = (
         _OURS,
         is_from_topic=True,
         seen=_seen_in("analytics.user_page_view_counts"),
+        environment=_FOLDING,
     ),
     _into_topic("Kafka Streams, exactly once", _streams, "streams"),
     Entry(

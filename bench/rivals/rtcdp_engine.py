@@ -7,6 +7,7 @@ It waits for what `bench.rivals.rtcdp_door` writes to OUT, and ends when that ha
 all of it is counted.
 """
 
+import gc
 import sqlite3
 import sys
 import threading
@@ -22,6 +23,7 @@ from rtcdp.catalog.catalog import load_catalog
 from rtcdp.clock import SystemClock
 from rtcdp.engines.native.processor import Processor
 from rtcdp.log.embedded import EmbeddedLogReader
+from rtcdp.runtime.processes.allocation import collect_seldom
 from rtcdp.store.sqlite import SqliteStore
 
 _POLL_S = 0.02
@@ -60,6 +62,8 @@ def rows(out: Path) -> Iterator[Row]:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["run", out]:
+            gc.freeze()
+            collect_seldom()
             run(Path(out))
         case ["rows", out]:
             tell(rows(Path(out)))

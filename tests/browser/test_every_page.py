@@ -23,6 +23,11 @@ BEYOND = """() => [...document.querySelectorAll("body *")]
   .map((node) => node.outerHTML.slice(0, 120))"""
 """What is wider than the window, apart from what scrolls in its own box."""
 
+SCROLLED = """() => [...document.querySelectorAll(".stacked")]
+  .filter((node) => node.checkVisibility() && node.scrollWidth > node.parentElement.clientWidth)
+  .map((node) => node.parentElement.ariaLabel)"""
+"""Tables whose rows are stacked, and that have to be scrolled all the same."""
+
 SERIOUS = {"serious", "critical"}
 
 
@@ -73,4 +78,5 @@ def test_a_page_is_accessible_fits_and_runs_nothing_that_was_sent(visitor, path)
         assert serious(page) == [], scheme
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate(BEYOND) == []
+    assert page.evaluate(SCROLLED) == []
     assert "taken over" not in page.title()

@@ -22,6 +22,7 @@ from rtcdp.runtime.settings import Settings
 from rtcdp.sources.synthetic.bulk import START_MS, bench_events
 from rtcdp.store import StoreUnavailable
 from rtcdp.testing.driver import differing, dump
+from tests.asked import NO_CERTIFICATES
 from tests.chaos.judging import judged
 from tests.chaos.started import StartedPart
 from tests.chaos.test_kill_nine import eventually, free_port
@@ -78,6 +79,7 @@ class Client(threading.Thread):
                     content=body,
                     headers={"Content-Type": "application/x-ndjson"},
                     timeout=20,
+                    verify=NO_CERTIFICATES,
                 )
                 if answer.is_success:
                     self.acknowledged |= {str(event["eventId"]) for event in events}

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.asked import NO_CERTIFICATES
 from tests.documented import steps_in, steps_of
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _has_page_views(port: str) -> bool:
     url = f"http://127.0.0.1:{port}/api/analytics/user/user_A/page-views"
     try:
-        return bool(httpx.get(url).json())
+        return bool(httpx.get(url, verify=NO_CERTIFICATES).json())
     except httpx.TransportError:
         return False
 

@@ -35,6 +35,10 @@ with out.open("a+") as rows:
         time.sleep(0.05)
         print(number, "somebody", 1, sep="\\t", file=rows, flush=True)
 """
+SET = """
+import os, pathlib, sys
+pathlib.Path(sys.argv[1]).write_text(f"0\\t{os.environ['MADE_UP']}\\t1\\n")
+"""
 TELLS = "import pathlib, sys; sys.stdout.write(pathlib.Path(sys.argv[1]).read_text())"
 
 
@@ -66,6 +70,16 @@ def test_what_a_contestant_starts_is_measured_with_it(ground, tmp_path: Path) ->
     taken = run_once(busy, ground, tmp_path / "out", {})
     assert taken.peak_mb > 200
     assert taken.cpu_s > 0.1
+
+
+def test_a_contestant_is_started_with_what_its_entry_sets(ground, tmp_path: Path) -> None:
+    tells = replace(
+        POLARS,
+        commands=lambda _, out: ((sys.executable, "-c", SET, str(out)),),
+        rows=lambda _, out: (sys.executable, "-c", TELLS, str(out)),
+        environment={"MADE_UP": "somebody"},
+    )
+    run_once(tells, ground, tmp_path / "out", {(0, "somebody"): 1})
 
 
 def test_who_fails_is_named_with_what_was_said(ground, tmp_path: Path) -> None:

@@ -98,6 +98,12 @@ class Site:
         """Let the engine do what it does from time to time."""
         self.engine.run(threading.Event(), once=True)
 
+    def run(self, milliseconds: int) -> None:
+        """Let the engine work for so long, without anything to count."""
+        for _ in range(milliseconds // (2 * MINUTE)):
+            self.clock.advance(2 * MINUTE)
+            self.engine.step()
+
     def _event(self, timestamp: int, how: str, user: str | None = None) -> bytes:
         pick, name = self.random.randrange, self.random.choice([*KEPT, "ADD_TO_CART", "PURCHASE"])
         mark = f"m{len(self.marks):06d}é{pick(10**9)}"
@@ -175,6 +181,21 @@ def test_nothing_is_left_of_them_and_no_number_moves(site: Site) -> None:
             assert mark not in held, (name, age / DAY)
         if name not in KEPT or age < KEPT[name]:
             assert mark in held, (name, age / DAY)
+
+
+def test_after_a_restart_what_waited_for_its_ids_goes_when_none_can_come_again(site: Site) -> None:
+    """Not a day later, when the next look is due: a quiet installation may be restarted daily."""
+    site.visit(20)
+    site.let_go()
+    site.clock.advance(4 * DAY)
+    site.let_go()
+    for _ in range(2):
+        site.start(site.store).kept_by_type = KeptByType(KEPT, DAY / 1000)
+        site.run(90 * MINUTE)
+    old = {mark for name, _, mark, broken_at in site.marks if name in KEPT and not broken_at}
+    assert old
+    assert old.isdisjoint(site.held())
+    site.check()
 
 
 def test_what_comes_later_moves_no_row_of_before(site: Site) -> None:

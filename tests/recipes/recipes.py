@@ -45,6 +45,12 @@ def copy_of_the_project(tree: Path) -> Path:
     return tree
 
 
+def take_back(tree: Path) -> None:
+    """Make the copy again what it was at first."""
+    _git(tree, "reset", "--quiet", "--hard")
+    _git(tree, "clean", "--quiet", "--force", "-d", "-x")
+
+
 def touched(tree: Path) -> tuple[str, ...]:
     """What differs from the copy: files, and folders that are new as a whole."""
     lines = _git(tree, "status", "--porcelain", "--no-renames").splitlines()

@@ -7,14 +7,33 @@ import sys
 
 import pytest
 
-from tests.recipes.recipes import RECIPES, ROOT, copy_of_the_project, table_of, touched, with_table
+from tests.recipes.recipes import (
+    RECIPES,
+    ROOT,
+    copy_of_the_project,
+    table_of,
+    take_back,
+    touched,
+    with_table,
+)
 
 STEPS_MAX = 10
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_of_the_project(tmp_path_factory.mktemp("copy") / "project")
+
+
+@pytest.fixture
+def tree(project):
+    """The copy of the project, as it was at first."""
+    yield project
+    take_back(project)
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_a_recipe_touches_what_it_says_and_gets_the_rest(recipe, tmp_path):
-    tree = copy_of_the_project(tmp_path / "project")
+def test_a_recipe_touches_what_it_says_and_gets_the_rest(recipe, tree):
     recipe.follow(tree)
     assert touched(tree) == recipe.touches
     done = subprocess.run(

@@ -15,6 +15,7 @@ RefusalCode = Literal[
     "foreign_origin",
     "foreign_source",
     "no_csrf_token",
+    "repeated_key",
     "too_many_requests",
     "too_many_failures",
 ]
@@ -28,6 +29,7 @@ REFUSALS: dict[RefusalCode, tuple[int, str]] = {
     "foreign_origin": (403, "the key is not for pages of this origin"),
     "foreign_source": (403, "the key is not for this source"),
     "no_csrf_token": (403, "the request shows no token of its session"),
+    "repeated_key": (400, "the query has a key more than once"),
     "too_many_requests": (429, "there are too many requests"),
     "too_many_failures": (429, "there were too many requests with wrong keys"),
 }

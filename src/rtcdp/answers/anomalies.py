@@ -27,6 +27,7 @@ from rtcdp.clock import DAY_MS
 from rtcdp.definitions import USUAL, Alarms, Direction, Measure, Metric, Window
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.store import StoreSnapshot
+from rtcdp.words import count
 
 ANOMALIES_PATH = "/api/anomalies"
 DEFAULT_DAYS = 7
@@ -330,7 +331,7 @@ def _told(
     )
 
 
-def _roughly(number: float) -> str:
+def roughly(number: float) -> str:
     """Two digits, or the whole of it: what is usual is no exact number."""
     return f"{number:,.0f}" if abs(number) >= 10 else f"{number:.2g}"
 
@@ -339,7 +340,7 @@ def _in_words(observed: float, expected: float, rarity: tuple[int, int]) -> str:
     rank, compared = rarity
     seen = "never" if rank == 0 else "once" if rank == 1 else f"{rank} times"
     return (
-        f"{observed:,.6g} where {_roughly(expected)} is usual: as far off {seen} "
+        f"{count(observed)} where {roughly(expected)} is usual: as far off {seen} "
         f"in the {compared:,} windows before"
     )
 

@@ -17,6 +17,7 @@ from rtcdp.answers.anomalies import (
     DEFAULT_DAYS,
     AnomaliesQuestion,
     Watch,
+    roughly,
     series_to_judge,
     watches_of,
 )
@@ -28,6 +29,7 @@ from rtcdp.answers.series_days import step_ms
 from rtcdp.clock import DAY_MS
 from rtcdp.definitions import USUAL
 from rtcdp.errors import BadRequest
+from rtcdp.words import count
 
 SERIES_MAX = 16
 """So many series are held against each other: those of the largest keys."""
@@ -200,6 +202,6 @@ def _told(
 def _in_words(part: Part, rank: int, compared: int) -> str:
     seen = "never" if rank == 0 else "once" if rank == 1 else f"{rank} times"
     return (
-        f"{part.observed:,.6g} where the others make {part.likely:,.6g} likely: "
+        f"{count(part.observed)} where the others make {roughly(part.likely)} likely: "
         f"as far apart {seen} in the {compared:,} windows before"
     )

@@ -101,8 +101,9 @@ def page_guests(needs: Mapping[str, Need], gate: Gate) -> Guests:
             return scope["method"] in SAFE_METHODS
         if need != "send" or origin is None:
             return False
-        page_key, _ = _apart(scope["query_string"])
-        return page_key is not None and gate.lets_page_send(page_key, origin)
+        keys, _ = _apart(scope["query_string"])
+        # With several, whoever lets in says what is wrong.
+        return len(keys) > 1 or any(gate.lets_page_send(key, origin) for key in keys)
 
     return is_guest
 
@@ -157,7 +158,10 @@ def _address(scope: "HTTPScope") -> str:
 def _entered(scope: "HTTPScope", need: Need, gate: Gate) -> "HTTPScope":
     query, page_key = scope["query_string"], None
     if need == "send" and _KEY in query:
-        page_key, query = _apart(query)
+        keys, query = _apart(query)
+        if len(keys) > 1:
+            raise AccessRefused("repeated_key", "send key once")
+        page_key = keys[0] if keys else None
     if gate.is_shut or gate.is_limiting:
         query = _as_source(query, gate.admit(asking_of(scope, page_key), need))
     if query is scope["query_string"]:
@@ -165,12 +169,11 @@ def _entered(scope: "HTTPScope", need: Need, gate: Gate) -> "HTTPScope":
     return {**scope, "query_string": query}
 
 
-def _apart(query: bytes) -> tuple[str | None, bytes]:
-    """The key in a query, and the query without it."""
+def _apart(query: bytes) -> tuple[list[str], bytes]:
+    """The keys in a query, and the query without them."""
     parts = query.split(b"&")
-    keys = [part.removeprefix(_KEY) for part in parts if part.startswith(_KEY)]
-    rest = b"&".join(part for part in parts if not part.startswith(_KEY))
-    return (keys[0].decode("latin-1") if keys else None), rest
+    keys = [part.removeprefix(_KEY).decode("latin-1") for part in parts if part.startswith(_KEY)]
+    return keys, b"&".join(part for part in parts if not part.startswith(_KEY))
 
 
 def _as_source(query: bytes, grant: Grant) -> bytes:

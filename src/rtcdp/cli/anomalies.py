@@ -41,6 +41,7 @@ from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.parts import log_reader, metrics_of, require_store, store_of
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import count
 
 _DIRECTIONS = ("both", "up", "down")
 _ASKED_AS: Mapping[bool | None, Literal["true", "false"] | None]
@@ -231,7 +232,7 @@ def _show_together(settings: Settings, which: Which, time: Time, form: Form) -> 
             rarity = f"1 in {max(1, item.compared // max(1, item.rank)):,}"
             for part in item.parts[:_PARTS_SHOWN]:
                 what = f"{part.metric} {', '.join(part.key.values())}".rstrip()
-                numbers = (number(part.observed), number(part.usual), number(part.likely))
+                numbers = (count(part.observed), number(part.usual), number(part.likely))
                 table.add_row(time.local(item.window_start), as_text(what), *numbers, rarity)
         say(table)
 
@@ -347,7 +348,7 @@ def _show(items: Sequence[Anomaly], watched: int, time: Time) -> None:
         table.add_row(
             time.local(item.window_start),
             _what(item),
-            Text(number(item.observed), "bold red" if item.direction == "up" else "bold blue"),
+            Text(count(item.observed), "bold red" if item.direction == "up" else "bold blue"),
             number(item.expected),
             f"1 in {max(1, item.compared // max(1, item.rank)):,}",
             *("✓" if item.acknowledged else "" for _ in seen),
@@ -376,7 +377,7 @@ def _show_one(page: AnomalyPage, time: Time) -> None:
         bar = "█" * max(0, round(_BAR * point.observed / most))
         table.add_row(
             time.local(point.window_start),
-            number(point.observed),
+            count(point.observed),
             Text(bar, "red" if is_it else "dim"),
             band,
             style="bold" if is_it else "",

@@ -13,11 +13,7 @@ import rtcdp
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, complain, say
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processes.allocation import (
-    collect_seldom,
-    keep_freed_memory,
-    share_one_heap,
-)
+from rtcdp.runtime.processes.allocation import prepare_to_fold
 
 ALL, ONE, LOOK, KEEP, PROVE = "Run everything", "Run one part", "Look", "Maintain", "Prove"
 
@@ -189,9 +185,7 @@ class _Commands(PlainGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, _, rest = super().resolve_command(ctx, args)
         if name == "process":
-            keep_freed_memory(os.environ)
-            share_one_heap(os.environ)
-            collect_seldom()
+            prepare_to_fold(os.environ)
         return name, None if name is None else command_of(name), rest
 
 

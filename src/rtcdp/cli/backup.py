@@ -10,10 +10,10 @@ from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_options, with_settings
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, number, progress_bar, say
 from rtcdp.clock import SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.runtime.backup import Manifest, back_up, check_files, read_manifest
 from rtcdp.runtime.parts import require_store
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import plural
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup is to be.")]
 Made = Annotated[Path, typer.Argument(metavar="FOLDER", help="A backup.")]

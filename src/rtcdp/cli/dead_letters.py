@@ -52,7 +52,7 @@ def list_dead_letters(
     ] = 20,
     form: Form,
 ) -> None:
-    """Show the newest dead letters, with the reason and what was received; also without `list`."""
+    """Show the newest dead letters, with the reason and what was received; also without "list"."""
     _require_known(reason)
     require_store(settings)
     with store_of(settings, read_only=True) as store:

@@ -21,6 +21,7 @@ from rtcdp.plain_text import as_text
 from rtcdp.runtime.parts import log_reader, require_log, store_of
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import cents
 
 WHICH = "Which"
 
@@ -129,7 +130,7 @@ def _line(met: Judged) -> Text:
         when = moment(met.record.received_at)
     else:
         about = [event.page_url, event.product_id]
-        about += [] if event.value is None else [f"{event.value:,.2f}"]
+        about += [] if event.value is None else [cents(event.value)]
         shown = " ".join(as_text(part) for part in about if part)
         rest = f"{as_text(event.event_type):<12} {as_text(event.user_id):<14} {shown}"
         when = moment(event.timestamp_ms)

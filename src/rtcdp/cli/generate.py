@@ -16,7 +16,6 @@ from rtcdp.cli.history import USERS, Place, generate_history, past_until, write_
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, progress_bar, remark, tell_here
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.runtime.deferred import deferred
 from rtcdp.runtime.generating import (
@@ -35,6 +34,7 @@ from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.sources.synthetic.history import Past
 from rtcdp.sources.synthetic.live import GeneratorReport
 from rtcdp.sources.synthetic.products import product_lines
+from rtcdp.words import plural
 
 OUTPUT, HOW_MUCH, DIALS = "Output", "How much", "Dials"
 

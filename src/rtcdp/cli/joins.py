@@ -21,6 +21,7 @@ from rtcdp.definitions import Fold
 from rtcdp.errors import UsageError
 from rtcdp.folds.joins import WAITING, IntervalJoin
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import cents
 
 _COHORTS = ("hour", "day", "week", "month", "none")
 _COUNTED = ("count", "value")
@@ -168,7 +169,7 @@ def _cells(item: JoinTotal, words: Sequence[str]) -> tuple[str, ...]:
         number(item.count),
         *(number(count) if count else "" for count in counts),
         percent(item.conversion),
-        f"{at_stake:,.2f}" if at_stake else "",
+        cents(at_stake) if at_stake else "",
         "" if item.median_ms is None else duration(item.median_ms),
     )
 
@@ -196,7 +197,7 @@ def _rows_table(items: Sequence[Mapping[str, Any]], fold: Fold, time: Time) -> T
         table.add_row(
             time.local(item["left_at"]),
             *(str(item[key]) for key in keys),
-            "" if value is None else f"{value:,.2f}",
+            "" if value is None else cents(value),
             Text(item["outcome"], style),
             "" if took is None else duration(took),
         )

@@ -116,7 +116,7 @@ def create(
 @keys.command("list", cls=PlainCommand)
 @with_settings()
 def list_keys(settings: Settings, *, form: Form) -> None:
-    """Show all keys, and whether they are good; also without `list`."""
+    """Show all keys, and whether they are good; also without "list"."""
     now_ms = SystemClock().now_ms()
     found = read_keys(keys_path(settings.data_dir)).keys
     rows = [_row(key, now_ms) for key in found]

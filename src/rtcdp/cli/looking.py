@@ -25,7 +25,6 @@ from rtcdp.cli.terminal import (
     shown,
 )
 from rtcdp.clock import SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.log.limits import MAX_SOURCES
 from rtcdp.runtime.parts import (
@@ -37,6 +36,7 @@ from rtcdp.runtime.parts import (
 from rtcdp.runtime.processes.locks import processor_holder, running_holder
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.runtime.watching import Sample, watcher_of
+from rtcdp.words import plural
 
 _SELDOM = ("conflict", "erased")
 _COUNTS = ("received", "admitted", "duplicate", "late", "dead_letter", "conflict", "erased")
@@ -148,7 +148,7 @@ sources = typer.Typer(
 @sources.command("list", cls=PlainCommand)
 @with_settings()
 def list_sources(settings: Settings, *, form: Form) -> None:
-    """Show the names that count against the limit of the log; also without `list`."""
+    """Show the names that count against the limit of the log; also without "list"."""
     with closing(embedded_log_writer(settings, SystemClock())) as writer:
         names = writer.sources()
     rows = [{"source": name} for name in names]

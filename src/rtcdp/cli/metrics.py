@@ -28,6 +28,7 @@ from rtcdp.runtime.parts import (
     store_of,
 )
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import measured
 
 _SHOWN_ITEMS = 3
 _CATALOG_COLUMNS = ("metric", "title", "key", "window", "measures")
@@ -226,7 +227,7 @@ def _windows_table(metric: Metric, found: Sequence[dict[str, Any]], time: Time) 
     table = listing("window", *aligned, "", title=title)
     table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for item in found:
-        cells = (Text(_shown(item[name])) for name in names)
+        cells = (Text(measured(item[name], _SHOWN_ITEMS)) for name in names)
         mark = ("" if item[FINAL] else _OPEN) + (_PARTIAL if item.get(PARTIAL) else "")
         table.add_row(_span(time, item), *cells, Text(mark, "dim"))
     if not fits(table):
@@ -255,17 +256,3 @@ def _is_one_day(start: str, end: str) -> bool:
 
 def _is_number(found: Sequence[Mapping[str, object]], name: str) -> bool:
     return any(isinstance(item[name], int | float) for item in found)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    if isinstance(value, list):
-        rest = len(value) - _SHOWN_ITEMS
-        more = [f"{rest} more"] if rest > 0 else []
-        return ", ".join([*map(_shown, value[:_SHOWN_ITEMS]), *more])
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -12,12 +12,12 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import end_of, named, number, say, tell_here
 from rtcdp.clock import SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.processing import processor_of, run_processor
 from rtcdp.runtime.settings import Settings, without_password
 from rtcdp.store import EpochReport
+from rtcdp.words import plural
 
 SPARK = "Spark (with --engine spark)"
 

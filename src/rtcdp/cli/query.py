@@ -17,13 +17,14 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import OUTPUT, write_json
 from rtcdp.cli.story_options import WHICH, Time, installation_of, remark_on
 from rtcdp.cli.terminal import fits, listing, say
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.runtime.parts import metrics_of
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import measured, plural
 
 _FORMS = ("table", "json", *get_args(Form))
 _INTERVALS = get_args(Interval)
+_SHOWN_ITEMS = 3
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _show(page: QueryPage, time: Time) -> None:
         others = f"{page.other_count:,} others"
         for place, name in enumerate(page.group_by):
             cells.append((others if place == 0 else "") if is_other else str(item[name]))
-        cells += [_shown(item[name]) for name in names]
+        cells += [measured(item[name], _SHOWN_ITEMS) for name in names]
         table.add_row(*map(Text, cells), Text("" if item[FINAL] else "…", "dim"))
     if not fits(table):
         for column, name in zip(table.columns[len(heads) :], names, strict=False):
@@ -205,21 +206,3 @@ def _start(page: QueryPage, item: Mapping[str, Any], time: Time) -> str:
         offset = "" if page.tz == "UTC" else str(item["local_start"])[-6:]
         return f"{local} {offset}".rstrip()
     return local[:10]
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return str(value)
-        case int():
-            return f"{value:,}"
-        case float() if 0 < abs(value) < 1:
-            return f"{value:.3g}"
-        case float():
-            return f"{value:,.2f}"
-        case list():
-            return ", ".join(" ".join(map(str, each.values())) for each in value[:3])
-        case _:
-            return str(value)

@@ -40,6 +40,7 @@ from rtcdp.cli.story_options import (
 from rtcdp.cli.terminal import listing, number, say
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import cents
 
 _COLUMNS = ("productId", "score", "source", "because")
 _OUTCOMES = tuple(each.name for each in msgspec.structs.fields(Outcomes))
@@ -167,9 +168,9 @@ def _show_outcomes(page: OutcomesPage) -> None:
             number(item.recommendations),
             f"{number(item.clicked)} ({percent(item.click_through)})",
             number(item.bought),
-            f"{item.revenue:,.2f}",
-            f"{item.revenue_after:,.2f}",
-            f"{item.revenue_after_per_user:,.2f}",
+            cents(item.revenue),
+            cents(item.revenue_after),
+            cents(item.revenue_after_per_user),
         )
     say(table)
 

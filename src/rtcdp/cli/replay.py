@@ -14,7 +14,6 @@ from rich.text import Text
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, remark, say, tell_here
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
 from rtcdp.runtime.collecting.local_intake import local_product_sink, local_sink
@@ -35,6 +34,7 @@ from rtcdp.sources.recorded.replay import (
 )
 from rtcdp.sources.sender import IMPORT_PATH, PRODUCTS_PATH, CollectorAddress
 from rtcdp.sources.sinks import Sink
+from rtcdp.words import plural
 
 EVENTS, PRODUCTS = "events", "products"
 

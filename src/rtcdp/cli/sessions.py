@@ -19,6 +19,7 @@ from rtcdp.cli.story_options import WHICH, Time, installation_of, percent, remar
 from rtcdp.cli.terminal import duration, listing, number, say
 from rtcdp.errors import UsageError
 from rtcdp.runtime.settings import Settings
+from rtcdp.words import cents
 
 _STATES = ("open", "final")
 _USER_WIDTH, _PAGE_WIDTH = 12, 14
@@ -109,7 +110,7 @@ def session_table(items: Sequence[Mapping[str, Any]], time: Time, *, whose: bool
             *user,
             duration(item["duration_ms"]) if item["duration_ms"] else "",
             f"{item['page_view_count']:,}",
-            f"{item['value']:,.2f}" if item["value"] else "",
+            cents(item["value"]) if item["value"] else "",
             item["entry_page"] or "",
             _mark(item),
         )
@@ -173,7 +174,7 @@ def _days_table(rows: Sequence[Mapping[str, Any]], total: Mapping[str, Any] | No
             percent(row["conversion"]),
             duration(row["mean_duration_ms"]),
             duration(row["median_duration_ms"]),
-            f"{row['value']:,.2f}" if row["value"] else "",
+            cents(row["value"]) if row["value"] else "",
         )
         table.add_row(*(Text(cell, style) for cell in cells))
     return table
@@ -222,7 +223,7 @@ def _show_user(page: UserPage, time: Time) -> None:
             time.local(event["timestamp"], seconds=True),
             event.get("eventType", ""),
             _about(event),
-            "" if value is None else f"{value:,.2f}",
+            "" if value is None else cents(value),
         )
     say(table)
     if page.not_told:

@@ -3,7 +3,7 @@ look."""
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -187,15 +187,22 @@ class ListingGroup(PlainGroup):
 
 def without_types(params: list[Any]) -> list[Any]:
     """The same parameters; switches say nothing of a value, for they take none, and arguments
-    nothing of Python's types."""
+    nothing of Python's types. What has to be there stands in the usage without brackets."""
     for param in params:
         if param.param_type_name == "argument":
             param.display_type_rich = _nothing
+            if param.required:
+                usage = f"{param.display_name_raw}{'...' if param.nargs != 1 else ''}"
+                vars(param)["get_usage_pieces"] = _always([usage])
         # Typer has no other way to leave it out.
         vars(param)["_get_number_range_help_str"] = _nothing
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
     return params
+
+
+def _always(found: list[str]) -> Callable[..., list[str]]:
+    return lambda _: found
 
 
 def _nothing(**_: Any) -> None:

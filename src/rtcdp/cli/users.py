@@ -14,7 +14,6 @@ from rtcdp.access.audit import AuditLog
 from rtcdp.cli.options import with_settings
 from rtcdp.cli.terminal import PlainCommand, PlainGroup, moment, remark, say
 from rtcdp.clock import Clock, SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.errors import PartMissing, UsageError
 from rtcdp.private_files import open_private_file
 from rtcdp.runtime.parts import log_reader, require_store, store_of
@@ -25,6 +24,7 @@ from rtcdp.runtime.user_data.export import encoded, export_user
 from rtcdp.runtime.user_data.over_http import refuse_in_shards
 from rtcdp.runtime.user_data.receipts import Receipt, is_genuine, path_of, read_receipt
 from rtcdp.runtime.user_data.requests import ErasureRequests
+from rtcdp.words import plural
 
 _TAKEN_UP_S = 30.0
 """One that is busy counting, or reads a catalog anew, takes a request up later than others."""
@@ -84,8 +84,9 @@ def erase(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether that is meant.")] = False,
 ) -> None:
-    """Take a user out of log and store for good, and keep a signed receipt. The processor does it
-    where one is at work; else this command."""
+    """Take a user out of log and store for good, and keep a signed receipt.
+
+    The processor does it where one is at work; else this command."""
     require_store(settings)
     if not yes and not _is_meant():
         raise UsageError("nothing was erased", "say yes, or give --yes")
@@ -118,8 +119,9 @@ def verify_receipt(
         str | None, typer.Option("--user", metavar="USER", help="Is it about this user?")
     ] = None,
 ) -> None:
-    """Tell whether receipts are as this installation signed them; with a user, whether one of them
-    is about that user."""
+    """Tell whether receipts are as this installation signed them.
+
+    With a user, whether one of them is about that user."""
     receipts = [read_receipt(file) for file in files]
     for file, receipt in zip(files, receipts, strict=True):
         if not is_genuine(settings.data_dir, receipt):

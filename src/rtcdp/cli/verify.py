@@ -15,7 +15,6 @@ from rtcdp.cli.options import with_settings
 from rtcdp.cli.output import Form, Result, write
 from rtcdp.cli.terminal import listing, number, progress_bar, remark, say
 from rtcdp.clock import SystemClock
-from rtcdp.dashboard.words import plural
 from rtcdp.definitions.products import PRODUCT_TABLES
 from rtcdp.errors import UsageError
 from rtcdp.folds.timeline import row_tables_of
@@ -37,6 +36,7 @@ from rtcdp.verify.products import verify_products
 from rtcdp.verify.store_against_log import Difference, Verification
 from rtcdp.verify.store_against_log import verify as compare
 from rtcdp.verify.stored import Kept
+from rtcdp.words import plural
 
 PARSE_ENGINES = "rtcdp.verify.engines:parse_engines"
 COMPARE_ENGINES = "rtcdp.verify.engines:compare_engines"

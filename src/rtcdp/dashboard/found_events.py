@@ -11,8 +11,8 @@ from rtcdp.answers.events import EventFound
 from rtcdp.answers.instant import read_instant
 from rtcdp.dashboard.page import PageAsked
 from rtcdp.dashboard.stories import user_href
-from rtcdp.dashboard.words import NOTHING, count
 from rtcdp.errors import BadRequest
+from rtcdp.words import NOTHING, measured
 
 _FIELDS = ("productId", "pageUrl", "value", "sessionId")
 
@@ -50,16 +50,16 @@ def found_event(asked: PageAsked[Any], found: EventFound) -> FoundEvent:
 
 
 def written(value: object) -> str:
-    """A value of an event or of a metric in words."""
+    """A field of an event in words: numbers are amounts, however they were sent, and what no event
+    should hold there is the JSON that it is."""
     match value:
-        case None:
-            return NOTHING
-        case list():
-            return ", ".join(" ".join(map(str, each.values())) for each in value) or NOTHING
-        case int() | float():
-            return count(value)
+        case bool() | list() | dict():
+            return msgspec.json.encode(value).decode()
+        case int():
+            # Of any length, so that there need not be a float like it.
+            return f"{value:,}.00"
         case _:
-            return str(value)
+            return measured(value)
 
 
 def _instant(sent: object) -> int | None:

@@ -1,7 +1,7 @@
 """Where people log in to the pages with a key, see that they are, and log out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,6 +17,7 @@ from rtcdp.api.entrance import asking_of
 from rtcdp.api.problem import LOGIN_PATH
 from rtcdp.dashboard.address import own_address
 from rtcdp.dashboard.environment import page_environment, render
+from rtcdp.errors import BadRequest
 
 LOGOUT_PATH = "/logout"
 
@@ -57,7 +58,8 @@ def login_routes(gate: Gate) -> list[Router]:
     def login_page(request: AnyRequest) -> Response[bytes]:
         asking = asking_of(request.scope)
         gate.count(asking)
-        return _page(environment, gate, asking, place_of(request.query_params.get("next", "")))
+        wanted = _once("next", request.query_params.getall("next", []))
+        return _page(environment, gate, asking, place_of(wanted))
 
     @post(LOGIN_PATH, include_in_schema=False, status_code=_SEE_OTHER)
     async def log_in(request: AnyRequest) -> Response[bytes]:
@@ -122,14 +124,21 @@ def place_of(text: str) -> str:
 
 
 def form_of(body: bytes) -> Mapping[str, str]:
-    """The fields of a form that was sent, the first of each name; none of what is no form."""
+    """The fields of a form that was sent; none of what is no form. Raises `BadRequest` for a field
+    that is there twice."""
     if len(body) > _LONGEST_FORM:
         return {}
     try:
         found = parse_qs(body.decode("ascii"), max_num_fields=_FIELDS)
     except ValueError:
         return {}
-    return {name: values[0] for name, values in found.items()}
+    return {name: _once(name, values) for name, values in found.items()}
+
+
+def _once(name: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise BadRequest(f"{name[:100]} is there twice", "send it once")
+    return values[0] if values else ""
 
 
 def _page(

@@ -24,7 +24,7 @@ from rtcdp.engines.folding import Folding
 from rtcdp.folds.timeline import Telling, aged
 from rtcdp.log.aged import Aged, AgingLog
 from rtcdp.log.contract import LogReader
-from rtcdp.store import Epoch, Erasure, RowChanges, RowScan, Store, UncountedScan
+from rtcdp.store import Epoch, EpochSpan, Erasure, RowChanges, RowScan, Store, UncountedScan
 
 TURN_S = 1.0
 """So long counting waits at most, about, before it goes on, and this at its next turn."""
@@ -88,17 +88,24 @@ class Aging:
         self._patience = patience
         self._steps: Iterator[None] | None = None
         self._began_at: float | None = None
+        self._waits_for: dict[int, int] = {}
 
     def work(self, now_ms: int, needed_from: Mapping[int, int], *, at_once: bool = False) -> None:
         """Go on with a run, or begin one if it is time; to its end with `at_once`. `now_ms` is a
-        time that can be trusted, `needed_from` the first offsets that something else needs."""
+        time that can be trusted, `needed_from` the first offsets that something else needs. What a
+        run had to leave for that has one of its own when it is needed no more."""
         began_at = self._clock.monotonic()
         if self._steps is None:
             is_due = self._began_at is None or began_at - self._began_at >= self._kept.every_s
-            if not (is_due or at_once):
+            is_free = bool(self._waits_for) and all(
+                needed_from.get(partition, 0) >= end for partition, end in self._waits_for.items()
+            )
+            if not (is_due or is_free or at_once):
                 return
-            self._began_at = began_at
-            self._steps = self._run(now_ms, needed_from)
+            if is_due or at_once:
+                self._began_at = began_at
+            self._waits_for = {}
+            self._steps = self._run(now_ms, needed_from, is_again=not (is_due or at_once))
         steps, self._steps = self._steps, None
         try:
             for _ in steps:
@@ -109,12 +116,21 @@ class Aging:
             self._began_at = None
             raise
 
-    def _run(self, now_ms: int, needed_from: Mapping[int, int]) -> Iterator[None]:
+    def _run(
+        self, now_ms: int, needed_from: Mapping[int, int], *, is_again: bool
+    ) -> Iterator[None]:
         log = self._log
         assert isinstance(log, AgingLog)
         horizon, before = self._horizon(now_ms), log.aged()
         now = self._begun(log, before, horizon, max(needed_from.values(), default=0))
-        if now.until == before.until and before.is_done:
+        left = [s for s in self._old_spans(now) if s.next_offset > before.done_offset]
+        free_to = {span.partition: needed_from.get(span.partition, 0) for span in left}
+        if not is_again:
+            # Where records keep coming that are old already, there would be no end to it.
+            ends = ((span.partition, span.next_offset) for span in left)
+            self._waits_for = {p: end for p, end in sorted(ends) if end > free_to[p]}
+        is_free = any(end > before.done_offset for end in free_to.values())
+        if now.until == before.until and before.is_done and not is_free:
             return
         yield from self._timelines(now)
         yield from self._counted(now, needed_from)
@@ -200,10 +216,7 @@ class Aging:
         each once."""
         with self._store.snapshot() as snapshot:
             spans = [span for times in _ranges(now) for span in snapshot.spans(*times)]
-            latest = max(now.until.values())
-            spans += [
-                s for s in snapshot.spans(EARLIEST_MS, latest) if s.next_offset > now.done_offset
-            ]
+        spans += [span for span in self._old_spans(now) if span.next_offset > now.done_offset]
         found = []
         for span in set(spans):
             first = self._log.extent(span.partition).first_offset
@@ -212,6 +225,11 @@ class Aging:
             if start < end:
                 found.append((span.partition, start, end))
         return sorted(found)
+
+    def _old_spans(self, now: Aged) -> Sequence[EpochSpan]:
+        """What holds events that are kept for no longer, now or before."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.spans(EARLIEST_MS, max(now.until.values()))
 
     def _uncounted(self, horizon: int) -> Iterator[None]:
         """Take the bytes and ids out of what was not counted, in the store and in the log."""

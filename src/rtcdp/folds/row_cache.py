@@ -7,6 +7,7 @@ what the store holds (a lost lease, a refused epoch, an unknown outcome).
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from rtcdp.clock import LATEST_MS
@@ -15,6 +16,9 @@ from rtcdp.folds.kernel import Folded, RowsByKey
 from rtcdp.folds.rows import empty_rows
 
 ROWS_MAX = 1_000_000
+
+_PIECES_MAX = 1000
+"""Rows that came in more pieces than this are swept together: each of them is looked through."""
 
 _TURNS, _PUT, _PLACE = "turns", "a put", "a place"
 _KNOWN_FROM, _KNOWN_TURNS, _KNOWN_PUT = "known from", "known turns", "known put"
@@ -32,53 +36,14 @@ class Kept:
     turns_max: int | None = None
 
 
-class _Generation:
-    """Some keys: from when on all their rows are known, for how many turns, and these rows.
-
-    Keys and rows have the number of the `put` that they came with. Rows that have another number
-    than their key are no longer known; they are swept out many at a time, since to leave out some
-    copies all others.
-    """
-
-    def __init__(self, kept: Kept) -> None:
-        self._kept = kept
-        self.rows = kept.nothing.with_columns(pl.lit(0, pl.Int64).alias(_PUT))
-        numbers = dict.fromkeys((_KNOWN_FROM, _KNOWN_TURNS, _KNOWN_PUT), pl.Int64)
-        self.spans = pl.DataFrame(schema={kept.key: pl.String, **numbers})
-
-    @property
-    def size(self) -> int:
-        """How many rows, or keys if these are more, there are."""
-        return max(self.rows.height, self.spans.height)
-
-    def rows_from(self, known: pl.DataFrame) -> pl.DataFrame:
-        """The rows of keys that are known, from the beginnings of the spans that are asked for."""
-        found = (
-            self._placed()
-            .join(known, on=self._kept.key)
-            .filter(
-                pl.col(_PUT) == pl.col(_KNOWN_PUT), pl.col(self._kept.time) >= pl.col(RANGE_FROM)
-            )
-        )
-        return self.rows[found[_PLACE]].drop(_PUT)
-
-    def sweep(self) -> None:
-        """Let go of the rows that are no longer known."""
-        placed = self._placed().join(self.spans, on=self._kept.key, maintain_order="left")
-        self.rows = self.rows[placed.filter(pl.col(_PUT) == pl.col(_KNOWN_PUT))[_PLACE]]
-
-    def _placed(self) -> pl.DataFrame:
-        """What tells rows apart, and where they lie: of a few columns, which are compared sooner
-        than all of them are moved."""
-        return self.rows.select(self._kept.key, self._kept.time, _PUT).with_row_index(_PLACE)
-
-
 class SpanCache:
     """Rows by key and span of time, in front of what reads them.
 
-    Two generations make it forget what was not touched for longest: when the younger one is half
-    as full as may be, with a quarter at least that is still known, it becomes the older one, and
-    what was the older one is forgotten. A key without a row in reach counts like a row.
+    Of each key it is known from when on all its rows are here, and for how many turns. A key
+    without a row in reach counts like a row. Keys and rows have the number of the `put` that they
+    came with. Rows that have another number than their key are no longer known; they are swept out
+    many at a time, since to leave out some copies all others. Where that makes too little room, the
+    keys that were put longest ago are forgotten.
     """
 
     def __init__(self, kept: Kept, read: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
@@ -90,37 +55,33 @@ class SpanCache:
 
     def drop(self) -> None:
         """Forget everything."""
-        self._young, self._old = _Generation(self._kept), _Generation(self._kept)
-        types = {self._kept.key: pl.String, _TURNS: pl.Int64}
-        self._turns = pl.DataFrame(schema=types)
+        kept = self._kept
+        self._rows = kept.nothing.with_columns(pl.lit(0, pl.Int64).alias(_PUT))
+        numbers = dict.fromkeys((_KNOWN_FROM, _KNOWN_TURNS, _KNOWN_PUT), pl.Int64)
+        self._known = pl.DataFrame(schema={kept.key: pl.String, **numbers})
+        self._turns = pl.DataFrame(schema={kept.key: pl.String, _TURNS: pl.Int64})
 
     def reaches_before(self, instant_ms: int) -> bool:
         """Whether it holds rows from before a time."""
-        time = pl.col(self._kept.time)
-        return any(
-            each.rows.select((time < instant_ms).any()).item() for each in (self._young, self._old)
-        )
+        is_before = (pl.col(self._kept.time) < instant_ms).any()
+        return bool(self._rows.select(is_before).item())
 
     @property
     def size(self) -> int:
         """How many rows, or keys if these are more, are kept."""
-        return self._young.size + self._old.size
+        return max(self._rows.height, self._known.height)
 
     def rows(self, spans: pl.DataFrame, *, anew: bool = True) -> pl.DataFrame:
         """All rows of the keys from the beginnings of their spans on, from here where they are
         known; without `anew` also of those whose turns are over."""
         key, time = self._kept.key, pl.col(self._kept.time)
-        found, missing, asked = [], spans.select(key, RANGE_FROM), []
-        for generation in (self._young, self._old):
-            if generation.spans.is_empty() or missing.is_empty():
-                continue
-            hit, missing = self._parted(missing, generation.spans, anew=anew)
-            if hit.is_empty():
-                continue
+        found, asked = [], []
+        hit, missing = self._parted(spans.select(key, RANGE_FROM), anew=anew)
+        if not hit.is_empty():
             if self._kept.turns_max is not None:
                 turns = hit.select(key, pl.col(_KNOWN_TURNS).alias(_TURNS))
                 self._turns = pl.concat([self._turns, turns])
-            found.append(generation.rows_from(hit))
+            found.append(self._rows_from(hit))
             # What lies before that is read; what changed since is not among it.
             if hit[_KNOWN_FROM].max() > hit[RANGE_FROM].min():  # type: ignore[operator]
                 older = hit.filter(pl.col(_KNOWN_FROM) > pl.col(RANGE_FROM))
@@ -138,11 +99,9 @@ class SpanCache:
             found.append(more)
         return pl.concat(found) if found else self._kept.nothing
 
-    def _parted(
-        self, spans: pl.DataFrame, known: pl.DataFrame, *, anew: bool
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _parted(self, spans: pl.DataFrame, *, anew: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The spans of keys that are known, with what is known of them, and the others."""
-        beside = spans.join(known, on=self._kept.key, how="left")
+        beside = spans.join(self._known, on=self._kept.key, how="left")
         has_turns = anew and self._kept.turns_max is not None
         # Of a small batch often all keys are one or the other, which costs nothing to see.
         unknown_count = beside[_KNOWN_FROM].null_count()
@@ -160,42 +119,63 @@ class SpanCache:
         what is known of them."""
         self.forget(spans)
         self._puts += 1
-        number, young = pl.lit(self._puts, pl.Int64), self._young
+        number = pl.lit(self._puts, pl.Int64)
         since = pl.col(RANGE_FROM).alias(_KNOWN_FROM)
         spans, turns = self._with_turns(spans)
         spans = spans.select(
             self._kept.key, since, turns.alias(_KNOWN_TURNS), number.alias(_KNOWN_PUT)
         )
-        young.spans = pl.concat([young.spans, spans])
-        young.rows = pl.concat([young.rows, rows.with_columns(number.alias(_PUT))])
-        self._turn_over()
+        self._known = pl.concat([self._known, spans])
+        self._rows = pl.concat([self._rows, rows.with_columns(number.alias(_PUT))])
+        self._keep_within()
 
     def forget(self, keys: pl.DataFrame) -> None:
         """Know nothing of these keys any more."""
-        for generation in (self._young, self._old):
-            if not generation.spans.is_empty():
-                generation.spans = generation.spans.join(keys, on=self._kept.key, how="anti")
+        if not self._known.is_empty():
+            self._known = self._known.join(keys, on=self._kept.key, how="anti")
 
     def add(self, rows: pl.DataFrame) -> None:
         """Remember further rows of keys that are known, from when on they are; what is not known of
         others, or lies before, stays so."""
-        for generation in (self._young, self._old):
-            if not generation.spans.is_empty():
-                more = rows.join(generation.spans, on=self._kept.key)
-                more = more.filter(pl.col(self._kept.time) >= pl.col(_KNOWN_FROM))
-                more = more.select(*rows.columns, pl.col(_KNOWN_PUT).alias(_PUT))
-                generation.rows = pl.concat([generation.rows, more])
-        self._turn_over()
+        more = rows.join(self._known, on=self._kept.key)
+        more = more.filter(pl.col(self._kept.time) >= pl.col(_KNOWN_FROM))
+        more = more.select(*rows.columns, pl.col(_KNOWN_PUT).alias(_PUT))
+        self._rows = pl.concat([self._rows, more])
+        self._keep_within()
 
-    def _turn_over(self) -> None:
-        young, rows_max = self._young, self._kept.rows_max
-        if young.size * 2 >= rows_max:
-            young.sweep()
-            if young.size * 4 >= rows_max:
-                self._old, self._young = young, _Generation(self._kept)
-        # What is added to keys of the older one makes that grow.
-        if self.size > rows_max:
-            self._old = _Generation(self._kept)
+    def _rows_from(self, known: pl.DataFrame) -> pl.DataFrame:
+        """The rows of keys that are known, from the beginnings of the spans that are asked for."""
+        is_known = pl.col(_PUT) == pl.col(_KNOWN_PUT)
+        is_asked = pl.col(self._kept.time) >= pl.col(RANGE_FROM)
+        found = self._placed().join(known, on=self._kept.key).filter(is_known, is_asked)
+        return self._rows[found[_PLACE]].drop(_PUT)
+
+    def _keep_within(self) -> None:
+        rows_max = self._kept.rows_max
+        if self.size <= rows_max and self._rows.n_chunks() <= _PIECES_MAX:
+            return
+        placed = self._placed().join(self._known, on=self._kept.key, maintain_order="left")
+        self._rows = self._rows[placed.filter(pl.col(_PUT) == pl.col(_KNOWN_PUT))[_PLACE]]
+        # So full, it would soon have to be swept again.
+        if self.size > rows_max * 7 // 8:
+            first = self._first_to_keep(rows_max * 3 // 4)
+            self._known = self._known.filter(pl.col(_KNOWN_PUT) >= first)
+            self._rows = self._rows.filter(pl.col(_PUT) >= first)
+
+    def _first_to_keep(self, rows_max: int) -> int:
+        """From which put on there are so many rows, or keys if these are more, at most."""
+        oldest = int(self._known[_KNOWN_PUT].min() or 0)  # type: ignore[arg-type]
+        keys, rows = (
+            np.bincount(each.to_numpy() - oldest, minlength=self._puts - oldest + 1)
+            for each in (self._known[_KNOWN_PUT], self._rows[_PUT])
+        )
+        newest_first = np.cumsum(np.maximum(keys, rows)[::-1])
+        return self._puts + 1 - int(np.searchsorted(newest_first, rows_max, side="right"))
+
+    def _placed(self) -> pl.DataFrame:
+        """What tells rows apart, and where they lie: of a few columns, which are compared sooner
+        than all of them are moved."""
+        return self._rows.select(self._kept.key, self._kept.time, _PUT).with_row_index(_PLACE)
 
     def _with_turns(self, spans: pl.DataFrame) -> tuple[pl.DataFrame, pl.Expr]:
         """These spans, and for each in how many batches in a row it was served from here."""

@@ -233,11 +233,12 @@ def _parameters(query: bytes, known: Sequence[str]) -> Mapping[str, str]:
     try:
         given = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
     except ValueError as error:
-        raise RequestRefused("bad_source", only) from error
+        raise RequestRefused("unknown_parameter", only) from error
     if given.keys() - set(known):
         raise RequestRefused("unknown_parameter", only)
-    if any(len(values) > 1 for values in given.values()):
-        raise RequestRefused("bad_source", "send one source a request, and one of each other")
+    for name, values in given.items():
+        if len(values) > 1:
+            raise RequestRefused("repeated_parameter", f"send {name} once")
     return {name: values[0] for name, values in given.items()}
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from tests.asked import NO_CERTIFICATES
+
 PATIENCE_S = 120
 
 
@@ -29,7 +31,9 @@ class Platform:
         self._process = process
 
     def get(self, path: str, **parameters: Any) -> Any:
-        return httpx.get(self.url + path, params=parameters, trust_env=False, timeout=60).json()
+        return httpx.get(
+            self.url + path, params=parameters, trust_env=False, timeout=60, verify=NO_CERTIFICATES
+        ).json()
 
     def received(self) -> int:
         return int(self.get("/api/ledger")["totals"]["received"])
@@ -78,11 +82,12 @@ def platform(data_dir: Path, *flags: str) -> Iterator[Platform]:
 
 def is_ready(running: Platform) -> bool:
     try:
-        return (
-            httpx.get(f"{running.url}/health/ready", trust_env=False, timeout=5).status_code == 200
+        answer = httpx.get(
+            f"{running.url}/health/ready", trust_env=False, timeout=5, verify=NO_CERTIFICATES
         )
     except httpx.HTTPError:
         return False
+    return answer.status_code == 200
 
 
 def eventually(holds: Any, what: str, patience_s: float = PATIENCE_S) -> None:

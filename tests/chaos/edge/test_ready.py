@@ -16,6 +16,7 @@ import pytest
 
 from deploy.servers import kafka, postgresql
 from deploy.servers.server_process import free_port
+from tests.asked import NO_CERTIFICATES
 from tests.chaos.edge.attacked import HealthyClient, Platform, eventually, is_ready, platform
 
 NOTICED_S = 2.0
@@ -29,7 +30,9 @@ TRIES = 3
 
 
 def parts_of(running):
-    answer = httpx.get(f"{running.url}/health/ready", trust_env=False, timeout=WIDE_S)
+    answer = httpx.get(
+        f"{running.url}/health/ready", trust_env=False, timeout=WIDE_S, verify=NO_CERTIFICATES
+    )
     return answer.status_code, answer.json()["parts"]
 
 

@@ -26,7 +26,8 @@ from tests.servers import unused_name
 DEADLINE_S = 180.0
 READING_S = scaled(2, chaos=8)
 RECOVERIES = scaled(15, chaos=40)
-STOPPED_EVERY = scaled(2, chaos=1)
+KILLED_EVERY = scaled(3, chaos=1)
+STOPPED_EVERY = scaled(3, chaos=1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.chaos.store.mongo_writer"])
@@ -108,10 +109,9 @@ def undisturbed(mongo_server):
 
 
 def test_a_writer_killed_before_any_of_its_commands_leaves_whole_epochs(url, undisturbed):
-    killed_at, outcomes = 0, set()
+    killed_at, outcomes = 1, set()
+    before, _ = held_by(url)
     while True:
-        killed_at += 1
-        before, _ = held_by(url)
         has_ended = exit_code(mongo_writer.commit_next, url, killed_at) == 0
         epoch, held = held_by(url)
         outcomes.add(epoch - before)
@@ -122,6 +122,8 @@ def test_a_writer_killed_before_any_of_its_commands_leaves_whole_epochs(url, und
         epoch, held = held_by(url)
         assert held == undisturbed.after(epoch), f"gone on after command {killed_at}"
         assert epoch - before in (1, 2)
+        before = epoch
+        killed_at += KILLED_EVERY
     assert killed_at > 25
     assert outcomes == {0, 1}
 

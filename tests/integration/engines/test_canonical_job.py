@@ -22,9 +22,10 @@ from rtcdp.runtime.settings import Settings
 from rtcdp.sources.synthetic.dials import Dials
 from rtcdp.store import Scan
 from rtcdp.testing.traffic import Traffic
+from tests.scale import scaled
 
 JOB = Path(__file__).parents[3] / "bench" / "canonical_pyspark_job.py"
-IN_ORDER = Traffic(60_000, users=50, dials=Dials())
+IN_ORDER = Traffic(scaled(20_000, chaos=60_000), users=50, dials=Dials())
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.integration.engines.topic_installation import (
 
 @pytest.fixture
 def settings(kafka_server, spark_jars, tmp_path):
-    return installation(kafka_server, spark_jars, tmp_path, batch=4_000)
+    return installation(kafka_server, spark_jars, tmp_path, batch=TRAFFIC.lines // 8)
 
 
 @pytest.mark.usefixtures("spark")

@@ -17,9 +17,11 @@ from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.testing.driver import LEDGER, differing, dump
 from rtcdp.testing.traffic import Traffic
+from tests.scale import scaled
 from tests.servers import unused_name
 
-TRAFFIC = Traffic(int(os.environ.get("RTCDP_TEST_EVENTS", "60_000")), users=300)
+EVENTS = int(os.environ.get("RTCDP_TEST_EVENTS", scaled(20_000, chaos=60_000)))
+TRAFFIC = Traffic(EVENTS, users=300)
 """`RTCDP_TEST_EVENTS=1_000_000` takes a few minutes more."""
 
 APPENDED_TOGETHER = 50

@@ -19,7 +19,7 @@ from tests.integration.engines.topic_installation import (
 def test_a_cluster_of_two_workers_counts_the_same(
     kafka_server, spark_jars, spark_cluster, tmp_path
 ):
-    settings = installation(kafka_server, spark_jars, tmp_path, batch=8_000)
+    settings = installation(kafka_server, spark_jars, tmp_path, batch=TRAFFIC.lines // 2)
     append(settings, TRAFFIC.deliveries())
     on_cluster = replace(settings.spark, master=spark_cluster.master)
     process(replace(settings, engine="spark", spark=on_cluster))

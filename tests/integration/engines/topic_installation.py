@@ -10,9 +10,10 @@ from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import Settings
 from rtcdp.testing.driver import dump
 from rtcdp.testing.traffic import Traffic
+from tests.scale import scaled
 from tests.servers import unused_name
 
-TRAFFIC = Traffic(16_000, users=80, request_lines=200)
+TRAFFIC = Traffic(scaled(6_400, chaos=16_000), users=80, request_lines=200)
 
 
 def installation(kafka_server, spark_jars, tmp_path, *, batch):

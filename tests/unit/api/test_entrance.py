@@ -220,6 +220,10 @@ def test_a_page_sends_with_a_key_that_is_for_its_origin(server, client) -> None:
         refused = client.post(path, headers=headers)
         assert (refused.status_code, refused.json()["code"]) == (403, "foreign_page")
         assert "access-control-allow-origin" not in refused.headers
+    for headers in ({}, page):
+        refused = client.post(f"/v1/events?key={token}&key=rtcdp_w_1", headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (400, "repeated_key")
+        assert refused.json()["hint"] == "send key once"
     assert client.get(f"/numbers?key={token}", headers=page).status_code == 403
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rtcdp.cli import terminal
-from rtcdp.cli.app import COMMANDS
+from rtcdp.cli.app import COMMANDS, command_of
 from rtcdp.cli.terminal import (
     balance,
     complain,
@@ -125,8 +125,14 @@ def test_a_long_text_is_set_in_where_it_is_broken(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["dead-letters", "list"]])
 def test_the_help_says_in_our_words_what_options_take(rtcdp, command):
     text = rtcdp(*command, "--help").out
-    foreign = ("<bool>", "<int", "<float", "Path", "<str", "x>", "<x")
+    foreign = ("<bool>", "<int", "<float", "Path", "<str", "x>", "<x", "{")
     assert not [word for word in foreign if word in text]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_a_list_of_commands_is_broken_as_its_source_is(name):
+    for command in getattr(command_of(name), "commands", {}).values():
+        assert "\n" not in command.help.partition("\n\n")[0]
 
 
 def test_completion_is_explained_once(rtcdp):

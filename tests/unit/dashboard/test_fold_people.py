@@ -41,7 +41,7 @@ def site(make_site: MakeSite, make_told: Callable[..., Installation]) -> Site:
 
 def numbers(page: str, table: str) -> list[tuple[str, int]]:
     """The addresses and numbers of a table that lead on."""
-    body = page.partition(f'<table id="{table}">')[2].partition("</table>")[0]
+    body = page.partition(f'<table id="{table}"')[2].partition("</table>")[0]
     found = re.findall(r'<td class="figure-cell"><a href="([^"]+)">(\d+)</a></td>', body)
     return [(unescape(address), int(number)) for address, number in found]
 

@@ -8,14 +8,15 @@ from rtcdp.dashboard.found_events import written
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "–"),
-        (1234, "1,234"),
-        (0.5, "0.5"),
-        ([{"item": "/a", "count": 2}, {"item": "/b", "count": 1}], "/a 2, /b 1"),
-        ([], "–"),
-        ({"a": 1}, "{'a': 1}"),
+        (1234, "1,234.00"),
+        (10**40, f"{10**40:,}.00"),
+        (666.4, "666.40"),
+        (0.0005, "0.0005"),
+        (["kite", 1], '["kite",1]'),
+        ({"a": 1}, '{"a":1}'),
+        (True, "true"),
         ("/<b>", "/<b>"),
     ],
 )
-def test_a_value_is_written_as_people_read_it(value: object, text: str) -> None:
+def test_whatever_an_event_says_is_written_as_people_read_it(value: object, text: str) -> None:
     assert written(value) == text

@@ -167,3 +167,11 @@ def test_a_place_of_ours_is_kept() -> None:
 @pytest.mark.parametrize("body", [b"\xff=1", b"key=" + b"x" * 5_000, b"a=1&" * 9 + b"key=2"])
 def test_what_is_no_form_has_no_fields(body) -> None:
     assert form_of(body) == {}
+
+
+def test_what_is_said_twice_is_not_guessed_at(pages, token) -> None:
+    asked = pages.get("/login?next=/a&next=/b")
+    sent = pages.post("/login", content=f"key={token}&key=rtcdp_r_1&next=/")
+    for answer, name in ((asked, "next"), (sent, "key")):
+        assert (answer.status_code, answer.json()["hint"]) == (400, "send it once")
+        assert answer.json()["detail"] == f"{name} is there twice"

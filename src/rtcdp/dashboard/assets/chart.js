@@ -1,7 +1,7 @@
 // The chart of one figure, drawn by uPlot from the table below it; what is still open is hatched.
 
 import { byId } from "./element.js";
-import { compact, moment, tick } from "./format.js";
+import { compact, moment, money, tick } from "./format.js";
 
 const HEIGHT = 230;
 const NARROW = 520;
@@ -45,13 +45,14 @@ function read() {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const size = () => ({ width: Math.max(200, byId("plot").clientWidth), height: HEIGHT });
-const unit = (kind) => (kind === "share" ? (value) => `${+(100 * value).toFixed(1)} %` : (value) => compact(value, 10_000));
+const atAxis = (kind) => (kind === "share" ? (value) => `${+(100 * value).toFixed(1)} %` : (value) => compact(value, 10_000));
 
 /** Steps of an axis that counts: there is no half of an event. */
 const WHOLE = Array.from({ length: 39 }, (_, place) => [1, 2, 5][place % 3] * 10 ** Math.floor(place / 3));
 
 function described({ kind, interval, title, zone }) {
-  const written = (_, value) => (value === null || value === undefined ? "–" : unit(kind)(value));
+  const write = kind === "money" ? money : atAxis(kind);
+  const written = (_, value) => (value === null || value === undefined ? "–" : write(value));
   const axis = { stroke: () => colour("--quiet"), font: "11px system-ui", ticks: { show: false } };
   const width = byId("plot").clientWidth;
   return {
@@ -62,7 +63,7 @@ function described({ kind, interval, title, zone }) {
     scales: { x: { time: true }, y: { range: (_, least, most) => [0, most > 0 ? most * 1.08 : 1] } },
     axes: [
       { ...axis, size: 26, grid: { show: false }, space: width < NARROW ? 90 : 70, values: (_, splits) => splits.map((at) => tick(at * 1000, interval)) },
-      { ...axis, size: 56, ...(kind === "count" ? { incrs: WHOLE } : {}), grid: { stroke: () => colour("--line"), width: 1 }, values: (_, splits) => splits.map((value) => written(_, value)) },
+      { ...axis, size: 56, ...(kind === "count" ? { incrs: WHOLE } : {}), grid: { stroke: () => colour("--line"), width: 1 }, values: (_, splits) => splits.map(atAxis(kind)) },
     ],
     series: [
       { label: interval, value: (_, at) => (at === null ? "–" : moment(at * 1000)) },

@@ -1,12 +1,21 @@
 // Numbers and times as people read them.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 export const count = (number) => whole.format(number);
 
-/** Every digit below `from`, three of them above. */
-export const compact = (number, from = 100_000) => (number < from ? whole : short).format(number);
+/** Every digit below `from`, and places where there are few; three digits above. */
+export function compact(number, from = 100_000) {
+  const size = Math.abs(number);
+  return (size >= from ? short : size < 10 ? fine : size < 100 ? tenths : whole).format(number);
+}
+
+/** Money: cents below a thousand, three digits from ten thousand on. */
+export const money = (number) => (Math.abs(number) < 1000 ? cents.format(number) : compact(number, 10_000));
 
 export function rate(perSecond) {
   return perSecond > 0 && perSecond < 10 ? String(Number(perSecond.toFixed(1))) : compact(Math.round(perSecond));

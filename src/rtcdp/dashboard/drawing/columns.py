@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, percentage
-from rtcdp.dashboard.words import compact
+from rtcdp.words import compact
 
 _HIGH_PX, _TOP_PX, _FOOT_PX = 150, 20, 22
 _GROUND_PX = _HIGH_PX - _FOOT_PX

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, link, number, percentage, shortened, together
-from rtcdp.dashboard.words import count, percent
+from rtcdp.words import count, percent
 
 _WIDE_PX, _NODE_PX, _GAP_PX, _TOP_PX = 1000, 10, 18, 8
 _HIGH_PX, _NODES_HIGH_PX = 120, 40

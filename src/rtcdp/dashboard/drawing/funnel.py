@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, link, percentage, shortened, together
-from rtcdp.dashboard.words import count, duration, percent
+from rtcdp.words import count, duration, percent
 
 _STEP_PX, _BAR_PX, _BAR_TOP_PX = 78, 30, 24
 _LETTERS = 40

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, link, shortened, together
-from rtcdp.dashboard.words import count
+from rtcdp.words import count
 
 SHADES = 10
 """So many classes, `shade-0` to `shade-9`, tell shares apart."""

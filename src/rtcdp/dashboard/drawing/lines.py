@@ -7,7 +7,7 @@ from math import floor, log10
 from markupsafe import Markup
 
 from rtcdp.dashboard.drawing.svg import element, number, percentage
-from rtcdp.dashboard.words import compact
+from rtcdp.words import compact
 
 COLOURS = 8
 """So many lines have a colour of their own; after that they begin again."""
@@ -83,15 +83,20 @@ def _most(series: Sequence[Line]) -> float:
 def _range(series: Sequence[Line]) -> tuple[float, float]:
     """The top, a round number, and the bottom, which is zero unless something lies below."""
     least = min((v for line in series for v in line.values if v is not None), default=0.0)
-    top, bottom = _round_up(max(_most(series), 0.0)), -_round_up(max(-least, 0.0))
-    return (top, bottom) if top > bottom else (1.0, 0.0)
+    every = (v for line in series for v in line.values if v is not None)
+    is_whole = all(isinstance(value, int) for value in every)
+    top = _round_up(max(_most(series), 0.0), is_whole=is_whole)
+    bottom = -_round_up(max(-least, 0.0), is_whole=is_whole)
+    return (top, bottom) if top > bottom else (2.0, 0.0)
 
 
-def _round_up(value: float) -> float:
+def _round_up(value: float, *, is_whole: bool) -> float:
     if value <= 0:
         return 0.0
     unit = 10.0 ** floor(log10(value))
-    return next(each * unit for each in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if each * unit >= value)
+    # Half of it stands at the axis, too: of what is counted there is no half.
+    tops = (each * unit for each in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20))
+    return next(top for top in tops if top >= value and not (is_whole and top % 2))
 
 
 def _shapes(line: Line, count: int, y: Height, open_from: int) -> list[Markup]:

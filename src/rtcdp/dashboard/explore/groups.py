@@ -7,8 +7,8 @@ from typing import Any
 
 from rtcdp.answers.instant import read_instant
 from rtcdp.answers.query import QueryPage
-from rtcdp.dashboard.words import count
 from rtcdp.dashboard.zone import PageZone
+from rtcdp.words import count
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from rtcdp.answers.windows import FINAL
 from rtcdp.dashboard.address import PageAddress, written
 from rtcdp.dashboard.explore.groups import Group, Grouped, labels
 from rtcdp.dashboard.where import as_pairs
-from rtcdp.dashboard.words import NOTHING, count
 from rtcdp.dashboard.zone import PageZone
+from rtcdp.words import NOTHING, measured
 
 ROWS_MAX = 500
 CELLS_MAX = 5_000
@@ -127,22 +127,7 @@ def _only(asked: _Asked, item: Mapping[str, Any]) -> str | None:
 def _cell(asked: _Asked, column: QueryColumnDescription, item: Mapping[str, Any] | None) -> Cell:
     if item is None:
         return Cell(NOTHING, None)
-    return Cell(_text(item[column.name]), _why(asked, column, item))
-
-
-def _text(value: object) -> str:
-    match value:
-        case None:
-            return NOTHING
-        case list():
-            first = (" ".join(map(str, each.values())) for each in value[:_OF_A_LIST])
-            return ", ".join(first) or NOTHING
-        case float() if 0 < abs(value) < 1:
-            return f"{value:.3g}"
-        case int() | float():
-            return count(value)
-        case _:
-            return str(value)
+    return Cell(measured(item[column.name], _OF_A_LIST), _why(asked, column, item))
 
 
 def _why(asked: _Asked, column: QueryColumnDescription, item: Mapping[str, Any]) -> str | None:

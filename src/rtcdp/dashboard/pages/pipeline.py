@@ -42,9 +42,9 @@ from rtcdp.dashboard.stories import (
     instant_of,
     user_href,
 )
-from rtcdp.dashboard.words import compact, count, plural
 from rtcdp.errors import BadRequest, did_you_mean
 from rtcdp.events.dead_letter import DeadLetterReason
+from rtcdp.words import compact, count, plural
 
 PATH = "/pipeline"
 _REASONS: tuple[str, ...] = get_args(DeadLetterReason)

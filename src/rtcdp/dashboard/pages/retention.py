@@ -36,8 +36,8 @@ from rtcdp.dashboard.stories import (
     in_time,
     instant_of,
 )
-from rtcdp.dashboard.words import count, percent
 from rtcdp.dashboard.zone import PageZone
+from rtcdp.words import count, percent
 
 PATH = "/retention"
 _COHORTS = 31

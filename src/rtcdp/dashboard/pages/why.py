@@ -16,12 +16,12 @@ from rtcdp.api.query import Asked
 from rtcdp.api.query_routes import QUERY_PATH
 from rtcdp.dashboard.address import own_address, written
 from rtcdp.dashboard.found_events import FoundEvent, found_event
-from rtcdp.dashboard.found_events import written as written_value
 from rtcdp.dashboard.page import DashboardPage, PageAsked, PageQuestion
 from rtcdp.dashboard.stories import Tab
 from rtcdp.dashboard.where import Where, as_pairs, filters_in
 from rtcdp.errors import BadRequest, NotThere
 from rtcdp.log.contract import LogUnavailable
+from rtcdp.words import measured
 
 PATH = "/why"
 _EVENTS_PATH = "/api/events"
@@ -91,7 +91,7 @@ def shown(asked: PageAsked[WhyQuestion]) -> WhyShown | None:
     base = WhyShown(
         title=_title(asked, column.metric),
         says=column.says,
-        value=written_value(value),
+        value=measured(value),
         start=start,
         end=end,
         filters=[f"{name} = {text}" for name, text in as_pairs(filters)],

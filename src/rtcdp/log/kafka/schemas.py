@@ -16,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -46,6 +47,14 @@ SCHEMAS_MAX = 1_000
 UNKNOWN_S = 10.0
 """How long a schema that the registry does not know is not asked for again."""
 
+CHECKED_S = 30.0
+"""How long an id is taken for the same schema, where its messages can be read by that."""
+
+DOUBTED_S = 1.0
+"""How long where one can't."""
+
+_CHECK_TIMEOUT_S = 1.0
+
 _NO_SUCH = frozenset({400, 404, 422})
 """How a registry answers to an id that is none of its own. Its own codes begin with these."""
 
@@ -68,6 +77,17 @@ Read = Callable[[BytesIO, bytes | None], bytes]
 follows there, or is given by itself. Raises whatever a library raises for one that doesn't fit."""
 
 
+@dataclass
+class _Known:
+    """How messages are read by a schema, what was `told` of it, and when it was asked for last.
+    It `is_other` if the registry has said another thing since."""
+
+    read: Read
+    told: Hashable
+    asked_at: float
+    is_other: bool = False
+
+
 class Unreadable(Exception):
     """Why a message can't be read. Another try says the same."""
 
@@ -76,13 +96,18 @@ class SchemaReader:
     """Reads messages by the schemas of the registry at a URL, which may hold a user and a password.
 
     A schema never changes: each is fetched once, as long as it is among the `SCHEMAS_MAX` that were
-    used last. For several threads.
+    used last. An id, though, is given anew by a registry that is set up anew: every `checked_s` it
+    is looked at whether it still is the same schema's. For several threads.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, checked_s: float = CHECKED_S) -> None:
         self._client = SchemaRegistryClient(
             {"url": url, "timeout": TIMEOUT_S, "max.retries": 1, "cache.capacity": SCHEMAS_MAX}
         )
+        self._checking = SchemaRegistryClient(
+            {"url": url, "timeout": _CHECK_TIMEOUT_S, "max.retries": 0, "cache.capacity": 1}
+        )
+        self._checked_s, self._check_from = checked_s, 0.0
         self._shown = urlsplit(url).netloc.rpartition("@")[2]
         self._read_by = lru_cache(SCHEMAS_MAX)(self._reader)
         self._unknown: dict[int | str, float] = {}
@@ -91,7 +116,8 @@ class SchemaReader:
     def json_of(self, value: bytes, header: bytes | None = None) -> bytes:
         """The message as JSON text; `header` tells its schema if its value does not.
 
-        Raises `Unreadable`, and `LogUnavailable` while the registry does not answer.
+        Raises `Unreadable`, and `LogUnavailable` while the registry does not answer, or has given
+        the schema's id to another one.
         """
         told = value if header is None else header
         length = _FORMS.get(told[0]) if told else None
@@ -99,14 +125,16 @@ class SchemaReader:
             raise Unreadable("it names no schema: after 0 come 4 bytes, after 1 come 16")
         name = told[1 : 1 + length]
         key = int.from_bytes(name) if length == _FORMS[0] else str(UUID(bytes=name))
-        read = self._asked(key)
+        known = self._asked(key)
+        self._check(key, known, self._checked_s)
         source = BytesIO(told)
         source.seek(1 + length)
         try:
-            return read(source, None if header is None else value)
+            return known.read(source, None if header is None else value)
         except Unreadable:
             raise
         except Exception as error:
+            self._check(key, known, DOUBTED_S)
             why = f"it is not of the schema {key}: {type(error).__name__}: {error}"
             raise Unreadable(why) from error
 
@@ -121,7 +149,34 @@ class SchemaReader:
             raise self._away(ValueError("another server is there"))
         return [str(each) for each in kinds]
 
-    def _asked(self, key: int | str) -> Read:
+    def _check(self, key: int | str, known: _Known, within_s: float) -> None:
+        """See whether an id is still that of the schema that is known by it, unless that was seen
+        within so long. A GUID is made of its schema; and what a registry that is away or has lost
+        a schema would say, nobody knows."""
+        now = time.monotonic()
+        if isinstance(key, str):
+            return
+        is_due = known.is_other or now - known.asked_at >= within_s
+        if is_due and now >= self._check_from:
+            known.asked_at = now
+            self._look_again(key, known)
+        if known.is_other:
+            raise LogUnavailable(
+                f"the schema registry at {self._shown} has given the id {key} to another schema",
+                "if it was set up anew, restart all parts that read: they read by its new schemas"
+                " from there on, and messages wait for it; else bring the old ones back",
+            )
+
+    def _look_again(self, key: int, known: _Known) -> None:
+        try:
+            self._checking.clear_caches()
+            known.is_other = _told(self._checking.get_schema(key)) != known.told
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from answering
+            if getattr(error, "http_status_code", None) not in _NO_SUCH:
+                # Else each message waits for what is away.
+                self._check_from = time.monotonic() + UNKNOWN_S
+
+    def _asked(self, key: int | str) -> _Known:
         """How messages of a schema are read."""
         with self._mutex:
             if self._unknown.get(key, 0.0) > time.monotonic():
@@ -160,18 +215,20 @@ class SchemaReader:
             "start it, or correct kafka.schema_registry; messages wait for it",
         )
 
-    def _reader(self, key: int | str) -> Read:
+    def _reader(self, key: int | str) -> _Known:
+        asked_at = time.monotonic()
         if isinstance(key, int):
             schema = self._client.get_schema(key)
         else:
             schema = self._client.get_schema_by_guid(key)
         parts = {name: part.schema_str or "" for name, part in self._references(schema)}
         try:
-            return _reader_of(schema, parts)
+            read = _reader_of(schema, parts)
         except LogUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a library says of a strange schema
-            return _unusable(f"the schema {key} can't be used: {error}")
+            read = _unusable(f"the schema {key} can't be used: {error}")
+        return _Known(read, _told(schema), asked_at)
 
     def _references(self, schema: Schema) -> Iterator[tuple[str, Schema]]:
         """What a schema refers to, by its name there; what those refer to stands before them.
@@ -190,6 +247,12 @@ class SchemaReader:
                 yield each.name or "", found
 
         yield from below(schema)
+
+
+def _told(schema: Schema) -> Hashable:
+    """What makes a schema the one that it is."""
+    refers = ((each.name, each.subject, each.version) for each in schema.references or ())
+    return (schema.schema_type or "AVRO", schema.schema_str, *refers)
 
 
 def _reader_of(schema: Schema, parts: dict[str, str]) -> Read:

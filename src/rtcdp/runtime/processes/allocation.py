@@ -6,7 +6,7 @@ asks one question. The processor makes columns of the same sizes for each epoch,
 second under load: the system would take their pages, and give others that it has to zero first.
 
 The allocator reads its settings once, when Polars is imported. So a process that is to fold calls
-`keep_freed_memory` before.
+`prepare_to_fold` before.
 
 All else comes from the C library. That of GNU gives threads heaps of their own, and each keeps
 what it had at most: here one thread reads, another folds, a third commits, and what one has made
@@ -35,6 +35,13 @@ _M_ARENA_MAX = -8
 _COLLECTED_AFTER = (20_000, 20, 50)
 """After how many objects that may be part of a cycle the youngest are looked at, and after how many
 of such looks those that are older."""
+
+
+def prepare_to_fold(environment: MutableMapping[str, str]) -> None:
+    """Let this process get its memory as one that folds does: all of the below."""
+    keep_freed_memory(environment)
+    share_one_heap(environment)
+    collect_seldom()
 
 
 def keep_freed_memory(environment: MutableMapping[str, str]) -> None:

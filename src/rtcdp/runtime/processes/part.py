@@ -20,11 +20,7 @@ import msgspec
 from rtcdp.clock import SystemClock
 from rtcdp.errors import RtcdpError
 from rtcdp.runtime.deferred import deferred
-from rtcdp.runtime.processes.allocation import (
-    collect_seldom,
-    keep_freed_memory,
-    share_one_heap,
-)
+from rtcdp.runtime.processes.allocation import prepare_to_fold
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.settings import Settings
 from rtcdp.telemetry import Entry, tell_entries
@@ -78,9 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     imported = threading.Event()
     threading.Thread(target=_stop_at_end_of_input, args=(stop, imported), daemon=True).start()
     if arguments[0] == PROCESSOR:
-        keep_freed_memory(os.environ)
-        share_one_heap(os.environ)
-        collect_seldom()
+        prepare_to_fold(os.environ)
     try:
         run = _imported(PARTS[arguments[0]])
         imported.set()

@@ -55,6 +55,21 @@ def replace_all(table: RowTable) -> str:
     )
 
 
+@lru_cache(maxsize=256)
+def write_over(table: RowTable) -> str:
+    """Write rows, bound in stored order with their numbers last, over those with the same key, all
+    of which are there. To insert them and find a conflict would lock each row before."""
+    columns = (*table.column_names, CHECKSUM)
+    types = [*row_schema(table).dtypes(), pl.Int64()]
+    written = ", ".join(
+        f"{quote(name)} = n.{quote(name)}" for name in (*table.value_names, CHECKSUM)
+    )
+    return (
+        f"UPDATE {stored(POSTGRES, table)} AS t SET {written}"
+        f" FROM {unnested(types)} AS n ({names(*columns)}) WHERE {same_key(table, 't', 'n')}"
+    )
+
+
 def _found(table: RowTable) -> str:
     """Where a row that is asked about lies, and what it brings to the sum of its day, looked up by
     its key: with OFFSET it is not made a join of two whole tables."""

@@ -18,7 +18,7 @@ from rtcdp.store.postgres.division import DIVISION_TABLES
 from rtcdp.store.postgres.errors import StoreLocked
 from rtcdp.store.postgres.frozen import end_frozen
 from rtcdp.store.postgres.merge import groups_of, trim
-from rtcdp.store.postgres.rows import delete_all, replace_all
+from rtcdp.store.postgres.rows import delete_all, replace_all, write_over
 from rtcdp.store.postgres.text import LONG_TEXT_SCHEMA, stored_rows
 from rtcdp.store.row_changes import FittedRows
 from rtcdp.store.sql.acknowledgements import acknowledgement_tables
@@ -97,8 +97,12 @@ class PostgresWriter(PostgresConnection):
         super().__init__(address, answer_timeout_s=answer_timeout_s)
         own = {
             "idle_in_transaction_session_timeout": str(_WRITER_IDLE_MS_MAX),
-            # Statements of a writer go by keys; a plan for a table that seemed empty would not.
+            # Statements of a writer go by keys; a plan for a table that seemed empty would not, nor
+            # would one for the very arrays that are bound.
             "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "plan_cache_mode": "force_generic_plan",
             "work_mem": "32MB",
             # Statements are short and run once an epoch; compiling them takes as long as they do.
             "jit": "off",
@@ -170,18 +174,19 @@ class PostgresWriter(PostgresConnection):
         return sums if changes.old is None else changes.old
 
     def _send_known(self, table: RowTable, rows: pl.DataFrame, resting: pl.DataFrame) -> None:
-        """Write rows, of which those with the keys in `resting` replace others. Where nearly all
-        are new, they are added without a look at what is there: it takes the server a sixth less.
-        One that is there after all is refused with its epoch."""
-        new = rows.clear()
-        if table.grows:
-            key = table.primary_key
+        """Write rows, of which those with the keys in `resting` replace others: these are written
+        over, which takes the server a fifth less than to ask whether they are there, and so is each
+        added where nearly all are new. One that is not there, or is, against all knowledge ends the
+        epoch."""
+        key, new, known = table.primary_key, rows, rows.clear()
+        if not resting.is_empty():
             new = rows.join(resting, on=key, how="anti", maintain_order="left")
-            rows = rows.join(resting, on=key, how="semi", maintain_order="left")
-        for sql, each in ((add_rows, new), (replace_rows, rows)):
-            for some in each.iter_slices(SENT_AT_ONCE):
-                if not some.is_empty():
-                    self.send_rows(sql(POSTGRES, table), some)
+            known = rows.join(resting, on=key, how="semi", maintain_order="left")
+        add = add_rows if table.grows else replace_rows
+        for some in new.iter_slices(SENT_AT_ONCE):
+            self.send_rows(add(POSTGRES, table), some)
+        for some in known.iter_slices(SENT_AT_ONCE):
+            self.send_changes(write_over(table), some)
 
 
 class PostgresReader(PostgresConnection):

@@ -67,7 +67,7 @@ def stored_rows(table: Table | RowTable, rows: pl.DataFrame) -> StoredRows:
     allowed = KEY_BYTES_MAX // max(1, len(text_columns(table)))
     long_texts = []
     for name in text_columns(table):
-        if name in rows.columns and _may_be_long(rows[name].to_list(), allowed):
+        if name in rows.columns and _may_be_long(rows[name], allowed):
             shorts = {text: stored_text(table, text) for text in rows[name].unique().to_list()}
             shorts = {text: short for text, short in shorts.items() if short != text}
             if not shorts:
@@ -119,10 +119,10 @@ def same_text_in_sql(one: str, other: str) -> str:
     return f"{one} = ANY ({texts})"
 
 
-def _may_be_long(texts: list[str], allowed: int) -> bool:
-    """Whether one of them deserves a closer look. A letter has four bytes at most, and an escape
-    makes two of one byte."""
-    return max(map(len, texts), default=0) > allowed // 4 or any(_MARK in text for text in texts)
+def _may_be_long(texts: pl.Series, allowed: int) -> bool:
+    """Whether one of them deserves a closer look. An escape makes two of one byte."""
+    is_long = texts.str.len_bytes() > allowed // 2
+    return bool((is_long | texts.str.contains(_MARK, literal=True)).any())
 
 
 def _looks_short(text: str) -> bool:

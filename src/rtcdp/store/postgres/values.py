@@ -139,23 +139,20 @@ def _long_elements(column: pl.Series) -> bytes:
     if is_text and column.str.contains("[\0\1]").any():
         values = column.to_list()
         column = pl.Series([v if v is None else escaped(v) for v in values], dtype=pl.String)
-    lengths = column.str.len_bytes() if is_text else column.bin.size()
-    sizes = lengths.fill_null(0).to_numpy().astype(np.int64)
-    ends = np.cumsum(sizes + _SIZE.size)
-    elements = np.empty(int(ends[-1]), np.uint8)
-    is_size = np.zeros(len(elements), np.bool_)
-    begins = ends - sizes - _SIZE.size
-    places = begins[:, np.newaxis] + np.arange(_SIZE.size)
-    is_size[places.ravel()] = True
-    shown = np.where(column.is_null().to_numpy(), -1, sizes).astype(">i4")
-    elements[places.ravel()] = shown.view(np.uint8)
-    elements[~is_size] = np.frombuffer(_joined(column), np.uint8)
+    sizes = (column.str.len_bytes() if is_text else column.bin.size()).cast(pl.Int64)
+    elements = np.frombuffer(_behind_places(column), np.uint8)
+    ends = np.cumsum(sizes.fill_null(0).to_numpy() + _SIZE.size)
+    begins = np.append(0, ends[:-1])
+    shown = sizes.fill_null(-1).to_numpy().astype(">i4").view(np.uint8).reshape(-1, _SIZE.size)
+    for place in range(_SIZE.size):
+        elements[begins + place] = shown[:, place]
     return elements.tobytes()
 
 
-def _joined(column: pl.Series) -> bytes:
-    """All values behind each other."""
-    if column.dtype == pl.String():
-        joined: str = column.str.join("").item()
-        return joined.encode()
-    return b"".join(column.drop_nulls().to_list())
+def _behind_places(column: pl.Series) -> bytearray:
+    """All values behind each other, each of them behind the place of its size."""
+    place = bytes(_SIZE.size)
+    if column.dtype == pl.Binary():
+        return bytearray(place + place.join(column.fill_null(b"").to_list()))
+    joined = column.fill_null("").str.join(place.decode()).cast(pl.Binary()).item()
+    return bytearray(place + joined)

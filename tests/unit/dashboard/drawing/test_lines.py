@@ -24,9 +24,11 @@ def test_a_line_goes_from_the_first_time_to_the_last() -> None:
 
 def test_the_axis_begins_with_zero_and_ends_with_a_round_number() -> None:
     assert texts(drawn(3, 7, 1))[:3] == ["0", "4", "8"]
-    assert texts(drawn(-3, 7, 1))[:3] == ["-3", "2.5", "8"]
+    assert texts(drawn(-3, 7, 1))[:3] == ["-4", "2", "8"]
     assert texts(drawn(3, 202, 1))[:3] == ["0", "125", "250"]
-    assert texts(drawn(0, 0, 0))[:3] == ["0", "0.5", "1"]
+    assert texts(drawn(6, 14, 3))[:3] == ["0", "10", "20"]
+    assert texts(drawn(6.0, 14.5, 3.0))[:3] == ["0", "7.5", "15"]
+    assert texts(drawn(0, 0, 0))[:3] == ["0", "1", "2"]
 
 
 def test_times_stand_below_it() -> None:

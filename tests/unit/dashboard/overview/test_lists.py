@@ -148,4 +148,4 @@ def test_rows_that_narrow_nothing_lead_to_the_events_that_they_count(
     with TestClient(with_manners(app)) as client:
         for row in pages.rows:
             listed = client.get(pages.behind[row.label]).text
-            assert listed.count('<tr data-verdict="admitted">') == row.value, row.label
+            assert listed.count('<tr role="row" data-verdict="admitted">') == row.value, row.label

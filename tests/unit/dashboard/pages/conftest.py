@@ -117,9 +117,9 @@ def cart_site(make_site: MakeSite, make_told: Callable[..., Installation]) -> Si
 
 def cells(page: str, table: str) -> list[list[str]]:
     """The texts of a table's rows, by the id of the table."""
-    found = re.search(rf'<table id="{table}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    found = re.search(rf'<table id="{table}"[^>]*>.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
     assert found is not None, f"there is no table {table}"
-    rows = re.findall(r"<tr>(.*?)</tr>", found[1], re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", found[1], re.DOTALL)
     return [
         [
             " ".join(unescape(re.sub(r"<[^>]+>", " ", cell)).split())

@@ -28,7 +28,7 @@ def site(
 
 
 def verdicts(page: str) -> list[str]:
-    return re.findall(r'<tr data-verdict="([^"]+)"', page)
+    return re.findall(r'<tr role="row" data-verdict="([^"]+)"', page)
 
 
 @pytest.mark.parametrize(

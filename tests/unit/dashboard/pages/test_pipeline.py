@@ -101,7 +101,9 @@ def test_a_part_says_how_much_goes_through_it_or_what_is_wrong() -> None:
 def listed(site: Site, address: str) -> int:
     """How many rows the list has that an address leads to."""
     body = re.search(
-        r'<table id="(?:events|uncounted)">.*?</table>', site.page(unescape(address)), re.DOTALL
+        r'<table id="(?:events|uncounted)".*?</table>',
+        site.page(unescape(address)),
+        re.DOTALL,
     )
     return 0 if body is None else body[0].count("<tr") - 1
 

@@ -199,3 +199,27 @@ def test_a_name_that_no_file_can_have_is_a_mistake_of_the_schema(registry: Regis
     number, _ = registry.add(SHOP, "PROTOBUF", refers)
     with pytest.raises(Unreadable, match="no name of a file"):
         read(registry, framed(number, b"\0"))
+
+
+@pytest.mark.parametrize("checked_s", [0.0, 60.0])
+def test_nothing_is_read_by_a_schema_that_has_lost_its_id_to_another(
+    registry: Registry, checked_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it noticed since it is time to look, or since a message does not fit."""
+    before, now = record("Sold", userId="string", pageUrl="string"), record("Sold", userId="int")
+    number, _ = registry.add(before)
+    old = framed(number, avro(before, {"userId": "ada", "pageUrl": "/"}))
+    new = framed(number, avro(now, {"userId": 7}))
+    reader = SchemaReader(registry.url, checked_s)
+    assert reader.json_of(old) == b'{"userId":"ada","pageUrl":"/"}'
+    monkeypatch.setattr("rtcdp.log.kafka.schemas.DOUBTED_S", 0.0)
+    registry.set_up_anew()
+    assert reader.json_of(old) == b'{"userId":"ada","pageUrl":"/"}'
+    registry.set_up_anew(now)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="the id 1 to another") as raised:
+            reader.json_of(new)
+        assert "restart" in raised.value.hint
+    assert read(registry, new) == b'{"userId":7}'
+    registry.set_up_anew(before)
+    assert reader.json_of(old) == b'{"userId":"ada","pageUrl":"/"}'

@@ -86,7 +86,7 @@ def test_a_user_who_goes_on_is_erased_and_only_what_is_new_stays(tmp_path):
     is_over = threading.Event()
 
     def goes_on():
-        while not is_over.wait(0.005):
+        while not is_over.wait(0.05):
             visit(settings, "ada@x")
 
     going_on = threading.Thread(target=goes_on)

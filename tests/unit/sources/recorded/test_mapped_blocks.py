@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
+from rtcdp.events.event import CustomerActivityEvent
 from rtcdp.sources.recorded.mapped_blocks import mapped_blocks
 from rtcdp.sources.recorded.mapped_lines import mapped_lines
 from rtcdp.sources.recorded.mapping import load_mapping, parse_mapping
@@ -191,3 +192,30 @@ def test_recordings_go_in_as_columns_nearly_whole(recordings, form, name):
     runs = [run for block in blocks for run in block.runs]
     assert [record for run in runs for record in run.records()] == sent
     assert sum(run.line_count for run in runs if run.is_verified) >= 0.98 * len(sent)
+
+
+@pytest.mark.parametrize("other", ["", 'other = "{who}"', 'other = "{sku}"'])
+def test_columns_write_no_longer_properties_than_an_event_may_have(tmp_path, other):
+    mapping = parse_mapping(
+        f"""
+        format = "csv"
+        fields = {{ userId = "{{who}}" }}
+        event_type = {{ from = "{{what}}" }}
+        timestamp = {{ from = "{{at}}", format = "epoch_ms" }}
+        [properties]
+        note = "{{note}}"
+        {other}
+        """,
+        "notes",
+    )
+    notes = [b"", b"short", *(b"n" * length for length in range(32_735, 32_760))]
+    rows = [b"ann,A,1,7,%b" % note for note in notes] + [b"ann,A,1,,"]
+    (tmp_path / "file").write_bytes(b"\n".join([b"who,what,at,sku,note", *rows, b""]))
+    with RecordedFile(tmp_path / "file") as file:
+        (block,) = mapped_blocks(file, mapping)
+    with RecordedFile(tmp_path / "file") as file:
+        sent = [line.wire_line() for line in mapped_lines(file, mapping)]
+    assert [record for run in block.runs for record in run.records()] == sent
+    verified = [record for run in block.runs if run.is_verified for record in run.records()]
+    assert 2 < len(verified) < len(sent)
+    assert {type(decode(record)) for record in verified} == {CustomerActivityEvent}

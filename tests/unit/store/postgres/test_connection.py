@@ -170,4 +170,5 @@ def test_no_handle_is_left_behind(address):
 
 
 def test_rows_come_from_as_many_arrays_as_there_are_columns():
-    assert unnested([pl.Int64(), pl.String()]) == "unnest($1::bigint[], $2::text[])"
+    rows = unnested([pl.Int64(), pl.String()])
+    assert rows == "(SELECT unnest($1::bigint[]), unnest($2::text[]))"

@@ -8,9 +8,9 @@ import pytest
 from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO
 from rtcdp.store.checksums import sums_by_day
-from rtcdp.store.contract import RowsRefused
+from rtcdp.store.contract import RowsRefused, StoreUnavailable
 from rtcdp.store.postgres.connection import POSTGRES
-from rtcdp.store.postgres.rows import delete_all, replace_all
+from rtcdp.store.postgres.rows import delete_all, replace_all, write_over
 from rtcdp.store.postgres.schema import SENT_AT_ONCE
 from rtcdp.store.row_changes import fitted_rows, row_schema
 from rtcdp.store.sql.rows import create_rows, rows_of_groups, stored_frame
@@ -62,6 +62,19 @@ def test_a_row_that_is_there_against_all_knowledge_is_refused_where_rows_are_add
         writer.settle()
 
 
+def test_a_row_that_is_gone_against_all_knowledge_ends_the_epoch(rows_writer):
+    [first] = fitted_rows([row_changes(VISITS, put=[ADA, BOB])])
+    rows_writer.change_rows(first)
+    changed = row_changes(VISITS, put=[(*ADA[:2], 1.0, "/a", b"x"), (*BOB[:2], 1.0, None, None)])
+    [second] = fitted_rows([replace(changed, before=first.replace)])
+    rows_writer.change_rows(second)
+    rows_writer.settle()
+    rows_writer.run("DELETE FROM __visits WHERE \"userId\" = 'ada'")
+    rows_writer.change_rows(second)
+    with pytest.raises(StoreUnavailable, match=r"of 2 rows .* 1 are there"):
+        rows_writer.settle()
+
+
 def test_rows_of_a_table_that_is_new_are_looked_up_by_their_keys(rows_writer):
     rows_writer.run("SET LOCAL enable_seqscan = on")
     asked = pl.DataFrame({"userId": ["ada"], RANGE_FROM: [0], RANGE_TO: [1]})
@@ -95,6 +108,7 @@ def test_rows_are_looked_up_however_many_are_asked_about(rows_writer, many):
         plan_of(rows_writer, replace_all(VISITS), stored_frame(many)),
         plan_of(rows_writer, delete_all(VISITS), many.touched),
     ]
+    assert are_looked_up(plan_of(rows_writer, write_over(VISITS), stored_frame(many)))
     for plan in writing:
         assert are_looked_up(plan)
         assert "Tid Scan on __visits" in plan

@@ -2,15 +2,34 @@
 
 import pytest
 
-from rtcdp.dashboard import words
+from rtcdp import words
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(None, "–"), (0, "0"), (61109, "61,109"), (2.5, "2.5"), (-1234, "-1,234"), (0.333, "0.33")],
+    [
+        (None, "–"),
+        (0, "0"),
+        (61109, "61,109"),
+        (666.4, "666.40"),
+        (-1234.0, "-1,234"),
+        (0.0213, "0.0213"),
+    ],
 )
 def test_a_count_has_every_digit(number: float | None, text: str) -> None:
     assert words.count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((None, "–"), (61109, "61,109"), (1250.0, "1,250.00"), (666.4, "666.40"), (True, "True")),
+        *((0.5, "0.50"), (0.1 + 0.2, "0.30"), (0.0213, "0.0213"), ("kite", "kite"), ([], "–")),
+        ([{"of": "kite", "n": 1200}, {"of": "hose", "n": 3}, "drum"], "kite 1,200, hose 3, 1 more"),
+    ],
+)
+def test_amounts_have_their_cents_and_counts_none(value: object, text: str) -> None:
+    assert words.measured(value, items=2) == text
 
 
 @pytest.mark.parametrize(
@@ -22,6 +41,9 @@ def test_a_count_has_every_digit(number: float | None, text: str) -> None:
             (12_012, "12.0k"),
             (1_234_567, "1.23M"),
             (2.345, "2.35"),
+            (2.5, "2.5"),
+            (20.0, "20"),
+            (-0.0, "0"),
             (45.67, "45.7"),
             (456.7, "457"),
         ),
@@ -58,7 +80,7 @@ def test_money_has_cents_while_they_matter() -> None:
 
 
 def test_what_was_is_ago() -> None:
-    assert words.cents(1250) == "1,250.00"
+    assert [words.cents(each) for each in (1250, -0.001)] == ["1,250.00", "0.00"]
     assert [words.ago(ms) for ms in (-5, 300, 120_000)] == ["0.1 s ago", "0.3 s ago", "2 min ago"]
 
 

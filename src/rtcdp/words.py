@@ -1,21 +1,45 @@
-"""Numbers and durations as people read them."""
+"""Numbers and durations as people read them, on pages, in the terminal and in what answers say."""
 
 from math import ceil
 
 from rtcdp.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+_NEARLY = 1e-9
 NOTHING = "–"
 """What stands where there is no number."""
 
 
 def count(number: float | None) -> str:
-    """Every digit: `61,109`; a fraction with two places at most."""
+    """Every digit of a number that may be one of things or of money: `61,109`, `666.40`."""
     if number is None:
         return NOTHING
-    if number == int(number):
-        return f"{int(number):,}"
-    return f"{number:,.2f}".rstrip("0").rstrip(".")
+    return f"{number:,.0f}" if number == int(number) else measured(float(number))
+
+
+def measured(value: object, items: int | None = None) -> str:
+    """What a measure says, or a field of an event. What is no whole number by its kind has two
+    places, also where they are zeros, so that a column of it is one of cents; below one, where two
+    don't tell it, it has three digits: `1,250.00`, `0.0213`. Of a list so many `items`."""
+    match value:
+        case None:
+            return NOTHING
+        case bool():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float() if 0 < abs(value) < 1 and abs(round(value, 2) - value) > _NEARLY:
+            return f"{value:.3g}"
+        case float():
+            return cents(value)
+        case list():
+            rest = 0 if items is None else max(0, len(value) - items)
+            told = [*map(measured, value[:items]), *([f"{rest:,} more"] if rest else [])]
+            return ", ".join(told) or NOTHING
+        case dict():
+            return " ".join(map(measured, value.values()))
+        case _:
+            return str(value)
 
 
 def compact(number: float | None) -> str:
@@ -24,25 +48,25 @@ def compact(number: float | None) -> str:
         return NOTHING
     size = abs(number)
     if size < 10_000:
-        return count(round(number, 2 if size < 10 else 1 if size < 100 else 0))
-    for unit, letter in _UNITS:
-        if size >= unit:
-            shown = number / unit
-            places = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2
-            return f"{shown:.{places}f}{letter}"
-    return count(number)
+        places = 2 if size < 10 else 1 if size < 100 else 0
+        text = _plain(number, places)
+        return text.rstrip("0").rstrip(".") if places else text
+    unit, letter = next(each for each in _UNITS if size >= each[0])
+    shown = number / unit
+    places = 0 if abs(shown) >= 99.95 else 1 if abs(shown) >= 9.995 else 2
+    return f"{shown:.{places}f}{letter}"
 
 
 def money(number: float | None) -> str:
     """Cents below a thousand, three digits above: `12.50`, `61.1k`. Nobody says which currency."""
     if number is None:
         return NOTHING
-    return f"{number:,.2f}" if abs(number) < 1000 else compact(number)
+    return _plain(number, 2) if abs(number) < 1000 else compact(number)
 
 
 def cents(number: float | None) -> str:
     """Money in a column, where each number has its cents: `1,250.00`."""
-    return NOTHING if number is None else f"{number:,.2f}"
+    return NOTHING if number is None else _plain(number, 2)
 
 
 def percent(part: float | None, places: int = 1) -> str:
@@ -84,6 +108,11 @@ def ago(ms: float) -> str:
 def plural(number: float, one: str, many: str | None = None) -> str:
     """`1 event`, `2,000 events`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def _plain(number: float, places: int) -> str:
+    """So many places; nothing below zero is no less than nothing."""
+    return f"{round(number, places) + 0.0:,.{places}f}"
 
 
 def _two(ms: float, large_ms: int, large: str, small_ms: int, small: str) -> str:
