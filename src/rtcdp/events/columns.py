@@ -182,11 +182,12 @@ def event_ids(lines: bytes, split: pl.Series) -> pl.Series:
     """
     before = next((each for each in _BEFORE_ID if split.str.starts_with(each).all()), None)
     if before is not None and b"\\" not in lines:
-        rest = split.str.slice(len(before))
+        rest = split.str.slice(len(before)).alias("eventId")
         ends = rest.str.find('"', literal=True)
-        # Those of most sources are all of one length, which is cut off in half the time.
-        length = ends if ends.min() != ends.max() else int(ends[0])
-        return rest.cast(pl.Binary).bin.head(length).cast(pl.String).alias("eventId")
+        if ends.min() == ends.max():
+            # Those of most sources are all of one length, which is cut off in half the time.
+            return rest.cast(pl.Binary).bin.head(int(ends[0])).cast(pl.String)
+        return rest.str.split_exact('"', 1).struct.field("field_0").alias("eventId")
     return decode_lines(lines, len(split), ("eventId",))["eventId"]
 
 
