@@ -26,14 +26,14 @@ from tests.scale import scaled
 from tests.servers import unused_name
 
 KILLS = scaled(3, chaos=5)
-DRIVER_KILLS = scaled(2, chaos=5)
-"""A driver of Spark takes twenty seconds to start."""
+DRIVER_KILLS = scaled(1, chaos=5)
+"""A driver of Spark takes twenty seconds to start, and its first epoch as long again."""
 TRAFFIC = Traffic(scaled(18_000, chaos=60_000), users=100)
 SMALL_BATCHES = {
     "RTCDP_PROCESSOR_MAX_BATCH_BYTES": "150000",
     "RTCDP_PROCESSOR_MAX_FOLD_BATCH_BYTES": "150000",
     "RTCDP_PROCESSOR_EPOCH_EVERY_S": "0.05",
-    "RTCDP_SPARK_MAX_OFFSETS_PER_TRIGGER": str(scaled(3_600, chaos=6_000)),
+    "RTCDP_SPARK_MAX_OFFSETS_PER_TRIGGER": str(scaled(4_500, chaos=6_000)),
     "RTCDP_SPARK_TRIGGER_S": "0.1",
 }
 """So that there is always an epoch under way to be killed in, and one to come."""

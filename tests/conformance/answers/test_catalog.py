@@ -22,6 +22,9 @@ from rtcdp.verify.store_against_log import verify
 from rtcdp.verify.stored import Kept
 from tests.scale import IS_CHAOS
 
+SPARK_ON = ("sqlite",)
+"""To the servers it writes the whole catalog in test_same_numbers.py, batch after batch."""
+
 START_MS = 1_767_225_600_000
 LINES = 6_000
 DIALS = Dials(

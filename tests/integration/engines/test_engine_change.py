@@ -18,7 +18,7 @@ from tests.integration.engines.topic_installation import (
 
 @pytest.fixture
 def settings(kafka_server, spark_jars, tmp_path):
-    return installation(kafka_server, spark_jars, tmp_path, batch=TRAFFIC.lines // 8)
+    return installation(kafka_server, spark_jars, tmp_path, batch=TRAFFIC.lines // 4)
 
 
 @pytest.mark.usefixtures("spark")

@@ -82,7 +82,7 @@ def settings(request, logs, tmp_path):
         return made
     request.getfixturevalue("spark")
     jars = ",".join(map(str, request.getfixturevalue("spark_jars")))
-    return replace(made, spark=SparkLimits(master="local[2]", jars=jars))
+    return replace(made, spark=SparkLimits("local[2]", jars, max_offsets_per_trigger=EVENTS // 2))
 
 
 def test_every_row_is_the_same(settings, expected):
