@@ -23,6 +23,7 @@ import polars as pl
 
 from rtcdp.definitions import Fold
 from rtcdp.engines.folding import Folding
+from rtcdp.folds.row_cache import ROWS_MAX
 from rtcdp.folds.sessions import Sessions
 from rtcdp.runtime.parts import store_of
 from rtcdp.runtime.settings import Settings
@@ -135,7 +136,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=400_000)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--hot", type=float, default=0.0)
-    parser.add_argument("--cache", type=int, default=1_000_000)
+    parser.add_argument("--cache", type=int, default=ROWS_MAX)
     chosen = parser.parse_args()
     size = Size(chosen.users, chosen.batch, chosen.epochs, chosen.hot, chosen.cache)
     with store_of(Settings(store=chosen.store)) as opened:

@@ -15,7 +15,9 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.kernel import Folded, RowsByKey
 from rtcdp.folds.rows import empty_rows
 
-ROWS_MAX = 1_000_000
+ROWS_MAX = 1_250_000
+"""So many rows of a fold are kept: those of a million keys that all come again, and what is no
+longer known of some until it is swept out."""
 
 _PIECES_MAX = 1000
 """Rows that came in more pieces than this are swept together: each of them is looked through."""
@@ -154,8 +156,8 @@ class SpanCache:
         rows_max = self._kept.rows_max
         if self.size <= rows_max and self._rows.n_chunks() <= _PIECES_MAX:
             return
-        placed = self._placed().join(self._known, on=self._kept.key, maintain_order="left")
-        self._rows = self._rows[placed.filter(pl.col(_PUT) == pl.col(_KNOWN_PUT))[_PLACE]]
+        known = self._known.select(self._kept.key, pl.col(_KNOWN_PUT).alias(_PUT))
+        self._rows = self._rows.join(known, on=[self._kept.key, _PUT], how="semi")
         # So full, it would soon have to be swept again.
         if self.size > rows_max * 7 // 8:
             first = self._first_to_keep(rows_max * 3 // 4)

@@ -62,6 +62,22 @@ def test_it_holds_no_more_than_it_may_and_forgets_the_oldest():
     assert cache.hits == hits + 1
 
 
+def test_of_many_keys_those_are_forgotten_that_were_put_longest_ago():
+    nothing = pl.DataFrame(schema={"who": pl.String, "at": pl.Int64})
+    cache = SpanCache(Kept("who", "at", nothing, 20), lambda _: nothing)
+    puts = [
+        pl.DataFrame({"who": [f"{put}{number}" for number in range(4)], "from": [0] * 4})
+        for put in "abcde"
+    ]
+    for spans in puts[:4]:
+        cache.put(spans, spans.select("who", at=pl.lit(0, pl.Int64)))
+    cache.put(puts[0], puts[0].select("who", at=pl.lit(1, pl.Int64)))
+    assert cache.rows(pl.concat(puts[:4])).height == 16
+    cache.put(puts[4], puts[4].select("who", at=pl.lit(0, pl.Int64)))
+    assert cache.rows(pl.concat(puts[1:3])).is_empty()
+    assert cache.rows(pl.concat([puts[0], *puts[3:]])).height == 12
+
+
 def test_of_a_key_that_is_known_only_what_lies_before_is_read():
     store, asked = RowsInMemory(FOLD), []
     read = store.rows
