@@ -24,6 +24,7 @@ from rich.console import Console
 
 from bench.engine import metrics_named
 from bench.figure import Figure, rate_figure
+from bench.installation import compiled
 from bench.on_servers import Servers
 from bench.servers import BATCH_OFFSETS
 from bench.stories import FOLD_USERS, fold_figures
@@ -300,8 +301,8 @@ def spark(scale: Scale) -> Iterator[Figure]:
     # The first batch is left out; of few events there are to be others, too.
     with Servers(_run, min(BATCH_OFFSETS, events // 4)) as servers:
         for with_ids, what, goal in (
-            (False, "without event ids", "≥ 1.0"),
-            (True, "with exact deduplication", "≥ 0.8"),
+            (False, "without event ids", "≥ 1.2"),
+            (True, "with exact deduplication", "≥ 0.9"),
         ):
             topic = servers.topic(events, with_ids=with_ids)
             by_hand = servers.by_hand(topic, "user_page_view_counts")
@@ -315,7 +316,7 @@ def spark(scale: Scale) -> Iterator[Figure]:
         together = servers.ours(topic, "spark", "catalog")
         yield Figure(
             "Spark, the whole catalog in one pass: ours against one hand-written query each",
-            "",
+            "≥ 3",
             f"{together / one_each:.1f} ({together:,.0f} against {one_each:,.0f} events/s)",
         )
 
@@ -339,7 +340,8 @@ SECTIONS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
 
 
 def _run(module: str, *arguments: str) -> dict[str, float]:
-    environment = dict(os.environ)
+    # Spark starts Python processes while its batches are measured.
+    environment = {**os.environ, **compiled(ROOT / "build")}
     keep_freed_memory(environment)
     environment.setdefault(HEAPS_VARIABLE, "1")
     say(f"{module} {' '.join(arguments)}", style="dim")

@@ -4,6 +4,7 @@ look."""
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """The exit code of what Ctrl-C stopped, as a shell has it."""
 
+
+class _Remarks(Console):
+    """Standard error: what is said there may find no reader, and ends nothing."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+err = _Remarks(stderr=True, highlight=False, markup=False, emoji=False)
 
 _VERDICTS = ("admitted", "duplicate", "late", "dead_letter", "erased")
 
@@ -218,13 +227,22 @@ def tell_here(settings: "Settings", part: str, clock: "Clock") -> None:
 
 
 def shower(settings: "Settings", console: Console) -> EntryHandler:
-    """What shows entries on `console`."""
+    """What shows entries on `console`, from any thread, and raises nothing: whoever reads them may
+    have gone, or have no room, and what they tell of goes on."""
 
     def show(entry: Entry) -> None:
         if settings.log_format == "json":
-            console.print(Text(entry.as_json()), soft_wrap=True)
+            text = Text(entry.as_json())
         else:
-            console.print(Text(entry.as_text(), _STYLES.get(entry.level, "")), soft_wrap=True)
+            text = Text(entry.as_text(), _STYLES.get(entry.level, ""))
+        # Rich makes a SystemExit of a reader who is gone, which ends this thread without a word.
+        with suppress(OSError, SystemExit):
+            try:
+                console.print(text, soft_wrap=True)
+            except OSError:
+                # It is kept to be written with the next one otherwise, and so on for ever.
+                with console.capture():
+                    return
 
     return show
 

@@ -1,5 +1,9 @@
 import json
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -170,3 +174,44 @@ def test_a_line_of_a_part_is_its_entry_or_a_warning():
     other = entry_of("Traceback", "http", CLOCK)
     assert (other.level, other.part, other.message) == ("WARNING", "http", "Traceback")
     assert logging.getLevelName(other.level) == logging.WARNING
+
+
+TELLS = """
+import threading
+from pathlib import Path
+from rtcdp.cli import terminal
+from rtcdp.clock import SystemClock
+from rtcdp.runtime.settings import Settings
+from rtcdp.telemetry import entry_now
+
+def tell():
+    for console in (terminal.out, terminal.err):
+        show = terminal.shower(Settings(), console)
+        for each in range(3):
+            show(entry_now(SystemClock(), "WARNING", "processor", f"away {each}"))
+        assert not console._buffer
+    Path("went-on").touch()
+
+thread = threading.Thread(target=tell)
+thread.start()
+thread.join()
+terminal.remark("nobody hears this")
+"""
+
+
+@pytest.mark.parametrize("where", ["a reader who has gone", "a full disk"])
+def test_what_is_told_to_nobody_ends_nothing(tmp_path: Path, where: str) -> None:
+    """A thread that follows a part of `rtcdp up`, or is called by Spark, would hold that up."""
+    if where == "a full disk":
+        written = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, written = os.pipe()
+        os.close(read)
+    try:
+        command = [sys.executable, "-c", TELLS]
+        subprocess.run(
+            command, stdout=written, stderr=written, cwd=tmp_path, check=False, timeout=60
+        )
+    finally:
+        os.close(written)
+    assert (tmp_path / "went-on").exists()

@@ -124,11 +124,7 @@ class Batch:
 
     def _slices(self, columns: Sequence[str], ranges: Ranges) -> DataFrame:
         """The packed columns of the slices that these ranges touch."""
-        touched = " OR ".join(
-            f"(partition = {partition} AND first_offset < {end} AND next_offset > {start})"
-            for partition, (start, end) in ranges.items()
-        )
-        return self._rows.where(f"account IS NOT NULL AND ({touched})").select(
+        return self._rows.where(f"account IS NOT NULL AND {_touching(ranges)}").select(
             "partition", *columns
         )
 
@@ -160,6 +156,24 @@ def told(
         folder(stories, after_epoch, number), DIFFERENCE_SCHEMA
     )
     return changes_in(pl.DataFrame(gathered.toArrow()), stories.tables)
+
+
+def _touching(ranges: Ranges) -> str:
+    """The condition on slices that they touch these ranges.
+
+    The offsets stand in maps, which Spark hands to the program that it makes of a query: numbers
+    would be written into it, and every batch had its own to be compiled.
+    """
+    if not ranges:
+        return "false"
+    starts, ends = (
+        f"map({', '.join(f'{partition}, {pair[side]}L' for partition, pair in ranges.items())})"
+        for side in (0, 1)
+    )
+    return (
+        f"coalesce(first_offset < try_element_at({ends}, partition)"
+        f" AND next_offset > try_element_at({starts}, partition), false)"
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -169,6 +169,14 @@ class SparkProcessor:
         `LogReplaced` when it is another topic, and `SparkFailed` when Spark gives up.
         """
         self._stop = stop
+        try:
+            self._run(stop, once)
+        except Py4JNetworkError:
+            # A signal to all processes of a group ends Java before it is asked to end.
+            if not stop.is_set():
+                raise
+
+    def _run(self, stop: threading.Event, once: bool) -> None:
         with spark_session(self._limits) as spark:
             while not stop.is_set():
                 try:

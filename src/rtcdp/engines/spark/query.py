@@ -18,6 +18,7 @@ from rtcdp.log.limits import Translation
 
 _SAMPLED_PARTITIONS = 8
 _SAMPLE_BYTES = 2**18
+_POLL_RECORDS_MAX = 10_000
 
 BatchHandler = Callable[[DataFrame, int], None]
 
@@ -139,6 +140,8 @@ def _options_of(source: KafkaSource) -> dict[str, str]:
         "failOnDataLoss": "true",
         "includeHeaders": "true",
         "kafka.isolation.level": "read_committed",
+        # With each poll, Spark asks the broker where the partition begins and ends.
+        "kafka.max.poll.records": str(_POLL_RECORDS_MAX),
         **{f"kafka.{name}": value for name, value in source.options.items()},
     }
 

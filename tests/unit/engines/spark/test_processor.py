@@ -1,13 +1,16 @@
 """What the Spark processor does around its query; the query itself needs Kafka."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tumbling
+from rtcdp.engines.spark import processor as spark_engine
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
@@ -91,3 +94,26 @@ def test_when_the_log_is_back_it_says_so_though_nothing_is_in_it(store, tmp_path
     )
     processor.run(threading.Event(), once=True)
     assert heard == ["no broker answers; trying again", "back"]
+
+
+@pytest.mark.parametrize("is_asked_to_stop", [True, False])
+def test_java_that_ends_with_it_is_no_failure(
+    store, tmp_path, monkeypatch, is_asked_to_stop
+) -> None:
+    """As when a terminal or a supervisor tells the whole group of processes to end."""
+    stop = threading.Event()
+
+    @contextmanager
+    def ended(_):
+        if is_asked_to_stop:
+            stop.set()
+        raise Py4JNetworkError("Error while sending or receiving")
+        yield
+
+    monkeypatch.setattr(spark_engine, "spark_session", ended)
+    processor = processor_of(MemoryLog(), store, tmp_path)
+    if is_asked_to_stop:
+        processor.run(stop, once=True)
+    else:
+        with pytest.raises(Py4JNetworkError):
+            processor.run(stop, once=True)
