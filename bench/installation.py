@@ -13,6 +13,8 @@ from types import TracebackType
 
 import httpx
 
+from bench.bytecode import compiled
+
 
 class Platform:
     """`rtcdp up` without a generator on a data folder and a free port, with settings of its own by
@@ -95,14 +97,6 @@ class Platform:
         for pid in [*_children(self._process.pid), self._process.pid]:
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
-
-
-def compiled(folder: Path) -> dict[str, str]:
-    """What lets a first start compile its modules for those after it, as it does where a platform
-    is installed: in a folder beside, where this process isn't to write such files."""
-    if not sys.dont_write_bytecode:
-        return {}
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def _children(parent: int) -> list[int]:

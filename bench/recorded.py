@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.installation import compiled
+from bench.bytecode import compiled
 from rtcdp.clock import SystemClock
 from rtcdp.runtime.collecting.local_intake import local_sink
 from rtcdp.runtime.settings import load

@@ -126,7 +126,7 @@ def query(
     metrics: Annotated[
         list[str],
         typer.Argument(
-            metavar="METRIC…", help="Like revenue, revenue.order_count, or a ratio: one/other."
+            metavar="METRIC", help="Like revenue, revenue.order_count, or a ratio: one/other."
         ),
     ],
     *,

@@ -16,10 +16,12 @@ from rich.text import Text
 from rtcdp.cli.terminal import balance, duration, number, out, shower
 from rtcdp.clock import Clock
 from rtcdp.errors import RtcdpError
+from rtcdp.plain_text import as_text
 from rtcdp.runtime.processes.supervisor import PartStatus, Supervisor
 from rtcdp.runtime.settings import Settings
 from rtcdp.runtime.watching import Sample, Watcher, watcher_of
 from rtcdp.telemetry import entry_now
+from rtcdp.words import NOTHING
 
 _CHECK_S = 0.1
 _SAMPLE_S = 1.0
@@ -138,17 +140,18 @@ def status_line(
 
 
 def status_page(sample: Sample, rates: Rates, parts: Sequence[PartStatus], url: str) -> Panel:
-    """The page for a terminal."""
+    """The page for a terminal. What is not known is not told as nothing."""
     figures = Table.grid(padding=(0, 3))
     figures.add_row("events in", "counted", "lag", "waiting", "epoch", style="dim")
-    figures.add_row(
+    told = (
         f"{number(round(rates.received, 1))}/s",
         f"{number(round(rates.admitted, 1))}/s",
         duration(sample.lag_ms),
         f"{sample.pending:,}",
         f"{sample.epoch:,}",
-        style="bold",
     )
+    figures.add_row(*((NOTHING for _ in told) if sample.trouble else told), style="bold")
+    sums = Text(as_text(sample.trouble), "red") if sample.trouble else balance(sample.totals)
     running = Table.grid(padding=(0, 3))
     running.add_row("part", "process", "up for", "restarts", style="dim")
     for part in parts:
@@ -166,9 +169,9 @@ def status_page(sample: Sample, rates: Rates, parts: Sequence[PartStatus], url: 
     where.add_row("send events", f"POST {url}/v1/events")
     gap = Text()
     return Panel(
-        Group(figures, gap, balance(sample.totals), gap, running, gap, where),
+        Group(figures, gap, sums, gap, running, gap, where),
         title="[bold]rtcdp[/bold]",
-        subtitle=Text(sample.trouble, "red") if sample.trouble else "Ctrl-C stops it",
+        subtitle="Ctrl-C stops it",
         border_style="cyan",
         padding=(1, 2),
     )

@@ -42,9 +42,11 @@ UNKNOWN_RECEIVED_AT = 0
 """The intake time of a message without one: it moves no watermark, its event becomes a dead letter
 ("future"), and a replay gives it the time that it lacks."""
 
+_CLEAN_RUN_LENGTH = 1_024
+"""Values are judged in runs of this length, as long as all of them are clean."""
 _RUN_LENGTHS = (256, 16)
-"""Values are judged in runs of the first length, which fit into a processor's cache; where one
-isn't clean, in runs of the next; and single ones at last."""
+"""From the first run on that isn't, in runs of the first length; where one of these isn't clean, in
+runs of the next; and single ones at last."""
 
 """What the collector takes as a source; other names are not kept: answers are labelled by it."""
 
@@ -202,13 +204,22 @@ def _judge(values: Sequence[bytes | None], is_line: npt.NDArray[np.bool_]) -> No
     """Set `is_line` for what is one among those that aren't known to be."""
     asked = np.flatnonzero(~is_line)
     if len(asked) == len(values):
-        _judge_runs(values, 0, len(values), is_line, _RUN_LENGTHS)
+        _judge_each(values, is_line)
         return
     if len(asked):
         rest = [values[place] for place in asked.tolist()]
         found = np.zeros(len(rest), np.bool_)
-        _judge_runs(rest, 0, len(rest), found, _RUN_LENGTHS)
+        _judge_each(rest, found)
         is_line[asked] = found
+
+
+def _judge_each(values: Sequence[bytes | None], is_line: npt.NDArray[np.bool_]) -> None:
+    """Set `is_line` for every value."""
+    start, count = 0, len(values)
+    while start < count and _is_clean_run(values[start : start + _CLEAN_RUN_LENGTH]):
+        start = min(start + _CLEAN_RUN_LENGTH, count)
+    is_line[:start] = True
+    _judge_runs(values, start, count, is_line, _RUN_LENGTHS)
 
 
 def _judge_runs(

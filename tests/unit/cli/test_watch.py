@@ -92,7 +92,10 @@ def test_what_can_not_be_told_is_not_told_as_nothing():
     console = Console(width=100, record=True, file=None)
     with console.capture() as captured:
         console.print(status_page(sample, Rates(), PARTS, "http://h:1"))
-    assert "the store's file was deleted" in captured.get()
+    shown = captured.get()
+    assert "the store's file was deleted" in shown
+    assert "0/s" not in shown
+    assert "received 0" not in shown
     meter = RateMeter()
     meter.take(Sample(10.0, logged=100))
     assert meter.take(sample) == Rates()

@@ -55,6 +55,17 @@ def test_bad_values_are_found_wherever_they_are() -> None:
     assert len(records.offsets) == 1_000 - len(expected)
 
 
+@pytest.mark.parametrize("bad", [b"{bad", GOOD + b"\n" + GOOD, b"", None])
+@pytest.mark.parametrize("places", [[], [0], [1_023], [1_024], [1_500, 2_047, 2_048], [2_999]])
+def test_bad_values_are_found_behind_many_good_ones(bad: bytes | None, places: list[int]) -> None:
+    values: list[bytes | None] = [GOOD] * 3_000
+    for place in places:
+        values[place] = bad
+    records = read(*values)
+    assert [record.offset - 10 for record in records.odd] == places
+    assert records.lines == (GOOD + b"\n") * (3_000 - len(places))
+
+
 def test_the_intake_time_is_the_message_s_and_0_where_it_has_none() -> None:
     times = [5, -1, 10**18]
     records = read(GOOD, GOOD, GOOD, timestamps=times)

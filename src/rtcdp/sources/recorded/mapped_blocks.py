@@ -237,7 +237,8 @@ class _AsTheyAre:
         mapped, place, is_as_it_stands = MappedBlock(), 0, True
         for piece in pieces(text):
             events = _events_in(piece)
-            if events and all(event.event_id for event in events):
+            ids = [event.event_id for event in events]
+            if events and all(ids):
                 mapped.add_verified(piece, len(events))
                 place += len(events)
                 continue
