@@ -94,13 +94,12 @@ class Platform:
         """Events of now, unless one says otherwise."""
         now_ms = time.time_ns() // 1_000_000
         body = [{"timestamp": now_ms, **event} for event in events]
-        httpx.post(f"{self.url}/v1/events", json=body, verify=NO_CERTIFICATES).raise_for_status()
+        self._sent("/v1/events", json=body)
 
     def import_all(self, events: list[dict[str, Any]]) -> None:
         """Events of the past, which are never late."""
         lines = "\n".join(map(json.dumps, events))
-        answer = httpx.post(f"{self.url}/v1/import", content=lines, verify=NO_CERTIFICATES)
-        answer.raise_for_status()
+        self._sent("/v1/import", content=lines)
 
     def ledger(self) -> dict[str, int]:
         """The totals, once all that came in is counted."""
@@ -117,7 +116,11 @@ class Platform:
             return False
 
     def _asked(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, verify=NO_CERTIFICATES)
+        return httpx.get(self.url + path, verify=NO_CERTIFICATES, timeout=START_S)
+
+    def _sent(self, path: str, **body: Any) -> None:
+        answer = httpx.post(self.url + path, verify=NO_CERTIFICATES, timeout=START_S, **body)
+        answer.raise_for_status()
 
     def _http_process(self) -> int:
         assert self._process is not None

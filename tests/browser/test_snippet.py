@@ -45,7 +45,8 @@ class House:
 
     def __init__(self, url: str, shop: str, token: str) -> None:
         self.shop = shop
-        self._client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+        shown = {"Authorization": f"Bearer {token}"}
+        self._client = httpx.Client(base_url=url, headers=shown, timeout=60)
 
     def events(self) -> list[dict]:
         """Each event once: a page that is left while it sends sends again, with the same id."""

@@ -39,7 +39,7 @@ CANARIES = ("canary@mail.example", "canary-user", "canary-id", "canary-product",
 def scraped(tmp_path_factory) -> dict[str, str]:
     """What each part says after some traffic, by its name; `again` is the server, after more."""
     settings = settings_in(tmp_path_factory.mktemp("told"))
-    with running(settings), httpx.Client(trust_env=False) as client:
+    with running(settings), httpx.Client(trust_env=False, timeout=60) as client:
         client.base_url = settings.base_url
         now = SystemClock().now_ms()
         event = {"eventId": CANARIES[2], "userId": CANARIES[0], "eventType": "PAGE_VIEW"}
@@ -199,7 +199,7 @@ def test_where_keys_are_needed_they_are_needed_here(tmp_path: Path) -> None:
         change_keys(path, lambda ring, w=wish: ring.with_new(w, 0, token_bytes)).token
         for wish in wishes
     )
-    with running(settings, Roles(answers=False)), httpx.Client() as client:
+    with running(settings, Roles(answers=False)), httpx.Client(timeout=60) as client:
         for address in (f"{settings.base_url}/metrics", processors_address(settings)):
 
             def status(token: str | None, address: str = address, **headers: str) -> int:

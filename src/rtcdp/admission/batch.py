@@ -125,10 +125,10 @@ def decode_identities(pieces: Sequence[Records]) -> DecodedBatch:
     """Records as `decode_batch` gives them without rules, except that `events` has nothing but
     `eventId` and `source`: all that an index of ids has to know, in half the time."""
 
-    def ids_of(lines: bytes, count: int) -> pl.DataFrame:
+    def ids_of(lines: bytes, count: int, split: pl.Series) -> pl.DataFrame:
         if not count:
             return _no_events(("eventId",)).select("eventId")
-        return event_ids(lines, split_lines(lines)).to_frame()
+        return event_ids(lines, split).to_frame()
 
     return _told_by(pieces, ids_of)[0]
 
@@ -139,22 +139,22 @@ def _decoded(
     """Records as events, and which of them were imported."""
     wanted = tuple(dict.fromkeys((*fields, "eventId", "userId")))
 
-    def events_of(lines: bytes, count: int) -> pl.DataFrame:
+    def events_of(lines: bytes, count: int, _: pl.Series) -> pl.DataFrame:
         return decode_lines(lines, count, wanted) if count else _no_events(wanted)
 
     return _told_by(pieces, events_of)
 
 
 def _told_by(
-    pieces: Sequence[Records], events_of: Callable[[bytes, int], pl.DataFrame]
+    pieces: Sequence[Records], events_of: Callable[[bytes, int, pl.Series], pl.DataFrame]
 ) -> tuple[DecodedBatch, npt.NDArray[np.bool_]]:
-    """Records as what `events_of` makes of their lines, and which of them were imported."""
+    """Records as what `events_of` makes of lines, how many, and each; and which were imported."""
     pieces = tuple(sorted(pieces, key=_place_of))
     partitions, offsets, received_at, imported = columns_of(pieces)
-    told = [
-        (events_of(lines, count), line_hashes(lines) if count else np.zeros(0, np.uint64))
-        for lines, count in _parts_of(pieces)
-    ]
+    told = []
+    for lines, count in _parts_of(pieces):
+        split = split_lines(lines)
+        told.append((events_of(lines, count, split), line_hashes(split)))
     events = pl.concat([each for each, _ in told], rechunk=True)
     events = events.with_columns(_sources_of(pieces))
     contents = np.concatenate([hashes for _, hashes in told])

@@ -26,6 +26,9 @@ ROLES = "rtcdp.runtime.http.server:Roles"
 RUN_HTTP_SERVER = "rtcdp.runtime.http.server:run_http_server"
 
 _CHECK_S = 0.02
+_FIRST_LOOK_S = 1.5
+"""So long after the first answer, what shows how it goes waits for those who need all of the
+machine while they start: to import it alone takes half a second of a processor."""
 
 
 @with_settings(
@@ -61,11 +64,13 @@ def up(
         heard = stop_at_signals(stop)
         say(named(f"starts, with its data in {ready.data_dir}"))
         try:
-            supervisor.start(HTTP, PROCESSOR)
+            # The one that takes longest until it has caught up comes first.
+            supervisor.start(PROCESSOR, HTTP)
             _wait_for_answers(ready, supervisor, clock, stop)
             # Later than the others, which need all of the machine while they start.
             if not no_generate and not stop.is_set():
                 supervisor.start(GENERATOR)
+            _look_after(supervisor, clock, stop, _FIRST_LOOK_S)
             deferred(WATCH)(ready, supervisor, clock, stop)
             out.print("stopping", style="dim")
         finally:
@@ -92,6 +97,15 @@ def _wait_for_answers(
         if is_listening(settings.host, settings.port):
             say(f"{settings.base_url} answers after {clock.monotonic() - began_s:.1f} s")
             return
+
+
+def _look_after(
+    supervisor: Supervisor, clock: Clock, stop: threading.Event, seconds: float
+) -> None:
+    """Look after the parts for a time, or until `stop` is set. Raises `PartGaveUp`."""
+    until_s = clock.monotonic() + seconds
+    while clock.monotonic() < until_s and not stop.wait(_CHECK_S):
+        supervisor.check()
 
 
 @with_settings("host", "port", "trust_network", "log_format")

@@ -109,6 +109,12 @@ class Step(ABC):
         """The rows that a set of events makes: the definition, from whole stories."""
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Of a sequence: the fields of events, columns of `order` too, by which a key's story falls
+        into units that know nothing of each other. An event changes the rows of its own alone."""
+        return ()
+
+    @property
     def settled(self) -> str | None:
         """SQL over stored columns in braces for the time (UTC ms) from which on no event can change
         a row; None where there is no such time."""

@@ -141,6 +141,11 @@ class Funnel(Step):
             return Reach(None, None)
         return Reach(self.within_ms + self.apart_ms, self.apart_ms, self.apart_ms)
 
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Sessions are of all that somebody did."""
+        return () if self.by == "session" else self.hold
+
     def narrowed(
         self, story: pl.DataFrame, events: pl.DataFrame, spans: pl.DataFrame, key: str
     ) -> tuple[pl.DataFrame, pl.Series] | None:

@@ -93,6 +93,10 @@ class IntervalJoin(Step):
         return Reach(self.within_ms, 0, HOUR_MS)
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        return self.on
+
+    @property
     def settled(self) -> str:
         """When the time for a partner is over."""
         return f"{{{_STARTED}}} + {self.within_ms}"

@@ -13,11 +13,13 @@ import polars as pl
 from rtcdp.clock import EARLIEST_MS, HOUR_MS, LATEST_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold
 from rtcdp.folds.rows import Difference, changing, difference, empty_rows
-from rtcdp.folds.timeline import full_hours
+from rtcdp.folds.timeline import full_hours, may_be_full
 
 ASKED_SLICE_MS = 3_600_000
 """Rows are asked for from the beginning of an hour on: so an event that is a little out of order
 finds what it needs where that was remembered."""
+
+_IS_TOUCHED = "is touched"
 
 
 class RowsByKey(Protocol):
@@ -168,7 +170,8 @@ def _retold(
     key, time, ahead = fold.key, fold.step.order[0], fold.step.reach.before_ms
     end = pl.lit(LATEST_MS) if ahead is None else pl.col(RANGE_TO) + ahead
     asked = spans.with_columns(end.alias(RANGE_TO))
-    told = fold.step.relevant(story.events(asked))
+    whole_story = story.events(asked)
+    told = fold.step.relevant(whole_story)
     found = fold.step.narrowed(told, events, asked, key)
     if found is not None:
         narrow, unclear = found
@@ -182,12 +185,14 @@ def _retold(
             told = pl.concat([told.join(whole, on=key, how="anti"), more.select(told.columns)])
             spans = pl.concat([spans, whole.select(spans.columns)])
     spans = spans.with_columns(pl.col(RANGE_FROM).clip(changing_from(fold, told_from)))
-    after = _within(fold.step.rows(told, key), spans, key, time)
+    units = _touched_units(fold, events, whole_story)
+    if units is not None:
+        told = told.join(units, on=units.columns, how="semi")
+    after, _ = _parted(fold.step.rows(told, key), spans, key, time)
     asked = spans.with_columns(_from_slice())
-    there = stored.rows(asked)
-    before = _within(there, spans, key, time)
+    before, others = _parted(stored.rows(asked), spans, key, time, units)
     # What lies before and behind the span is known as well, as far as it was given, and stays.
-    known = pl.concat([after, there.join(before, on=fold.primary_key, how="anti")])
+    known = pl.concat([after, others])
     return Folded(difference(before, after, fold.primary_key), asked, known)
 
 
@@ -195,7 +200,31 @@ def _from_slice() -> pl.Expr:
     return pl.col(RANGE_FROM).clip(EARLIEST_MS) // ASKED_SLICE_MS * ASKED_SLICE_MS
 
 
-def _within(rows: pl.DataFrame, spans: pl.DataFrame, key: str, time: str) -> pl.DataFrame:
-    beside = rows.join(spans, on=key)
-    inside = beside.filter((pl.col(time) >= pl.col(RANGE_FROM)) & (pl.col(time) < pl.col(RANGE_TO)))
-    return inside.select(rows.columns)
+def _touched_units(fold: Fold, events: pl.DataFrame, story: pl.DataFrame) -> pl.DataFrame | None:
+    """The units of a batch, where a step has any and no other can change: an hour that is full
+    takes in an event of one, and what it no longer tells may be of another."""
+    if not fold.step.apart:
+        return None
+    if may_be_full(story.height):
+        longest = story[fold.key].value_counts()["count"].max()
+        if may_be_full(longest):  # type: ignore[arg-type]
+            return None
+    return events.select(fold.key, *fold.step.apart).unique()
+
+
+def _parted(
+    rows: pl.DataFrame,
+    spans: pl.DataFrame,
+    key: str,
+    time: str,
+    units: pl.DataFrame | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that lie in the spans of their keys, and are of these units, and all others."""
+    beside = rows.join(spans, on=key, how="left", maintain_order="left")
+    is_inside = (pl.col(time) >= pl.col(RANGE_FROM)) & (pl.col(time) < pl.col(RANGE_TO))
+    if units is not None:
+        marked = units.with_columns(pl.lit(True).alias(_IS_TOUCHED))
+        beside = beside.join(marked, on=units.columns, how="left", maintain_order="left")
+        is_inside &= pl.col(_IS_TOUCHED)
+    inside = beside.select(is_inside.fill_null(False)).to_series()
+    return rows.filter(inside), rows.filter(~inside)

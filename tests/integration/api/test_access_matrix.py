@@ -61,7 +61,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     while not is_listening(settings.host, settings.port):
         assert server.is_alive()
         time.sleep(0.02)
-    with httpx.Client(base_url=settings.base_url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=settings.base_url, trust_env=False, timeout=60) as client:
         event = {"userId": HIDDEN, "timestamp": 0, "eventType": "PAGE_VIEW"}
         shown = {"Authorization": f"Bearer {tokens['write']}"}
         assert client.post("/v1/import", json=event, headers=shown).is_success

@@ -34,7 +34,7 @@ def test_no_canary_sings(tmp_path: Path, caplog) -> None:
     while not is_listening(settings.host, settings.port):
         assert server.is_alive()
         time.sleep(0.02)
-    with httpx.Client(base_url=settings.base_url, trust_env=False) as client:
+    with httpx.Client(base_url=settings.base_url, trust_env=False, timeout=60) as client:
         session, telemetry = ask(client, tokens)
     stop.set()
     server.join()

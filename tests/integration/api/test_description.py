@@ -40,7 +40,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     now_ms = clock.now_ms()
     view = {"userId": "ada", "eventType": "PAGE_VIEW", "timestamp": now_ms, "eventId": "1"}
     events = [view, view, {**view, "eventId": "2", "timestamp": 0}, {}]
-    httpx.post(f"{settings.base_url}/v1/events", json=events).raise_for_status()
+    httpx.post(f"{settings.base_url}/v1/events", json=events, timeout=60).raise_for_status()
     with (
         closing(EmbeddedLogReader(settings.log_path)) as log,
         closing(SqliteStore(settings.store_path)) as store,

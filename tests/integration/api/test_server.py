@@ -72,7 +72,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Installation]:
     port = free_port()
     server = Server(app, "127.0.0.1", port, interface=Interfaces.ASGI, log_level=LogLevels.error)
     serving = asyncio.create_task(server.serve())
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         await until_alive(client)
         yield Installation(client, stop, server, serving)
     stop.set()

@@ -34,7 +34,7 @@ class Up:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.url = self.hear(r"(http://\S+) answers")[1]
-        self.client = httpx.Client(base_url=self.url, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -103,6 +103,7 @@ def test_the_generator_waits_for_a_broker_that_is_away(generating, broker):
     generating.hear("sends 50 events per second")
     while not sum(extent.next_offset for extent in extents_of(broker.url("visits"))):
         assert generating.process.poll() is None
+        time.sleep(0.1)
     broker.stop()
     told = generating.hear("trying again")
     assert "WARNING generator: the log can't take events now: topic visits at" in told

@@ -94,7 +94,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     )
     serving = asyncio.create_task(server.serve())
     await answers(port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         yield Running(port, collector, tmp_path, client)
     await collector.drain()
     server.stop()

@@ -95,7 +95,8 @@ async def exchange(port: int, request: bytes) -> bytes:
 
 
 async def still_answers(port: int) -> bool:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
         taken = await client.post("/v1/events", content=EVENT)
         alive = await client.get("/health/live")
     return (taken.status_code, alive.status_code) == (200, 200)

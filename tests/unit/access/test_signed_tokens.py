@@ -125,7 +125,7 @@ def test_a_new_key_of_the_provider_is_read_when_a_token_names_it(rules) -> None:
         with pytest.raises(AccessRefused):
             tokens.grant(token("new", OTHER))
     clock.advance(31_000)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             assert tokens.grant(token("new", OTHER)).scopes == ("read",)

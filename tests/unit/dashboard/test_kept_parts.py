@@ -71,7 +71,7 @@ def test_who_asked_before_it_was_read_waits_for_it_however_long_that_takes(anew:
 
     def read() -> str:
         asked.append(1)
-        waiting.acquire(timeout=10)
+        waiting.acquire(timeout=60)
         clock.advance(5000)
         return "part"
 

@@ -1,5 +1,7 @@
 """Joins by hand: who is whose partner, and joins that make no sense."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -115,12 +117,15 @@ def test_joins_that_make_no_sense_are_refused_with_what_to_write(options):
     assert refused.value.hint
 
 
-def test_an_earlier_event_takes_the_row_of_the_last_one_of_a_full_hour(tmp_path):
-    fold = Fold("outcomes", "Outcomes", SOON)
+@pytest.mark.parametrize("on", [(), ("productId",)])
+def test_an_earlier_event_takes_the_row_of_the_last_one_of_a_full_hour(tmp_path, on):
+    """Be it one of another product."""
+    fold = Fold("outcomes", "Outcomes", replace(SOON, on=on))
     store = SqliteStore(tmp_path / "store.db")
     teller = Teller(store, [fold])
-    teller.tell([cart(at, eventId=f"{at}") for at in range(5, EVENTS_MAX + 5)], 0)
-    teller.tell([cart(1, eventId="1")], 0)
+    many = [cart(at, eventId=f"{at}", productId="p") for at in range(5, EVENTS_MAX + 5)]
+    teller.tell(many, 0)
+    teller.tell([cart(1, eventId="1", productId="q")], 0)
     with store.snapshot() as snapshot:
         rows = snapshot.rows(fold.table, pl.DataFrame({"userId": ["ann"]}))
     assert sorted(rows["left_at"].to_list()) == [1, *range(5, EVENTS_MAX + 4)]

@@ -3,7 +3,8 @@
 import polars as pl
 
 from rtcdp.clock import DAY_MS, EARLIEST_MS, LATEST_MS
-from rtcdp.definitions import Fold
+from rtcdp.definitions import Fold, event_type
+from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.kernel import touched
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.sessions import Sessions
@@ -45,6 +46,26 @@ def test_of_sessions_no_more_is_read_than_it_takes_to_see_their_ends():
     whole = fold.step.rows(frame_of([*calm, *busy]), "userId").sort("started_at")
     found = sorted(store.by_key.values(), key=lambda row: row["started_at"])
     assert found == whole.rows(named=True)
+
+
+def test_of_what_a_user_put_into_carts_only_what_came_again_is_looked_at(monkeypatch):
+    """Products know nothing of each other; what was known of all stays known."""
+    fold = Fold(
+        "carts", "Carts", IntervalJoin(event_type("CART"), event_type("BUY"), ("productId",))
+    )
+    paired, looked_at = IntervalJoin.rows, []
+    monkeypatch.setattr(
+        IntervalJoin,
+        "rows",
+        lambda step, events, key: (looked_at.append(events), paired(step, events, key))[1],
+    )
+    store = RowsInMemory(fold)
+    carts = [event(n, "CART", eventId=f"e{n}", productId=f"p{n}") for n in range(9)]
+    store.commit(store.folded(carts))
+    folded = store.folded([event(10, "BUY", eventId="b", productId="p3")])
+    assert sorted(looked_at[-1]["eventId"]) == ["b", "e3"]
+    assert folded.difference.replace["right_at"].to_list() == [10]
+    assert folded.rows.height == 9
 
 
 def test_a_batch_without_anything_to_fold_changes_nothing():

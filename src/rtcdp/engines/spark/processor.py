@@ -76,10 +76,6 @@ SLOW_STARTS_MAX = 30
 """When a query's Python does not start so often in a row, it is not the machine's load."""
 
 
-class _Stopping(Exception):
-    """A batch came when the query was to stop; it will come again."""
-
-
 class _Ended(Exception):
     """A batch ended by what is no `Exception`, as a panic of Polars."""
 
@@ -339,20 +335,33 @@ class SparkProcessor:
 
     def _handle(self, rows: DataFrame, number: int) -> None:
         """Count one batch. Called by Spark, which takes what is raised here for the query's end."""
-        with self._turn:
-            try:
-                if self._is_stopping:
-                    raise _Stopping
-                self._started = time.perf_counter()
-                self._count(rows, number)
-                self._slow_starts = 0
-                self.listeners.on_back()
-            except BaseException as error:
-                self._failure = self._failure or error
-                if isinstance(error, Exception):
-                    raise
-                # Of others Spark is not told, and would wait for an answer for ever.
-                raise _Ended from error
+        if not self._has_turn():
+            self._failure = self._failure or StartAnew()
+            raise self._failure
+        try:
+            self._started = time.perf_counter()
+            self._count(rows, number)
+            self._slow_starts = 0
+            self.listeners.on_back()
+        except BaseException as error:
+            self._failure = self._failure or error
+            if isinstance(error, Exception):
+                raise
+            # Of others Spark is not told, and would wait for an answer for ever.
+            raise _Ended from error
+        finally:
+            self._turn.release()
+
+    def _has_turn(self) -> bool:
+        """Wait for the turn of a batch; False when it came while the query is to stop, and will
+        come again. Whoever stops a query holds the turn until Spark has the answer of its batch."""
+        while not self._turn.acquire(timeout=_POLL_S):
+            if self._is_stopping:
+                return False
+        is_refused = self._is_stopping
+        if is_refused:
+            self._turn.release()
+        return not is_refused
 
     def _count(self, rows: DataFrame, number: int) -> None:
         following = self._following

@@ -80,7 +80,7 @@ def test_the_next_batch_is_folded_meanwhile(store: Beside, monkeypatch: pytest.M
 
     def wait_for_the_next(epoch: Epoch) -> None:
         if epoch.number < 4:
-            were_folded.append(all(folded.acquire(timeout=10) for _ in range(2)))
+            were_folded.append(all(folded.acquire(timeout=60) for _ in range(2)))
             folded.release()
 
     monkeypatch.setattr(processing, "changes_of", changes_of)

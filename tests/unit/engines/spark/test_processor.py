@@ -11,6 +11,7 @@ from rtcdp.admission.rules import AdmissionRules
 from rtcdp.clock import ManualClock
 from rtcdp.definitions import Count, Metric, tumbling
 from rtcdp.engines.spark import processor as spark_engine
+from rtcdp.engines.spark.failures import StartAnew
 from rtcdp.engines.spark.limits import SparkLimits
 from rtcdp.engines.spark.processor import SparkProcessor
 from rtcdp.engines.spark.query import KafkaSource
@@ -117,3 +118,25 @@ def test_java_that_ends_with_it_is_no_failure(
     else:
         with pytest.raises(Py4JNetworkError):
             processor.run(stop, once=True)
+
+
+def test_a_batch_that_comes_while_the_query_is_stopped_holds_nothing_up(store, tmp_path) -> None:
+    """Spark ends a query when its batch is over, which waits for its turn meanwhile."""
+    processor = processor_of(MemoryLog(), store, tmp_path)
+    refused, was_waited_for = [], []
+
+    def hand_over() -> None:
+        try:
+            processor._handle(None, 0)
+        except StartAnew as refusal:
+            refused.append(refusal)
+
+    class Query:
+        def stop(self) -> None:
+            batch = threading.Thread(target=hand_over, daemon=True)
+            batch.start()
+            batch.join(5)
+            was_waited_for.append(batch.is_alive())
+
+    processor._end(Query())
+    assert (was_waited_for, len(refused)) == ([False], 1)

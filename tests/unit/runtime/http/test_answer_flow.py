@@ -14,7 +14,7 @@ from rtcdp.runtime.http.answer_flow import SLICE_BYTES, AnswerFlow, TooSlow
 LIMITS = HttpLimits(max_answers=1, max_waiting_answers=1, max_answer_bytes=3 * SLICE_BYTES)
 SCOPE = {"type": "http", "method": "GET"}
 SENT = {"type": "http", "method": "POST"}
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Client:

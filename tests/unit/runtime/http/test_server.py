@@ -112,7 +112,7 @@ def running(
         while not is_listening(settings.host, settings.port):
             assert server.is_alive(), server.error
             time.sleep(0.02)
-        with httpx.Client(base_url=settings.base_url, trust_env=False) as client:
+        with httpx.Client(base_url=settings.base_url, trust_env=False, timeout=60) as client:
             yield client, server
     finally:
         server.stop.set()
