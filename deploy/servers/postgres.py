@@ -113,25 +113,28 @@ class PostgresServer:
             _let_in(self._user, self._directory)
             self._data.mkdir(exist_ok=True)
             shutil.chown(self._data, self._user)
+        made = (
+            *self._as_user(),
+            str(self._binaries / "initdb"),
+            *("-D", str(self._data), "--username=postgres", "--auth=trust"),
+            *("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"),
+        )
         done = subprocess.run(
-            (
-                str(self._binaries / "initdb"),
-                *("-D", str(self._data), "--username=postgres", "--auth=trust"),
-                *("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"),
-            ),
-            user=self._user,
-            group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
-            extra_groups=None if self._user is None else [],
-            cwd=self._directory,
-            check=False,
-            capture_output=True,
-            text=True,
+            made, cwd=self._directory, check=False, capture_output=True, text=True
         )
         if done.returncode != 0:
             raise ServerFailed(
                 f"PostgreSQL's data folder can't be made:\n{done.stdout}{done.stderr}",
                 f"see whether {self._data} can be written to, and holds nothing else",
             )
+
+    def _as_user(self) -> tuple[str, ...]:
+        """What a command is put behind that the server's user runs. If Python changed users itself,
+        it would have to copy this process first, and there may be no room for two of it."""
+        if self._user is None:
+            return ()
+        group = pwd.getpwnam(self._user).pw_gid
+        return ("setpriv", f"--reuid={self._user}", f"--regid={group}", "--clear-groups", "--")
 
     def _answers(self) -> bool:
         if not accepts_connections(self.port):

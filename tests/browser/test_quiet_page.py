@@ -105,6 +105,11 @@ def test_what_is_out_of_the_ordinary_comes_by_itself_and_somebody_sees_it(visito
     expect(row.locator("td").nth(4)).to_have_text("ada <b>")
     told = page.request.get("/api/anomalies?acknowledged=true").json()["items"]
     assert [each["acknowledged"]["by"] for each in told] == ["ada <b>"]
+    link = row.get_by_role("link", name="events").element_handle()
+    page.evaluate(
+        "() => document.dispatchEvent(new CustomEvent('rtcdp:anomalies', { detail: {} }))"
+    )
+    assert link.evaluate("(link) => link.isConnected"), "a click that began on it would be lost"
     row.get_by_role("link", name="events").click()
     expect(page.locator("h1")).to_contain_text("orders")
     expect(page.locator("#events-title")).to_be_in_viewport()

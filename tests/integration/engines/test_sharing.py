@@ -25,7 +25,7 @@ from rtcdp.runtime.processes.leases import LeaseHolder
 from rtcdp.runtime.processes.troubles import trouble_of_processor
 from rtcdp.runtime.processing import processor_of, run_processor
 from rtcdp.runtime.settings import Settings
-from rtcdp.store import Store
+from rtcdp.store import Progress, Store
 from rtcdp.testing.driver import differing, dump
 from rtcdp.testing.traffic import Traffic
 
@@ -146,10 +146,8 @@ def test_shards_without_events_hold_nothing_back(settings, start):
     with installed(settings) as (writer, log, store):
         processor = start("only", clock=HurriedClock(20))
         writer.append(sent)
-        eventually(lambda: store.progress().watermark(0) is not None)
+        eventually(lambda: is_counted(log, store) and is_at_the_end(store.progress()))
         progress = store.progress()
-        assert is_counted(log, store)
-        assert progress.watermark(0) == max(progress.max_received_at.values())
         assert len(awaited(progress)) == 0
         assert progress.all_committed_at > 0
         processor.end()
@@ -185,6 +183,11 @@ def shares(store: Store) -> Counter[int | None]:
     now_ms = SystemClock().now_ms()
     holders = [each.holder for each in store.progress().shards if each.is_held(now_ms)]
     return Counter(msgspec.json.decode(holder, type=LeaseHolder).pid for holder in holders)
+
+
+def is_at_the_end(progress: Progress) -> bool:
+    """Whether the watermark has come to the newest of all records."""
+    return progress.watermark(0) == max(progress.max_received_at.values())
 
 
 def is_counted(log: LogReader, store: Store) -> bool:

@@ -1,7 +1,7 @@
 // What is out of the ordinary in the last day, newest first, and who has seen it.
 
 import { compact, count, dayOf, timeOfDay } from "./format.js";
-import { byId, element } from "./element.js";
+import { byId, element, refill } from "./element.js";
 import { loginToken } from "./login_token.js";
 
 const SHOWN = 8;
@@ -35,7 +35,7 @@ function draw() {
   const newest = [...known.values()].sort((a, b) => (a.window_start < b.window_start ? 1 : -1));
   if (naming) return;
   drawnIn = document.body.dataset.zone;
-  byId("anomalies").replaceChildren(...newest.slice(0, SHOWN).map(row));
+  refill(byId("anomalies"), newest.slice(0, SHOWN).map(row));
   byId("anomalies-table").hidden = newest.length === 0;
   byId("no-anomalies").hidden = newest.length > 0;
   byId("no-anomalies").textContent = "Nothing in the last day.";
