@@ -88,6 +88,17 @@ def first_in_group(groups: Ints, rows: pl.DataFrame, *, latest: bool = False) ->
     return ordered.unique("group", keep="first", maintain_order=True)
 
 
+def by_group(found: pl.DataFrame, count: int) -> pl.DataFrame:
+    """What was found of some of the groups from 0 to `count` - 1, as a row for each of them. Which
+    one a row of `found` is of, it says in `group`; of no group there are two."""
+    place = np.full(count, -1)
+    place[found["group"].to_numpy()] = np.arange(found.height)
+    places = pl.DataFrame({"place": place}).select(
+        pl.when(pl.col("place") >= 0).then(pl.col("place"))
+    )[:, 0]
+    return found.drop("group").select(pl.all().gather(places))
+
+
 def difference(before: pl.DataFrame, after: pl.DataFrame, primary_key: Sequence[str]) -> Difference:
     """What is to be done to `before` so that it becomes `after`."""
     gone = before.select(primary_key).join(after, on=primary_key, how="anti")

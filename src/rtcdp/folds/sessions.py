@@ -34,7 +34,14 @@ from rtcdp.events.event import PAGE_VIEW, PURCHASE
 from rtcdp.folds import timeline
 from rtcdp.folds.days import check_time_zone, local_day
 from rtcdp.folds.packed_sets import hashed, joined
-from rtcdp.folds.rows import by_key_and_time, changes_in, empty_rows, first_in_group, in_order
+from rtcdp.folds.rows import (
+    by_group,
+    by_key_and_time,
+    changes_in,
+    empty_rows,
+    first_in_group,
+    in_order,
+)
 from rtcdp.folds.segments import Flags, Ints, numbered, reached, running_max, search_within
 
 LONGEST_MS_MAX = 7 * DAY_MS
@@ -351,27 +358,24 @@ class Sessions(Step):
     def _made(self, rows: pl.DataFrame, begins: Flags, key: str) -> pl.DataFrame:
         """One row a session."""
         firsts, sessions = np.flatnonzero(begins), numbered(begins)
-        made = rows[firsts]
+        made = rows.select(key, *(name for name in self.order if name != "number"))[firsts]
         if self.campaign is not None:
             # Where the campaign changes within a millisecond, two sessions start together.
-            same = [name for name in (key, *self.order) if name != "number"]
-            made = made.with_columns(pl.int_range(pl.len()).over(same).alias("number"))
-        made = made.select(key, *self.order)
+            made = made.with_columns(pl.int_range(pl.len()).over(made.columns).alias("number"))
         sums = [pl.Series(name, np.add.reduceat(rows[name].to_numpy(), firsts)) for name in _COUNTS]
         largest = [
             pl.Series(name, np.maximum.reduceat(rows[name].to_numpy(), firsts))
             for name in ("end", "converted")
         ]
-        group = pl.Series("group", np.arange(len(firsts)))
-        made = made.with_columns(*sums, *largest, group)
+        parts = [made.with_columns(*sums, *largest)]
         for end, latest in (("entry", False), ("exit", True)):
             columns = [f"{end}_{part}" for part, _ in _ENDS]
             found = first_in_group(sessions, rows.select(columns), latest=latest)
-            made = made.join(found, on="group", how="left", maintain_order="left")
+            parts.append(by_group(found, len(firsts)))
         for name, member, size in _SETS:
             found = joined(sessions, rows[name], rows[member], MEMBERS_MAX)
-            found = found.rename({"packed": name, "size": size})
-            made = made.join(found, on="group", how="left", maintain_order="left")
+            parts.append(by_group(found.rename({"packed": name, "size": size}), len(firsts)))
+        made = pl.concat(parts, how="horizontal")
         filled = made.with_columns(pl.col("product_count", "client_count").fill_null(0))
         return filled.select(self._no_rows(key).columns)
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from rtcdp.definitions import RANGE_FROM, RANGE_TO, RowTable
 from rtcdp.errors import UsageError
+from rtcdp.folds.rows import in_order
 from rtcdp.store.checksums import DailySums, RowNumbers, numbers_of, sums_by_day
 from rtcdp.store.contract import RowScan, RowsRefused
 from rtcdp.store.epoch import RowChanges
@@ -109,15 +110,9 @@ def check_row_scan(scan: RowScan) -> None:
 
 def _fitted(changes: RowChanges) -> FittedRows:
     table = changes.table
-    delete = _with_types(changes.delete, key_schema(table))
-    replace = _with_types(changes.replace, row_schema(table))
+    delete = _in_key_order(table, _with_types(changes.delete, key_schema(table)))
+    replace = _in_key_order(table, _with_types(changes.replace, row_schema(table)))
     reals = [name for name, kind in table.columns if kind == "real"]
-    for frame in (delete, replace):
-        for name in table.primary_key:
-            if frame[name].null_count():
-                raise _refused(table.name, f"has a row without {name}")
-        if frame.height > 1 and frame.select(table.primary_key).is_duplicated().any():
-            raise _refused(table.name, "has two rows with the same key")
     for name in reals:
         if replace[name].is_nan().any():
             raise _refused(table.name, f"has a row whose {name} is not a number")
@@ -131,10 +126,6 @@ def _fitted(changes: RowChanges) -> FittedRows:
         )
     if not (delete.is_empty() or replace.is_empty()):
         delete = delete.join(replace, on=table.primary_key, how="anti", maintain_order="left")
-    # Rows in the order of their keys touch each page of a table once.
-    delete, replace = (
-        frame.sort(table.primary_key) if frame.height > 1 else frame for frame in (delete, replace)
-    )
     numbers = numbers_of(table, replace)
     if changes.before is None:
         return FittedRows(table, delete, replace, numbers=numbers)
@@ -142,6 +133,22 @@ def _fitted(changes: RowChanges) -> FittedRows:
     old = sums_by_day(table, before, numbers_of(table, before))
     resting = before.select(table.primary_key)
     return FittedRows(table, delete, replace, numbers=numbers, old=old, resting=resting)
+
+
+def _in_key_order(table: RowTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that touch each page of a table once. Raises `RowsRefused` unless all have keys, and
+    each another one."""
+    key = table.primary_key
+    for name in key:
+        if rows[name].null_count():
+            raise _refused(table.name, f"has a row without {name}")
+    if rows.height < 2:
+        return rows
+    ordered = in_order(rows, *key)
+    is_same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in key)
+    if ordered.select(is_same.any()).item():
+        raise _refused(table.name, "has two rows with the same key")
+    return ordered
 
 
 def _largest(table: RowTable, rows: pl.DataFrame) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from rtcdp.definitions import RowColumn
-from rtcdp.folds.rows import difference, empty_rows, first_in_group, in_order
+from rtcdp.folds.rows import by_group, difference, empty_rows, first_in_group, in_order
 
 GROUPS = np.array([0, 0, 0, 1, 2])
 ROWS = pl.DataFrame(
@@ -21,6 +21,12 @@ def test_the_last_of_a_group():
     tied = ROWS.with_columns(pl.Series("at", [5, 5, 3, None, 7]))
     found = first_in_group(GROUPS, tied, latest=True).select("group", "id")
     assert found.rows() == [(0, "c"), (2, "y")]
+
+
+def test_what_was_found_of_some_groups_stands_beside_all_of_them():
+    found = pl.DataFrame({"group": [2, 0], "page": ["/c", "/a"], "count": [3, None]})
+    assert by_group(found, 4).rows() == [("/a", None), (None, None), ("/c", 3), (None, None)]
+    assert by_group(found.clear(), 2).rows() == [(None, None), (None, None)]
 
 
 def test_a_difference_has_what_is_gone_and_what_is_other_or_new():

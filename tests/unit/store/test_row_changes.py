@@ -43,6 +43,15 @@ def test_a_table_that_is_changed_twice_is_refused():
         fitted_rows([row_changes(VISITS), row_changes(VISITS, put=[ADA])])
 
 
+@pytest.mark.parametrize("between", [[], [BOB]])
+def test_a_key_that_stands_twice_is_refused_wherever_it_stands(between):
+    with pytest.raises(RowsRefused, match="two rows with the same key"):
+        fitted_rows([row_changes(VISITS, put=[ADA, *between, ADA])])
+    keys = [row[:2] for row in [ADA, *between, ADA]]
+    with pytest.raises(RowsRefused, match="two rows with the same key"):
+        fitted_rows([row_changes(VISITS, keys)])
+
+
 def test_groups_are_asked_for_once():
     asked = groups_asked(VISITS, pl.DataFrame({"n": [1, 2, 3], "userId": ["b", "a", "b"]}))
     assert asked.rows() == [("a",), ("b",)]

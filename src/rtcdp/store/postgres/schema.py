@@ -78,6 +78,9 @@ SENT_AT_ONCE = 16_384
 """So many rows are written by a statement whose outcome nobody waits for: the server works on some,
 and holds them in memory, while the next are made ready."""
 
+_RESTS = "_rests"
+"""No column of a table begins so."""
+
 _FLAG = pl.Schema({"flag": pl.Int64()})
 _VERSION = pl.Schema({"application": pl.String(), "version": pl.Int64()})
 
@@ -178,10 +181,12 @@ class PostgresWriter(PostgresConnection):
         over, which takes the server a fifth less than to ask whether they are there, and so is each
         added where nearly all are new. One that is not there, or is, against all knowledge ends the
         epoch."""
-        key, new, known = table.primary_key, rows, rows.clear()
+        new, known = rows, rows.clear()
         if not resting.is_empty():
-            new = rows.join(resting, on=key, how="anti", maintain_order="left")
-            known = rows.join(resting, on=key, how="semi", maintain_order="left")
+            marked = resting.with_columns(pl.lit(True).alias(_RESTS))
+            beside = rows.join(marked, on=table.primary_key, how="left", maintain_order="left")
+            rests = beside[_RESTS].fill_null(False)
+            new, known = rows.filter(~rests), rows.filter(rests)
         add = add_rows if table.grows else replace_rows
         for some in new.iter_slices(SENT_AT_ONCE):
             self.send_rows(add(POSTGRES, table), some)
