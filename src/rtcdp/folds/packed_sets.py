@@ -116,7 +116,8 @@ def _grown(
     if single.is_empty():
         return sets, sets.clear()
     groups, hashes = _each_once(single["group"].to_numpy(), single["hash"].to_numpy())
-    is_touched = sets["group"].is_in(np.unique(groups))
+    is_touched = np.zeros(sets.height, np.bool_)
+    is_touched[np.searchsorted(sets["group"].to_numpy(), groups)] = True
     touched = sets.filter(is_touched)
     of_set = np.searchsorted(touched["group"].to_numpy(), groups)
     characters = _joined_characters(touched["packed"])
