@@ -19,7 +19,9 @@ from rtcdp.definitions import RANGE_FROM, RANGE_TO, Fold, RowTable
 from rtcdp.engines.backfill import Step, fill, limit_to_log
 from rtcdp.engines.commit import Listeners
 from rtcdp.engines.decided import Rounds, decided_batches
-from rtcdp.engines.folding import Folding, StoredRows, Timeline
+from rtcdp.engines.folding import Folding
+from rtcdp.engines.stored_rows import StoredRows
+from rtcdp.engines.timeline import Timeline
 from rtcdp.folds.kernel import EventsByKey, RowsByKey, changing_from, of_lost_stories
 from rtcdp.folds.rows import difference
 from rtcdp.folds.timeline import Telling, timeline_of

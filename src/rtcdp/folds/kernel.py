@@ -43,11 +43,25 @@ class EventsByKey(Protocol):
 @dataclass(frozen=True)
 class Folded:
     """What a batch changes, and all that is known after it: of each key in `spans`, the `rows` from
-    its `from` on."""
+    its `from` on. Of the keys in `forgotten`, spans as well, there were too many rows to keep."""
 
     difference: Difference
     spans: pl.DataFrame
     rows: pl.DataFrame
+    forgotten: pl.DataFrame
+
+    @property
+    def touched(self) -> pl.DataFrame:
+        """The spans of all keys, whether their rows are known or not."""
+        return pl.concat([self.spans, self.forgotten])
+
+    def without_rows(self) -> "Folded":
+        """The same change, where there are too many rows to keep."""
+        return Folded(self.difference, self.spans.clear(), self.rows.clear(), self.touched)
+
+
+def _known(difference: Difference, spans: pl.DataFrame, rows: pl.DataFrame) -> Folded:
+    return Folded(difference, spans, rows, spans.clear())
 
 
 def together(parts: Sequence[Folded]) -> Folded:
@@ -55,14 +69,16 @@ def together(parts: Sequence[Folded]) -> Folded:
     if len(parts) == 1:
         return parts[0]
     differences = [part.difference for part in parts]
+    columns = parts[0].spans.columns
     return Folded(
         Difference(
             pl.concat([each.delete for each in differences]),
             pl.concat([each.replace for each in differences]),
             pl.concat([each.before for each in differences]),
         ),
-        pl.concat([part.spans.select(parts[0].spans.columns) for part in parts]),
+        pl.concat([part.spans.select(columns) for part in parts]),
         pl.concat([part.rows for part in parts]),
+        pl.concat([part.forgotten.select(columns) for part in parts]),
     )
 
 
@@ -85,7 +101,7 @@ def fold_batch(
     if spans.is_empty():
         nothing = empty_rows(fold.columns)
         none = Difference(nothing.select(fold.primary_key), nothing, nothing)
-        return Folded(none, spans, nothing)
+        return _known(none, spans, nothing)
     if fold.step.kind == "sequence":
         return _retold(fold, events, spans, stored, story, told_from)
     spans = spans.with_columns(_from_slice())
@@ -98,13 +114,13 @@ def fold_batch(
         unsure = pl.concat([unsure, _crowded(events, joined.doubtful, key, story)]).unique()
     unsure = _without(unsure, of_lost_stories(fold, before, told_from))
     if unsure.is_empty():
-        return Folded(change, spans, joined.rows)
+        return _known(change, spans, joined.rows)
     is_unsure = pl.col(key).is_in(unsure.implode())
     whole = spans.filter(is_unsure).with_columns(
         pl.lit(EARLIEST_MS).alias(RANGE_FROM), pl.lit(LATEST_MS).alias(RANGE_TO)
     )
     retold = _retold(fold, events.filter(is_unsure), whole, stored, story, told_from)
-    return Folded(
+    return _known(
         Difference(
             pl.concat([change.delete.filter(~is_unsure), retold.difference.delete]),
             pl.concat([change.replace.filter(~is_unsure), retold.difference.replace]),
@@ -193,7 +209,7 @@ def _retold(
     before, others = _parted(stored.rows(asked), spans, key, time, units)
     # What lies before and behind the span is known as well, as far as it was given, and stays.
     known = pl.concat([after, others])
-    return Folded(difference(before, after, fold.primary_key), asked, known)
+    return _known(difference(before, after, fold.primary_key), asked, known)
 
 
 def _from_slice() -> pl.Expr:

@@ -69,6 +69,11 @@ class SpanCache:
         return bool(self._rows.select(is_before).item())
 
     @property
+    def rows_max(self) -> int:
+        """How many rows are kept at most."""
+        return self._kept.rows_max
+
+    @property
     def size(self) -> int:
         """How many rows, or keys if these are more, are kept."""
         return max(self._rows.height, self._known.height)
@@ -132,7 +137,7 @@ class SpanCache:
 
     def forget(self, keys: pl.DataFrame) -> None:
         """Know nothing of these keys any more."""
-        if not self._known.is_empty():
+        if not (self._known.is_empty() or keys.is_empty()):
             self._known = self._known.join(keys, on=self._kept.key, how="anti")
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -204,4 +209,5 @@ class RowCache(SpanCache):
 
     def take(self, folded: Folded) -> None:
         """Remember what a batch wrote. To be called when it is known to be in the store."""
+        self.forget(folded.forgotten)
         self.put(folded.spans, folded.rows)

@@ -8,9 +8,10 @@ import pytest
 
 from rtcdp.definitions import Fold, event_type
 from rtcdp.engines import folding as folding_module
-from rtcdp.engines.folding import Folding, StoredRows
+from rtcdp.engines import timeline as timeline_module
+from rtcdp.engines.folding import Folding
+from rtcdp.engines.stored_rows import StoredRows
 from rtcdp.folds import timeline
-from rtcdp.folds.funnels import Funnel, FunnelStep
 from rtcdp.folds.paths import Paths
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
@@ -18,15 +19,7 @@ from rtcdp.store.checksums import check_sums
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import batches, event, frame_of
-
-MINUTE = 60_000
-STEPS = tuple(FunnelStep(name, event_type(name)) for name in ("PAGE_VIEW", "PURCHASE"))
-FOLDS = (
-    Fold("visits", "Visits", Sessions(longest_ms=120 * MINUTE)),
-    Fold("by_campaign", "Visits by campaign", Sessions(campaign="productId")),
-    Fold("shop", "Shop", Funnel(STEPS, within_ms=60 * MINUTE)),
-    Fold("by_client", "By the client's session", Sessions(), key="sessionId"),
-)
+from tests.unit.engines.told_folds import FOLDS, MINUTE, asked_of
 
 
 @pytest.fixture
@@ -54,18 +47,23 @@ def events_of(seed):
     return found, rng
 
 
-@pytest.mark.parametrize(("dropped", "told_at_once"), [(0.0, 10**6), (0.2, 10**6), (0.1, 50)])
+@pytest.mark.parametrize(
+    ("dropped", "told_at_once", "rows_max"),
+    [(0.0, 10**6, 20), (0.2, 10**6, 20), (0.1, 50, 20), (0.1, 20, 3)],
+)
 @pytest.mark.parametrize("seed", range(2))
-def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped, told_at_once, monkeypatch):
-    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", told_at_once)
+def test_what_rests_is_what_the_whole_story_makes(
+    store, seed, dropped, told_at_once, rows_max, monkeypatch
+):
+    monkeypatch.setattr(timeline_module, "TOLD_AT_ONCE_MAX", told_at_once)
     monkeypatch.setattr(folding_module, "SIDE_BY_SIDE_FROM", 2 if seed else 10**6)
     events, rng = events_of(seed)
-    maker, folding = EpochMaker(), Folding(FOLDS, store, rows_max=20)
+    maker, folding = EpochMaker(), Folding(FOLDS, store, rows_max)
     store.prepare((), folding.tables)
     for batch in batches(events, [5, 1, 17]):
         what_happens = rng.random()
         if what_happens < 0.2:
-            folding = Folding(FOLDS, store, rows_max=20)  # the engine was restarted
+            folding = Folding(FOLDS, store, rows_max)  # the engine was restarted
         changes = folding.fold(frame_of(batch), maker.number + 1)
         if what_happens > 1 - dropped:
             folding.drop()  # the commit came to nothing, and the batch is folded again
@@ -80,45 +78,18 @@ def test_what_rests_is_what_the_whole_story_makes(store, seed, dropped, told_at_
         assert check_sums(snapshot, (), row_tables=folding.tables).is_sound
 
 
-def asked_of(name):
-    """Notes which keys of a table are read from now on."""
-    asked = []
-    rows = StoredRows.rows
-
-    def noting(stored, spans):
-        if stored._table.name == name:
-            asked.extend(spans.get_column(*stored._table.group_key).to_list())
-        return rows(stored, spans)
-
-    return asked, noting
-
-
-def test_a_story_that_was_just_told_is_not_read_again(store, monkeypatch):
-    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
+def test_of_more_rows_than_may_be_kept_the_first_are(store, monkeypatch):
+    monkeypatch.setattr(timeline_module, "TOLD_AT_ONCE_MAX", 20)
+    maker, folding = EpochMaker(), Folding(FOLDS[:1], store, rows_max=12)
     store.prepare((), folding.tables)
-    asked, noting = asked_of("timeline__userid")
-    monkeypatch.setattr(StoredRows, "rows", noting)
-    for number, user in enumerate(["ann", "ann", "bob", "ann"]):
-        batch = [
-            event(number * MINUTE, user=user, eventId=f"e{number}"),
-            # What a fold does not look at belongs to the story all the same.
-            event(number * MINUTE, "OTHER", eventId=f"o{number}"),
-        ]
+    users = [f"user {number}" for number in range(10)]
+    for minutes in ((0, 40, 80, 120), (121,)):
+        batch = [event(at * MINUTE, user=user, eventId=f"{at}") for user in users for at in minutes]
         changes = folding.fold(frame_of(batch), maker.number + 1)
-        store.commit(replace(maker.make(admitted=2), rows=changes))
+        store.commit(replace(maker.make(admitted=len(batch)), rows=changes))
         folding.committed()
-    assert asked == ["ann", "bob"]
-    spans = pl.DataFrame({"userId": ["ann"], "from": [0], "to": [10**9]})
-    (timeline_,) = folding._timelines
-    assert timeline_.events(spans)["eventId"].to_list() == [
-        "e0",
-        "o0",
-        "e1",
-        "o1",
-        "o2",
-        "e3",
-        "o3",
-    ]
+    assert (folding.cache_hits, folding.cache_misses) == (2, 8 + 10)
+    assert store.dump(FOLDS[0].table)["event_count"].to_list() == [1, 1, 1, 2] * 10
 
 
 def test_folds_side_by_side_have_no_more_read_than_one_after_the_other(store, monkeypatch):
@@ -161,53 +132,6 @@ def test_what_fails_beside_another_fold_is_told(store, monkeypatch, broken):
     assert {fold.table.name for fold in FOLDS} <= changed
 
 
-def test_stories_that_are_too_many_to_be_kept_are_read_again(store, monkeypatch):
-    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
-    store.prepare((), folding.tables)
-    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", 1)
-    events = [
-        [event(number, kind, user, eventId=f"{user}{number}") for user in ("ann", "bob")]
-        for number, kind in enumerate(["PURCHASE", "PAGE_VIEW", "PURCHASE"])
-    ]
-    for number, batch in enumerate(events):
-        monkeypatch.setattr(folding_module, "EVENTS_KEPT_MAX", 100 if number != 1 else 1)
-        changes = folding.fold(frame_of(batch), maker.number + 1)
-        store.commit(replace(maker.make(admitted=2), rows=changes))
-        folding.committed()
-    assert store.dump(FOLDS[2].table)["depth"].to_list() == [2, 2]
-
-
-@pytest.mark.parametrize("is_late", [False, True])
-def test_who_reads_what_is_under_way_waits_for_it(store, is_late):
-    maker, folding = EpochMaker(), Folding(FOLDS[:3], store)
-    store.prepare((), folding.tables)
-    at = 100 * 60 * MINUTE
-    waited = []
-
-    def commit(batch):
-        changes = folding.fold(frame_of(batch), maker.number + 1)
-        return replace(maker.make(admitted=len(batch)), rows=changes)
-
-    store.commit(commit([event(at, eventId="e1"), event(at, user="bob", eventId="b1")]))
-    folding.committed()
-    epoch = commit([event(at + MINUTE, eventId="e2")])
-    folding.under_way(lambda: (waited.append(1), store.commit(epoch), folding.landed()))
-    if is_late:
-        for cache in folding._caches.values():
-            cache.drop()  # it was forgotten to make room
-        following = commit([event(at + 2 * MINUTE, eventId="e3")])
-    else:
-        following = commit([event(at + 2 * MINUTE, user="bob", eventId="b2")])
-    assert bool(waited) is is_late
-    if not waited:
-        store.commit(epoch)
-    folding.landed()
-    store.commit(following)
-    folding.committed()
-    counts = store.dump(FOLDS[0].table).select("userId", "event_count").rows()
-    assert counts == ([("ann", 3), ("bob", 1)] if is_late else [("ann", 2), ("bob", 2)])
-
-
 def test_rows_that_expired_in_the_store_do_not_come_back_from_memory(store):
     visits, maker, folding = FOLDS[0], EpochMaker(), Folding(FOLDS[:1], store)
     store.prepare((), folding.tables)
@@ -219,22 +143,6 @@ def test_rows_that_expired_in_the_store_do_not_come_back_from_memory(store):
         store.commit(replace(maker.make(), rows=changes))
         folding.committed()
     assert [row["start"] for row in store.dump(visits.table).rows(named=True)] == [10 * MINUTE]
-
-
-def test_one_who_never_stops_adds_little_to_a_full_hour(store, monkeypatch):
-    monkeypatch.setattr(timeline, "EVENTS_MAX", 10)
-    for function in (timeline.chunks_of, timeline.first_of_hours, timeline.full_hours):
-        monkeypatch.setattr(function, "__defaults__", (10,))
-    maker, folding = EpochMaker(), Folding(FOLDS[2:3], store)
-    store.prepare((), folding.tables)
-    events = [event(n, eventId=f"e{n:03d}") for n in range(200)]
-    for batch in batches(events, [12]):
-        store.commit(replace(maker.make(), rows=folding.fold(frame_of(batch), maker.number + 1)))
-        folding.committed()
-    chunks = store.dump(folding.tables[-1])
-    assert chunks["event_count"].sum() == 200
-    assert chunks.filter(pl.col("events") != "").height <= 2
-    assert chunks.height <= folding_module.COMPACT_FROM + 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -288,25 +196,3 @@ def test_folds_say_what_is_to_be_decoded_and_prepared(store):
         "timeline__userid",
         "timeline__sessionid",
     ]
-
-
-def test_one_long_story_does_not_make_small_parts_of_the_next_batch(store, monkeypatch):
-    folds_at_once = []
-    fold_batch = folding_module.fold_batch
-
-    def counted(fold, events, *rest):
-        folds_at_once.append(events["userId"].n_unique())
-        return fold_batch(fold, events, *rest)
-
-    monkeypatch.setattr(folding_module, "fold_batch", counted)
-    monkeypatch.setattr(folding_module, "TOLD_AT_ONCE_MAX", 4_000)
-    monkeypatch.setattr(timeline, "EVENTS_MAX", 1_000)
-    folding = Folding(FOLDS[:1], store)
-    store.prepare((), folding.tables)
-    bot = [event(1, user="bot", eventId=f"b{number}") for number in range(1_000)]
-    others = [event(1, user=f"user {number}", eventId=f"e{number}") for number in range(60)]
-    folding.fold(frame_of(bot + others), 1)
-    folding.committed()
-    folds_at_once.clear()
-    folding.fold(frame_of(others), 2)
-    assert folds_at_once == [60]

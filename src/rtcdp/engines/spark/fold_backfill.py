@@ -19,7 +19,6 @@ from rtcdp.definitions import Fold, RowTable
 from rtcdp.engines.backfill import Step
 from rtcdp.engines.decided import with_recorded
 from rtcdp.engines.fold_backfill import LOST, Page, chunk_number, fields_told, told_anew
-from rtcdp.engines.folding import StoredRows, Timeline
 from rtcdp.engines.quarantine import FAILURES
 from rtcdp.engines.spark.backfill import STEP_OFFSETS, Ranges, ranges_between, tried
 from rtcdp.engines.spark.batches import tasks_for
@@ -41,6 +40,8 @@ from rtcdp.engines.spark.stories import (
     packed_change,
     packed_trouble,
 )
+from rtcdp.engines.stored_rows import StoredRows
+from rtcdp.engines.timeline import Timeline
 from rtcdp.folds.timeline import Telling, chunks_of, timeline_of
 from rtcdp.store import RowChanges, Store
 
