@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 RUNS = 3
+MEMORY_HOURS = 50
+"""Events in so many hours: of ids, those of the last hour are remembered."""
 
 say = Console(stderr=True).print
 
@@ -116,7 +118,7 @@ def memory(scale: Scale) -> Iterator[Figure]:
 def long_run(scale: Scale) -> Iterator[Figure]:
     """Peak memory of the engine over ten times as many events, in fifty hours."""
     with tempfile.TemporaryDirectory() as directory:
-        log, hours = Path(directory) / "log", 50
+        log, hours = Path(directory) / "log", MEMORY_HOURS
         events = 10 * scale.events // hours * hours
         say(f"making a log of {events:,} events in {hours} hours")
         _run("bench.engine", str(log), "--build", str(events), "--hours", str(hours))
@@ -169,13 +171,15 @@ def folds(scale: Scale) -> Iterator[Figure]:
 def fold_memory(scale: Scale) -> Iterator[Figure]:
     """Peak memory of the engine with all folds and metrics, at a quarter of the log and its end."""
     with tempfile.TemporaryDirectory() as directory:
-        log, events, users = Path(directory) / "log", 4 * scale.events, FOLD_USERS
-        say(f"making a log of {events:,} events of {users:,} users")
-        _run("bench.engine", str(log), "--build", str(events), "--users", str(users))
+        log, users, hours = Path(directory) / "log", FOLD_USERS, MEMORY_HOURS
+        events = 4 * scale.events // hours * hours
+        say(f"making a log of {events:,} events of {users:,} users in {hours} hours")
+        flags = ["--build", str(events), "--users", str(users), "--hours", str(hours)]
+        _run("bench.engine", str(log), *flags)
         found = _run("bench.engine", str(log), "--metrics", "catalog", "--folds", "all")
     yield Figure(
         f"memory of the engine, all folds and the catalog, {users:,} users: after a quarter of "
-        f"{events:,} events and at the end",
+        f"{events:,} events in {hours} hours and at the end",
         "the same",
         f"{found['peak_mb_at_quarter']:,.0f} MB, {found['peak_mb']:,.0f} MB",
     )

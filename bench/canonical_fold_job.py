@@ -79,12 +79,15 @@ def sessions(events: DataFrame) -> DataFrame:
 def shop_funnel(events: DataFrame) -> DataFrame:
     """How far each user came who viewed something, by the quarter of an hour in which they
     did: of its views the one that led farthest, and of equals the earliest."""
-    following = (
-        Window.partitionBy("userId").orderBy("at").rangeBetween(0, Window.unboundedFollowing)
+    # Backwards a frame grows; one that shrinks is gone through anew for each event.
+    not_before = (
+        Window.partitionBy("userId")
+        .orderBy(F.desc("at"))
+        .rangeBetween(Window.unboundedPreceding, Window.currentRow)
     )
 
     def next_of(name: str, what: Column) -> Column:
-        return F.first(F.when(kind() == name, what), ignorenulls=True).over(following)
+        return F.last(F.when(kind() == name, what), ignorenulls=True).over(not_before)
 
     entered = (
         events.where(kind().isin("PAGE_VIEW", "ADD_TO_CART", "PURCHASE"))
