@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -46,13 +47,18 @@ def changes_in(rows: pl.DataFrame, *columns: str) -> Flags:
 def in_order(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
     """Rows sorted by these columns. Where they are already, which costs little to see, none is
     moved."""
+    return rows if rows.select(_are_in_order(columns)).item() else rows.sort(columns)
+
+
+@lru_cache(maxsize=256)
+def _are_in_order(columns: tuple[str, ...]) -> pl.Expr:
+    """Kept: of few rows, to make this takes longer than to have it answered."""
     is_later, is_same = pl.lit(False), pl.lit(True)
     for name in columns:
         value, before = pl.col(name), pl.col(name).shift()
         is_later |= is_same & (value > before)
         is_same &= value == before
-    is_sorted = (is_later | is_same).slice(1).fill_null(False).all()
-    return rows if rows.select(is_sorted).item() else rows.sort(columns)
+    return (is_later | is_same).slice(1).fill_null(False).all()
 
 
 def by_key_and_time(rows: pl.DataFrame, key: str, time: str) -> pl.DataFrame:

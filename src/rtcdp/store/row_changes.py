@@ -145,10 +145,14 @@ def _in_key_order(table: RowTable, rows: pl.DataFrame) -> pl.DataFrame:
     if rows.height < 2:
         return rows
     ordered = in_order(rows, *key)
-    is_same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in key)
-    if ordered.select(is_same.any()).item():
+    if ordered.select(_one_stands_twice(key)).item():
         raise _refused(table.name, "has two rows with the same key")
     return ordered
+
+
+@lru_cache(maxsize=256)
+def _one_stands_twice(key: tuple[str, ...]) -> pl.Expr:
+    return pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in key).any()
 
 
 def _largest(table: RowTable, rows: pl.DataFrame) -> int:
