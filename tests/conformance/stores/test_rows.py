@@ -196,6 +196,17 @@ def test_texts_that_are_too_long_for_an_index_are_kept(opened, commit):
     assert is_sound(opened)
 
 
+def test_texts_of_rows_that_do_not_expire_stay(open_store, epochs):
+    table = replace(STAYS, name="kept_stays", expires=False)
+    stored = [("a" * 6000, 1, "…#" + 32 * "0", 1, None, None, None)]
+    store = open_store()
+    store.prepare((), (table,))
+    store.commit(replace(epochs.make(), rows=(row_changes(table, put=stored),)))
+    store.expire(buckets_before=10**12, uncounted_before=0, offsets_before={})
+    assert held(store, table) == stored
+    assert is_sound(store, (table,))
+
+
 def test_there_is_one_zero(opened, commit):
     commit(row_changes(TRAITS, put=[("a", "b", -0.0, 1)]))
     [row] = held(opened, TRAITS)

@@ -25,7 +25,8 @@ KEY_BYTES_MAX = 2560
 LONG_TEXT_SCHEMA = pl.Schema(
     {"short": pl.String(), "full_text": pl.String(), "newest_bucket": pl.Int64()}
 )
-"""`newest_bucket` is the start of the newest bucket (UTC ms) that has the text in a key."""
+"""`newest_bucket` is the start of the newest bucket (UTC ms) that has the text in a key, and far
+ahead where such a row never expires."""
 
 _NO_LONG_TEXTS = pl.DataFrame(schema=LONG_TEXT_SCHEMA)
 _FOR_EVER = 2**63 - 1
@@ -132,7 +133,7 @@ def _looks_short(text: str) -> bool:
 def _long_texts(
     table: Table | RowTable, rows: pl.DataFrame, name: str, shorts: Mapping[str, str]
 ) -> pl.DataFrame:
-    time = table.time if isinstance(table, RowTable) else BUCKET_START
+    time = table.expires_by if isinstance(table, RowTable) else BUCKET_START
     has_time = time is not None and time in rows.columns
     newest = pl.col(time) if has_time and time is not None else pl.lit(_FOR_EVER, pl.Int64)
     return (
