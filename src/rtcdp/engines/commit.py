@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from rtcdp.store import Epoch, EpochRefused, EpochReport, Progress, Store, StoreUnavailable
+from rtcdp.store import (
+    Epoch,
+    EpochRefused,
+    EpochReport,
+    Progress,
+    RowsGone,
+    Store,
+    StoreUnavailable,
+)
 
 TRYING_AGAIN = "; trying again"
 """How every sentence ends that says why an engine can't go on now."""
@@ -53,7 +61,8 @@ def commit_for_sure(
     """Commit, and go on trying while the store is away; an unknown outcome is looked up. `attempt`
     waits for a first attempt that was begun elsewhere, and raises what came of it.
 
-    Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile.
+    Raises what the store raises, but `StoreUnavailable` only when it is asked to stop meanwhile, or
+    as `RowsGone`: then the epoch is to be made anew.
     """
     has_tried = False
     attempt = attempt or partial(store.commit, epoch)
@@ -68,6 +77,9 @@ def commit_for_sure(
             # since.
             if has_tried and has_committed(store, epoch):
                 return
+            raise
+        except RowsGone:
+            # The same epoch would meet the same again: only another one can follow.
             raise
         except StoreUnavailable as error:
             has_tried, attempt = True, partial(store.commit, epoch)

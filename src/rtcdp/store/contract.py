@@ -32,6 +32,14 @@ class StoreGone(StoreUnavailable):
     """The store that this process used was taken away, or another one put in its place."""
 
 
+class RowsGone(StoreUnavailable):
+    """Rows that an epoch writes over, as `RowChanges.before` says, have gone since they were read:
+    they have expired, say. Nothing was applied, nor will it be, however often it is tried.
+
+    An engine reads what is there, and makes the epoch anew.
+    """
+
+
 class StoreForbidden(RtcdpError):
     """The server doesn't let this user in, or not do what a store needs."""
 
@@ -398,7 +406,7 @@ class Store(Protocol):
         Raises `EpochRefused` when `epoch.number` is not the current one plus one, a span does not
         start where its partition was counted up to, or `log_id` is not the one that was counted
         from (both are known, and differ); and `StoreUnavailable` when nothing was applied (or when
-        it is not known: read `progress`).
+        it is not known: read `progress`), which may be `RowsGone`.
         """
         ...
 

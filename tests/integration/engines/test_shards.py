@@ -224,8 +224,8 @@ def test_windows_are_final_when_every_shard_has_counted(installation):
     assert progress.all_committed_at == START_MS
 
 
-def event_of(user):
-    event = {"userId": user, "eventType": "PAGE_VIEW", "timestamp": START_MS}
+def event_of(user, timestamp=START_MS):
+    event = {"userId": user, "eventType": "PAGE_VIEW", "timestamp": timestamp}
     return of_lines([msgspec.json.encode(event) + b"\n"], START_MS)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rtcdp.engines.commit import RetryPolicy, commit_for_sure, has_committed
-from rtcdp.store import Epoch, EpochRefused, Progress, StoreUnavailable
+from rtcdp.store import Epoch, EpochRefused, Progress, RowsGone, StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 
@@ -28,6 +28,8 @@ class Stumbling:
         trouble = self._troubles.pop(0) if self._troubles else ""
         if trouble == "before":
             raise StoreUnavailable("nothing was applied")
+        if trouble == "gone":
+            raise RowsGone("of 2 rows 1 are there")
         self.store.commit(epoch)
         if trouble == "after":
             raise StoreUnavailable("it was applied, and the answer was lost")
@@ -61,6 +63,17 @@ def test_it_gives_up_only_when_it_is_asked_to_stop(tmp_path: Path) -> None:
     stumbling = Stumbling(tmp_path, "before")
     with pytest.raises(StoreUnavailable):
         commit_for_sure(stumbling, EpochMaker().make(), patience([], stops=True))
+    assert stumbling.store.progress().epoch == 0
+    stumbling.store.close()
+
+
+@pytest.mark.parametrize("troubles", [["gone"], ["before", "gone"]])
+def test_an_epoch_that_can_never_follow_is_not_tried_again(
+    tmp_path: Path, troubles: list[str]
+) -> None:
+    stumbling = Stumbling(tmp_path, *troubles)
+    with pytest.raises(RowsGone):
+        commit_for_sure(stumbling, EpochMaker().make(), patience([]))
     assert stumbling.store.progress().epoch == 0
     stumbling.store.close()
 

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import pq
 from psycopg.pq import DiagnosticField, ExecStatus, PollingStatus, abc
 
-from rtcdp.store.contract import StoreUnavailable
+from rtcdp.store.contract import RowsGone, StoreUnavailable
 from rtcdp.store.postgres.address import PostgresAddress
 from rtcdp.store.postgres.errors import error_of, error_while_connecting
 from rtcdp.store.postgres.packed import ASKED_AT_ONCE, columns_of, in_columns
@@ -160,11 +160,11 @@ class PostgresConnection:
 
     def send_changes(self, sql: str, rows: pl.DataFrame) -> None:
         """Like `send_rows`, of a statement that changes a row for each of these. Where one is not
-        there any more, a later call raises `StoreUnavailable`."""
+        there any more, a later call raises `RowsGone`."""
 
         def check(result: abc.PGresult) -> None:
             if result.command_tuples != rows.height:
-                raise StoreUnavailable(
+                raise RowsGone(
                     f"{self.address.shown}: of {rows.height:,} rows that were read to be changed"
                     f" {result.command_tuples or 0:,} are there",
                     "they are read again, and it is tried again",

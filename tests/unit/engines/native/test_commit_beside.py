@@ -15,7 +15,7 @@ from rtcdp.engines.native.limits import ProcessorLimits
 from rtcdp.engines.native.processor import Processor
 from rtcdp.folds.sessions import Sessions
 from rtcdp.log.contract import Delivery
-from rtcdp.store import Epoch, RowsRefused, StoreUnavailable
+from rtcdp.store import Epoch, RowsGone, RowsRefused, StoreUnavailable
 from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.memory_log import MemoryLog
 
@@ -122,6 +122,25 @@ def test_a_commit_that_is_tried_again_counts_once(store: Beside, is_applied: boo
     processor.listeners = replace(processor.listeners, on_trouble=said.append)
     processor.run(threading.Event(), once=True)
     assert counts(store) == [(user, 20) for user in USERS] * 2
+    assert said
+
+
+def test_an_epoch_whose_rows_have_gone_is_made_anew_with_what_was_folded_on_top(
+    store: Beside,
+) -> None:
+    chances = iter([False, True, False, True, True, False] * 50)
+
+    def have_gone(_: Epoch) -> None:
+        if next(chances):
+            raise RowsGone("of 2 rows 1 are there", "they are read again")
+
+    store.before_commit = have_gone
+    said: list[str] = []
+    processor = processor_of(store)
+    processor.listeners = replace(processor.listeners, on_trouble=said.append)
+    processor.run(threading.Event(), once=True)
+    assert counts(store) == [(user, 20) for user in USERS] * 2
+    assert store.epochs == list(range(1, len(store.epochs) + 1))
     assert said
 
 

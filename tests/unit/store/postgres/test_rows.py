@@ -8,7 +8,7 @@ import pytest
 from rtcdp.clock import DAY_MS
 from rtcdp.definitions import RANGE_FROM, RANGE_TO
 from rtcdp.store.checksums import sums_by_day
-from rtcdp.store.contract import RowsRefused, StoreUnavailable
+from rtcdp.store.contract import RowsGone, RowsRefused
 from rtcdp.store.postgres.connection import POSTGRES
 from rtcdp.store.postgres.rows import delete_all, replace_all, write_over
 from rtcdp.store.postgres.schema import SENT_AT_ONCE
@@ -71,7 +71,7 @@ def test_a_row_that_is_gone_against_all_knowledge_ends_the_epoch(rows_writer):
     rows_writer.settle()
     rows_writer.run("DELETE FROM __visits WHERE \"userId\" = 'ada'")
     rows_writer.change_rows(second)
-    with pytest.raises(StoreUnavailable, match=r"of 2 rows .* 1 are there"):
+    with pytest.raises(RowsGone, match=r"of 2 rows .* 1 are there"):
         rows_writer.settle()
 
 
