@@ -24,7 +24,7 @@ from rtcdp.definitions import (
     to_expression,
 )
 from rtcdp.definitions.predicate import Everything
-from rtcdp.folds.rows import changes_in, in_order, row_schema
+from rtcdp.folds.rows import changes_in, fitting, in_order, row_schema
 from rtcdp.folds.segments import Flags, Ints, numbered
 from rtcdp.folds.sessions import Sessions
 
@@ -36,7 +36,8 @@ class Paths(Step):
     """The values of `node` of the `events` of a user, or of each session (`by="session"`), in order
     of time; at most `nodes_max` of them. A path begins with the first event of `from_event`, and
     ends with the first one of `to_event` after that; with `to_event` alone it is what leads to the
-    last of these. With `collapse`, the same value again at once is not told.
+    last of these. With `collapse`, the same value again at once is not told. Of very long values
+    fewer are told (`LIST_BYTES`).
 
     Raises `UsageError`, saying what to write instead.
     """
@@ -125,10 +126,12 @@ class Paths(Step):
         begins = changes_in(chosen, *unit)
         kept, cut = self._kept(chosen, begins)
         quoted = pl.struct(node=pl.col(self.node)).struct.json_encode().str.slice(8)
-        numbers = pl.Series("number", numbered(begins)[kept])
+        nodes, numbers = chosen[kept].select(quoted.str.head(-1))[:, 0], numbered(begins)[kept]
+        fits = fitting(numbers, nodes, latest=self._leads_to)
+        cut |= np.isin(numbers, numbers[~fits])
         told = (
-            chosen[kept]
-            .select(quoted.str.head(-1).alias("node"), numbers, pl.Series("is_cut", cut))
+            pl.DataFrame({"node": nodes, "number": numbers, "is_cut": cut})
+            .filter(pl.Series(fits))
             .group_by("number", maintain_order=True)
             .agg(
                 pl.concat_str(pl.lit("["), pl.col("node").str.join(","), pl.lit("]")).alias("path"),
@@ -141,6 +144,11 @@ class Paths(Step):
         who: pl.DataFrame = chosen[firsts].select(key, pl.col(start).alias("started_at"))
         rows = pl.concat([who, told.drop("number")], how="horizontal")
         return rows.select(schema.names()).cast(schema)
+
+    @property
+    def _leads_to(self) -> bool:
+        """Whether the last ones are told, and not the first."""
+        return self.from_event is None and self.to_event is not None
 
     def _kept(self, events: pl.DataFrame, begins: Flags) -> tuple[Ints, Flags]:
         """The places of the events that are told, of events by unit and time, and for each of them
@@ -155,7 +163,7 @@ class Paths(Step):
         units = numbers[inside]
         lengths = np.bincount(units, minlength=int(numbers[-1]) + 1)
         place = np.arange(len(inside)) - (np.cumsum(lengths) - lengths)[units]
-        if self.from_event is None and self.to_event is not None:
+        if self._leads_to:
             place = lengths[units] - 1 - place
         is_told = place < self.nodes_max
         return inside[is_told], lengths[units[is_told]] > self.nodes_max

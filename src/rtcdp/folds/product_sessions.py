@@ -23,7 +23,7 @@ from rtcdp.definitions import (
 )
 from rtcdp.definitions.predicate import Everything
 from rtcdp.events.event import ADD_TO_CART, PURCHASE
-from rtcdp.folds.rows import changes_in, in_order, row_schema
+from rtcdp.folds.rows import changes_in, fitting, in_order, row_schema
 from rtcdp.folds.segments import numbered
 from rtcdp.folds.sessions import Sessions
 
@@ -38,8 +38,9 @@ _DEEDS = (SEEN, IN_CART, BOUGHT)
 @dataclass(frozen=True)
 class ProductSessions(Step):
     """The `productId` of each of the `events` of a session, in order of time; the same one again at
-    once is told once. Of more than `products_max` the last ones are told, and how many are left
-    out. `cart` and `bought` are the events that put a product into the cart, and buy it.
+    once is told once. Of more than `products_max` the last ones are told, of very long ones fewer
+    (`LIST_BYTES`), and how many are left out. `cart` and `bought` are the events that put a product
+    into the cart, and buy it.
 
     Raises `UsageError`, saying what to write instead.
     """
@@ -139,14 +140,14 @@ class ProductSessions(Step):
         place = lengths[units] - 1 - (np.arange(len(units)) - (np.cumsum(lengths) - lengths)[units])
         is_told = place < self.products_max
         quoted = pl.struct(product=pl.col("productId")).struct.json_encode().str.slice(11)
+        named = told[firsts[is_told]].select(
+            pl.col(key),
+            pl.col("session_start").alias("started_at"),
+            quoted.str.head(-1).alias("product"),
+            pl.Series("deed", np.array(_DEEDS)[deeds[is_told]]),
+        )
         rows = (
-            told[firsts[is_told]]
-            .select(
-                pl.col(key),
-                pl.col("session_start").alias("started_at"),
-                quoted.str.head(-1).alias("product"),
-                pl.Series("deed", np.array(_DEEDS)[deeds[is_told]]),
-            )
+            named.filter(pl.Series(fitting(units[is_told], named["product"], latest=True)))
             .group_by(key, "started_at", maintain_order=True)
             .agg(
                 pl.concat_str(pl.lit("["), pl.col("product").str.join(","), pl.lit("]")).alias(

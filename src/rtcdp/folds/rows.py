@@ -18,6 +18,11 @@ FRAME_TYPES: Mapping[RowType, pl.DataType] = {
 }
 
 
+LIST_BYTES = 112 * 1024
+"""What the texts of a list have together at most, each as JSON with a comma: so that no store
+refuses the row, which may have 128 KiB, whatever its key is. Names without end may be sent."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """What makes one set of rows into another: the keys of those to delete, and whole rows to put
@@ -103,6 +108,21 @@ def by_group(found: pl.DataFrame, count: int) -> pl.DataFrame:
         pl.when(pl.col("place") >= 0).then(pl.col("place"))
     )[:, 0]
     return found.drop("group").select(pl.all().gather(places))
+
+
+def fitting(groups: Ints, texts: pl.Series, *, latest: bool = False) -> Flags:
+    """Which of these texts, JSON each, are told in a list for each group: the first ones, or the
+    `latest`, that have `LIST_BYTES` together. Groups are given in order."""
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64) + 1
+    counts = np.bincount(groups)
+    if sizes.max(initial=0) * counts.max(initial=0) <= LIST_BYTES:
+        return np.ones(len(sizes), np.bool_)
+    places, stops = np.append(0, np.cumsum(sizes)), np.cumsum(counts)
+    if latest:
+        together = np.repeat(places[stops], counts) - places[:-1]
+    else:
+        together = places[1:] - np.repeat(places[stops - counts], counts)
+    return np.asarray(together <= LIST_BYTES)
 
 
 def difference(before: pl.DataFrame, after: pl.DataFrame, primary_key: Sequence[str]) -> Difference:

@@ -5,6 +5,7 @@ Shares with the product docs/semantics.md, and no line of code. A fold is a dict
 story is too long for that is named.
 """
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ STORY_EVENTS_MAX = 5_000
 """Longer stories than this are not judged."""
 
 MEMBERS_MAX, ENGAGED_AFTER_MS = 64, 10_000
+LIST_BYTES = 114_688
+"""What the names of a path, or of a session's products, have together at most."""
 
 
 def stories_in(events: Iterable[Event], key: str) -> tuple[dict[str, list[Event]], list[str]]:
@@ -217,11 +220,25 @@ def _paths(fold: Plain, story: Story) -> Rows:
                 nodes.append(event[node])
         leads_to = fold["from_event"] is None and fold["to_event"] is not None
         most = fold["nodes_max"]
-        kept = nodes[-most:] if leads_to else nodes[:most]
+        kept = _last_that_fit(nodes[-most:]) if leads_to else _first_that_fit(nodes[:most])
         if kept:
             began = chosen[0]["timestamp"] if start is None else start
-            told = {"path": kept, "length": len(kept), "cut": len(nodes) > most}
+            told = {"path": kept, "length": len(kept), "cut": len(nodes) > len(kept)}
             yield (began,), told
+
+
+def _first_that_fit(names: list[str]) -> list[str]:
+    """As many as a list has room for, which rests as JSON."""
+    left = LIST_BYTES
+    for place, name in enumerate(names):
+        left -= len(json.dumps(name, ensure_ascii=False).encode()) + len(",")
+        if left < 0:
+            return names[:place]
+    return names
+
+
+def _last_that_fit(names: list[str]) -> list[str]:
+    return _first_that_fit(names[::-1])[::-1]
 
 
 def _anchored(story: Story, fold: Plain) -> Story:
@@ -252,10 +269,9 @@ def _products(fold: Plain, story: Story) -> Rows:
             else:
                 products.append(event["productId"])
                 deeds.append(deed)
-        most = fold["products_max"]
-        told = {"products": products[-most:], "deeds": "".join(deeds[-most:])}
-        left_out = max(0, len(products) - most)
-        told |= {"length": len(products) - left_out, "left_out": left_out}
+        kept = _last_that_fit(products[-fold["products_max"] :])
+        told: dict[str, Any] = {"products": kept, "deeds": "".join(deeds[-len(kept) :])}
+        told |= {"length": len(kept), "left_out": len(products) - len(kept)}
         yield (visit[0]["timestamp"],), told
 
 

@@ -5,8 +5,10 @@ import json
 import polars as pl
 import pytest
 
+from rtcdp.definitions import event_type
 from rtcdp.errors import UsageError
 from rtcdp.folds.paths import Paths
+from rtcdp.store.row_changes import ROW_BYTES_MAX
 from tests.stories import event, frame_of
 
 BY_USER = Paths(by="user", nodes_max=3)
@@ -24,6 +26,24 @@ def test_a_path_is_json_whatever_a_page_is_called():
     pages = ('/"quoted"', "/back\\slash,\n", "/ü")
     rows = rows_of(walk("ann", *pages))
     assert json.loads(rows["path"][0]) == list(pages)
+
+
+@pytest.mark.parametrize(
+    ("definition", "told"),
+    [
+        (Paths(by="user", nodes_max=20), slice(9)),
+        (Paths(by="user", nodes_max=20, to_event=event_type("PAGE_VIEW")), slice(3, None)),
+    ],
+    ids=["from the beginning", "to an event"],
+)
+def test_of_long_names_fewer_are_told_so_that_every_store_takes_the_row(definition, told):
+    pages = [f"{number:02}" + 2046 * "\1" for number in range(12)]
+    short = walk("bob", *"abcdefghijklmnop")
+    rows = rows_of(walk("ann", *pages), short, definition=definition).sort("userId")
+    assert json.loads(rows["path"][0]) == pages[told]
+    assert rows["length"].to_list() == [9, 16]
+    assert rows["is_cut"].to_list() == [1, 0]
+    assert rows["path"].str.len_bytes().max() < ROW_BYTES_MAX * 0.9
 
 
 def test_a_batch_may_be_large():

@@ -1,10 +1,13 @@
 """Products of a session, by hand."""
 
+import json
+
 import pytest
 
 from rtcdp.errors import UsageError
 from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.sessions import Sessions
+from rtcdp.store.row_changes import ROW_BYTES_MAX
 from tests.stories import event, frame_of
 
 MINUTE = 60_000
@@ -41,6 +44,15 @@ def test_what_names_no_product_joins_nothing():
 def test_of_many_the_last_are_told_and_the_others_counted():
     events = [seen(minute, f"p{minute}") for minute in range(5)]
     assert told(ProductSessions(products_max=2), *events) == [(0, '["p3","p4"]', "ss", 3)]
+
+
+def test_of_long_names_fewer_are_told_so_that_every_store_takes_the_row():
+    names = [f"{number:03}" + 253 * "\1" for number in range(100)]
+    events = [seen(number, name) for number, name in enumerate(names)]
+    [(start, products, deeds, left_out)] = told(ProductSessions(products_max=200), *events)
+    assert (start, json.loads(products), deeds) == (0, names[left_out:], (100 - left_out) * "s")
+    assert left_out == 25
+    assert len(products) < ROW_BYTES_MAX * 0.9
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from rtcdp.definitions import Fold, event_type
 from rtcdp.folds.joins import IntervalJoin
 from rtcdp.folds.paths import Paths
+from rtcdp.folds.product_sessions import ProductSessions
 from rtcdp.folds.retention import Retention
 from rtcdp.folds.sessions import Sessions
 from rtcdp.verify.plain import plain_fold
@@ -66,6 +67,19 @@ def test_a_path_is_cut_and_does_not_tell_the_same_twice():
     assert row["ann", 0] == {"path": ["/", "/a", "/b"], "length": 3, "cut": True}
     way_back = Paths(by="user", to_event=event_type("PAGE_VIEW"), nodes_max=2)
     assert told(way_back, *events)["ann", 0]["path"] == ["/b", "/a"]
+
+
+def test_of_long_names_fewer_are_told():
+    pages = [f"{number:02}" + 2046 * "\1" for number in range(12)]
+    events = [event(n, eventId=f"{n:02}", pageUrl=page) for n, page in enumerate(pages)]
+    row = told(Paths(nodes_max=20), *events)["ann", 0]
+    assert row == {"path": pages[:9], "length": 9, "cut": True}
+    way_back = Paths(by="user", to_event=event_type("PAGE_VIEW"), nodes_max=20)
+    assert told(way_back, *events)["ann", 0] == {"path": pages[3:], "length": 9, "cut": True}
+    names = [f"{number:03}" + 253 * "\1" for number in range(100)]
+    events = [event(n, eventId=f"{n:03}", productId=name) for n, name in enumerate(names)]
+    row = told(ProductSessions(products_max=200), *events)["ann", 0]
+    assert row == {"products": names[25:], "deeds": 75 * "s", "length": 75, "left_out": 25}
 
 
 def test_a_partner_is_the_nearest_one_and_not_too_late():
