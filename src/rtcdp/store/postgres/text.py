@@ -78,7 +78,8 @@ def stored_rows(table: Table | RowTable, rows: pl.DataFrame) -> StoredRows:
     if not long_texts:
         return StoredRows(rows, _NO_LONG_TEXTS)
     found = pl.concat(long_texts).group_by("short", "full_text").agg(pl.max("newest_bucket"))
-    return StoredRows(rows, found)
+    # Writers of shards share these rows: in another order, two could wait for each other.
+    return StoredRows(rows, found.sort("short"))
 
 
 def stored_scan(scan: Scan) -> Scan:

@@ -95,6 +95,13 @@ def test_long_texts_rest_beside_the_rows_with_their_newest_bucket(buckets):
     assert sorted(asked) == sorted(texts)
 
 
+def test_long_texts_are_in_one_order_so_that_no_two_writers_wait_for_each_other(buckets):
+    pages = [wide_text(seed) for seed in range(30)]
+    rows = sold(buckets, *((0, page, "ann") for page in pages))
+    shorts = stored_rows(buckets, rows).long_texts["short"].to_list()
+    assert shorts == sorted(stored_text(buckets, page) for page in pages)
+
+
 def test_a_scan_asks_for_what_rests(buckets):
     page = wide_text()
     short = stored_text(buckets, page)
