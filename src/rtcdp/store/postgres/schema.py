@@ -79,7 +79,7 @@ SENT_AT_ONCE = 16_384
 and holds them in memory, while the next are made ready."""
 
 _RESTS = "_rests"
-"""No column of a table begins so."""
+"""No column of a table has this name."""
 
 _FLAG = pl.Schema({"flag": pl.Int64()})
 _VERSION = pl.Schema({"application": pl.String(), "version": pl.Int64()})
