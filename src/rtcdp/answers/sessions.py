@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 import polars as pl
 
-from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.cursor import read_cursor, write_cursor
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.fold_rows import (
     Only,
@@ -21,9 +21,10 @@ from rtcdp.answers.freshness import Installation, open_reading
 from rtcdp.answers.question import NAMES, Cursor, Limit
 from rtcdp.answers.row_names import read_row_name, row_named
 from rtcdp.answers.story import (
+    POSITION,
     Position,
     Story,
-    is_after,
+    beyond,
     position_of,
     shown_events,
     types_of_events,
@@ -102,7 +103,7 @@ def session_events(
     """The events that make one session. Raises `BadRequest`, `NotThere` and `StoreUnavailable`."""
     fold = find_fold(installation.folds, question.fold, SESSIONS)
     name = read_row_name(session_id, fold, "session", SESSIONS_PATH)
-    after = cast("Position | None", read_cursor(question.cursor, (INSTANT, str)))
+    after = cast("Position | None", read_cursor(question.cursor, POSITION))
     with open_reading(installation) as reading:
         told = told_by(installation, reading, fold)
         rows = row_named(told, name)
@@ -129,13 +130,13 @@ def session_events(
     if step.by == "client":
         chosen = chosen.filter(pl.col("sessionId").fill_null("") == row["client"])
     if after is not None:
-        chosen = chosen.filter(is_after(after))
+        chosen = beyond(chosen, after)
     page = chosen.head(question.limit)
-    last = page.tail(1).to_dicts() if chosen.height > question.limit else []
+    has_more = chosen.height > page.height
     return SessionEvents(
         session=shown,
         items=shown_events(page),
-        next_cursor=write_cursor(position_of(last[0])) if last else None,
+        next_cursor=write_cursor(position_of(page, after)) if has_more else None,
         not_told=events.not_told,
         **reading.freshness.fields,
     )

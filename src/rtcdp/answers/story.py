@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from rtcdp.answers.cursor import INSTANT
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.instant import iso_ms
 from rtcdp.clock import HOUR_MS
@@ -26,8 +27,12 @@ _LAST_CHUNK = 2**62
 
 _TYPES: Mapping[type[pl.DataType], ColumnType] = {pl.Int64: "integer", pl.Float64: "real"}
 
-Position = tuple[int, str]
-"""The time and the id of an event."""
+Position = tuple[int, str, int]
+"""The time and the id of the last event of a page, and how many that have both were told up to it:
+those without an id, or from other sources, share them."""
+
+POSITION = (INSTANT, str, range(2**31))
+"""What a cursor of a story is made of."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ class Story:
                 look_ms = -(-(end - start) // HOUR_MS) * HOUR_MS
                 continue
             some = self._told(self._chunks(whose, start, end), start, end)
-            frame = some.frame if before is None else some.frame.filter(_is_before(before))
-            found.append(frame.reverse().head(missing))
+            frame = some.frame.reverse()
+            if before is not None:
+                frame = beyond(frame, before, newest_first=True)
+            found.append(frame.head(missing))
             not_told += some.not_told
             missing -= found[-1].height
             look_ms *= _GROWTH
@@ -98,9 +105,8 @@ class Story:
         table, key = self._telling.table, self._telling.key
         events = events_in(chunks, table, self._telling.fields)
         inside = events.filter((pl.col("timestamp") >= start) & (pl.col("timestamp") < end))
-        beyond = overflow_of(chunks, table)["not_told"].sum()
-        ordered = inside.sort("timestamp", "eventId", nulls_last=False)
-        return Events(ordered.drop(key), int(beyond))
+        more = overflow_of(chunks, table)["not_told"].sum()
+        return Events(inside.drop(key), int(more))
 
 
 def shown_events(events: pl.DataFrame) -> list[dict[str, Any]]:
@@ -120,21 +126,25 @@ def types_of_events(fields: pl.Schema) -> dict[str, ColumnType]:
     return {"timestamp": "instant", **{n: k for n, k in others.items() if n != "timestamp"}}
 
 
-def position_of(event: dict[str, Any]) -> Position:
-    """Where an event of a story stands in it."""
-    return (event["timestamp"], event["eventId"] or "")
+def position_of(page: pl.DataFrame, before: Position | None) -> Position:
+    """Where a page of a story ends that goes on from another position, if there is one."""
+    last = page.row(-1, named=True)
+    time, event_id = last["timestamp"], last["eventId"] or ""
+    told = 0 if before is None or before[:2] != (time, event_id) else before[2]
+    return time, event_id, told + page.filter(_is_at(time, event_id)).height
 
 
-def is_after(position: Position) -> pl.Expr:
-    """Which events come after a position."""
-    return ~_is_before(position) & ~_is_at(position)
+def beyond(events: pl.DataFrame, position: Position, *, newest_first: bool = False) -> pl.DataFrame:
+    """The events that come after a position, of events in the order in which they are told."""
+    time, event_id, told = position
+    instant, named = pl.col("timestamp"), pl.col("eventId").fill_null("")
+    if newest_first:
+        is_beyond = (instant < time) | ((instant == time) & (named < event_id))
+    else:
+        is_beyond = (instant > time) | ((instant == time) & (named > event_id))
+    is_at = _is_at(time, event_id)
+    return events.filter(is_beyond | (is_at & (is_at.cast(pl.Int64).cum_sum() > told)))
 
 
-def _is_at(position: Position) -> pl.Expr:
-    return (pl.col("timestamp") == position[0]) & (pl.col("eventId").fill_null("") == position[1])
-
-
-def _is_before(position: Position) -> pl.Expr:
-    instant, event_id = pl.col("timestamp"), pl.col("eventId").fill_null("")
-    is_same = instant == position[0]
-    return (instant < position[0]) | (is_same & (event_id < position[1]))
+def _is_at(time: int, event_id: str) -> pl.Expr:
+    return (pl.col("timestamp") == time) & (pl.col("eventId").fill_null("") == event_id)

@@ -5,13 +5,14 @@ from typing import Any, cast
 import msgspec
 import polars as pl
 
-from rtcdp.answers.cursor import INSTANT, read_cursor, write_cursor
+from rtcdp.answers.cursor import read_cursor, write_cursor
 from rtcdp.answers.export import ColumnType
 from rtcdp.answers.fold_rows import Span, newest_first, rows_of_keys, told_by
 from rtcdp.answers.folds import kind_of
 from rtcdp.answers.freshness import Installation, Reading, open_reading
 from rtcdp.answers.question import Cursor, Limit
 from rtcdp.answers.story import (
+    POSITION,
     Position,
     Story,
     position_of,
@@ -83,7 +84,7 @@ def types_of_user_events(installation: Installation) -> dict[str, ColumnType]:
 def user_page(installation: Installation, user_id: str, question: UserQuestion) -> UserPage:
     """One user. Raises `BadRequest`, `NotThere` where nothing is known of them, and
     `StoreUnavailable`."""
-    before = cast("Position | None", read_cursor(question.cursor, (INSTANT, str)))
+    before = cast("Position | None", read_cursor(question.cursor, POSITION))
     now_ms = installation.clock.now_ms()
     with open_reading(installation) as reading:
         story = Story(reading.snapshot, shared_telling(installation.folds, KEY))
@@ -96,13 +97,13 @@ def user_page(installation: Installation, user_id: str, question: UserQuestion) 
             "ask /api/sessions for users who are known; ids are told apart by upper and lower case",
         )
     page = events.frame.head(question.limit)
-    last = page.tail(1).to_dicts() if events.frame.height > question.limit else []
+    has_more = events.frame.height > page.height
     return UserPage(
         userId=user_id,
         items=shown_events(page),
         sessions=sessions,
         funnels=funnels,
-        next_cursor=write_cursor(position_of(last[0])) if last else None,
+        next_cursor=write_cursor(position_of(page, before)) if has_more else None,
         not_told=events.not_told,
         **reading.freshness.fields,
     )

@@ -46,6 +46,15 @@ def test_the_events_that_make_a_session(told):
     assert events_of(told, f"{START}~ada", limit=1)[1] == events
 
 
+def test_events_at_once_that_no_id_tells_apart_are_all_paged(make_teller):
+    teller = make_teller()
+    pages = [f"/{number}" for number in range(7)]
+    events = [event(START, pageUrl=page) for page in pages]
+    teller.tell([*events, event(START + 1, pageUrl="/last")], START)
+    _, found = events_of(teller.installation(NOW), f"{START}~ann", limit=2)
+    assert [each["pageUrl"] for each in found] == [*pages, "/last"]
+
+
 @pytest.mark.parametrize(
     "fold",
     [BY_CLIENT, BY_DAY, BY_CAMPAIGN, None],

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from rtcdp.answers import story
-from rtcdp.answers.story import Story, is_after, position_of, shared_telling, shown_events
+from rtcdp.answers.story import Story, beyond, position_of, shared_telling, shown_events
 from rtcdp.catalog.catalog import load_folds
 from rtcdp.definitions import Equals, Fold, Property
 from rtcdp.folds import timeline
@@ -35,7 +35,7 @@ def test_the_newest_events_come_first_however_long_ago_they_were(teller):
         if told.frame.is_empty():
             break
         found += [(e["timestamp"], e["eventId"]) for e in told.frame.to_dicts()]
-        before = position_of(told.frame.to_dicts()[-1])
+        before = position_of(told.frame, before)
     assert found == newest
 
 
@@ -83,7 +83,7 @@ def test_events_of_a_span(teller):
     found = story_of(teller, lambda story: story.between("ann", START + 5, START + HOUR + 1))
     assert found.frame["eventId"].to_list() == ["5", f"{HOUR}"]
     assert found.not_told == 0
-    after = found.frame.filter(is_after((START + 5, "5")))
+    after = beyond(found.frame, (START + 5, "5", 1))
     assert [each["eventId"] for each in shown_events(after)] == [f"{HOUR}"]
     nobody = story_of(teller, lambda story: story.newest("bob", START, None, 7))
     assert nobody.frame.is_empty()

@@ -35,6 +35,23 @@ def test_events_are_paged(told):
     assert found == [["e12", "e11", "e04", "e03"], ["e02", "e01"]]
 
 
+@pytest.mark.parametrize("event_id", [None, "again"])
+def test_of_events_at_once_that_no_id_tells_apart_each_is_told(make_teller, event_id):
+    teller = make_teller()
+    pages = [f"/{number}" for number in range(7)]
+    events = [event(START, pageUrl=page, eventId=event_id) for page in pages]
+    teller.tell([*events, event(START - 1, pageUrl="/first")], START)
+    found, cursor = [], None
+    while True:
+        question = UserQuestion(limit=2, cursor=cursor)
+        page = user_page(teller.installation(NOW), "ann", question)
+        found += [each["pageUrl"] for each in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [*reversed(pages), "/first"]
+
+
 def test_nobody_is_told_apart_from_silence(told):
     with pytest.raises(NotThere, match="nothing is known"):
         user_page(told, "Ada", UserQuestion())
