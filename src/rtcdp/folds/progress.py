@@ -96,7 +96,8 @@ def _legs(
         reached_at = np.where(fills[step, target], moments.times, NEVER)
         last_step = np.full(moments.count, target, np.int8)
         onward = np.zeros(moments.count, np.int64)
-        for last in range(step, target):
+        # Where that leads as far as soon, what can be taken now is not taken later.
+        for last in reversed(range(step, target)):
             is_filled = fills[step, last]
             if is_strict and step > 0:
                 # Whoever passes through a moment must have used all that happened in it.

@@ -39,6 +39,15 @@ def test_the_farthest_of_a_quarter_of_an_hour_is_kept_and_of_equals_the_earliest
     assert told == [(0, 2, 6, None), (QUARTER_MS, 1, None, None)]
 
 
+@pytest.mark.parametrize("bought", [False, True])
+def test_a_step_that_is_taken_at_once_is_not_taken_later(bought):
+    """What comes after it does not change when it was taken."""
+    events = [event(7), event(7, "ADD_TO_CART"), event(30, "ADD_TO_CART")]
+    events += [event(60, "PURCHASE"), event(90, "PURCHASE")] if bought else []
+    [row] = rows_of(Funnel(SHOP, within_ms=HOUR), *events)
+    assert (row["at_1"], row["at_2"], row["at_3"]) == (7, 7, 60 if bought else None)
+
+
 @pytest.mark.parametrize("apart_ms", [0, -1, 7, 2 * QUARTER_MS, QUARTER_MS - 1])
 def test_days_begin_between_two_attempts_in_every_time_zone(apart_ms):
     with pytest.raises(UsageError, match="ms apart"):
