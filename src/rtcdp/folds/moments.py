@@ -138,7 +138,8 @@ def moments_of(
         for number, step in enumerate(steps)
     ]
     excludes = pl.lit(False) if exclusion is None else to_expression(exclusion)
-    ordered = in_order(events, *unit, "timestamp", "eventId")
+    # Events at once that have no id stay as the story tells them, whoever else is in the batch.
+    ordered = in_order(events, *unit, "timestamp", "eventId", stable=True)
     flags = ordered.select(pl.sum_horizontal(bits).alias("mask"), excludes.alias("excludes"))
     same_unit = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in unit)
     of_unit = ~ordered.select(same_unit)[:, 0].to_numpy()

@@ -122,7 +122,7 @@ class Paths(Step):
         chosen = events.filter(to_expression(self.events) & pl.col(self.node).is_not_null())
         if chosen.is_empty():
             return schema.to_frame()
-        chosen = in_order(chosen, *unit, "timestamp", "eventId", self.node)
+        chosen = in_order(chosen, *unit, "timestamp", "eventId", self.node, stable=True)
         begins = changes_in(chosen, *unit)
         kept, cut = self._kept(chosen, begins)
         quoted = pl.struct(node=pl.col(self.node)).struct.json_encode().str.slice(8)

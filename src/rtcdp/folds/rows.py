@@ -49,10 +49,12 @@ def changes_in(rows: pl.DataFrame, *columns: str) -> Flags:
     return rows.select(is_other.fill_null(True))[:, 0].to_numpy().copy()
 
 
-def in_order(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Rows sorted by these columns. Where they are already, which costs little to see, none is
-    moved."""
-    return rows if rows.select(_are_in_order(columns)).item() else rows.sort(columns)
+def in_order(rows: pl.DataFrame, *columns: str, stable: bool = False) -> pl.DataFrame:
+    """Rows sorted by these columns; `stable`: of equals as they are. Where they are in order
+    already, which costs little to see, none is moved."""
+    if rows.select(_are_in_order(columns)).item():
+        return rows
+    return rows.sort(columns, maintain_order=stable)
 
 
 @lru_cache(maxsize=256)

@@ -172,7 +172,9 @@ class Sessions(Step):
             return Joined(nothing, unchanged, nothing.select(primary_key), rows[key])
         unit = (key, "client") if self.by == "client" else (key,)
         if self.by == "client" or self.campaign:
-            rows = rows.sort(*unit, "start", *(("end", "event_id") if self.campaign else ()))
+            # Events at once that have no id stay as the story tells them, with their campaigns.
+            at_once = ("end", "event_id") if self.campaign else ()
+            rows = rows.sort(*unit, "start", *at_once, maintain_order=True)
         else:
             rows = by_key_and_time(rows, key, "start")
         begins = self._begins(rows, unit)
@@ -208,7 +210,7 @@ class Sessions(Step):
     def started(self, events: pl.DataFrame, key: str) -> pl.DataFrame:
         """The events that are part of a session, with the `session_start` of each; for sessions
         that go by the gap."""
-        told = in_order(self.relevant(events), key, "timestamp")
+        told = in_order(self.relevant(events), key, "timestamp", stable=True)
         if told.is_empty():
             return told.with_columns(pl.col("timestamp").alias("session_start"))
         times = told["timestamp"].to_numpy()
@@ -236,7 +238,7 @@ class Sessions(Step):
     def members(self, events: pl.DataFrame, key: str, start: int, number: int) -> pl.DataFrame:
         """The events of the session that starts at a time, of those that start at once the one of
         this number; for sessions that end where the campaign changes."""
-        told = self.relevant(events).sort(key, "timestamp", "eventId")
+        told = self.relevant(events).sort(key, "timestamp", "eventId", maintain_order=True)
         if told.is_empty():
             return told
         instant = pl.col("timestamp")

@@ -1,5 +1,7 @@
 """Funnels by hand, and those of a real shop."""
 
+import random
+
 import polars as pl
 import pytest
 
@@ -112,3 +114,22 @@ def test_a_funnel_that_makes_no_sense_is_refused_with_what_to_write(options):
     with pytest.raises(UsageError) as refused:
         Funnel(**{"steps": SHOP, **options})
     assert refused.value.hint.startswith("write ")
+
+
+def test_events_at_once_without_ids_are_told_alike_whoever_is_beside_them():
+    rng = random.Random(1)
+    types = ["PAGE_VIEW", "ADD_TO_CART", "PURCHASE"]
+    stories = {
+        user: [
+            event(at // 10, rng.choice(types), user=user, pageUrl=rng.choice("xyz"))
+            for at in range(30)
+        ]
+        for user in ("ann", "bob", "zoe")
+    }
+    funnel = Funnel(SHOP, "any", breakdown="pageUrl", breakdown_at=2)
+
+    def told(*users):
+        rows = funnel.rows(frame_of([each for user in users for each in stories[user]]), "userId")
+        return rows.sort("userId", *funnel.order).rows()
+
+    assert told("zoe", "ann", "bob") == [row for user in stories for row in told(user)]

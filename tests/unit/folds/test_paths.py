@@ -1,6 +1,7 @@
 """Paths by hand, and their answers: whole paths are limited, never steps."""
 
 import json
+import random
 
 import polars as pl
 import pytest
@@ -60,3 +61,21 @@ def test_paths_that_make_no_sense_are_refused_with_what_to_write(options):
     with pytest.raises(UsageError) as refused:
         Paths(**options)
     assert refused.value.hint
+
+
+def test_events_at_once_without_ids_are_told_alike_whoever_is_beside_them():
+    rng = random.Random(1)
+    types = ["PAGE_VIEW", "ADD_TO_CART"]
+    stories = {
+        user: [event(at // 10, rng.choice(types), user=user, pageUrl="/") for at in range(30)]
+        for user in ("ann", "bob", "zoe")
+    }
+    step = Paths(from_event=event_type("ADD_TO_CART"), collapse=False, nodes_max=20)
+
+    def told(*users):
+        rows = step.rows(
+            frame_of([each for user in users for each in stories[user][:12]]), "userId"
+        )
+        return rows.sort("userId", *step.order).rows()
+
+    assert told("zoe", "ann", "bob") == [row for user in stories for row in told(user)]

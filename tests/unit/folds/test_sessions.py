@@ -1,5 +1,7 @@
 """Sessions by hand: the gap to the millisecond, the cap, and what a row tells."""
 
+import random
+
 import pytest
 
 from rtcdp.definitions import Fold, in_polars
@@ -110,3 +112,20 @@ def test_the_value_of_a_session_is_the_sum_rounded_once(values, sum_):
     [shown] = [each for each in fold.table.view.columns if each.name == "value"]
     rows = fold.step.rows(frame_of(events), "userId")
     assert rows.select(in_polars(shown.sql)).item() == sum_
+
+
+def test_events_at_once_without_ids_are_told_alike_whoever_is_beside_them():
+    rng = random.Random(1)
+    stories = {
+        user: [
+            event(at // 10, user=user, sessionId=rng.choice([None, "a", "b"])) for at in range(30)
+        ]
+        for user in ("ann", "bob", "zoe")
+    }
+    step = Sessions(campaign="sessionId")
+
+    def told(*users):
+        rows = step.rows(frame_of([each for user in users for each in stories[user]]), "userId")
+        return rows.sort("userId", *step.order).rows()
+
+    assert told("zoe", "ann", "bob") == [row for user in stories for row in told(user)]
