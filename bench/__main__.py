@@ -37,6 +37,10 @@ RUNS = 3
 MEMORY_HOURS = 50
 """Events in so many hours: of ids, those of the last hour are remembered."""
 
+EVENTS_OF_A_SHOPPER = 20
+"""So many has a shopper in a past, about."""
+
+
 say = Console(stderr=True).print
 
 
@@ -171,15 +175,15 @@ def folds(scale: Scale) -> Iterator[Figure]:
 def fold_memory(scale: Scale) -> Iterator[Figure]:
     """Peak memory of the engine with all folds and metrics, at a quarter of the log and its end."""
     with tempfile.TemporaryDirectory() as directory:
-        log, users, hours = Path(directory) / "log", FOLD_USERS, MEMORY_HOURS
-        events = 4 * scale.events // hours * hours
-        say(f"making a log of {events:,} events of {users:,} users in {hours} hours")
-        flags = ["--build", str(events), "--users", str(users), "--hours", str(hours)]
+        log, events = Path(directory) / "log", 4 * scale.events
+        users = events // EVENTS_OF_A_SHOPPER
+        say(f"making a log of {events:,} events of {users:,} shoppers, as they happened")
+        flags = ["--build", str(events), "--users", str(users), "--lived"]
         _run("bench.engine", str(log), *flags)
         found = _run("bench.engine", str(log), "--metrics", "catalog", "--folds", "all")
     yield Figure(
-        f"memory of the engine, all folds and the catalog, {users:,} users: after a quarter of "
-        f"{events:,} events in {hours} hours and at the end",
+        f"memory of the engine, all folds and the catalog, {users:,} shoppers: after a quarter of "
+        f"{events:,} events and at the end",
         "the same",
         f"{found['peak_mb_at_quarter']:,.0f} MB, {found['peak_mb']:,.0f} MB",
     )

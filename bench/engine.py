@@ -23,6 +23,7 @@ from rtcdp.catalog.catalog import load_catalog, load_folds
 from rtcdp.clock import HOUR_MS, ManualClock, SystemClock
 from rtcdp.definitions import Count, Fold, Metric, event_type, sliding
 from rtcdp.engines.native.processor import Processor
+from rtcdp.events.codec import parse_timestamp_ms
 from rtcdp.log.contract import Delivery
 from rtcdp.log.embedded import EmbeddedLogReader, EmbeddedLogWriter
 from rtcdp.sources.synthetic.bulk import START_MS, bench_events
@@ -34,7 +35,7 @@ T = TypeVar("T")
 DELIVERY_EVENTS = 1_000
 GROUP_DELIVERIES = 20
 MAX_SET_BACK_MS = 5_000
-PAST_DAYS = 120
+PAST_DAYS, LIVED_DAYS = 120, 150
 
 
 def build_log(
@@ -70,8 +71,7 @@ def hour_of_deliveries(
 def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
     """The first `count` events of a past of `users` shoppers as JSON lines and as a new embedded
     log, which has taken all of it in at once, as history."""
-    past = Past(days=PAST_DAYS, users=users, seed=1, until_ms=START_MS)
-    lines = islice((line for told in History(past).tell() for line in told.lines), count)
+    lines = past_lines(count, users)
     with file.open("wb") as out:
 
         def kept() -> Iterator[bytes]:
@@ -80,6 +80,25 @@ def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
                 yield line
 
         import_lines(directory, kept(), START_MS)
+
+
+def build_lived(directory: Path, count: int, *, users: int) -> None:
+    """The same as a new log that has taken each event in just after it happened."""
+    with closing(new_log(directory)) as writer:
+        parts = batched(past_lines(count, users, LIVED_DAYS), DELIVERY_EVENTS)
+        for group in batched(parts, GROUP_DELIVERIES):
+            writer.append([_lived(part) for part in group])
+
+
+def past_lines(count: int, users: int, days: int = PAST_DAYS) -> Iterator[bytes]:
+    """The first `count` events of a past of `users` shoppers, in order of time."""
+    past = Past(days=days, users=users, seed=1, until_ms=START_MS)
+    return islice((line for told in History(past).tell() for line in told.lines), count)
+
+
+def _lived(lines: Sequence[bytes]) -> Delivery:
+    last_ms = parse_timestamp_ms(json.loads(lines[-1])["timestamp"])
+    return Delivery(b"\n".join([*lines, b""]), len(lines), last_ms + MAX_SET_BACK_MS)
 
 
 def import_lines(directory: Path, lines: Iterable[bytes], at_ms: int) -> None:
@@ -183,9 +202,13 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1_000)
     parser.add_argument("--without-ids", action="store_true")
     parser.add_argument("--past", type=Path, help="make a past, into this file as well")
+    parser.add_argument("--lived", action="store_true", help="make a past that was taken in live")
     chosen = parser.parse_args()
     if chosen.past:
         build_past(chosen.log, chosen.past, chosen.build, users=chosen.users)
+        return
+    if chosen.lived:
+        build_lived(chosen.log, chosen.build, users=chosen.users)
         return
     if chosen.build:
         given = {"with_ids": not chosen.without_ids, "users": chosen.users, "hours": chosen.hours}
