@@ -109,7 +109,8 @@ class LineReader:
 
     def __init__(self, file: RecordedFile, mapping: Mapping, size: int = BLOCK_BYTES) -> None:
         self.ids = LineIds(file.plain_name)
-        self.columns = mapping.columns
+        # An empty file has no header that names some, and no lines either.
+        self.columns = mapping.columns or tuple(sorted(mapping.names()))
         self._lines = _Ahead(file.blocks(size), size)
         self._is_csv = mapping.format == "csv"
         self._is_mapped = mapping.format != "events"

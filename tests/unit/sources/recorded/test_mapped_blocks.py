@@ -172,6 +172,14 @@ def test_lines_together_are_what_each_is_by_itself(tmp_path_factory, form, data)
     assert [line for block in blocks for line in block.others] == others
 
 
+@pytest.mark.parametrize("form", [*MAPPINGS, "events", "combined-log", "rees46"])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_file_has_no_blocks(tmp_path, form, content):
+    (tmp_path / "file").write_bytes(content)
+    with RecordedFile(tmp_path / "file") as file:
+        assert list(mapped_blocks(file, mapping_of(form))) == []
+
+
 def test_two_values_in_one_line_hide_no_other_line(tmp_path):
     good = written("json", PLAIN)
     (tmp_path / "file").write_text(f"{good}{good}\n\n{good}\n")
