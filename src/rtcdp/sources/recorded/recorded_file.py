@@ -145,7 +145,7 @@ class RecordedFile:
         """All lines once, in order, about `size` bytes at once, and not too many of them.
 
         A byte order mark before the first is left out; a last line that no line break ends gets
-        one, in a block of its own.
+        that of the line before it, in a block of its own.
         """
         number, waiting, waiting_bytes = 1, list[bytes](), 0
         for text, stands_alone in self._texts():
@@ -165,7 +165,7 @@ class RecordedFile:
     def _texts(self) -> Iterator[tuple[bytes, bool]]:
         """Texts of whole lines, and whether that is one line which stands alone: one of which
         bytes are missing (`_is_cut`), or the last one, where no line break ends it."""
-        rest = b""
+        rest, line_break = b"", b"\n"
         is_long = False
         for chunk in self._chunks():
             after = chunk.rfind(b"\n") + 1
@@ -177,11 +177,14 @@ class RecordedFile:
                 first = chunk.find(b"\n") + 1
                 text, self._is_cut = _shortened(rest + chunk[: first - 1], is_long=is_long)
                 yield text + b"\n", self._is_cut
+            is_crlf = chunk.endswith(b"\r\n", 0, after) or (after == 1 and rest.endswith(b"\r"))
+            line_break = b"\r\n" if is_crlf else b"\n"
             yield chunk[first:after], False
             rest, is_long = _shortened(chunk[after:], is_long=False)
         if rest:
             self._is_cut = is_long or self.damage is not None
-            yield rest + b"\n", True
+            # As the file would have it if it grew, so that the line is known then.
+            yield rest + (b"\n" if self._is_cut or rest.endswith(b"\r") else line_break), True
 
     def _chunks(self) -> Iterator[bytes]:
         is_start = True

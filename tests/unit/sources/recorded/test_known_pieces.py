@@ -97,6 +97,23 @@ def test_a_file_that_has_grown_or_was_packed_or_renamed_brings_what_is_new(repla
     assert users(log) == expected(LINES + EVENT % 99)
 
 
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_the_last_line_gets_the_line_break_that_the_file_has(replay, left_out):
+    log, mapping = Log(), parse_mapping(NAMES, "names")
+    rows = HEADER + b"".join(b"5,u%d\n" % number for number in range(20))
+    rows = rows.replace(b"\n", b"\r\n")
+    replay(log, rows[: len(rows) - left_out], mapping=mapping)
+    report = replay(log, rows + b"5,u99\r\n", "renamed", mapping=mapping)
+    assert (report.known, report.events) == (20, 1)
+
+
+def test_the_only_row_gets_the_line_break_of_the_header(replay):
+    log, mapping = Log(), parse_mapping(NAMES, "names")
+    replay(log, b"at,who\r\n5,ann", mapping=mapping)
+    report = replay(log, b"at,who\r\n5,ann\r\n5,ben\r\n", mapping=mapping)
+    assert (report.known, report.events) == (1, 1)
+
+
 def test_a_last_line_that_has_grown_is_another_one(replay):
     log = Log()
     torn = LINES + (EVENT % 99)[:20]

@@ -97,12 +97,12 @@ def test_blocks_hold_whole_lines_and_a_last_one_without_an_end_stands_alone(writ
     content = b"".join(b"%d\r\n" % number for number in range(100_000)) + b"last"
     with RecordedFile(written(content)) as file:
         blocks = list(file.blocks(100_000))
-    assert b"".join(block.text for block in blocks) == content + b"\n"
+    assert b"".join(block.text for block in blocks) == content + b"\r\n"
     assert max(len(block.text) for block in blocks) < 500_000
     assert [block.number for block in blocks[1:]] == [
         block.number + block.line_count for block in blocks[:-1]
     ]
-    assert blocks[-1].text == b"last\n"
+    assert blocks[-1].text == b"last\r\n"
 
 
 def test_progress_ends_at_the_size_on_disk(written):
