@@ -22,7 +22,7 @@ from rtcdp.runtime.processes.locks import AlreadyRunning, running_url
 from rtcdp.runtime.processes.signals import stop_at_signals
 from rtcdp.runtime.processing import processor_of
 from rtcdp.runtime.settings import KEY_VARIABLE, Settings
-from rtcdp.runtime.watching import watcher_of
+from rtcdp.runtime.watching import Sample, watcher_of
 from rtcdp.sources.recorded.mapping import built_in_mappings, load_mapping
 from rtcdp.sources.recorded.plain_lines import check_readable, send_lines
 from rtcdp.sources.recorded.replay import (
@@ -123,15 +123,17 @@ def replay(
         _say_read(report)
         _say_sent(report, url)
     else:
-        before = _totals(settings, clock)
+        before = _sample(settings, clock).totals
         with local_sink(settings, clock, how.source) as own:
             report = _feed(plan, own, clock, stop)
         _process(settings, clock, stop)
-        after = _totals(settings, clock)
+        after = _sample(settings, clock)
         _say_read(report)
-        say(balance({name: after[name] - before.get(name, 0) for name in after}))
+        say(balance({name: now - before.get(name, 0) for name, now in after.totals.items()}))
     if stop.is_set():
         say(Text("stopped early: the files may hold more", "yellow"))
+        if url is None and after.pending:
+            _say_pending(after.pending)
     end_of(heard, is_unfinished=stop.is_set())
     if report.damage:
         raise typer.Exit(1)
@@ -203,14 +205,20 @@ def _caught_up_bar(settings: Settings, clock: Clock) -> Iterator[Callable[[int],
         yield lambda next_offset: bar.update(task, completed=next_offset)
 
 
-def _totals(settings: Settings, clock: Clock) -> dict[str, int]:
+def _sample(settings: Settings, clock: Clock) -> Sample:
     with watcher_of(settings, clock) as watcher:
-        return watcher.sample().totals
+        return watcher.sample()
 
 
 def _address(settings: Settings, how: HowToReplay, url: str, path: str) -> CollectorAddress:
     key = os.environ.get(KEY_VARIABLE)
     return collector_address(settings, how.to, path, how.source, key, own_url=url)
+
+
+def _say_pending(count: int) -> None:
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    in_log = f"{plural(count, 'record')} in the log {are} not counted yet"
+    say(f"{in_log}: rtcdp process --once counts {them}")
 
 
 def _say_sent(report: ReplayReport, url: str) -> None:

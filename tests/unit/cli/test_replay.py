@@ -1,5 +1,6 @@
 import gzip
 import os
+import signal
 import stat
 
 import pytest
@@ -23,6 +24,17 @@ def test_the_same_file_again_is_known_by_what_it_holds(rtcdp, events):
         said = rtcdp("replay", file).out
         assert "3 lines were imported before and are not sent again" in said
         assert "received 0 = " in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_in_the_log_when_it_is_stopped_is_told(rtcdp, events, interrupted, number):
+    interrupted(number)
+    done = rtcdp("replay", events)
+    assert "received 0 = " in done.out
+    assert done.out.endswith(
+        "stopped early: the files may hold more\n"
+        "3 records in the log are not counted yet: rtcdp process --once counts them\n"
+    )
 
 
 def test_who_insists_gets_duplicates_as_long_as_ids_are_known(rtcdp, events):
