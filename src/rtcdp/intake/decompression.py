@@ -10,6 +10,7 @@ from rtcdp.intake.problem import RequestRefused
 
 ENCODINGS = ("identity", "gzip", "x-gzip", "zstd")
 
+_STARTS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _GZIP_WBITS = 31
 _GZIP_FEED_BYTES = 65_536
 # What every zstd decoder has to support, and all the memory that one frame can ask for.
@@ -39,6 +40,11 @@ def decompress(body: bytes, encoding: str, limits: CollectorLimits) -> bytes:
         f"send one Content-Encoding of {', '.join(ENCODINGS)}, or none",
         headers=((b"accept-encoding", b"gzip, zstd"),),
     )
+
+
+def encoding_by_start(body: bytes) -> str | None:
+    """What the first bytes of a body say that it is compressed with, if they do."""
+    return next((name for start, name in _STARTS.items() if body.startswith(start)), None)
 
 
 def too_large(limits: CollectorLimits) -> RequestRefused:

@@ -35,6 +35,7 @@ from rtcdp.events.judged import Run
 from rtcdp.events.mistaken_units import doubt_about
 from rtcdp.events.product_update import ProductUpdate
 from rtcdp.intake.cloud_events import CLOUD_EVENT_TYPES, STRUCTURED, event_line
+from rtcdp.intake.decompression import encoding_by_start
 from rtcdp.intake.limits import CollectorLimits
 from rtcdp.intake.problem import RequestRefused
 
@@ -149,7 +150,7 @@ def judged_batch(
         return _judge_value(stripped, limits, judge)
     lines = _lines_of(body, limits)
     if not any(map(_is_json_object, lines)):
-        raise _not_events("no line of it is a JSON object")
+        raise _no_lines(body)
     return _judge(lines, limits, judge)
 
 
@@ -413,6 +414,17 @@ def _too_many(limits: CollectorLimits) -> RequestRefused:
         "too_many_events",
         f"send at most {limits.max_events_per_request} events a request; "
         "split them over several requests",
+    )
+
+
+def _no_lines(body: bytes) -> RequestRefused:
+    encoding = encoding_by_start(body)
+    if encoding is None:
+        return _not_events("no line of it is a JSON object")
+    return RequestRefused(
+        "not_events",
+        f"send the header Content-Encoding: {encoding} with it, for its bytes begin like "
+        f"{encoding}; nothing of this request was recorded",
     )
 
 

@@ -1,7 +1,10 @@
+import gzip
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 import pytest
+import zstandard
 
 from rtcdp.events.codec import decode
 from rtcdp.events.dead_letter import Rejection
@@ -246,6 +249,18 @@ def test_what_would_cost_much_memory_to_split_is_refused_before() -> None:
     assert refusal_of(b"[[" + b"1," * 101 + b"1]]", JSON, FEW) == "too_many_events"
     assert refusal_of(b"\n" * 7 + event(), NDJSON, FEW) == "too_many_events"
     assert refusal_of(b"[NaN" + b" " * 1000 + b"]", JSON, FEW) == "not_events"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)]
+)
+def test_a_compressed_body_that_says_nothing_of_it_is_told_what_to_say(
+    encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        split(compress(event()), "application/x-www-form-urlencoded", LIMITS)
+    assert refused.value.code == "not_events"
+    assert f"Content-Encoding: {encoding}" in refused.value.hint
 
 
 SUMMED = replace(LIMITS, max_dead_letters=2, max_rejections_named=3)
