@@ -5,6 +5,7 @@ The built-in ones are files next to this module and are loaded as a user's own a
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Literal, get_args
@@ -222,13 +223,25 @@ def _check_timestamp(rule: TimestampRule) -> None:
     if not rule.formats:
         raise ValueError("timestamp.format names no format")
     for form in rule.formats:
-        if form not in _NAMED_FORMATS and "%" not in form:
+        if form not in _NAMED_FORMATS and ("%" not in form or not _is_read(form)):
             known = ", ".join(_NAMED_FORMATS)
             raise UsageError(
                 f"timestamp.format can't be {form!r}",
                 f"{did_you_mean(form, _NAMED_FORMATS)}give {known}, or the places of its parts, "
                 'like "%d.%m.%Y %H:%M"',
             )
+
+
+def _is_read(form: str) -> bool:
+    """Whether `strptime` knows each part of a format, and has none twice."""
+    try:
+        datetime.strptime("", form)
+    except re.error:
+        return False
+    except ValueError as error:
+        # That a format is none is told apart only in words from a time that is another one.
+        return str(error).startswith("time data")
+    return True
 
 
 def _check_event_type(rule: EventTypeRule) -> None:
