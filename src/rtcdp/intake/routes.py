@@ -143,8 +143,14 @@ async def _take(door: _Door, scope: HTTPScope, receive: Receive) -> IntakeAnswer
         try:
             return await files.take(file, None if held.is_whole else receive)
         except RequestRefused as other:
-            # It is no file of lines: too much for one request is what it is.
-            raise (refused if other.code == "not_mapped" else other) from None
+            # It is no file of events: too much for one request is what it is.
+            raise (_too_much(refused) if other.code == "not_mapped" else other) from None
+
+
+def _too_much(refused: RequestRefused) -> RequestRefused:
+    """The refusal of a body that may be a file of lines which a mapping is needed for."""
+    hint = f"{refused.hint}; if it is a file of other lines, say with ?mapping= how they are read"
+    return RequestRefused(refused.code, hint, refused.retry_after_s, refused.headers)
 
 
 async def _take_batch(

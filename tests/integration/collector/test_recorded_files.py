@@ -227,6 +227,9 @@ def test_what_is_too_much_for_a_request_is_a_file_if_it_is_one_of_lines(server):
             (413, "too_many_events"),
             (413, "body_too_large"),
         }
+    rows = server.send(b"who,at\n" + b"a,2026-01-01T00:00:00Z\n" * 20_500)
+    assert (rows.status_code, rows.json()["code"]) == (413, "too_many_events")
+    assert "?mapping=" in rows.json()["hint"]
     piece = {"Rtcdp-Piece": f"after={'0' * 32}; key={'b' * 32}; bytes=9"}
     assert server.send(many, headers=piece).json()["code"] == "too_many_events"
     assert server.records("array") == []
