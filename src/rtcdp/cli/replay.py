@@ -16,6 +16,7 @@ from rtcdp.cli.terminal import balance, end_of, err, number, progress_bar, remar
 from rtcdp.clock import Clock, SystemClock
 from rtcdp.errors import UsageError
 from rtcdp.log.contract import DEFAULT_SOURCE
+from rtcdp.log.limits import SOURCE_NAME
 from rtcdp.runtime.collecting.local_intake import local_product_sink, local_sink
 from rtcdp.runtime.generating import collector_address, collector_sink
 from rtcdp.runtime.processes.locks import AlreadyRunning, running_url
@@ -103,6 +104,11 @@ def replay(
     how: HowToReplay,
 ) -> None:
     """Feed recorded events in: into the data folder, or to a running collector."""
+    if not SOURCE_NAME.fullmatch(how.source):
+        raise UsageError(
+            f"{how.source!r} is no name of a source",
+            f"name the source like shop-eu: {SOURCE_NAME.pattern}",
+        )
     if how.is_of_products:
         _replay_products(settings, files, how)
         return

@@ -47,6 +47,13 @@ def test_events_of_another_source_are_others(rtcdp, events):
     assert "admitted 2 + duplicate 0" in rtcdp("replay", events, "--source", "shop").out
 
 
+@pytest.mark.parametrize("stream", ["events", "products"])
+def test_what_is_no_name_of_a_source_is_wrong_usage(rtcdp, events, tmp_path, stream):
+    done = rtcdp("replay", events, "--source", "Bad!", "--stream", stream)
+    assert (done.code, "shop-eu" in done.err) == (2, True)
+    assert not (tmp_path / "rtcdp-data").exists()
+
+
 def test_a_mapping_that_is_not_there_is_wrong_usage(rtcdp, events):
     done = rtcdp("replay", events, "--mapping", "nope")
     assert (done.code, "there is no mapping 'nope'" in done.err) == (2, True)
