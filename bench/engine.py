@@ -35,7 +35,9 @@ T = TypeVar("T")
 DELIVERY_EVENTS = 1_000
 GROUP_DELIVERIES = 20
 MAX_SET_BACK_MS = 5_000
-PAST_DAYS, LIVED_DAYS = 120, 150
+PAST_DAYS, LIVED_DAYS = 120, 180
+LIVED_EVENTS = 100
+"""So many are taken in together: within a minute or two."""
 
 
 def build_log(
@@ -85,8 +87,8 @@ def build_past(directory: Path, file: Path, count: int, *, users: int) -> None:
 def build_lived(directory: Path, count: int, *, users: int) -> None:
     """The same as a new log that has taken each event in just after it happened."""
     with closing(new_log(directory)) as writer:
-        parts = batched(past_lines(count, users, LIVED_DAYS), DELIVERY_EVENTS)
-        for group in batched(parts, GROUP_DELIVERIES):
+        parts = batched(past_lines(count, users, LIVED_DAYS), LIVED_EVENTS)
+        for group in batched(parts, GROUP_DELIVERIES * DELIVERY_EVENTS // LIVED_EVENTS):
             writer.append([_lived(part) for part in group])
 
 
@@ -177,7 +179,8 @@ def run(
         "cpu_s_a_million": worked / totals["received"] * 1e6,
         "epochs": epochs,
         "peak_mb": _peak_mb(),
-        "peak_mb_at_quarter": _at_quarter(peaks),
+        "peak_mb_at_quarter": _at(peaks, 1 / 4),
+        "peak_mb_at_half": _at(peaks, 1 / 2),
         **{f"rows of {name}": count for name, count in rows.items()},
     }
 
@@ -186,10 +189,10 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _at_quarter(peaks: Sequence[tuple[int, float]]) -> float:
-    """The peak memory after a quarter of all records, of records and peaks of each epoch."""
+def _at(peaks: Sequence[tuple[int, float]], share: float) -> float:
+    """The peak memory after a share of all records, of records and peaks of each epoch."""
     read = list(accumulate(records for records, _ in peaks))
-    return next(peak for (_, peak), by in zip(peaks, read, strict=True) if 4 * by >= read[-1])
+    return next(peak for (_, peak), by in zip(peaks, read, strict=True) if by >= share * read[-1])
 
 
 def main() -> None:
