@@ -182,8 +182,8 @@ def fold_memory(scale: Scale) -> Iterator[Figure]:
         _run("bench.engine", str(log), *flags)
         found = _run("bench.engine", str(log), "--metrics", "catalog", "--folds", "all")
     yield Figure(
-        f"memory of the engine, all folds and the catalog, {users:,} shoppers: after a quarter and a "
-        f"half of {found['events']:,} events and at the end",
+        f"memory of the engine, all folds and the catalog, {users:,} shoppers: after a quarter of"
+        f" {found['events']:,} events, half of them, and at the end",
         "the same",
         f"{found['peak_mb_at_quarter']:,.0f} MB, {found['peak_mb_at_half']:,.0f} MB,"
         f" {found['peak_mb']:,.0f} MB",
