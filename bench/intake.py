@@ -48,7 +48,8 @@ def measure(
 ) -> dict[str, Any]:
     """Send for about `seconds`, over as many `connections`; what was taken in and how fast.
 
-    Keys: client, events_per_request, connections, requests_per_s, events_per_s, errors.
+    Keys: client, events_per_request, connections, requests_per_s, events_per_s, errors. Raises
+    `RuntimeError` where any request was refused.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -70,6 +71,9 @@ def measure(
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
+    if sent["errors"]:
+        # Who refuses is quicker than who keeps.
+        raise RuntimeError(f"{sent['errors']:,} requests were refused: {sent}")
     return {
         "client": "wrk" if wrk else "own",
         "events_per_request": events_per_request,
@@ -113,7 +117,10 @@ async def _send(directory: Path, port: int, connections: int, seconds: float) ->
     requests = []
     for n in range(1, BODIES + 1):
         body = (directory / str(n)).read_bytes()
-        head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         requests.append(head.encode() + body)
     end = time.monotonic() + seconds
     done = errors = 0
