@@ -25,12 +25,12 @@ ASK_EVERY_S = 0.002
 PROBE_EVERY_S = 0.05
 
 
-def measure(rate: int = 5_000, seconds: float = 20) -> dict[str, float]:
-    """Run a platform for a while. Returns probes, the reached rate of the load in events/s, and the
-    median, 99th percentile and maximum of the time to visibility in ms."""
+def measure(rate: int = 5_000, seconds: float = 20, folds: str = "all") -> dict[str, float]:
+    """Run a platform with these folds for a while. Returns probes, the reached rate of the load in
+    events/s, and the median, 99th percentile and maximum of the time to visibility in ms."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        Platform(Path(directory) / "data") as platform,
+        Platform(Path(directory) / "data", {"RTCDP_FOLDS": folds}) as platform,
     ):
         platform.wait_until_caught_up()
         stop = threading.Event()
@@ -93,5 +93,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--folds", default="all")
     chosen = parser.parse_args()
-    print(json.dumps(measure(chosen.rate, chosen.seconds)))
+    print(json.dumps(measure(chosen.rate, chosen.seconds, chosen.folds)))
