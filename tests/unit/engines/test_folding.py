@@ -22,13 +22,6 @@ from tests.stories import batches, event, frame_of
 from tests.unit.engines.told_folds import FOLDS, MINUTE, asked_of
 
 
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.sqlite")
-    yield opened
-    opened.close()
-
-
 def events_of(seed):
     rng = random.Random(seed)
     found = [

@@ -5,17 +5,9 @@ from dataclasses import replace
 import pytest
 
 from rtcdp.engines.folding import Folding
-from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import event, frame_of
 from tests.unit.engines.told_folds import FOLDS, MINUTE
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.mark.parametrize("is_late", [False, True])

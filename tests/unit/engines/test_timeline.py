@@ -3,24 +3,15 @@
 from dataclasses import replace
 
 import polars as pl
-import pytest
 
 from rtcdp.engines import folding as folding_module
 from rtcdp.engines import timeline as timeline_module
 from rtcdp.engines.folding import Folding
 from rtcdp.engines.stored_rows import StoredRows
 from rtcdp.folds import timeline
-from rtcdp.store.sqlite import SqliteStore
 from rtcdp.testing.epochs import EpochMaker
 from tests.stories import batches, event, frame_of
 from tests.unit.engines.told_folds import FOLDS, MINUTE, asked_of
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.sqlite")
-    yield opened
-    opened.close()
 
 
 def keys_of_parts(monkeypatch, told_at_once):
